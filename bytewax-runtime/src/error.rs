@@ -1,0 +1,194 @@
+//! What can go wrong, and how it is told.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::flow::FlowDefects;
+use crate::ids::{StepId, WorkerIndex};
+
+/// An error of a user's source, sink or closure.
+///
+/// Any error converts into it, so `?` works in the bodies of connector traits.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::StepError;
+///
+/// fn parse(text: &str) -> Result<u64, StepError> {
+///     if text.is_empty() {
+///         return Err(StepError::msg("the field `count` is empty"));
+///     }
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(parse("12").unwrap(), 12);
+/// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+pub struct StepError(Box<dyn Error + Send + Sync>);
+
+impl StepError {
+    /// Makes an error from a text.
+    #[must_use]
+    pub fn msg(text: impl Into<String>) -> Self {
+        Self(text.into().into())
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Error + Send + Sync + 'static> From<E> for StepError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+/// Why a run of a flow ended before its input did.
+///
+/// The text says what happened and where; [`source`](Error::source) holds the cause. Programs that
+/// want the whole chain on several lines print [`report`](RunError::report).
+pub struct RunError(Box<Inner>);
+
+struct Inner {
+    kind: RunErrorKind,
+    step: Option<StepId>,
+    partition: Option<String>,
+    worker: Option<WorkerIndex>,
+    text: String,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What sort of thing ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunErrorKind {
+    /// The description of the flow has defects; nothing was run.
+    Flow,
+    /// A source, a sink or a closure of the user returned an error.
+    Step,
+    /// A closure of the user, or the runtime, panicked.
+    Panic,
+    /// The settings of the run do not fit together.
+    Config,
+    /// The processes of the cluster could not connect, or lost each other.
+    Network,
+    /// Another process of the cluster failed; its own output says why.
+    Peer,
+    /// The run was stopped by SIGINT (Ctrl-C).
+    Interrupted,
+    /// The run was stopped by SIGTERM.
+    Terminated,
+}
+
+impl RunError {
+    pub(crate) fn new(kind: RunErrorKind, text: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            step: None,
+            partition: None,
+            worker: None,
+            text: text.into(),
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn step(doing: impl Into<String>, cause: StepError) -> Self {
+        Self::new(RunErrorKind::Step, doing).caused_by(cause.0)
+    }
+
+    pub(crate) fn at(mut self, step: &StepId, worker: WorkerIndex) -> Self {
+        self.0.step.get_or_insert_with(|| step.clone());
+        self.0.worker.get_or_insert(worker);
+        self
+    }
+
+    pub(crate) fn in_partition(mut self, partition: &str) -> Self {
+        self.0.partition = Some(partition.to_owned());
+        self
+    }
+
+    pub(crate) fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// The sort of thing that ended the run.
+    #[must_use]
+    pub fn kind(&self) -> RunErrorKind {
+        self.0.kind
+    }
+
+    /// The step that failed, when it was one.
+    #[must_use]
+    pub fn step_id(&self) -> Option<&StepId> {
+        self.0.step.as_ref()
+    }
+
+    /// The worker on which it happened, when it was one.
+    #[must_use]
+    pub fn worker(&self) -> Option<WorkerIndex> {
+        self.0.worker
+    }
+
+    /// The error and its causes, one on a line.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str("\n  caused by: ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        if let Some(step) = &inner.step {
+            write!(f, "step `{step}`")?;
+            if let Some(partition) = &inner.partition {
+                write!(f, ", partition `{partition}`")?;
+            }
+            if let Some(worker) = inner.worker {
+                write!(f, ", worker {worker}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&inner.text)
+    }
+}
+
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunError")
+            .field("kind", &self.0.kind)
+            .field("step", &self.0.step)
+            .field("text", &self.0.text)
+            .field("cause", &self.0.cause)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+impl From<FlowDefects> for RunError {
+    fn from(defects: FlowDefects) -> Self {
+        Self::new(RunErrorKind::Flow, defects.to_string())
+    }
+}

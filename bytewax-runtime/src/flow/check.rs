@@ -1,0 +1,153 @@
+//! Checks of a finished description; all defects are reported together.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use super::graph::{Graph, Step, StepKind};
+
+/// One thing that is wrong with a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlowDefect {
+    /// What is wrong, and where.
+    pub fault: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+/// Everything that is wrong with a description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowDefects {
+    flow: String,
+    defects: Vec<FlowDefect>,
+}
+
+impl FlowDefects {
+    /// The single defects, in the order of the description.
+    #[must_use]
+    pub fn defects(&self) -> &[FlowDefect] {
+        &self.defects
+    }
+}
+
+impl fmt::Display for FlowDefects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dataflow `{}` cannot be run", self.flow)?;
+        for defect in &self.defects {
+            write!(f, "\n  {}\n    help: {}", defect.fault, defect.help)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for FlowDefects {}
+
+/// Whether `name` may be part of a step id: parts of `[A-Za-z0-9_-]` with `.` between them.
+pub(crate) fn is_name(name: &str) -> bool {
+    let part = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !part.is_empty() && part.chars().all(allowed)
+    };
+    name.split('.').all(part)
+}
+
+/// `name` with everything that is not allowed replaced.
+fn mended(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    let parts: Vec<_> = name.split('.').filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "name".to_owned() } else { parts.join(".") }
+}
+
+pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
+    let mut defects = Vec::new();
+    let mut report = |fault: String, help: String| defects.push(FlowDefect { fault, help });
+
+    if !is_name(&graph.name) || graph.name.contains('.') {
+        report(
+            format!("`{}` is not a name for a dataflow", graph.name),
+            format!("use letters, digits, `_` and `-`: `{}`", mended(&graph.name).replace('.', "_")),
+        );
+    }
+    for scope in &graph.bad_scopes {
+        report(
+            format!("`{scope}` is not a name for a scope"),
+            format!("use letters, digits, `_` and `-`, with `.` between parts: `{}`", mended(scope)),
+        );
+    }
+    if !graph.steps.iter().any(|step| step.kind == StepKind::Source) {
+        report(
+            "this dataflow has no input; it needs at least one input".to_owned(),
+            "begin a stream with `flow.input(source)`".to_owned(),
+        );
+    }
+    let is_output = |step: &Step| matches!(step.kind, StepKind::Sink | StepKind::Observer);
+    if !graph.steps.iter().any(is_output) {
+        report(
+            "this dataflow has no output, so it would do nothing; it needs at least one output"
+                .to_owned(),
+            "end a stream with `.output(sink)`".to_owned(),
+        );
+    }
+
+    let mut first_use: HashMap<&str, &Step> = HashMap::new();
+    for step in &graph.steps {
+        match &step.name {
+            None if step.kind.needs_name() => report(
+                format!("the {} `{}` at {} has no name", step.kind.as_str(), step.operator, step.location),
+                format!(
+                    "saved state is found by this name: end the step with `.named(\"{}\")`, or \
+                     write the flow with `dataflow!`, where `let` names the steps",
+                    step.operator
+                ),
+            ),
+            Some(name) if !is_name(name) => report(
+                format!("`{name}` at {} is not a step name", step.location),
+                format!(
+                    "use letters, digits, `_` and `-`, with `.` between parts: `{}`",
+                    mended(name)
+                ),
+            ),
+            _ => {}
+        }
+        if let Some(first) = first_use.get(step.id.as_str()) {
+            let place = if first.location == step.location {
+                format!("both at {} (was one scope opened twice?)", step.location)
+            } else {
+                format!("first at {}, then at {}", first.location, step.location)
+            };
+            report(
+                format!("two steps have the id `{}`: {place}", step.id),
+                "saved state is found by this name; give each step its own, with `.named(\"..\")` \
+                 or in a `flow.scope(name, ..)` of its own"
+                    .to_owned(),
+            );
+        } else {
+            first_use.insert(step.id.as_str(), step);
+        }
+        for output in &step.outputs {
+            if output.must_read && output.readers.is_empty() {
+                report(
+                    format!(
+                        "the `{}` of step `{}` at {} are never read",
+                        output.field, step.id, step.location
+                    ),
+                    format!(
+                        "say what is meant: `.{0}.fail()`, `.{0}.skip_counted()`, or send them to \
+                         a sink with `.{0}.output(sink)`",
+                        output.field
+                    ),
+                );
+            }
+        }
+    }
+
+    if defects.is_empty() {
+        Ok(())
+    } else {
+        Err(FlowDefects {
+            flow: graph.name.clone(),
+            defects,
+        })
+    }
+}

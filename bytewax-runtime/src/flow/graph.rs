@@ -1,0 +1,280 @@
+//! The list of steps and edges that a description leaves behind.
+
+use std::collections::HashMap;
+use std::panic::Location;
+
+use crate::ids::{Port, StepId, StepIndex};
+use crate::worker::{Plan, TeePlan};
+
+/// What a step is, as far as state and checks are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// Brings items into the flow.
+    Source,
+    /// Takes items out of the flow.
+    Sink,
+    /// Looks at items; counts as an output of the flow.
+    Observer,
+    /// Keeps state that is saved under the step's id.
+    Stateful,
+    /// Keeps nothing.
+    Stateless,
+}
+
+impl StepKind {
+    /// Whether the step's id is a key of saved state, so that it needs a name.
+    #[must_use]
+    pub fn needs_name(self) -> bool {
+        matches!(self, Self::Source | Self::Sink | Self::Stateful)
+    }
+
+    /// The kind as one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Observer => "observer",
+            Self::Stateful => "stateful",
+            Self::Stateless => "stateless",
+        }
+    }
+}
+
+/// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StepInfo {
+    /// The full id.
+    pub id: StepId,
+    /// The kind of step.
+    pub kind: StepKind,
+    /// The name of the operator's method, such as `map`.
+    pub operator: &'static str,
+    /// Where the step was described: file, line and column.
+    pub location: &'static Location<'static>,
+    /// Which steps it reads, and which of their outputs.
+    pub reads: Vec<(StepId, &'static str)>,
+}
+
+/// An output of a step under description.
+pub(crate) struct Output {
+    pub(crate) field: &'static str,
+    /// An output that must be read, such as the errors of `try_map`.
+    pub(crate) must_read: bool,
+}
+
+impl Output {
+    pub(crate) const DOWN: Output = Output {
+        field: "down",
+        must_read: false,
+    };
+
+    pub(crate) const fn field(field: &'static str) -> Self {
+        Self {
+            field,
+            must_read: false,
+        }
+    }
+}
+
+/// A step as an operator's method hands it over.
+pub(crate) struct NewStep {
+    pub(crate) operator: &'static str,
+    pub(crate) kind: StepKind,
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) plan: Plan,
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// A step of a finished description.
+pub(crate) struct Step {
+    pub(crate) id: StepId,
+    /// The name given by `.named`, without flow and scope.
+    pub(crate) name: Option<String>,
+    pub(crate) operator: &'static str,
+    pub(crate) kind: StepKind,
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) outputs: Vec<OutputPort>,
+    pub(crate) plan: Plan,
+    pub(crate) location: &'static Location<'static>,
+}
+
+pub(crate) struct OutputPort {
+    pub(crate) field: &'static str,
+    pub(crate) must_read: bool,
+    pub(crate) tee: Option<TeePlan>,
+    /// Which inputs read this output: step and its input number.
+    pub(crate) readers: Vec<(StepIndex, usize)>,
+}
+
+/// A finished description.
+pub(crate) struct Graph {
+    pub(crate) name: String,
+    pub(crate) steps: Vec<Step>,
+    /// Names of scopes that are not allowed.
+    pub(crate) bad_scopes: Vec<String>,
+}
+
+impl Graph {
+    pub(crate) fn step(&self, index: StepIndex) -> &Step {
+        &self.steps[index.get()]
+    }
+
+    pub(crate) fn port(&self, port: Port) -> &OutputPort {
+        &self.step(port.step).outputs[usize::from(port.output)]
+    }
+
+    pub(crate) fn infos(&self) -> Vec<StepInfo> {
+        let info = |step: &Step| StepInfo {
+            id: step.id.clone(),
+            kind: step.kind,
+            operator: step.operator,
+            location: step.location,
+            reads: step
+                .inputs
+                .iter()
+                .map(|port| (self.step(port.step).id.clone(), self.port(*port).field))
+                .collect(),
+        };
+        self.steps.iter().map(info).collect()
+    }
+
+    /// A number that differs between programs whose steps or edges differ.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut text = String::new();
+        for step in self.infos() {
+            text.push_str(&format!("{} {} {:?}\n", step.id, step.operator, step.reads));
+        }
+        xxhash_rust::xxh3::xxh3_64(text.as_bytes())
+    }
+}
+
+struct Draft {
+    scope: String,
+    name: Option<String>,
+    step: NewStep,
+    tees: Vec<Option<TeePlan>>,
+}
+
+/// A description under construction.
+pub(crate) struct Description {
+    name: String,
+    scopes: Vec<String>,
+    bad_scopes: Vec<String>,
+    drafts: Vec<Draft>,
+    finished: bool,
+}
+
+impl Description {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            scopes: Vec::new(),
+            bad_scopes: Vec::new(),
+            drafts: Vec::new(),
+            finished: false,
+        }
+    }
+
+    pub(crate) fn enter(&mut self, scope: &str) {
+        if !super::check::is_name(scope) {
+            self.bad_scopes.push(scope.to_owned());
+        }
+        self.scopes.push(scope.to_owned());
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.scopes.pop();
+    }
+
+    #[track_caller]
+    pub(crate) fn add(&mut self, step: NewStep) -> StepIndex {
+        assert!(
+            !self.finished,
+            "a step was added to the dataflow `{}` after its description had ended; streams may \
+             not leave the closure given to `Dataflow::build`",
+            self.name
+        );
+        let index = StepIndex(u32::try_from(self.drafts.len()).expect("fewer than 2^32 steps"));
+        self.drafts.push(Draft {
+            scope: self.scopes.join("."),
+            name: None,
+            tees: step.outputs.iter().map(|_| None).collect(),
+            step,
+        });
+        index
+    }
+
+    pub(crate) fn name_step(&mut self, step: StepIndex, name: &str) {
+        self.drafts[step.get()].name = Some(name.to_owned());
+    }
+
+    pub(crate) fn set_tee(&mut self, port: Port, tee: TeePlan) {
+        self.drafts[port.step.get()].tees[usize::from(port.output)] = Some(tee);
+    }
+
+    pub(crate) fn finish(&mut self) -> Graph {
+        self.finished = true;
+        let drafts = std::mem::take(&mut self.drafts);
+        let mut readers: HashMap<Port, Vec<(StepIndex, usize)>> = HashMap::new();
+        for (index, draft) in drafts.iter().enumerate() {
+            for (input, port) in draft.step.inputs.iter().enumerate() {
+                let reader = (StepIndex(index as u32), input);
+                readers.entry(*port).or_default().push(reader);
+            }
+        }
+        let mut anonymous: HashMap<String, usize> = HashMap::new();
+        let steps = drafts
+            .into_iter()
+            .enumerate()
+            .map(|(index, draft)| {
+                let mut parts = vec![self.name.as_str()];
+                if !draft.scope.is_empty() {
+                    parts.push(&draft.scope);
+                }
+                let unnamed;
+                if let Some(name) = &draft.name {
+                    parts.push(name);
+                } else {
+                    // Shown in messages and drawings only: nothing is saved under such an id.
+                    let seen = anonymous.entry(draft.step.operator.to_owned()).or_default();
+                    *seen += 1;
+                    unnamed = format!("{}#{seen}", draft.step.operator);
+                    parts.push(&unnamed);
+                }
+                let outputs = draft.step.outputs.iter().zip(draft.tees).enumerate();
+                let outputs = outputs
+                    .map(|(output, (spec, tee))| OutputPort {
+                        field: spec.field,
+                        must_read: spec.must_read,
+                        tee,
+                        readers: readers
+                            .remove(&Port {
+                                step: StepIndex(index as u32),
+                                output: output as u16,
+                            })
+                            .unwrap_or_default(),
+                    })
+                    .collect();
+                Step {
+                    id: StepId::new(parts.join(".")),
+                    name: draft.name,
+                    operator: draft.step.operator,
+                    kind: draft.step.kind,
+                    inputs: draft.step.inputs,
+                    outputs,
+                    plan: draft.step.plan,
+                    location: draft.step.location,
+                }
+            })
+            .collect();
+        Graph {
+            name: self.name.clone(),
+            steps,
+            bad_scopes: std::mem::take(&mut self.bad_scopes),
+        }
+    }
+}

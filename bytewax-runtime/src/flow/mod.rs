@@ -1,0 +1,167 @@
+//! The description of a flow: steps, streams between them, and what is wrong with it.
+//!
+//! A flow is described once, by running the closure given to [`Dataflow::build`], and built on
+//! every worker later. Nothing is opened while describing.
+
+mod check;
+mod graph;
+mod stream;
+
+pub use check::{FlowDefect, FlowDefects};
+pub(crate) use graph::{Graph, NewStep, Output as OutputSpec};
+pub use graph::{StepInfo, StepKind};
+pub use stream::{KeyedStream, Keyed, Stream, Terminal};
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::ids::StepId;
+use graph::Description;
+
+/// A finished description of a flow: it can be listed, drawn, checked and run.
+#[derive(Clone)]
+pub struct Dataflow {
+    graph: Arc<Graph>,
+}
+
+/// The handle through which a flow is described; see [`Dataflow::build`].
+#[derive(Clone)]
+pub struct Flow {
+    description: Rc<RefCell<Description>>,
+}
+
+impl Dataflow {
+    /// Describes a flow by running `body` once.
+    ///
+    /// `name` is the first part of every step id and may not contain `.`. Mistakes in the
+    /// description are collected and told together by [`check`](Self::check) and by every way of
+    /// running the flow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("doubles", |flow| {
+    ///     flow.input(TestingSource::new(vec![1, 2, 3]))
+    ///         .named("numbers")
+    ///         .map(|n| 2 * n)
+    ///         .output(out.clone())
+    ///         .named("out");
+    /// });
+    /// run_main(flow).unwrap();
+    /// assert_eq!(out.items(), [2, 4, 6]);
+    /// ```
+    #[track_caller]
+    pub fn build(name: &str, body: impl FnOnce(&Flow)) -> Self {
+        let flow = Flow {
+            description: Rc::new(RefCell::new(Description::new(name))),
+        };
+        body(&flow);
+        let graph = flow.description.borrow_mut().finish();
+        Self {
+            graph: Arc::new(graph),
+        }
+    }
+
+    /// The name of the flow.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.graph.name
+    }
+
+    /// The ids of all steps, in the order in which they were described.
+    #[must_use]
+    pub fn step_ids(&self) -> Vec<StepId> {
+        self.graph.steps.iter().map(|step| step.id.clone()).collect()
+    }
+
+    /// What is known of each step: id, kind, operator, place in the source, and what it reads.
+    #[must_use]
+    pub fn steps(&self) -> Vec<StepInfo> {
+        self.graph.infos()
+    }
+
+    /// Reports everything that is wrong with the description.
+    ///
+    /// # Errors
+    ///
+    /// All defects at once: no input, no output, an unnamed source, sink or stateful step, two
+    /// steps with one id, a name that is not allowed, errors that nobody reads.
+    pub fn check(&self) -> Result<(), FlowDefects> {
+        check::check(&self.graph)
+    }
+
+    pub(crate) fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+}
+
+impl Flow {
+    /// Puts `name.` before the names of all steps that are described inside `body`.
+    ///
+    /// Steps in a loop need a scope with a name that differs each turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("regions", |flow| {
+    ///     for region in ["eu", "us"] {
+    ///         flow.scope(region, || {
+    ///             let orders = flow.input(TestingSource::new(vec![1])).named("orders");
+    ///             orders.output(TestingSink::new()).named("out");
+    ///         });
+    ///     }
+    /// });
+    /// let ids: Vec<_> = flow.step_ids().iter().map(ToString::to_string).collect();
+    /// assert_eq!(
+    ///     ids,
+    ///     ["regions.eu.orders", "regions.eu.out", "regions.us.orders", "regions.us.out"],
+    /// );
+    /// ```
+    pub fn scope<R>(&self, name: impl AsRef<str>, body: impl FnOnce() -> R) -> R {
+        self.description.borrow_mut().enter(name.as_ref());
+        let result = body();
+        self.description.borrow_mut().leave();
+        result
+    }
+
+    /// Adds a step and gives its index; the streams out of it are made by `Stream::from_port`.
+    pub(crate) fn add(&self, step: NewStep) -> crate::ids::StepIndex {
+        self.description.borrow_mut().add(step)
+    }
+
+    pub(crate) fn name_step(&self, step: crate::ids::StepIndex, name: &str) {
+        self.description.borrow_mut().name_step(step, name);
+    }
+
+    pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::worker::TeePlan) {
+        self.description.borrow_mut().set_tee(port, tee);
+    }
+
+    fn same_as(&self, other: &Flow) -> bool {
+        Rc::ptr_eq(&self.description, &other.description)
+    }
+}
+
+impl fmt::Debug for Dataflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dataflow")
+            .field("name", &self.graph.name)
+            .field("steps", &self.step_ids())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Flow")
+    }
+}

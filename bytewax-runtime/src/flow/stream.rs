@@ -1,0 +1,182 @@
+//! Streams: typed handles to the outputs of steps.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::Location;
+
+use super::{Flow, NewStep, OutputSpec, StepKind};
+use crate::ids::{Port, StepIndex};
+use crate::worker::{Plan, TeePlan};
+
+/// A stream of items of one type: the output of a step.
+///
+/// A stream is moved by use. To read it twice, call `.clone()`: every reader gets every item, so
+/// the items must be [`Clone`]. Streams of one type go in a `Vec`, so loops and helper functions
+/// are plain Rust.
+///
+/// The methods are the operators. Each adds a step to the flow; nothing is run while describing.
+pub struct Stream<T> {
+    flow: Flow,
+    port: Port,
+    items: PhantomData<fn() -> T>,
+}
+
+/// A stream of pairs of key and value. State is kept per key.
+///
+/// Any stream of pairs is one; [`key_on`](Stream::key_on) makes the key from the item.
+pub type KeyedStream<K, V> = Stream<(K, V)>;
+
+/// Items that have a key: pairs of key and value.
+#[diagnostic::on_unimplemented(
+    message = "this operator works per key, but `Stream<{Self}>` has no key",
+    label = "not a keyed stream",
+    note = "call `.key_on(|item| ..)` first; the steps after it see one key at a time"
+)]
+pub trait Keyed: 'static {
+    /// The type of the key.
+    type Key: 'static;
+    /// The type of the value.
+    type Value: 'static;
+
+    #[doc(hidden)]
+    fn into_pair(self) -> (Self::Key, Self::Value);
+    #[doc(hidden)]
+    fn from_pair(key: Self::Key, value: Self::Value) -> Self;
+    #[doc(hidden)]
+    fn as_pair(&self) -> (&Self::Key, &Self::Value);
+}
+
+impl<K: 'static, V: 'static> Keyed for (K, V) {
+    type Key = K;
+    type Value = V;
+
+    #[inline(always)]
+    fn into_pair(self) -> (K, V) {
+        self
+    }
+
+    #[inline(always)]
+    fn from_pair(key: K, value: V) -> Self {
+        (key, value)
+    }
+
+    #[inline(always)]
+    fn as_pair(&self) -> (&K, &V) {
+        (&self.0, &self.1)
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    pub(crate) fn from_port(flow: &Flow, step: StepIndex, output: u16) -> Self {
+        Self {
+            flow: flow.clone(),
+            port: Port { step, output },
+            items: PhantomData,
+        }
+    }
+
+    /// Names the step that this stream comes out of.
+    ///
+    /// The id of the step becomes `flow.scope.name`. Names are made of letters, digits, `_` and
+    /// `-`, with `.` between parts. A source, a sink and a stateful step need one, because state is
+    /// saved under it; `dataflow!` gives one to every step.
+    pub fn named(self, name: &str) -> Self {
+        self.flow.name_step(self.port.step, name);
+        self
+    }
+
+    /// The flow that this stream is part of.
+    #[must_use]
+    pub fn flow(&self) -> Flow {
+        self.flow.clone()
+    }
+
+    pub(crate) fn port(&self) -> Port {
+        self.port
+    }
+
+    /// Adds a step that reads this stream alone.
+    #[track_caller]
+    pub(crate) fn then(
+        self,
+        operator: &'static str,
+        kind: StepKind,
+        outputs: Vec<OutputSpec>,
+        plan: Plan,
+    ) -> (Flow, StepIndex) {
+        let step = self.flow.add(NewStep {
+            operator,
+            kind,
+            inputs: vec![self.port],
+            outputs,
+            plan,
+            location: Location::caller(),
+        });
+        (self.flow, step)
+    }
+
+    /// Adds a step with several inputs of possibly different types.
+    #[track_caller]
+    pub(crate) fn join_step(
+        flow: &Flow,
+        operator: &'static str,
+        kind: StepKind,
+        inputs: Vec<Port>,
+        plan: Plan,
+    ) -> Self {
+        let step = flow.add(NewStep {
+            operator,
+            kind,
+            inputs,
+            outputs: vec![OutputSpec::DOWN],
+            plan,
+            location: Location::caller(),
+        });
+        Self::from_port(flow, step, 0)
+    }
+
+    /// Refuses streams of two flows in one step.
+    #[track_caller]
+    pub(crate) fn assert_same_flow(&self, flow: &Flow) {
+        assert!(
+            self.flow.same_as(flow),
+            "streams of two dataflows cannot meet in one step"
+        );
+    }
+}
+
+impl<T: Clone + 'static> Clone for Stream<T> {
+    fn clone(&self) -> Self {
+        self.flow.set_tee(self.port, TeePlan::cloning::<T>());
+        Self {
+            flow: self.flow.clone(),
+            port: self.port,
+            items: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Stream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream<{}>", std::any::type_name::<T>())
+    }
+}
+
+/// The end of a stream: a step without an output, such as a sink.
+#[derive(Debug)]
+pub struct Terminal {
+    flow: Flow,
+    step: StepIndex,
+}
+
+impl Terminal {
+    pub(crate) fn new(flow: Flow, step: StepIndex) -> Self {
+        Self { flow, step }
+    }
+
+    /// Names the step; see [`Stream::named`].
+    pub fn named(self, name: &str) -> Self {
+        self.flow.name_step(self.step, name);
+        self
+    }
+}

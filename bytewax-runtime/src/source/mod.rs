@@ -1,0 +1,166 @@
+//! Sources: where items come from.
+//!
+//! There are two kinds. A [`FixedPartitionedSource`] has named partitions, each with a position
+//! that can be saved and resumed; each partition is read by one worker, among the workers that can
+//! reach it. A [`DynamicSource`] has one instance on every worker and saves nothing.
+//!
+//! Both are polled, never waited for: see [`Poll`].
+
+mod poll;
+
+use chrono::{DateTime, Utc};
+
+pub use poll::Poll;
+pub(crate) use poll::{Answer, Wake};
+
+use crate::error::StepError;
+use crate::ids::{StepId, WorkerIndex};
+use crate::state::State;
+
+/// A source of named partitions, each with a position that is saved and resumed.
+///
+/// # Examples
+///
+/// A bank of counters, each a partition of its own:
+///
+/// ```
+/// use bytewax_runtime::StepError;
+/// use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+///
+/// struct Counters {
+///     limit: u64,
+/// }
+///
+/// struct Counter {
+///     next: u64,
+///     limit: u64,
+/// }
+///
+/// impl FixedPartitionedSource for Counters {
+///     type Item = u64;
+///     type Position = u64;
+///     type Partition = Counter;
+///
+///     fn partitions(&self) -> Result<Vec<String>, StepError> {
+///         Ok(vec!["even".to_owned(), "odd".to_owned()])
+///     }
+///
+///     fn open(&self, partition: &str, resume: Option<u64>) -> Result<Counter, StepError> {
+///         let first = u64::from(partition == "odd");
+///         Ok(Counter { next: resume.unwrap_or(first), limit: self.limit })
+///     }
+/// }
+///
+/// impl StatefulSourcePartition for Counter {
+///     type Item = u64;
+///     type Position = u64;
+///
+///     fn next_batch(&mut self) -> Result<Poll<u64>, StepError> {
+///         if self.next > self.limit {
+///             return Ok(Poll::end());
+///         }
+///         self.next += 2;
+///         Ok(Poll::item(self.next - 2))
+///     }
+///
+///     fn snapshot(&self) -> u64 {
+///         self.next
+///     }
+/// }
+///
+/// let mut odd = Counters { limit: 4 }.open("odd", None).unwrap();
+/// assert_eq!(odd.next_batch().unwrap().items(), [1]);
+/// assert_eq!(odd.snapshot(), 3);
+/// ```
+pub trait FixedPartitionedSource: Send + Sync + 'static {
+    /// What the source gives.
+    type Item: 'static;
+    /// Where a partition stands: what is saved, and what it is opened with to go on.
+    type Position: State;
+    /// An opened partition.
+    type Partition: StatefulSourcePartition<Item = Self::Item, Position = Self::Position>;
+
+    /// The names of the partitions that can be reached from this process.
+    ///
+    /// Called once on each worker. The source has all partitions that any worker names; each is
+    /// opened on one of the workers that named it.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn partitions(&self) -> Result<Vec<String>, StepError>;
+
+    /// Opens a partition, at `resume` if it is given, else at its beginning.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn open(
+        &self,
+        partition: &str,
+        resume: Option<Self::Position>,
+    ) -> Result<Self::Partition, StepError>;
+}
+
+/// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped.
+pub trait StatefulSourcePartition: 'static {
+    /// What the source gives.
+    type Item: 'static;
+    /// What is saved.
+    type Position: State;
+
+    /// Gives the next items, without blocking.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn next_batch(&mut self) -> Result<Poll<Self::Item>, StepError>;
+
+    /// The position after the last item given.
+    fn snapshot(&self) -> Self::Position;
+
+    /// The earliest time of the next poll; `None` is at once after items, and a millisecond later
+    /// after an empty batch. A time asked for by [`Poll::wait`] goes before it.
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}
+
+/// A source with one instance on every worker. Nothing of it is saved: after a crash it starts
+/// anew, so items can be lost.
+pub trait DynamicSource: Send + Sync + 'static {
+    /// What the source gives.
+    type Item: 'static;
+    /// The instance of one worker.
+    type Partition: StatelessSourcePartition<Item = Self::Item>;
+
+    /// Makes the instance of one of `workers` workers. Each must give items of its own.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn build(
+        &self,
+        step: &StepId,
+        worker: WorkerIndex,
+        workers: usize,
+    ) -> Result<Self::Partition, StepError>;
+}
+
+/// The instance of a [`DynamicSource`] on one worker. It is closed by being dropped.
+pub trait StatelessSourcePartition: 'static {
+    /// What the source gives.
+    type Item: 'static;
+
+    /// Gives the next items, without blocking.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn next_batch(&mut self) -> Result<Poll<Self::Item>, StepError>;
+
+    /// The earliest time of the next poll; see [`StatefulSourcePartition::next_awake`].
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}

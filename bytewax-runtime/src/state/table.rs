@@ -1,0 +1,126 @@
+//! The table of one keyed step on one worker: for each key its state.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::ids::Epoch;
+use crate::key::{Key, table_hash};
+
+struct Slot<K, S> {
+    hash: u64,
+    touched: Epoch,
+    key: K,
+    state: S,
+}
+
+/// State by key. The hash that routed an item is used again here, never computed twice.
+pub(crate) struct KeyTable<K, S> {
+    slots: HashTable<Slot<K, S>>,
+}
+
+/// Whether a key is met for the first time in an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touch {
+    First,
+    Again,
+}
+
+impl<K: Key, S> KeyTable<K, S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: HashTable::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The state of a key, made when it is new; and whether this epoch had touched it.
+    #[inline]
+    pub(crate) fn touch(
+        &mut self,
+        hash: u64,
+        key: &K,
+        epoch: Epoch,
+        make: impl FnOnce() -> S,
+    ) -> (&mut S, Touch) {
+        let entry = self.slots.entry(
+            table_hash(hash),
+            |slot| slot.hash == hash && slot.key == *key,
+            |slot| table_hash(slot.hash),
+        );
+        match entry {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                let touch = if slot.touched == epoch { Touch::Again } else { Touch::First };
+                slot.touched = epoch;
+                (&mut slot.state, touch)
+            }
+            Entry::Vacant(entry) => {
+                let slot = entry.insert(Slot {
+                    hash,
+                    touched: epoch,
+                    key: key.clone(),
+                    state: make(),
+                });
+                (&mut slot.into_mut().state, Touch::First)
+            }
+        }
+    }
+
+    /// Like [`touch`](Self::touch) for a key that is not needed afterwards: no clone.
+    #[inline]
+    pub(crate) fn touch_owned(
+        &mut self,
+        hash: u64,
+        key: K,
+        epoch: Epoch,
+        make: impl FnOnce() -> S,
+    ) -> (&mut S, Touch) {
+        let entry = self.slots.entry(
+            table_hash(hash),
+            |slot| slot.hash == hash && slot.key == key,
+            |slot| table_hash(slot.hash),
+        );
+        match entry {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                let touch = if slot.touched == epoch { Touch::Again } else { Touch::First };
+                slot.touched = epoch;
+                (&mut slot.state, touch)
+            }
+            Entry::Vacant(entry) => {
+                let slot = entry.insert(Slot {
+                    hash,
+                    touched: epoch,
+                    key,
+                    state: make(),
+                });
+                (&mut slot.into_mut().state, Touch::First)
+            }
+        }
+    }
+
+    /// Forgets a key.
+    pub(crate) fn remove(&mut self, hash: u64, key: &K) {
+        let found = self
+            .slots
+            .find_entry(table_hash(hash), |slot| slot.hash == hash && slot.key == *key);
+        if let Ok(entry) = found {
+            entry.remove();
+        }
+    }
+
+    /// Takes everything out, in no order that may be relied on.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, K, S)> + '_ {
+        self.slots.drain().map(|slot| (slot.hash, slot.key, slot.state))
+    }
+
+    /// Takes everything out, in ascending order of keys.
+    pub(crate) fn drain_sorted(&mut self) -> impl Iterator<Item = (K, S)> {
+        let mut all: Vec<_> = self.drain().map(|(_, key, state)| (key, state)).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all.into_iter()
+    }
+}

@@ -1,0 +1,251 @@
+//! Builds the described flow on one worker: trees of stages, and timely operators between edges.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use timely::dataflow::Scope;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::worker::Worker;
+
+use super::assign::{Reachable, assign};
+use super::context::{Alarm, Cx, WorkerCx};
+use super::edge::{AnyInput, Inlet, OutEdge, Outlet, ProgressStream, frontier};
+use super::gather::gather;
+use super::guard::guard;
+use super::head::{Operator, Progress};
+use super::plan::{Outs, Plan, Site};
+use super::push::AnyPush;
+use crate::codec;
+use crate::error::{RunError, RunErrorKind, StepError};
+use crate::ids::{Epoch, Port, StepIndex};
+
+/// Builds the flow; `Ok(false)` when the run stops meanwhile.
+pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunError> {
+    let mine = reachable(cx)?;
+    let mut bytes = Vec::new();
+    let internal = |error| RunError::new(RunErrorKind::Network, format!("{error}"));
+    codec::encode_wire(&mine, &mut bytes).map_err(internal)?;
+    let Some(all) = gather(worker, &cx.shared, bytes) else {
+        return Ok(false);
+    };
+    let decode = |bytes: &Vec<u8>| codec::decode_wire::<Vec<Reachable>>(bytes).map_err(internal);
+    let all = all.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    if cx.assignments.set(assign(&all)).is_err() {
+        unreachable!("a worker builds its flow once");
+    }
+    worker.dataflow_named::<u64, _, _>(&cx.graph.name, |scope| {
+        let mut builder = Builder {
+            scope,
+            cx: Rc::clone(cx),
+            next_edge: Cell::new(0),
+            inlets: HashMap::new(),
+            progress: Vec::new(),
+        };
+        builder.steps();
+        builder.completion();
+        cx.shared.init_edges(builder.next_edge.get() as usize);
+    });
+    Ok(true)
+}
+
+/// The partitions that this worker can reach, of all steps that have any.
+fn reachable(cx: &WorkerCx) -> Result<Vec<Reachable>, RunError> {
+    let mut reachable = Vec::new();
+    for (index, step) in cx.graph.steps.iter().enumerate() {
+        cx.enter(StepIndex(index as u32));
+        let listed = guard(|| {
+            let listed = match &step.plan {
+                Plan::Stage(_) => None,
+                Plan::Head(plan) => plan.partitions(),
+                Plan::Source(plan) => plan.partitions(),
+            };
+            let failed = |error: StepError| RunError::step("cannot list the partitions", error);
+            listed.transpose().map_err(failed)
+        });
+        if let Some(partitions) = listed.map_err(|error| cx.locate(error))? {
+            reachable.push(Reachable {
+                step: index as u32,
+                partitions,
+            });
+        }
+    }
+    Ok(reachable)
+}
+
+struct Builder<'s> {
+    scope: Scope<'s, u64>,
+    cx: Rc<WorkerCx>,
+    next_edge: Cell<u32>,
+    /// Edges whose readers are not built yet, by step and input.
+    inlets: HashMap<(StepIndex, usize), Inlet<'s>>,
+    progress: Vec<ProgressStream<'s>>,
+}
+
+impl<'s> Builder<'s> {
+    /// Builds each step that is a timely operator, with the tree of stages behind it.
+    ///
+    /// Steps read only steps that were described before them, so the edges in front of an operator
+    /// exist when its turn comes.
+    fn steps(&mut self) {
+        let graph = std::sync::Arc::clone(&self.cx.graph);
+        for (index, step) in graph.steps.iter().enumerate() {
+            let index = StepIndex(index as u32);
+            match &step.plan {
+                Plan::Stage(_) => {}
+                Plan::Head(plan) => self.operator(index, |site, inputs, _, outs| {
+                    plan.operator(site, inputs, outs)
+                }),
+                Plan::Source(plan) => self.operator(index, |site, _, alarm, outs| {
+                    plan.operator(site, alarm, outs)
+                }),
+            }
+        }
+    }
+
+    fn operator(
+        &mut self,
+        step: StepIndex,
+        make: impl FnOnce(
+            &Site,
+            Vec<AnyInput>,
+            Alarm,
+            &mut Outs,
+        ) -> Result<Box<dyn Operator>, RunError>,
+    ) {
+        let graph = std::sync::Arc::clone(&self.cx.graph);
+        let described = graph.step(step);
+        let mut operator = OperatorBuilder::new(described.id.to_string(), self.scope);
+        let inputs = (0..described.inputs.len()).map(|input| {
+            let inlet = self.inlets.remove(&(step, input));
+            let inlet = inlet.expect("a stream is described before the step that reads it");
+            inlet.connect(&mut operator)
+        });
+        let inputs = inputs.collect();
+
+        // The first output carries nothing: it tells how far the operator is.
+        let (_, progress) = operator.new_output::<Vec<()>>();
+        self.progress.push(progress);
+
+        let address = Rc::clone(&operator.operator_info().address);
+        let timers = &self.cx.timers;
+        let alarm = timers.register(self.scope.activator_for(Rc::clone(&address)));
+
+        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.next_edge);
+        let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
+        let mut inlets = Vec::new();
+        let pushes = outputs.map(|port| tree(&self.cx, port, &mut outlet, &mut inlets)).collect();
+        let edges = outlet.into_edges();
+        self.inlets.extend(inlets);
+        for edge in &edges {
+            let wake = self.scope.worker().sync_activator_for(address.to_vec());
+            self.cx.shared.register_waker(edge.id, self.cx.index, wake);
+        }
+
+        let site = self.site(step);
+        let mut outs = Outs::new(step, pushes);
+        self.cx.enter(step);
+        let made = guard(|| make(&site, inputs, alarm, &mut outs));
+        let made = made.map_err(|error| site.fail(error)).ok();
+        start(operator, Rc::clone(&self.cx), edges, made);
+    }
+
+    fn site(&self, step: StepIndex) -> Site {
+        Site {
+            worker: Rc::clone(&self.cx),
+            step,
+        }
+    }
+
+    /// The last operator: an epoch that it has seen the end of is complete on the whole cluster.
+    fn completion(&mut self) {
+        let mut operator = OperatorBuilder::new("completion".to_owned(), self.scope);
+        for progress in self.progress.drain(..) {
+            // Only the frontier matters; nothing is ever sent.
+            let _input = operator.new_input(progress, Pipeline);
+        }
+        let cx = Rc::clone(&self.cx);
+        operator.build(move |_| {
+            move |frontiers| {
+                let epoch = frontier(frontiers).map_or(Epoch(u64::MAX), Epoch);
+                cx.epochs.complete(epoch, &cx.timers);
+            }
+        });
+    }
+}
+
+/// Builds what reads one output, up to the next edges; `None` when nobody reads it.
+fn tree<'s>(
+    cx: &Rc<WorkerCx>,
+    port: Port,
+    outlet: &mut Outlet<'_, 's>,
+    inlets: &mut Vec<((StepIndex, usize), Inlet<'s>)>,
+) -> Option<AnyPush> {
+    let graph = std::sync::Arc::clone(&cx.graph);
+    let output = graph.port(port);
+    let mut readers: Vec<AnyPush> = Vec::new();
+    for (reader, input) in &output.readers {
+        let step = graph.step(*reader);
+        readers.push(match &step.plan {
+            Plan::Source(_) => unreachable!("a source reads no stream"),
+            Plan::Head(plan) => {
+                let (push, inlet) = plan.connect(*reader, *input, outlet);
+                inlets.push(((*reader, *input), inlet));
+                push
+            }
+            Plan::Stage(plan) => {
+                let outputs = (0..step.outputs.len() as u16).map(|output| Port {
+                    step: *reader,
+                    output,
+                });
+                let pushes = outputs.map(|port| tree(cx, port, outlet, inlets)).collect();
+                let site = Site {
+                    worker: Rc::clone(cx),
+                    step: *reader,
+                };
+                plan.build(&site, &mut Outs::new(*reader, pushes))
+            }
+        });
+    }
+    match (readers.len(), output.tee) {
+        (0, _) => None,
+        (1, _) => readers.pop(),
+        (_, Some(tee)) => tee.build(port.step, readers),
+        (_, None) => unreachable!("a stream is read twice only after `clone`, which sets the tee"),
+    }
+}
+
+/// Hands an operator to timely.
+fn start(
+    builder: OperatorBuilder<'_, u64>,
+    worker: Rc<WorkerCx>,
+    edges: Vec<OutEdge>,
+    operator: Option<Box<dyn Operator>>,
+) {
+    builder.build(move |capabilities| {
+        let mut operator = operator;
+        let mut cx = Cx {
+            worker,
+            epoch: Epoch(0),
+            capabilities,
+        };
+        move |frontiers| {
+            let Some(running) = operator.as_mut() else {
+                return;
+            };
+            if cx.worker.shared.is_stopping() {
+                return;
+            }
+            let frontier = frontier(frontiers).map(Epoch);
+            match guard(|| running.run(frontier, &edges, &mut cx)) {
+                Ok(Progress::Waiting) => {}
+                Ok(Progress::Finished) => {
+                    operator = None;
+                    cx.capabilities.clear();
+                }
+                Err(error) => cx.worker.fail(error),
+            }
+        }
+    });
+}

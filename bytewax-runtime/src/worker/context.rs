@@ -1,0 +1,205 @@
+//! What code on a worker can see: the worker, its clock, its timers, and the present epoch.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use timely::dataflow::operators::Capability;
+use timely::scheduling::Activator;
+
+use super::assign::Assignment;
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::error::RunError;
+use crate::flow::Graph;
+use crate::ids::{Epoch, StepIndex, WorkerIndex};
+
+/// One worker of a run.
+pub(crate) struct WorkerCx {
+    pub(crate) index: WorkerIndex,
+    pub(crate) count: usize,
+    pub(crate) clock: Clock,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) timers: Timers,
+    pub(crate) epochs: Epochs,
+    /// For each step with partitions, which worker has which.
+    pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
+    /// The step whose code is running, to name it when that code panics.
+    running: Cell<StepIndex>,
+}
+
+impl WorkerCx {
+    pub(crate) fn new(
+        index: WorkerIndex,
+        count: usize,
+        graph: Arc<Graph>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let clock = shared.settings.clock.clone();
+        Self {
+            epochs: Epochs::new(clock.now()),
+            index,
+            count,
+            clock,
+            graph,
+            shared,
+            timers: Timers::default(),
+            assignments: OnceCell::new(),
+            running: Cell::new(StepIndex(0)),
+        }
+    }
+
+    pub(crate) fn enter(&self, step: StepIndex) {
+        self.running.set(step);
+    }
+
+    /// Adds to an error where it happened, as far as that is not known yet.
+    pub(crate) fn locate(&self, error: RunError) -> RunError {
+        error.at(&self.graph.step(self.running.get()).id, self.index)
+    }
+
+    pub(crate) fn fail(&self, error: RunError) {
+        self.shared.fail(self.locate(error));
+    }
+}
+
+/// What the stages of one tree see while they run.
+pub(crate) struct Cx {
+    pub(crate) worker: Rc<WorkerCx>,
+    /// The epoch of the items under way.
+    pub(crate) epoch: Epoch,
+    /// The right to send items of this epoch, one for each output of the timely operator.
+    pub(crate) capabilities: Vec<Capability<u64>>,
+}
+
+impl Cx {
+    #[inline]
+    pub(crate) fn enter(&self, step: StepIndex) {
+        self.worker.enter(step);
+    }
+
+    /// Moves on to a later epoch.
+    pub(crate) fn advance(&mut self, to: Epoch) {
+        self.epoch = to;
+        for capability in &mut self.capabilities {
+            capability.downgrade(&to.0);
+        }
+    }
+}
+
+/// When to wake which operator, by the worker's clock.
+#[derive(Default)]
+pub(crate) struct Timers {
+    due: RefCell<BinaryHeap<Reverse<(DateTime<Utc>, usize)>>>,
+    operators: RefCell<Vec<Activator>>,
+}
+
+/// An operator's right to be woken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alarm(usize);
+
+impl Timers {
+    pub(crate) fn register(&self, activator: Activator) -> Alarm {
+        let mut operators = self.operators.borrow_mut();
+        operators.push(activator);
+        Alarm(operators.len() - 1)
+    }
+
+    /// Wakes the operator at once.
+    pub(crate) fn wake(&self, alarm: Alarm) {
+        self.operators.borrow()[alarm.0].activate();
+    }
+
+    /// Wakes the operator at `due`.
+    pub(crate) fn wake_at(&self, alarm: Alarm, due: DateTime<Utc>) {
+        self.due.borrow_mut().push(Reverse((due, alarm.0)));
+    }
+
+    /// Wakes every operator that is due, and gives the time of the next.
+    pub(crate) fn fire(&self, clock: &Clock) -> Option<DateTime<Utc>> {
+        let mut due = self.due.borrow_mut();
+        let Reverse((first, _)) = due.peek()?;
+        let mut next = *first;
+        let now = clock.now();
+        while next <= now {
+            if let Some(Reverse((_, operator))) = due.pop() {
+                self.operators.borrow()[operator].activate();
+            }
+            next = due.peek()?.0.0;
+        }
+        Some(next)
+    }
+}
+
+/// The epochs of a worker: all its sources move on together.
+pub(crate) struct Epochs {
+    current: Cell<Epoch>,
+    began: Cell<DateTime<Utc>>,
+    /// Every epoch before this one is complete on the whole cluster.
+    complete_before: Cell<Epoch>,
+    waiting: RefCell<Vec<Alarm>>,
+    sources: RefCell<Vec<Alarm>>,
+}
+
+impl Epochs {
+    fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            current: Cell::new(Epoch::FIRST),
+            began: Cell::new(now),
+            complete_before: Cell::new(Epoch(0)),
+            waiting: RefCell::default(),
+            sources: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Epoch {
+        self.current.get()
+    }
+
+    pub(crate) fn began(&self) -> DateTime<Utc> {
+        self.began.get()
+    }
+
+    pub(crate) fn add_source(&self, alarm: Alarm) {
+        self.sources.borrow_mut().push(alarm);
+    }
+
+    pub(crate) fn remove_source(&self, alarm: Alarm) {
+        self.sources.borrow_mut().retain(|source| *source != alarm);
+    }
+
+    /// Begins the next epoch; all sources of the worker are woken to join it.
+    pub(crate) fn advance(&self, now: DateTime<Utc>, timers: &Timers) {
+        self.current.set(self.current.get().next());
+        self.began.set(now);
+        for alarm in self.sources.borrow().iter() {
+            timers.wake(*alarm);
+        }
+    }
+
+    pub(crate) fn complete_before(&self) -> Epoch {
+        self.complete_before.get()
+    }
+
+    /// Wakes `alarm` when the next epoch is complete.
+    pub(crate) fn wait(&self, alarm: Alarm) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.contains(&alarm) {
+            waiting.push(alarm);
+        }
+    }
+
+    /// Notes that all epochs before `epoch` are complete on the whole cluster.
+    pub(crate) fn complete(&self, epoch: Epoch, timers: &Timers) {
+        if epoch > self.complete_before.get() {
+            self.complete_before.set(epoch);
+            for alarm in self.waiting.borrow_mut().drain(..) {
+                timers.wake(alarm);
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Sends a few bytes from each worker to all, before the flow itself is built.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use timely::dataflow::InputHandleVec;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{Input, Inspect};
+use timely::worker::Worker;
+
+use super::shared::Shared;
+
+/// What every worker said, by worker; `None` when the run stops meanwhile.
+pub(crate) fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
+    let heard: Rc<RefCell<Vec<(usize, Vec<u8>)>>> = Rc::default();
+    let mut input = worker.dataflow::<u64, _, _>(|scope| {
+        let (input, stream): (InputHandleVec<u64, (usize, Vec<u8>)>, _) = scope.new_input();
+        let heard = Rc::clone(&heard);
+        stream.broadcast().inspect(move |said| heard.borrow_mut().push(said.clone()));
+        input
+    });
+    input.send((worker.index(), mine));
+    input.close();
+    while heard.borrow().len() < worker.peers() {
+        if shared.is_stopping() {
+            return None;
+        }
+        worker.step_or_park(None);
+    }
+    let mut heard = std::mem::take(&mut *heard.borrow_mut());
+    heard.sort_unstable();
+    Some(heard.into_iter().map(|(_, said)| said).collect())
+}

@@ -1,0 +1,164 @@
+//! Operators with edges in front of them: batches are taken epoch by epoch, in order.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::context::Cx;
+use super::edge::{AnyInput, Arrived, Inlet, Input, OutEdge, Outlet};
+use super::plan::{Outs, Site};
+use super::push::{AnyPush, Flush};
+use crate::error::{RunError, StepError};
+use crate::ids::{Epoch, StepIndex};
+
+/// How a step with edges in front of it is built on a worker.
+pub(crate) trait HeadPlan: Send + Sync {
+    /// The partitions that this worker can reach, of a step that has any.
+    fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        None
+    }
+
+    /// Makes the end of an upstream tree that feeds input `input` of this step.
+    fn connect<'s>(&self, step: StepIndex, input: usize, outlet: &mut Outlet<'_, 's>) -> (AnyPush, Inlet<'s>);
+
+    /// Makes the operator, which reads the edges made by [`connect`](Self::connect).
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError>;
+}
+
+/// What runs inside a timely operator.
+pub(crate) trait Operator: 'static {
+    /// Does what can be done now. `frontier` is the first epoch that may still arrive.
+    fn run(
+        &mut self,
+        frontier: Option<Epoch>,
+        edges: &[OutEdge],
+        cx: &mut Cx,
+    ) -> Result<Progress, RunError>;
+}
+
+/// Whether an operator has more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It waits for input, room on its edges, or a time.
+    Waiting,
+    /// It has seen the end of its input and is closed.
+    Finished,
+}
+
+/// What an operator does with its items; epochs, order and flow control are kept by [`Head`].
+pub(crate) trait HeadLogic<I>: 'static {
+    /// Takes items of the present epoch, leaving `items` empty.
+    fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
+
+    /// No more items of the present epoch will come: the place of snapshots.
+    fn end_epoch(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// No more items at all will come; what is sent now belongs to the last epoch.
+    fn end_input(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// Passes on to the tree behind.
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError>;
+}
+
+/// Feeds the items of all inputs to a logic, one epoch at a time, in order.
+pub(crate) struct Head<I, L> {
+    step: StepIndex,
+    inputs: Vec<Input<I>>,
+    arrived: BTreeMap<Epoch, VecDeque<Arrived<I>>>,
+    logic: L,
+}
+
+impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
+    pub(crate) fn new(site: &Site, inputs: Vec<AnyInput>, logic: L) -> Self {
+        Self {
+            step: site.step,
+            inputs: inputs.into_iter().map(AnyInput::downcast).collect(),
+            arrived: BTreeMap::new(),
+            logic,
+        }
+    }
+
+    fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        // Before the first epoch there is nothing to end.
+        if cx.epoch >= Epoch::FIRST {
+            self.logic.flush(Flush::Epoch, cx)?;
+            self.logic.end_epoch(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Takes batches of epochs up to `frontier`; `false` when it had to stop before the last.
+    fn take_batches(
+        &mut self,
+        frontier: Option<Epoch>,
+        edges: &[OutEdge],
+        cx: &mut Cx,
+    ) -> Result<bool, RunError> {
+        while let Some(entry) = self.arrived.first_entry() {
+            let epoch = *entry.key();
+            if frontier.is_some_and(|frontier| epoch > frontier) {
+                break;
+            }
+            if edges.iter().any(|edge| edge.is_full(&cx.worker)) {
+                return Ok(false);
+            }
+            if epoch > cx.epoch {
+                self.end_epoch(cx)?;
+                cx.advance(epoch);
+                continue;
+            }
+            let mut entry = entry;
+            match entry.get_mut().pop_front() {
+                Some(batch) => {
+                    let mut items = batch.take(&cx.worker);
+                    cx.enter(self.step);
+                    self.logic.batch(&mut items, cx)?;
+                }
+                None => {
+                    entry.remove();
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
+    fn run(
+        &mut self,
+        frontier: Option<Epoch>,
+        edges: &[OutEdge],
+        cx: &mut Cx,
+    ) -> Result<Progress, RunError> {
+        cx.enter(self.step);
+        for input in &mut self.inputs {
+            input.pull(|epoch, batch| {
+                self.arrived.entry(Epoch(epoch)).or_default().push_back(batch);
+            });
+        }
+        let all_taken = self.take_batches(frontier, edges, cx)?;
+        cx.enter(self.step);
+        match frontier {
+            Some(frontier) if all_taken && frontier > cx.epoch => {
+                self.end_epoch(cx)?;
+                cx.advance(frontier);
+            }
+            None if all_taken => {
+                self.logic.end_input(cx)?;
+                self.end_epoch(cx)?;
+                self.logic.flush(Flush::End, cx)?;
+                return Ok(Progress::Finished);
+            }
+            _ => {}
+        }
+        self.logic.flush(Flush::Activation, cx)?;
+        Ok(Progress::Waiting)
+    }
+}

@@ -1,0 +1,105 @@
+//! How a step of the description is built on a worker.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::assign::Assignment;
+use super::context::WorkerCx;
+use super::head::HeadPlan;
+use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
+use super::source_head::SourcePlan;
+use crate::error::RunError;
+use crate::ids::{StepId, StepIndex};
+
+/// How a step is built on a worker.
+pub(crate) enum Plan {
+    /// Inside the timely operator that its input comes from.
+    Stage(StagePlan),
+    /// As a timely operator of its own, behind edges that may cross workers.
+    Head(Arc<dyn HeadPlan>),
+    /// As a timely operator without inputs.
+    Source(Arc<dyn SourcePlan>),
+}
+
+type BuildStage = dyn Fn(&Site, &mut Outs) -> Result<AnyPush, RunError> + Send + Sync;
+
+pub(crate) struct StagePlan {
+    build: Box<BuildStage>,
+    discard: fn() -> AnyPush,
+}
+
+impl StagePlan {
+    /// A stage that takes items of type `T`.
+    pub(crate) fn new<T: 'static, P: Push<T>>(
+        build: impl Fn(&Site, &mut Outs) -> Result<P, RunError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            build: Box::new(move |site, outs| Ok(AnyPush::new::<T>(build(site, outs)?))),
+            discard: || AnyPush::new::<T>(Discard),
+        }
+    }
+
+    pub(crate) fn build(&self, site: &Site, outs: &mut Outs) -> AnyPush {
+        (self.build)(site, outs).unwrap_or_else(|error| {
+            site.fail(error);
+            (self.discard)()
+        })
+    }
+}
+
+/// Where a step is being built.
+pub(crate) struct Site {
+    pub(crate) worker: Rc<WorkerCx>,
+    pub(crate) step: StepIndex,
+}
+
+impl Site {
+    pub(crate) fn id(&self) -> &StepId {
+        &self.worker.graph.step(self.step).id
+    }
+
+    /// Which worker has which partition of this step.
+    pub(crate) fn assignment(&self) -> Option<&Assignment> {
+        self.worker.assignments.get()?.get(&self.step)
+    }
+
+    /// Fails the run with an error of this step.
+    pub(crate) fn fail(&self, error: RunError) {
+        self.worker.enter(self.step);
+        self.worker.fail(error);
+    }
+}
+
+/// The stages behind the outputs of a step that is being built.
+pub(crate) struct Outs {
+    step: StepIndex,
+    pushes: Vec<Option<AnyPush>>,
+}
+
+impl Outs {
+    pub(crate) fn new(step: StepIndex, pushes: Vec<Option<AnyPush>>) -> Self {
+        Self { step, pushes }
+    }
+
+    /// The way to the readers of one output.
+    pub(crate) fn next<T: 'static>(&mut self, output: usize) -> Next<T> {
+        Next::new(self.step, self.pushes[output].take().map(AnyPush::downcast))
+    }
+}
+
+/// How one output is sent to several readers.
+#[derive(Clone, Copy)]
+pub(crate) struct TeePlan(fn(StepIndex, Vec<AnyPush>) -> Option<AnyPush>);
+
+impl TeePlan {
+    pub(crate) fn cloning<T: Clone + 'static>() -> Self {
+        Self(|step, readers| {
+            let readers: Vec<BoxPush<T>> = readers.into_iter().map(AnyPush::downcast).collect();
+            Tee::new(step, readers).map(AnyPush::new::<T>)
+        })
+    }
+
+    pub(crate) fn build(self, step: StepIndex, readers: Vec<AnyPush>) -> Option<AnyPush> {
+        (self.0)(step, readers)
+    }
+}

@@ -1,0 +1,183 @@
+//! Batches handed from stage to stage inside one timely operator.
+//!
+//! Between two exchanges all steps form a tree of stages: each stage takes a batch, makes its own
+//! out of it in a buffer that it reuses, and hands that on by one dynamic call. Nothing happens
+//! per item but the user's closure.
+
+use std::any::Any;
+
+use super::context::Cx;
+use crate::error::RunError;
+use crate::ids::StepIndex;
+
+/// What is over, so that everything kept back must go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flush {
+    /// The worker turns to other work: batches that are being filled are sent.
+    Activation,
+    /// No more items of the present epoch: partial results are sent.
+    Epoch,
+    /// No more items at all: sinks close.
+    End,
+}
+
+/// A stage of a tree, seen from the stage before it.
+pub(crate) trait Push<T>: 'static {
+    /// Takes all items of `batch`, leaving it empty.
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError>;
+
+    /// Hands on what is kept back.
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError>;
+}
+
+pub(crate) type BoxPush<T> = Box<dyn Push<T>>;
+
+/// A stage whose item type only its neighbours know.
+pub(crate) struct AnyPush(Box<dyn Any>);
+
+impl AnyPush {
+    pub(crate) fn new<T: 'static>(push: impl Push<T>) -> Self {
+        let push: BoxPush<T> = Box::new(push);
+        Self(Box::new(push))
+    }
+
+    pub(crate) fn downcast<T: 'static>(self) -> BoxPush<T> {
+        let push = self.0.downcast::<BoxPush<T>>();
+        *push.unwrap_or_else(|_| unreachable!("a `Stream<T>` connects stages of one item type"))
+    }
+}
+
+/// How many items of type `T` make a batch: a few thousand, or 64 KiB, whichever is less.
+pub(crate) const fn batch_items<T>() -> usize {
+    let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+    let items = 64 * 1024 / size;
+    if items > 8192 {
+        8192
+    } else if items < 64 {
+        64
+    } else {
+        items
+    }
+}
+
+/// The way from one stage to the next: a buffer, and the stage that reads it, if any does.
+pub(crate) struct Next<T> {
+    step: StepIndex,
+    push: Option<BoxPush<T>>,
+    /// Filled by the stage that owns this.
+    pub(crate) buffer: Vec<T>,
+}
+
+impl<T: 'static> Next<T> {
+    pub(crate) fn new(step: StepIndex, push: Option<BoxPush<T>>) -> Self {
+        Self {
+            step,
+            push,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Whether anybody reads what is sent here.
+    pub(crate) fn is_read(&self) -> bool {
+        self.push.is_some()
+    }
+
+    /// Hands on the buffer.
+    #[inline]
+    pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let Some(push) = &mut self.push else {
+            self.buffer.clear();
+            return Ok(());
+        };
+        push.push(&mut self.buffer, cx)?;
+        cx.enter(self.step);
+        Ok(())
+    }
+
+    /// Hands on the buffer if it has grown to a batch.
+    #[inline]
+    pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if self.buffer.len() >= batch_items::<T>() {
+            self.send(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Hands on a batch that was made elsewhere.
+    #[inline]
+    pub(crate) fn pass(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        match &mut self.push {
+            Some(push) if !batch.is_empty() => {
+                push.push(batch, cx)?;
+                cx.enter(self.step);
+            }
+            _ => batch.clear(),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.send(cx)?;
+        if let Some(push) = &mut self.push {
+            push.flush(what, cx)?;
+            cx.enter(self.step);
+        }
+        Ok(())
+    }
+}
+
+/// Sends each batch to several readers: clones to all but the last, which gets the batch itself.
+pub(crate) struct Tee<T> {
+    step: StepIndex,
+    clones: Vec<BoxPush<T>>,
+    last: BoxPush<T>,
+    buffer: Vec<T>,
+}
+
+impl<T: Clone + 'static> Tee<T> {
+    pub(crate) fn new(step: StepIndex, mut readers: Vec<BoxPush<T>>) -> Option<Self> {
+        let last = readers.pop()?;
+        Some(Self {
+            step,
+            clones: readers,
+            last,
+            buffer: Vec::new(),
+        })
+    }
+}
+
+impl<T: Clone + 'static> Push<T> for Tee<T> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        for reader in &mut self.clones {
+            cx.enter(self.step);
+            self.buffer.clear();
+            self.buffer.extend_from_slice(batch);
+            reader.push(&mut self.buffer, cx)?;
+        }
+        self.last.push(batch, cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        for reader in &mut self.clones {
+            reader.flush(what, cx)?;
+        }
+        self.last.flush(what, cx)
+    }
+}
+
+/// Takes the place of a stage that could not be built: the run has failed already.
+pub(crate) struct Discard;
+
+impl<T: 'static> Push<T> for Discard {
+    fn push(&mut self, batch: &mut Vec<T>, _: &mut Cx) -> Result<(), RunError> {
+        batch.clear();
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, _: &mut Cx) -> Result<(), RunError> {
+        Ok(())
+    }
+}

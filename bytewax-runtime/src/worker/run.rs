@@ -1,0 +1,102 @@
+//! Runs a flow on the workers of one process.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::WorkerConfig;
+use timely::communication::allocator::thread::Thread;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Allocator, Hooks, initialize_from};
+use timely::worker::Worker;
+
+use super::build::build;
+use super::context::WorkerCx;
+use super::guard::guard;
+use super::shared::Shared;
+use crate::error::{RunError, RunErrorKind};
+use crate::flow::Graph;
+use crate::ids::WorkerIndex;
+
+/// Runs the flow on the calling thread.
+pub(crate) fn run_here(graph: &Arc<Graph>, shared: &Arc<Shared>) -> Result<(), RunError> {
+    work(Allocator::Thread(Thread::default()), graph, shared);
+    shared.outcome()
+}
+
+/// Runs the flow on `workers` threads of this process.
+pub(crate) fn run_threads(
+    graph: &Arc<Graph>,
+    shared: &Arc<Shared>,
+    workers: usize,
+) -> Result<(), RunError> {
+    let hooks = Hooks::default();
+    let builders = ProcessBuilder::new_typed_vector(workers, hooks.refill, hooks.spill);
+    let builders = builders.into_iter().map(AllocatorBuilder::Process).collect();
+    run_allocators(builders, Box::new(()), graph, shared)
+}
+
+/// Runs the flow on one thread for each allocator; `others` lives as long as they do.
+pub(crate) fn run_allocators(
+    builders: Vec<AllocatorBuilder>,
+    others: Box<dyn std::any::Any + Send>,
+    graph: &Arc<Graph>,
+    shared: &Arc<Shared>,
+) -> Result<(), RunError> {
+    let (graph, workers_shared) = (Arc::clone(graph), Arc::clone(shared));
+    let started = initialize_from(builders, others, move |allocator| {
+        work(allocator, &graph, &workers_shared);
+    });
+    match started {
+        Ok(guards) => {
+            for ended in guards.join() {
+                if let Err(text) = ended {
+                    shared.fail(RunError::new(RunErrorKind::Panic, text));
+                }
+            }
+        }
+        Err(text) => shared.fail(RunError::new(
+            RunErrorKind::Config,
+            format!("the worker threads could not be started: {text}"),
+        )),
+    }
+    shared.outcome()
+}
+
+/// The life of one worker.
+fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
+    shared.register_thread();
+    let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+    let cx = Rc::new(WorkerCx::new(
+        WorkerIndex(worker.index()),
+        worker.peers(),
+        Arc::clone(graph),
+        Arc::clone(shared),
+    ));
+    let ended = guard(|| {
+        if build(&mut worker, &cx)? {
+            turn(&mut worker, &cx);
+        }
+        Ok(())
+    });
+    if let Err(error) = ended {
+        cx.fail(error);
+    }
+    // When the run stops early, sources and sinks close by being dropped here.
+    let dropped = guard(|| {
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+        Ok(())
+    });
+    if let Err(error) = dropped {
+        cx.fail(error);
+    }
+}
+
+/// Works until the flow has ended or the run stops. A worker without work sleeps.
+fn turn(worker: &mut Worker, cx: &WorkerCx) {
+    while worker.has_dataflows() && !cx.shared.is_stopping() {
+        let due = cx.timers.fire(&cx.clock);
+        worker.step_or_park(due.and_then(|due| cx.clock.sleep_until(due)));
+    }
+}

@@ -1,0 +1,194 @@
+//! What the workers of one process share: the reason to stop, flow control, settings.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+
+use chrono::TimeDelta;
+use timely::scheduling::SyncActivator;
+
+use crate::clock::Clock;
+use crate::error::{RunError, RunErrorKind};
+use crate::ids::WorkerIndex;
+
+/// Settings of a run that all workers need.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) clock: Clock,
+    pub(crate) epoch_interval: TimeDelta,
+}
+
+/// Why workers leave their loops before the end of input.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Failed(RunError),
+    /// A source asked for it; the run ends without an error.
+    Aborted,
+}
+
+/// One edge of the graph of timely operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EdgeId(pub(crate) u32);
+
+/// Tells other processes what happens in this one; set when there are others.
+pub(crate) trait Peers: Send + Sync {
+    /// This process stops, for this reason.
+    fn stop(&self, stop: &Stop);
+    /// Items that `worker` of another process sent over `edge` have been taken.
+    fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64);
+}
+
+/// What the workers of one process share.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    /// The workers of this process: the first index, and how many.
+    workers: std::ops::Range<usize>,
+    stopping: AtomicBool,
+    stop: Mutex<Option<Stop>>,
+    threads: Mutex<Vec<Thread>>,
+    peers: OnceLock<Box<dyn Peers>>,
+    edges: OnceLock<Vec<Vec<AtomicI64>>>,
+    wakers: Mutex<HashMap<(EdgeId, usize), SyncActivator>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings, workers: std::ops::Range<usize>) -> Self {
+        Self {
+            settings,
+            workers,
+            stopping: AtomicBool::new(false),
+            stop: Mutex::default(),
+            threads: Mutex::default(),
+            peers: OnceLock::new(),
+            edges: OnceLock::new(),
+            wakers: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_peers(&self, peers: Box<dyn Peers>) {
+        if self.peers.set(peers).is_err() {
+            unreachable!("a run connects to its peers once");
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Has the calling worker woken when the run stops.
+    pub(crate) fn register_thread(&self) {
+        lock(&self.threads).push(std::thread::current());
+        self.settings.clock.register_sleeper();
+    }
+
+    pub(crate) fn fail(&self, error: RunError) {
+        self.stop(Stop::Failed(error));
+    }
+
+    /// Stops all workers of the cluster; the first reason counts.
+    pub(crate) fn stop(&self, reason: Stop) {
+        {
+            let mut stop = lock(&self.stop);
+            if stop.is_some() {
+                return;
+            }
+            if let Some(peers) = self.peers.get() {
+                peers.stop(&reason);
+            }
+            *stop = Some(reason);
+        }
+        self.halt();
+    }
+
+    /// Stops the workers of this process because another process stops.
+    pub(crate) fn stop_with_peer(&self, reason: Stop) {
+        lock(&self.stop).get_or_insert(reason);
+        self.halt();
+    }
+
+    fn halt(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for thread in lock(&self.threads).iter() {
+            thread.unpark();
+        }
+    }
+
+    /// How the run ended, after all workers have left their loops.
+    pub(crate) fn outcome(&self) -> Result<(), RunError> {
+        match lock(&self.stop).take() {
+            None | Some(Stop::Aborted) => Ok(()),
+            Some(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Whether the run was ended by a signal.
+    pub(crate) fn was_signalled(&self) -> bool {
+        matches!(
+            &*lock(&self.stop),
+            Some(Stop::Failed(error))
+                if matches!(error.kind(), RunErrorKind::Interrupted | RunErrorKind::Terminated)
+        )
+    }
+
+    // Flow control: for each edge and each worker of this process that sends over it, the number
+    // of items sent and not yet taken. Nothing here happens per item, but per batch.
+
+    /// Makes room to count on `edges` edges; every worker of the process calls it.
+    pub(crate) fn init_edges(&self, edges: usize) {
+        self.edges.get_or_init(|| {
+            let workers = || self.workers.clone().map(|_| AtomicI64::new(0)).collect();
+            (0..edges).map(|_| workers()).collect()
+        });
+    }
+
+    fn outstanding(&self, edge: EdgeId, worker: WorkerIndex) -> Option<&AtomicI64> {
+        let edge = self.edges.get()?.get(edge.0 as usize)?;
+        edge.get(worker.0.checked_sub(self.workers.start)?)
+    }
+
+    /// Has `activator` woken when items of `worker` on `edge` are taken and it was full.
+    pub(crate) fn register_waker(&self, edge: EdgeId, worker: WorkerIndex, wake: SyncActivator) {
+        lock(&self.wakers).insert((edge, worker.0), wake);
+    }
+
+    /// Counts items sent over an edge by a worker of this process.
+    pub(crate) fn sent(&self, edge: EdgeId, worker: WorkerIndex, items: usize) {
+        if let Some(outstanding) = self.outstanding(edge, worker) {
+            outstanding.fetch_add(items as i64, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether a worker has sent so much over an edge that it has to wait.
+    pub(crate) fn is_full(&self, edge: EdgeId, worker: WorkerIndex, limit: i64) -> bool {
+        self.outstanding(edge, worker)
+            .is_some_and(|outstanding| outstanding.load(Ordering::Acquire) >= limit)
+    }
+
+    /// Counts items taken from an edge; `origin` is the worker that had sent them.
+    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, items: usize, limit: i64) {
+        if self.workers.contains(&origin.0) {
+            self.credited(edge, origin, items as i64, limit);
+        } else if let Some(peers) = self.peers.get() {
+            peers.credit(edge, origin, items as u64);
+        }
+    }
+
+    /// Counts items of a worker of this process that were taken, perhaps in another process.
+    pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, items: i64, limit: i64) {
+        let Some(outstanding) = self.outstanding(edge, worker) else {
+            return;
+        };
+        let before = outstanding.fetch_sub(items, Ordering::AcqRel);
+        if before >= limit && before - items < limit {
+            if let Some(wake) = lock(&self.wakers).get(&(edge, worker.0)) {
+                // It fails only when the worker is gone, and then nobody waits.
+                let _ = wake.activate();
+            }
+        }
+    }
+}

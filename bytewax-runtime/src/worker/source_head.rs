@@ -1,0 +1,206 @@
+//! Operators without inputs: they poll the partitions of a source and end epochs.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::context::{Alarm, Cx};
+use super::edge::OutEdge;
+use super::head::{Operator, Progress};
+use super::plan::{Outs, Site};
+use super::push::{Flush, Next};
+use super::shared::Stop;
+use crate::error::{RunError, StepError};
+use crate::ids::{Epoch, StepIndex};
+use crate::source::{Answer, Poll, Wake};
+
+/// How long a partition that gave nothing is left alone.
+const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How a source is built on a worker.
+pub(crate) trait SourcePlan: Send + Sync {
+    /// The partitions that this worker can reach; `None` for a source with one on each worker.
+    fn partitions(&self) -> Option<Result<Vec<String>, StepError>>;
+
+    /// Opens the partitions that were assigned to this worker.
+    fn operator(
+        &self,
+        site: &Site,
+        alarm: Alarm,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError>;
+}
+
+/// A partition of either kind of source.
+pub(crate) trait PolledPartition<T>: 'static {
+    fn next_batch(&mut self) -> Result<Poll<T>, StepError>;
+    fn next_awake(&self) -> Option<DateTime<Utc>>;
+}
+
+/// One opened partition and when to poll it.
+pub(crate) struct Polled<T> {
+    name: String,
+    partition: Box<dyn PolledPartition<T>>,
+    /// The earliest time of the next poll; `None` is at once.
+    awake: Option<DateTime<Utc>>,
+}
+
+impl<T> Polled<T> {
+    pub(crate) fn new(name: String, partition: Box<dyn PolledPartition<T>>) -> Self {
+        let awake = partition.next_awake();
+        Self {
+            name,
+            partition,
+            awake,
+        }
+    }
+
+    fn is_due(&self, now: DateTime<Utc>) -> bool {
+        self.awake.is_none_or(|awake| awake <= now)
+    }
+}
+
+/// Polls partitions in turn, one batch of each an activation, and moves the epoch on.
+pub(crate) struct SourceHead<T> {
+    step: StepIndex,
+    alarm: Alarm,
+    partitions: Vec<Polled<T>>,
+    next: Next<T>,
+    /// The time for which a wake-up is under way already.
+    wake_set: Option<DateTime<Utc>>,
+}
+
+impl<T: 'static> SourceHead<T> {
+    pub(crate) fn new(
+        site: &Site,
+        alarm: Alarm,
+        partitions: Vec<Polled<T>>,
+        outs: &mut Outs,
+    ) -> Self {
+        site.worker.epochs.add_source(alarm);
+        Self {
+            step: site.step,
+            alarm,
+            partitions,
+            next: outs.next(0),
+            wake_set: None,
+        }
+    }
+
+    fn end_epoch(&mut self, to: Epoch, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.epoch >= Epoch::FIRST {
+            self.next.flush(Flush::Epoch, cx)?;
+        }
+        cx.advance(to);
+        Ok(())
+    }
+
+    /// Polls each partition that is due once. Gives whether any was.
+    fn poll(&mut self, now: DateTime<Utc>, cx: &mut Cx) -> Result<bool, RunError> {
+        let mut polled = false;
+        let mut index = 0;
+        while let Some(partition) = self.partitions.get_mut(index) {
+            if !partition.is_due(now) {
+                index += 1;
+                continue;
+            }
+            polled = true;
+            cx.enter(self.step);
+            let poll = partition.partition.next_batch().map_err(|error| {
+                RunError::step("the source failed", error).in_partition(&partition.name)
+            })?;
+            match poll.answer {
+                Answer::Items(mut items) => {
+                    partition.awake = match poll.wake {
+                        Wake::After(time) => add(now, time),
+                        Wake::At(time) => Some(time),
+                        Wake::Default => match partition.partition.next_awake() {
+                            None if items.is_empty() => Some(now + COOL_DOWN),
+                            awake => awake,
+                        },
+                    };
+                    self.next.pass(&mut items, cx)?;
+                    index += 1;
+                }
+                Answer::End => drop(self.partitions.remove(index)),
+                Answer::Abort => {
+                    cx.worker.shared.stop(Stop::Aborted);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(polled)
+    }
+
+    /// Has the operator woken when a partition is due or the epoch is over.
+    fn sleep(&mut self, now: DateTime<Utc>, epoch_end: DateTime<Utc>, may_poll: bool, cx: &Cx) {
+        let mut wake = epoch_end;
+        if may_poll {
+            for partition in &self.partitions {
+                wake = wake.min(partition.awake.unwrap_or(now));
+            }
+        }
+        if wake <= now {
+            cx.worker.timers.wake(self.alarm);
+        } else if self.wake_set.is_none_or(|set| set <= now || wake < set) {
+            cx.worker.timers.wake_at(self.alarm, wake);
+            self.wake_set = Some(wake);
+        }
+    }
+}
+
+fn add(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>> {
+    let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
+    Some(now.checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC))
+}
+
+impl<T: 'static> Operator for SourceHead<T> {
+    fn run(
+        &mut self,
+        _: Option<Epoch>,
+        edges: &[OutEdge],
+        cx: &mut Cx,
+    ) -> Result<Progress, RunError> {
+        let worker = std::rc::Rc::clone(&cx.worker);
+        cx.enter(self.step);
+        let interval = worker.shared.settings.epoch_interval;
+        let zero = interval <= TimeDelta::zero();
+        let epochs = &worker.epochs;
+        if cx.epoch < epochs.current() {
+            self.end_epoch(epochs.current(), cx)?;
+        }
+
+        // At most two epochs are under way, and with an interval of zero only one, so that a slow
+        // epoch holds the sources back and not the memory.
+        let oldest = Epoch(cx.epoch.0 - u64::from(!zero));
+        let may_go_on = epochs.complete_before() >= oldest;
+        let full = edges.iter().any(|edge| edge.is_full(&worker));
+        let now = worker.clock.now();
+        let mut polled = false;
+        if may_go_on && !full {
+            polled = self.poll(now, cx)?;
+        }
+
+        if self.partitions.is_empty() {
+            self.next.flush(Flush::Epoch, cx)?;
+            self.next.flush(Flush::End, cx)?;
+            epochs.remove_source(self.alarm);
+            return Ok(Progress::Finished);
+        }
+        self.next.flush(Flush::Activation, cx)?;
+
+        let interval = if zero && polled { TimeDelta::zero() } else { interval.max(COOL_DOWN) };
+        let mut epoch_end = epochs.began() + interval;
+        if may_go_on && now >= epoch_end {
+            epochs.advance(now, &worker.timers);
+            self.end_epoch(epochs.current(), cx)?;
+            epoch_end = now + interval.max(COOL_DOWN);
+        }
+        if may_go_on {
+            self.sleep(now, epoch_end, !full, cx);
+        } else {
+            epochs.wait(self.alarm);
+        }
+        Ok(Progress::Waiting)
+    }
+}
