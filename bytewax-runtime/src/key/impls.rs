@@ -1,0 +1,189 @@
+//! Which types are keys. The rules are listed in the documentation of the module above.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::hash::{bytes, mix, mix_wide};
+use super::{FieldsHash, Key};
+
+/// Integers of at most 64 bits, with the 64-bit type that extends them without changing the number.
+macro_rules! integer_keys {
+    ($($integer:ty => $extended:ty),+ $(,)?) => {$(
+        impl Key for $integer {
+            #[inline]
+            fn stable_hash(&self) -> u64 {
+                mix(*self as $extended as u64)
+            }
+        }
+    )+};
+}
+
+integer_keys! {
+    u8 => u64, u16 => u64, u32 => u64, u64 => u64, usize => u64,
+    i8 => i64, i16 => i64, i32 => i64, i64 => i64, isize => i64,
+}
+
+impl Key for u128 {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        match u64::try_from(*self) {
+            Ok(number) => mix(number),
+            Err(_) => mix_wide(*self),
+        }
+    }
+}
+
+impl Key for i128 {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        match i64::try_from(*self) {
+            Ok(number) => mix(number as u64),
+            Err(_) => (*self as u128).stable_hash(),
+        }
+    }
+}
+
+impl Key for bool {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        mix(u64::from(*self))
+    }
+}
+
+impl Key for char {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        mix(u64::from(*self))
+    }
+}
+
+macro_rules! text_keys {
+    ($($text:ty),+ $(,)?) => {$(
+        impl Key for $text {
+            #[inline]
+            fn stable_hash(&self) -> u64 {
+                bytes(self.as_bytes())
+            }
+        }
+    )+};
+}
+
+text_keys! { String, Arc<str>, Box<str> }
+
+impl Key for Vec<u8> {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        bytes(self)
+    }
+}
+
+impl<const N: usize> Key for [u8; N]
+where
+    // Serde knows arrays of up to 32 elements.
+    [u8; N]: Serialize + DeserializeOwned,
+{
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        bytes(self)
+    }
+}
+
+impl<K: Key> Key for Option<K> {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        match self {
+            None => const { FieldsHash::variant("None").finish() },
+            Some(key) => {
+                let mut hash = const { FieldsHash::variant("Some") };
+                hash.add(key);
+                hash.finish()
+            }
+        }
+    }
+}
+
+impl Key for () {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        const { FieldsHash::new().finish() }
+    }
+}
+
+macro_rules! tuple_keys {
+    ($(($($field:ident $index:tt),+))+) => {$(
+        impl<$($field: Key),+> Key for ($($field,)+) {
+            #[inline]
+            fn stable_hash(&self) -> u64 {
+                let mut hash = FieldsHash::new();
+                $(hash.add(&self.$index);)+
+                hash.finish()
+            }
+        }
+    )+};
+}
+
+tuple_keys! {
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
+}
+
+impl Key for DateTime<Utc> {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        // Two numbers, because nanoseconds alone would overflow outside of 1677 to 2262.
+        (self.timestamp(), self.timestamp_subsec_nanos()).stable_hash()
+    }
+}
+
+impl Key for NaiveDate {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        self.num_days_from_ce().stable_hash()
+    }
+}
+
+impl Key for Ipv4Addr {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        self.to_bits().stable_hash()
+    }
+}
+
+impl Key for Ipv6Addr {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        self.to_bits().stable_hash()
+    }
+}
+
+impl Key for IpAddr {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        match self {
+            IpAddr::V4(address) => {
+                let mut hash = const { FieldsHash::variant("V4") };
+                hash.add(address);
+                hash.finish()
+            }
+            IpAddr::V6(address) => {
+                let mut hash = const { FieldsHash::variant("V6") };
+                hash.add(address);
+                hash.finish()
+            }
+        }
+    }
+}
