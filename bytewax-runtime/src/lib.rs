@@ -1,8 +1,31 @@
-//! Runtime of the crate `bytewax`.
+//! The runtime of the crate `bytewax`: how flows are described, built and run.
+//!
+//! Users take the crate `bytewax`, which shows all of this under one name and adds the macros. Third
+//! parties that write connectors depend on this crate alone: on [`source`], [`sink`] and
+//! [`StepError`].
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the router and the state tables will use the rest"
-)]
+pub mod clock;
+mod codec;
+mod error;
+pub mod flow;
+mod ids;
 pub mod key;
+pub mod operators;
+pub mod prelude;
+pub mod run;
+pub mod sink;
+pub mod source;
+pub mod state;
+pub mod testing;
+mod worker;
+
+pub use error::{RunError, RunErrorKind, StepError};
+pub use ids::{Epoch, StepId, WorkerIndex};
+pub use worker::Exchange;
+
+#[doc(hidden)]
+pub mod __private {
+    //! What the code written by macros needs beyond the public names.
+
+    pub use crate::key::FieldsHash;
+}

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use table::{KeyTable, Touch};
+pub(crate) use table::KeyTable;
 
 /// What can be kept for a key and saved.
 ///

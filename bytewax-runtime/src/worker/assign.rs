@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn ten_partitions_on_three_workers() {
         let names = ["p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9"];
-        let assigned = &assign(&lists(0, &[&names, &names, &names]))[&StepIndex(0)];
+        let assigned = &assign(&lists(0, &[&names[..]; 3]))[&StepIndex(0)];
         assert_eq!(of(assigned, 0), "p0 p3 p6 p9");
         assert_eq!(of(assigned, 1), "p1 p4 p7");
         assert_eq!(of(assigned, 2), "p2 p5 p8");
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn more_workers_than_partitions() {
         let names = ["a", "b", "c"];
-        let assigned = &assign(&lists(0, &[&names; 5]))[&StepIndex(0)];
+        let assigned = &assign(&lists(0, &[&names[..]; 5]))[&StepIndex(0)];
         let of_each: Vec<_> = (0..5).map(|worker| of(assigned, worker)).collect();
         assert_eq!(of_each, ["a", "b", "c", "", ""]);
     }

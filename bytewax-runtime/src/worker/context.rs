@@ -15,7 +15,8 @@ use super::shared::Shared;
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::flow::Graph;
-use crate::ids::{Epoch, StepIndex, WorkerIndex};
+use crate::ids::{Epoch, StepId, StepIndex, WorkerIndex};
+use crate::key::SlotOwners;
 
 /// One worker of a run.
 pub(crate) struct WorkerCx {
@@ -26,6 +27,8 @@ pub(crate) struct WorkerCx {
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Timers,
     pub(crate) epochs: Epochs,
+    /// Which worker keeps the state of which keys.
+    pub(crate) owners: SlotOwners,
     /// For each step with partitions, which worker has which.
     pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
     /// The step whose code is running, to name it when that code panics.
@@ -45,6 +48,7 @@ impl WorkerCx {
             index,
             count,
             clock,
+            owners: SlotOwners::spread(count),
             graph,
             shared,
             timers: Timers::default(),
@@ -80,6 +84,15 @@ impl Cx {
     #[inline]
     pub(crate) fn enter(&self, step: StepIndex) {
         self.worker.enter(step);
+    }
+
+    /// The id of the step whose code is running.
+    pub(crate) fn running(&self) -> &StepId {
+        self.step_id(self.worker.running.get())
+    }
+
+    pub(crate) fn step_id(&self, step: StepIndex) -> &StepId {
+        &self.worker.graph.step(step).id
     }
 
     /// Moves on to a later epoch.

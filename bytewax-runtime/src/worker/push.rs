@@ -77,11 +77,6 @@ impl<T: 'static> Next<T> {
         }
     }
 
-    /// Whether anybody reads what is sent here.
-    pub(crate) fn is_read(&self) -> bool {
-        self.push.is_some()
-    }
-
     /// Hands on the buffer.
     #[inline]
     pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {

@@ -45,7 +45,7 @@ pub(crate) struct Polled<T> {
     awake: Option<DateTime<Utc>>,
 }
 
-impl<T> Polled<T> {
+impl<T: 'static> Polled<T> {
     pub(crate) fn new(name: String, partition: Box<dyn PolledPartition<T>>) -> Self {
         let awake = partition.next_awake();
         Self {

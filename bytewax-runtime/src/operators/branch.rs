@@ -1,0 +1,77 @@
+//! `branch`.
+
+use std::sync::Arc;
+
+use crate::error::RunError;
+use crate::flow::{OutputSpec, StepKind, Stream};
+use crate::ids::StepIndex;
+use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+
+/// The two streams that [`Stream::branch`] gives.
+#[derive(Debug)]
+#[must_use]
+pub struct BranchOut<T> {
+    /// The items for which the predicate was true.
+    pub trues: Stream<T>,
+    /// The items for which it was false.
+    pub falses: Stream<T>,
+}
+
+impl<T: 'static> BranchOut<T> {
+    /// Names the step; see [`Stream::named`].
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            trues: self.trues.named(name),
+            falses: self.falses,
+        }
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    /// Sends each item to one of two streams.
+    #[track_caller]
+    pub fn branch<F>(self, predicate: F) -> BranchOut<T>
+    where
+        F: Fn(&T) -> bool + Send + Sync + 'static,
+    {
+        let predicate = Arc::new(predicate);
+        let plan = StagePlan::new::<T, _>(move |site, outs| {
+            Ok(Branch {
+                step: site.step,
+                predicate: Arc::clone(&predicate),
+                trues: outs.next(0),
+                falses: outs.next(1),
+            })
+        });
+        let outputs = vec![OutputSpec::field("trues"), OutputSpec::field("falses")];
+        let (flow, step) = self.then("branch", StepKind::Stateless, outputs, Plan::Stage(plan));
+        BranchOut {
+            trues: Stream::from_port(&flow, step, 0),
+            falses: Stream::from_port(&flow, step, 1),
+        }
+    }
+}
+
+struct Branch<T, F> {
+    step: StepIndex,
+    predicate: Arc<F>,
+    trues: Next<T>,
+    falses: Next<T>,
+}
+
+impl<T: 'static, F: Fn(&T) -> bool + 'static> Push<T> for Branch<T, F> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for item in batch.drain(..) {
+            let side = if (self.predicate)(&item) { &mut self.trues } else { &mut self.falses };
+            side.buffer.push(item);
+        }
+        self.trues.send(cx)?;
+        self.falses.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.trues.flush(what, cx)?;
+        self.falses.flush(what, cx)
+    }
+}

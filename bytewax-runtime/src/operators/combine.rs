@@ -1,0 +1,165 @@
+//! Combining before the exchange, and the finals: one result a key, at the end of input.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::keyed::{KeyedOut, Routed};
+use crate::error::RunError;
+use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::ids::{Epoch, StepIndex};
+use crate::key::Key;
+use crate::state::{KeyTable, State};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push};
+
+/// With more keys than this, partial results go on before the epoch ends.
+const COMBINED_KEYS: usize = 1 << 18;
+
+/// How values become one state, and states one state.
+pub(crate) trait Combine<V>: Send + Sync + 'static {
+    type Partial: State + Exchange;
+    fn add(&self, partial: Option<Self::Partial>, value: V) -> Self::Partial;
+    fn merge(&self, partial: Self::Partial, other: Self::Partial) -> Self::Partial;
+}
+
+impl<T: Keyed<Key: Key>> Stream<T> {
+    /// Adds a step that combines the values of each key, first on the worker where they are, then
+    /// on the worker that keeps the key, and emits the result at the end of input.
+    #[track_caller]
+    pub(crate) fn combine_final<C: Combine<T::Value>>(
+        self,
+        operator: &'static str,
+        combine: C,
+    ) -> KeyedStream<T::Key, C::Partial> {
+        let combine = Arc::new(combine);
+        let before = Arc::clone(&combine);
+        self.keyed_step(
+            operator,
+            move |step, out| {
+                AnyPush::new::<T>(Combiner::<T, C> {
+                    step,
+                    combine: Arc::clone(&before),
+                    partials: KeyTable::new(),
+                    out,
+                })
+            },
+            move |site, outs| {
+                let combine = Arc::clone(&combine);
+                let merge = move |partial: &mut Option<C::Partial>, other| {
+                    *partial = Some(match partial.take() {
+                        Some(before) => combine.merge(before, other),
+                        None => other,
+                    });
+                };
+                Final::new(site.step, || None, merge, |partial| partial, outs.next(0))
+            },
+        )
+    }
+}
+
+struct Combiner<T: Keyed, C: Combine<T::Value>> {
+    step: StepIndex,
+    combine: Arc<C>,
+    partials: KeyTable<T::Key, Option<C::Partial>>,
+    out: KeyedOut<T::Key, C::Partial>,
+}
+
+impl<T: Keyed<Key: Key>, C: Combine<T::Value>> Combiner<T, C> {
+    fn send_partials(&mut self, cx: &Cx) {
+        for (hash, key, partial) in self.partials.drain() {
+            if let Some(partial) = partial {
+                self.out.send(hash, key, partial, cx);
+            }
+        }
+    }
+}
+
+impl<T: Keyed<Key: Key>, C: Combine<T::Value>> Push<T> for Combiner<T, C> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for item in batch.drain(..) {
+            let (key, value) = item.into_pair();
+            let hash = key.stable_hash();
+            let (partial, _) = self.partials.touch_owned(hash, key, cx.epoch, || None);
+            *partial = Some(self.combine.add(partial.take(), value));
+        }
+        if self.partials.len() > COMBINED_KEYS {
+            self.send_partials(cx);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if what >= Flush::Epoch {
+            self.send_partials(cx);
+        }
+        self.out.flush(cx);
+        Ok(())
+    }
+}
+
+/// Adds up the values of each key and emits the result at the end of input, in order of keys.
+pub(crate) struct Final<K, V, A, U, I, F, G> {
+    step: StepIndex,
+    table: KeyTable<K, A>,
+    init: I,
+    fold: F,
+    finish: G,
+    next: Next<(K, U)>,
+    items: PhantomData<fn(V)>,
+}
+
+impl<K, V, A, U, I, F, G> Final<K, V, A, U, I, F, G>
+where
+    K: Key,
+    I: Fn() -> A,
+    F: Fn(&mut A, V),
+    G: Fn(A) -> Option<U>,
+{
+    pub(crate) fn new(step: StepIndex, init: I, fold: F, finish: G, next: Next<(K, U)>) -> Self {
+        Self {
+            step,
+            table: KeyTable::new(),
+            init,
+            fold,
+            finish,
+            next,
+            items: PhantomData,
+        }
+    }
+}
+
+impl<K, V, A, U, I, F, G> HeadLogic<Routed<K, V>> for Final<K, V, A, U, I, F, G>
+where
+    K: Key,
+    V: 'static,
+    A: 'static,
+    U: 'static,
+    I: Fn() -> A + 'static,
+    F: Fn(&mut A, V) + 'static,
+    G: Fn(A) -> Option<U> + 'static,
+{
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        let epoch: Epoch = cx.epoch;
+        for (hash, key, value) in items.drain(..) {
+            let (state, _) = self.table.touch_owned(hash, key, epoch, &self.init);
+            (self.fold)(state, value);
+        }
+        Ok(())
+    }
+
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for (key, state) in self.table.drain_sorted() {
+            if let Some(result) = (self.finish)(state) {
+                self.next.buffer.push((key, result));
+                self.next.send_if_full(cx)?;
+            }
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}

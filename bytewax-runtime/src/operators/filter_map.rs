@@ -1,0 +1,38 @@
+//! `filter_map`, `filter_map_value`.
+
+use crate::flow::{Keyed, KeyedStream, Stream};
+
+impl<T: 'static> Stream<T> {
+    /// Turns each item into one other item, or drops it where `f` gives `None`.
+    #[track_caller]
+    #[must_use]
+    pub fn filter_map<U, F>(self, f: F) -> Stream<U>
+    where
+        U: 'static,
+        F: Fn(T) -> Option<U> + Send + Sync + 'static,
+    {
+        self.stage("filter_map", move |batch, next, cx| {
+            next.buffer.extend(batch.drain(..).filter_map(&f));
+            next.send(cx)
+        })
+    }
+
+    /// Turns each value into one other value and keeps the key, or drops the item where `f` gives
+    /// `None`.
+    #[track_caller]
+    #[must_use]
+    pub fn filter_map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>
+    where
+        T: Keyed,
+        U: 'static,
+        F: Fn(T::Value) -> Option<U> + Send + Sync + 'static,
+    {
+        self.stage("filter_map_value", move |batch: &mut Vec<T>, next, cx| {
+            next.buffer.extend(batch.drain(..).filter_map(|item| {
+                let (key, value) = item.into_pair();
+                f(value).map(|value| (key, value))
+            }));
+            next.send(cx)
+        })
+    }
+}

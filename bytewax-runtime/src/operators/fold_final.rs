@@ -1,0 +1,35 @@
+//! `fold_final`.
+
+use std::sync::Arc;
+
+use super::combine::Final;
+use super::keyed::Route;
+use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::key::Key;
+use crate::state::State;
+use crate::worker::{AnyPush, Exchange};
+
+impl<T: 'static> Stream<T> {
+    /// Folds the values of each key into an accumulator, and emits it at the end of input.
+    #[track_caller]
+    #[must_use]
+    pub fn fold_final<A, I, F>(self, init: I, fold: F) -> KeyedStream<T::Key, A>
+    where
+        T: Keyed<Key: Key, Value: Exchange>,
+        A: State,
+        I: Fn() -> A + Send + Sync + 'static,
+        F: Fn(&mut A, T::Value) + Send + Sync + 'static,
+    {
+        let functions = Arc::new((init, fold));
+        self.keyed_step(
+            "fold_final",
+            |step, out| AnyPush::new(Route::<T>::new(step, out)),
+            move |site, outs| {
+                let (init, fold) = (Arc::clone(&functions), Arc::clone(&functions));
+                let init = move || init.0();
+                let fold = move |state: &mut A, value| fold.1(state, value);
+                Final::new(site.step, init, fold, Some, outs.next(0))
+            },
+        )
+    }
+}

@@ -1,0 +1,144 @@
+//! `input`: how a source becomes a stream.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{RunError, StepError};
+use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
+use crate::source::{
+    DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
+};
+use crate::worker::{
+    Alarm, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
+};
+
+/// Marks sources and sinks with named partitions.
+#[derive(Debug)]
+pub enum Partitioned {}
+
+/// Marks sources and sinks with one instance on every worker.
+#[derive(Debug)]
+pub enum Dynamic {}
+
+/// What can be given to [`Flow::input`]: a [`FixedPartitionedSource`] or a [`DynamicSource`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source",
+    label = "not a source",
+    note = "for a test, use `TestingSource::new(..)`; for your own, implement `FixedPartitionedSource` or `DynamicSource`"
+)]
+pub trait Source<Kind> {
+    /// What the source gives.
+    type Item: 'static;
+
+    #[doc(hidden)]
+    fn into_step(self) -> SourceStep;
+}
+
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "it only passes through a hidden method")]
+pub struct SourceStep(Arc<dyn SourcePlan>);
+
+impl<S: FixedPartitionedSource> Source<Partitioned> for S {
+    type Item = S::Item;
+
+    fn into_step(self) -> SourceStep {
+        SourceStep(Arc::new(PartitionedPlan(self)))
+    }
+}
+
+impl<S: DynamicSource> Source<Dynamic> for S {
+    type Item = S::Item;
+
+    fn into_step(self) -> SourceStep {
+        SourceStep(Arc::new(DynamicPlan(self)))
+    }
+}
+
+impl Flow {
+    /// Begins a stream with the items of a source.
+    #[track_caller]
+    #[must_use]
+    pub fn input<Kind, S: Source<Kind>>(&self, source: S) -> Stream<S::Item> {
+        let step = self.add(NewStep {
+            operator: "input",
+            kind: StepKind::Source,
+            inputs: vec![],
+            outputs: vec![OutputSpec::DOWN],
+            plan: Plan::Source(source.into_step().0),
+            location: Location::caller(),
+        });
+        Stream::from_port(self, step, 0)
+    }
+}
+
+struct PartitionedPlan<S>(S);
+
+impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
+    fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        Some(self.0.partitions())
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        alarm: Alarm,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        let assigned = site.assignment().map(|all| all.of(site.worker.index));
+        let mut partitions: Vec<Polled<S::Item>> = Vec::new();
+        for name in assigned.unwrap_or_default() {
+            let opened = self.0.open(&name, None).map_err(|error| {
+                RunError::step("the source cannot be opened", error).in_partition(&name)
+            })?;
+            partitions.push(Polled::new(name, Box::new(Stateful(opened))));
+        }
+        Ok(Box::new(SourceHead::new(site, alarm, partitions, outs)))
+    }
+}
+
+struct DynamicPlan<S>(S);
+
+impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
+    fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        None
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        alarm: Alarm,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        let worker = site.worker.index;
+        let built = self.0.build(site.id(), worker, site.worker.count);
+        let built = built.map_err(|error| RunError::step("the source cannot be built", error))?;
+        let partition = Polled::new(format!("worker-{worker}"), Box::new(Stateless(built)));
+        Ok(Box::new(SourceHead::new(site, alarm, vec![partition], outs)))
+    }
+}
+
+struct Stateful<P>(P);
+
+impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
+    fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
+        self.0.next_batch()
+    }
+
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        self.0.next_awake()
+    }
+}
+
+struct Stateless<P>(P);
+
+impl<P: StatelessSourcePartition> PolledPartition<P::Item> for Stateless<P> {
+    fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
+        self.0.next_batch()
+    }
+
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        self.0.next_awake()
+    }
+}

@@ -1,0 +1,164 @@
+//! The plumbing of keyed steps: items go to the worker that keeps the state of their key.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::error::RunError;
+use crate::flow::{Keyed, OutputSpec, StepKind, Stream};
+use crate::ids::{StepIndex, WorkerIndex};
+use crate::key::Key;
+use crate::worker::{
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
+    Outlet, Outs, Plan, Push, Site, batch_items,
+};
+
+/// An item with the hash of its key, which routes it and finds its state.
+pub(crate) type Routed<K, V> = (u64, K, V);
+
+/// The way to the workers that keep the keys of one step.
+pub(crate) struct KeyedOut<K, V> {
+    edge: EdgeOut<Routed<K, V>>,
+    buffers: Vec<Vec<Routed<K, V>>>,
+}
+
+impl<K: Key, V: Exchange> KeyedOut<K, V> {
+    /// Puts an item into the batch for its worker.
+    #[inline]
+    pub(crate) fn send(&mut self, hash: u64, key: K, value: V, cx: &Cx) {
+        let target = match self.buffers.len() {
+            1 => 0,
+            _ => cx.worker.owners.owner(hash),
+        };
+        let buffer = &mut self.buffers[target];
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(batch_items::<Routed<K, V>>());
+        }
+        buffer.push((hash, key, value));
+        if buffer.len() >= batch_items::<Routed<K, V>>() {
+            self.edge.give(WorkerIndex(target), buffer, cx);
+        }
+    }
+
+    pub(crate) fn flush(&mut self, cx: &Cx) {
+        for (target, buffer) in self.buffers.iter_mut().enumerate() {
+            self.edge.give(WorkerIndex(target), buffer, cx);
+        }
+        self.edge.done();
+    }
+}
+
+/// Sends the items of a keyed stream as they are.
+pub(crate) struct Route<T: Keyed> {
+    step: StepIndex,
+    out: KeyedOut<T::Key, T::Value>,
+}
+
+impl<T: Keyed> Route<T> {
+    pub(crate) fn new(step: StepIndex, out: KeyedOut<T::Key, T::Value>) -> Self {
+        Self { step, out }
+    }
+}
+
+impl<T: Keyed<Key: Key, Value: Exchange>> Push<T> for Route<T> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for item in batch.drain(..) {
+            let (key, value) = item.into_pair();
+            self.out.send(key.stable_hash(), key, value, cx);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.flush(cx);
+        Ok(())
+    }
+}
+
+/// A keyed step: what stands before its exchange, and the logic behind it.
+struct KeyedPlan<K, V, E, M> {
+    enter: E,
+    make: M,
+    items: PhantomData<fn(K, V)>,
+}
+
+impl<K, V, E, M, L> HeadPlan for KeyedPlan<K, V, E, M>
+where
+    K: Key,
+    V: Exchange,
+    E: Fn(StepIndex, KeyedOut<K, V>) -> AnyPush + Send + Sync,
+    M: Fn(&Site, &mut Outs) -> L + Send + Sync,
+    L: HeadLogic<Routed<K, V>>,
+{
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        _: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>) {
+        let (edge, inlet) = outlet.exchange::<Routed<K, V>>();
+        let buffers = (0..outlet.worker.count).map(|_| Vec::new()).collect();
+        ((self.enter)(step, KeyedOut { edge, buffers }), inlet)
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        let logic = (self.make)(site, outs);
+        Ok(Box::new(Head::new(site, inputs, logic)))
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    /// Adds a step that keeps state per key. `enter` makes what stands before the exchange.
+    #[track_caller]
+    pub(crate) fn keyed_step<K, V, U, L>(
+        self,
+        operator: &'static str,
+        enter: impl Fn(StepIndex, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+    ) -> Stream<U>
+    where
+        K: Key,
+        V: Exchange,
+        U: 'static,
+        L: HeadLogic<Routed<K, V>>,
+    {
+        let plan = Plan::Head(Arc::new(KeyedPlan {
+            enter,
+            make,
+            items: PhantomData,
+        }));
+        let (flow, step) = self.then(operator, StepKind::Stateful, vec![OutputSpec::DOWN], plan);
+        Stream::from_port(&flow, step, 0)
+    }
+}
+
+/// Sends whole batches on, each to the worker that `target` names.
+pub(crate) struct Spread<T, F> {
+    pub(crate) step: StepIndex,
+    pub(crate) edge: EdgeOut<T>,
+    pub(crate) target: F,
+}
+
+impl<T: 'static, F: FnMut(&Rc<crate::worker::WorkerCx>) -> WorkerIndex + 'static> Push<T>
+    for Spread<T, F>
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        let target = (self.target)(&cx.worker);
+        self.edge.give(target, batch, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.edge.done();
+        Ok(())
+    }
+}

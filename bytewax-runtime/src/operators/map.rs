@@ -1,0 +1,95 @@
+//! `map`, `map_value`, `map_with`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::error::RunError;
+use crate::flow::{Keyed, KeyedStream, OutputSpec, StepKind, Stream};
+use crate::ids::StepIndex;
+use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+
+impl<T: 'static> Stream<T> {
+    /// Turns each item into one other item.
+    #[track_caller]
+    #[must_use]
+    pub fn map<U, F>(self, f: F) -> Stream<U>
+    where
+        U: 'static,
+        F: Fn(T) -> U + Send + Sync + 'static,
+    {
+        self.stage("map", move |batch, next, cx| {
+            next.buffer.extend(batch.drain(..).map(&f));
+            next.send(cx)
+        })
+    }
+
+    /// Turns the value of each item into one other value, and keeps the key.
+    #[track_caller]
+    #[must_use]
+    pub fn map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>
+    where
+        T: Keyed,
+        U: 'static,
+        F: Fn(T::Value) -> U + Send + Sync + 'static,
+    {
+        self.stage("map_value", move |batch, next, cx| {
+            next.buffer.extend(batch.drain(..).map(|item| {
+                let (key, value) = item.into_pair();
+                (key, f(value))
+            }));
+            next.send(cx)
+        })
+    }
+
+    /// Turns each item into one other item, with a resource that each worker makes for itself.
+    #[track_caller]
+    #[must_use]
+    pub fn map_with<R, U, I, F>(self, init: I, f: F) -> Stream<U>
+    where
+        R: 'static,
+        U: 'static,
+        I: Fn() -> R + Send + Sync + 'static,
+        F: Fn(&mut R, T) -> U + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        let plan = StagePlan::new::<T, _>(move |site, outs| {
+            Ok(MapWith {
+                step: site.step,
+                resource: init(),
+                f: Arc::clone(&f),
+                next: outs.next(0),
+                items: PhantomData,
+            })
+        });
+        let kind = StepKind::Stateless;
+        let (flow, step) = self.then("map_with", kind, vec![OutputSpec::DOWN], Plan::Stage(plan));
+        Stream::from_port(&flow, step, 0)
+    }
+}
+
+struct MapWith<R, T, U, F> {
+    step: StepIndex,
+    resource: R,
+    f: Arc<F>,
+    next: Next<U>,
+    items: PhantomData<fn(T)>,
+}
+
+impl<R, T, U, F> Push<T> for MapWith<R, T, U, F>
+where
+    R: 'static,
+    T: 'static,
+    U: 'static,
+    F: Fn(&mut R, T) -> U + 'static,
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        let resource = &mut self.resource;
+        self.next.buffer.extend(batch.drain(..).map(|item| (self.f)(resource, item)));
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}

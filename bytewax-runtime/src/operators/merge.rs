@@ -1,0 +1,83 @@
+//! `merge`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::keyed::Spread;
+use crate::error::RunError;
+use crate::flow::{Flow, StepKind, Stream};
+use crate::ids::StepIndex;
+use crate::worker::{
+    AnyInput, AnyPush, Cx, Flush, Head, HeadLogic, HeadPlan, Inlet, Next, Operator, Outlet, Outs,
+    Plan, Site,
+};
+
+impl<T: 'static> Stream<T> {
+    /// Gives all items of this stream and of another. Nothing is said of their order.
+    #[track_caller]
+    #[must_use]
+    pub fn merge(self, other: Stream<T>) -> Stream<T> {
+        let flow = self.flow();
+        flow.merge([self, other])
+    }
+}
+
+impl Flow {
+    /// Gives all items of several streams. Nothing is said of their order.
+    ///
+    /// # Panics
+    ///
+    /// When a stream belongs to another flow.
+    #[track_caller]
+    #[must_use]
+    pub fn merge<T: 'static>(&self, streams: impl IntoIterator<Item = Stream<T>>) -> Stream<T> {
+        let inputs = streams.into_iter().map(|stream| {
+            stream.assert_same_flow(self);
+            stream.port()
+        });
+        let inputs = inputs.collect();
+        let plan = Plan::Head(Arc::new(MergePlan::<T>(PhantomData)));
+        Stream::join_step(self, "merge", StepKind::Stateless, inputs, plan)
+    }
+}
+
+struct MergePlan<T>(PhantomData<fn() -> T>);
+
+impl<T: 'static> HeadPlan for MergePlan<T> {
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        _: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>) {
+        let (edge, inlet) = outlet.local::<T>();
+        let push = Spread {
+            step,
+            edge,
+            target: |worker: &std::rc::Rc<crate::worker::WorkerCx>| worker.index,
+        };
+        (AnyPush::new::<T>(push), inlet)
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        Ok(Box::new(Head::new(site, inputs, Pass(outs.next::<T>(0)))))
+    }
+}
+
+/// Hands items on as they are.
+pub(crate) struct Pass<T>(pub(crate) Next<T>);
+
+impl<T: 'static> HeadLogic<T> for Pass<T> {
+    fn batch(&mut self, items: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        self.0.pass(items, cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.0.flush(what, cx)
+    }
+}

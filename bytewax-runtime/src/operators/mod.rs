@@ -1,0 +1,31 @@
+//! The operators: methods of [`Stream`](crate::flow::Stream), one file each.
+
+mod branch;
+mod combine;
+mod count_final;
+mod filter;
+mod filter_map;
+mod flat_map;
+mod fold_final;
+mod input;
+mod inspect;
+mod keying;
+mod map;
+mod max_min_final;
+mod merge;
+mod output;
+mod raises;
+mod redistribute;
+mod reduce_final;
+mod stateful_flat_map;
+mod stateful_map;
+mod try_map;
+
+pub(crate) mod keyed;
+pub(crate) mod stage;
+
+pub use branch::BranchOut;
+pub use input::{Dynamic, Partitioned, Source};
+pub use inspect::Inspected;
+pub use output::Sink;
+pub use try_map::{Errored, TryOut};

@@ -1,0 +1,252 @@
+//! `output`: how a stream ends in a sink.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::input::{Dynamic, Partitioned};
+use crate::error::{RunError, StepError};
+use crate::flow::{StepKind, Stream, Terminal};
+use crate::ids::{StepIndex, WorkerIndex};
+use crate::key::Key;
+use crate::sink::{
+    DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition,
+};
+use crate::worker::{
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
+    Outlet, Outs, Plan, Push, Site, StagePlan, batch_items,
+};
+
+/// What can be given to [`Stream::output`]: a [`DynamicSink`] of the stream's items, or a
+/// [`FixedPartitionedSink`] of its keys and values.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a sink for `{T}`",
+    label = "this sink does not take `{T}`",
+    note = "add a `.map(..)` before it that makes what the sink takes"
+)]
+pub trait Sink<T, Kind> {
+    #[doc(hidden)]
+    fn into_step(self) -> SinkStep;
+}
+
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "it only passes through a hidden method")]
+pub struct SinkStep(Plan);
+
+impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
+    fn into_step(self) -> SinkStep {
+        SinkStep(Plan::Stage(StagePlan::new::<T, _>(move |site, _| {
+            let built = self.build(site.id(), site.worker.index, site.worker.count);
+            Ok(DynamicStage {
+                step: site.step,
+                partition: built
+                    .map_err(|error| RunError::step("the sink cannot be built", error))?,
+                items: PhantomData,
+            })
+        })))
+    }
+}
+
+impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Sink<(K, V), Partitioned> for S {
+    fn into_step(self) -> SinkStep {
+        SinkStep(Plan::Head(Arc::new(PartitionedPlan {
+            sink: Arc::new(self),
+            items: PhantomData,
+        })))
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    /// Ends the stream in a sink.
+    #[track_caller]
+    pub fn output<Kind, S: Sink<T, Kind>>(self, sink: S) -> Terminal {
+        let (flow, step) = self.then("output", StepKind::Sink, vec![], sink.into_step().0);
+        Terminal::new(flow, step)
+    }
+}
+
+fn write_failed(error: StepError) -> RunError {
+    RunError::step("the sink cannot write", error)
+}
+
+fn close_failed(error: StepError) -> RunError {
+    RunError::step("the sink cannot be closed", error)
+}
+
+struct DynamicStage<T, P> {
+    step: StepIndex,
+    partition: P,
+    items: PhantomData<fn(T)>,
+}
+
+impl<T: 'static, P: StatelessSinkPartition<T>> Push<T> for DynamicStage<T, P> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.partition.write_batch(std::mem::take(batch)).map_err(write_failed)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        if what == Flush::End {
+            cx.enter(self.step);
+            self.partition.close().map_err(close_failed)?;
+        }
+        Ok(())
+    }
+}
+
+struct PartitionedPlan<K, V, S> {
+    sink: Arc<S>,
+    items: PhantomData<fn(K, V)>,
+}
+
+/// A value and the number of the partition it goes to.
+type Addressed<V> = (u32, V);
+
+impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for PartitionedPlan<K, V, S> {
+    fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        Some(self.sink.partitions())
+    }
+
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        _: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>) {
+        let (edge, inlet) = outlet.exchange::<Addressed<V>>();
+        let push = Address {
+            step,
+            sink: Arc::clone(&self.sink),
+            buffers: (0..outlet.worker.count).map(|_| Vec::new()).collect(),
+            edge,
+            keys: PhantomData,
+        };
+        (AnyPush::new::<(K, V)>(push), inlet)
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        _: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        let writer = Writer {
+            step: site.step,
+            sink: Arc::clone(&self.sink),
+            open: BTreeMap::new(),
+            keys: PhantomData,
+        };
+        Ok(Box::new(Head::<Addressed<V>, _>::new(site, inputs, writer)))
+    }
+}
+
+/// Chooses the partition of each item, and so its worker.
+struct Address<K, V, S> {
+    step: StepIndex,
+    sink: Arc<S>,
+    buffers: Vec<Vec<Addressed<V>>>,
+    edge: EdgeOut<Addressed<V>>,
+    keys: PhantomData<fn(K)>,
+}
+
+impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Address<K, V, S> {
+    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        let worker = std::rc::Rc::clone(&cx.worker);
+        let assignment = worker.assignments.get().and_then(|all| all.get(&self.step));
+        let partitions = assignment.map(|all| all.partitions.as_slice()).unwrap_or_default();
+        if partitions.is_empty() {
+            return Err(write_failed(StepError::msg(
+                "no worker can reach a partition of this sink, so there is nowhere to write; \
+                 check what its `partitions` gives",
+            )));
+        }
+        for (key, value) in batch.drain(..) {
+            let partition = self.sink.assign(&key, partitions.len()) % partitions.len();
+            let target = partitions[partition].1;
+            let buffer = &mut self.buffers[target.0];
+            buffer.push((partition as u32, value));
+            if buffer.len() >= batch_items::<Addressed<V>>() {
+                self.edge.give(target, buffer, cx);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for (target, buffer) in self.buffers.iter_mut().enumerate() {
+            self.edge.give(WorkerIndex(target), buffer, cx);
+        }
+        self.edge.done();
+        Ok(())
+    }
+}
+
+/// Writes the partitions of one worker; each is opened when its first value comes.
+struct Writer<K, V, S: FixedPartitionedSink<K, V>>
+where
+    K: Key,
+{
+    step: StepIndex,
+    sink: Arc<S>,
+    open: BTreeMap<u32, Opened<V, S::Partition>>,
+    keys: PhantomData<fn(K)>,
+}
+
+struct Opened<V, P> {
+    name: String,
+    partition: P,
+    values: Vec<V>,
+}
+
+impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
+    fn open(&mut self, index: u32, cx: &Cx) -> Result<&mut Opened<V, S::Partition>, RunError> {
+        use std::collections::btree_map::Entry;
+        match self.open.entry(index) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let assignment = cx.worker.assignments.get().and_then(|all| all.get(&self.step));
+                let listed = assignment.and_then(|all| all.partitions.get(index as usize));
+                let name = listed.map(|(name, _)| name.clone()).unwrap_or_default();
+                let partition = self.sink.open(&name, None).map_err(|error| {
+                    RunError::step("the sink cannot be opened", error).in_partition(&name)
+                })?;
+                Ok(entry.insert(Opened {
+                    name,
+                    partition,
+                    values: Vec::new(),
+                }))
+            }
+        }
+    }
+}
+
+impl<K, V, S> HeadLogic<Addressed<V>> for Writer<K, V, S>
+where
+    K: Key,
+    V: Exchange,
+    S: FixedPartitionedSink<K, V>,
+{
+    fn batch(&mut self, items: &mut Vec<Addressed<V>>, cx: &mut Cx) -> Result<(), RunError> {
+        for (index, value) in items.drain(..) {
+            self.open(index, cx)?.values.push(value);
+        }
+        for opened in self.open.values_mut().filter(|opened| !opened.values.is_empty()) {
+            let values = std::mem::take(&mut opened.values);
+            let written = opened.partition.write_batch(values);
+            written.map_err(|error| write_failed(error).in_partition(&opened.name))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, what: Flush, _: &mut Cx) -> Result<(), RunError> {
+        if what == Flush::End {
+            for opened in self.open.values_mut() {
+                let closed = opened.partition.close();
+                closed.map_err(|error| close_failed(error).in_partition(&opened.name))?;
+            }
+        }
+        Ok(())
+    }
+}

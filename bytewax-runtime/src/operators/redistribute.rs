@@ -1,0 +1,59 @@
+//! `redistribute`.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::keyed::Spread;
+use super::merge::Pass;
+use crate::error::RunError;
+use crate::flow::{OutputSpec, StepKind, Stream};
+use crate::ids::{StepIndex, WorkerIndex};
+use crate::worker::{
+    AnyInput, AnyPush, Exchange, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site,
+    WorkerCx,
+};
+
+impl<T: 'static> Stream<T> {
+    /// Spreads the items evenly over all workers, for stateless work that is heavy.
+    #[track_caller]
+    #[must_use]
+    pub fn redistribute(self) -> Stream<T>
+    where
+        T: Exchange,
+    {
+        let plan = Plan::Head(Arc::new(RedistributePlan::<T>(PhantomData)));
+        let kind = StepKind::Stateless;
+        let (flow, step) = self.then("redistribute", kind, vec![OutputSpec::DOWN], plan);
+        Stream::from_port(&flow, step, 0)
+    }
+}
+
+struct RedistributePlan<T>(PhantomData<fn() -> T>);
+
+impl<T: Exchange> HeadPlan for RedistributePlan<T> {
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        _: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>) {
+        let (edge, inlet) = outlet.exchange::<T>();
+        // Each worker begins with its neighbour, so that they do not all send to the same one.
+        let mut last = outlet.worker.index.0;
+        let target = move |worker: &Rc<WorkerCx>| {
+            last = (last + 1) % worker.count;
+            WorkerIndex(last)
+        };
+        (AnyPush::new::<T>(Spread { step, edge, target }), inlet)
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        Ok(Box::new(Head::new(site, inputs, Pass(outs.next::<T>(0)))))
+    }
+}

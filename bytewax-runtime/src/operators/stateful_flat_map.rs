@@ -1,0 +1,71 @@
+//! `stateful_flat_map`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::keyed::{Route, Routed};
+use crate::error::RunError;
+use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::key::Key;
+use crate::state::{KeyTable, State};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
+
+impl<T: 'static> Stream<T> {
+    /// Keeps an optional state for each key, and turns each value into any number of values with
+    /// its help. A key whose state is left `None` is forgotten.
+    #[track_caller]
+    #[must_use]
+    pub fn stateful_flat_map<S, I, F>(self, f: F) -> KeyedStream<T::Key, I::Item>
+    where
+        T: Keyed<Key: Key, Value: Exchange>,
+        S: State,
+        I: IntoIterator<Item: 'static>,
+        F: Fn(&mut Option<S>, T::Value) -> I + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        self.keyed_step(
+            "stateful_flat_map",
+            |step, out| AnyPush::new(Route::<T>::new(step, out)),
+            move |_, outs| StatefulFlatMap {
+                table: KeyTable::<T::Key, Option<S>>::new(),
+                f: Arc::clone(&f),
+                next: outs.next(0),
+                values: PhantomData,
+            },
+        )
+    }
+}
+
+struct StatefulFlatMap<K, V, S, U, F> {
+    table: KeyTable<K, Option<S>>,
+    f: Arc<F>,
+    next: Next<(K, U)>,
+    values: PhantomData<fn(V)>,
+}
+
+impl<K, V, S, I, F> HeadLogic<Routed<K, V>> for StatefulFlatMap<K, V, S, I::Item, F>
+where
+    K: Key,
+    V: 'static,
+    S: State,
+    I: IntoIterator<Item: 'static>,
+    F: Fn(&mut Option<S>, V) -> I + 'static,
+{
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        for (hash, key, value) in items.drain(..) {
+            let (state, _) = self.table.touch(hash, &key, cx.epoch, || None);
+            let results = (self.f)(state, value);
+            if state.is_none() {
+                self.table.remove(hash, &key);
+            }
+            let results = results.into_iter().map(|result| (key.clone(), result));
+            self.next.buffer.extend(results);
+            self.next.send_if_full(cx)?;
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}

@@ -1,0 +1,193 @@
+//! `try_map`, `split_result`, and what may be done with errors.
+
+use std::fmt::{Debug, Display};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{RunError, StepError};
+use crate::flow::{OutputSpec, StepKind, Stream, Terminal};
+use crate::ids::{Epoch, StepIndex, WorkerIndex};
+use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+
+/// The two streams of a step that may fail for single items.
+#[derive(Debug)]
+#[must_use]
+pub struct TryOut<T, E> {
+    /// What went well.
+    pub oks: Stream<T>,
+    /// What did not. It must be read: see [`Stream::fail`] and [`Stream::skip_counted`] for the
+    /// ways to say that errors end the run or are dropped.
+    pub errs: Stream<E>,
+}
+
+impl<T: 'static, E: 'static> TryOut<T, E> {
+    /// Names the step; see [`Stream::named`].
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            oks: self.oks.named(name),
+            errs: self.errs,
+        }
+    }
+}
+
+/// An item for which a step's function returned an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Errored<T> {
+    /// The item.
+    pub item: T,
+    /// The text of the error and of its causes.
+    pub error: String,
+    /// The id of the step.
+    pub step: String,
+    /// The worker on which it happened.
+    pub worker: WorkerIndex,
+    /// The epoch of the item.
+    pub epoch: Epoch,
+}
+
+impl<T: 'static> Stream<T> {
+    /// Turns each item into one other item, or into an error that goes to a stream of its own.
+    #[track_caller]
+    pub fn try_map<U, E, F>(self, f: F) -> TryOut<U, Errored<T>>
+    where
+        U: 'static,
+        E: Display,
+        F: Fn(&T) -> Result<U, E> + Send + Sync + 'static,
+    {
+        self.split("try_map", move |item, cx, step| match f(&item) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(Errored {
+                item,
+                error: error.to_string(),
+                step: cx.step_id(step).to_string(),
+                worker: cx.worker.index,
+                epoch: cx.epoch,
+            }),
+        })
+    }
+
+    #[track_caller]
+    fn split<U: 'static, E: 'static>(
+        self,
+        operator: &'static str,
+        f: impl Fn(T, &Cx, StepIndex) -> Result<U, E> + Send + Sync + 'static,
+    ) -> TryOut<U, E> {
+        let f = Arc::new(f);
+        let plan = StagePlan::new::<T, _>(move |site, outs| {
+            Ok(Split {
+                step: site.step,
+                f: Arc::clone(&f),
+                oks: outs.next(0),
+                errs: outs.next(1),
+                items: std::marker::PhantomData,
+            })
+        });
+        let errs = OutputSpec {
+            field: "errs",
+            must_read: true,
+        };
+        let outputs = vec![OutputSpec::field("oks"), errs];
+        let (flow, step) = self.then(operator, StepKind::Stateless, outputs, Plan::Stage(plan));
+        TryOut {
+            oks: Stream::from_port(&flow, step, 0),
+            errs: Stream::from_port(&flow, step, 1),
+        }
+    }
+}
+
+impl<T: 'static, E: 'static> Stream<Result<T, E>> {
+    /// Sends the values of `Ok` to one stream and those of `Err` to another.
+    #[track_caller]
+    pub fn split_result(self) -> TryOut<T, E> {
+        self.split("split_result", |item, _, _| item)
+    }
+}
+
+impl<T: 'static> Stream<Errored<T>> {
+    /// Ends the run with the first error.
+    #[track_caller]
+    pub fn fail(self) -> Terminal
+    where
+        T: Debug,
+    {
+        let failed = self.stage_of_kind::<()>("fail", StepKind::Sink, |batch, _, _| {
+            match batch.drain(..).next() {
+                Some(bad) => Err(RunError::step(
+                    format!("step `{}` failed for the item `{:?}`", bad.step, bad.item),
+                    StepError::msg(bad.error),
+                )),
+                None => Ok(()),
+            }
+        });
+        Terminal::new(failed.flow(), failed.port().step)
+    }
+
+    /// Drops the errors. How many were dropped is told on standard error when the input ends.
+    #[track_caller]
+    pub fn skip_counted(self) -> Terminal {
+        let plan = StagePlan::new::<Errored<T>, _>(|site, _| {
+            Ok(SkipCounted {
+                step: site.step,
+                skipped: 0,
+            })
+        });
+        let (flow, step) = self.then("skip_counted", StepKind::Sink, vec![], Plan::Stage(plan));
+        Terminal::new(flow, step)
+    }
+}
+
+struct Split<T, U, E, F> {
+    step: StepIndex,
+    f: Arc<F>,
+    oks: Next<U>,
+    errs: Next<E>,
+    items: std::marker::PhantomData<fn(T)>,
+}
+
+impl<T, U, E, F> Push<T> for Split<T, U, E, F>
+where
+    T: 'static,
+    U: 'static,
+    E: 'static,
+    F: Fn(T, &Cx, StepIndex) -> Result<U, E> + 'static,
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        for item in batch.drain(..) {
+            match (self.f)(item, cx, self.step) {
+                Ok(value) => self.oks.buffer.push(value),
+                Err(error) => self.errs.buffer.push(error),
+            }
+        }
+        self.oks.send(cx)?;
+        self.errs.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.oks.flush(what, cx)?;
+        self.errs.flush(what, cx)
+    }
+}
+
+struct SkipCounted {
+    step: StepIndex,
+    skipped: u64,
+}
+
+impl<T: 'static> Push<Errored<T>> for SkipCounted {
+    fn push(&mut self, batch: &mut Vec<Errored<T>>, _: &mut Cx) -> Result<(), RunError> {
+        self.skipped += batch.len() as u64;
+        batch.clear();
+        Ok(())
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        if what == Flush::End && self.skipped > 0 {
+            let (step, worker) = (cx.step_id(self.step), cx.worker.index);
+            eprintln!("step `{step}`, worker {worker}: {} errors were skipped", self.skipped);
+        }
+        Ok(())
+    }
+}

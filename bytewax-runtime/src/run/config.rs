@@ -1,0 +1,90 @@
+//! Running a flow from code: settings, and the two entry points that tests use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::clock::Clock;
+use crate::error::{RunError, RunErrorKind};
+use crate::flow::Dataflow;
+use crate::worker::{Settings, Shared, run_here, run_threads};
+
+/// How a flow is run by [`cluster_main`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClusterConfig {
+    workers: usize,
+    epoch_interval: Duration,
+    clock: Clock,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            epoch_interval: Duration::from_secs(10),
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// One worker in this process, epochs of 10 seconds, the system's clock.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many worker threads this process has.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// How long an epoch lasts. With zero, every poll of a source is an epoch of its own.
+    pub fn epoch_interval(mut self, interval: Duration) -> Self {
+        self.epoch_interval = interval;
+        self
+    }
+
+    /// The clock of all workers.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            clock: self.clock.clone(),
+            epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
+        }
+    }
+}
+
+/// Runs a flow with one worker on the calling thread, until its input ends.
+///
+/// # Errors
+///
+/// The defects of the flow, or the first error of a step.
+pub fn run_main(flow: Dataflow) -> Result<(), RunError> {
+    flow.check()?;
+    let shared = Arc::new(Shared::new(ClusterConfig::default().settings(), 0..1));
+    run_here(flow.graph(), &shared)
+}
+
+/// Runs a flow with several workers, until its input ends.
+///
+/// # Errors
+///
+/// The defects of the flow, settings that do not fit together, or the first error of a step.
+pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunError> {
+    flow.check()?;
+    if config.workers == 0 {
+        return Err(RunError::new(
+            RunErrorKind::Config,
+            "a run needs at least one worker, and `workers` is 0",
+        ));
+    }
+    let shared = Arc::new(Shared::new(config.settings(), 0..config.workers));
+    run_threads(flow.graph(), &shared, config.workers)
+}

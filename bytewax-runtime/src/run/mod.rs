@@ -1,0 +1,5 @@
+//! Ways to run a flow.
+
+mod config;
+
+pub use config::{ClusterConfig, cluster_main, run_main};

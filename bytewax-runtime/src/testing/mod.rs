@@ -1,0 +1,9 @@
+//! Sources and sinks for tests, and ways to run a flow inside one.
+
+mod sink;
+mod source;
+
+pub use sink::TestingSink;
+pub use source::{TestingItem, TestingSource, TestingSourcePartition};
+
+pub use crate::run::{ClusterConfig, cluster_main, run_main};

@@ -1,0 +1,3 @@
+//! Flows run in this process.
+
+mod execution;
