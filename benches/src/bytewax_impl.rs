@@ -1,0 +1,212 @@
+//! The workloads as a user of this project writes them.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
+use bytewax::sink::{DynamicSink, StatelessSinkPartition};
+use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex};
+use serde::{Deserialize, Serialize};
+
+use crate::case::Case;
+use crate::check::{Check, StreamCheck, WordCheck};
+use crate::keyed::{self, Running};
+use crate::words::{Lines, words_of};
+use crate::chain;
+
+/// W1: lines, owned words, a count of each.
+pub fn words(case: &Case) -> Result<WordCheck, RunError> {
+    let (file, batch): (PathBuf, usize) = (case.file.clone(), case.batch());
+    let tally = Tally::new(|check: &mut WordCheck, counts: &[(String, u64)]| {
+        for (word, count) in counts {
+            check.add(word.as_bytes(), *count);
+        }
+    });
+    let flow = Dataflow::build("w1", |flow| {
+        flow.input(Feed(move |part, parts| {
+            let lines = Lines::open(&file, part, parts)?;
+            Ok(Chunks { items: lines, batch })
+        }))
+        .named("lines")
+        .flat_map(|line| words_of(&line))
+        .map(|word| (word, ()))
+        .count_final()
+        .named("counts")
+        .output(tally.clone())
+        .named("tally");
+    });
+    run(flow, case)?;
+    Ok(tally.total())
+}
+
+/// W2: four stateless steps.
+pub fn chain(case: &Case) -> Result<StreamCheck, RunError> {
+    let (n, batch) = (case.n(), case.batch());
+    let tally = Tally::new(|check: &mut StreamCheck, items: &[u64]| check.add_all(items));
+    let flow = Dataflow::build("w2", |flow| {
+        flow.input(Feed(move |part, parts| {
+            Ok(Numbers {
+                next: part as u64,
+                step: parts as u64,
+                n,
+                batch: batch as u64,
+            })
+        }))
+        .named("numbers")
+        .map(chain::spread)
+        .filter(chain::keep)
+        .map(chain::fold)
+        .flat_map(chain::expand)
+        .output(tally.clone())
+        .named("tally");
+    });
+    run(flow, case)?;
+    Ok(tally.total())
+}
+
+/// The state of W3, which a recovery store could save.
+#[derive(Default, Serialize, Deserialize)]
+struct Stats(Running);
+
+impl bytewax::state::State for Stats {}
+
+/// W3: events by key, a running mean and maximum.
+pub fn keyed(case: &Case) -> Result<StreamCheck, RunError> {
+    let (n, batch) = (case.n(), case.batch());
+    let tally = Tally::new(|check: &mut StreamCheck, items: &[(String, (f64, f64))]| {
+        for (_, (mean, max)) in items {
+            check.add_running(*mean, *max);
+        }
+    });
+    let flow = Dataflow::build("w3", |flow| {
+        flow.input(Feed(move |part, parts| {
+            let items = keyed::events(part, parts, n);
+            Ok(Chunks { items, batch })
+        }))
+        .named("events")
+        .stateful_map(|stats: &mut Stats, value| stats.0.push(value))
+        .named("running")
+        .output(tally.clone())
+        .named("tally");
+    });
+    run(flow, case)?;
+    Ok(tally.total())
+}
+
+fn run(flow: Dataflow, case: &Case) -> Result<(), RunError> {
+    cluster_main(flow, ClusterConfig::new().workers(case.workers))
+}
+
+/// A source with one partition on each worker, made by a function of its index and their number.
+struct Feed<F>(F);
+
+impl<F, P> DynamicSource for Feed<F>
+where
+    F: Fn(usize, usize) -> Result<P, StepError> + Send + Sync + 'static,
+    P: StatelessSourcePartition,
+{
+    type Item = P::Item;
+    type Partition = P;
+
+    fn build(&self, _: &StepId, worker: WorkerIndex, workers: usize) -> Result<P, StepError> {
+        (self.0)(worker.0, workers)
+    }
+}
+
+/// Items of an iterator, `batch` at a time.
+struct Chunks<I> {
+    items: I,
+    batch: usize,
+}
+
+impl<I: Iterator<Item: 'static> + 'static> StatelessSourcePartition for Chunks<I> {
+    type Item = I::Item;
+
+    fn next_batch(&mut self) -> Result<Poll<I::Item>, StepError> {
+        let mut items = Vec::with_capacity(self.batch);
+        items.extend(self.items.by_ref().take(self.batch));
+        Ok(if items.is_empty() { Poll::end() } else { Poll::batch(items) })
+    }
+}
+
+/// Every `step`-th number below `n`.
+struct Numbers {
+    next: u64,
+    step: u64,
+    n: u64,
+    batch: u64,
+}
+
+impl StatelessSourcePartition for Numbers {
+    type Item = u64;
+
+    fn next_batch(&mut self) -> Result<Poll<u64>, StepError> {
+        let left = self.n.saturating_sub(self.next).div_ceil(self.step);
+        let (first, step, count) = (self.next, self.step, left.min(self.batch));
+        if count == 0 {
+            return Ok(Poll::end());
+        }
+        self.next += count * step;
+        Ok(Poll::batch((0..count).map(|i| first + step * i).collect()))
+    }
+}
+
+/// A sink that sums up what it gets, on each worker for itself until the end.
+struct Tally<T, C> {
+    add: fn(&mut C, &[T]),
+    total: Arc<Mutex<C>>,
+}
+
+struct Part<T, C> {
+    add: fn(&mut C, &[T]),
+    check: C,
+    total: Arc<Mutex<C>>,
+}
+
+impl<T, C: Check> Tally<T, C> {
+    fn new(add: fn(&mut C, &[T])) -> Self {
+        Self {
+            add,
+            total: Arc::default(),
+        }
+    }
+
+    fn total(&self) -> C {
+        std::mem::take(&mut *self.total.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<T, C> Clone for Tally<T, C> {
+    fn clone(&self) -> Self {
+        Self {
+            add: self.add,
+            total: Arc::clone(&self.total),
+        }
+    }
+}
+
+impl<T: 'static, C: Check> DynamicSink<T> for Tally<T, C> {
+    type Partition = Part<T, C>;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
+        Ok(Part {
+            add: self.add,
+            check: C::default(),
+            total: Arc::clone(&self.total),
+        })
+    }
+}
+
+impl<T: 'static, C: Check> StatelessSinkPartition<T> for Part<T, C> {
+    fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
+        (self.add)(&mut self.check, &items);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), StepError> {
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+        total.merge(std::mem::take(&mut self.check));
+        Ok(())
+    }
+}
