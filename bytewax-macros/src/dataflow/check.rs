@@ -5,22 +5,40 @@
 
 use std::collections::HashSet;
 
+use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::LitStr;
 use syn::ext::IdentExt;
 
-use super::model::{Clash, Model, Repeat, Step, TurnKind};
+use super::model::{Clash, Model, Repeat, Step, Turn, TurnKind};
 use super::names;
+use super::parse::Described;
 use crate::errors::Errors;
 
 /// Reports everything that is wrong with the flow.
-pub(super) fn all(model: &Model, name: &LitStr, errors: &mut Errors) {
+pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
+    flow_name(&described.name, errors);
     texts(model, errors);
     leaves(model, errors);
-    steps(model, errors);
+    steps(model, &described.flow, errors);
     let before = unread(model, errors) + dropped(model, errors);
     if before == 0 {
-        output(model, name, errors);
+        output(model, &described.name, errors);
+    }
+}
+
+/// The name of a flow has one part.
+fn flow_name(name: &LitStr, errors: &mut Errors) {
+    let text = name.value();
+    if !names::is_flow_name(&text) {
+        errors.fault(
+            name,
+            format_args!("`{text}` is not a flow name"),
+            format_args!(
+                "use letters, digits, `_` and `-`: `{}`",
+                names::nearest_flow_name(&text)
+            ),
+        );
     }
 }
 
@@ -61,14 +79,17 @@ fn leaves(model: &Model, errors: &mut Errors) {
     for leave in &model.leaves {
         errors.fault(
             &leave.place,
-            format_args!("`{}` cannot leave the description of a dataflow", leave.text),
+            format_args!(
+                "`{}` cannot leave the description of a dataflow",
+                leave.text
+            ),
             "do fallible work before `dataflow!`, and move the result in",
         );
     }
 }
 
 /// Each step has a name of its own, each time it is built.
-fn steps(model: &Model, errors: &mut Errors) {
+fn steps(model: &Model, flow: &Ident, errors: &mut Errors) {
     let mut turns = HashSet::new();
     let mut scopes = HashSet::new();
     for step in &model.steps {
@@ -76,10 +97,16 @@ fn steps(model: &Model, errors: &mut Errors) {
             (Some(clash), _) => same_name(step, clash, errors),
             (None, Some(Repeat { turn, scope: None })) => {
                 if turns.insert(turn) {
-                    step_repeats(model, step, turn, errors);
+                    step_repeats(&model.turns[turn], step, flow, errors);
                 }
             }
-            (None, Some(Repeat { turn, scope: Some(scope) })) => {
+            (
+                None,
+                Some(Repeat {
+                    turn,
+                    scope: Some(scope),
+                }),
+            ) => {
                 if scopes.insert(scope) {
                     scope_repeats(model, scope, turn, errors);
                 }
@@ -117,9 +144,8 @@ fn same_name(step: &Step, clash: &Clash, errors: &mut Errors) {
     );
 }
 
-fn step_repeats(model: &Model, step: &Step, turn: usize, errors: &mut Errors) {
+fn step_repeats(turn: &Turn, step: &Step, flow: &Ident, errors: &mut Errors) {
     let name = &step.name;
-    let turn = &model.turns[turn];
     let place = &turn.place;
     match &turn.kind {
         TurnKind::Loop(item) => {
@@ -128,7 +154,7 @@ fn step_repeats(model: &Model, step: &Step, turn: usize, errors: &mut Errors) {
                 &step.place,
                 format_args!("every turn of this loop would build a step named `{name}`"),
                 format_args!(
-                    "wrap the body in `flow.scope({item}, || {{ .. }})` with a name that differs \
+                    "wrap the body in `{flow}.scope({item}, || {{ .. }})` with a name that differs \
                      each turn"
                 ),
             );
@@ -138,7 +164,10 @@ fn step_repeats(model: &Model, step: &Step, turn: usize, errors: &mut Errors) {
             errors.fault(
                 &step.place,
                 format_args!("every call of this closure would build a step named `{name}`"),
-                "wrap the body in `flow.scope(name, || { .. })` with a name that differs each call",
+                format_args!(
+                    "wrap the body in `{flow}.scope(name, || {{ .. }})` with a name that differs \
+                     each call"
+                ),
             );
             errors.note(place, "the closure starts here");
         }

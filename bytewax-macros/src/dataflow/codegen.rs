@@ -31,20 +31,24 @@ pub(super) fn name_step(call: &mut Expr, name: &str) {
 /// Puts `flow.scope("..", || ..)` around a call, with the arguments at `hoisted` evaluated before.
 pub(super) fn scope_call(call: &mut Expr, flow: &Ident, scope: &str, hoisted: &[usize]) {
     let span = generated(call.span());
-    let locals = match call {
-        Expr::Call(call) => hoist(&mut call.args, hoisted),
-        _ => Vec::new(),
+    let (attrs, locals) = match call {
+        Expr::Call(call) => (
+            std::mem::take(&mut call.attrs),
+            hoist(&mut call.args, hoisted),
+        ),
+        _ => Default::default(),
     };
     let receiver = Box::new(variable(flow.clone()));
     let arguments = [text(scope, span), Expr::Closure(thunk(take(call), span))];
-    let scoped = Expr::MethodCall(method(receiver, "scope", span, arguments));
+    let mut scoped = method(receiver, "scope", span, arguments);
     *call = if locals.is_empty() {
-        scoped
+        scoped.attrs = attrs;
+        Expr::MethodCall(scoped)
     } else {
         let mut stmts = locals;
-        stmts.push(Stmt::Expr(scoped, None));
+        stmts.push(Stmt::Expr(Expr::MethodCall(scoped), None));
         Expr::Block(ExprBlock {
-            attrs: Vec::new(),
+            attrs,
             label: None,
             block: syn::Block {
                 brace_token: token::Brace(span),

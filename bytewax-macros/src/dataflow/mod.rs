@@ -25,28 +25,24 @@ use parse::Parsed;
 const DEBUG_VARIABLE: &str = "BYTEWAX_MACROS_DEBUG";
 
 /// Expands one `dataflow!`.
-pub(crate) fn expand(input: TokenStream) -> TokenStream {
+pub(crate) fn expand(input: &TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let described = parse::described(input.clone(), &mut errors);
-    let (described, can_build) = match described {
-        Parsed::Flow(mut described) => {
-            let model = walk::body(&mut described);
-            check::all(&model, &described.name, &mut errors);
-            // The compiler would report these again, in its own words.
-            (Some(described), model.leaves.is_empty())
-        }
-        Parsed::BrokenBody => (None, true),
-        Parsed::BrokenHeader => (None, false),
+    let mut described = match parse::described(input) {
+        Parsed::Flow(described) => described,
+        Parsed::BrokenBody => return fallback::builder(input),
+        Parsed::BrokenHeader(error) => return fallback::alone(&error),
     };
-    match (errors.finish(), described) {
-        (Err(error), _) if can_build => fallback::with_builder(&input, &error),
-        (Err(error), _) => fallback::alone(&error),
-        (Ok(()), Some(described)) => {
+    let model = walk::body(&mut described);
+    check::all(&model, &described, &mut errors);
+    match errors.finish() {
+        Ok(()) => {
             let expanded = codegen::dataflow(&described);
             print_if_asked(&described.name.value(), &expanded);
             expanded
         }
-        (Ok(()), None) => input,
+        // The compiler would report these again, in its own words.
+        Err(error) if !model.leaves.is_empty() => fallback::alone(&error),
+        Err(error) => fallback::with_builder(input, &error),
     }
 }
 

@@ -106,9 +106,7 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        Holder, Names, is_flow_name, is_step_name, nearest_flow_name, nearest_step_name,
-    };
+    use super::{Holder, Names, is_flow_name, is_step_name, nearest_flow_name, nearest_step_name};
     use proc_macro2::TokenStream;
 
     fn holder(statement: usize) -> Holder {

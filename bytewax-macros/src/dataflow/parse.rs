@@ -5,7 +5,6 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprClosure, LitStr, Pat, Token, Type};
 
-use super::names;
 use crate::errors::Errors;
 
 const NAME_FAULT: &str = "expected the dataflow's name as a string literal";
@@ -21,7 +20,7 @@ pub(super) enum Parsed {
     /// The header is fine, but the body is not Rust (yet).
     BrokenBody,
     /// Not a name and a closure.
-    BrokenHeader,
+    BrokenHeader(syn::Error),
 }
 
 /// A described flow.
@@ -35,39 +34,36 @@ pub(super) struct Described {
     pub(super) closure: ExprClosure,
 }
 
-/// Reads the header and the body; what is wrong with them goes to `errors`.
-pub(super) fn described(input: TokenStream, errors: &mut Errors) -> Parsed {
+/// Reads the header and the body.
+pub(super) fn described(input: &TokenStream) -> Parsed {
+    let mut errors = Errors::new();
     let (name, body) = match split.parse2(input.clone()) {
-        Ok((Name::Literal(name), body)) => (Some(name), body),
-        Ok((Name::Other(wrong), body)) => {
+        Ok((name, body)) => (name, body),
+        Err(error) => return Parsed::BrokenHeader(error),
+    };
+    let name = match name {
+        Name::Literal(name) => Some(name),
+        Name::Other(wrong) => {
             errors.fault(wrong, NAME_FAULT, NAME_MEND);
-            (None, body)
-        }
-        Err(error) => {
-            errors.push(error);
-            return Parsed::BrokenHeader;
+            None
         }
     };
-    if body.is_empty() {
-        if let Some(name) = name {
-            errors.note(name, BODY_FAULT);
-        }
-        return Parsed::BrokenHeader;
+    let body = match (&name, body.is_empty()) {
+        (Some(name), true) => Body::Wrong(name.to_token_stream(), BODY_FAULT),
+        (None, true) => Body::Broken,
+        (_, false) => read_body(&body),
+    };
+    if let Body::Wrong(place, fault) = &body {
+        errors.note(place, fault);
     }
-    match (name, read_body(body, errors)) {
-        (Some(name), Body::Closure(flow, closure)) => {
-            check_name(&name, errors);
-            Parsed::Flow(Box::new(Described {
-                name,
-                flow,
-                closure: *closure,
-            }))
-        }
-        (Some(_), Body::Broken(error)) => {
-            errors.push(error);
-            Parsed::BrokenBody
-        }
-        _ => Parsed::BrokenHeader,
+    match (errors.finish(), name, body) {
+        (Ok(()), Some(name), Body::Closure(flow, closure)) => Parsed::Flow(Box::new(Described {
+            name,
+            flow,
+            closure: *closure,
+        })),
+        (Err(error), ..) => Parsed::BrokenHeader(error),
+        (Ok(()), ..) => Parsed::BrokenBody,
     }
 }
 
@@ -115,51 +111,26 @@ fn head_of(closure: &ExprClosure) -> TokenStream {
     }
 }
 
-fn check_name(name: &LitStr, errors: &mut Errors) {
-    let text = name.value();
-    if !names::is_flow_name(&text) {
-        errors.fault(
-            name,
-            format_args!("`{text}` is not a flow name"),
-            format_args!(
-                "use letters, digits, `_` and `-`: `{}`",
-                names::nearest_flow_name(&text)
-            ),
-        );
-    }
-}
-
 /// What the second argument is.
 enum Body {
+    /// A closure of the form that is asked for, and the name of its parameter.
     Closure(Ident, Box<ExprClosure>),
-    /// A closure by its first tokens, with the parser's opinion of the rest.
-    Broken(syn::Error),
-    /// Something else, already reported.
-    Wrong,
+    /// A closure by its first tokens; the rest is not Rust.
+    Broken,
+    /// Something else: what to blame, and for what.
+    Wrong(TokenStream, &'static str),
 }
 
-fn read_body(tokens: TokenStream, errors: &mut Errors) -> Body {
+fn read_body(tokens: &TokenStream) -> Body {
     match body_and_rest.parse2(tokens.clone()) {
-        Ok((Expr::Closure(closure), rest)) => {
-            if !rest.is_empty() {
-                errors.note(rest, "expected nothing after the closure");
-                return Body::Wrong;
-            }
-            if let Some(flow) = parameter(&closure) {
-                return Body::Closure(flow, Box::new(closure));
-            }
-            errors.note(head_of(&closure), BODY_FAULT);
-            return Body::Wrong;
-        }
-        Ok(_) => {}
-        Err(error) => {
-            if closure_head.parse2(tokens.clone()).is_ok() {
-                return Body::Broken(error);
-            }
-        }
+        Ok((Expr::Closure(closure), rest)) => match parameter(&closure) {
+            Some(flow) if rest.is_empty() => Body::Closure(flow, Box::new(closure)),
+            Some(_) => Body::Wrong(rest, "expected nothing after the closure"),
+            None => Body::Wrong(head_of(&closure), BODY_FAULT),
+        },
+        Err(_) if closure_head.parse2(tokens.clone()).is_ok() => Body::Broken,
+        Ok(_) | Err(_) => Body::Wrong(tokens.clone(), BODY_FAULT),
     }
-    errors.note(tokens, BODY_FAULT);
-    Body::Wrong
 }
 
 fn body_and_rest(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {

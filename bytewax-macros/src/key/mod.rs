@@ -134,8 +134,14 @@ struct Mentions<'a> {
 impl<'ast> Visit<'ast> for Mentions<'_> {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if let Some(first) = path.segments.first() {
-            let types = self.generics.type_params().map(|parameter| &parameter.ident);
-            let consts = self.generics.const_params().map(|parameter| &parameter.ident);
+            let types = self
+                .generics
+                .type_params()
+                .map(|parameter| &parameter.ident);
+            let consts = self
+                .generics
+                .const_params()
+                .map(|parameter| &parameter.ident);
             self.found |= types.chain(consts).any(|ident| *ident == first.ident);
         }
         visit::visit_path(self, path);

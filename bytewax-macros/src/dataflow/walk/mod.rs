@@ -11,7 +11,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAssign, ExprPath, Local, Pat, Stmt};
+use syn::{Attribute, Block, Expr, ExprAssign, ExprPath, Local, Pat, Stmt};
 
 use super::env::{Env, Value};
 use super::model::{Leave, Model};
@@ -80,6 +80,17 @@ impl Walk {
     }
 
     fn stmt(&mut self, stmt: &mut Stmt, is_last: bool) -> Value {
+        if !is_conditional(stmt) {
+            return self.compiled(stmt, is_last);
+        }
+        // Whether it is compiled is unknown, and so is whether its names are taken.
+        let names = self.names.clone();
+        let value = self.compiled(stmt, is_last);
+        self.names = names;
+        value
+    }
+
+    fn compiled(&mut self, stmt: &mut Stmt, is_last: bool) -> Value {
         match stmt {
             Stmt::Local(local) => self.local(local),
             Stmt::Expr(expr, None) if is_last => return self.tail(expr),
@@ -88,6 +99,7 @@ impl Walk {
                 if let Value::Stream(stream) = value
                     && semicolon.is_some()
                 {
+                    self.model.has_escapes |= stream.made_by.is_none();
                     self.model.dropped.extend(stream.made_by);
                 }
             }
@@ -117,7 +129,8 @@ impl Walk {
         };
         match name {
             Some(name) => {
-                let watched = value.is_sure() && !name.unraw().to_string().starts_with('_');
+                let is_kept = !name.unraw().to_string().starts_with('_');
+                let watched = is_kept && value.is_sure() && !has_cfg(&local.attrs);
                 self.env.bind(name, value, watched);
             }
             None => self.bind_parts(&local.pat, &value),
@@ -297,6 +310,31 @@ impl<'ast> Visit<'ast> for PatternNames {
     }
 
     fn visit_expr(&mut self, _: &'ast Expr) {}
+}
+
+/// Whether a statement is compiled under some `#[cfg(..)]` only.
+fn is_conditional(stmt: &Stmt) -> bool {
+    match stmt {
+        Stmt::Local(local) => has_cfg(&local.attrs),
+        Stmt::Macro(call) => has_cfg(&call.attrs),
+        Stmt::Expr(expr, _) => match expr {
+            Expr::MethodCall(expr) => has_cfg(&expr.attrs),
+            Expr::Call(expr) => has_cfg(&expr.attrs),
+            Expr::Block(expr) => has_cfg(&expr.attrs),
+            Expr::If(expr) => has_cfg(&expr.attrs),
+            Expr::Match(expr) => has_cfg(&expr.attrs),
+            Expr::ForLoop(expr) => has_cfg(&expr.attrs),
+            Expr::Assign(expr) => has_cfg(&expr.attrs),
+            _ => false,
+        },
+        Stmt::Item(_) => false,
+    }
+}
+
+fn has_cfg(attributes: &[Attribute]) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("cfg"))
 }
 
 /// The variable, if the pattern is no more than one.

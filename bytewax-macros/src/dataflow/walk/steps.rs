@@ -84,7 +84,8 @@ impl Walk {
             is_given: false,
             is_call: true,
             clash: clash.map(|first| self.clash(first)),
-            repeat: self.repeat(),
+            // In a loop it may be fine: the function may name its steps after what it is given.
+            repeat: None,
         });
     }
 
