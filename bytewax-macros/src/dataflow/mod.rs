@@ -1,0 +1,53 @@
+//! `dataflow!`: names the steps of a flow, and checks what its text shows of the graph.
+//!
+//! Phases: [`parse`] reads the header, [`walk`] names the steps in the user's tree and notes what
+//! it sees in a [`model::Model`], [`check`] reports what is wrong with that, and [`codegen`] or, on
+//! errors, [`fallback`] prints.
+
+mod check;
+mod codegen;
+mod env;
+mod fallback;
+mod model;
+mod names;
+mod parse;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+
+use crate::errors::Errors;
+use parse::Parsed;
+
+/// Set to the name of a flow, makes the compiler print what the flow expands to.
+const DEBUG_VARIABLE: &str = "BYTEWAX_MACROS_DEBUG";
+
+/// Expands one `dataflow!`.
+pub(crate) fn expand(input: &TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let mut described = match parse::described(input) {
+        Parsed::Flow(described) => described,
+        Parsed::BrokenBody => return fallback::builder(input),
+        Parsed::BrokenHeader(error) => return fallback::alone(&error),
+    };
+    let model = walk::body(&mut described);
+    check::all(&model, &described, &mut errors);
+    match errors.finish() {
+        Ok(()) => {
+            let expanded = codegen::dataflow(&described);
+            print_if_asked(&described.name.value(), &expanded);
+            expanded
+        }
+        // The compiler would report these again, in its own words.
+        Err(error) if !model.leaves.is_empty() => fallback::alone(&error),
+        Err(error) => fallback::with_builder(input, &error),
+    }
+}
+
+fn print_if_asked(name: &str, expanded: &TokenStream) {
+    if std::env::var(DEBUG_VARIABLE).is_ok_and(|asked| asked == name) {
+        eprintln!("{expanded}");
+    }
+}

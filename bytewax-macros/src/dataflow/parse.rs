@@ -1,0 +1,181 @@
+//! The header of `dataflow!`: a name and a closure.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+use syn::{Expr, ExprClosure, LitStr, Pat, Token, Type};
+
+use crate::errors::Errors;
+
+const NAME_FAULT: &str = "expected the dataflow's name as a string literal";
+const NAME_MEND: &str = "`dataflow!(\"my_flow\", |flow| { .. })`; the name is part of every step id, \
+                         so it is fixed at compile time";
+const BODY_FAULT: &str = "expected a closure that takes the flow: `|flow| { .. }`";
+
+/// What was written between the parentheses.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// A name and a closure.
+    Flow(Box<Described>),
+    /// The header is fine, but the body is not Rust (yet).
+    BrokenBody,
+    /// Not a name and a closure.
+    BrokenHeader(syn::Error),
+}
+
+/// A described flow.
+#[derive(Debug)]
+pub(super) struct Described {
+    /// Its name.
+    pub(super) name: LitStr,
+    /// The name of the closure's parameter.
+    pub(super) flow: Ident,
+    /// The closure.
+    pub(super) closure: ExprClosure,
+}
+
+/// Reads the header and the body.
+pub(super) fn described(input: &TokenStream) -> Parsed {
+    let mut errors = Errors::new();
+    let (name, body) = match split.parse2(input.clone()) {
+        Ok((name, body)) => (name, body),
+        Err(error) => return Parsed::BrokenHeader(error),
+    };
+    let name = match name {
+        Name::Literal(name) => Some(name),
+        Name::Other(wrong) => {
+            errors.fault(wrong, NAME_FAULT, NAME_MEND);
+            None
+        }
+    };
+    let body = match (&name, body.is_empty()) {
+        (Some(name), true) => Body::Wrong(name.to_token_stream(), BODY_FAULT),
+        (None, true) => Body::Broken,
+        (_, false) => read_body(&body),
+    };
+    if let Body::Wrong(place, fault) = &body {
+        errors.note(place, fault);
+    }
+    match (errors.finish(), name, body) {
+        (Ok(()), Some(name), Body::Closure(flow, closure)) => Parsed::Flow(Box::new(Described {
+            name,
+            flow,
+            closure: *closure,
+        })),
+        (Err(error), ..) => Parsed::BrokenHeader(error),
+        (Ok(()), ..) => Parsed::BrokenBody,
+    }
+}
+
+/// The first argument.
+enum Name {
+    Literal(LitStr),
+    /// Something else, by the tokens to blame for it.
+    Other(TokenStream),
+}
+
+/// The first argument, and the tokens of the second.
+fn split(input: ParseStream) -> syn::Result<(Name, TokenStream)> {
+    if input.peek(LitStr) {
+        let name = input.parse()?;
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        return Ok((Name::Literal(name), input.parse()?));
+    }
+    let wrong = match input.parse::<Expr>() {
+        Ok(Expr::Closure(closure)) => head_of(&closure),
+        Ok(other) => other.into_token_stream(),
+        Err(_) => {
+            let rest = input.parse::<TokenStream>()?;
+            return Ok((Name::Other(rest), TokenStream::new()));
+        }
+    };
+    input.parse::<Option<Token![,]>>()?;
+    Ok((Name::Other(wrong), input.parse()?))
+}
+
+/// The tokens of a closure from its first bar to its last, or what stands before these.
+fn head_of(closure: &ExprClosure) -> TokenStream {
+    let ExprClosure {
+        asyncness,
+        constness,
+        inputs_begin,
+        inputs,
+        inputs_end,
+        ..
+    } = closure;
+    match (asyncness, constness) {
+        (None, None) => quote!(#inputs_begin #inputs #inputs_end),
+        _ => quote!(#constness #asyncness),
+    }
+}
+
+/// What the second argument is.
+enum Body {
+    /// A closure of the form that is asked for, and the name of its parameter.
+    Closure(Ident, Box<ExprClosure>),
+    /// A closure by its first tokens; the rest is not Rust.
+    Broken,
+    /// Something else: what to blame, and for what.
+    Wrong(TokenStream, &'static str),
+}
+
+fn read_body(tokens: &TokenStream) -> Body {
+    match body_and_rest.parse2(tokens.clone()) {
+        Ok((Expr::Closure(closure), rest)) => match parameter(&closure) {
+            Some(flow) if rest.is_empty() => Body::Closure(flow, Box::new(closure)),
+            Some(_) => Body::Wrong(rest, "expected nothing after the closure"),
+            None => Body::Wrong(head_of(&closure), BODY_FAULT),
+        },
+        Err(_) if closure_head.parse2(tokens.clone()).is_ok() => Body::Broken,
+        Ok(_) | Err(_) => Body::Wrong(tokens.clone(), BODY_FAULT),
+    }
+}
+
+fn body_and_rest(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
+    let body = input.parse()?;
+    input.parse::<Option<Token![,]>>()?;
+    Ok((body, input.parse()?))
+}
+
+/// The name of the only parameter, if the closure has the plain form that is asked for.
+fn parameter(closure: &ExprClosure) -> Option<Ident> {
+    let is_plain = closure.asyncness.is_none()
+        && closure.constness.is_none()
+        && closure.lifetimes.is_none()
+        && closure.inputs.len() == 1;
+    closure
+        .inputs
+        .first()
+        .filter(|_| is_plain)
+        .and_then(plain_name)
+}
+
+/// Succeeds on tokens that begin as the closure that is asked for.
+fn closure_head(input: ParseStream) -> syn::Result<()> {
+    input.parse::<Option<Token![move]>>()?;
+    input.parse::<Token![|]>()?;
+    let pattern = Pat::parse_single(input)?;
+    if plain_name(&pattern).is_none() {
+        return Err(input.error(BODY_FAULT));
+    }
+    if input.parse::<Option<Token![:]>>()?.is_some() {
+        input.parse::<Type>()?;
+    }
+    input.parse::<Token![|]>()?;
+    input.parse::<TokenStream>()?;
+    Ok(())
+}
+
+fn plain_name(pattern: &Pat) -> Option<Ident> {
+    match pattern {
+        Pat::Type(typed) => plain_name(&typed.pat),
+        Pat::Ident(name)
+            if name.by_ref.is_none() && name.mutability.is_none() && name.subpat.is_none() =>
+        {
+            Some(name.ident.clone())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! Calls of functions, and closures that are not an operator's.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Expr, ExprClosure};
+
+use super::{Frame, Walk};
+use crate::dataflow::codegen;
+use crate::dataflow::env::Value;
+use crate::dataflow::model::{Turn, TurnKind};
+
+/// Functions of the standard library that take a stream and build nothing.
+const TRANSPARENT: &[&str] = &["clone", "drop", "from", "new"];
+
+impl Walk {
+    /// `f(stream, ..)`: opens the scope of its statement.
+    pub(super) fn call(&mut self, expr: &mut Expr) -> Value {
+        let outer = self.start_chain(expr);
+        let value = self.call_in_chain(expr);
+        self.label = outer;
+        value
+    }
+
+    fn call_in_chain(&mut self, expr: &mut Expr) -> Value {
+        let Expr::Call(call) = expr else {
+            return self.children(expr);
+        };
+        let function = function_name(&call.func);
+        let callee = self.expr(&mut call.func);
+        let mut taken = Taken::default();
+        for (index, argument) in call.args.iter_mut().enumerate() {
+            let built = self.built;
+            let value = self.expr(argument);
+            taken.add(argument, &value);
+            if self.built > built && !matches!(argument, Expr::Closure(_)) {
+                taken.with_steps.push(index);
+            }
+        }
+        self.model.has_escapes |= taken.is_followed;
+        let Some(function) = function.filter(|_| taken.is_followed) else {
+            return match callee {
+                // A closure of the user's that builds steps.
+                Value::Container => Value::likely_stream(),
+                _ if taken.has_streams => Value::Container,
+                _ => Value::Other,
+            };
+        };
+        self.built += 1;
+        let scope = self.label_text();
+        if taken.is_moved {
+            self.call_step(&function);
+        }
+        if !scope.is_empty()
+            && let Some(flow) = self.env.flow().cloned()
+        {
+            codegen::scope_call(expr, &flow, &scope, &taken.with_steps);
+        }
+        Value::likely_stream()
+    }
+
+    /// A closure that is not an operator's: its steps repeat with its calls.
+    pub(super) fn helper(
+        &mut self,
+        closure: &mut ExprClosure,
+        is_once: bool,
+        called_on: &Value,
+    ) -> Value {
+        if is_once {
+            return self.inner(closure, called_on);
+        }
+        let built = self.built;
+        let place = closure.inputs_begin.to_token_stream();
+        self.enter_turn(place, TurnKind::Closure);
+        let value = self.inner(closure, called_on);
+        self.frames.pop();
+        if value.has_streams() || self.built > built {
+            Value::Container
+        } else {
+            Value::Other
+        }
+    }
+
+    /// The body of a closure, named as the statement that the closure is in.
+    pub(super) fn inner(&mut self, closure: &mut ExprClosure, called_on: &Value) -> Value {
+        let mark = self.env.mark();
+        for input in &closure.inputs {
+            self.bind_element(input, called_on);
+        }
+        let outer = std::mem::replace(&mut self.is_nested, true);
+        let value = self.tail(&mut closure.body);
+        self.is_nested = outer;
+        self.env.reset(mark);
+        value
+    }
+
+    /// Notes that the code from here on runs more than once.
+    pub(super) fn enter_turn(&mut self, place: TokenStream, kind: TurnKind) {
+        self.frames.push(Frame::Turn(self.model.turns.len()));
+        self.model.turns.push(Turn { place, kind });
+    }
+}
+
+/// What a call takes.
+#[derive(Default)]
+struct Taken {
+    /// A stream or the flow.
+    is_followed: bool,
+    /// A stream.
+    has_streams: bool,
+    /// What is certain to be a stream, by value.
+    is_moved: bool,
+    /// The arguments that build steps themselves.
+    with_steps: Vec<usize>,
+}
+
+impl Taken {
+    fn add(&mut self, argument: &Expr, value: &Value) {
+        self.is_followed |= value.is_followed();
+        self.has_streams |= value.has_streams();
+        self.is_moved |= value.is_sure() && !matches!(argument, Expr::Reference(_));
+    }
+}
+
+/// The last name in the path of a function; none for constructors, and for functions that only
+/// hand on what they take.
+fn function_name(callee: &Expr) -> Option<Ident> {
+    let Expr::Path(path) = callee else {
+        return None;
+    };
+    let name = &path.path.segments.last()?.ident;
+    let text = name.unraw().to_string();
+    let is_function = text.starts_with(|c: char| c.is_lowercase() || c == '_');
+    (is_function && !TRANSPARENT.contains(&text.as_str())).then(|| name.clone())
+}

@@ -1,0 +1,246 @@
+//! Method calls: the chains that steps are written in.
+
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::{Expr, ExprMethodCall, Lit, Member};
+
+use super::steps::Given;
+use super::{Frame, Label, Walk};
+use crate::dataflow::codegen;
+use crate::dataflow::env::Value;
+use crate::registry::{self, Kind};
+
+/// Methods that call a closure at most once.
+const CALLED_ONCE: &[&str] = &[
+    "and_then",
+    "map_or",
+    "map_or_else",
+    "or_else",
+    "then",
+    "unwrap_or_else",
+];
+/// Methods that give one element of a container.
+const TAKEN_OUT: &[&str] = &[
+    "expect",
+    "remove",
+    "swap_remove",
+    "unwrap",
+    "unwrap_or",
+    "unwrap_or_default",
+    "unwrap_or_else",
+];
+/// Methods that give what is inside one by one; streams have none of these.
+const ITERATED: &[&str] = &["drain", "into_iter", "iter", "iter_mut", "keys", "values"];
+
+impl Walk {
+    /// Walks a method call with all calls before it.
+    pub(super) fn chain(&mut self, expr: &mut Expr) -> Value {
+        let outer = self.start_chain(expr);
+        let value = self.link(expr, None);
+        self.label = outer;
+        value
+    }
+
+    /// Takes the name of a statement without `let` from what its chain starts from.
+    pub(super) fn start_chain(&mut self, expr: &Expr) -> Label {
+        let outer = self.label.clone();
+        if matches!(outer, Label::Open)
+            && let Some(root) = self.root(expr)
+        {
+            self.label = Label::Chain(root);
+        }
+        outer
+    }
+
+    /// What a chain starts from, as a name: empty for the flow itself.
+    pub(super) fn root(&self, expr: &Expr) -> Option<String> {
+        match expr {
+            Expr::Path(path) => {
+                let name = path.path.get_ident()?;
+                match self.env.look(name)?.value {
+                    Value::Flow => Some(String::new()),
+                    Value::Stream(_) | Value::Container => Some(name.unraw().to_string()),
+                    Value::Other => None,
+                }
+            }
+            Expr::Field(field) => {
+                let base = self.root(&field.base)?;
+                let is_plain = matches!(&*field.base, Expr::Path(_) | Expr::Field(_));
+                Some(match &field.member {
+                    _ if !is_plain || base.is_empty() => base,
+                    Member::Named(name) => format!("{base}.{}", name.unraw()),
+                    Member::Unnamed(index) => format!("{base}.{}", index.index),
+                })
+            }
+            Expr::MethodCall(call) => self.root(&call.receiver),
+            Expr::Call(call) => {
+                let roots: Vec<_> = call.args.iter().filter_map(|arg| self.root(arg)).collect();
+                let stream = roots.iter().find(|root| !root.is_empty());
+                stream.or(roots.first()).cloned()
+            }
+            Expr::Paren(inner) => self.root(&inner.expr),
+            Expr::Group(inner) => self.root(&inner.expr),
+            Expr::Reference(inner) => self.root(&inner.expr),
+            Expr::Try(inner) => self.root(&inner.expr),
+            Expr::Await(inner) => self.root(&inner.base),
+            Expr::Index(inner) => self.root(&inner.expr),
+            _ => None,
+        }
+    }
+
+    /// Walks one call of a chain, which may have been given a name by the call after it.
+    fn link(&mut self, expr: &mut Expr, given: Option<Given>) -> Value {
+        let Expr::MethodCall(call) = expr else {
+            return self.expr(expr);
+        };
+        if call.method == "named" {
+            return self.named(call, given);
+        }
+        let receiver = self.link(&mut call.receiver, None);
+        let method = call.method.unraw().to_string();
+        match (receiver, registry::kind_of(&method)) {
+            (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
+            (Value::Flow, None) if method == "scope" && call.args.len() == 2 => self.scope(call),
+            (receiver @ (Value::Flow | Value::Stream(_)), None) if method == "clone" => {
+                receiver.settled()
+            }
+            (receiver, _) => self.foreign(call, &method, &receiver),
+        }
+    }
+
+    /// `.named(..)`: gives a name to the call before it.
+    fn named(&mut self, call: &mut ExprMethodCall, given: Option<Given>) -> Value {
+        let here = match call.args.first() {
+            Some(Expr::Lit(lit)) => match &lit.lit {
+                Lit::Str(text) => Given::Text(text.clone()),
+                _ => Given::Computed,
+            },
+            _ => Given::Computed,
+        };
+        for argument in &mut call.args {
+            self.expr(argument);
+        }
+        let is_step = matches!(
+            &*call.receiver,
+            Expr::MethodCall(call)
+                if call.method == "named" || registry::kind_of(&call.method.to_string()).is_some()
+        );
+        let value = self.link(&mut call.receiver, Some(given.unwrap_or(here.clone())));
+        if let Given::Text(text) = here
+            && !is_step
+            && value.is_followed()
+        {
+            self.model.texts.push(text);
+        }
+        value
+    }
+
+    /// A built-in operator: a step.
+    fn operator(&mut self, expr: &mut Expr, kind: Kind, given: Option<Given>) -> Value {
+        let Expr::MethodCall(call) = expr else {
+            return Value::Other;
+        };
+        for argument in &mut call.args {
+            match argument {
+                Expr::Closure(closure) => {
+                    self.mention(closure.to_token_stream());
+                }
+                other => {
+                    self.expr(other);
+                }
+            }
+        }
+        let operator = call.method.clone();
+        self.model.has_output |= kind.is_output();
+        if let Some(name) = self.step(kind, &operator, given) {
+            codegen::name_step(expr, &name);
+        }
+        match kind {
+            Kind::Sink => Value::Other,
+            Kind::Observer => Value::likely_stream(),
+            Kind::Source | Kind::Stateful | Kind::Stateless => Value::made_by(operator),
+        }
+    }
+
+    /// `flow.scope(name, || ..)`: part of the flow, with names of its own.
+    fn scope(&mut self, call: &mut ExprMethodCall) -> Value {
+        let mut arguments = call.args.iter_mut();
+        let (Some(name), Some(body)) = (arguments.next(), arguments.next()) else {
+            return Value::Other;
+        };
+        self.expr(name);
+        let text = match peeled(name) {
+            Expr::Lit(lit) => match &lit.lit {
+                Lit::Str(text) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let outer_prefix = self.prefix.clone();
+        let index = match text {
+            Some(text) => {
+                self.prefix.push_str(&text.value());
+                self.model.scopes.push(text);
+                Some(self.model.scopes.len() - 1)
+            }
+            None => {
+                self.built += 1;
+                // No name can have a brace, so that no other scope is like this one.
+                self.prefix.push_str(&format!("{{{}}}", self.built));
+                None
+            }
+        };
+        self.prefix.push('.');
+        self.frames.push(Frame::Scope(index));
+        let value = match body {
+            Expr::Closure(closure) => self.inner(closure, &Value::Other),
+            other => self.expr(other),
+        };
+        self.frames.pop();
+        self.prefix = outer_prefix;
+        self.model.has_escapes |= matches!(value, Value::Flow);
+        value.settled()
+    }
+
+    /// A method that is not ours.
+    fn foreign(&mut self, call: &mut ExprMethodCall, method: &str, receiver: &Value) -> Value {
+        let is_once = CALLED_ONCE.contains(&method);
+        // An extension trait's operator: its closures see items, not streams.
+        let is_ours = matches!(receiver, Value::Flow | Value::Stream(_));
+        let mut has_streams = false;
+        for argument in &mut call.args {
+            has_streams |= match argument {
+                Expr::Closure(closure) if is_ours => self.mention(closure.to_token_stream()),
+                Expr::Closure(closure) => self.helper(closure, is_once, receiver).is_followed(),
+                other => self.expr(other).is_followed(),
+            };
+        }
+        self.model.has_escapes |= has_streams || receiver.is_followed();
+        if has_streams
+            && let Value::Other = receiver
+            && let Expr::Path(path) = &*call.receiver
+            && let Some(name) = path.path.get_ident()
+        {
+            self.env.assign(name, Value::Container);
+        }
+        let is_iterated = ITERATED.contains(&method);
+        match receiver {
+            Value::Flow => Value::likely_stream(),
+            Value::Stream(_) if !is_iterated => Value::likely_stream(),
+            Value::Container if TAKEN_OUT.contains(&method) => Value::likely_stream(),
+            Value::Stream(_) | Value::Container => Value::Container,
+            Value::Other if has_streams => Value::Container,
+            Value::Other => Value::Other,
+        }
+    }
+}
+
+/// An expression without the references and parentheses around it.
+fn peeled(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Reference(inner) => peeled(&inner.expr),
+        Expr::Paren(inner) => peeled(&inner.expr),
+        Expr::Group(inner) => peeled(&inner.expr),
+        other => other,
+    }
+}

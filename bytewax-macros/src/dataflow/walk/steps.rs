@@ -1,0 +1,136 @@
+//! Steps: what each is called, and what is wrong with that.
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::LitStr;
+use syn::ext::IdentExt;
+
+use super::{Frame, Label, Walk};
+use crate::dataflow::model::{Clash, Repeat, Step};
+use crate::dataflow::names::{self, Holder};
+use crate::registry::Kind;
+
+/// A name given by the user with `.named(..)`.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// Text in the source.
+    Text(LitStr),
+    /// Known only when the flow is built.
+    Computed,
+}
+
+impl Walk {
+    /// Notes an operator's step, and gives its name if the user has not.
+    pub(super) fn step(
+        &mut self,
+        kind: Kind,
+        operator: &Ident,
+        given: Option<Given>,
+    ) -> Option<String> {
+        self.built += 1;
+        let text = match given {
+            Some(Given::Computed) => return None,
+            Some(Given::Text(text)) => Some(text),
+            None => None,
+        };
+        let place = match &text {
+            Some(text) => text.to_token_stream(),
+            None => operator.to_token_stream(),
+        };
+        let mut name = match &text {
+            Some(text) => text.value(),
+            None => names::join(&self.label_text(), &operator.unraw().to_string()),
+        };
+        let holder = Holder {
+            place: place.clone(),
+            statement: self.statement,
+        };
+        let full = format!("{}{name}", self.prefix);
+        let mut clash = None;
+        if text.is_none() && kind.is_numbered() {
+            name += &self.names.claim_numbered(&full, holder);
+        } else {
+            clash = self.names.claim(&full, holder);
+        }
+        let is_given = text.is_some();
+        self.model.texts.extend(text);
+        self.model.steps.push(Step {
+            name: self.shown(&name),
+            callee: operator.clone(),
+            place,
+            label: self.label_ident().filter(|_| !is_given),
+            is_given,
+            is_call: false,
+            clash: clash.map(|first| self.clash(first)),
+            repeat: self.repeat(),
+        });
+        (!is_given).then_some(name)
+    }
+
+    /// Notes a call of the user's function that takes a stream, and so builds steps in a scope.
+    pub(super) fn call_step(&mut self, function: &Ident) {
+        let name = names::join(&self.label_text(), &function.unraw().to_string());
+        let holder = Holder {
+            place: function.to_token_stream(),
+            statement: self.statement,
+        };
+        let full = format!("{}{name}", self.prefix);
+        let clash = self.names.claim(&full, holder);
+        self.model.steps.push(Step {
+            name: self.shown(&name),
+            callee: function.clone(),
+            place: function.to_token_stream(),
+            label: self.label_ident(),
+            is_given: false,
+            is_call: true,
+            clash: clash.map(|first| self.clash(first)),
+            // In a loop it may be fine: the function may name its steps after what it is given.
+            repeat: None,
+        });
+    }
+
+    /// What the statement at hand is named after; empty for the flow itself.
+    pub(super) fn label_text(&self) -> String {
+        match &self.label {
+            Label::Open => String::new(),
+            Label::Let(name) => name.unraw().to_string(),
+            Label::Chain(root) => root.clone(),
+        }
+    }
+
+    fn label_ident(&self) -> Option<Ident> {
+        match &self.label {
+            Label::Let(name) => Some(name.clone()),
+            Label::Open | Label::Chain(_) => None,
+        }
+    }
+
+    /// A name with the scopes before it, as far as these are text in the source.
+    fn shown(&self, name: &str) -> String {
+        let known = match self.prefix.rfind("}.") {
+            Some(end) => &self.prefix[end + 2..],
+            None => &self.prefix,
+        };
+        format!("{known}{name}")
+    }
+
+    fn clash(&self, first: Holder) -> Clash {
+        Clash {
+            same_statement: first.statement == self.statement,
+            first: first.place,
+        }
+    }
+
+    /// The loop around this point, if no scope in between has a name that may change.
+    fn repeat(&self) -> Option<Repeat> {
+        let mut scope = None;
+        for frame in self.frames.iter().rev() {
+            match *frame {
+                Frame::Turn(turn) => return Some(Repeat { turn, scope }),
+                Frame::Scope(None) => return None,
+                Frame::Scope(text) => scope = text,
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,123 @@
+//! The built-in operators, in one table.
+
+/// What an operator does to a flow; decides how its steps may be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Brings items in; its position is saved under the step's name.
+    Source,
+    /// Ends a stream.
+    Sink,
+    /// Keeps state under the step's name.
+    Stateful,
+    /// Keeps nothing.
+    Stateless,
+    /// Looks at items and passes them on; counts as an output.
+    Observer,
+}
+
+impl Kind {
+    /// Whether a second step of one name may take a number: only where nothing is saved by name.
+    pub(crate) fn is_numbered(self) -> bool {
+        matches!(self, Kind::Stateless | Kind::Observer)
+    }
+
+    /// Whether such a step makes a flow worth running.
+    pub(crate) fn is_output(self) -> bool {
+        matches!(self, Kind::Sink | Kind::Observer)
+    }
+}
+
+const OPERATORS: &[(Kind, &[&str])] = &[
+    (Kind::Source, &["input"]),
+    (Kind::Sink, &["output", "raises", "fail", "skip_counted"]),
+    (
+        Kind::Stateful,
+        &[
+            "collect",
+            "collect_window",
+            "count_final",
+            "count_window",
+            "fold_final",
+            "fold_window",
+            "join",
+            "join_window",
+            "max_final",
+            "max_window",
+            "min_final",
+            "min_window",
+            "reduce_final",
+            "reduce_window",
+            "stateful",
+            "stateful_batch",
+            "stateful_flat_map",
+            "stateful_map",
+            "stateful_with",
+            "window",
+        ],
+    ),
+    (
+        Kind::Stateless,
+        &[
+            "branch",
+            "enrich_cached",
+            "filter",
+            "filter_map",
+            "filter_map_value",
+            "filter_value",
+            "flat_map",
+            "flat_map_batch",
+            "flat_map_value",
+            "flatten",
+            "key_on",
+            "key_rm",
+            "map",
+            "map_async",
+            "map_value",
+            "map_with",
+            "merge",
+            "redistribute",
+            "split_result",
+            "try_filter_map",
+            "try_flat_map",
+            "try_map",
+        ],
+    ),
+    (
+        Kind::Observer,
+        &["inspect", "inspect_debug", "inspect_debug_with"],
+    ),
+];
+
+/// The kind of the built-in operator of this name, if there is one.
+pub(crate) fn kind_of(method: &str) -> Option<Kind> {
+    OPERATORS
+        .iter()
+        .find(|(_, names)| names.contains(&method))
+        .map(|(kind, _)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, OPERATORS, kind_of};
+
+    #[test]
+    fn knows_each_operator_once_and_in_order() {
+        let mut all = Vec::new();
+        for (_, names) in OPERATORS {
+            all.extend_from_slice(names);
+        }
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn numbers_only_what_saves_nothing() {
+        assert_eq!(kind_of("map").map(Kind::is_numbered), Some(true));
+        assert_eq!(kind_of("inspect").map(Kind::is_numbered), Some(true));
+        assert_eq!(kind_of("input").map(Kind::is_numbered), Some(false));
+        assert_eq!(kind_of("join").map(Kind::is_numbered), Some(false));
+        assert_eq!(kind_of("clone"), None);
+    }
+}

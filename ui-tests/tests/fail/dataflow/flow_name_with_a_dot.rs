@@ -1,0 +1,10 @@
+use bytewax::connectors::stdio::StdOutSink;
+use bytewax::prelude::*;
+use bytewax::testing::TestingSource;
+
+fn main() {
+    let _flow = dataflow!("shop.orders", |flow| {
+        let numbers = flow.input(TestingSource::new(vec![1_u64, 2]));
+        numbers.output(StdOutSink::new());
+    });
+}

@@ -1,0 +1,12 @@
+use bytewax::connectors::stdio::StdOutSink;
+use bytewax::prelude::*;
+use bytewax::testing::TestingSource;
+
+fn main() {
+    let _flow = dataflow!("f", |flow| {
+        let numbers = flow.input(TestingSource::new(vec![1_u64, 2]));
+        flow.scope("all of them", || {
+            numbers.output(StdOutSink::new());
+        });
+    });
+}

@@ -1,0 +1,31 @@
+//! Each message that we word, as users see it.
+//!
+//! The texts are those of the compiler in `rust-toolchain.toml`. After a change of wording, run with
+//! `TRYBUILD=overwrite`, and read the difference as a user would.
+
+use trybuild::TestCases;
+
+#[test]
+fn dataflow_fail() {
+    TestCases::new().compile_fail("tests/fail/dataflow/*.rs");
+}
+
+#[test]
+fn dataflow_pass() {
+    TestCases::new().pass("tests/pass/dataflow/*.rs");
+}
+
+#[test]
+fn key_fail() {
+    TestCases::new().compile_fail("tests/fail/key/*.rs");
+}
+
+#[test]
+fn key_pass() {
+    TestCases::new().pass("tests/pass/key/*.rs");
+}
+
+#[test]
+fn types_fail() {
+    TestCases::new().compile_fail("tests/fail/types/*.rs");
+}
