@@ -8,7 +8,10 @@ pub use bytewax_runtime::{
 };
 pub use bytewax_runtime::{clock, flow, key, operators, run, sink, source, state, testing};
 pub use bytewax_runtime::flow::Dataflow;
+// The derive and the trait share their name, as serde's do.
 pub use bytewax_runtime::key::Key;
+#[cfg(feature = "macros")]
+pub use bytewax_macros::{Key, dataflow};
 
 /// Connectors: where items come from and go to.
 pub mod connectors {
@@ -20,6 +23,8 @@ pub use chrono;
 
 /// The words of the first page.
 pub mod prelude {
+    #[cfg(feature = "macros")]
+    pub use bytewax_macros::{Key, dataflow};
     pub use bytewax_runtime::prelude::*;
 }
 

@@ -1,6 +1,6 @@
 //! Builds the described flow on one worker: trees of stages, and timely operators between edges.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -11,12 +11,13 @@ use timely::worker::Worker;
 
 use super::assign::{Reachable, assign};
 use super::context::{Alarm, Cx, WorkerCx};
-use super::edge::{AnyInput, Inlet, OutEdge, Outlet, ProgressStream, frontier};
+use super::edge::{AnyInput, Inlet, Outlet, ProgressStream, frontier};
 use super::gather::gather;
 use super::guard::guard;
 use super::head::{Operator, Progress};
 use super::plan::{Outs, Plan, Site};
 use super::push::AnyPush;
+use super::shared::EdgeId;
 use crate::codec;
 use crate::error::{RunError, RunErrorKind, StepError};
 use crate::ids::{Epoch, Port, StepIndex};
@@ -39,13 +40,13 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
         let mut builder = Builder {
             scope,
             cx: Rc::clone(cx),
-            next_edge: Cell::new(0),
+            limits: RefCell::default(),
             inlets: HashMap::new(),
             progress: Vec::new(),
         };
         builder.steps();
         builder.completion();
-        cx.shared.init_edges(builder.next_edge.get() as usize);
+        cx.shared.init_edges(&builder.limits.borrow());
     });
     Ok(true)
 }
@@ -77,7 +78,8 @@ fn reachable(cx: &WorkerCx) -> Result<Vec<Reachable>, RunError> {
 struct Builder<'s> {
     scope: Scope<'s, u64>,
     cx: Rc<WorkerCx>,
-    next_edge: Cell<u32>,
+    /// For each edge, how many items one worker may have under way.
+    limits: RefCell<Vec<i64>>,
     /// Edges whose readers are not built yet, by step and input.
     inlets: HashMap<(StepIndex, usize), Inlet<'s>>,
     progress: Vec<ProgressStream<'s>>,
@@ -132,7 +134,7 @@ impl<'s> Builder<'s> {
         let timers = &self.cx.timers;
         let alarm = timers.register(self.scope.activator_for(Rc::clone(&address)));
 
-        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.next_edge);
+        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.limits);
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
         let mut inlets = Vec::new();
         let pushes = outputs.map(|port| tree(&self.cx, port, &mut outlet, &mut inlets)).collect();
@@ -140,7 +142,7 @@ impl<'s> Builder<'s> {
         self.inlets.extend(inlets);
         for edge in &edges {
             let wake = self.scope.worker().sync_activator_for(address.to_vec());
-            self.cx.shared.register_waker(edge.id, self.cx.index, wake);
+            self.cx.shared.register_waker(*edge, self.cx.index, wake);
         }
 
         let site = self.site(step);
@@ -220,7 +222,7 @@ fn tree<'s>(
 fn start(
     builder: OperatorBuilder<'_, u64>,
     worker: Rc<WorkerCx>,
-    edges: Vec<OutEdge>,
+    edges: Vec<EdgeId>,
     operator: Option<Box<dyn Operator>>,
 ) {
     builder.build(move |capabilities| {

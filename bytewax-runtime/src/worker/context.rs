@@ -11,7 +11,7 @@ use timely::dataflow::operators::Capability;
 use timely::scheduling::Activator;
 
 use super::assign::Assignment;
-use super::shared::Shared;
+use super::shared::{EdgeId, Shared};
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::flow::Graph;
@@ -64,6 +64,11 @@ impl WorkerCx {
     /// Adds to an error where it happened, as far as that is not known yet.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
         error.at(&self.graph.step(self.running.get()).id, self.index)
+    }
+
+    /// Whether this worker has to wait before it sends more over an edge.
+    pub(crate) fn is_full(&self, edge: EdgeId) -> bool {
+        self.shared.is_full(edge, self.index)
     }
 
     pub(crate) fn fail(&self, error: RunError) {

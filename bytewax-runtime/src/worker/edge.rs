@@ -5,7 +5,7 @@
 //! sender: an operator whose edge is full waits, so a slow reader bounds memory.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::Write;
 use std::rc::Rc;
 
@@ -143,19 +143,6 @@ impl<I: 'static> Distributor<Batch<I>> for Forward {
     }
 }
 
-/// An edge seen from its sender, for the question whether it is full.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OutEdge {
-    pub(crate) id: EdgeId,
-    limit: i64,
-}
-
-impl OutEdge {
-    pub(crate) fn is_full(self, worker: &WorkerCx) -> bool {
-        worker.shared.is_full(self.id, worker.index, self.limit)
-    }
-}
-
 /// The sending end of an edge.
 pub(crate) struct EdgeOut<I> {
     edge: EdgeId,
@@ -210,13 +197,9 @@ impl<I> Arrived<I> {
     pub(crate) fn take(self, worker: &WorkerCx) -> Vec<I> {
         let origin = WorkerIndex(self.batch.origin as usize);
         let items = self.batch.items;
-        worker.shared.taken(self.edge, origin, items.len(), limit::<I>());
+        worker.shared.taken(self.edge, origin, items.len() as u64);
         items
     }
-}
-
-fn limit<I>() -> i64 {
-    (BATCHES_UNDER_WAY * batch_items::<I>()) as i64
 }
 
 /// The receiving end of an edge, before the operator that reads it exists.
@@ -244,35 +227,34 @@ impl AnyInput {
 pub(crate) struct Outlet<'a, 's> {
     builder: &'a mut OperatorBuilder<'s, u64>,
     pub(crate) worker: Rc<WorkerCx>,
-    next_edge: &'a Cell<u32>,
-    edges: Vec<OutEdge>,
+    limits: &'a RefCell<Vec<i64>>,
+    edges: Vec<EdgeId>,
 }
 
 impl<'a, 's> Outlet<'a, 's> {
     pub(crate) fn new(
         builder: &'a mut OperatorBuilder<'s, u64>,
         worker: Rc<WorkerCx>,
-        next_edge: &'a Cell<u32>,
+        limits: &'a RefCell<Vec<i64>>,
     ) -> Self {
         Self {
             builder,
             worker,
-            next_edge,
+            limits,
             edges: Vec::new(),
         }
     }
 
-    pub(crate) fn into_edges(self) -> Vec<OutEdge> {
+    /// The edges that were made.
+    pub(crate) fn into_edges(self) -> Vec<EdgeId> {
         self.edges
     }
 
     fn output<I: 'static>(&mut self) -> (EdgeOut<I>, timely::dataflow::Stream<'s, u64, Batch<I>>) {
-        let edge = EdgeId(self.next_edge.get());
-        self.next_edge.set(edge.0 + 1);
-        self.edges.push(OutEdge {
-            id: edge,
-            limit: limit::<I>(),
-        });
+        let mut limits = self.limits.borrow_mut();
+        let edge = EdgeId(limits.len() as u32);
+        limits.push((BATCHES_UNDER_WAY * batch_items::<I>()) as i64);
+        self.edges.push(edge);
         let port = self.builder.shape().outputs();
         let (output, stream) = self.builder.new_output::<Batch<I>>();
         let out = EdgeOut {

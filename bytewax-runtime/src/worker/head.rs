@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::context::Cx;
-use super::edge::{AnyInput, Arrived, Inlet, Input, OutEdge, Outlet};
+use super::edge::{AnyInput, Arrived, Inlet, Input, Outlet};
 use super::plan::{Outs, Site};
 use super::push::{AnyPush, Flush};
+use super::shared::EdgeId;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 
@@ -34,7 +35,7 @@ pub(crate) trait Operator: 'static {
     fn run(
         &mut self,
         frontier: Option<Epoch>,
-        edges: &[OutEdge],
+        edges: &[EdgeId],
         cx: &mut Cx,
     ) -> Result<Progress, RunError>;
 }
@@ -98,7 +99,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
     fn take_batches(
         &mut self,
         frontier: Option<Epoch>,
-        edges: &[OutEdge],
+        edges: &[EdgeId],
         cx: &mut Cx,
     ) -> Result<bool, RunError> {
         while let Some(entry) = self.arrived.first_entry() {
@@ -106,7 +107,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             if frontier.is_some_and(|frontier| epoch > frontier) {
                 break;
             }
-            if edges.iter().any(|edge| edge.is_full(&cx.worker)) {
+            if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
                 return Ok(false);
             }
             if epoch > cx.epoch {
@@ -134,7 +135,7 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
     fn run(
         &mut self,
         frontier: Option<Epoch>,
-        edges: &[OutEdge],
+        edges: &[EdgeId],
         cx: &mut Cx,
     ) -> Result<Progress, RunError> {
         cx.enter(self.step);

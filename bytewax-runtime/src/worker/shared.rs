@@ -31,6 +31,13 @@ pub(crate) enum Stop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EdgeId(pub(crate) u32);
 
+/// What the workers of this process have sent over one edge and nobody has taken yet.
+struct EdgeCount {
+    limit: i64,
+    /// Items, by sending worker.
+    outstanding: Vec<AtomicI64>,
+}
+
 /// Tells other processes what happens in this one; set when there are others.
 pub(crate) trait Peers: Send + Sync {
     /// This process stops, for this reason.
@@ -48,7 +55,7 @@ pub(crate) struct Shared {
     stop: Mutex<Option<Stop>>,
     threads: Mutex<Vec<Thread>>,
     peers: OnceLock<Box<dyn Peers>>,
-    edges: OnceLock<Vec<Vec<AtomicI64>>>,
+    edges: OnceLock<Vec<EdgeCount>>,
     wakers: Mutex<HashMap<(EdgeId, usize), SyncActivator>>,
 }
 
@@ -138,51 +145,56 @@ impl Shared {
     // Flow control: for each edge and each worker of this process that sends over it, the number
     // of items sent and not yet taken. Nothing here happens per item, but per batch.
 
-    /// Makes room to count on `edges` edges; every worker of the process calls it.
-    pub(crate) fn init_edges(&self, edges: usize) {
+    /// Makes room to count on edges with these limits; every worker of the process calls it.
+    pub(crate) fn init_edges(&self, limits: &[i64]) {
         self.edges.get_or_init(|| {
-            let workers = || self.workers.clone().map(|_| AtomicI64::new(0)).collect();
-            (0..edges).map(|_| workers()).collect()
+            let edge = |limit: &i64| EdgeCount {
+                limit: *limit,
+                outstanding: self.workers.clone().map(|_| AtomicI64::new(0)).collect(),
+            };
+            limits.iter().map(edge).collect()
         });
     }
 
-    fn outstanding(&self, edge: EdgeId, worker: WorkerIndex) -> Option<&AtomicI64> {
+    fn count(&self, edge: EdgeId, worker: WorkerIndex) -> Option<(&AtomicI64, i64)> {
         let edge = self.edges.get()?.get(edge.0 as usize)?;
-        edge.get(worker.0.checked_sub(self.workers.start)?)
+        let outstanding = edge.outstanding.get(worker.0.checked_sub(self.workers.start)?)?;
+        Some((outstanding, edge.limit))
     }
 
-    /// Has `activator` woken when items of `worker` on `edge` are taken and it was full.
+    /// Has `wake` activated when items of `worker` on `edge` are taken and it was full.
     pub(crate) fn register_waker(&self, edge: EdgeId, worker: WorkerIndex, wake: SyncActivator) {
         lock(&self.wakers).insert((edge, worker.0), wake);
     }
 
     /// Counts items sent over an edge by a worker of this process.
     pub(crate) fn sent(&self, edge: EdgeId, worker: WorkerIndex, items: usize) {
-        if let Some(outstanding) = self.outstanding(edge, worker) {
+        if let Some((outstanding, _)) = self.count(edge, worker) {
             outstanding.fetch_add(items as i64, Ordering::AcqRel);
         }
     }
 
     /// Whether a worker has sent so much over an edge that it has to wait.
-    pub(crate) fn is_full(&self, edge: EdgeId, worker: WorkerIndex, limit: i64) -> bool {
-        self.outstanding(edge, worker)
-            .is_some_and(|outstanding| outstanding.load(Ordering::Acquire) >= limit)
+    pub(crate) fn is_full(&self, edge: EdgeId, worker: WorkerIndex) -> bool {
+        let count = self.count(edge, worker);
+        count.is_some_and(|(outstanding, limit)| outstanding.load(Ordering::Acquire) >= limit)
     }
 
     /// Counts items taken from an edge; `origin` is the worker that had sent them.
-    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, items: usize, limit: i64) {
+    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, items: u64) {
         if self.workers.contains(&origin.0) {
-            self.credited(edge, origin, items as i64, limit);
+            self.credited(edge, origin, items);
         } else if let Some(peers) = self.peers.get() {
-            peers.credit(edge, origin, items as u64);
+            peers.credit(edge, origin, items);
         }
     }
 
     /// Counts items of a worker of this process that were taken, perhaps in another process.
-    pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, items: i64, limit: i64) {
-        let Some(outstanding) = self.outstanding(edge, worker) else {
+    pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {
+        let Some((outstanding, limit)) = self.count(edge, worker) else {
             return;
         };
+        let items = items as i64;
         let before = outstanding.fetch_sub(items, Ordering::AcqRel);
         if before >= limit && before - items < limit {
             if let Some(wake) = lock(&self.wakers).get(&(edge, worker.0)) {

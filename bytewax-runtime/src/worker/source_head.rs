@@ -5,11 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::context::{Alarm, Cx};
-use super::edge::OutEdge;
 use super::head::{Operator, Progress};
 use super::plan::{Outs, Site};
 use super::push::{Flush, Next};
-use super::shared::Stop;
+use super::shared::{EdgeId, Stop};
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::source::{Answer, Poll, Wake};
@@ -158,7 +157,7 @@ impl<T: 'static> Operator for SourceHead<T> {
     fn run(
         &mut self,
         _: Option<Epoch>,
-        edges: &[OutEdge],
+        edges: &[EdgeId],
         cx: &mut Cx,
     ) -> Result<Progress, RunError> {
         let worker = std::rc::Rc::clone(&cx.worker);
@@ -174,7 +173,7 @@ impl<T: 'static> Operator for SourceHead<T> {
         // epoch holds the sources back and not the memory.
         let oldest = Epoch(cx.epoch.0 - u64::from(!zero));
         let may_go_on = epochs.complete_before() >= oldest;
-        let full = edges.iter().any(|edge| edge.is_full(&worker));
+        let full = edges.iter().any(|edge| worker.is_full(*edge));
         let now = worker.clock.now();
         let mut polled = false;
         if may_go_on && !full {
