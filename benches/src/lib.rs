@@ -1,1 +1,59 @@
-//! Benchmarks: see the README of this folder.
+//! The workloads of the comparison and the programs that run them: see the README of this folder.
+//!
+//! [`words`], [`chain`] and [`keyed`] define the work and its input, [`check`] the sums by which two
+//! programs are known to have computed the same. The programs themselves are in one module each, so
+//! that what differs between them is how the work is driven and not what the work is.
+
+use std::error::Error;
+use std::time::Instant;
+
+pub mod case;
+pub mod chain;
+pub mod check;
+pub mod keyed;
+pub mod loop_impl;
+pub mod mix;
+pub mod report;
+pub mod timely_impl;
+pub mod words;
+
+use case::{Case, Implementation, Workload};
+use report::Report;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The name of the global allocator that this build has.
+pub const ALLOCATOR_NAME: &str = if cfg!(feature = "mimalloc") {
+    "mimalloc"
+} else {
+    "the system's"
+};
+
+/// Runs one case in this process, all of it: the clock starts before the program builds or opens
+/// anything and stops once its threads have ended.
+pub fn run(case: &Case) -> Result<Report, Box<dyn Error + Send + Sync>> {
+    case.possible()?;
+    let start = Instant::now();
+    let (items, check) = match (case.workload, case.implementation) {
+        (Workload::W1, Implementation::Loop) => {
+            loop_impl::words(&case.file, case.workers)?.counted()
+        }
+        (Workload::W1, Implementation::Timely) => timely_impl::words(case)?.counted(),
+        (Workload::W1, Implementation::TimelyCombiner) => {
+            timely_impl::words_combined(case)?.counted()
+        }
+        (Workload::W2, Implementation::Loop) => (
+            case.n(),
+            loop_impl::chain(case.n(), case.workers).to_string(),
+        ),
+        (Workload::W2, Implementation::Timely) => (case.n(), timely_impl::chain(case)?.to_string()),
+        (Workload::W3, Implementation::Loop) => (case.n(), loop_impl::keyed(case.n()).to_string()),
+        (Workload::W3, Implementation::Timely) => (case.n(), timely_impl::keyed(case)?.to_string()),
+        (_, Implementation::Bytewax | Implementation::TimelyCombiner) => {
+            unreachable!("ruled out by Case::possible")
+        }
+    };
+    Ok(Report::new(case, items, start.elapsed(), check))
+}
