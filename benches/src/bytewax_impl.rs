@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::case::Case;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, Running};
-use crate::words::{Lines, words_of};
+use crate::words::Lines;
 use crate::chain;
 
 /// W1: lines, owned words, a count of each.
@@ -29,8 +29,7 @@ pub fn words(case: &Case) -> Result<WordCheck, RunError> {
             Ok(Chunks { items: lines, batch })
         }))
         .named("lines")
-        .flat_map(|line| words_of(&line))
-        .map(|word| (word, ()))
+        .flat_map(words_of)
         .count_final()
         .named("counts")
         .output(tally.clone())
@@ -38,6 +37,15 @@ pub fn words(case: &Case) -> Result<WordCheck, RunError> {
     });
     run(flow, case)?;
     Ok(tally.total())
+}
+
+/// The words of a line, each a key that needs no value.
+fn words_of(mut line: String) -> Vec<(String, ())> {
+    line.make_ascii_lowercase();
+    line.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| (word.to_owned(), ()))
+        .collect()
 }
 
 /// W2: four stateless steps.

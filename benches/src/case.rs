@@ -131,9 +131,6 @@ impl Case {
             ..
         } = self;
         match (workload, implementation) {
-            (_, Implementation::Bytewax) => Err(format!(
-                "{workload} is not yet written for {implementation}"
-            )),
             (Workload::W2 | Workload::W3, Implementation::TimelyCombiner) => {
                 Err(format!("{workload} has nothing to combine"))
             }

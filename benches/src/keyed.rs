@@ -1,6 +1,8 @@
 //! W3: a running mean and maximum per key, one output for each event. The key is an owned `String`,
 //! there are 100,000 of them, and each event goes to the worker that has its key.
 
+use serde::{Deserialize, Serialize};
+
 use crate::mix::splitmix;
 
 /// The number of keys.
@@ -51,7 +53,7 @@ pub fn key_text(key: u32, text: &mut KeyText) -> &str {
 }
 
 /// The state of one key.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Running {
     count: u64,
     sum: f64,

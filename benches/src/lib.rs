@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::time::Instant;
 
+pub mod bytewax_impl;
 pub mod case;
 pub mod chain;
 pub mod check;
@@ -51,7 +52,14 @@ pub fn run(case: &Case) -> Result<Report, Box<dyn Error + Send + Sync>> {
         (Workload::W2, Implementation::Timely) => (case.n(), timely_impl::chain(case)?.to_string()),
         (Workload::W3, Implementation::Loop) => (case.n(), loop_impl::keyed(case.n()).to_string()),
         (Workload::W3, Implementation::Timely) => (case.n(), timely_impl::keyed(case)?.to_string()),
-        (_, Implementation::Bytewax | Implementation::TimelyCombiner) => {
+        (Workload::W1, Implementation::Bytewax) => bytewax_impl::words(case)?.counted(),
+        (Workload::W2, Implementation::Bytewax) => {
+            (case.n(), bytewax_impl::chain(case)?.to_string())
+        }
+        (Workload::W3, Implementation::Bytewax) => {
+            (case.n(), bytewax_impl::keyed(case)?.to_string())
+        }
+        (_, Implementation::TimelyCombiner) => {
             unreachable!("ruled out by Case::possible")
         }
     };
