@@ -1,0 +1,109 @@
+//! What can go wrong with files.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can go wrong with a file.
+///
+/// It reaches the program as the [`source`](std::error::Error::source) of the error of the run:
+///
+/// ```
+/// use std::error::Error;
+/// use bytewax_connectors::files::{self, FileSource};
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, run_main};
+///
+/// let flow = Dataflow::build("lines", |flow| {
+///     let lines = flow.input(FileSource::new("/no/such/file")).named("lines");
+///     lines.output(TestingSink::new()).named("out");
+/// });
+/// let error = run_main(flow).unwrap_err();
+/// let cause = error.source().unwrap().downcast_ref::<files::Error>();
+/// assert!(matches!(cause, Some(files::Error::Open { .. })));
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is missing or may not be read.
+    #[error(
+        "cannot open the file `{path}`; it must be there, and readable, for each process of the run"
+    )]
+    Open {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The path is that of a directory.
+    #[error("`{path}` is a directory; give the path of one text file in it")]
+    Directory {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// Reading the file failed.
+    #[error("cannot read the file `{path}` after byte {position}")]
+    Read {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The byte at which the next line begins.
+        position: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file has bytes that are not UTF-8.
+    #[error(
+        "the file `{path}` is not UTF-8 text at byte {byte}; \
+         convert it to UTF-8, or take out the line with that byte"
+    )]
+    InvalidUtf8 {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The first byte that is not UTF-8, counted from 0.
+        byte: u64,
+    },
+    /// A line is longer than the limit.
+    #[error(
+        "the line of the file `{path}` that begins at byte {byte} is longer than {max_line_bytes} \
+         bytes; if this is a file of lines, raise `max_line_bytes`"
+    )]
+    LineTooLong {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The byte at which the line begins, counted from 0.
+        byte: u64,
+        /// The limit.
+        max_line_bytes: usize,
+    },
+    /// The file is shorter than it was when it was read before.
+    #[error(
+        "the file `{path}` is {length} bytes long, but was read up to byte {position} before, so \
+         it was cut or replaced; put the old file back, or start with a fresh recovery store"
+    )]
+    Truncated {
+        /// The path as it was given.
+        path: PathBuf,
+        /// How long the file is now.
+        length: u64,
+        /// The saved position.
+        position: u64,
+    },
+    /// The path is that of a pipe or a device, which cannot be read again from the saved position.
+    #[error(
+        "`{path}` is not a regular file, so reading cannot go on at the saved byte {position}; \
+         read from a file, or start with a fresh recovery store"
+    )]
+    NotRegular {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+    },
+    /// The source was asked for a partition that is not its file.
+    #[error("this source reads the file `{path}` and has no partition `{partition}`")]
+    UnknownPartition {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The partition asked for.
+        partition: String,
+    },
+}

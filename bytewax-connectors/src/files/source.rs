@@ -1,0 +1,285 @@
+//! A source of the lines of one file.
+
+use std::fs::{File, Metadata};
+use std::path::PathBuf;
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+
+use super::Error;
+use super::lines::{Fault, Limits, Lines, seek_line};
+
+/// Reads the lines of one text file.
+///
+/// The items are `String`s: the lines without their ends. `\n`, `\r\n` and `\r` end a line, blank
+/// lines are kept, and a last line without an end is given too. Nothing else is changed: a byte
+/// order mark stays at the beginning of the first line.
+///
+/// The end of the file ends the input; the source does not wait for the file to grow. It has one
+/// partition, named by the path as it was given, which one worker reads. The file must be there for
+/// each process of the run. A pipe can be read as well, but while it has nothing, the worker waits
+/// and does nothing else, and reading it cannot be resumed.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::files::FileSource;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, run_main};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("poem.txt");
+/// std::fs::write(&path, "It was many\r\n\nand many a year ago")?;
+///
+/// let out = TestingSink::new();
+/// let flow = Dataflow::build("poem", |flow| {
+///     let lines = flow.input(FileSource::new(&path)).named("lines");
+///     lines.output(out.clone()).named("out");
+/// });
+/// run_main(flow)?;
+/// assert_eq!(out.take(), ["It was many", "", "and many a year ago"]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A missing file, a directory, bytes that are not UTF-8, a line that is
+/// [too long](Self::max_line_bytes), and a file that is shorter than the saved position stop the
+/// run. [`Error`] lists what can go wrong. Lines before a fault are given first.
+///
+/// # State
+///
+/// One number is saved: the byte at which the next line begins. A file that has grown since is read
+/// on from there. What was its last line is not joined to what was added: if it had no end, then the
+/// rest of it comes as a line of its own.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct FileSource {
+    path: PathBuf,
+    limits: Limits,
+}
+
+impl FileSource {
+    /// A source of the lines of the file at this path. The file is not looked at before the run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSource;
+    /// use bytewax_runtime::source::FixedPartitionedSource;
+    ///
+    /// let source = FileSource::new("src/lib.rs");
+    /// assert_eq!(source.partitions().unwrap(), ["src/lib.rs"]);
+    /// assert!(FileSource::new("no/such/file").partitions().is_err());
+    /// ```
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            limits: Limits {
+                chunk_bytes: 64 << 10,
+                batch_lines: 1000,
+                max_line_bytes: 64 << 20,
+            },
+        }
+    }
+
+    /// How many lines one batch has at the most; 1000 unless set, and 0 counts as 1.
+    ///
+    /// A batch has about 64 KiB of text at the most, however many lines that are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSource;
+    /// use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("lines.txt").display().to_string();
+    /// std::fs::write(&path, "one\ntwo\nthree\n")?;
+    ///
+    /// let source = FileSource::new(&path).batch_lines(2);
+    /// let mut file = source.open(&path, None).unwrap();
+    /// assert_eq!(file.next_batch().unwrap().items(), ["one", "two"]);
+    /// assert_eq!(file.snapshot(), 8);
+    ///
+    /// let mut file = source.open(&path, Some(8)).unwrap();
+    /// assert_eq!(file.next_batch().unwrap().items(), ["three"]);
+    /// assert!(file.next_batch().unwrap().is_end());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batch_lines(mut self, lines: usize) -> Self {
+        self.limits.batch_lines = lines.max(1);
+        self
+    }
+
+    /// How long a line may be, without its end; 64 MiB unless set.
+    ///
+    /// It bounds the memory that a file takes which is not one of lines.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSource;
+    /// use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("lines.txt").display().to_string();
+    /// std::fs::write(&path, "one\nseventeen\n")?;
+    ///
+    /// let source = FileSource::new(&path).max_line_bytes(5);
+    /// let mut file = source.open(&path, None).unwrap();
+    /// assert_eq!(file.next_batch().unwrap().items(), ["one"]);
+    /// let error = file.next_batch().unwrap_err();
+    /// assert!(error.to_string().contains("begins at byte 4 is longer than 5 bytes"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.limits.max_line_bytes = bytes;
+        self
+    }
+
+    /// The path as text.
+    fn partition(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn cannot_open(&self, source: std::io::Error) -> Error {
+        Error::Open {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn check(&self, metadata: &Metadata) -> Result<(), Error> {
+        if metadata.is_dir() {
+            return Err(Error::Directory {
+                path: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks that the file can be read on from a saved position.
+    fn check_position(&self, metadata: &Metadata, position: u64) -> Result<(), Error> {
+        let path = || self.path.clone();
+        if position > 0 && !metadata.is_file() {
+            return Err(Error::NotRegular {
+                path: path(),
+                position,
+            });
+        }
+        if position > metadata.len() {
+            return Err(Error::Truncated {
+                path: path(),
+                length: metadata.len(),
+                position,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl FixedPartitionedSource for FileSource {
+    type Item = String;
+    type Position = u64;
+    type Partition = FileSourcePartition;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        let metadata = std::fs::metadata(&self.path).map_err(|error| self.cannot_open(error))?;
+        self.check(&metadata)?;
+        Ok(vec![self.partition()])
+    }
+
+    fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSourcePartition, StepError> {
+        if partition != self.partition() {
+            return Err(StepError::from(Error::UnknownPartition {
+                path: self.path.clone(),
+                partition: partition.to_owned(),
+            }));
+        }
+        let mut file = File::open(&self.path).map_err(|error| self.cannot_open(error))?;
+        let metadata = file.metadata().map_err(|error| self.cannot_open(error))?;
+        self.check(&metadata)?;
+        let saved = resume.unwrap_or(0);
+        self.check_position(&metadata, saved)?;
+        let position = seek_line(&mut file, saved).map_err(|source| Error::Read {
+            path: self.path.clone(),
+            position: saved,
+            source,
+        })?;
+        Ok(FileSourcePartition {
+            path: self.path.clone(),
+            lines: Lines::new(file, position, self.limits),
+            max_line_bytes: self.limits.max_line_bytes,
+        })
+    }
+}
+
+/// The opened file of a [`FileSource`].
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::files::FileSource;
+/// use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("lines.txt").display().to_string();
+/// std::fs::write(&path, "one\n")?;
+/// let mut file = FileSource::new(&path).open(&path, None).unwrap();
+/// assert_eq!(file.next_batch().unwrap().items(), ["one"]);
+/// assert_eq!(file.snapshot(), 4);
+/// assert!(file.next_batch().unwrap().is_end());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FileSourcePartition {
+    path: PathBuf,
+    lines: Lines<File>,
+    max_line_bytes: usize,
+}
+
+impl FileSourcePartition {
+    fn fault(&self, fault: Fault) -> Error {
+        let path = self.path.clone();
+        match fault {
+            Fault::Read(source) => Error::Read {
+                path,
+                position: self.lines.position(),
+                source,
+            },
+            Fault::InvalidUtf8 { byte } => Error::InvalidUtf8 { path, byte },
+            Fault::LineTooLong { byte } => Error::LineTooLong {
+                path,
+                byte,
+                max_line_bytes: self.max_line_bytes,
+            },
+        }
+    }
+}
+
+impl StatefulSourcePartition for FileSourcePartition {
+    type Item = String;
+    type Position = u64;
+
+    fn next_batch(&mut self) -> Result<Poll<String>, StepError> {
+        let lines = self.lines.next_batch().map_err(|fault| self.fault(fault))?;
+        Ok(if lines.is_empty() {
+            Poll::end()
+        } else {
+            Poll::batch(lines)
+        })
+    }
+
+    fn snapshot(&self) -> u64 {
+        self.lines.position()
+    }
+}

@@ -1,0 +1,302 @@
+//! Standard output as a sink.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::marker::PhantomData;
+
+use bytewax_runtime::sink::{DynamicSink, StatelessSinkPartition};
+use bytewax_runtime::{StepError, StepId, WorkerIndex};
+
+/// Writes each item as a line to standard output.
+///
+/// [`new`](StdOutSink::new) writes items as their [`Display`](fmt::Display) does, and
+/// [`debug`](StdOutSink::debug) as their [`Debug`](fmt::Debug) does. Each worker writes the items
+/// that it holds. A batch is written at once and flushed, so the lines of workers of one process
+/// do not mix; in which order batches of several workers come is not fixed.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::stdio::StdOutSink;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSource, run_main};
+///
+/// let flow = Dataflow::build("hello", |flow| {
+///     let words = flow.input(TestingSource::new(["a", "b"])).named("words");
+///     words.output(StdOutSink::new()).named("out");
+/// });
+/// run_main(flow).unwrap(); // Writes `a` and `b`.
+/// ```
+///
+/// # Errors
+///
+/// The run stops if standard output cannot be written. If that is because its reader has ended,
+/// as in `program | head`, the error says so: see [`Error::Closed`].
+///
+/// # State
+///
+/// Nothing is saved. After a crash, items of epochs that were not complete are written again.
+pub struct StdOutSink<Form> {
+    form: PhantomData<fn() -> Form>,
+}
+
+/// Marks a [`StdOutSink`] that writes items as their [`Display`](fmt::Display) does.
+#[derive(Debug)]
+pub enum Displayed {}
+
+/// Marks a [`StdOutSink`] that writes items as their [`Debug`](fmt::Debug) does.
+#[derive(Debug)]
+pub enum Debugged {}
+
+impl StdOutSink<Displayed> {
+    /// A sink that writes items as their [`Display`](fmt::Display) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use bytewax_connectors::stdio::StdOutSink;
+    /// # use bytewax_runtime::prelude::*;
+    /// # use bytewax_runtime::testing::{TestingSource, run_main};
+    /// let flow = Dataflow::build("words", |flow| {
+    ///     let words = flow.input(TestingSource::new(["a", "b"])).named("words");
+    ///     words.output(StdOutSink::new()).named("out");
+    /// });
+    /// run_main(flow).unwrap(); // Writes `a` and `b`.
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self { form: PhantomData }
+    }
+}
+
+impl StdOutSink<Debugged> {
+    /// A sink that writes items as their [`Debug`](fmt::Debug) does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use bytewax_connectors::stdio::StdOutSink;
+    /// # use bytewax_runtime::prelude::*;
+    /// # use bytewax_runtime::testing::{TestingSource, run_main};
+    /// let flow = Dataflow::build("counts", |flow| {
+    ///     let counts = flow.input(TestingSource::new([("a", 1), ("b", 2)])).named("counts");
+    ///     counts.output(StdOutSink::debug()).named("out");
+    /// });
+    /// run_main(flow).unwrap(); // Writes `("a", 1)` and `("b", 2)`.
+    /// ```
+    #[must_use]
+    pub fn debug() -> Self {
+        Self { form: PhantomData }
+    }
+}
+
+impl Default for StdOutSink<Displayed> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<Form> Clone for StdOutSink<Form> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Form> Copy for StdOutSink<Form> {}
+
+impl<Form> fmt::Debug for StdOutSink<Form> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StdOutSink")
+    }
+}
+
+impl<T: fmt::Display> DynamicSink<T> for StdOutSink<Displayed> {
+    type Partition = StdOutPartition<Displayed>;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
+        Ok(StdOutPartition::new())
+    }
+}
+
+impl<T: fmt::Debug> DynamicSink<T> for StdOutSink<Debugged> {
+    type Partition = StdOutPartition<Debugged>;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
+        Ok(StdOutPartition::new())
+    }
+}
+
+/// The instance of a [`StdOutSink`] on one worker.
+#[derive(Debug)]
+pub struct StdOutPartition<Form> {
+    /// The lines of a batch; kept for the next.
+    buffer: String,
+    form: PhantomData<fn() -> Form>,
+}
+
+impl<Form> StdOutPartition<Form> {
+    fn new() -> Self {
+        Self {
+            buffer: String::new(),
+            form: PhantomData,
+        }
+    }
+
+    /// Writes lines to the output that `lock` gives, which is held for the write alone.
+    fn write<O: Write>(
+        &mut self,
+        lines: impl IntoIterator<Item: fmt::Display>,
+        lock: impl FnOnce() -> O,
+    ) -> Result<(), Error> {
+        self.buffer.clear();
+        for line in lines {
+            writeln!(self.buffer, "{line}").map_err(|_| Error::Format)?;
+        }
+        let mut out = lock();
+        out.write_all(self.buffer.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(Error::from_write)
+    }
+}
+
+impl<T: fmt::Display> StatelessSinkPartition<T> for StdOutPartition<Displayed> {
+    fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
+        Ok(self.write(items, || io::stdout().lock())?)
+    }
+}
+
+impl<T: fmt::Debug> StatelessSinkPartition<T> for StdOutPartition<Debugged> {
+    fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
+        Ok(self.write(items.iter().map(AsDebug), || io::stdout().lock())?)
+    }
+}
+
+/// Displays an item as its `Debug` does.
+struct AsDebug<'a, T>(&'a T);
+
+impl<T: fmt::Debug> fmt::Display for AsDebug<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What can go wrong with standard output.
+///
+/// It reaches the program as the [`source`](std::error::Error::source) of the error of the run, so
+/// a program that is used as in `program | head` can end quietly on [`Closed`](Self::Closed):
+///
+/// ```
+/// use std::error::Error;
+/// use bytewax_connectors::stdio;
+/// use bytewax_runtime::RunError;
+///
+/// fn is_closed(error: &RunError) -> bool {
+///     let cause = error.source().and_then(|cause| cause.downcast_ref());
+///     matches!(cause, Some(stdio::Error::Closed))
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program that read standard output has ended, or has closed it.
+    #[error(
+        "standard output is closed: what reads it has ended; \
+         let it read all, or write to a file and look at that"
+    )]
+    Closed,
+    /// Standard output cannot be written for another reason.
+    #[error("cannot write to standard output")]
+    Write(#[source] io::Error),
+    /// The `Display` or `Debug` of an item returned an error.
+    #[error("an item cannot be written as text; its `Display` or `Debug` returned an error")]
+    Format,
+}
+
+impl Error {
+    fn from_write(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Write(error),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    /// An output that keeps each write, and fails when it is told to.
+    #[derive(Default)]
+    struct Output {
+        writes: Vec<String>,
+        flushes: usize,
+        fails: Option<io::ErrorKind>,
+    }
+
+    impl Write for &mut Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(kind) = self.fails {
+                return Err(kind.into());
+            }
+            self.writes.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushes += 1;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_write_and_one_flush_a_batch() {
+        let mut out = Output::default();
+        let mut partition = StdOutPartition::<Displayed>::new();
+        partition.write(["a", "b"], || &mut out).unwrap();
+        partition.write([1], || &mut out).unwrap();
+        assert_eq!(out.writes, ["a\nb\n", "1\n"]);
+        assert_eq!(out.flushes, 2);
+    }
+
+    #[test]
+    fn debugged() {
+        let mut out = Output::default();
+        let mut partition = StdOutPartition::<Debugged>::new();
+        partition
+            .write([("a", 1)].iter().map(AsDebug), || &mut out)
+            .unwrap();
+        assert_eq!(out.writes, ["(\"a\", 1)\n"]);
+    }
+
+    #[test]
+    fn closed() {
+        let check = |fails, expect| {
+            let mut out = Output {
+                fails: Some(fails),
+                ..Output::default()
+            };
+            let written = StdOutPartition::<Displayed>::new().write(["a"], || &mut out);
+            assert!(written.unwrap_err().to_string().starts_with(expect));
+        };
+        check(io::ErrorKind::BrokenPipe, "standard output is closed");
+        check(
+            io::ErrorKind::StorageFull,
+            "cannot write to standard output",
+        );
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_formatted() {
+        struct Mute;
+        impl fmt::Display for Mute {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Err(fmt::Error)
+            }
+        }
+        let mut out = Output::default();
+        let written = StdOutPartition::<Displayed>::new().write([Mute], || &mut out);
+        assert!(matches!(written, Err(Error::Format)));
+        assert!(out.writes.is_empty());
+    }
+}

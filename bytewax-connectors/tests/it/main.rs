@@ -1,0 +1,6 @@
+//! Whole flows over connectors.
+
+#[cfg(feature = "files")]
+mod files;
+#[cfg(feature = "stdio")]
+mod stdio;
