@@ -1,1 +1,5 @@
 //! Runtime of the crate `bytewax`.
+
+pub(crate) mod worker {
+    pub(crate) mod net;
+}
