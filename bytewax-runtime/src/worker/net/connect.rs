@@ -1,0 +1,296 @@
+//! Connecting the processes of a cluster.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::accept::Acceptor;
+use super::control::{Control, Timing};
+use super::data::DataStream;
+use super::dial::{Dial, Dialed};
+use super::error::{Missing, NetError};
+use super::hello::{Hello, Role};
+use super::identity::Identity;
+use super::message::Message;
+use super::peers::Peers;
+use super::text::reason;
+
+/// How often the start-up looks for news.
+const POLL: Duration = Duration::from_millis(10);
+
+/// The connections of a process to all others.
+pub(crate) struct Connections {
+    /// For timely, by process. This process has none.
+    pub(crate) data: Vec<Option<DataStream>>,
+    /// For everything else.
+    pub(crate) control: Control,
+}
+
+/// Both connections to a process.
+pub(super) struct Pair {
+    /// Timely's.
+    pub(super) data: TcpStream,
+    /// Everything else's.
+    pub(super) control: TcpStream,
+}
+
+/// This process as it presents itself.
+#[derive(Debug, Clone)]
+pub(super) struct Local {
+    /// Which process it is, and where the others are.
+    pub(super) peers: Peers,
+    /// What all must agree on.
+    pub(super) identity: Identity,
+    /// A number that is new with each start.
+    pub(super) instance: u64,
+}
+
+impl Local {
+    /// The hello to process `to`.
+    pub(super) fn hello(&self, role: Role, to: usize) -> Hello {
+        Hello {
+            role,
+            from: self.peers.index,
+            to,
+            instance: self.instance,
+            identity: self.identity.clone(),
+        }
+    }
+}
+
+/// Connects this process with all others of the cluster.
+///
+/// It listens on its own address, or on `listener`, for processes of a larger index, and connects
+/// to those of a smaller one. Gives up after `limit`, or when `stopping` says so.
+pub(crate) fn connect(
+    peers: &Peers,
+    listener: Option<TcpListener>,
+    identity: &Identity,
+    limit: Duration,
+    stopping: &dyn Fn() -> bool,
+) -> Result<Connections, NetError> {
+    connect_with(
+        peers,
+        listener,
+        identity,
+        limit,
+        stopping,
+        Timing::default(),
+    )
+}
+
+/// [`connect`] with other spans of time.
+pub(super) fn connect_with(
+    peers: &Peers,
+    listener: Option<TcpListener>,
+    identity: &Identity,
+    limit: Duration,
+    stopping: &dyn Fn() -> bool,
+    timing: Timing,
+) -> Result<Connections, NetError> {
+    peers.check()?;
+    let listener = match listener {
+        Some(listener) => listener,
+        None => peers.listen()?,
+    };
+    let local = Local {
+        peers: peers.clone(),
+        identity: identity.clone(),
+        instance: RandomState::new().build_hasher().finish(),
+    };
+    let mut startup = Startup::new(local, listener)?;
+    match startup.run(limit, stopping) {
+        Ok(()) => startup.finish(timing),
+        Err(error) => {
+            startup.give_up(&error);
+            Err(error)
+        }
+    }
+}
+
+/// The connections that there are so far.
+struct Startup {
+    local: Local,
+    acceptor: Acceptor,
+    /// By process. This one has none.
+    pairs: Vec<Option<Pair>>,
+    /// The attempts to connect, for processes of a smaller index.
+    dials: Vec<Dial>,
+    news: (Sender<Dialed>, Receiver<Dialed>),
+}
+
+impl Startup {
+    fn new(local: Local, listener: TcpListener) -> Result<Self, NetError> {
+        let acceptor = Acceptor::new(local.clone(), listener)?;
+        let pairs = local.peers.addresses.iter().map(|_| None).collect();
+        let news = channel();
+        let dials = (0..local.peers.index)
+            .map(|process| Dial::start(&local, process, news.0.clone()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            local,
+            acceptor,
+            pairs,
+            dials,
+            news,
+        })
+    }
+
+    fn run(&mut self, limit: Duration, stopping: &dyn Fn() -> bool) -> Result<(), NetError> {
+        let start = Instant::now();
+        loop {
+            for (process, pair) in self.acceptor.poll()? {
+                self.pairs[process] = Some(pair);
+            }
+            self.check_pairs()?;
+            if self.missing().next().is_none() {
+                return Ok(());
+            }
+            if stopping() {
+                return Err(NetError::Stopped);
+            }
+            if start.elapsed() >= limit {
+                let missing = self
+                    .missing()
+                    .map(|process| self.describe(process))
+                    .collect();
+                return Err(NetError::NotUp { missing, limit });
+            }
+            match self.news.1.recv_timeout(POLL) {
+                Ok(Dialed::Connected(process, pair)) => self.pairs[process] = Some(pair),
+                Ok(Dialed::Refused(error)) => return Err(error),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn missing(&self) -> impl Iterator<Item = usize> {
+        let own = self.local.peers.index;
+        (0..self.pairs.len())
+            .filter(move |&process| process != own && self.pairs[process].is_none())
+    }
+
+    fn describe(&self, process: usize) -> Missing {
+        let why = match self.dials.get(process) {
+            Some(dial) => dial.why(),
+            None => String::from("it has not connected to this process"),
+        };
+        Missing {
+            process,
+            address: self.local.peers.addresses[process].clone(),
+            why,
+        }
+    }
+
+    /// Looks for processes that have gone again. They may come back before the limit.
+    fn check_pairs(&mut self) -> Result<(), NetError> {
+        for process in 0..self.pairs.len() {
+            let Some(pair) = &self.pairs[process] else {
+                continue;
+            };
+            match look(&pair.control) {
+                Look::Fine => {}
+                Look::GaveUp(text) => {
+                    let who = self.local.peers.who(process);
+                    return Err(NetError::PeerFailed(format!(
+                        "{who} gave up the start-up of the cluster: {text}"
+                    )));
+                }
+                Look::Gone => {
+                    self.pairs[process] = None;
+                    if process < self.local.peers.index {
+                        self.dials[process] =
+                            Dial::start(&self.local, process, self.news.0.clone())?;
+                    } else {
+                        self.acceptor.forget(process);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, timing: Timing) -> Result<Connections, NetError> {
+        let setup = |error: std::io::Error| NetError::Setup {
+            what: String::from("the connections of the cluster"),
+            why: reason(&error),
+        };
+        let mut data = Vec::with_capacity(self.pairs.len());
+        let mut controls = Vec::with_capacity(self.pairs.len());
+        for (process, pair) in self.pairs.into_iter().enumerate() {
+            let Some(Pair {
+                data: socket,
+                control,
+            }) = pair
+            else {
+                data.push(None);
+                continue;
+            };
+            for socket in [&socket, &control] {
+                socket.set_nonblocking(false).map_err(setup)?;
+                socket.set_read_timeout(None).map_err(setup)?;
+                socket.set_write_timeout(None).map_err(setup)?;
+            }
+            let (stream, link) = DataStream::new(socket).map_err(setup)?;
+            data.push(Some(stream));
+            controls.push((process, control, link));
+        }
+        let Peers { index, addresses } = &self.local.peers;
+        let control = Control::new(*index, addresses, controls, timing)?;
+        Ok(Connections { data, control })
+    }
+
+    /// Tells the processes that are connected why the cluster does not start.
+    fn give_up(&self, error: &NetError) {
+        let process = self.local.peers.index;
+        let mut bytes = Vec::new();
+        Message::Failed {
+            process,
+            step: None,
+            text: error.to_string(),
+        }
+        .encode(&mut bytes);
+        for pair in self.pairs.iter().flatten() {
+            // Who cannot be told sees the end of the connection.
+            let _ = (&pair.control).write_all(&bytes);
+        }
+    }
+}
+
+/// What can be seen of a connected process before the control connections start.
+enum Look {
+    Fine,
+    Gone,
+    GaveUp(String),
+}
+
+fn look(control: &TcpStream) -> Look {
+    // Room for the longest message. The bytes stay for the reader of the control connection.
+    let mut bytes = vec![0; 1];
+    let mut peeked = peek(control, &mut bytes);
+    if let Some(1..) = peeked {
+        bytes.resize(256 << 10, 0);
+        peeked = peek(control, &mut bytes);
+    }
+    match peeked {
+        None => Look::Fine,
+        Some(0) => Look::Gone,
+        Some(count) => match Message::decode(&bytes[..count]) {
+            Ok(Some((Message::Failed { text, .. }, _))) => Look::GaveUp(text),
+            _ => Look::Fine,
+        },
+    }
+}
+
+/// Number of bytes that are there, none at the end of the connection.
+fn peek(control: &TcpStream, bytes: &mut [u8]) -> Option<usize> {
+    match control.peek(bytes) {
+        Ok(count) => Some(count),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => None,
+            _ => Some(0),
+        },
+    }
+}

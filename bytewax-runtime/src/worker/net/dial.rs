@@ -1,0 +1,242 @@
+//! Connecting to a process of a smaller index.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::connect::{Local, Pair};
+use super::error::NetError;
+use super::hello::{CONFIRM, Hello, PROTOCOL, Role, Unreadable, Verdict};
+use super::sync::lock;
+use super::text::reason;
+
+/// The pause after the first failure. It doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long one attempt to reach an address may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// How long the other process may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The end of the attempts to connect to a process.
+pub(super) enum Dialed {
+    /// They succeeded.
+    Connected(usize, Pair),
+    /// It makes no sense to go on.
+    Refused(NetError),
+}
+
+/// The attempts to connect to a process, in a thread of their own that ends with this value.
+pub(super) struct Dial {
+    why: Arc<Mutex<String>>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Dial {
+    /// Begins to connect to `process`.
+    pub(super) fn start(
+        local: &Local,
+        process: usize,
+        news: Sender<Dialed>,
+    ) -> Result<Self, NetError> {
+        let why = Arc::new(Mutex::new(String::from("it has not answered yet")));
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let dial = Self {
+            why: Arc::clone(&why),
+            cancelled: Arc::clone(&cancelled),
+        };
+        let attempts = Attempts {
+            local: local.clone(),
+            process,
+            why,
+            cancelled,
+        };
+        // The thread may hang in the system for some seconds. Nobody waits for it.
+        thread::Builder::new()
+            .name(format!("bytewax:connect-{process}"))
+            .spawn(move || {
+                if let Some(end) = attempts.run() {
+                    // Nobody listens after the start-up was given up.
+                    let _ = news.send(end);
+                }
+            })
+            .map_err(|error| NetError::Setup {
+                what: format!("the thread that connects to process {process}"),
+                why: reason(&error),
+            })?;
+        Ok(dial)
+    }
+
+    /// Why there is no connection yet.
+    pub(super) fn why(&self) -> String {
+        lock(&self.why).clone()
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// The next one may succeed.
+    Retry(String),
+    /// None will.
+    Refused(NetError),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Retry(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => String::from("no answer"),
+            _ => reason(&error),
+        })
+    }
+}
+
+struct Attempts {
+    local: Local,
+    process: usize,
+    why: Arc<Mutex<String>>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Attempts {
+    fn run(&self) -> Option<Dialed> {
+        let mut pause = FIRST_PAUSE;
+        while !self.cancelled.load(Ordering::SeqCst) {
+            match self.attempt() {
+                Ok(pair) => return Some(Dialed::Connected(self.process, pair)),
+                Err(Failure::Refused(error)) => return Some(Dialed::Refused(error)),
+                Err(Failure::Retry(why)) => *lock(&self.why) = why,
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+        None
+    }
+
+    fn attempt(&self) -> Result<Pair, Failure> {
+        let data = self.open(Role::Data)?;
+        let control = self.open(Role::Control)?;
+        // The start-up looks at it from time to time.
+        control.set_nonblocking(true)?;
+        Ok(Pair { data, control })
+    }
+
+    fn open(&self, role: Role) -> Result<TcpStream, Failure> {
+        let mut socket = reach(&self.local.peers.addresses[self.process])?;
+        socket.set_nodelay(true)?;
+        socket.set_write_timeout(Some(ANSWER))?;
+        socket.write_all(&self.local.hello(role, self.process).encode())?;
+        self.read_answer(&mut socket)?;
+        if self.cancelled.load(Ordering::SeqCst) {
+            return Err(Failure::Retry(String::from("given up")));
+        }
+        socket.write_all(&[CONFIRM])?;
+        Ok(socket)
+    }
+
+    fn read_answer(&self, socket: &mut TcpStream) -> Result<(), Failure> {
+        let until = Instant::now() + ANSWER;
+        let mut bytes = Vec::new();
+        let mut hello_ends = None;
+        loop {
+            if hello_ends.is_none()
+                && let Some((hello, used)) =
+                    Hello::decode(&bytes).map_err(|e| self.unreadable(&e))?
+            {
+                self.check(&hello)?;
+                hello_ends = Some(used);
+            }
+            if let Some(used) = hello_ends {
+                match Verdict::decode(&bytes[used..]).map_err(|e| self.unreadable(&e))? {
+                    Some(Verdict::Welcome) => return Ok(()),
+                    Some(Verdict::Refused(text)) => {
+                        let who = self.local.peers.who(self.process);
+                        return Err(refused(format!("{who} refused this process: {text}")));
+                    }
+                    None => {}
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+            }
+            socket.set_read_timeout(Some(left))?;
+            let mut chunk = [0; 1024];
+            match socket.read(&mut chunk) {
+                Ok(0) => {
+                    let why = "it closed the connection before it answered";
+                    return Err(Failure::Retry(String::from(why)));
+                }
+                Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn check(&self, hello: &Hello) -> Result<(), Failure> {
+        let Local {
+            peers, identity, ..
+        } = &self.local;
+        let who = peers.who(self.process);
+        if let Some(difference) = identity.difference(&hello.identity, &who) {
+            return Err(refused(difference));
+        }
+        if hello.from != self.process {
+            return Err(refused(format!(
+                "the address `{}` of process {} is answered by process {}; give all processes the same list of addresses in the same order",
+                peers.addresses[self.process], self.process, hello.from
+            )));
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, error: &Unreadable) -> Failure {
+        let address = &self.local.peers.addresses[self.process];
+        refused(match error {
+            Unreadable::Stranger => format!(
+                "what answers at the address `{address}` of process {} is not a bytewax process; correct the address, or free the port for the process",
+                self.process
+            ),
+            Unreadable::Protocol(other) => {
+                other_protocol(&self.local.peers.who(self.process), *other)
+            }
+        })
+    }
+}
+
+fn refused(text: String) -> Failure {
+    Failure::Refused(NetError::Refused(text))
+}
+
+/// The text for a process `who` of another protocol.
+pub(super) fn other_protocol(who: &str, other: u16) -> String {
+    format!(
+        "{who} speaks protocol `{other}` of the cluster, this process speaks `{PROTOCOL}`; build all processes of a cluster from the same release"
+    )
+}
+
+/// Connects to the first of the places that `address` stands for that answers.
+fn reach(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for place in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&place, ATTEMPT) {
+            // Without a listener, a port of this machine can be connected to itself.
+            Ok(socket) if socket.local_addr()? == socket.peer_addr()? => {
+                last = io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused");
+            }
+            Ok(socket) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}

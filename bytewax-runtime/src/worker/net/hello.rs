@@ -1,0 +1,212 @@
+//! The handshake at the start of each connection.
+//!
+//! The process that connects sends a hello, the other one answers with its own hello and a verdict,
+//! and the first confirms. A connection counts from the confirmation on, so neither side keeps one
+//! that the other has given up. Both see both hellos, so both can name a difference.
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+
+const MAGIC: &[u8; 8] = b"BYTEWAX\n";
+/// Version of this handshake and of the messages after it.
+pub(super) const PROTOCOL: u16 = 1;
+/// Longest body of a hello or a verdict.
+const MAX_BODY: usize = 64 << 10;
+/// Magic, protocol and length of the body.
+const HEAD: usize = MAGIC.len() + 2 + 4;
+/// The byte with which the connecting process takes up a connection.
+pub(super) const CONFIRM: u8 = b'+';
+const WELCOME: u8 = b'+';
+const REFUSED: u8 = b'-';
+
+/// What a connection is for.
+#[derive(Serialize, Deserialize, PartialEq, Eq, Debug, Clone, Copy)]
+pub(super) enum Role {
+    /// Timely's messages.
+    Data,
+    /// Failures, stops, credits, signs of life.
+    Control,
+}
+
+/// Who speaks, and what for.
+#[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
+pub(super) struct Hello {
+    /// What the connection is for.
+    pub(super) role: Role,
+    /// Index of the speaker.
+    pub(super) from: usize,
+    /// Index of the process that the speaker believes to speak to.
+    pub(super) to: usize,
+    /// A random number that tells two starts of the same process apart.
+    pub(super) instance: u64,
+    /// What both must agree on.
+    pub(super) identity: Identity,
+}
+
+/// Why a hello cannot be read.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unreadable {
+    /// The speaker is no bytewax process.
+    Stranger,
+    /// It is one of another protocol.
+    Protocol(u16),
+}
+
+impl Hello {
+    /// The hello as it goes over the wire.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // Plain fields with text keys always have a JSON form.
+        let body = serde_json::to_vec(self).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(HEAD + body.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&PROTOCOL.to_be_bytes());
+        put_body(&mut bytes, &body);
+        bytes
+    }
+
+    /// Reads a hello from the start of `bytes`. `None` asks for more of them.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Unreadable> {
+        let known = bytes.len().min(MAGIC.len());
+        if bytes[..known] != MAGIC[..known] {
+            return Err(Unreadable::Stranger);
+        }
+        let Some(&[high, low]) = bytes[known..].first_chunk() else {
+            return Ok(None);
+        };
+        let protocol = u16::from_be_bytes([high, low]);
+        if protocol != PROTOCOL {
+            return Err(Unreadable::Protocol(protocol));
+        }
+        let Some((body, used)) = take_body(&bytes[known + 2..])? else {
+            return Ok(None);
+        };
+        let hello = serde_json::from_slice(body).map_err(|_| Unreadable::Stranger)?;
+        Ok(Some((hello, known + 2 + used)))
+    }
+}
+
+/// The answer to a hello.
+#[derive(Debug, PartialEq, Clone)]
+pub(super) enum Verdict {
+    /// The processes fit together.
+    Welcome,
+    /// They do not, for the reason given.
+    Refused(String),
+}
+
+impl Verdict {
+    /// Appends the verdict as it goes over the wire.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Welcome => bytes.push(WELCOME),
+            Self::Refused(text) => {
+                bytes.push(REFUSED);
+                put_body(bytes, clip(text, MAX_BODY).as_bytes());
+            }
+        }
+    }
+
+    /// Reads a verdict. `None` asks for more bytes.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, Unreadable> {
+        match bytes.split_first() {
+            None => Ok(None),
+            Some((&WELCOME, [])) => Ok(Some(Self::Welcome)),
+            Some((&REFUSED, rest)) => {
+                let text = take_body(rest)?;
+                Ok(text.map(|(body, _)| Self::Refused(String::from_utf8_lossy(body).into_owned())))
+            }
+            Some(_) => Err(Unreadable::Stranger),
+        }
+    }
+}
+
+/// The longest start of `text` that has at most `limit` bytes.
+pub(super) fn clip(text: &str, limit: usize) -> &str {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+fn put_body(bytes: &mut Vec<u8>, body: &[u8]) {
+    // A longer body than the limit is refused by the reader.
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(body);
+}
+
+fn take_body(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Unreadable> {
+    let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > MAX_BODY {
+        return Err(Unreadable::Stranger);
+    }
+    Ok(rest.get(..length).map(|body| (body, 4 + length)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in super::super) fn identity() -> Identity {
+        Identity {
+            release: String::from("0.1.0"),
+            flow: String::from("wordcount"),
+            fingerprint: 7,
+            processes: 2,
+            workers_per_process: 1,
+            epoch_interval_ms: 10_000,
+        }
+    }
+
+    fn hello() -> Hello {
+        Hello {
+            role: Role::Control,
+            from: 1,
+            to: 0,
+            instance: 9,
+            identity: identity(),
+        }
+    }
+
+    #[test]
+    fn a_hello_comes_through_in_pieces() {
+        let bytes = hello().encode();
+        for end in 0..bytes.len() {
+            assert_eq!(Hello::decode(&bytes[..end]), Ok(None), "{end}");
+        }
+        assert_eq!(Hello::decode(&bytes), Ok(Some((hello(), bytes.len()))));
+    }
+
+    #[test]
+    fn strangers_are_told_at_the_first_byte() {
+        assert_eq!(Hello::decode(b"G"), Err(Unreadable::Stranger));
+        let mut long = hello().encode();
+        long[10] = 255;
+        assert_eq!(Hello::decode(&long), Err(Unreadable::Stranger));
+        let mut other = hello().encode();
+        other[9] = 2;
+        assert_eq!(Hello::decode(&other), Err(Unreadable::Protocol(2)));
+    }
+
+    #[test]
+    fn a_verdict_comes_through() {
+        for verdict in [Verdict::Welcome, Verdict::Refused(String::from("no"))] {
+            let mut bytes = Vec::new();
+            verdict.encode(&mut bytes);
+            assert_eq!(Verdict::decode(&bytes[..bytes.len() - 1]), Ok(None));
+            assert_eq!(Verdict::decode(&bytes), Ok(Some(verdict)));
+        }
+        assert_eq!(Verdict::decode(b"?"), Err(Unreadable::Stranger));
+    }
+
+    #[test]
+    fn text_is_clipped_between_letters() {
+        assert_eq!(clip("añb", 2), "a");
+        assert_eq!(clip("añb", 3), "añ");
+    }
+}

@@ -1,0 +1,268 @@
+//! The messages of the control connection.
+
+use super::hello::clip;
+
+/// Longest text of a message.
+const MAX_TEXT: usize = 64 << 10;
+
+const FAILED: u8 = 1;
+const STOP: u8 = 2;
+const LOST: u8 = 3;
+const CREDIT: u8 = 4;
+const HEARTBEAT: u8 = 5;
+const BYE: u8 = 6;
+
+/// Why a cluster stops without a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// Ctrl-C.
+    Interrupted,
+    /// The system asked the process to end.
+    Terminated,
+    /// A source asked for it.
+    Aborted,
+}
+
+impl StopReason {
+    /// The reason as one byte.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Interrupted => b'i',
+            Self::Terminated => b't',
+            Self::Aborted => b'a',
+        }
+    }
+
+    /// The reason that a byte stands for.
+    pub(super) fn from_code(code: u8) -> Option<Self> {
+        [Self::Interrupted, Self::Terminated, Self::Aborted]
+            .into_iter()
+            .find(|r| r.code() == code)
+    }
+}
+
+/// What one process tells another.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Message {
+    /// A process has failed.
+    Failed {
+        process: usize,
+        step: Option<String>,
+        text: String,
+    },
+    /// A process was asked to stop.
+    Stop { process: usize, reason: StopReason },
+    /// A process was lost.
+    Lost { process: usize, why: String },
+    /// A worker may send more items.
+    Credit { edge: u32, worker: u32, items: u64 },
+    /// The sender is alive.
+    Heartbeat,
+    /// The sender has come to a clean end.
+    Bye,
+}
+
+/// Bytes that are no message.
+#[derive(Debug, PartialEq)]
+pub(super) struct Garbled;
+
+impl Message {
+    /// Appends the message as it goes over the wire.
+    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Failed {
+                process,
+                step,
+                text,
+            } => {
+                bytes.push(FAILED);
+                put_number(bytes, *process);
+                bytes.push(u8::from(step.is_some()));
+                put_text(bytes, step.as_deref().unwrap_or_default());
+                put_text(bytes, text);
+            }
+            Self::Stop { process, reason } => {
+                bytes.push(STOP);
+                put_number(bytes, *process);
+                bytes.push(reason.code());
+            }
+            Self::Lost { process, why } => {
+                bytes.push(LOST);
+                put_number(bytes, *process);
+                put_text(bytes, why);
+            }
+            Self::Credit {
+                edge,
+                worker,
+                items,
+            } => {
+                bytes.push(CREDIT);
+                bytes.extend_from_slice(&edge.to_be_bytes());
+                bytes.extend_from_slice(&worker.to_be_bytes());
+                bytes.extend_from_slice(&items.to_be_bytes());
+            }
+            Self::Heartbeat => bytes.push(HEARTBEAT),
+            Self::Bye => bytes.push(BYE),
+        }
+    }
+
+    /// Reads a message from the start of `bytes`. `None` asks for more of them.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Garbled> {
+        let mut rest = Rest(bytes);
+        match rest.message() {
+            Ok(message) => Ok(Some((message, bytes.len() - rest.0.len()))),
+            Err(Short::Bytes) => Ok(None),
+            Err(Short::Sense) => Err(Garbled),
+        }
+    }
+}
+
+fn put_number(bytes: &mut Vec<u8>, number: usize) {
+    bytes.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    let text = clip(text, MAX_TEXT);
+    put_number(bytes, text.len());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+/// What a message is short of.
+enum Short {
+    Bytes,
+    Sense,
+}
+
+/// The bytes that are still to be read.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn message(&mut self) -> Result<Message, Short> {
+        let [kind] = self.take()?;
+        Ok(match kind {
+            FAILED => {
+                let process = self.number()? as usize;
+                let [has_step] = self.take()?;
+                let step = self.text()?;
+                Message::Failed {
+                    process,
+                    step: (has_step == 1).then_some(step),
+                    text: self.text()?,
+                }
+            }
+            STOP => {
+                let process = self.number()? as usize;
+                let [code] = self.take()?;
+                let reason = StopReason::from_code(code).ok_or(Short::Sense)?;
+                Message::Stop { process, reason }
+            }
+            LOST => Message::Lost {
+                process: self.number()? as usize,
+                why: self.text()?,
+            },
+            CREDIT => Message::Credit {
+                edge: self.number()?,
+                worker: self.number()?,
+                items: u64::from_be_bytes(self.take()?),
+            },
+            HEARTBEAT => Message::Heartbeat,
+            BYE => Message::Bye,
+            _ => return Err(Short::Sense),
+        })
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Short> {
+        let (part, rest) = self.0.split_first_chunk().ok_or(Short::Bytes)?;
+        self.0 = rest;
+        Ok(*part)
+    }
+
+    fn number(&mut self) -> Result<u32, Short> {
+        Ok(u32::from_be_bytes(self.take()?))
+    }
+
+    fn text(&mut self) -> Result<String, Short> {
+        let length = self.number()? as usize;
+        if length > MAX_TEXT {
+            return Err(Short::Sense);
+        }
+        let part: &'a [u8] = self.0.get(..length).ok_or(Short::Bytes)?;
+        self.0 = &self.0[length..];
+        String::from_utf8(part.to_vec()).map_err(|_| Short::Sense)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_through_in_pieces() {
+        let messages = [
+            Message::Failed {
+                process: 2,
+                step: Some(String::from("a.map")),
+                text: "é".repeat(9),
+            },
+            Message::Failed {
+                process: 0,
+                step: None,
+                text: String::new(),
+            },
+            Message::Stop {
+                process: 1,
+                reason: StopReason::Aborted,
+            },
+            Message::Lost {
+                process: 1,
+                why: String::from("is gone"),
+            },
+            Message::Credit {
+                edge: 4,
+                worker: 1,
+                items: u64::MAX,
+            },
+            Message::Heartbeat,
+            Message::Bye,
+        ];
+        for message in messages {
+            let mut bytes = Vec::new();
+            message.encode(&mut bytes);
+            for end in 0..bytes.len() {
+                assert_eq!(Message::decode(&bytes[..end]), Ok(None), "{message:?}");
+            }
+            let length = bytes.len();
+            bytes.push(FAILED);
+            assert_eq!(Message::decode(&bytes), Ok(Some((message, length))));
+        }
+    }
+
+    #[test]
+    fn garbage_is_told() {
+        assert_eq!(Message::decode(&[99]), Err(Garbled));
+        assert_eq!(Message::decode(&[STOP, 0, 0, 0, 0, b'?']), Err(Garbled));
+        assert_eq!(
+            Message::decode(&[LOST, 0, 0, 0, 0, 255, 0, 0, 0]),
+            Err(Garbled)
+        );
+        assert_eq!(
+            Message::decode(&[LOST, 0, 0, 0, 0, 0, 0, 0, 1, 255]),
+            Err(Garbled)
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_clipped() {
+        let mut bytes = Vec::new();
+        Message::Lost {
+            process: 0,
+            why: "x".repeat(MAX_TEXT + 1),
+        }
+        .encode(&mut bytes);
+        let expected = Message::Lost {
+            process: 0,
+            why: "x".repeat(MAX_TEXT),
+        };
+        assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
+    }
+}

@@ -1,0 +1,45 @@
+//! Connections between the processes of a cluster.
+//!
+//! Between each pair of processes there are two connections: `data`, which carries timely's
+//! messages, and `control`, which carries failures, stops, credits and signs of life. A handshake
+//! on each makes sure that both ends run the same program with the same settings.
+//!
+//! ## Order of calls
+//!
+//! A clean end: drop the workers, drop timely's guard, call [`Control::bye`].
+//!
+//! A failure: call [`Control::failed`] or [`Control::stop`] if this process is the origin, drop
+//! the workers, call [`Control::close`], drop timely's guard. The guard waits for threads that only
+//! [`Control::close`] releases.
+
+#![allow(dead_code, unused_imports)]
+
+mod accept;
+mod connect;
+mod control;
+mod data;
+mod dial;
+mod error;
+mod frames;
+mod hello;
+mod identity;
+mod message;
+mod outbox;
+mod peers;
+mod reader;
+mod rendezvous;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod text;
+mod told;
+mod writer;
+
+pub(crate) use connect::{Connections, connect};
+pub(crate) use control::{Control, Handler};
+pub(crate) use data::DataStream;
+pub(crate) use error::NetError;
+pub(crate) use identity::Identity;
+pub(crate) use message::StopReason;
+pub(crate) use peers::Peers;
+pub(crate) use rendezvous::{Child, SpawnOutcome, child, spawn_processes};

@@ -1,0 +1,134 @@
+//! The thread that reads from a peer.
+
+use std::io::{self, Read};
+use std::time::Instant;
+
+use super::control::{Peer, Shared};
+use super::message::Message;
+use super::text::{reason, span};
+
+/// Reads the messages of `peer` to their end and watches over its life.
+pub(super) fn read(shared: &Shared, peer: &Peer) {
+    // The end is counted even if a handler panics.
+    let _end = End(shared);
+    let mut reader = Reader {
+        shared,
+        peer,
+        pending: Vec::new(),
+        heard: Instant::now(),
+        data_lost: None,
+        bye: false,
+    };
+    reader.run();
+}
+
+struct End<'a>(&'a Shared);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.done(|done| done.readers += 1);
+    }
+}
+
+struct Reader<'a> {
+    shared: &'a Shared,
+    peer: &'a Peer,
+    /// The start of a message whose end has not come.
+    pending: Vec<u8>,
+    /// When the peer was last heard.
+    heard: Instant,
+    /// When the loss of the data connection was noticed.
+    data_lost: Option<Instant>,
+    /// Whether the peer said that it ends.
+    bye: bool,
+}
+
+impl Reader<'_> {
+    fn run(&mut self) {
+        let mut chunk = [0; 4096];
+        let gone = loop {
+            let mut socket = &self.peer.socket;
+            match socket.read(&mut chunk) {
+                Ok(0) => break String::from("connection closed"),
+                Ok(read) => {
+                    self.heard = Instant::now();
+                    self.pending.extend_from_slice(&chunk[..read]);
+                    if !self.take_messages() {
+                        break String::from("it sent a message that no bytewax process sends");
+                    }
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock
+                    | io::ErrorKind::TimedOut
+                    | io::ErrorKind::Interrupted => {}
+                    _ => break reason(&error),
+                },
+            }
+            self.check_life();
+        };
+        // The data connection of an ended peer is complete, or its loss is a loss.
+        match self.peer.link.lost() {
+            Some(why) => self.lose(format!("is gone: {why}")),
+            None if !self.bye => self.lose(format!("is gone: {gone}")),
+            None => {}
+        }
+    }
+
+    /// Takes the messages that are complete. False if they make no sense.
+    fn take_messages(&mut self) -> bool {
+        let mut start = 0;
+        loop {
+            match Message::decode(&self.pending[start..]) {
+                Ok(Some((message, used))) => {
+                    start += used;
+                    self.take(message);
+                }
+                Ok(None) => break,
+                Err(_) => return false,
+            }
+        }
+        self.pending.drain(..start);
+        true
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Heartbeat => {}
+            Message::Bye => self.bye = true,
+            Message::Credit {
+                edge,
+                worker,
+                items,
+            } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.credit(edge, worker, items);
+                }
+            }
+            word => self.shared.hear(word, Some(self.peer.process)),
+        }
+    }
+
+    fn check_life(&mut self) {
+        if let Some(why) = self.peer.link.lost() {
+            // A failed peer says why on this connection. That may come a little later.
+            let since = *self.data_lost.get_or_insert_with(Instant::now);
+            if since.elapsed() >= self.shared.timing.data_grace {
+                self.lose(format!("is gone: {why}"));
+            }
+        }
+        let silence = self.shared.timing.silence;
+        if !self.bye && self.heard.elapsed() >= silence {
+            self.lose(format!("has been silent for {}", span(silence)));
+        }
+    }
+
+    fn lose(&self, why: String) {
+        if !self.shared.closing() {
+            let message = Message::Lost {
+                process: self.peer.process,
+                why,
+            };
+            self.shared.hear(message, Some(self.peer.process));
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The side of a child.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::error::NetError;
+use super::super::message::StopReason;
+use super::super::peers::Peers;
+use super::super::text::reason;
+use super::variable::{Meant, NAME, Variable};
+
+/// How long a child without a parent may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a child tells its parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Report {
+    /// The secret of the parent.
+    pub(super) token: String,
+    /// Index of the child.
+    pub(super) index: usize,
+    /// Where it listens.
+    pub(super) address: String,
+}
+
+/// A process that was started as one of several on this machine.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// All of them.
+    pub(crate) peers: Peers,
+    /// Listens on the address of this one.
+    pub(crate) listener: TcpListener,
+    /// The link to the parent.
+    pub(crate) link: Link,
+}
+
+/// The link from a child to its parent.
+#[derive(Debug)]
+pub(crate) struct Link(BufReader<TcpStream>);
+
+/// If this process was started by [`spawn_processes`](super::spawn_processes), meets the others.
+/// Waits until all of them have got this far.
+pub(crate) fn child() -> Option<Result<Child, NetError>> {
+    let value = std::env::var(NAME).ok()?;
+    let Some(variable) = Variable::parse(&value) else {
+        return Some(Err(NetError::Variable { value }));
+    };
+    match variable.meant() {
+        Meant::Me => Some(meet(&variable)),
+        Meant::Orphan => Some(Err(parent_gone(&variable, "it has ended"))),
+        Meant::Ancestor => None,
+    }
+}
+
+fn meet(variable: &Variable) -> Result<Child, NetError> {
+    let gone = |error: std::io::Error| parent_gone(variable, &reason(&error));
+    let setup = |error: std::io::Error| NetError::Setup {
+        what: format!("the listener of process {}", variable.index),
+        why: reason(&error),
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(setup)?;
+    let address = listener.local_addr().map_err(setup)?.to_string();
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, variable.port)).map_err(gone)?;
+    socket.set_nodelay(true).map_err(gone)?;
+    let report = Report {
+        token: variable.token.clone(),
+        index: variable.index,
+        address,
+    };
+    // Plain fields always have a JSON form.
+    let mut line = serde_json::to_string(&report).unwrap_or_default();
+    line.push('\n');
+    socket.write_all(line.as_bytes()).map_err(gone)?;
+    let mut link = BufReader::new(socket);
+    let mut answer = String::new();
+    link.read_line(&mut answer).map_err(gone)?;
+    match serde_json::from_str::<Vec<String>>(&answer) {
+        Ok(addresses) if addresses.len() == variable.count => Ok(Child {
+            peers: Peers {
+                index: variable.index,
+                addresses,
+            },
+            listener,
+            link: Link(link),
+        }),
+        _ => Err(parent_gone(
+            variable,
+            "it ended before all processes had started",
+        )),
+    }
+}
+
+fn parent_gone(variable: &Variable, why: &str) -> NetError {
+    NetError::ParentGone {
+        parent: variable.parent,
+        why: why.to_owned(),
+    }
+}
+
+impl Link {
+    /// Watches the parent in a thread of its own: calls `on_stop` when it asks to stop, and
+    /// `on_parent_lost` when it is gone. A process that is still there 5 s later is ended, so that
+    /// none runs on unseen.
+    pub(crate) fn watch(
+        self,
+        on_stop: impl Fn(StopReason) + Send + 'static,
+        on_parent_lost: impl FnOnce() + Send + 'static,
+    ) -> Result<(), NetError> {
+        let mut link = self.0;
+        thread::Builder::new()
+            .name(String::from("bytewax:parent"))
+            .spawn(move || {
+                let mut byte = [0];
+                while link.read_exact(&mut byte).is_ok() {
+                    if let Some(reason) = StopReason::from_code(byte[0]) {
+                        on_stop(reason);
+                    }
+                }
+                on_parent_lost();
+                thread::sleep(GRACE);
+                std::process::exit(1);
+            })
+            .map(drop)
+            .map_err(|error| NetError::Setup {
+                what: String::from("the thread that watches the parent process"),
+                why: reason(&error),
+            })
+    }
+}

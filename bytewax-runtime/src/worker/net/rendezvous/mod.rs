@@ -1,0 +1,13 @@
+//! Starting the processes of a cluster on this machine.
+//!
+//! `-p N` makes a process the parent of N more, which run the same program with the same arguments.
+//! Each child listens on a port that the system chooses and tells it to the parent, which tells all
+//! ports to all. The connection between them stays: its end tells a child that the parent is gone.
+
+mod child;
+mod reports;
+mod spawner;
+mod variable;
+
+pub(crate) use child::{Child, child};
+pub(crate) use spawner::{SpawnOutcome, spawn_processes};

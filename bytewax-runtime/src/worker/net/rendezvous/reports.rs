@@ -1,0 +1,131 @@
+//! The links from the parent to its children.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::super::message::StopReason;
+use super::child::Report;
+
+/// How long a connection may take to report.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest report.
+const MAX_REPORT: usize = 1024;
+
+/// Collects the addresses of the children and tells all of them to each.
+pub(super) struct Reports {
+    /// Until all have reported.
+    listener: Option<TcpListener>,
+    token: String,
+    pending: Vec<Pending>,
+    /// By child.
+    links: Vec<Option<(TcpStream, String)>>,
+}
+
+struct Pending {
+    socket: TcpStream,
+    until: Instant,
+    line: Vec<u8>,
+}
+
+impl Reports {
+    /// Waits for `count` children on `listener`, which does not block.
+    pub(super) fn new(listener: TcpListener, token: String, count: usize) -> Self {
+        let links = (0..count).map(|_| None).collect();
+        Self {
+            listener: Some(listener),
+            token,
+            pending: Vec::new(),
+            links,
+        }
+    }
+
+    /// Whether all children know each other.
+    pub(super) fn complete(&self) -> bool {
+        self.listener.is_none()
+    }
+
+    /// Takes what has come.
+    pub(super) fn poll(&mut self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        while let Ok((socket, _)) = listener.accept() {
+            if socket.set_nonblocking(true).is_ok() {
+                let until = Instant::now() + PATIENCE;
+                self.pending.push(Pending {
+                    socket,
+                    until,
+                    line: Vec::new(),
+                });
+            }
+        }
+        for mut pending in std::mem::take(&mut self.pending) {
+            match pending.read() {
+                Some(true) => self.take(pending),
+                Some(false) => self.pending.push(pending),
+                None => {}
+            }
+        }
+        if self.links.iter().all(Option::is_some) {
+            self.listener = None;
+            self.pending.clear();
+            self.tell_addresses();
+        }
+    }
+
+    /// Tells all children to stop.
+    pub(super) fn tell(&self, reason: StopReason) {
+        self.send(&[reason.code()]);
+    }
+
+    fn take(&mut self, pending: Pending) {
+        let Ok(report) = serde_json::from_slice::<Report>(&pending.line) else {
+            return;
+        };
+        if report.token == self.token
+            && let Some(link @ None) = self.links.get_mut(report.index)
+        {
+            *link = Some((pending.socket, report.address));
+        }
+    }
+
+    fn tell_addresses(&self) {
+        let addresses: Vec<&str> = self
+            .links
+            .iter()
+            .flatten()
+            .map(|(_, address)| address.as_str())
+            .collect();
+        // Texts always have a JSON form.
+        let mut line = serde_json::to_vec(&addresses).unwrap_or_default();
+        line.push(b'\n');
+        self.send(&line);
+    }
+
+    fn send(&self, bytes: &[u8]) {
+        for (link, _) in self.links.iter().flatten() {
+            let mut link = link;
+            // A child that cannot be told is ending. The little that is sent fits the buffer.
+            let _ = link.write_all(bytes);
+        }
+    }
+}
+
+impl Pending {
+    /// Reads what there is. True at the end of the line, `None` if there will be no line.
+    fn read(&mut self) -> Option<bool> {
+        let mut chunk = [0; MAX_REPORT];
+        match self.socket.read(&mut chunk) {
+            Ok(0) => return None,
+            Ok(read) => self.line.extend_from_slice(&chunk[..read]),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return None,
+        }
+        if self.line.ends_with(b"\n") {
+            return Some(true);
+        }
+        (self.line.len() < MAX_REPORT && Instant::now() < self.until).then_some(false)
+    }
+}

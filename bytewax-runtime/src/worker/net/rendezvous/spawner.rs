@@ -1,0 +1,265 @@
+//! The side of the parent.
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::error::NetError;
+use super::super::message::StopReason;
+use super::super::text::reason;
+use super::reports::Reports;
+use super::variable::{NAME, Variable};
+
+/// How often the parent looks at its children.
+const POLL: Duration = Duration::from_millis(5);
+/// How long children may take to end by themselves.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How the processes ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum SpawnOutcome {
+    /// All came to a good end.
+    Finished,
+    /// They were told to stop.
+    Stopped(StopReason),
+    /// One of them failed.
+    Failed {
+        /// Which one failed first, and how.
+        text: String,
+        /// The exit code for this process.
+        code: u8,
+    },
+}
+
+/// Runs this program, with the arguments of this process, `n` times as the processes of a cluster,
+/// and waits for them. When one fails the others have 5 s to end. When `stopping` gives a reason,
+/// all are told, and have 5 s to end.
+pub(crate) fn spawn_processes(
+    n: usize,
+    stopping: &dyn Fn() -> Option<StopReason>,
+) -> Result<SpawnOutcome, NetError> {
+    let program = std::env::current_exe().map_err(|error| NetError::Setup {
+        what: String::from("the path of this program"),
+        why: reason(&error),
+    })?;
+    Program {
+        program,
+        args: std::env::args_os().collect(),
+        grace: GRACE,
+    }
+    .run(n, stopping)
+}
+
+/// The program of the children.
+pub(super) struct Program {
+    /// The file.
+    pub(super) program: PathBuf,
+    /// The arguments, with the name of the program.
+    pub(super) args: Vec<OsString>,
+    /// How long children may take to end by themselves.
+    pub(super) grace: Duration,
+}
+
+impl Program {
+    /// Runs it `n` times.
+    pub(super) fn run(
+        &self,
+        n: usize,
+        stopping: &dyn Fn() -> Option<StopReason>,
+    ) -> Result<SpawnOutcome, NetError> {
+        let setup = |error: std::io::Error| NetError::Setup {
+            what: String::from("the socket on which the processes meet"),
+            why: reason(&error),
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(setup)?;
+        listener.set_nonblocking(true).map_err(setup)?;
+        let port = listener.local_addr().map_err(setup)?.port();
+        let token = token();
+        let mut spawner = Spawner {
+            children: Vec::with_capacity(n),
+            reports: Reports::new(listener, token.clone(), n),
+            first: None,
+            stop: None,
+            until: None,
+        };
+        for index in 0..n {
+            let parent = std::process::id();
+            let variable = Variable {
+                index,
+                count: n,
+                port,
+                parent,
+                token: token.clone(),
+            };
+            let child = self
+                .command(&variable)
+                .spawn()
+                .map_err(|error| NetError::Spawn {
+                    process: index,
+                    count: n,
+                    program: self.program.display().to_string(),
+                    why: reason(&error),
+                })?;
+            spawner.children.push(Spawned {
+                child,
+                ended: false,
+            });
+        }
+        spawner.watch(self.grace, stopping);
+        Ok(spawner.outcome())
+    }
+
+    fn command(&self, variable: &Variable) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.args.iter().skip(1))
+            .env(NAME, variable.format());
+        #[cfg(unix)]
+        if let Some(name) = self.args.first() {
+            std::os::unix::process::CommandExt::arg0(&mut command, name);
+        }
+        command
+    }
+}
+
+/// The children of this process. None outlives it.
+struct Spawner {
+    children: Vec<Spawned>,
+    reports: Reports,
+    /// The first child that failed, how, and whether the cluster had started by then.
+    first: Option<(usize, ExitStatus, bool)>,
+    stop: Option<StopReason>,
+    /// When the children that are left are killed.
+    until: Option<Instant>,
+}
+
+struct Spawned {
+    child: Child,
+    ended: bool,
+}
+
+impl Spawner {
+    fn watch(&mut self, grace: Duration, stopping: &dyn Fn() -> Option<StopReason>) {
+        loop {
+            self.reports.poll();
+            // A child that ends because of the same signal has not failed.
+            if self.stop.is_none()
+                && let Some(reason) = stopping()
+            {
+                self.stop = Some(reason);
+                self.reports.tell(reason);
+                self.end_within(grace);
+            }
+            self.reap(grace);
+            if self.children.iter().all(|spawned| spawned.ended) {
+                break;
+            }
+            if self.until.is_some_and(|until| Instant::now() >= until) {
+                self.kill();
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Notes which children have ended.
+    fn reap(&mut self, grace: Duration) {
+        let started = self.reports.complete();
+        let mut failed: Vec<(usize, ExitStatus)> = Vec::new();
+        for (index, spawned) in self.children.iter_mut().enumerate() {
+            if spawned.ended {
+                continue;
+            }
+            if let Ok(Some(status)) = spawned.child.try_wait() {
+                spawned.ended = true;
+                if !status.success() || !started {
+                    failed.push((index, status));
+                }
+            }
+        }
+        if self.first.is_some() || self.stop.is_some() || failed.is_empty() {
+            return;
+        }
+        // Of those that ended together, one that was killed did not do so because of another.
+        let first = failed
+            .iter()
+            .find(|(_, status)| status.code().is_none())
+            .or(failed.first());
+        self.first = first.map(|&(index, status)| (index, status, started));
+        self.end_within(grace);
+    }
+
+    /// Gives the children `grace` to end. Before the cluster has started they have nothing to end.
+    fn end_within(&mut self, grace: Duration) {
+        let grace = if self.reports.complete() {
+            grace
+        } else {
+            Duration::ZERO
+        };
+        let until = Instant::now() + grace;
+        self.until = Some(self.until.map_or(until, |earlier| earlier.min(until)));
+    }
+
+    fn kill(&mut self) {
+        for spawned in self.children.iter_mut().filter(|spawned| !spawned.ended) {
+            // It may have ended just now.
+            let _ = spawned.child.kill();
+        }
+    }
+
+    fn outcome(&self) -> SpawnOutcome {
+        let Some((index, status, started)) = self.first else {
+            return self
+                .stop
+                .map_or(SpawnOutcome::Finished, SpawnOutcome::Stopped);
+        };
+        let (how, code) = describe(status);
+        let mut text = format!(
+            "process {index} of {} ended with {how}",
+            self.children.len()
+        );
+        if !started {
+            text.push_str(" before all processes had started");
+        }
+        SpawnOutcome::Failed { text, code }
+    }
+}
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.kill();
+        for spawned in self.children.iter_mut().filter(|spawned| !spawned.ended) {
+            // Nothing can be done about a child that cannot be waited for.
+            let _ = spawned.child.wait();
+        }
+    }
+}
+
+/// How a child ended, and the exit code that stands for it.
+fn describe(status: ExitStatus) -> (String, u8) {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        let code = u8::try_from(signal)
+            .ok()
+            .and_then(|signal| signal.checked_add(128));
+        return (format!("signal {signal}"), code.unwrap_or(1));
+    }
+    match status.code() {
+        // A child that ended too early has failed whatever it says.
+        Some(0) => (String::from("exit status 0"), 1),
+        Some(code) => (
+            format!("exit status {code}"),
+            u8::try_from(code).unwrap_or(1),
+        ),
+        None => (String::from("an unknown status"), 1),
+    }
+}
+
+/// Text that nobody can guess.
+fn token() -> String {
+    let number = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", number(), number())
+}

@@ -1,0 +1,87 @@
+//! What has been said about the end of the cluster.
+
+use std::collections::BTreeSet;
+
+use super::message::Message;
+
+/// Remembers the causes of the end, so that each is passed on once and consequences are not taken
+/// for causes.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    failed: BTreeSet<usize>,
+    stopped: bool,
+    lost: bool,
+}
+
+/// What to do with a word about the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Tell this process and all others.
+    First,
+    /// Tell this process.
+    More,
+    /// It is known, or follows from what is known.
+    Old,
+}
+
+impl Told {
+    /// Whether the cluster is ending for a known cause.
+    pub(super) fn any(&self) -> bool {
+        self.stopped || self.lost || !self.failed.is_empty()
+    }
+
+    /// Takes note of a message.
+    pub(super) fn hear(&mut self, message: &Message) -> News {
+        let first = !self.any();
+        let new = match message {
+            Message::Failed { process, .. } => self.failed.insert(*process),
+            Message::Stop { .. } => !std::mem::replace(&mut self.stopped, true),
+            // Processes leave an ending cluster. That is no cause of its own.
+            Message::Lost { .. } if first => !std::mem::replace(&mut self.lost, true),
+            _ => false,
+        };
+        match (new, first) {
+            (true, true) => News::First,
+            (true, false) => News::More,
+            (false, _) => News::Old,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::StopReason;
+    use super::*;
+
+    fn failed(process: usize) -> Message {
+        Message::Failed {
+            process,
+            step: None,
+            text: String::new(),
+        }
+    }
+
+    #[test]
+    fn each_failure_is_told_once_and_losses_only_first() {
+        let mut told = Told::default();
+        let lost = Message::Lost {
+            process: 1,
+            why: String::new(),
+        };
+        assert_eq!(told.hear(&Message::Heartbeat), News::Old);
+        assert!(!told.any());
+        assert_eq!(told.hear(&failed(1)), News::First);
+        assert_eq!(told.hear(&failed(1)), News::Old);
+        assert_eq!(told.hear(&failed(2)), News::More);
+        assert_eq!(told.hear(&lost), News::Old);
+        let mut told = Told::default();
+        assert_eq!(told.hear(&lost), News::First);
+        assert_eq!(told.hear(&lost), News::Old);
+        let stop = Message::Stop {
+            process: 0,
+            reason: StopReason::Aborted,
+        };
+        assert_eq!(told.hear(&stop), News::More);
+        assert_eq!(told.hear(&stop), News::Old);
+    }
+}

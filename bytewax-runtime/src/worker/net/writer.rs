@@ -1,0 +1,33 @@
+//! The thread that writes to a peer.
+
+use std::io::Write;
+use std::net::Shutdown;
+
+use super::control::{Peer, Shared};
+use super::message::Message;
+use super::outbox::Next;
+
+/// Writes what comes into the outbox of `peer`, and a sign of life when nothing comes.
+pub(super) fn write(shared: &Shared, peer: &Peer) {
+    let mut socket = &peer.socket;
+    let mut bytes = Vec::new();
+    loop {
+        let messages = match peer.outbox.next(shared.timing.heartbeat) {
+            Next::Write(messages) => messages,
+            Next::Idle => vec![Message::Heartbeat],
+            Next::Finished => break,
+        };
+        bytes.clear();
+        for message in messages {
+            message.encode(&mut bytes);
+        }
+        if socket.write_all(&bytes).is_err() {
+            // The reader finds out why.
+            peer.outbox.abandon();
+            break;
+        }
+    }
+    // It may be closed already.
+    let _ = peer.socket.shutdown(Shutdown::Write);
+    shared.done(|done| done.writers += 1);
+}
