@@ -139,6 +139,18 @@ impl RunError {
         self.0.worker
     }
 
+    /// The error and its causes on one line, without the step.
+    pub(crate) fn summary(&self) -> String {
+        let mut text = self.0.text.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
     /// The error and its causes, one on a line.
     #[must_use]
     pub fn report(&self) -> String {

@@ -1,5 +1,6 @@
 //! Running a flow from code: settings, and the two entry points that tests use.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
-use crate::worker::{Settings, Shared, run_here, run_threads};
+use crate::worker::{
+    ClusterPlace, Peers, Settings, Shared, run_cluster, run_here, run_threads,
+};
 
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]
@@ -17,6 +20,9 @@ pub struct ClusterConfig {
     workers: usize,
     epoch_interval: Duration,
     clock: Clock,
+    process: Option<Peers>,
+    listener: Option<Arc<TcpListener>>,
+    connect_timeout: Duration,
 }
 
 impl Default for ClusterConfig {
@@ -25,6 +31,9 @@ impl Default for ClusterConfig {
             workers: 1,
             epoch_interval: Duration::from_secs(10),
             clock: Clock::system(),
+            process: None,
+            listener: None,
+            connect_timeout: Duration::from_secs(60),
         }
     }
 }
@@ -50,6 +59,29 @@ impl ClusterConfig {
     /// The clock of all workers.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Makes this process number `index` of a cluster. `addresses` has the `host:port` of each
+    /// process, in the same order on all of them.
+    pub fn process(mut self, index: usize, addresses: impl IntoIterator<Item = String>) -> Self {
+        self.process = Some(Peers {
+            index,
+            addresses: addresses.into_iter().collect(),
+        });
+        self
+    }
+
+    /// A socket that listens on the address of this process already, so that its port can be
+    /// chosen by the system before the addresses of all processes are put together.
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// How long to wait for the other processes of the cluster; a minute unless set.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
         self
     }
 
@@ -85,6 +117,26 @@ pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunErro
             "a run needs at least one worker, and `workers` is 0",
         ));
     }
-    let shared = Arc::new(Shared::new(config.settings(), 0..config.workers));
-    run_threads(flow.graph(), &shared, config.workers)
+    let settings = config.settings();
+    match config.process {
+        None => {
+            let shared = Arc::new(Shared::new(settings, 0..config.workers));
+            run_threads(flow.graph(), &shared, config.workers)
+        }
+        Some(peers) => {
+            let listener = config.listener.map(|listener| listener.try_clone()).transpose();
+            let listener = listener.map_err(|error| {
+                let text = "the socket that was given cannot be used";
+                RunError::new(RunErrorKind::Network, text).caused_by(error)
+            })?;
+            let place = ClusterPlace {
+                peers,
+                listener,
+                workers_per_process: config.workers,
+                connect_timeout: config.connect_timeout,
+            };
+            let shared = Arc::new(Shared::new(settings, place.workers()));
+            run_cluster(flow.graph(), &shared, place)
+        }
+    }
 }

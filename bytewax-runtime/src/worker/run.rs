@@ -32,18 +32,18 @@ pub(crate) fn run_threads(
     let hooks = Hooks::default();
     let builders = ProcessBuilder::new_typed_vector(workers, hooks.refill, hooks.spill);
     let builders = builders.into_iter().map(AllocatorBuilder::Process).collect();
-    run_allocators(builders, Box::new(()), graph, shared)
+    run_allocators(builders, graph, shared);
+    shared.outcome()
 }
 
-/// Runs the flow on one thread for each allocator; `others` lives as long as they do.
+/// Runs the flow on one thread for each allocator, until all have ended.
 pub(crate) fn run_allocators(
     builders: Vec<AllocatorBuilder>,
-    others: Box<dyn std::any::Any + Send>,
     graph: &Arc<Graph>,
     shared: &Arc<Shared>,
-) -> Result<(), RunError> {
+) {
     let (graph, workers_shared) = (Arc::clone(graph), Arc::clone(shared));
-    let started = initialize_from(builders, others, move |allocator| {
+    let started = initialize_from(builders, Box::new(()), move |allocator| {
         work(allocator, &graph, &workers_shared);
     });
     match started {
@@ -59,7 +59,6 @@ pub(crate) fn run_allocators(
             format!("the worker threads could not be started: {text}"),
         )),
     }
-    shared.outcome()
 }
 
 /// The life of one worker.

@@ -1,3 +1,4 @@
 //! Flows run in this process.
 
+mod cluster;
 mod execution;

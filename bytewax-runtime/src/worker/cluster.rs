@@ -1,0 +1,182 @@
+//! Runs the part of a flow that one process of a cluster has.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+
+use super::net::{self, Control, Handler, Identity, NetError, Peers, StopReason};
+use super::run::run_allocators;
+use super::shared::{self, EdgeId, Shared, Stop};
+use crate::error::{RunError, RunErrorKind};
+use crate::flow::Graph;
+use crate::ids::WorkerIndex;
+
+/// How long a process that has ended waits for the others to end.
+const LEAVE: Duration = Duration::from_secs(60);
+
+/// The place of a process in its cluster.
+pub(crate) struct ClusterPlace {
+    pub(crate) peers: Peers,
+    /// A socket that listens on the address of this process already.
+    pub(crate) listener: Option<TcpListener>,
+    pub(crate) workers_per_process: usize,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl ClusterPlace {
+    /// The workers of this process.
+    pub(crate) fn workers(&self) -> std::ops::Range<usize> {
+        let first = self.peers.index * self.workers_per_process;
+        first..first + self.workers_per_process
+    }
+}
+
+/// Connects to the other processes and runs the flow with them.
+pub(crate) fn run_cluster(
+    graph: &Arc<Graph>,
+    shared: &Arc<Shared>,
+    place: ClusterPlace,
+) -> Result<(), RunError> {
+    place.peers.check().map_err(network_error)?;
+    let workers = place.workers_per_process;
+    let interval = shared.settings.epoch_interval.num_milliseconds();
+    let identity = Identity {
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        flow: graph.name.clone(),
+        fingerprint: graph.fingerprint(),
+        processes: place.peers.addresses.len(),
+        workers_per_process: workers,
+        epoch_interval_ms: u64::try_from(interval).unwrap_or(0),
+    };
+    let stopping = || shared.is_stopping();
+    let limit = place.connect_timeout;
+    let connected = net::connect(&place.peers, place.listener, &identity, limit, &stopping);
+    let connections = match connected {
+        Ok(connections) => connections,
+        Err(NetError::Stopped) => return shared.outcome(),
+        Err(error) => return Err(network_error(error)),
+    };
+
+    let control = Arc::new(connections.control);
+    let handler = Arc::new(FromPeers(Arc::downgrade(shared)));
+    control.start(handler).map_err(network_error)?;
+    shared.set_peers(Box::new(ToPeers {
+        control: Arc::clone(&control),
+        workers_per_process: workers,
+    }));
+
+    let hooks = Hooks::default();
+    let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), None);
+    let index = place.peers.index;
+    let started =
+        initialize_networking_from_sockets(local, connections.data, index, workers, hooks);
+    let (builders, guard) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            let text = "the threads of the network could not be started";
+            shared.fail(RunError::new(RunErrorKind::Network, text).caused_by(error));
+            control.close();
+            return shared.outcome();
+        }
+    };
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    run_allocators(builders, graph, shared);
+    if shared.is_stopping() {
+        // The guard waits for threads that only this releases.
+        control.close();
+        drop(guard);
+    } else {
+        drop(guard);
+        control.bye(LEAVE);
+        control.close();
+    }
+    shared.outcome()
+}
+
+/// An error of the start of a cluster.
+pub(crate) fn network_error(error: NetError) -> RunError {
+    RunError::new(RunErrorKind::Network, error.to_string())
+}
+
+/// Takes what other processes say. Weak, as what is shared knows the connections in turn.
+struct FromPeers(Weak<Shared>);
+
+impl FromPeers {
+    fn stop(&self, kind: RunErrorKind, text: String) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.stop_with_peer(Stop::Failed(RunError::new(kind, text)));
+        }
+    }
+}
+
+impl Handler for FromPeers {
+    fn failed(&self, process: usize, step: Option<&str>, text: &str) {
+        let text = match step {
+            Some(step) => format!("process {process} failed at step `{step}`: {text}"),
+            None => format!("process {process} failed: {text}"),
+        };
+        self.stop(RunErrorKind::Peer, text);
+    }
+
+    fn stopped(&self, process: usize, reason: StopReason) {
+        match reason {
+            StopReason::Interrupted => self.stop(
+                RunErrorKind::Interrupted,
+                format!("process {process} was stopped by SIGINT (Ctrl-C)"),
+            ),
+            StopReason::Terminated => self.stop(
+                RunErrorKind::Terminated,
+                format!("process {process} was stopped by SIGTERM"),
+            ),
+            StopReason::Aborted => {
+                if let Some(shared) = self.0.upgrade() {
+                    shared.stop_with_peer(Stop::Aborted);
+                }
+            }
+        }
+    }
+
+    fn credit(&self, edge: u32, worker: u32, items: u64) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.credited(EdgeId(edge), WorkerIndex(worker as usize), items);
+        }
+    }
+
+    fn lost(&self, process: usize, address: &str, why: &str) {
+        let text = format!(
+            "process {process} at `{address}` {why}; if it failed, its own output says why"
+        );
+        self.stop(RunErrorKind::Peer, text);
+    }
+}
+
+/// Tells the other processes what happens in this one.
+struct ToPeers {
+    control: Arc<Control>,
+    workers_per_process: usize,
+}
+
+impl shared::Peers for ToPeers {
+    fn stop(&self, stop: &Stop) {
+        match stop {
+            Stop::Aborted => self.control.stop(StopReason::Aborted),
+            Stop::Failed(error) => match error.kind() {
+                RunErrorKind::Interrupted => self.control.stop(StopReason::Interrupted),
+                RunErrorKind::Terminated => self.control.stop(StopReason::Terminated),
+                _ => {
+                    let step = error.step_id().map(crate::ids::StepId::as_str);
+                    self.control.failed(step, &error.summary());
+                }
+            },
+        }
+    }
+
+    fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {
+        let process = worker.0 / self.workers_per_process;
+        self.control.credit(process, edge.0, worker.0 as u32, items);
+    }
+}

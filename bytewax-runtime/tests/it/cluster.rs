@@ -1,0 +1,98 @@
+use std::net::TcpListener;
+use std::thread;
+
+use bytewax_runtime::prelude::*;
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::{RunError, RunErrorKind};
+
+/// Runs a flow as several processes, each on threads of this one.
+fn run_processes(
+    processes: usize,
+    workers: usize,
+    flow: impl Fn(usize) -> Dataflow + Sync,
+) -> Vec<Result<(), RunError>> {
+    let listeners: Vec<_> =
+        (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let addresses: Vec<String> =
+        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    thread::scope(|scope| {
+        let running: Vec<_> = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(index, listener)| {
+                let config = ClusterConfig::new()
+                    .workers(workers)
+                    .process(index, addresses.clone())
+                    .listener(listener);
+                let flow = flow(index);
+                scope.spawn(move || cluster_main(flow, config))
+            })
+            .collect();
+        running.into_iter().map(|process| process.join().unwrap()).collect()
+    })
+}
+
+fn counting(out: &TestingSink<(String, u64)>, fail_at: Option<u64>) -> Dataflow {
+    Dataflow::build("counting", |flow| {
+        flow.input(TestingSource::new(0..50_000_u64).batch_size(100))
+            .named("numbers")
+            .redistribute()
+            .map(move |n| {
+                assert!(Some(n) != fail_at, "the number {n} is not wanted");
+                (format!("key{}", n % 1_000), n)
+            })
+            .named("keys")
+            .stateful_map(|count: &mut u64, _| {
+                *count += 1;
+                *count
+            })
+            .named("counts")
+            .max_final(|count| *count)
+            .named("last")
+            .output(out.clone())
+            .named("out");
+    })
+}
+
+#[test]
+fn the_output_is_the_same_on_processes() {
+    for (processes, workers) in [(1, 2), (2, 1), (2, 2), (3, 1)] {
+        let out = TestingSink::new();
+        for ended in run_processes(processes, workers, |_| counting(&out, None)) {
+            ended.unwrap();
+        }
+        let mut expected: Vec<_> = (0..1_000).map(|key| (format!("key{key}"), 50)).collect();
+        expected.sort();
+        assert_eq!(out.sorted(), expected, "{processes} processes of {workers} workers");
+    }
+}
+
+#[test]
+fn a_failure_in_one_process_ends_all_and_names_the_step() {
+    let out = TestingSink::new();
+    let ended = run_processes(2, 1, |_| counting(&out, Some(40_000)));
+    let errors: Vec<_> = ended.into_iter().map(Result::unwrap_err).collect();
+    let (own, told): (Vec<_>, Vec<_>) =
+        errors.iter().partition(|error| error.kind() == RunErrorKind::Panic);
+    assert_eq!((own.len(), told.len()), (1, 1), "{errors:?}");
+    assert_eq!(own[0].step_id().unwrap().as_str(), "counting.keys");
+    assert!(own[0].to_string().ends_with("the number 40000 is not wanted"), "{}", own[0]);
+    assert_eq!(told[0].kind(), RunErrorKind::Peer);
+    assert!(told[0].to_string().contains("failed at step `counting.keys`: panicked at"), "{}", told[0]);
+}
+
+#[test]
+fn processes_that_run_different_flows_refuse_each_other() {
+    let flow = |index| {
+        Dataflow::build("same_name", |flow| {
+            let numbers = flow.input(TestingSource::new([1])).named("numbers");
+            let numbers = if index == 0 { numbers } else { numbers.map(|n| n) };
+            numbers.output(TestingSink::new()).named("out");
+        })
+    };
+    for ended in run_processes(2, 1, flow) {
+        let error = ended.unwrap_err();
+        assert_eq!(error.kind(), RunErrorKind::Network);
+        assert!(error.to_string().contains("version of the program"), "{error}");
+    }
+}
