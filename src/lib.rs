@@ -3,15 +3,19 @@
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;
 
-pub use bytewax_runtime::{
-    Epoch, Exchange, RunError, RunErrorKind, StepError, StepId, WorkerIndex,
-};
-pub use bytewax_runtime::{clock, flow, key, operators, run, sink, source, state, testing};
 pub use bytewax_runtime::flow::Dataflow;
 // The derive and the trait share their name, as serde's do.
 pub use bytewax_runtime::key::Key;
 #[cfg(feature = "macros")]
 pub use bytewax_macros::{Key, dataflow};
+pub use bytewax_runtime::{
+    Epoch, Exchange, GraphFormat, RunArgs, RunError, RunErrorKind, StepError, StepId, WorkerIndex,
+    run, run_from,
+};
+pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing};
+
+/// What [`run`] and its kin give back to `main`: the exit code of the process.
+pub use std::process::ExitCode;
 
 /// Connectors: where items come from and go to.
 pub mod connectors {

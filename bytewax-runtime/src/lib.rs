@@ -7,12 +7,12 @@
 pub mod clock;
 mod codec;
 mod error;
+mod execution;
 pub mod flow;
 mod ids;
 pub mod key;
 pub mod operators;
 pub mod prelude;
-pub mod run;
 pub mod sink;
 pub mod source;
 pub mod state;
@@ -20,6 +20,7 @@ pub mod testing;
 mod worker;
 
 pub use error::{RunError, RunErrorKind, StepError};
+pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
 pub use worker::Exchange;
 

@@ -6,4 +6,4 @@ mod source;
 pub use sink::TestingSink;
 pub use source::{TestingItem, TestingSource, TestingSourcePartition};
 
-pub use crate::run::{ClusterConfig, cluster_main, run_main};
+pub use crate::execution::{ClusterConfig, cluster_main, run_main};

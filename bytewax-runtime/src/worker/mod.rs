@@ -15,14 +15,14 @@ mod run;
 mod shared;
 mod source_head;
 
-pub(crate) use cluster::{ClusterPlace, run_cluster};
+pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use context::{Alarm, Cx, WorkerCx};
 pub use edge::Exchange;
 pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Outlet};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator};
 pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
-pub(crate) use net::Peers;
+pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
 pub(crate) use run::{run_here, run_threads};
 pub(crate) use shared::{Settings, Shared};
 pub(crate) use source_head::{PolledPartition, Polled, SourceHead, SourcePlan};

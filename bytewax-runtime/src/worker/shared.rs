@@ -133,13 +133,12 @@ impl Shared {
         }
     }
 
-    /// Whether the run was ended by a signal.
-    pub(crate) fn was_signalled(&self) -> bool {
-        matches!(
-            &*lock(&self.stop),
-            Some(Stop::Failed(error))
-                if matches!(error.kind(), RunErrorKind::Interrupted | RunErrorKind::Terminated)
-        )
+    /// The sort of error that stops the run, if one does.
+    pub(crate) fn stop_kind(&self) -> Option<RunErrorKind> {
+        match &*lock(&self.stop) {
+            Some(Stop::Failed(error)) => Some(error.kind()),
+            _ => None,
+        }
     }
 
     // Flow control: for each edge and each worker of this process that sends over it, the number

@@ -12,8 +12,6 @@
 //! the workers, call [`Control::close`], drop timely's guard. The guard waits for threads that only
 //! [`Control::close`] releases.
 
-#![allow(dead_code, unused_imports)]
-
 mod accept;
 mod connect;
 mod control;

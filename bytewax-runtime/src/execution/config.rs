@@ -85,7 +85,7 @@ impl ClusterConfig {
         self
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             clock: self.clock.clone(),
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),

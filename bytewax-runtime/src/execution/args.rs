@@ -1,0 +1,283 @@
+//! The flags and subcommands that a program of the user takes.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, FromArgMatches, Subcommand};
+
+use super::render::GraphFormat;
+
+/// How a flow is run: flags and subcommands for a program's own command line.
+///
+/// A program without arguments of its own calls [`run`](crate::run). A program with arguments
+/// flattens this into its parser, describes the flow, and calls [`execute`](Self::execute).
+///
+/// | flag | environment variable | default | meaning |
+/// | --- | --- | --- | --- |
+/// | `-w`, `--workers-per-process N` | `BYTEWAX_WORKERS_PER_PROCESS` | 1 | worker threads in each process |
+/// | `-p`, `--processes N` | `BYTEWAX_PROCESSES` | | start this many processes on this machine |
+/// | `-i`, `--process-id I` | `BYTEWAX_PROCESS_ID` | | which process of `--addresses` this one is, from 0 |
+/// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of every process, joined with `;` |
+/// | `-s`, `--snapshot-interval SECONDS` | `BYTEWAX_SNAPSHOT_INTERVAL` | 10 | length of an epoch |
+/// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
+///
+/// A flag goes before its variable, and the variable before the default.
+///
+/// Two subcommands may follow: `run`, which is meant when there is none, and
+/// `graph [--format mermaid|dot|json]`, which draws the flow and runs nothing. The flags may stand
+/// before or behind them. A positional argument of the program that is spelled like a subcommand
+/// needs a path (`./run`), and a parser with subcommands of its own flattens `RunArgs` into one of
+/// them.
+///
+/// # Kubernetes
+///
+/// Without `--process-id`, the number in `BYTEWAX_POD_NAME` behind `BYTEWAX_STATEFULSET_NAME` and
+/// `-` is taken. With an id and without `--addresses`, they are read from the file that
+/// `BYTEWAX_HOSTFILE_PATH` names: one on a line; blank lines are skipped.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::RunArgs;
+/// use clap::Parser;
+///
+/// /// Counts words.
+/// #[derive(Parser)]
+/// struct Args {
+///     /// Text file to count.
+///     file: std::path::PathBuf,
+///     #[command(flatten)]
+///     run: RunArgs,
+/// }
+///
+/// let args = Args::try_parse_from(["wordcount", "book.txt", "-w", "4"]).unwrap();
+/// assert_eq!(args.file.to_str(), Some("book.txt"));
+/// assert!(Args::try_parse_from(["wordcount", "book.txt", "graph", "--format", "dot"]).is_ok());
+/// assert!(Args::try_parse_from(["wordcount", "book.txt", "-w", "0"]).is_err());
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RunArgs {
+    flags: Flags,
+}
+
+impl RunArgs {
+    pub(crate) fn flags(&self) -> &Flags {
+        &self.flags
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        self.flags.command.clone().unwrap_or(Command::Run)
+    }
+}
+
+// By hand, because a derived impl would put the doc comment of `RunArgs` in the place of the
+// program's own description.
+impl Args for RunArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        Flags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Flags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for RunArgs {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Flags::from_arg_matches(matches).map(|flags| Self { flags })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        self.flags.update_from_arg_matches(matches)
+    }
+}
+
+// No doc comment here: it would become the description of the program. The ids have a prefix
+// because they share one space with the fields of the user's parser.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Run options")]
+#[group(skip)]
+pub(crate) struct Flags {
+    /// Worker threads in each process
+    #[arg(
+        id = "bytewax-workers-per-process",
+        short = 'w',
+        long = "workers-per-process",
+        value_name = "N",
+        env = "BYTEWAX_WORKERS_PER_PROCESS",
+        default_value = "1",
+        value_parser = at_least_one,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) workers: usize,
+
+    /// Start this many processes on this machine
+    #[arg(
+        id = "bytewax-processes",
+        short = 'p',
+        long = "processes",
+        value_name = "N",
+        env = "BYTEWAX_PROCESSES",
+        value_parser = at_least_one,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) processes: Option<usize>,
+
+    /// Which process of `--addresses` this one is, from 0
+    #[arg(
+        id = "bytewax-process-id",
+        short = 'i',
+        long = "process-id",
+        value_name = "I",
+        env = "BYTEWAX_PROCESS_ID",
+        value_parser = process_id,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) process_id: Option<usize>,
+
+    /// `host:port` of every process, joined with `;`
+    #[arg(
+        id = "bytewax-addresses",
+        short = 'a',
+        long = "addresses",
+        value_name = "LIST",
+        env = "BYTEWAX_ADDRESSES",
+        global = true
+    )]
+    pub(crate) addresses: Option<Addresses>,
+
+    /// Length of an epoch, in whole seconds
+    #[arg(
+        id = "bytewax-snapshot-interval",
+        short = 's',
+        long = "snapshot-interval",
+        value_name = "SECONDS",
+        env = "BYTEWAX_SNAPSHOT_INTERVAL",
+        default_value = "10",
+        value_parser = whole_seconds,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) snapshot_interval: Duration,
+
+    /// How long to wait for the other processes at the start, in whole seconds
+    #[arg(
+        id = "bytewax-connect-timeout",
+        long = "connect-timeout",
+        value_name = "SECONDS",
+        env = "BYTEWAX_CONNECT_TIMEOUT",
+        default_value = "60",
+        value_parser = whole_seconds,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) connect_timeout: Duration,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+// What the program is to do with its flow. No doc comment here either.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Run the flow; this is meant when no command is given
+    Run,
+    /// Draw the flow, and run nothing
+    Graph {
+        /// The language of the drawing
+        #[arg(
+            id = "bytewax-format",
+            long = "format",
+            value_name = "FORMAT",
+            value_enum,
+            default_value_t
+        )]
+        format: GraphFormat,
+    },
+}
+
+/// The addresses of all processes of a cluster; each is `host:port` with a port from 1 up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses(Vec<String>);
+
+impl Addresses {
+    /// Checks a list of addresses. Spaces around an address do not count.
+    pub(crate) fn new<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let mut checked: Vec<String> = Vec::new();
+        for address in addresses {
+            let address = address.trim();
+            check_address(address)?;
+            if checked.iter().any(|earlier| earlier == address) {
+                return Err(format!(
+                    "`{address}` is there twice; every process needs an address of its own"
+                ));
+            }
+            checked.push(address.to_owned());
+        }
+        Ok(Self(checked))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl FromStr for Addresses {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        Self::new(list.split(';'))
+    }
+}
+
+fn check_address(address: &str) -> Result<(), String> {
+    if address.is_empty() {
+        return Err(
+            "an address is empty; give `host:port` for every process, joined with `;`".to_owned(),
+        );
+    }
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err(format!("`{address}` has no port; write `{address}:2101`"));
+    };
+    if host.is_empty() {
+        return Err(format!("`{address}` has no host; write `localhost:{port}`"));
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return Err(format!(
+            "`{address}` has several `:`; write an IPv6 address in brackets, `[::1]:2101`, and \
+             join addresses with `;`"
+        ));
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err(format!(
+            "`{port}` in `{address}` is not a port; give a number from 1 to 65535"
+        )),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("give 1 or more".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("give a whole number, 1 or more".to_owned()),
+    }
+}
+
+fn process_id(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
+fn whole_seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .map(Duration::from_secs)
+        .map_err(|_| "give whole seconds, 0 or more, such as `10`".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

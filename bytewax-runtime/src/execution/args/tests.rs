@@ -1,0 +1,185 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser};
+
+use super::*;
+
+// A parser of a user, with names that are also ours. It has no description of its own.
+#[derive(Debug, Parser)]
+struct Program {
+    /// Text file to count.
+    file: PathBuf,
+    #[arg(long)]
+    workers: Option<String>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+fn parse(line: &str) -> Result<Program, clap::Error> {
+    Program::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Program::command().debug_assert();
+}
+
+#[test]
+fn the_flags_fit_a_parser_of_the_user() {
+    let program = parse("wordcount FILE --workers many -w 4").unwrap();
+    assert_eq!(program.file.to_str(), Some("FILE"));
+    assert_eq!(program.workers.as_deref(), Some("many"));
+    assert_eq!(program.run.flags.workers, 4);
+    assert_eq!(program.run.flags.processes, None);
+    assert_eq!(program.run.flags.snapshot_interval, Duration::from_secs(10));
+    assert_eq!(program.run.flags.connect_timeout, Duration::from_secs(60));
+    assert_eq!(program.run.command(), Command::Run);
+}
+
+#[test]
+fn a_subcommand_follows_the_users_arguments() {
+    let graph = |format| Command::Graph { format };
+    let cases = [
+        ("wordcount FILE", Command::Run),
+        ("wordcount FILE run", Command::Run),
+        ("wordcount FILE graph", graph(GraphFormat::Mermaid)),
+        ("wordcount FILE graph --format dot", graph(GraphFormat::Dot)),
+        (
+            "wordcount FILE graph --format json",
+            graph(GraphFormat::Json),
+        ),
+        (
+            "wordcount FILE -w 4 graph --format mermaid",
+            graph(GraphFormat::Mermaid),
+        ),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(parse(line).unwrap().run.command(), expected, "{line}");
+    }
+}
+
+#[test]
+fn flags_stand_before_or_behind_the_subcommand() {
+    let before_and_behind = [
+        "wordcount FILE -w 3 -s 0 --connect-timeout 5",
+        "wordcount FILE -w 3 run -s 0 --connect-timeout 5",
+        "wordcount -w3 FILE run --snapshot-interval=0 --connect-timeout 5",
+        "wordcount FILE run -w 3 -s 0 --connect-timeout 5",
+    ];
+    for line in before_and_behind {
+        let flags = parse(line).unwrap().run.flags;
+        assert_eq!(flags.workers, 3, "{line}");
+        assert_eq!(flags.snapshot_interval, Duration::ZERO, "{line}");
+        assert_eq!(flags.connect_timeout, Duration::from_secs(5), "{line}");
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_a_usage_error() {
+    let cases = [
+        (
+            "-w 0",
+            "invalid value '0' for '--workers-per-process <N>': give 1 or more",
+        ),
+        (
+            "-w x",
+            "invalid value 'x' for '--workers-per-process <N>': give a whole number, 1 or more",
+        ),
+        (
+            "-w -1",
+            "invalid value '-1' for '--workers-per-process <N>': give a whole number",
+        ),
+        (
+            "-p 0",
+            "invalid value '0' for '--processes <N>': give 1 or more",
+        ),
+        (
+            "-i -1",
+            "invalid value '-1' for '--process-id <I>': give a whole number, 0 or more",
+        ),
+        (
+            "-s 1.5",
+            "invalid value '1.5' for '--snapshot-interval <SECONDS>': give whole seconds",
+        ),
+        (
+            "-s -1",
+            "invalid value '-1' for '--snapshot-interval <SECONDS>': give whole seconds",
+        ),
+        (
+            "-s -0.5",
+            "invalid value '-0.5' for '--snapshot-interval <SECONDS>': give whole seconds",
+        ),
+        (
+            "--connect-timeout 1m",
+            "invalid value '1m' for '--connect-timeout <SECONDS>'",
+        ),
+        (
+            "-a localhost",
+            "'--addresses <LIST>': `localhost` has no port; write `localhost:2101`",
+        ),
+        (
+            "-a= -i 0",
+            "'--addresses <LIST>': an address is empty; give `host:port`",
+        ),
+        ("-a a:1;;b:2", "an address is empty"),
+        ("-a a:1;", "an address is empty"),
+        ("-a :2101", "`:2101` has no host; write `localhost:2101`"),
+        (
+            "-a a:b",
+            "`b` in `a:b` is not a port; give a number from 1 to 65535",
+        ),
+        ("-a a:", "`` in `a:` is not a port"),
+        ("-a a:0", "`0` in `a:0` is not a port"),
+        ("-a a:65536", "`65536` in `a:65536` is not a port"),
+        ("-a a:1,b:2", "`a:1,b:2` has several `:`"),
+        (
+            "-a ::1:2101",
+            "`::1:2101` has several `:`; write an IPv6 address in brackets",
+        ),
+        ("-a a:1;b:2;a:1", "`a:1` is there twice"),
+        (
+            "graph --format svg",
+            "invalid value 'svg' for '--format <FORMAT>'",
+        ),
+        ("recovery", "unexpected argument 'recovery'"),
+    ];
+    for (flags, expected) in cases {
+        let error = parse(&format!("wordcount FILE {flags}")).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{flags}");
+        let text = error.to_string();
+        assert!(
+            text.contains(expected),
+            "{flags}\nexpected {expected}\nfound {text}"
+        );
+    }
+}
+
+#[test]
+fn addresses_are_names_ipv4_or_ipv6_with_a_port() {
+    let addresses: Addresses = "localhost:1; 10.0.0.7:2101 ;[::1]:65535".parse().unwrap();
+    assert_eq!(
+        addresses.as_slice(),
+        ["localhost:1", "10.0.0.7:2101", "[::1]:65535"]
+    );
+}
+
+#[test]
+fn help_names_the_variables_and_leaves_the_program_its_description() {
+    let bare = Program::command().render_long_help().to_string();
+    assert!(bare.starts_with("Usage: "), "{bare}");
+    for variable in [
+        "BYTEWAX_WORKERS_PER_PROCESS",
+        "BYTEWAX_PROCESSES",
+        "BYTEWAX_PROCESS_ID",
+        "BYTEWAX_ADDRESSES",
+        "BYTEWAX_SNAPSHOT_INTERVAL",
+        "BYTEWAX_CONNECT_TIMEOUT",
+    ] {
+        assert!(
+            bare.contains(&format!("[env: {variable}=")),
+            "{variable} in {bare}"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Runs of several processes.
+
+use std::sync::Arc;
+
+use super::plan::{ClusterPart, ClusterPlan};
+use super::signals::SignalGuard;
+use crate::error::{RunError, RunErrorKind};
+use crate::flow::Dataflow;
+use crate::worker::{
+    Child, ClusterPlace, Peers, Settings, Shared, SpawnOutcome, StopReason, child, network_error,
+    run_cluster, spawn_processes,
+};
+
+/// How a run of several processes ended for one of them, other than well.
+pub(crate) struct Ended {
+    pub(crate) error: RunError,
+    /// The exit code, where it does not follow from the error.
+    pub(crate) code: Option<u8>,
+    /// Whether another process of this machine tells it already.
+    pub(crate) told: bool,
+}
+
+impl From<RunError> for Ended {
+    fn from(error: RunError) -> Self {
+        Self {
+            error,
+            code: None,
+            told: false,
+        }
+    }
+}
+
+impl ClusterPlan {
+    /// Does the part of this process, until the run ends. The flow has been checked.
+    pub(crate) fn run(&self, flow: &Dataflow, settings: Settings) -> Result<(), Ended> {
+        match &self.part {
+            ClusterPart::Member { process, addresses } => {
+                let place = self.place(Peers {
+                    index: *process,
+                    addresses: addresses.clone(),
+                });
+                let shared = Arc::new(Shared::new(settings, place.workers()));
+                let _signals = SignalGuard::listen(&shared)?;
+                Ok(run_cluster(flow.graph(), &shared, place)?)
+            }
+            ClusterPart::Spawner { processes } => match child() {
+                Some(child) => self.be_child(flow, settings, child.map_err(network_error)?),
+                None => be_parent(*processes, settings),
+            },
+        }
+    }
+
+    fn place(&self, peers: Peers) -> ClusterPlace {
+        ClusterPlace {
+            peers,
+            listener: None,
+            workers_per_process: self.workers,
+            connect_timeout: self.connect_timeout,
+        }
+    }
+
+    /// The life of a process that another one on this machine has started.
+    fn be_child(&self, flow: &Dataflow, settings: Settings, child: Child) -> Result<(), Ended> {
+        let place = ClusterPlace {
+            listener: Some(child.listener),
+            ..self.place(child.peers)
+        };
+        let shared = Arc::new(Shared::new(settings, place.workers()));
+        let _signals = SignalGuard::listen(&shared)?;
+        let (stopped, orphaned) = (Arc::clone(&shared), Arc::clone(&shared));
+        let on_stop = move |reason| {
+            let terminated = RunErrorKind::Terminated;
+            stopped.fail(match reason {
+                StopReason::Terminated => RunError::new(terminated, "stopped by SIGTERM"),
+                _ => interrupted(),
+            });
+        };
+        let on_parent_lost = move || {
+            let text = "the process that started this one is gone, so it ends too";
+            orphaned.fail(RunError::new(RunErrorKind::Peer, text));
+        };
+        child.link.watch(on_stop, on_parent_lost).map_err(network_error)?;
+        run_cluster(flow.graph(), &shared, place).map_err(|error| {
+            use RunErrorKind::{Interrupted, Peer, Terminated};
+            // The parent, or the process that failed first, writes to the same terminal.
+            let told = matches!(error.kind(), Interrupted | Peer | Terminated);
+            Ended {
+                told,
+                ..Ended::from(error)
+            }
+        })
+    }
+}
+
+fn interrupted() -> RunError {
+    RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)")
+}
+
+/// The life of a process that only starts others and waits for them.
+fn be_parent(processes: usize, settings: Settings) -> Result<(), Ended> {
+    let shared = Arc::new(Shared::new(settings, 0..0));
+    let _signals = SignalGuard::listen(&shared)?;
+    let stopping = || {
+        Some(match shared.stop_kind()? {
+            RunErrorKind::Terminated => StopReason::Terminated,
+            _ => StopReason::Interrupted,
+        })
+    };
+    match spawn_processes(processes, &stopping).map_err(network_error)? {
+        SpawnOutcome::Finished => Ok(()),
+        SpawnOutcome::Stopped(_) => Err(shared.outcome().err().unwrap_or_else(interrupted).into()),
+        SpawnOutcome::Failed { text, code } => Err(Ended {
+            error: RunError::new(RunErrorKind::Peer, text),
+            code: Some(code),
+            told: false,
+        }),
+    }
+}

@@ -1,0 +1,213 @@
+//! Running a flow by the command line of the user's program.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::iter;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use super::args::{Command, RunArgs};
+use super::cluster::Ended;
+use super::config::ClusterConfig;
+use super::plan::{Processes, RunPlan};
+use super::render::GraphFormat;
+use super::signals::SignalGuard;
+use crate::error::{RunError, RunErrorKind};
+use crate::flow::Dataflow;
+use crate::worker::{Shared, run_here, run_threads};
+
+/// Runs a flow as the command line of the program says, and gives the program's exit code.
+///
+/// This is the whole `main` of a program that takes no arguments of its own. The flags and
+/// subcommands are those of [`RunArgs`]; the exit codes are told at [`RunArgs::execute`].
+///
+/// # Examples
+///
+/// ```
+/// use std::process::ExitCode;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::TestingSource;
+///
+/// fn main() -> ExitCode {
+///     bytewax_runtime::run(Dataflow::build("hello", |flow| {
+///         let words = flow.input(TestingSource::new(["hello", "world"])).named("words");
+///         words.inspect(|word| println!("{word}"));
+///     }))
+/// }
+/// ```
+#[must_use = "it is the exit code of the process: give it back from `main`"]
+pub fn run(flow: Dataflow) -> ExitCode {
+    run_from(flow, std::env::args_os().skip(1))
+}
+
+/// Runs a flow as these arguments say, and gives the program's exit code.
+///
+/// The arguments are those of [`RunArgs`], without the name of the program. It serves programs
+/// that take the command line apart by themselves.
+///
+/// # Examples
+///
+/// ```
+/// use std::process::ExitCode;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, TestingSource};
+///
+/// let out = TestingSink::new();
+/// let flow = Dataflow::build("doubles", |flow| {
+///     let numbers = flow.input(TestingSource::new(vec![1, 2, 3])).named("numbers");
+///     numbers.map(|n| 2 * n).output(out.clone()).named("out");
+/// });
+/// assert_eq!(bytewax_runtime::run_from(flow.clone(), ["-w", "2"]), ExitCode::SUCCESS);
+/// assert_eq!(out.sorted(), [2, 4, 6]);
+///
+/// assert_eq!(bytewax_runtime::run_from(flow, ["-w", "0"]), ExitCode::from(2));
+/// ```
+#[must_use = "it is the exit code of the process: give it back from `main`"]
+pub fn run_from(
+    flow: Dataflow,
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> ExitCode {
+    let program = std::env::args_os()
+        .next()
+        .unwrap_or_else(|| flow.name().into());
+    let args = iter::once(program).chain(args.into_iter().map(Into::into));
+    let mut command = Cli::command().about(format!("Runs the dataflow `{}`", flow.name()));
+    let parsed = command
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command)));
+    match parsed {
+        Ok(cli) => cli
+            .run
+            .execute_or(&flow, |error| error.format(&mut command)),
+        Err(error) => tell_usage(&error),
+    }
+}
+
+// No doc comment: the description is made from the name of the flow.
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl RunArgs {
+    /// Does what the arguments say with the flow, and gives the program's exit code.
+    ///
+    /// An error is told on standard error, once, with its causes. The exit code is
+    ///
+    /// | code | when |
+    /// | --- | --- |
+    /// | 0 | the input ended, or a source asked for an abort |
+    /// | 1 | the run failed, or the flow has defects |
+    /// | 2 | the arguments or the environment make no sense |
+    /// | 130 | the run was stopped by SIGINT (Ctrl-C) |
+    /// | 143 | the run was stopped by SIGTERM |
+    ///
+    /// While the flow runs, both signals stop all workers after the batch they are working on; no
+    /// last snapshot is taken. A second SIGINT ends the process at once. After the run the signals
+    /// end the process, as they do by default; a handler that the program had set before is not
+    /// taken away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::ExitCode;
+    /// use bytewax_runtime::RunArgs;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    /// use clap::Parser;
+    ///
+    /// #[derive(Parser)]
+    /// struct Args {
+    ///     last: u32,
+    ///     #[command(flatten)]
+    ///     run: RunArgs,
+    /// }
+    ///
+    /// let args = Args::try_parse_from(["numbers", "3", "-w", "2"]).unwrap();
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("numbers", |flow| {
+    ///     let numbers = flow.input(TestingSource::new(1..=args.last)).named("numbers");
+    ///     numbers.output(out.clone()).named("out");
+    /// });
+    /// assert_eq!(args.run.execute(flow), ExitCode::SUCCESS);
+    /// assert_eq!(out.sorted(), [1, 2, 3]);
+    /// ```
+    #[must_use = "it is the exit code of the process: give it back from `main`"]
+    pub fn execute(self, flow: Dataflow) -> ExitCode {
+        self.execute_or(&flow, |error| error)
+    }
+
+    fn execute_or(
+        &self,
+        flow: &Dataflow,
+        format: impl FnOnce(clap::Error) -> clap::Error,
+    ) -> ExitCode {
+        let ended = match self.command() {
+            Command::Graph { format } => draw(flow, format).map_err(Ended::from),
+            Command::Run => match self.flags().plan(&|name| std::env::var(name).ok()) {
+                Ok(plan) => run_plan(flow, &plan),
+                Err(error) => return tell_usage(&format(error)),
+            },
+        };
+        match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Ended { error, code, told }) => {
+                if !told {
+                    // Without standard error there is nobody to tell.
+                    let _ = writeln!(io::stderr(), "error: {}", error.report());
+                }
+                code.map_or_else(|| exit_code(error.kind()), ExitCode::from)
+            }
+        }
+    }
+}
+
+fn tell_usage(error: &clap::Error) -> ExitCode {
+    // Help and versions are such errors too; they have the code 0.
+    let _ = error.print();
+    if !error.to_string().ends_with('\n') {
+        let _ = writeln!(io::stderr());
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn exit_code(kind: RunErrorKind) -> ExitCode {
+    match kind {
+        RunErrorKind::Interrupted => ExitCode::from(130),
+        RunErrorKind::Terminated => ExitCode::from(143),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Draws the flow, also one with defects, which are told then.
+fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
+    match writeln!(io::stdout(), "{}", flow.render(format)) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let text = "the drawing could not be written to standard output";
+            return Err(RunError::new(RunErrorKind::Config, text).caused_by(error));
+        }
+        _ => {}
+    }
+    Ok(flow.check()?)
+}
+
+fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
+    flow.check().map_err(RunError::from)?;
+    let settings = ClusterConfig::new()
+        .epoch_interval(plan.epoch_interval)
+        .settings();
+    match &plan.processes {
+        Processes::Cluster(cluster) => cluster.run(flow, settings),
+        Processes::Alone => {
+            let shared = Arc::new(Shared::new(settings, 0..plan.workers));
+            let _signals = SignalGuard::listen(&shared)?;
+            Ok(match plan.workers {
+                1 => run_here(flow.graph(), &shared)?,
+                workers => run_threads(flow.graph(), &shared, workers)?,
+            })
+        }
+    }
+}

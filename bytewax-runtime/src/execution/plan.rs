@@ -1,0 +1,194 @@
+//! What the flags and the environment add up to.
+
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+
+use super::args::{Addresses, Flags};
+
+/// Reads an environment variable. Tests give their own.
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// A checked way to run a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunPlan {
+    /// Worker threads in each process.
+    pub(crate) workers: usize,
+    pub(crate) epoch_interval: Duration,
+    pub(crate) processes: Processes,
+}
+
+/// Which processes run the flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Processes {
+    /// This process alone; nothing goes over the network.
+    Alone,
+    Cluster(ClusterPlan),
+}
+
+/// What this process does in a run of several processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClusterPlan {
+    /// Worker threads in each process.
+    pub(crate) workers: usize,
+    /// How long to wait for the other processes at the start.
+    pub(crate) connect_timeout: Duration,
+    pub(crate) part: ClusterPart,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ClusterPart {
+    /// It starts this many processes on this machine, at least two, and has no workers itself.
+    Spawner { processes: usize },
+    /// It is one of the processes.
+    Member {
+        process: usize,
+        /// Of all processes, this one included; at least two.
+        addresses: Vec<String>,
+    },
+}
+
+impl Flags {
+    /// Checks that the flags fit together, and adds what the environment says beside them.
+    pub(crate) fn plan(&self, env: Env<'_>) -> Result<RunPlan, clap::Error> {
+        let processes = match self.part(env)? {
+            Some(part) => Processes::Cluster(ClusterPlan {
+                workers: self.workers,
+                connect_timeout: self.connect_timeout,
+                part,
+            }),
+            None => Processes::Alone,
+        };
+        Ok(RunPlan {
+            workers: self.workers,
+            epoch_interval: self.snapshot_interval,
+            processes,
+        })
+    }
+
+    /// The part of this process among several; `None` if it is alone.
+    fn part(&self, env: Env<'_>) -> Result<Option<ClusterPart>, clap::Error> {
+        if let Some(processes) = self.processes {
+            let other = match (&self.addresses, self.process_id) {
+                (Some(_), _) => "`--addresses` (BYTEWAX_ADDRESSES)",
+                (None, Some(_)) => "`--process-id` (BYTEWAX_PROCESS_ID)",
+                (None, None) if processes == 1 => return Ok(None),
+                (None, None) => return Ok(Some(ClusterPart::Spawner { processes })),
+            };
+            let text = format!(
+                "`--processes` (BYTEWAX_PROCESSES) cannot be used with {other}: it starts all \
+                 processes on this machine by itself; leave one of the two away"
+            );
+            return Err(usage(ErrorKind::ArgumentConflict, text));
+        }
+
+        let process = match self.process_id {
+            Some(process) => Some(process),
+            None => process_of_pod(env)?,
+        };
+        let addresses = match (&self.addresses, process) {
+            (Some(addresses), _) => Some(addresses.clone()),
+            (None, Some(_)) => addresses_of_hostfile(env)?,
+            (None, None) => return Ok(None),
+        };
+        match (process, addresses) {
+            (Some(process), Some(addresses)) => self.member(process, &addresses),
+            (None, Some(addresses)) if addresses.as_slice().len() == 1 => Ok(None),
+            (None, Some(addresses)) => {
+                let count = addresses.as_slice().len();
+                let text = format!(
+                    "`--addresses` names {count} processes, but not which of them this is; give \
+                     `--process-id` (BYTEWAX_PROCESS_ID), from 0 to {}",
+                    count - 1
+                );
+                Err(usage(ErrorKind::MissingRequiredArgument, text))
+            }
+            (_, None) => {
+                let text = "`--process-id` is given without `--addresses` (BYTEWAX_ADDRESSES); \
+                            give `host:port` of every process, joined with `;`, or name a file of \
+                            them, one on a line, in BYTEWAX_HOSTFILE_PATH";
+                Err(usage(ErrorKind::MissingRequiredArgument, text))
+            }
+        }
+    }
+
+    fn member(
+        &self,
+        process: usize,
+        addresses: &Addresses,
+    ) -> Result<Option<ClusterPart>, clap::Error> {
+        let addresses = addresses.as_slice();
+        if process >= addresses.len() {
+            let text = format!(
+                "`--process-id` is {process}, but `--addresses` names {} process{}; the first id \
+                 is 0 and the last is {}",
+                addresses.len(),
+                if addresses.len() == 1 { "" } else { "es" },
+                addresses.len() - 1
+            );
+            return Err(usage(ErrorKind::ValueValidation, text));
+        }
+        if addresses.len() == 1 {
+            return Ok(None);
+        }
+        Ok(Some(ClusterPart::Member {
+            process,
+            addresses: addresses.to_vec(),
+        }))
+    }
+}
+
+/// The process id from the name of a pod of a StatefulSet: what follows the set's name and `-`.
+fn process_of_pod(env: Env<'_>) -> Result<Option<usize>, clap::Error> {
+    let (Some(pod), Some(set)) = (env("BYTEWAX_POD_NAME"), env("BYTEWAX_STATEFULSET_NAME")) else {
+        return Ok(None);
+    };
+    let process = pod
+        .strip_prefix(&set)
+        .and_then(|rest| rest.strip_prefix('-'));
+    match process.map(str::parse) {
+        Some(Ok(process)) => Ok(Some(process)),
+        _ => {
+            let text = format!(
+                "BYTEWAX_POD_NAME is `{pod}`, which is not `{set}-` (BYTEWAX_STATEFULSET_NAME and \
+                 `-`) with a number behind it; mend the variables, or give `--process-id`"
+            );
+            Err(usage(ErrorKind::ValueValidation, text))
+        }
+    }
+}
+
+/// The addresses from the file that the environment names, if it names one.
+fn addresses_of_hostfile(env: Env<'_>) -> Result<Option<Addresses>, clap::Error> {
+    let Some(path) = env("BYTEWAX_HOSTFILE_PATH") else {
+        return Ok(None);
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text =
+            format!("cannot read `{path}`, the file that BYTEWAX_HOSTFILE_PATH names: {error}");
+        usage(ErrorKind::Io, text)
+    })?;
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    if lines.is_empty() {
+        let text = format!(
+            "`{path}`, the file that BYTEWAX_HOSTFILE_PATH names, has no addresses; write \
+             `host:port` of every process, one on a line"
+        );
+        return Err(usage(ErrorKind::ValueValidation, text));
+    }
+    let addresses = Addresses::new(lines).map_err(|error| {
+        let text = format!("in `{path}`, the file that BYTEWAX_HOSTFILE_PATH names: {error}");
+        usage(ErrorKind::ValueValidation, text)
+    })?;
+    Ok(Some(addresses))
+}
+
+fn usage(kind: ErrorKind, text: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(kind, text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::Write;
+
+use clap::Parser;
+
+use super::*;
+use crate::execution::RunArgs;
+
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What flags and environment, both as words, add up to. `FILE` in a value is the path of a file
+/// with the addresses `a:1` and `b:2`.
+fn plan(flags: &str, env: &str) -> Result<RunPlan, String> {
+    let mut hosts = tempfile::NamedTempFile::new().unwrap();
+    write!(hosts, "a:1\n\n  b:2  \n").unwrap();
+    let path = hosts.path().to_str().unwrap();
+    let cli = Cli::try_parse_from(std::iter::once("program").chain(flags.split_whitespace()))
+        .map_err(|error| error.to_string())?;
+    let variable = |name: &str| {
+        let mut variables = env
+            .split(", ")
+            .filter_map(|variable| variable.split_once('='));
+        variables
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value.replace("FILE", path))
+    };
+    cli.run.flags().plan(&variable).map_err(|error| {
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    })
+}
+
+fn member(process: usize, addresses: &[&str]) -> Option<ClusterPart> {
+    Some(ClusterPart::Member {
+        process,
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+    })
+}
+
+const POD: &str = "BYTEWAX_POD_NAME=stateful_set-0, BYTEWAX_STATEFULSET_NAME=stateful_set";
+
+#[test]
+fn the_part_of_this_process() {
+    let spawner = |processes| Some(ClusterPart::Spawner { processes });
+    let pod_and_file = format!("{POD}, BYTEWAX_HOSTFILE_PATH=FILE");
+    let cases = [
+        ("", "", None),
+        ("-w 4", "", None),
+        ("-p 1", "", None),
+        ("-p 2", "", spawner(2)),
+        // One address without an id is a cluster of this process.
+        ("-a localhost:2101", "", None),
+        ("-a localhost:2101 -i 0", "", None),
+        ("-a a:1;b:2 -i 0", "", member(0, &["a:1", "b:2"])),
+        ("-a a:1;b:2 -i 1", "", member(1, &["a:1", "b:2"])),
+        (
+            "-i 1",
+            "BYTEWAX_HOSTFILE_PATH=FILE",
+            member(1, &["a:1", "b:2"]),
+        ),
+        // The file is asked for only when there is an id.
+        ("", "BYTEWAX_HOSTFILE_PATH=/nowhere", None),
+        (
+            "-a a:1;b:2;c:3 -i 2",
+            "BYTEWAX_HOSTFILE_PATH=FILE",
+            member(2, &["a:1", "b:2", "c:3"]),
+        ),
+        ("", &pod_and_file, member(0, &["a:1", "b:2"])),
+        ("-i 1", &pod_and_file, member(1, &["a:1", "b:2"])),
+        ("-a a:1;c:2", POD, member(0, &["a:1", "c:2"])),
+        ("", "BYTEWAX_POD_NAME=stateful_set-0", None),
+        ("", "BYTEWAX_STATEFULSET_NAME=stateful_set", None),
+        ("-p 2", &pod_and_file, spawner(2)),
+    ];
+    for (flags, env, expected) in cases {
+        let plan = plan(flags, env).unwrap_or_else(|error| panic!("{flags} / {env}: {error}"));
+        let part = match plan.processes {
+            Processes::Alone => None,
+            Processes::Cluster(cluster) => Some(cluster.part),
+        };
+        assert_eq!(part, expected, "{flags} / {env}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_a_usage_error() {
+    let cases = [
+        (
+            "-p 2 -a a:1",
+            "",
+            "`--processes` (BYTEWAX_PROCESSES) cannot be used with `--addresses`",
+        ),
+        (
+            "-p 2 -i 0",
+            "",
+            "`--processes` (BYTEWAX_PROCESSES) cannot be used with `--process-id`",
+        ),
+        ("-p 1 -a a:1;b:2 -i 0", "", "leave one of the two away"),
+        (
+            "-a a:1;b:2 -i 2",
+            "",
+            "`--process-id` is 2, but `--addresses` names 2 processes",
+        ),
+        (
+            "-a a:1 -i 1",
+            "",
+            "names 1 process; the first id is 0 and the last is 0",
+        ),
+        (
+            "-i 0",
+            "",
+            "`--process-id` is given without `--addresses` (BYTEWAX_ADDRESSES); give",
+        ),
+        ("", POD, "`--process-id` is given without `--addresses`"),
+        (
+            "-a a:1;b:2",
+            "",
+            "give `--process-id` (BYTEWAX_PROCESS_ID), from 0 to 1",
+        ),
+        ("-i 2", "BYTEWAX_HOSTFILE_PATH=FILE", "`--process-id` is 2"),
+        (
+            "-i 0",
+            "BYTEWAX_HOSTFILE_PATH=/nowhere",
+            "cannot read `/nowhere`",
+        ),
+        (
+            "-i 0",
+            "BYTEWAX_HOSTFILE_PATH=/dev/null",
+            "has no addresses; write `host:port`",
+        ),
+        (
+            "-i 0",
+            "BYTEWAX_HOSTFILE_PATH=/etc/passwd",
+            "in `/etc/passwd`",
+        ),
+        (
+            "",
+            "BYTEWAX_POD_NAME=other-0, BYTEWAX_STATEFULSET_NAME=set",
+            "BYTEWAX_POD_NAME is `other-0`, which is not `set-`",
+        ),
+        (
+            "",
+            "BYTEWAX_POD_NAME=set-x, BYTEWAX_STATEFULSET_NAME=set",
+            "mend the variables, or give `--process-id`",
+        ),
+    ];
+    for (flags, env, expected) in cases {
+        let error = plan(flags, env).unwrap_err();
+        assert!(error.starts_with("error: "), "{flags} / {env}: {error}");
+        assert!(
+            error.contains(expected),
+            "{flags} / {env}\nexpected {expected}\nfound {error}"
+        );
+    }
+}
+
+#[test]
+fn the_settings_reach_the_plan() {
+    let alone = plan("-w 3 -s 0", "").unwrap();
+    assert_eq!((alone.workers, alone.epoch_interval), (3, Duration::ZERO));
+
+    let plan = plan("-w 3 -a a:1;b:2 -i 1 --connect-timeout 7", "").unwrap();
+    assert_eq!(plan.epoch_interval, Duration::from_secs(10));
+    let Processes::Cluster(cluster) = plan.processes else {
+        panic!("it is one of two processes");
+    };
+    assert_eq!(cluster.workers, 3);
+    assert_eq!(cluster.connect_timeout, Duration::from_secs(7));
+}

@@ -1,0 +1,98 @@
+//! Graphviz.
+
+use super::{edges, local_id};
+use crate::flow::{StepInfo, StepKind};
+
+pub(super) fn render(flow: &str, steps: &[StepInfo]) -> String {
+    let mut lines = vec![
+        format!("digraph {} {{", quote(flow)),
+        format!("    label={};", quote(&format!("{flow} (Dataflow)"))),
+    ];
+    let mut root = Scope::default();
+    for (index, step) in steps.iter().enumerate() {
+        let scopes = local_id(flow, step).split('.');
+        root.insert(&scopes.collect::<Vec<_>>(), index);
+    }
+    root.write(&mut lines, "    ", "", steps);
+    for (index, step) in steps.iter().enumerate() {
+        for (from, output) in edges(steps, step) {
+            lines.push(format!(
+                "    n{from} -> n{index} [label={}];",
+                quote(output)
+            ));
+        }
+    }
+    lines.push("}".to_owned());
+    lines.join("\n")
+}
+
+/// Steps and scopes inside a scope, in the order of their first steps.
+#[derive(Default)]
+struct Scope<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+enum Part<'a> {
+    /// A step's position, and the last part of its id.
+    Step(usize, &'a str),
+    Scope(&'a str, Scope<'a>),
+}
+
+impl<'a> Scope<'a> {
+    fn insert(&mut self, path: &[&'a str], step: usize) {
+        let (name, rest) = match path {
+            [] => return,
+            [name] => return self.parts.push(Part::Step(step, name)),
+            [name, rest @ ..] => (*name, rest),
+        };
+        let at = self
+            .parts
+            .iter()
+            .position(|part| matches!(part, Part::Scope(n, _) if *n == name));
+        let at = at.unwrap_or_else(|| {
+            self.parts.push(Part::Scope(name, Scope::default()));
+            self.parts.len() - 1
+        });
+        if let Part::Scope(_, scope) = &mut self.parts[at] {
+            scope.insert(rest, step);
+        }
+    }
+
+    /// `path` is that of this scope, with a `.` at its end unless it is the flow.
+    fn write(&self, lines: &mut Vec<String>, indent: &str, path: &str, steps: &[StepInfo]) {
+        for part in &self.parts {
+            match part {
+                Part::Step(index, name) => {
+                    let step = &steps[*index];
+                    let label = quote(&format!("{name} ({})", step.operator));
+                    let shape = shape(step.kind);
+                    lines.push(format!("{indent}n{index} [label={label}, {shape}];"));
+                }
+                Part::Scope(name, scope) => {
+                    let path = format!("{path}{name}");
+                    let inner = format!("{indent}    ");
+                    // Graphviz draws a frame around subgraphs whose names begin with `cluster`.
+                    let cluster = quote(&format!("cluster {path}"));
+                    lines.push(format!("{indent}subgraph {cluster} {{"));
+                    lines.push(format!("{inner}label={};", quote(name)));
+                    scope.write(lines, &inner, &format!("{path}."), steps);
+                    lines.push(format!("{indent}}}"));
+                }
+            }
+        }
+    }
+}
+
+fn shape(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Source => "shape=oval",
+        StepKind::Sink => "shape=box, peripheries=2",
+        StepKind::Observer => "shape=hexagon",
+        StepKind::Stateful => "shape=cylinder",
+        StepKind::Stateless => "shape=box",
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

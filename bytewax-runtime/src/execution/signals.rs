@@ -1,0 +1,115 @@
+//! Stopping a run by SIGINT and SIGTERM.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
+use signal_hook::iterator::{Handle, Signals};
+
+use crate::error::{RunError, RunErrorKind};
+use crate::worker::Shared;
+
+const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
+
+/// Fails a run when SIGINT or SIGTERM comes, until it is dropped.
+pub(crate) struct SignalGuard {
+    handle: Handle,
+    listener: Option<JoinHandle<()>>,
+    _listening: Listening,
+}
+
+impl SignalGuard {
+    pub(crate) fn listen(shared: &Arc<Shared>) -> Result<Self, RunError> {
+        Self::start(Arc::clone(shared)).map_err(|error| {
+            let text = "the signals SIGINT and SIGTERM cannot be listened for";
+            RunError::new(RunErrorKind::Config, text).caused_by(error)
+        })
+    }
+
+    fn start(shared: Arc<Shared>) -> io::Result<Self> {
+        // First the handler, then the end of the default: no signal is lost between them.
+        let mut signals = Signals::new(STOPPING)?;
+        let handle = signals.handle();
+        let listening = Listening::begin()?;
+        let listener = thread::Builder::new()
+            .name("bytewax-signals".to_owned())
+            .spawn(move || {
+                let mut stopped = false;
+                for signal in signals.forever() {
+                    if stopped && signal == SIGINT {
+                        // Someone is in a hurry: the workers may be stuck in the user's code.
+                        signal_hook::low_level::exit(130);
+                    }
+                    stopped = true;
+                    shared.fail(match signal {
+                        SIGINT => {
+                            RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)")
+                        }
+                        _ => RunError::new(RunErrorKind::Terminated, "stopped by SIGTERM"),
+                    });
+                }
+            })?;
+        Ok(Self {
+            handle,
+            listener: Some(listener),
+            _listening: listening,
+        })
+    }
+}
+
+impl Drop for SignalGuard {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(listener) = self.listener.take() {
+            // It cannot have panicked, and if it has there is nothing left to stop.
+            let _ = listener.join();
+        }
+    }
+}
+
+/// How many runs of this process listen, and a flag that nobody does.
+static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
+
+struct Runs {
+    listening: usize,
+    /// While it is set, the signals do what they do by default.
+    none: Arc<AtomicBool>,
+}
+
+/// Keeps the signals from ending the process, as long as it lives.
+struct Listening;
+
+impl Listening {
+    fn begin() -> io::Result<Self> {
+        let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = match &mut *runs {
+            Some(runs) => runs,
+            // A handler once set stays for the life of the process, so this happens once.
+            none => {
+                let flag = Arc::new(AtomicBool::new(false));
+                for signal in STOPPING {
+                    register_conditional_default(signal, Arc::clone(&flag))?;
+                }
+                none.insert(Runs {
+                    listening: 0,
+                    none: flag,
+                })
+            }
+        };
+        runs.listening += 1;
+        runs.none.store(false, Ordering::SeqCst);
+        Ok(Self)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        if let Some(runs) = &mut *RUNS.lock().unwrap_or_else(PoisonError::into_inner) {
+            runs.listening -= 1;
+            runs.none.store(runs.listening == 0, Ordering::SeqCst);
+        }
+    }
+}
