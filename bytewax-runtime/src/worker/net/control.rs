@@ -74,7 +74,7 @@ pub(super) struct Peer {
 
 /// What the threads of the control connections share.
 pub(super) struct Shared {
-    process: usize,
+    pub(super) process: usize,
     addresses: Vec<String>,
     peers: Vec<Arc<Peer>>,
     pub(super) handler: OnceLock<Arc<dyn Handler>>,
@@ -107,8 +107,7 @@ impl Shared {
     /// Takes a word about the end of the cluster, and passes the first one on. `from` is the peer
     /// that said it or was lost; words of this process have none and are not handled here.
     pub(super) fn hear(&self, message: Message, from: Option<usize>) {
-        let about_me = matches!(message, Message::Lost { process, .. } if process == self.process);
-        let noticed = matches!(message, Message::Lost { process, .. } if Some(process) == from);
+        let noticed = matches!(message, Message::Lost { by, .. } if by == self.process);
         let news = lock(&self.told).hear(&message);
         self.done(|_| {});
         if news == News::Old {
@@ -123,7 +122,7 @@ impl Shared {
                 peer.outbox.push(message.clone());
             }
         }
-        let (Some(handler), Some(from)) = (self.handler.get(), from) else {
+        let (Some(handler), Some(_)) = (self.handler.get(), from) else {
             return;
         };
         match message {
@@ -135,15 +134,16 @@ impl Shared {
                 handler.failed(process, step.as_deref(), &text);
             }
             Message::Stop { process, reason } => handler.stopped(process, reason),
-            // The peer and this process have lost each other.
-            Message::Lost { .. } if about_me => {
+            Message::Lost { process, by, .. } if process == self.process => {
                 handler.lost(
-                    from,
-                    self.address(from),
+                    by,
+                    self.address(by),
                     "has lost the connection to this process",
                 );
             }
-            Message::Lost { process, why } => handler.lost(process, self.address(process), &why),
+            Message::Lost { process, why, .. } => {
+                handler.lost(process, self.address(process), &why);
+            }
             Message::Credit { .. } | Message::Heartbeat | Message::Bye => {}
         }
     }

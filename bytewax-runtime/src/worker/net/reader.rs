@@ -126,6 +126,7 @@ impl Reader<'_> {
         if !self.shared.closing() {
             let message = Message::Lost {
                 process: self.peer.process,
+                by: self.shared.process,
                 why,
             };
             self.shared.hear(message, Some(self.peer.process));
