@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::message::Message;
 use super::shared::{Peer, Shared};
-use super::text::{reason, span};
+use super::text::{loss, span};
 
 /// Reads the messages of `peer` to their end and watches over its life.
 pub(super) fn read(shared: &Shared, peer: &Peer) {
@@ -61,7 +61,7 @@ impl Reader<'_> {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::Interrupted => {}
-                    _ => break reason(&error),
+                    _ => break loss(&error),
                 },
             }
             self.check_life();
