@@ -94,9 +94,12 @@ impl Acceptor {
         Ok(ready)
     }
 
-    /// Makes room for `process` to connect again.
+    /// Makes room for `process` to connect again, unless its new start has begun to.
     pub(super) fn forget(&mut self, process: usize) {
-        self.halves[process] = Half::default();
+        let half = &mut self.halves[process];
+        if half.joined.is_some() {
+            *half = Half::default();
+        }
     }
 
     fn accept(&mut self) {

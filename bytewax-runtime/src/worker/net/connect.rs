@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::accept::Acceptor;
-use super::control::{Control, Timing};
+use super::control::Control;
 use super::data::DataStream;
 use super::dial::{Dial, Dialed};
 use super::error::{Missing, NetError};
@@ -16,9 +16,12 @@ use super::identity::Identity;
 use super::message::Message;
 use super::peers::Peers;
 use super::text::reason;
+use super::timing::Timing;
 
 /// How often the start-up looks for news.
 const POLL: Duration = Duration::from_millis(10);
+/// Room for the longest message and some short ones before it.
+const PEEK: usize = 256 << 10;
 
 /// The connections of a process to all others.
 pub(crate) struct Connections {
@@ -119,6 +122,8 @@ struct Startup {
     /// The attempts to connect, for processes of a smaller index.
     dials: Vec<Dial>,
     news: (Sender<Dialed>, Receiver<Dialed>),
+    /// Room for what is looked at.
+    peeked: Vec<u8>,
 }
 
 impl Startup {
@@ -135,6 +140,7 @@ impl Startup {
             pairs,
             dials,
             news,
+            peeked: vec![0; PEEK],
         })
     }
 
@@ -190,7 +196,7 @@ impl Startup {
             let Some(pair) = &self.pairs[process] else {
                 continue;
             };
-            match look(&pair.control) {
+            match look(&pair.control, &mut self.peeked) {
                 Look::Fine => {}
                 Look::GaveUp(text) => {
                     let who = self.local.peers.who(process);
@@ -266,22 +272,25 @@ enum Look {
     GaveUp(String),
 }
 
-fn look(control: &TcpStream) -> Look {
-    // Room for the longest message. The bytes stay for the reader of the control connection.
-    let mut bytes = vec![0; 1];
-    let mut peeked = peek(control, &mut bytes);
-    if let Some(1..) = peeked {
-        bytes.resize(256 << 10, 0);
-        peeked = peek(control, &mut bytes);
+/// Looks at what a process has sent. The bytes stay for the reader of the control connection.
+fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
+    let mut rest: &[u8] = match peek(control, bytes) {
+        None => return Look::Fine,
+        Some(0) => return Look::Gone,
+        Some(count) => &bytes[..count],
+    };
+    while let Ok(Some((message, used))) = Message::decode(rest) {
+        rest = &rest[used..];
+        match message {
+            Message::Failed { text, .. } => return Look::GaveUp(text),
+            Message::Stop { .. } => return Look::GaveUp(String::from("it was told to stop")),
+            Message::Lost { process, why, .. } => {
+                return Look::GaveUp(format!("process {process} {why}"));
+            }
+            Message::Credit { .. } | Message::Heartbeat | Message::Bye => {}
+        }
     }
-    match peeked {
-        None => Look::Fine,
-        Some(0) => Look::Gone,
-        Some(count) => match Message::decode(&bytes[..count]) {
-            Ok(Some((Message::Failed { text, .. }, _))) => Look::GaveUp(text),
-            _ => Look::Fine,
-        },
-    }
+    Look::Fine
 }
 
 /// Number of bytes that are there, none at the end of the connection.

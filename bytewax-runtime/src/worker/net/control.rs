@@ -1,165 +1,25 @@
 //! The control connections of a process.
 
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::data::Link;
 use super::error::NetError;
+use super::handler::Handler;
 use super::message::{Message, StopReason};
 use super::outbox::Outbox;
+use super::shared::{Peer, Shared};
 use super::sync::lock;
 use super::text::reason;
-use super::told::{News, Told};
+use super::timing::Timing;
 use super::{reader, writer};
-
-/// Takes what other processes say. Called from the threads that read; must not end the control.
-pub(crate) trait Handler: Send + Sync {
-    /// Process `process` has failed. Called once per process.
-    fn failed(&self, process: usize, step: Option<&str>, text: &str);
-    /// Process `process` was asked to stop, and with it the cluster. Called once.
-    fn stopped(&self, process: usize, reason: StopReason);
-    /// Worker `worker` may take `items` more items on edge `edge`.
-    fn credit(&self, edge: u32, worker: u32, items: u64);
-    /// A process was lost: "process {process} at `{address}` {why}". Called once, and not when the
-    /// cluster is ending for another cause.
-    fn lost(&self, process: usize, address: &str, why: &str);
-}
 
 /// The control connections to all other processes.
 pub(crate) struct Control {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// The spans of time that the control connections know.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    /// From one sign of life to the next.
-    pub(super) heartbeat: Duration,
-    /// After how much silence a peer is lost.
-    pub(super) silence: Duration,
-    /// How often a reader looks up.
-    pub(super) tick: Duration,
-    /// How long a peer whose data connection is lost may take to say why.
-    pub(super) data_grace: Duration,
-    /// How long the last words may take to get into the network.
-    pub(super) flush: Duration,
-    /// How long the peers of a failed process may take to leave.
-    pub(super) leave: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            heartbeat: Duration::from_secs(5),
-            silence: Duration::from_secs(60),
-            tick: Duration::from_millis(250),
-            data_grace: Duration::from_secs(1),
-            flush: Duration::from_secs(1),
-            leave: Duration::from_secs(1),
-        }
-    }
-}
-
-/// The control connection to one process.
-pub(super) struct Peer {
-    pub(super) process: usize,
-    pub(super) socket: TcpStream,
-    pub(super) outbox: Outbox,
-    pub(super) link: Arc<Link>,
-}
-
-/// What the threads of the control connections share.
-pub(super) struct Shared {
-    process: usize,
-    addresses: Vec<String>,
-    peers: Vec<Arc<Peer>>,
-    pub(super) handler: OnceLock<Arc<dyn Handler>>,
-    pub(super) timing: Timing,
-    told: Mutex<Told>,
-    closing: AtomicBool,
-    done: Mutex<Done>,
-    changed: Condvar,
-}
-
-/// How many threads have come to their end.
-#[derive(Debug, Default)]
-pub(super) struct Done {
-    pub(super) readers: usize,
-    pub(super) writers: usize,
-}
-
-impl Shared {
-    /// Whether this process ends the connections itself.
-    pub(super) fn closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    /// Counts the end of a thread.
-    pub(super) fn done(&self, count: impl FnOnce(&mut Done)) {
-        count(&mut lock(&self.done));
-        self.changed.notify_all();
-    }
-
-    /// Takes a word about the end of the cluster, and passes the first one on. `from` is the peer
-    /// that said it or was lost; words of this process have none and are not handled here.
-    pub(super) fn hear(&self, message: Message, from: Option<usize>) {
-        let about_me = matches!(message, Message::Lost { process, .. } if process == self.process);
-        let noticed = matches!(message, Message::Lost { process, .. } if Some(process) == from);
-        let news = lock(&self.told).hear(&message);
-        self.done(|_| {});
-        if news == News::Old {
-            return;
-        }
-        if news == News::First || from.is_none() {
-            for peer in self
-                .peers
-                .iter()
-                .filter(|peer| noticed || Some(peer.process) != from)
-            {
-                peer.outbox.push(message.clone());
-            }
-        }
-        let (Some(handler), Some(from)) = (self.handler.get(), from) else {
-            return;
-        };
-        match message {
-            Message::Failed {
-                process,
-                step,
-                text,
-            } => {
-                handler.failed(process, step.as_deref(), &text);
-            }
-            Message::Stop { process, reason } => handler.stopped(process, reason),
-            // The peer and this process have lost each other.
-            Message::Lost { .. } if about_me => {
-                handler.lost(
-                    from,
-                    self.address(from),
-                    "has lost the connection to this process",
-                );
-            }
-            Message::Lost { process, why } => handler.lost(process, self.address(process), &why),
-            Message::Credit { .. } | Message::Heartbeat | Message::Bye => {}
-        }
-    }
-
-    fn address(&self, process: usize) -> &str {
-        self.addresses.get(process).map_or("", String::as_str)
-    }
-
-    /// Waits at most `limit` until `ready`.
-    fn wait(&self, limit: Duration, ready: impl Fn(&Done) -> bool) -> bool {
-        let (done, _) = self
-            .changed
-            .wait_timeout_while(lock(&self.done), limit, |done| !ready(done))
-            .unwrap_or_else(PoisonError::into_inner);
-        ready(&done)
-    }
 }
 
 impl Control {
@@ -184,22 +44,13 @@ impl Control {
                 link,
             }));
         }
-        let shared = Arc::new(Shared {
-            process,
-            addresses: addresses.to_vec(),
-            peers,
-            handler: OnceLock::new(),
-            timing,
-            told: Mutex::default(),
-            closing: AtomicBool::new(false),
-            done: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let shared = Arc::new(Shared::new(process, addresses, peers, timing));
         let control = Self {
             shared,
             threads: Mutex::default(),
         };
         for peer in &control.shared.peers {
+            peer.outbox.push(Message::Heartbeat);
             control.spawn("write", peer, writer::write)?;
         }
         Ok(control)
@@ -294,7 +145,7 @@ impl Control {
             done.writers == shared.peers.len()
                 && (done.readers == count || lock(&shared.told).any())
         });
-        let all = lock(&shared.done).readers == count && !lock(&shared.told).any();
+        let all = shared.ended().readers == count && !lock(&shared.told).any();
         self.end(
             shared
                 .timing
@@ -308,7 +159,7 @@ impl Control {
     /// the workers are dropped and before timely's guard is. It takes two seconds at most.
     pub(crate) fn close(&self) {
         let shared = &self.shared;
-        shared.closing.store(true, Ordering::SeqCst);
+        shared.set_closing();
         for peer in &shared.peers {
             peer.outbox.finish();
         }
@@ -322,7 +173,7 @@ impl Control {
     /// the threads.
     fn end(&self, limit: Duration) {
         let shared = &self.shared;
-        shared.closing.store(true, Ordering::SeqCst);
+        shared.set_closing();
         for peer in &shared.peers {
             peer.link.release();
         }
@@ -359,7 +210,7 @@ impl Control {
 
     /// Ends all connections as the end of the process would.
     pub(super) fn cut(&self) {
-        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.set_closing();
         for peer in &self.shared.peers {
             peer.link.release();
             // It may be closed already.

@@ -8,7 +8,7 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 
 use super::frames::Frames;
 use super::sync::lock;
-use super::text::reason;
+use super::text::loss;
 
 /// A data connection that never fails in timely's eyes.
 ///
@@ -54,7 +54,7 @@ impl Link {
     fn lose(&self, why: &io::Error) {
         let mut state = lock(&self.state);
         if state.lost.is_none() && !state.released {
-            state.lost = Some(reason(why));
+            state.lost = Some(loss(why));
         }
         drop(state);
         // The peer must not wait for what will never come.
@@ -99,10 +99,7 @@ impl DataStream {
             }
         };
         if read == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "connection closed",
-            ));
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if !self.frames.pass(&buffer[..read]) {
             return Err(io::Error::new(

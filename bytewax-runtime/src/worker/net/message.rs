@@ -52,8 +52,12 @@ pub(super) enum Message {
     },
     /// A process was asked to stop.
     Stop { process: usize, reason: StopReason },
-    /// A process was lost.
-    Lost { process: usize, why: String },
+    /// Process `by` has lost a process.
+    Lost {
+        process: usize,
+        by: usize,
+        why: String,
+    },
     /// A worker may send more items.
     Credit { edge: u32, worker: u32, items: u64 },
     /// The sender is alive.
@@ -86,9 +90,10 @@ impl Message {
                 put_number(bytes, *process);
                 bytes.push(reason.code());
             }
-            Self::Lost { process, why } => {
+            Self::Lost { process, by, why } => {
                 bytes.push(LOST);
                 put_number(bytes, *process);
+                put_number(bytes, *by);
                 put_text(bytes, why);
             }
             Self::Credit {
@@ -158,6 +163,7 @@ impl<'a> Rest<'a> {
             }
             LOST => Message::Lost {
                 process: self.number()? as usize,
+                by: self.number()? as usize,
                 why: self.text()?,
             },
             CREDIT => Message::Credit {
@@ -215,6 +221,7 @@ mod tests {
             },
             Message::Lost {
                 process: 1,
+                by: 3,
                 why: String::from("is gone"),
             },
             Message::Credit {
@@ -242,11 +249,11 @@ mod tests {
         assert_eq!(Message::decode(&[99]), Err(Garbled));
         assert_eq!(Message::decode(&[STOP, 0, 0, 0, 0, b'?']), Err(Garbled));
         assert_eq!(
-            Message::decode(&[LOST, 0, 0, 0, 0, 255, 0, 0, 0]),
+            Message::decode(&[LOST, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0]),
             Err(Garbled)
         );
         assert_eq!(
-            Message::decode(&[LOST, 0, 0, 0, 0, 0, 0, 0, 1, 255]),
+            Message::decode(&[LOST, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 255]),
             Err(Garbled)
         );
     }
@@ -256,11 +263,13 @@ mod tests {
         let mut bytes = Vec::new();
         Message::Lost {
             process: 0,
+            by: 3,
             why: "x".repeat(MAX_TEXT + 1),
         }
         .encode(&mut bytes);
         let expected = Message::Lost {
             process: 0,
+            by: 3,
             why: "x".repeat(MAX_TEXT),
         };
         assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));

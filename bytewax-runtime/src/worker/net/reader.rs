@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 use std::time::Instant;
 
-use super::control::{Peer, Shared};
 use super::message::Message;
-use super::text::{reason, span};
+use super::shared::{Peer, Shared};
+use super::text::{loss, span};
 
 /// Reads the messages of `peer` to their end and watches over its life.
 pub(super) fn read(shared: &Shared, peer: &Peer) {
@@ -15,7 +15,7 @@ pub(super) fn read(shared: &Shared, peer: &Peer) {
         shared,
         peer,
         pending: Vec::new(),
-        heard: Instant::now(),
+        heard: None,
         data_lost: None,
         bye: false,
     };
@@ -35,8 +35,8 @@ struct Reader<'a> {
     peer: &'a Peer,
     /// The start of a message whose end has not come.
     pending: Vec<u8>,
-    /// When the peer was last heard.
-    heard: Instant,
+    /// When the peer was last heard. Until its own start-up is over it says nothing.
+    heard: Option<Instant>,
     /// When the loss of the data connection was noticed.
     data_lost: Option<Instant>,
     /// Whether the peer said that it ends.
@@ -51,7 +51,7 @@ impl Reader<'_> {
             match socket.read(&mut chunk) {
                 Ok(0) => break String::from("connection closed"),
                 Ok(read) => {
-                    self.heard = Instant::now();
+                    self.heard = Some(Instant::now());
                     self.pending.extend_from_slice(&chunk[..read]);
                     if !self.take_messages() {
                         break String::from("it sent a message that no bytewax process sends");
@@ -61,7 +61,7 @@ impl Reader<'_> {
                     io::ErrorKind::WouldBlock
                     | io::ErrorKind::TimedOut
                     | io::ErrorKind::Interrupted => {}
-                    _ => break reason(&error),
+                    _ => break loss(&error),
                 },
             }
             self.check_life();
@@ -117,7 +117,7 @@ impl Reader<'_> {
             }
         }
         let silence = self.shared.timing.silence;
-        if !self.bye && self.heard.elapsed() >= silence {
+        if !self.bye && self.heard.is_some_and(|heard| heard.elapsed() >= silence) {
             self.lose(format!("has been silent for {}", span(silence)));
         }
     }
@@ -126,6 +126,7 @@ impl Reader<'_> {
         if !self.shared.closing() {
             let message = Message::Lost {
                 process: self.peer.process,
+                by: self.shared.process,
                 why,
             };
             self.shared.hear(message, Some(self.peer.process));

@@ -20,6 +20,18 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
+/// The reason in `error` for the loss of a connection. How a peer closes is a matter of chance.
+pub(super) fn loss(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected => String::from("connection closed"),
+        _ => reason(error),
+    }
+}
+
 /// A span of time as messages write it: `60 s`, or `300 ms` below and between whole seconds.
 pub(super) fn span(duration: Duration) -> String {
     if duration.subsec_millis() == 0 && duration.as_secs() > 0 {

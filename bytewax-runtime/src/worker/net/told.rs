@@ -66,6 +66,7 @@ mod tests {
         let mut told = Told::default();
         let lost = Message::Lost {
             process: 1,
+            by: 0,
             why: String::new(),
         };
         assert_eq!(told.hear(&Message::Heartbeat), News::Old);

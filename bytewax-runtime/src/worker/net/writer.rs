@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::net::Shutdown;
 
-use super::control::{Peer, Shared};
 use super::message::Message;
 use super::outbox::Next;
+use super::shared::{Peer, Shared};
 
 /// Writes what comes into the outbox of `peer`, and a sign of life when nothing comes.
 pub(super) fn write(shared: &Shared, peer: &Peer) {

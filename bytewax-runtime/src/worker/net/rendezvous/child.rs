@@ -110,6 +110,16 @@ impl Link {
         on_stop: impl Fn(StopReason) + Send + 'static,
         on_parent_lost: impl FnOnce() + Send + 'static,
     ) -> Result<(), NetError> {
+        self.watch_within(GRACE, on_stop, on_parent_lost)
+    }
+
+    /// [`Link::watch`] with another time to end.
+    pub(in super::super) fn watch_within(
+        self,
+        grace: Duration,
+        on_stop: impl Fn(StopReason) + Send + 'static,
+        on_parent_lost: impl FnOnce() + Send + 'static,
+    ) -> Result<(), NetError> {
         let mut link = self.0;
         thread::Builder::new()
             .name(String::from("bytewax:parent"))
@@ -121,7 +131,7 @@ impl Link {
                     }
                 }
                 on_parent_lost();
-                thread::sleep(GRACE);
+                thread::sleep(grace);
                 std::process::exit(1);
             })
             .map(drop)

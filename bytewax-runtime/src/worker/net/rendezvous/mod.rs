@@ -11,3 +11,6 @@ mod variable;
 
 pub(crate) use child::{Child, child};
 pub(crate) use spawner::{SpawnOutcome, spawn_processes};
+
+#[cfg(test)]
+pub(super) use spawner::Program;

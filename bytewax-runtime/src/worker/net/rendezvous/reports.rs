@@ -129,3 +129,56 @@ impl Pending {
         (self.line.len() < MAX_REPORT && Instant::now() < self.until).then_some(false)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn strangers_do_not_count() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        listener.set_nonblocking(true).expect("a listener");
+        let port = listener.local_addr().expect("bound").port();
+        let mut reports = Reports::new(listener, String::from("secret"), 1);
+        let send = |text: &str| {
+            let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+            socket.write_all(text.as_bytes()).expect("open");
+            socket
+        };
+        let report = |token: &str, index: usize| {
+            format!("{{\"token\":\"{token}\",\"index\":{index},\"address\":\"a:1\"}}\n")
+        };
+        let silent = send("");
+        for text in [
+            String::from("GET /\n"),
+            report("guess", 0),
+            report("secret", 1),
+        ] {
+            let mut socket = send(&text);
+            socket
+                .set_read_timeout(Some(Duration::from_millis(1)))
+                .expect("open");
+            // The end of the connection says that it was looked at.
+            while socket
+                .read(&mut [0])
+                .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+            {
+                reports.poll();
+            }
+            assert!(!reports.complete());
+        }
+        let child = send(&report("secret", 0));
+        while !reports.complete() {
+            reports.poll();
+        }
+        let mut line = String::new();
+        BufReader::new(child)
+            .read_line(&mut line)
+            .expect("an answer");
+        assert_eq!(line, "[\"a:1\"]\n");
+        drop(silent);
+    }
+}

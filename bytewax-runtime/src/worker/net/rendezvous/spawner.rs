@@ -55,18 +55,18 @@ pub(crate) fn spawn_processes(
 }
 
 /// The program of the children.
-pub(super) struct Program {
+pub(in super::super) struct Program {
     /// The file.
-    pub(super) program: PathBuf,
+    pub(in super::super) program: PathBuf,
     /// The arguments, with the name of the program.
-    pub(super) args: Vec<OsString>,
+    pub(in super::super) args: Vec<OsString>,
     /// How long children may take to end by themselves.
-    pub(super) grace: Duration,
+    pub(in super::super) grace: Duration,
 }
 
 impl Program {
     /// Runs it `n` times.
-    pub(super) fn run(
+    pub(in super::super) fn run(
         &self,
         n: usize,
         stopping: &dyn Fn() -> Option<StopReason>,

@@ -1,16 +1,17 @@
 //! Processes that find each other or do not.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use super::super::hello::{CONFIRM, Hello, Role, Verdict};
 use super::super::message::Message;
 use super::super::{NetError, Peers, connect};
-use super::util::{
-    LONG, address, cluster, connect_all, identity, listener, processes, refusal, succeed,
-};
+use super::util::{LONG, address, cluster, identity, listener, processes, refusal, succeed};
 
 #[test]
 fn three_processes_connect() {
@@ -42,18 +43,14 @@ fn the_order_of_starts_does_not_matter() {
 
 #[test]
 fn a_process_that_nobody_starts_is_named() {
-    let mut all = processes(3);
-    let mut last = all.pop().expect("three");
-    // Their ports are free again.
-    drop(all);
-    last.limit = Duration::from_millis(300);
-    let addresses = last.peers.addresses.clone();
+    let mut last = processes(3).pop().expect("three");
+    // Nobody listens on these.
+    last.peers.addresses[0] = String::from("127.0.0.1:1");
+    last.peers.addresses[1] = String::from("127.0.0.1:2");
+    last.limit = Duration::from_secs(1);
     assert_eq!(
         refusal(last.connect()),
-        format!(
-            "processes 0 at `{}` (connection refused) and 1 at `{}` (connection refused) did not come up within 300 ms; start them, or raise the limit with `--connect-timeout`",
-            addresses[0], addresses[1]
-        )
+        "processes 0 at `127.0.0.1:1` (connection refused) and 1 at `127.0.0.1:2` (connection refused) did not come up within 1 s; start them, or raise the limit with `--connect-timeout`"
     );
 }
 
@@ -89,26 +86,46 @@ fn the_start_can_be_stopped() {
 
 #[test]
 fn who_gives_up_tells_the_connected() {
-    let mut all = processes(3);
-    drop(all.pop());
-    let second = all.pop().expect("three");
-    let mut first = all.pop().expect("three");
-    // It is connected to the second by then, or the second finds its port closed.
-    first.limit = Duration::from_secs(2);
-    let gone = first.peers.addresses[0].clone();
-    let missing = first.peers.addresses[2].clone();
-    let results = connect_all(vec![first, second]);
-    let mut texts = results.into_iter().map(refusal);
-    let cause = format!(
-        "process 2 at `{missing}` did not come up within 2 s: it has not connected to this process; start it, or raise the limit with `--connect-timeout`"
-    );
-    assert_eq!(texts.next(), Some(cause.clone()));
-    assert_eq!(
-        texts.next(),
-        Some(format!(
-            "process 0 at `{gone}` gave up the start-up of the cluster: {cause}"
-        ))
-    );
+    let first = processes(3).remove(0);
+    let address = first.peers.addresses[0].clone();
+    let connected = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&connected);
+    let thread = thread::spawn(move || {
+        // A start-up takes what has come between two questions.
+        let rounds = Cell::new(0);
+        let stopping = || {
+            rounds.set(rounds.get() + i32::from(asked.load(Ordering::SeqCst)));
+            rounds.get() > 1
+        };
+        connect(
+            &first.peers,
+            Some(first.listener),
+            &first.identity,
+            LONG,
+            &stopping,
+        )
+    });
+    let hello = |role| Hello {
+        role,
+        from: 1,
+        to: 0,
+        instance: 5,
+        identity: identity(3),
+    };
+    let data = shake(&address, &hello(Role::Data));
+    let mut control = shake(&address, &hello(Role::Control));
+    connected.store(true, Ordering::SeqCst);
+    let mut bytes = Vec::new();
+    control.read_to_end(&mut bytes).expect("open");
+    let text = String::from("stopped while the processes of the cluster were connecting");
+    let expected = Message::Failed {
+        process: 0,
+        step: None,
+        text: text.clone(),
+    };
+    assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
+    assert_eq!(refusal(thread.join().expect("no panic")), text);
+    drop(data);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::{Connections, StopReason};
-use super::util::{Heard, LONG, cluster, connect_all, next, processes, quick, rest, succeed};
+use super::util::{Heard, LONG, cluster, connect_all, next, processes, rest, succeed};
 
 fn started(connected: &[Connections]) -> Vec<Receiver<String>> {
     connected.iter().map(Heard::start).collect()
@@ -156,8 +156,15 @@ fn a_loss_that_only_one_sees_reaches_the_others() {
         format!("process 1 at `{}` is gone: connection closed", addresses[1]),
         format!("process 0 at `{}` is gone: connection closed", addresses[0]),
     ];
-    assert_eq!(next(&heard[0]), known[0]);
-    assert_eq!(next(&heard[1]), known[1]);
+    // Process 2 may pass the news on before the other end looks itself.
+    let told_by = |process: usize| {
+        format!(
+            "process {process} at `{}` has lost the connection to this process",
+            addresses[process]
+        )
+    };
+    assert!([known[0].clone(), told_by(1)].contains(&next(&heard[0])));
+    assert!([known[1].clone(), told_by(0)].contains(&next(&heard[1])));
     assert!(known.contains(&next(&heard[2])));
     drop(connected);
     for heard in heard {
@@ -221,5 +228,4 @@ fn a_lost_data_connection_is_a_lost_peer() {
         next(&heard[1]),
         format!("process 0 at `{gone}` is gone: connection closed")
     );
-    assert!(quick().data_grace < LONG);
 }

@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::super::connect::connect_with;
-use super::super::control::{Handler, Timing};
 use super::super::sync::lock;
-use super::super::{Connections, Identity, NetError, Peers, StopReason};
+use super::super::timing::Timing;
+use super::super::{Connections, Handler, Identity, NetError, Peers, StopReason};
 
 /// Longer than anything that succeeds may take.
 pub(super) const LONG: Duration = Duration::from_secs(30);

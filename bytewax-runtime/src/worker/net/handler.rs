@@ -1,0 +1,16 @@
+//! What a process does with the words of others.
+
+use super::message::StopReason;
+
+/// Takes what other processes say. Called from the threads that read; must not end the control.
+pub(crate) trait Handler: Send + Sync {
+    /// Process `process` has failed. Called once per process.
+    fn failed(&self, process: usize, step: Option<&str>, text: &str);
+    /// Process `process` was asked to stop, and with it the cluster. Called once.
+    fn stopped(&self, process: usize, reason: StopReason);
+    /// Worker `worker` may take `items` more items on edge `edge`.
+    fn credit(&self, edge: u32, worker: u32, items: u64);
+    /// A process was lost: "process {process} at `{address}` {why}". Called once, and not when the
+    /// cluster is ending for another cause.
+    fn lost(&self, process: usize, address: &str, why: &str);
+}
