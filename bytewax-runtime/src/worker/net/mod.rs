@@ -36,9 +36,8 @@ mod timing;
 mod told;
 mod writer;
 
-pub(crate) use connect::{Connections, connect};
+pub(crate) use connect::connect;
 pub(crate) use control::Control;
-pub(crate) use data::DataStream;
 pub(crate) use error::NetError;
 pub(crate) use handler::Handler;
 pub(crate) use identity::Identity;
