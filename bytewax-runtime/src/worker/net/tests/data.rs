@@ -15,7 +15,8 @@ use timely::communication::{Hooks, WorkerGuards};
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Exchange, Input, Inspect, Probe};
 
-use super::super::{Connections, Control};
+use super::super::Control;
+use super::super::connect::Connections;
 use super::util::{Heard, LONG, cluster, next, rest};
 
 /// A process that runs a small dataflow.

@@ -6,7 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
-use super::super::{Connections, StopReason};
+use super::super::StopReason;
+use super::super::connect::Connections;
 use super::util::{Heard, LONG, cluster, connect_all, next, processes, rest, succeed};
 
 fn started(connected: &[Connections]) -> Vec<Receiver<String>> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::super::connect::connect_with;
 use super::super::sync::lock;
 use super::super::timing::Timing;
-use super::super::{Connections, Handler, Identity, NetError, Peers, StopReason};
+use super::super::connect::Connections;
+use super::super::{Handler, Identity, NetError, Peers, StopReason};
 
 /// Longer than anything that succeeds may take.
 pub(super) const LONG: Duration = Duration::from_secs(30);
