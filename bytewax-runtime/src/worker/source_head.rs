@@ -1,7 +1,5 @@
 //! Operators without inputs: they poll the partitions of a source and end epochs.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::context::{Alarm, Cx};
@@ -112,10 +110,12 @@ impl<T: 'static> SourceHead<T> {
             match poll.answer {
                 Answer::Items(mut items) => {
                     partition.awake = match poll.wake {
-                        Wake::After(time) => add(now, time),
+                        Wake::After(time) => {
+                            Some(later(now, TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)))
+                        }
                         Wake::At(time) => Some(time),
                         Wake::Default => match partition.partition.next_awake() {
-                            None if items.is_empty() => Some(now + COOL_DOWN),
+                            None if items.is_empty() => Some(later(now, COOL_DOWN)),
                             awake => awake,
                         },
                     };
@@ -149,9 +149,9 @@ impl<T: 'static> SourceHead<T> {
     }
 }
 
-fn add(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>> {
-    let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
-    Some(now.checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC))
+/// A time after another one; when there is none so late, the last there is.
+fn later(time: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+    time.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 impl<T: 'static> Operator for SourceHead<T> {
@@ -190,11 +190,11 @@ impl<T: 'static> Operator for SourceHead<T> {
         self.next.flush(Flush::Activation, cx)?;
 
         let interval = if zero && polled { TimeDelta::zero() } else { interval.max(COOL_DOWN) };
-        let mut epoch_end = epochs.began() + interval;
+        let mut epoch_end = later(epochs.began(), interval);
         if may_go_on && now >= epoch_end {
             epochs.advance(now, &worker.timers);
             self.end_epoch(epochs.current(), cx)?;
-            epoch_end = now + interval.max(COOL_DOWN);
+            epoch_end = later(now, interval.max(COOL_DOWN));
         }
         if may_go_on {
             self.sleep(now, epoch_end, !full, cx);
