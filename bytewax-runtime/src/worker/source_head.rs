@@ -64,6 +64,8 @@ pub(crate) struct SourceHead<T> {
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
     next: Next<T>,
+    /// The last epoch in which a partition was polled.
+    polled_in: Epoch,
     /// The time for which a wake-up is under way already.
     wake_set: Option<DateTime<Utc>>,
 }
@@ -81,6 +83,7 @@ impl<T: 'static> SourceHead<T> {
             alarm,
             partitions,
             next: outs.next(0),
+            polled_in: Epoch(0),
             wake_set: None,
         }
     }
@@ -176,10 +179,12 @@ impl<T: 'static> Operator for SourceHead<T> {
         let may_go_on = epochs.complete_before() >= oldest;
         let full = edges.iter().any(|edge| edge.is_full(&worker));
         let now = worker.clock.now();
-        let mut polled = false;
-        if may_go_on && !full {
-            polled = self.poll(now, cx)?;
+        // With an interval of zero, an epoch has one poll of each source of the worker.
+        let may_poll = may_go_on && !full && !(zero && self.polled_in == cx.epoch);
+        if may_poll && self.poll(now, cx)? {
+            self.polled_in = cx.epoch;
         }
+        let all_had_a_turn = may_go_on && (!zero || epochs.take_turn(self.alarm));
 
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
@@ -189,9 +194,10 @@ impl<T: 'static> Operator for SourceHead<T> {
         }
         self.next.flush(Flush::Activation, cx)?;
 
+        let polled = self.polled_in == cx.epoch;
         let interval = if zero && polled { TimeDelta::zero() } else { interval.max(COOL_DOWN) };
         let mut epoch_end = later(epochs.began(), interval);
-        if may_go_on && now >= epoch_end {
+        if all_had_a_turn && now >= epoch_end {
             epochs.advance(now, &worker.timers);
             self.end_epoch(epochs.current(), cx)?;
             epoch_end = later(now, interval.max(COOL_DOWN));
