@@ -296,7 +296,7 @@ fn errors_that_nobody_reads_are_a_defect() {
 fn defects_are_told_together() {
     let flow = Dataflow::build("my flow", |flow| {
         flow.scope("a scope", || {
-            drop(numbers(flow).try_map(|n| u8::try_from(*n)).named("x y"))
+            drop(numbers(flow).try_map(|n| u8::try_from(*n)).named("x y"));
         });
     });
     let steps = flow.steps();

@@ -487,3 +487,42 @@ fn steps_between_hold_back_too() {
     let most = most.load(Ordering::SeqCst);
     assert!(most <= 7 * (BOUND + 64), "{most} items were under way");
 }
+
+/// Streams that part and meet again, with more under way than their edges hold.
+#[test]
+fn diamonds_do_not_lock_up() {
+    const BATCHES: usize = 100;
+    const BATCH: usize = 50;
+    for workers in 1..=3 {
+        for interval in [Duration::ZERO, Duration::from_millis(1), HOUR] {
+            let source = EachWorker(move |_| {
+                let mut polls = 0;
+                Ok(move || -> Answer<Big> {
+                    polls += 1;
+                    let batch = (0..BATCH).map(|n| Big([[n as u64; 32]; 4])).collect();
+                    Ok(if polls > BATCHES {
+                        Poll::end()
+                    } else {
+                        Poll::batch(batch)
+                    })
+                })
+            });
+            let count = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&count);
+            let flow = Dataflow::build("f", |flow| {
+                let items = flow.input(source).named("in");
+                let per_key = items.clone().key_on(|big| big.0[0][0] % 13);
+                let per_key = per_key.stateful_map(|(), big| big).named("first").key_rm();
+                let spread = items.clone().redistribute();
+                let all = flow.merge([items, per_key.clone(), spread]);
+                let again = all.clone().key_on(|big| big.0[0][0] % 7);
+                let again = again.stateful_map(|(), big| big).named("second").key_rm();
+                flow.merge([per_key, all, again]).inspect(move |_| {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                });
+            });
+            cluster_main(flow, workers_of(workers).epoch_interval(interval)).unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), 7 * BATCHES * BATCH * workers);
+        }
+    }
+}

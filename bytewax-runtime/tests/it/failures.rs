@@ -36,25 +36,27 @@ where
     })
 }
 
+type Calls = Box<dyn Fn(WorkerIndex, Call<u64>) -> Result<(), StepError> + Send + Sync>;
+
+/// A few steps of a flow, and the name of one of them.
+type Steps<T> = (&'static str, fn(Stream<T>) -> Stream<T>);
+
 /// A sink that counts its closes.
 struct Closes(Arc<AtomicUsize>);
 
 impl Closes {
     fn sink(
         fails: impl Fn(WorkerIndex, &Call<u64>) -> Result<(), StepError> + Send + Sync + 'static,
-    ) -> (
-        Self,
-        EachWrites<impl Fn(WorkerIndex, Call<u64>) -> Result<(), StepError> + Send + Sync>,
-    ) {
+    ) -> (Self, EachWrites<Calls>) {
         let closes = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&closes);
-        let sink = EachWrites::new(move |worker, call: Call<u64>| {
+        let calls: Calls = Box::new(move |worker, call| {
             if let Call::Close = call {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
             fails(worker, &call)
         });
-        (Self(closes), sink)
+        (Self(closes), EachWrites::new(calls))
     }
 
     fn count(&self) -> usize {
@@ -170,7 +172,7 @@ fn a_panic_is_told_with_its_place_and_step() {
         }
         n
     }
-    let steps: [(&str, fn(Stream<u64>) -> Stream<u64>); 7] = [
+    let steps: [Steps<u64>; 7] = [
         ("map", |s| s.map(boom).named("map")),
         ("after", |s| {
             s.map(|n| n)
@@ -217,7 +219,7 @@ fn a_panic_of_a_keyed_step_is_told_with_its_step() {
     fn boom(n: u64) -> u64 {
         if n == 7 { panic!("seven") } else { n }
     }
-    let steps: [(&str, fn(KeyedStream<u8, u64>) -> KeyedStream<u8, u64>); 7] = [
+    let steps: [Steps<(u8, u64)>; 7] = [
         ("m", |s| {
             s.stateful_map(|(), n| boom(n))
                 .named("m")
@@ -395,7 +397,8 @@ impl FixedPartitionedSink<u64, u64> for Closed {
 fn r78_what_cannot_be_opened_fails_the_run() {
     let one = || TestingSource::new([1]);
     let pairs = |s: Stream<u64>| s.key_on(|n| *n);
-    let flows: [(Box<dyn Fn() -> Dataflow>, &str); 7] = [
+    type Make = Box<dyn Fn() -> Dataflow>;
+    let flows: [(Make, &str); 7] = [
         (
             Box::new(|| flow_of(Closed("list"), |s| s, TestingSink::new())),
             "step `f.in`, worker _: cannot list the partitions\n  caused by: the list is closed",
@@ -480,4 +483,59 @@ fn a_failure_at_the_end_of_input_closes_no_sink_behind_it() {
         "{report}"
     );
     assert_eq!(closes.count(), 0);
+}
+
+/// A source whose partitions can be listed by one worker alone.
+struct ListedOnce(AtomicUsize);
+
+impl FixedPartitionedSource for ListedOnce {
+    type Item = u64;
+    type Position = u64;
+    type Partition = bytewax_runtime::testing::TestingSourcePartition<u64>;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => Ok(vec!["p".to_owned()]),
+            1 => closed("the list"),
+            _ => panic!("there is no list"),
+        }
+    }
+
+    fn open(&self, _: &str, resume: Option<u64>) -> Result<Self::Partition, StepError> {
+        TestingSource::new([1]).open("iterable", resume)
+    }
+}
+
+#[test]
+fn a_worker_that_fails_before_the_flow_is_built_stops_the_others() {
+    for workers in [2, 3, 4] {
+        let source = ListedOnce(AtomicUsize::new(0));
+        let report = failure(flow_of(source, |s| s, TestingSink::new()), workers);
+        assert!(report.starts_with("step `f.in`, worker "), "{report}");
+    }
+}
+
+#[test]
+fn a_drop_that_panics_fails_the_run_or_is_overtaken_by_its_cause() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("it went off");
+        }
+    }
+    for (fails, told) in [(false, "it went off"), (true, "the cause")] {
+        for workers in [1, 3] {
+            let source = EachWorker(move |_| {
+                let bomb = Bomb;
+                Ok(move || -> Answer<u64> {
+                    let _ = &bomb;
+                    assert!(!fails, "the cause");
+                    Ok(Poll::end())
+                })
+            });
+            let report = failure(flow_of(source, |s| s, TestingSink::new()), workers);
+            assert!(report.starts_with("step `f.in`, worker "), "{report}");
+            assert!(report.ends_with(told), "{report}");
+        }
+    }
 }

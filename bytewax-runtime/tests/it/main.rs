@@ -16,6 +16,9 @@
 //! | D26, D33 | closures give what their operators need |
 //! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
 //!
+//! These wait for operators and for saved state: B44–B48, C01–C06, C08–C29, C31, D01–D11, D15, D17,
+//! D28, and rows 37, 45, 49, 52, 73 and 74.
+//!
 //! These mean something else here:
 //!
 //! | Row | Here |
@@ -30,9 +33,13 @@
 //! | D20 | values are combined in order, by epochs and not by batches |
 //! | D21 | `None` is a value like others |
 //! | D24 | values that cannot be compared do not stop the run |
+//! | A01 | names that are not allowed are defects, told together with others |
+//! | row 2, row 11 | an error of a closure is a panic; sources and sinks return errors |
 //! | row 42 | batches are vectors; `flat_map` takes iterators |
 //! | row 71 | partitions have the numbers of the list that the sink gives, unsorted |
 //! | row 76 | a route is an index modulo the number of partitions, and cannot be negative |
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod construction;
 mod epochs;

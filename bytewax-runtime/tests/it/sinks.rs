@@ -8,15 +8,12 @@ use bytewax_runtime::{StepError, WorkerIndex};
 
 use crate::support::{Call, EachWrites, Log, PartWrites, failure, flow_of, sorted, workers_of};
 
-fn logged(
-    names: &'static [&'static str],
-) -> (
-    Log,
-    PartWrites<impl Fn(&str, Call<i32>) -> Result<(), StepError> + Send + Sync>,
-) {
+type Calls = Box<dyn Fn(&str, Call<i32>) -> Result<(), StepError> + Send + Sync>;
+
+fn logged(names: &'static [&'static str]) -> (Log, PartWrites<Calls>) {
     let log = Log::default();
     let noted = log.clone();
-    let sink = PartWrites::new(names, move |name: &str, call: Call<i32>| {
+    let calls: Calls = Box::new(move |name, call| {
         noted.note(match call {
             Call::Build => format!("open {name}"),
             Call::Write(values) => format!("write {name} {values:?}"),
@@ -24,7 +21,7 @@ fn logged(
         });
         Ok(())
     });
-    (log, sink)
+    (log, PartWrites::new(names, calls))
 }
 
 #[test]

@@ -49,7 +49,7 @@ rows! {
     b33_merge_with_itself: sorted(run_items([1, 2], |s| s.clone().merge(s))) => [1, 1, 2, 2];
     b34_redistribute_on_one_worker: run_items(0..10, Stream::redistribute) => (0..10).collect::<Vec<_>>();
     b35_redistribute_loses_nothing: sorted(run_on(3, 1, 0..50, Stream::redistribute)) => (0..50).collect::<Vec<_>>();
-    b40_key_on: run_items([1, 2], |s| s.key_on(|n| n.to_string())) => [("1".to_owned(), 1), ("2".to_owned(), 2)];
+    b40_key_on: run_items([1, 2], |s| s.key_on(i32::to_string)) => [("1".to_owned(), 1), ("2".to_owned(), 2)];
     b42_key_rm: run_items([('a', 1), ('b', 2)], Stream::key_rm) => [1, 2];
     b43_raises_without_items: run_items(Vec::<i32>::new(), |s| { s.clone().raises(); s }) => [];
     b49_map_of_one_field: run_items([(0, 'x'), (1, 'y')], |s| s.map(|(n, c)| (n + 1, c))) => [(1, 'x'), (2, 'y')];
