@@ -34,13 +34,27 @@ where
     T: Clone + Send + Sync + 'static,
     U: Send + 'static,
 {
+    run_in(&workers_of(workers), batch_size, items, body)
+}
+
+/// Runs a few steps over a list of items, with a batch size and settings.
+pub(crate) fn run_in<T, U>(
+    config: &ClusterConfig,
+    batch_size: usize,
+    items: impl IntoIterator<Item = T>,
+    body: impl FnOnce(Stream<T>) -> Stream<U>,
+) -> Vec<U>
+where
+    T: Clone + Send + Sync + 'static,
+    U: Send + 'static,
+{
     let out = TestingSink::new();
     let flow = flow_of(
         TestingSource::new(items).batch_size(batch_size),
         body,
         out.clone(),
     );
-    if let Err(error) = cluster_main(flow, workers_of(workers)) {
+    if let Err(error) = cluster_main(flow, config.clone()) {
         panic!("{}", error.report());
     }
     out.take()
