@@ -38,6 +38,7 @@ rows! {
     d23_max_final_keeps_the_first_of_equals: run_keyed(TIES, |s| s.max_final(|v| v.0).named("f")) => [('k', (1, 'a'))];
     d23_min_final_keeps_the_first_of_equals: run_keyed(TIES, |s| s.min_final(|v| v.0).named("f")) => [('k', (1, 'a'))];
     d24_a_nan_never_takes_the_place: run_keyed([('k', 1.0), ('k', f64::NAN), ('k', 2.0)], |s| s.max_final(|v| *v).named("f")) => [('k', 2.0)];
+    d24_a_nan_gives_way: run_keyed([('k', f64::NAN), ('k', 1.0), ('k', 2.0)], |s| s.min_final(|v| *v).named("f")) => [('k', 1.0)];
     c32_the_empty_text_is_a_key: run_keyed([(String::new(), 1)], |s| s.fold_final(|| 0, |sum, n| *sum += n).named("f")) => [(String::new(), 1)];
     d34_finals_in_a_row: run_items(['a', 'b', 'c', 'b', 'a'], |s| {
         let counts = s.key_on(|c| *c).count_final().named("count");

@@ -32,7 +32,7 @@
 //! | B36 | `inspect` sees the item alone; `inspect_debug_with` sees its step, epoch and worker too |
 //! | D20 | values are combined in order, by epochs and not by batches |
 //! | D21 | `None` is a value like others |
-//! | D24 | values that cannot be compared do not stop the run |
+//! | D24 | values that cannot be compared give way to others |
 //! | A01 | names that are not allowed are defects, told together with others |
 //! | row 2, row 11 | an error of a closure is a panic; sources and sinks return errors |
 //! | row 42 | batches are vectors; `flat_map` takes iterators |
