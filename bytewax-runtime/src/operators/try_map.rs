@@ -17,6 +17,7 @@ pub struct TryOut<T, E> {
     /// What went well.
     pub oks: Stream<T>,
     /// What did not. It must be read: see [`Stream::fail`] and [`Stream::skip_counted`] for the
+    /// ways to say that errors end the run or are dropped.
     pub errs: Stream<E>,
 }
 
