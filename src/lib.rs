@@ -5,9 +5,9 @@ extern crate self as bytewax;
 
 pub use bytewax_runtime::flow::Dataflow;
 // The derive and the trait share their name, as serde's do.
-pub use bytewax_runtime::key::Key;
 #[cfg(feature = "macros")]
 pub use bytewax_macros::{Key, dataflow};
+pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
     Epoch, Exchange, GraphFormat, RunArgs, RunError, RunErrorKind, StepError, StepId, WorkerIndex,
     run, run_from,

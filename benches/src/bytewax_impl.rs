@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
+use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{ClusterConfig, cluster_main};
 use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
+use crate::chain;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, Running};
 use crate::words::Lines;
-use crate::chain;
 
 /// W1: lines, owned words, a count of each.
 pub fn words(case: &Case) -> Result<WordCheck, RunError> {
@@ -26,7 +26,10 @@ pub fn words(case: &Case) -> Result<WordCheck, RunError> {
     let flow = Dataflow::build("w1", |flow| {
         flow.input(Feed(move |part, parts| {
             let lines = Lines::open(&file, part, parts)?;
-            Ok(Chunks { items: lines, batch })
+            Ok(Chunks {
+                items: lines,
+                batch,
+            })
         }))
         .named("lines")
         .flat_map(words_of)
@@ -134,7 +137,11 @@ impl<I: Iterator<Item: 'static> + 'static> StatelessSourcePartition for Chunks<I
     fn next_batch(&mut self) -> Result<Poll<I::Item>, StepError> {
         let mut items = Vec::with_capacity(self.batch);
         items.extend(self.items.by_ref().take(self.batch));
-        Ok(if items.is_empty() { Poll::end() } else { Poll::batch(items) })
+        Ok(if items.is_empty() {
+            Poll::end()
+        } else {
+            Poll::batch(items)
+        })
     }
 }
 

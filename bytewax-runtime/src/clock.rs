@@ -69,7 +69,10 @@ impl Clock {
     /// Has the calling thread woken whenever the clock is moved by hand.
     pub(crate) fn register_sleeper(&self) {
         if let Some(manual) = &self.0 {
-            let mut sleepers = manual.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sleepers = manual
+                .sleepers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             sleepers.push(std::thread::current());
         }
     }
@@ -91,7 +94,11 @@ impl ClockHand {
     }
 
     fn wake(&self) {
-        let sleepers = self.0.sleepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let sleepers = self
+            .0
+            .sleepers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for thread in sleepers.iter() {
             thread.unpark();
         }
@@ -100,7 +107,11 @@ impl ClockHand {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Clock::by_hand" } else { "Clock::system" })
+        f.write_str(if self.0.is_some() {
+            "Clock::by_hand"
+        } else {
+            "Clock::system"
+        })
     }
 }
 

@@ -45,12 +45,18 @@ mod tests {
 
     #[test]
     fn wire_length_is_what_is_written_and_values_come_back() {
-        let value = vec![(7_u64, "key".to_owned(), Some(2.5_f64)), (8, String::new(), None)];
+        let value = vec![
+            (7_u64, "key".to_owned(), Some(2.5_f64)),
+            (8, String::new(), None),
+        ];
         let mut bytes = Vec::new();
         let written = encode_wire(&value, &mut bytes).unwrap();
         assert_eq!(written, bytes.len());
         assert_eq!(wire_len(&value).unwrap(), bytes.len());
-        assert_eq!(decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).unwrap(), value);
+        assert_eq!(
+            decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).unwrap(),
+            value
+        );
     }
 
     #[test]

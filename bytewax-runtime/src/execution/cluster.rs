@@ -79,7 +79,10 @@ impl ClusterPlan {
             let text = "the process that started this one is gone, so it ends too";
             orphaned.fail(RunError::new(RunErrorKind::Peer, text));
         };
-        child.link.watch(on_stop, on_parent_lost).map_err(network_error)?;
+        child
+            .link
+            .watch(on_stop, on_parent_lost)
+            .map_err(network_error)?;
         run_cluster(flow.graph(), &shared, place).map_err(|error| {
             use RunErrorKind::{Interrupted, Peer, Terminated};
             // The parent, or the process that failed first, writes to the same terminal.

@@ -9,9 +9,7 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
-use crate::worker::{
-    ClusterPlace, Peers, Settings, Shared, run_cluster, run_here, run_threads,
-};
+use crate::worker::{ClusterPlace, Peers, Settings, Shared, run_cluster, run_here, run_threads};
 
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]
@@ -124,7 +122,10 @@ pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunErro
             run_threads(flow.graph(), &shared, config.workers)
         }
         Some(peers) => {
-            let listener = config.listener.map(|listener| listener.try_clone()).transpose();
+            let listener = config
+                .listener
+                .map(|listener| listener.try_clone())
+                .transpose();
             let listener = listener.map_err(|error| {
                 let text = "the socket that was given cannot be used";
                 RunError::new(RunErrorKind::Network, text).caused_by(error)

@@ -54,9 +54,16 @@ pub(crate) fn is_name(name: &str) -> bool {
 /// `name` with everything that is not allowed replaced.
 fn mended(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect();
     let parts: Vec<_> = name.split('.').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { "name".to_owned() } else { parts.join(".") }
+    if parts.is_empty() {
+        "name".to_owned()
+    } else {
+        parts.join(".")
+    }
 }
 
 pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
@@ -66,13 +73,19 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
     if !is_name(&graph.name) || graph.name.contains('.') {
         report(
             format!("`{}` is not a name for a dataflow", graph.name),
-            format!("use letters, digits, `_` and `-`: `{}`", mended(&graph.name).replace('.', "_")),
+            format!(
+                "use letters, digits, `_` and `-`: `{}`",
+                mended(&graph.name).replace('.', "_")
+            ),
         );
     }
     for scope in &graph.bad_scopes {
         report(
             format!("`{scope}` is not a name for a scope"),
-            format!("use letters, digits, `_` and `-`, with `.` between parts: `{}`", mended(scope)),
+            format!(
+                "use letters, digits, `_` and `-`, with `.` between parts: `{}`",
+                mended(scope)
+            ),
         );
     }
     if !graph.steps.iter().any(|step| step.kind == StepKind::Source) {
@@ -94,7 +107,12 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
     for step in &graph.steps {
         match &step.name {
             None if step.kind.needs_name() => report(
-                format!("the {} `{}` at {} has no name", step.kind.as_str(), step.operator, step.location),
+                format!(
+                    "the {} `{}` at {} has no name",
+                    step.kind.as_str(),
+                    step.operator,
+                    step.location
+                ),
                 format!(
                     "saved state is found by this name: end the step with `.named(\"{}\")`, or \
                      write the flow with `dataflow!`, where `let` names the steps",

@@ -10,7 +10,7 @@ mod stream;
 pub use check::{FlowDefect, FlowDefects};
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec};
 pub use graph::{StepInfo, StepKind};
-pub use stream::{KeyedStream, Keyed, Stream, Terminal};
+pub use stream::{Keyed, KeyedStream, Stream, Terminal};
 
 use std::cell::RefCell;
 use std::fmt;
@@ -77,7 +77,11 @@ impl Dataflow {
     /// The ids of all steps, in the order in which they were described.
     #[must_use]
     pub fn step_ids(&self) -> Vec<StepId> {
-        self.graph.steps.iter().map(|step| step.id.clone()).collect()
+        self.graph
+            .steps
+            .iter()
+            .map(|step| step.id.clone())
+            .collect()
     }
 
     /// What is known of each step: id, kind, operator, place in the source, and what it reads.

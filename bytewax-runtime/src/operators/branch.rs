@@ -29,6 +29,24 @@ impl<T: 'static> BranchOut<T> {
 
 impl<T: 'static> Stream<T> {
     /// Sends each item to one of two streams.
+    ///
+    /// Items keep their order in each of the two; nothing is said of the order between them. A stream
+    /// that is not used is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let mut out = run_items([1, 2, 3], |numbers| {
+    ///     let parity = numbers.branch(|n| n % 2 == 0);
+    ///     let even = parity.trues.map(|n| (n, "even"));
+    ///     let odd = parity.falses.map(|n| (n, "odd"));
+    ///     even.merge(odd)
+    /// });
+    /// out.sort_unstable();
+    /// assert_eq!(out, [(1, "odd"), (2, "even"), (3, "odd")]);
+    /// ```
     #[track_caller]
     pub fn branch<F>(self, predicate: F) -> BranchOut<T>
     where
@@ -63,7 +81,11 @@ impl<T: 'static, F: Fn(&T) -> bool + 'static> Push<T> for Branch<T, F> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         for item in batch.drain(..) {
-            let side = if (self.predicate)(&item) { &mut self.trues } else { &mut self.falses };
+            let side = if (self.predicate)(&item) {
+                &mut self.trues
+            } else {
+                &mut self.falses
+            };
             side.buffer.push(item);
         }
         self.trues.send(cx)?;

@@ -6,6 +6,25 @@ use crate::key::Key;
 
 impl<T: 'static> Stream<T> {
     /// Counts the items of each key, and emits the counts at the end of input.
+    ///
+    /// On each worker, keys come in ascending order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(['b', 'a', 'b'], |letters| {
+    ///     letters.key_on(|letter| *letter).count_final().named("count")
+    /// });
+    /// assert_eq!(out, [('a', 1), ('b', 2)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `u64` for each key seen since the beginning, dropped at the end of input. Items are counted
+    /// on the worker where they are, at most 2^18 keys at a time; these counts go to the worker that
+    /// keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
     pub fn count_final(self) -> KeyedStream<T::Key, u64>

@@ -4,6 +4,15 @@ use crate::flow::{Keyed, Stream};
 
 impl<T: 'static> Stream<T> {
     /// Keeps the items for which `keep` is true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items([1, 2, 3], |numbers| numbers.filter(|n| n % 2 == 1));
+    /// assert_eq!(out, [1, 3]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn filter<F>(self, keep: F) -> Stream<T>
@@ -17,6 +26,17 @@ impl<T: 'static> Stream<T> {
     }
 
     /// Keeps the items for whose value `keep` is true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('a', 2), ('b', 3)], |numbers| {
+    ///     numbers.filter_value(|n| n % 2 == 1)
+    /// });
+    /// assert_eq!(out, [('a', 1), ('b', 3)]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn filter_value<F>(self, keep: F) -> Stream<T>

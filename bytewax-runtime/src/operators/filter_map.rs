@@ -4,6 +4,15 @@ use crate::flow::{Keyed, KeyedStream, Stream};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item, or drops it where `f` gives `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["1", "x", "3"], |texts| texts.filter_map(|text| text.parse::<u32>().ok()));
+    /// assert_eq!(out, [1, 3]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn filter_map<U, F>(self, f: F) -> Stream<U>
@@ -19,6 +28,17 @@ impl<T: 'static> Stream<T> {
 
     /// Turns each value into one other value and keeps the key, or drops the item where `f` gives
     /// `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 7), ('b', 0)], |numbers| {
+    ///     numbers.filter_map_value(|n| 100_u32.checked_div(n))
+    /// });
+    /// assert_eq!(out, [('a', 14)]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn filter_map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>

@@ -4,6 +4,18 @@ use crate::flow::{Keyed, KeyedStream, Stream};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
+    ///
+    /// What `f` gives is emitted in order, after everything from earlier items. It may be lazy: it is
+    /// drained before `f` sees the next item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["split this", "", "too"], |lines| lines.flat_map(str::split_whitespace));
+    /// assert_eq!(out, ["split", "this", "too"]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn flat_map<I, F>(self, f: F) -> Stream<I::Item>
@@ -21,6 +33,15 @@ impl<T: 'static> Stream<T> {
     }
 
     /// Turns each value into any number of values, each with the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 2), ('b', 0), ('c', 1)], |numbers| numbers.flat_map_value(|n| 0..n));
+    /// assert_eq!(out, [('a', 0), ('a', 1), ('c', 0)]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn flat_map_value<I, F>(self, f: F) -> KeyedStream<T::Key, I::Item>
@@ -32,7 +53,8 @@ impl<T: 'static> Stream<T> {
         self.stage("flat_map_value", move |batch: &mut Vec<T>, next, cx| {
             for item in batch.drain(..) {
                 let (key, value) = item.into_pair();
-                next.buffer.extend(f(value).into_iter().map(|value| (key.clone(), value)));
+                next.buffer
+                    .extend(f(value).into_iter().map(|value| (key.clone(), value)));
                 next.send_if_full(cx)?;
             }
             next.send(cx)
@@ -41,7 +63,19 @@ impl<T: 'static> Stream<T> {
 
     /// Turns each batch into any number of items.
     ///
-    /// A batch is never empty; how many items are in one is not determined.
+    /// For work that is cheaper for many items at once. A batch is never empty; how many items are in
+    /// one is not determined, so results may not depend on it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items([3, 1, 2], |numbers| {
+    ///     numbers.flat_map_batch(|batch| batch.into_iter().filter(|n| *n > 1))
+    /// });
+    /// assert_eq!(out, [3, 2]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn flat_map_batch<I, F>(self, f: F) -> Stream<I::Item>
@@ -59,6 +93,15 @@ impl<T: 'static> Stream<T> {
     }
 
     /// Gives the elements of each item one by one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items([vec![1, 2], vec![], vec![3]], |lists| lists.flatten());
+    /// assert_eq!(out, [1, 2, 3]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn flatten(self) -> Stream<T::Item>

@@ -11,6 +11,26 @@ use crate::worker::{AnyPush, Exchange};
 
 impl<T: 'static> Stream<T> {
     /// Folds the values of each key into an accumulator, and emits it at the end of input.
+    ///
+    /// Values from one worker are folded in order. On each worker, keys come in ascending order. Where
+    /// values can be combined with each other, [`reduce_final`](Stream::reduce_final) sends less
+    /// between workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('b', 2), ('a', 3)], |numbers| {
+    ///     numbers.fold_final(Vec::new, |list, n| list.push(n)).named("lists")
+    /// });
+    /// assert_eq!(out, [('a', vec![1, 3]), ('b', vec![2])]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `A` for each key seen since the beginning, dropped at the end of input. What `fold` adds to
+    /// it, grows it.
     #[track_caller]
     #[must_use]
     pub fn fold_final<A, I, F>(self, init: I, fold: F) -> KeyedStream<T::Key, A>

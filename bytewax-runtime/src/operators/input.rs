@@ -37,7 +37,10 @@ pub trait Source<Kind> {
 }
 
 #[doc(hidden)]
-#[expect(missing_debug_implementations, reason = "it only passes through a hidden method")]
+#[expect(
+    missing_debug_implementations,
+    reason = "it only passes through a hidden method"
+)]
 pub struct SourceStep(Arc<dyn SourcePlan>);
 
 impl<S: FixedPartitionedSource> Source<Partitioned> for S {
@@ -58,6 +61,29 @@ impl<S: DynamicSource> Source<Dynamic> for S {
 
 impl Flow {
     /// Begins a stream with the items of a source.
+    ///
+    /// Each partition of a source is read by one worker; a dynamic source is read by all. Items stay on
+    /// the worker that read them until a step sends them elsewhere. A source needs a name, under which
+    /// its position is saved.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("copy", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([1, 2, 3])).named("numbers");
+    ///     numbers.output(out.clone()).named("out");
+    /// });
+    /// run_main(flow).unwrap();
+    /// assert_eq!(out.take(), [1, 2, 3]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error of the source, whether in listing, opening or polling a partition, fails the run.
     #[track_caller]
     #[must_use]
     pub fn input<Kind, S: Source<Kind>>(&self, source: S) -> Stream<S::Item> {
@@ -115,7 +141,12 @@ impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
         let built = self.0.build(site.id(), worker, site.worker.count);
         let built = built.map_err(|error| RunError::step("the source cannot be built", error))?;
         let partition = Polled::new(format!("worker-{worker}"), Box::new(Stateless(built)));
-        Ok(Box::new(SourceHead::new(site, alarm, vec![partition], outs)))
+        Ok(Box::new(SourceHead::new(
+            site,
+            alarm,
+            vec![partition],
+            outs,
+        )))
     }
 }
 

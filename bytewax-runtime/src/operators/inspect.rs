@@ -21,6 +21,21 @@ pub struct Inspected<'a> {
 
 impl<T: 'static> Stream<T> {
     /// Shows each item to `see`, and passes it on. Counts as an output of the flow.
+    ///
+    /// All items of a batch are shown before the batch moves on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let (sender, seen) = std::sync::mpsc::channel();
+    /// let out = run_items([1, 2], |numbers| {
+    ///     numbers.inspect(move |n| sender.send(*n).unwrap()).map(|n| n * 10)
+    /// });
+    /// assert_eq!(seen.iter().collect::<Vec<_>>(), [1, 2]);
+    /// assert_eq!(out, [10, 20]);
+    /// ```
     #[track_caller]
     pub fn inspect<F>(self, see: F) -> Stream<T>
     where
@@ -34,25 +49,59 @@ impl<T: 'static> Stream<T> {
 
     /// Prints each item as `step W<worker> @<epoch>: item`, and passes it on. Counts as an output
     /// of the flow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// // Prints `example.seen W0 @1: "a"`.
+    /// let out = run_items(["a"], |texts| texts.inspect_debug().named("seen"));
+    /// assert_eq!(out, ["a"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When standard output cannot be written to, the run fails.
     #[track_caller]
     pub fn inspect_debug(self) -> Stream<T>
     where
         T: Debug,
     {
-        self.stage_of_kind("inspect_debug", StepKind::Observer, move |batch, next, cx| {
-            let mut out = std::io::stdout().lock();
-            for item in batch.iter() {
-                let (step, worker) = (cx.running(), cx.worker.index);
-                writeln!(out, "{step} W{worker} @{}: {item:?}", cx.epoch).map_err(|error| {
-                    RunError::step("cannot write to standard output", error.into())
-                })?;
-            }
-            drop(out);
-            next.pass(batch, cx)
-        })
+        self.stage_of_kind(
+            "inspect_debug",
+            StepKind::Observer,
+            move |batch, next, cx| {
+                let mut out = std::io::stdout().lock();
+                for item in batch.iter() {
+                    let (step, worker) = (cx.running(), cx.worker.index);
+                    writeln!(out, "{step} W{worker} @{}: {item:?}", cx.epoch).map_err(|error| {
+                        RunError::step("cannot write to standard output", error.into())
+                    })?;
+                }
+                drop(out);
+                next.pass(batch, cx)
+            },
+        )
     }
 
     /// Shows each item to `see` with its place, and passes it on. Counts as an output of the flow.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let (sender, seen) = std::sync::mpsc::channel();
+    /// run_items(['a', 'b'], |letters| {
+    ///     letters
+    ///         .inspect_debug_with(move |at, letter| {
+    ///             sender.send(format!("{} {} {}: {letter}", at.step, at.worker, at.epoch)).unwrap();
+    ///         })
+    ///         .named("seen")
+    /// });
+    /// assert_eq!(seen.iter().collect::<Vec<_>>(), ["example.seen 0 1: a", "example.seen 0 1: b"]);
+    /// ```
     #[track_caller]
     pub fn inspect_debug_with<F>(self, see: F) -> Stream<T>
     where

@@ -5,6 +5,18 @@ use crate::key::Key;
 
 impl<T: 'static> Stream<T> {
     /// Gives each item a key, made from the item, which is kept whole as the value.
+    ///
+    /// Items stay where they are; the keyed step that follows sends each to the worker that keeps the
+    /// state of its key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["apple", "fig"], |words| words.key_on(|word| word.len()));
+    /// assert_eq!(out, [(5, "apple"), (3, "fig")]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn key_on<K, F>(self, key: F) -> KeyedStream<K, T>
@@ -13,12 +25,22 @@ impl<T: 'static> Stream<T> {
         F: Fn(&T) -> K + Send + Sync + 'static,
     {
         self.stage("key_on", move |batch, next, cx| {
-            next.buffer.extend(batch.drain(..).map(|item| (key(&item), item)));
+            next.buffer
+                .extend(batch.drain(..).map(|item| (key(&item), item)));
             next.send(cx)
         })
     }
 
     /// Drops the keys and gives the values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items([('a', 1), ('b', 2)], |numbers| numbers.key_rm());
+    /// assert_eq!(out, [1, 2]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn key_rm(self) -> Stream<T::Value>
@@ -26,7 +48,8 @@ impl<T: 'static> Stream<T> {
         T: Keyed,
     {
         self.stage("key_rm", move |batch: &mut Vec<T>, next, cx| {
-            next.buffer.extend(batch.drain(..).map(|item| item.into_pair().1));
+            next.buffer
+                .extend(batch.drain(..).map(|item| item.into_pair().1));
             next.send(cx)
         })
     }

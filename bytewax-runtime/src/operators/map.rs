@@ -10,6 +10,24 @@ use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item.
+    ///
+    /// Items keep their order on each worker. The closure is `Fn`, so it cannot remember anything
+    /// between items: to remember things, use [`stateful_map`](Stream::stateful_map), whose state is
+    /// kept per key; for a resource such as a buffer or a client, use [`map_with`](Stream::map_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items([0, 1, 2], |numbers| numbers.map(|n| n + 1));
+    /// assert_eq!(out, [1, 2, 3]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// A panic of `f` fails the run, with its text and place. For a function that may fail, use
+    /// [`try_map`](Stream::try_map).
     #[track_caller]
     #[must_use]
     pub fn map<U, F>(self, f: F) -> Stream<U>
@@ -24,6 +42,15 @@ impl<T: 'static> Stream<T> {
     }
 
     /// Turns the value of each item into one other value, and keeps the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('b', 2)], |numbers| numbers.map_value(|n| n * 10));
+    /// assert_eq!(out, [('a', 10), ('b', 20)]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>
@@ -42,6 +69,27 @@ impl<T: 'static> Stream<T> {
     }
 
     /// Turns each item into one other item, with a resource that each worker makes for itself.
+    ///
+    /// `init` runs once on every worker, when the flow is built there. The resource is for what is
+    /// costly to make and says nothing of earlier items: a compiled pattern, a buffer, a client.
+    /// Nothing of it is saved; what must survive a crash belongs in
+    /// [`stateful_map`](Stream::stateful_map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["b,a", "d,c,e"], |lines| {
+    ///     lines.map_with(Vec::new, |fields: &mut Vec<&str>, line: &'static str| {
+    ///         fields.clear();
+    ///         fields.extend(line.split(','));
+    ///         fields.sort_unstable();
+    ///         fields.join(",")
+    ///     })
+    /// });
+    /// assert_eq!(out, ["a,b", "c,d,e"]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn map_with<R, U, I, F>(self, init: I, f: F) -> Stream<U>
@@ -85,7 +133,9 @@ where
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         let resource = &mut self.resource;
-        self.next.buffer.extend(batch.drain(..).map(|item| (self.f)(resource, item)));
+        self.next
+            .buffer
+            .extend(batch.drain(..).map(|item| (self.f)(resource, item)));
         self.next.send(cx)
     }
 

@@ -1,5 +1,7 @@
 //! `max_final`, `min_final`.
 
+use std::cmp::Ordering;
+
 use super::reduce_final::Reduce;
 use crate::flow::{Keyed, KeyedStream, Stream};
 use crate::key::Key;
@@ -7,6 +9,27 @@ use crate::state::State;
 
 impl<T: 'static> Stream<T> {
     /// Keeps the greatest value of each key, as `by` sees it, and emits it at the end of input.
+    ///
+    /// Of values that are equal to `by`, the first stays; with several workers, the first that comes to
+    /// the worker of the key. A value that cannot be compared, such as one for which `by` gives a NaN,
+    /// gives way to any that can. On each worker, keys come in ascending order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', (1, 'x')), ('a', (9, 'y')), ('a', (3, 'z'))], |values| {
+    ///     values.max_final(|value| value.0).named("max")
+    /// });
+    /// assert_eq!(out, [('a', (9, 'y'))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One value for each key seen since the beginning, dropped at the end of input. Values are
+    /// compared on the worker where they are, at most 2^18 keys at a time; the greatest go to the worker
+    /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
     pub fn max_final<B, F>(self, by: F) -> KeyedStream<T::Key, T::Value>
@@ -15,12 +38,32 @@ impl<T: 'static> Stream<T> {
         B: PartialOrd,
         F: Fn(&T::Value) -> B + Send + Sync + 'static,
     {
-        // Of equals, the first stays.
-        let reduce = move |a, b| if by(&b) > by(&a) { b } else { a };
+        let reduce = move |a, b| further(a, b, &by, Ordering::Greater);
         self.combine_final("max_final", Reduce::new(reduce))
     }
 
     /// Keeps the least value of each key, as `by` sees it, and emits it at the end of input.
+    ///
+    /// Of values that are equal to `by`, the first stays; with several workers, the first that comes to
+    /// the worker of the key. A value that cannot be compared, such as one for which `by` gives a NaN,
+    /// gives way to any that can. On each worker, keys come in ascending order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', (1, 'x')), ('a', (9, 'y')), ('a', (3, 'z'))], |values| {
+    ///     values.min_final(|value| value.0).named("min")
+    /// });
+    /// assert_eq!(out, [('a', (1, 'x'))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One value for each key seen since the beginning, dropped at the end of input. Values are
+    /// compared on the worker where they are, at most 2^18 keys at a time; the least go to the worker
+    /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
     pub fn min_final<B, F>(self, by: F) -> KeyedStream<T::Key, T::Value>
@@ -29,7 +72,43 @@ impl<T: 'static> Stream<T> {
         B: PartialOrd,
         F: Fn(&T::Value) -> B + Send + Sync + 'static,
     {
-        let reduce = move |a, b| if by(&b) < by(&a) { b } else { a };
+        let reduce = move |a, b| further(a, b, &by, Ordering::Less);
         self.combine_final("min_final", Reduce::new(reduce))
+    }
+}
+
+/// The one of two values that lies further in a direction; of equals, the first.
+fn further<V, B: PartialOrd>(a: V, b: V, by: impl Fn(&V) -> B, direction: Ordering) -> V {
+    let (by_a, by_b) = (by(&a), by(&b));
+    match by_b.partial_cmp(&by_a) {
+        Some(order) if order == direction => b,
+        Some(_) => a,
+        // One of them is no number; it is the first if that does not even equal itself.
+        None if by_a.partial_cmp(&by_a).is_none() => b,
+        None => a,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_further_of_two_and_the_first_of_equals() {
+        let by = |value: &(f64, char)| value.0;
+        let (one, two, nan) = ((1.0, 'a'), (2.0, 'a'), (f64::NAN, 'a'));
+        let (same, other_nan) = ((1.0, 'b'), (f64::NAN, 'b'));
+        for (a, b, max, min) in [
+            (one, two, two, one),
+            (two, one, two, one),
+            (one, same, one, one),
+            (same, one, same, same),
+            (one, nan, one, one),
+            (nan, one, one, one),
+        ] {
+            assert_eq!(further(a, b, by, Ordering::Greater), max, "{a:?} {b:?}");
+            assert_eq!(further(a, b, by, Ordering::Less), min, "{a:?} {b:?}");
+        }
+        assert_eq!(further(nan, other_nan, by, Ordering::Less).1, 'b');
     }
 }

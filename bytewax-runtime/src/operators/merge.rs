@@ -13,7 +13,27 @@ use crate::worker::{
 };
 
 impl<T: 'static> Stream<T> {
-    /// Gives all items of this stream and of another. Nothing is said of their order.
+    /// Gives all items of this stream and of another.
+    ///
+    /// Items of one stream keep their order; nothing is said of the order between the two. Several
+    /// streams are merged at once by [`Flow::merge`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let mut out = run_items([1, 2], |numbers| {
+    ///     let tens = numbers.clone().map(|n| n * 10);
+    ///     numbers.merge(tens)
+    /// });
+    /// out.sort_unstable();
+    /// assert_eq!(out, [1, 2, 10, 20]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn merge(self, other: Stream<T>) -> Stream<T> {
@@ -23,7 +43,27 @@ impl<T: 'static> Stream<T> {
 }
 
 impl Flow {
-    /// Gives all items of several streams. Nothing is said of their order.
+    /// Gives all items of several streams.
+    ///
+    /// Items of one stream keep their order; nothing is said of the order between streams. Without
+    /// streams, the result ends at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("regions", |flow| {
+    ///     let orders = ["eu", "us", "asia"].map(|region| {
+    ///         flow.scope(region, || flow.input(TestingSource::new([region])).named("orders"))
+    ///     });
+    ///     flow.merge(orders).output(out.clone()).named("out");
+    /// });
+    /// run_main(flow).unwrap();
+    /// assert_eq!(out.sorted(), ["asia", "eu", "us"]);
+    /// ```
     ///
     /// # Panics
     ///

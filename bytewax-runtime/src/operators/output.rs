@@ -30,7 +30,10 @@ pub trait Sink<T, Kind> {
 }
 
 #[doc(hidden)]
-#[expect(missing_debug_implementations, reason = "it only passes through a hidden method")]
+#[expect(
+    missing_debug_implementations,
+    reason = "it only passes through a hidden method"
+)]
 pub struct SinkStep(Plan);
 
 impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
@@ -58,6 +61,29 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Sink<(K, V), Partitione
 
 impl<T: 'static> Stream<T> {
     /// Ends the stream in a sink.
+    ///
+    /// A [`DynamicSink`] writes items on the worker where they are. A [`FixedPartitionedSink`] takes a
+    /// keyed stream: the key chooses the partition, and the value is written by the worker that has it.
+    /// A sink needs a name, under which its position is saved.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("double", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([1, 2, 3])).named("numbers");
+    ///     numbers.map(|n| 2 * n).output(out.clone()).named("out");
+    /// });
+    /// run_main(flow).unwrap();
+    /// assert_eq!(out.take(), [2, 4, 6]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An error of the sink, whether in opening, writing or closing, fails the run.
     #[track_caller]
     pub fn output<Kind, S: Sink<T, Kind>>(self, sink: S) -> Terminal {
         let (flow, step) = self.then("output", StepKind::Sink, vec![], sink.into_step().0);
@@ -82,7 +108,9 @@ struct DynamicStage<T, P> {
 impl<T: 'static, P: StatelessSinkPartition<T>> Push<T> for DynamicStage<T, P> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.partition.write_batch(std::mem::take(batch)).map_err(write_failed)
+        self.partition
+            .write_batch(std::mem::take(batch))
+            .map_err(write_failed)
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
@@ -154,7 +182,9 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Addres
         cx.enter(self.step);
         let worker = std::rc::Rc::clone(&cx.worker);
         let assignment = worker.assignments.get().and_then(|all| all.get(&self.step));
-        let partitions = assignment.map(|all| all.partitions.as_slice()).unwrap_or_default();
+        let partitions = assignment
+            .map(|all| all.partitions.as_slice())
+            .unwrap_or_default();
         if partitions.is_empty() {
             return Err(write_failed(StepError::msg(
                 "no worker can reach a partition of this sink, so there is nowhere to write; \
@@ -206,7 +236,11 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
         match self.open.entry(index) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
             Entry::Vacant(entry) => {
-                let assignment = cx.worker.assignments.get().and_then(|all| all.get(&self.step));
+                let assignment = cx
+                    .worker
+                    .assignments
+                    .get()
+                    .and_then(|all| all.get(&self.step));
                 let listed = assignment.and_then(|all| all.partitions.get(index as usize));
                 let name = listed.map(|(name, _)| name.clone()).unwrap_or_default();
                 let partition = self.sink.open(&name, None).map_err(|error| {
@@ -232,7 +266,11 @@ where
         for (index, value) in items.drain(..) {
             self.open(index, cx)?.values.push(value);
         }
-        for opened in self.open.values_mut().filter(|opened| !opened.values.is_empty()) {
+        for opened in self
+            .open
+            .values_mut()
+            .filter(|opened| !opened.values.is_empty())
+        {
             let values = std::mem::take(&mut opened.values);
             let written = opened.partition.write_batch(values);
             written.map_err(|error| write_failed(error).in_partition(&opened.name))?;

@@ -16,6 +16,29 @@ use crate::worker::{
 
 impl<T: 'static> Stream<T> {
     /// Spreads the items evenly over all workers, for stateless work that is heavy.
+    ///
+    /// Items stay on the worker that read them until a keyed step or a sink with partitions sends them
+    /// elsewhere; this step sends them elsewhere without a key. Whole batches go round, so a source
+    /// should give more than one. The order of items is lost, unless there is one worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("squares", |flow| {
+    ///     flow.input(TestingSource::new(1..=5))
+    ///         .named("numbers")
+    ///         .redistribute()
+    ///         .map(|n| n * n)
+    ///         .output(out.clone())
+    ///         .named("out");
+    /// });
+    /// cluster_main(flow, ClusterConfig::new().workers(3)).unwrap();
+    /// assert_eq!(out.sorted(), [1, 4, 9, 16, 25]);
+    /// ```
     #[track_caller]
     #[must_use]
     pub fn redistribute(self) -> Stream<T>

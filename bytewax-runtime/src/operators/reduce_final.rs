@@ -9,6 +9,27 @@ use crate::state::State;
 
 impl<T: 'static> Stream<T> {
     /// Combines the values of each key into one, and emits it at the end of input.
+    ///
+    /// A key with one value has it emitted as it is. `reduce` must be associative: neighbouring values
+    /// may be combined before earlier ones are. On one worker the order of values is kept; with
+    /// several, `reduce` must be commutative too. On each worker, keys come in ascending order.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('b', 7), ('a', 1), ('a', 4)], |numbers| {
+    ///     numbers.reduce_final(|a, b| a + b).named("sum")
+    /// });
+    /// assert_eq!(out, [('a', 5), ('b', 7)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One value for each key seen since the beginning, dropped at the end of input. Values are
+    /// combined on the worker where they are, at most 2^18 keys at a time; the results go to the worker
+    /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
     pub fn reduce_final<F>(self, reduce: F) -> KeyedStream<T::Key, T::Value>

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::flow::{OutputSpec, Stream, StepKind};
+use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
 

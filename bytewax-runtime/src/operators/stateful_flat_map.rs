@@ -12,7 +12,35 @@ use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
 
 impl<T: 'static> Stream<T> {
     /// Keeps an optional state for each key, and turns each value into any number of values with
-    /// its help. A key whose state is left `None` is forgotten.
+    /// its help.
+    ///
+    /// A new key has the state `None`. A key whose state is left `None` is forgotten; what the closure
+    /// gives is emitted all the same. Values of a key that come from one worker are taken in order.
+    /// Nothing is emitted at the end of input.
+    ///
+    /// # Examples
+    ///
+    /// Pairs up values:
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('b', 2), ('a', 3), ('a', 4)], |numbers| {
+    ///     let pairs = numbers.stateful_flat_map(|waiting: &mut Option<i32>, n| match waiting.take() {
+    ///         Some(first) => Some((first, n)),
+    ///         None => {
+    ///             *waiting = Some(n);
+    ///             None
+    ///         }
+    ///     });
+    ///     pairs.named("pairs")
+    /// });
+    /// assert_eq!(out, [('a', (1, 3))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `S` for each key whose state is not `None`; setting it to `None` drops the key.
     #[track_caller]
     #[must_use]
     pub fn stateful_flat_map<S, I, F>(self, f: F) -> KeyedStream<T::Key, I::Item>

@@ -13,6 +13,31 @@ use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
 
 impl<T: 'static> Stream<T> {
     /// Keeps a state for each key, and turns each value into one other value with its help.
+    ///
+    /// The state of a new key is `S::default()`. Values of a key that come from one worker are taken in
+    /// order; nothing is said of the order between keys. Nothing is emitted at the end of input.
+    ///
+    /// # Examples
+    ///
+    /// A running sum:
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 2), ('b', 1), ('a', 3)], |numbers| {
+    ///     let sums = numbers.stateful_map(|sum: &mut u64, n| {
+    ///         *sum += n;
+    ///         *sum
+    ///     });
+    ///     sums.named("sum")
+    /// });
+    /// assert_eq!(out, [('a', 2), ('b', 1), ('a', 5)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `S` for each key ever seen; it is never dropped. To forget keys, use
+    /// [`stateful_flat_map`](Stream::stateful_flat_map).
     #[track_caller]
     #[must_use]
     pub fn stateful_map<S, U, F>(self, f: F) -> KeyedStream<T::Key, U>

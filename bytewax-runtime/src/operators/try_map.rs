@@ -37,7 +37,7 @@ impl<T: 'static, E: 'static> TryOut<T, E> {
 pub struct Errored<T> {
     /// The item.
     pub item: T,
-    /// The text of the error and of its causes.
+    /// The text of the error.
     pub error: String,
     /// The id of the step.
     pub step: String,
@@ -49,6 +49,24 @@ pub struct Errored<T> {
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item, or into an error that goes to a stream of its own.
+    ///
+    /// Errors do not stop the run. Something must be said of them: [`fail`](Stream::fail) ends the run
+    /// with the first, [`skip_counted`](Stream::skip_counted) drops them, and any other use of `errs`
+    /// handles them. A flow in which `errs` is not used cannot be run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let mut out = run_items(["1", "x", "3"], |texts| {
+    ///     let parsed = texts.try_map(|text| text.parse::<u32>());
+    ///     let bad = parsed.errs.map(|bad| format!("{}: {}", bad.item, bad.error));
+    ///     parsed.oks.map(|n| format!("{n}")).merge(bad)
+    /// });
+    /// out.sort_unstable();
+    /// assert_eq!(out, ["1", "3", "x: invalid digit found in string"]);
+    /// ```
     #[track_caller]
     pub fn try_map<U, E, F>(self, f: F) -> TryOut<U, Errored<T>>
     where
@@ -99,6 +117,21 @@ impl<T: 'static> Stream<T> {
 
 impl<T: 'static, E: 'static> Stream<Result<T, E>> {
     /// Sends the values of `Ok` to one stream and those of `Err` to another.
+    ///
+    /// As with [`try_map`](Stream::try_map), `errs` must be used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let mut out = run_items([Ok(1), Err("two"), Ok(3)], |results| {
+    ///     let split = results.split_result();
+    ///     split.oks.map(|n| format!("{n}")).merge(split.errs.map(str::to_uppercase))
+    /// });
+    /// out.sort_unstable();
+    /// assert_eq!(out, ["1", "3", "TWO"]);
+    /// ```
     #[track_caller]
     pub fn split_result(self) -> TryOut<T, E> {
         self.split("split_result", |item, _, _| item)
@@ -107,24 +140,61 @@ impl<T: 'static, E: 'static> Stream<Result<T, E>> {
 
 impl<T: 'static> Stream<Errored<T>> {
     /// Ends the run with the first error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let flow = Dataflow::build("parse", |flow| {
+    ///     let texts = flow.input(TestingSource::new(["1", "x"])).named("texts");
+    ///     let parsed = texts.try_map(|text| text.parse::<u32>()).named("parsed");
+    ///     parsed.oks.output(TestingSink::new()).named("out");
+    ///     parsed.errs.fail().named("fail");
+    /// });
+    /// assert_eq!(
+    ///     run_main(flow).unwrap_err().report(),
+    ///     "step `parse.fail`, worker 0: step `parse.parsed` failed for the item `\"x\"`\n  \
+    ///      caused by: invalid digit found in string",
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The run fails with the text of the first error on any worker, its item and its step.
     #[track_caller]
     pub fn fail(self) -> Terminal
     where
         T: Debug,
     {
-        let failed = self.stage_of_kind::<()>("fail", StepKind::Sink, |batch, _, _| {
-            match batch.drain(..).next() {
-                Some(bad) => Err(RunError::step(
-                    format!("step `{}` failed for the item `{:?}`", bad.step, bad.item),
-                    StepError::msg(bad.error),
-                )),
-                None => Ok(()),
-            }
-        });
+        let failed =
+            self.stage_of_kind::<()>("fail", StepKind::Observer, |batch, _, _| {
+                match batch.drain(..).next() {
+                    Some(bad) => Err(RunError::step(
+                        format!("step `{}` failed for the item `{:?}`", bad.step, bad.item),
+                        StepError::msg(bad.error),
+                    )),
+                    None => Ok(()),
+                }
+            });
         Terminal::new(failed.flow(), failed.port().step)
     }
 
     /// Drops the errors. How many were dropped is told on standard error when the input ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["1", "x", "3"], |texts| {
+    ///     let parsed = texts.try_map(|text| text.parse::<u32>()).named("parsed");
+    ///     parsed.errs.skip_counted().named("skip");
+    ///     parsed.oks
+    /// });
+    /// assert_eq!(out, [1, 3]);
+    /// ```
     #[track_caller]
     pub fn skip_counted(self) -> Terminal {
         let plan = StagePlan::new::<Errored<T>, _>(|site, _| {
@@ -133,7 +203,12 @@ impl<T: 'static> Stream<Errored<T>> {
                 skipped: 0,
             })
         });
-        let (flow, step) = self.then("skip_counted", StepKind::Sink, vec![], Plan::Stage(plan));
+        let (flow, step) = self.then(
+            "skip_counted",
+            StepKind::Observer,
+            vec![],
+            Plan::Stage(plan),
+        );
         Terminal::new(flow, step)
     }
 }
@@ -186,7 +261,10 @@ impl<T: 'static> Push<Errored<T>> for SkipCounted {
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         if what == Flush::End && self.skipped > 0 {
             let (step, worker) = (cx.step_id(self.step), cx.worker.index);
-            eprintln!("step `{step}`, worker {worker}: {} errors were skipped", self.skipped);
+            eprintln!(
+                "step `{step}`, worker {worker}: {} errors were skipped",
+                self.skipped
+            );
         }
         Ok(())
     }

@@ -53,7 +53,11 @@ impl<K: Key, S> KeyTable<K, S> {
         match entry {
             Entry::Occupied(entry) => {
                 let slot = entry.into_mut();
-                let touch = if slot.touched == epoch { Touch::Again } else { Touch::First };
+                let touch = if slot.touched == epoch {
+                    Touch::Again
+                } else {
+                    Touch::First
+                };
                 slot.touched = epoch;
                 (&mut slot.state, touch)
             }
@@ -86,7 +90,11 @@ impl<K: Key, S> KeyTable<K, S> {
         match entry {
             Entry::Occupied(entry) => {
                 let slot = entry.into_mut();
-                let touch = if slot.touched == epoch { Touch::Again } else { Touch::First };
+                let touch = if slot.touched == epoch {
+                    Touch::Again
+                } else {
+                    Touch::First
+                };
                 slot.touched = epoch;
                 (&mut slot.state, touch)
             }
@@ -104,9 +112,9 @@ impl<K: Key, S> KeyTable<K, S> {
 
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
-        let found = self
-            .slots
-            .find_entry(table_hash(hash), |slot| slot.hash == hash && slot.key == *key);
+        let found = self.slots.find_entry(table_hash(hash), |slot| {
+            slot.hash == hash && slot.key == *key
+        });
         if let Ok(entry) = found {
             entry.remove();
         }
@@ -114,7 +122,9 @@ impl<K: Key, S> KeyTable<K, S> {
 
     /// Takes everything out, in no order that may be relied on.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, K, S)> + '_ {
-        self.slots.drain().map(|slot| (slot.hash, slot.key, slot.state))
+        self.slots
+            .drain()
+            .map(|slot| (slot.hash, slot.key, slot.state))
     }
 
     /// Takes everything out, in ascending order of keys.

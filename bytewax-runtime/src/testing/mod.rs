@@ -1,8 +1,10 @@
 //! Sources and sinks for tests, and ways to run a flow inside one.
 
+mod example;
 mod sink;
 mod source;
 
+pub use example::{run_items, run_keyed};
 pub use sink::TestingSink;
 pub use source::{TestingItem, TestingSource, TestingSourcePartition};
 

@@ -107,8 +107,7 @@ impl<T: Clone + Send + Sync + 'static> StatefulSourcePartition for TestingSource
             let index = self.next;
             match self.source.elements.get(index) {
                 Some(TestingItem::Item(item)) => items.push(item.clone()),
-                Some(TestingItem::Abort)
-                    if self.source.aborted[index].load(Ordering::Relaxed) => {}
+                Some(TestingItem::Abort) if self.source.aborted[index].load(Ordering::Relaxed) => {}
                 // The mark itself is answered by the next poll.
                 _ if !items.is_empty() => break,
                 None => return Ok(Poll::end()),

@@ -35,7 +35,11 @@ impl Assignment {
 /// the fewest of the step, then the fewest of all steps, then the lowest index.
 pub(crate) fn assign(reachable: &[Vec<Reachable>]) -> HashMap<StepIndex, Assignment> {
     let mut in_total = vec![0_usize; reachable.len()];
-    let mut steps: Vec<u32> = reachable.iter().flatten().map(|listed| listed.step).collect();
+    let mut steps: Vec<u32> = reachable
+        .iter()
+        .flatten()
+        .map(|listed| listed.step)
+        .collect();
     steps.sort_unstable();
     steps.dedup();
     let mut assignments = HashMap::new();
@@ -67,7 +71,10 @@ pub(crate) fn assign(reachable: &[Vec<Reachable>]) -> HashMap<StepIndex, Assignm
             in_total[owner] += 1;
             owners.insert(name, WorkerIndex(owner));
         }
-        let partitions = order.iter().map(|name| ((*name).to_owned(), owners[name])).collect();
+        let partitions = order
+            .iter()
+            .map(|name| ((*name).to_owned(), owners[name]))
+            .collect();
         assignments.insert(StepIndex(step), Assignment { partitions });
     }
     assignments
@@ -111,13 +118,20 @@ mod tests {
         let assigned = &assign(&lists(3, &[&["a", "b", "c"], &["b"], &["c"]]))[&StepIndex(3)];
         assert_eq!((of(assigned, 0), of(assigned, 1)), ("a".into(), "b".into()));
         assert_eq!(of(assigned, 2), "c");
-        let listed: Vec<_> = assigned.partitions.iter().map(|(name, _)| name.as_str()).collect();
+        let listed: Vec<_> = assigned
+            .partitions
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
         assert_eq!(listed, ["a", "b", "c"]);
     }
 
     #[test]
     fn steps_are_balanced_together() {
-        let one = |step| Reachable { step, partitions: vec!["only".to_owned()] };
+        let one = |step| Reachable {
+            step,
+            partitions: vec!["only".to_owned()],
+        };
         let assigned = assign(&[vec![one(0), one(1)], vec![one(0), one(1)]]);
         assert_eq!(of(&assigned[&StepIndex(0)], 0), "only");
         assert_eq!(of(&assigned[&StepIndex(1)], 1), "only");

@@ -109,12 +109,7 @@ impl<'s> Builder<'s> {
     fn operator(
         &mut self,
         step: StepIndex,
-        make: impl FnOnce(
-            &Site,
-            Vec<AnyInput>,
-            Alarm,
-            &mut Outs,
-        ) -> Result<Box<dyn Operator>, RunError>,
+        make: impl FnOnce(&Site, Vec<AnyInput>, Alarm, &mut Outs) -> Result<Box<dyn Operator>, RunError>,
     ) {
         let graph = std::sync::Arc::clone(&self.cx.graph);
         let described = graph.step(step);
@@ -137,7 +132,9 @@ impl<'s> Builder<'s> {
         let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.limits);
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
         let mut inlets = Vec::new();
-        let pushes = outputs.map(|port| tree(&self.cx, port, &mut outlet, &mut inlets)).collect();
+        let pushes = outputs
+            .map(|port| tree(&self.cx, port, &mut outlet, &mut inlets))
+            .collect();
         let edges = outlet.into_edges();
         self.inlets.extend(inlets);
         for edge in &edges {

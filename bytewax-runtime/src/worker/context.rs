@@ -161,6 +161,8 @@ pub(crate) struct Epochs {
     complete_before: Cell<Epoch>,
     waiting: RefCell<Vec<Alarm>>,
     sources: RefCell<Vec<Alarm>>,
+    /// The sources that have had their turn in this epoch.
+    turns: RefCell<Vec<Alarm>>,
 }
 
 impl Epochs {
@@ -171,6 +173,7 @@ impl Epochs {
             complete_before: Cell::new(Epoch(0)),
             waiting: RefCell::default(),
             sources: RefCell::default(),
+            turns: RefCell::default(),
         }
     }
 
@@ -194,9 +197,25 @@ impl Epochs {
     pub(crate) fn advance(&self, now: DateTime<Utc>, timers: &Timers) {
         self.current.set(self.current.get().next());
         self.began.set(now);
+        self.turns.borrow_mut().clear();
         for alarm in self.sources.borrow().iter() {
             timers.wake(*alarm);
         }
+    }
+
+    /// Notes that a source could be polled in this epoch; gives whether all sources could.
+    ///
+    /// When every poll ends an epoch, this keeps one source from ending all of them before
+    /// another is polled.
+    pub(crate) fn take_turn(&self, alarm: Alarm) -> bool {
+        let mut turns = self.turns.borrow_mut();
+        if !turns.contains(&alarm) {
+            turns.push(alarm);
+        }
+        self.sources
+            .borrow()
+            .iter()
+            .all(|source| turns.contains(source))
     }
 
     pub(crate) fn complete_before(&self) -> Epoch {

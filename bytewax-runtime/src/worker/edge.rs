@@ -75,7 +75,9 @@ fn padded(length: usize) -> usize {
 impl<I: Exchange> ContainerBytes for Batch<I> {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
         let number = |at: usize| {
-            let field = bytes.get(at..at + 4).and_then(|field| field.try_into().ok());
+            let field = bytes
+                .get(at..at + 4)
+                .and_then(|field| field.try_into().ok());
             u32::from_le_bytes(field.unwrap_or_else(|| panic!("a batch arrived cut off")))
         };
         let items = codec::decode_wire(bytes.get(BATCH_HEADER..).unwrap_or_default());
@@ -84,7 +86,10 @@ impl<I: Exchange> ContainerBytes for Batch<I> {
             target: number(4),
             items: items.unwrap_or_else(|error| {
                 let name = std::any::type_name::<I>();
-                panic!("items `{name}` from another process cannot be read: {}", full(&error))
+                panic!(
+                    "items `{name}` from another process cannot be read: {}",
+                    full(&error)
+                )
             }),
         }
     }
@@ -94,7 +99,10 @@ impl<I: Exchange> ContainerBytes for Batch<I> {
             Ok(length) => padded(BATCH_HEADER + length),
             Err(error) => {
                 let name = std::any::type_name::<I>();
-                panic!("items `{name}` cannot be sent to another process: {}", full(&error))
+                panic!(
+                    "items `{name}` cannot be sent to another process: {}",
+                    full(&error)
+                )
             }
         }
     }
@@ -157,7 +165,9 @@ impl<I: 'static> EdgeOut<I> {
         if items.is_empty() {
             return;
         }
-        self.worker.shared.sent(self.edge, self.worker.index, items.len());
+        self.worker
+            .shared
+            .sent(self.edge, self.worker.index, items.len());
         let mut batch = Batch {
             origin: self.worker.index.0 as u32,
             target: target.0 as u32,
@@ -203,9 +213,7 @@ impl<I> Arrived<I> {
 }
 
 /// The receiving end of an edge, before the operator that reads it exists.
-pub(crate) struct Inlet<'s>(
-    Box<dyn FnOnce(&mut OperatorBuilder<'s, u64>) -> AnyInput + 's>,
-);
+pub(crate) struct Inlet<'s>(Box<dyn FnOnce(&mut OperatorBuilder<'s, u64>) -> AnyInput + 's>);
 
 impl<'s> Inlet<'s> {
     pub(crate) fn connect(self, reader: &mut OperatorBuilder<'s, u64>) -> AnyInput {
@@ -306,6 +314,8 @@ pub(crate) type ProgressStream<'s> = StreamVec<'s, u64, ()>;
 pub(crate) fn frontier<T: Timestamp + Copy>(
     frontiers: &[timely::progress::frontier::MutableAntichain<T>],
 ) -> Option<T> {
-    let firsts = frontiers.iter().filter_map(|input| input.frontier().first().copied());
+    let firsts = frontiers
+        .iter()
+        .filter_map(|input| input.frontier().first().copied());
     firsts.min()
 }

@@ -16,7 +16,9 @@ pub(crate) fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Opt
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
         let (input, stream): (InputHandleVec<u64, (usize, Vec<u8>)>, _) = scope.new_input();
         let heard = Rc::clone(&heard);
-        stream.broadcast().inspect(move |said| heard.borrow_mut().push(said.clone()));
+        stream
+            .broadcast()
+            .inspect(move |said| heard.borrow_mut().push(said.clone()));
         input
     });
     input.send((worker.index(), mine));

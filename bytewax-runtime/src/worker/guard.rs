@@ -35,14 +35,19 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> Result<R, RunError>) -> Result<R, 
     GUARDED.set(outer);
     result.unwrap_or_else(|payload| {
         let place = PLACE.take();
-        let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+        let place = place
+            .map(|place| format!(" at {place}"))
+            .unwrap_or_default();
         let text = format!("panicked{place}: {}", message(&*payload));
         Err(RunError::new(RunErrorKind::Panic, text))
     })
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+    match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
         (Some(text), _) => text,
         (None, Some(text)) => text,
         (None, None) => "without a text",

@@ -18,7 +18,12 @@ pub(crate) trait HeadPlan: Send + Sync {
     }
 
     /// Makes the end of an upstream tree that feeds input `input` of this step.
-    fn connect<'s>(&self, step: StepIndex, input: usize, outlet: &mut Outlet<'_, 's>) -> (AnyPush, Inlet<'s>);
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        input: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>);
 
     /// Makes the operator, which reads the edges made by [`connect`](Self::connect).
     fn operator(
@@ -141,7 +146,10 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
         cx.enter(self.step);
         for input in &mut self.inputs {
             input.pull(|epoch, batch| {
-                self.arrived.entry(Epoch(epoch)).or_default().push_back(batch);
+                self.arrived
+                    .entry(Epoch(epoch))
+                    .or_default()
+                    .push_back(batch);
             });
         }
         let all_taken = self.take_batches(frontier, edges, cx)?;

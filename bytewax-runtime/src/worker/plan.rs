@@ -40,6 +40,7 @@ impl StagePlan {
     }
 
     pub(crate) fn build(&self, site: &Site, outs: &mut Outs) -> AnyPush {
+        site.worker.enter(site.step);
         (self.build)(site, outs).unwrap_or_else(|error| {
             site.fail(error);
             (self.discard)()

@@ -50,7 +50,11 @@ impl AnyPush {
 /// How many items of type `T` make a batch: 16 KiB of them, so that what one stage writes is still in
 /// the first caches when the next reads it, and what one allocates when another frees it.
 pub(crate) const fn batch_items<T>() -> usize {
-    let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+    let size = if size_of::<T>() == 0 {
+        1
+    } else {
+        size_of::<T>()
+    };
     let items = 16 * 1024 / size;
     if items > 8192 {
         8192

@@ -31,7 +31,10 @@ pub(crate) fn run_threads(
 ) -> Result<(), RunError> {
     let hooks = Hooks::default();
     let builders = ProcessBuilder::new_typed_vector(workers, hooks.refill, hooks.spill);
-    let builders = builders.into_iter().map(AllocatorBuilder::Process).collect();
+    let builders = builders
+        .into_iter()
+        .map(AllocatorBuilder::Process)
+        .collect();
     run_allocators(builders, graph, shared);
     shared.outcome()
 }
@@ -64,7 +67,11 @@ pub(crate) fn run_allocators(
 /// The life of one worker.
 fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
     shared.register_thread();
-    let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(std::time::Instant::now()));
+    let mut worker = Worker::new(
+        WorkerConfig::default(),
+        allocator,
+        Some(std::time::Instant::now()),
+    );
     let cx = Rc::new(WorkerCx::new(
         WorkerIndex(worker.index()),
         worker.peers(),

@@ -157,7 +157,9 @@ impl Shared {
 
     fn count(&self, edge: EdgeId, worker: WorkerIndex) -> Option<(&AtomicI64, i64)> {
         let edge = self.edges.get()?.get(edge.0 as usize)?;
-        let outstanding = edge.outstanding.get(worker.0.checked_sub(self.workers.start)?)?;
+        let outstanding = edge
+            .outstanding
+            .get(worker.0.checked_sub(self.workers.start)?)?;
         Some((outstanding, edge.limit))
     }
 

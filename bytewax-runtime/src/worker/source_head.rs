@@ -1,7 +1,5 @@
 //! Operators without inputs: they poll the partitions of a source and end epochs.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::context::{Alarm, Cx};
@@ -65,6 +63,8 @@ pub(crate) struct SourceHead<T> {
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
     next: Next<T>,
+    /// The last epoch in which a partition was polled.
+    polled_in: Epoch,
     /// The time for which a wake-up is under way already.
     wake_set: Option<DateTime<Utc>>,
 }
@@ -82,6 +82,7 @@ impl<T: 'static> SourceHead<T> {
             alarm,
             partitions,
             next: outs.next(0),
+            polled_in: Epoch(0),
             wake_set: None,
         }
     }
@@ -111,10 +112,13 @@ impl<T: 'static> SourceHead<T> {
             match poll.answer {
                 Answer::Items(mut items) => {
                     partition.awake = match poll.wake {
-                        Wake::After(time) => add(now, time),
+                        Wake::After(time) => Some(later(
+                            now,
+                            TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX),
+                        )),
                         Wake::At(time) => Some(time),
                         Wake::Default => match partition.partition.next_awake() {
-                            None if items.is_empty() => Some(now + COOL_DOWN),
+                            None if items.is_empty() => Some(later(now, COOL_DOWN)),
                             awake => awake,
                         },
                     };
@@ -148,9 +152,10 @@ impl<T: 'static> SourceHead<T> {
     }
 }
 
-fn add(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>> {
-    let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
-    Some(now.checked_add_signed(time).unwrap_or(DateTime::<Utc>::MAX_UTC))
+/// A time after another one; when there is none so late, the last there is.
+fn later(time: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+    time.checked_add_signed(by)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 impl<T: 'static> Operator for SourceHead<T> {
@@ -175,10 +180,12 @@ impl<T: 'static> Operator for SourceHead<T> {
         let may_go_on = epochs.complete_before() >= oldest;
         let full = edges.iter().any(|edge| worker.is_full(*edge));
         let now = worker.clock.now();
-        let mut polled = false;
-        if may_go_on && !full {
-            polled = self.poll(now, cx)?;
+        // With an interval of zero, an epoch has one poll of each source of the worker.
+        let may_poll = may_go_on && !full && !(zero && self.polled_in == cx.epoch);
+        if may_poll && self.poll(now, cx)? {
+            self.polled_in = cx.epoch;
         }
+        let all_had_a_turn = may_go_on && (!zero || epochs.take_turn(self.alarm));
 
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
@@ -188,12 +195,17 @@ impl<T: 'static> Operator for SourceHead<T> {
         }
         self.next.flush(Flush::Activation, cx)?;
 
-        let interval = if zero && polled { TimeDelta::zero() } else { interval.max(COOL_DOWN) };
-        let mut epoch_end = epochs.began() + interval;
-        if may_go_on && now >= epoch_end {
+        let polled = self.polled_in == cx.epoch;
+        let interval = if zero && polled {
+            TimeDelta::zero()
+        } else {
+            interval.max(COOL_DOWN)
+        };
+        let mut epoch_end = later(epochs.began(), interval);
+        if all_had_a_turn && now >= epoch_end {
             epochs.advance(now, &worker.timers);
             self.end_epoch(epochs.current(), cx)?;
-            epoch_end = now + interval.max(COOL_DOWN);
+            epoch_end = later(now, interval.max(COOL_DOWN));
         }
         if may_go_on {
             self.sleep(now, epoch_end, !full, cx);

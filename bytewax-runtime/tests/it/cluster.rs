@@ -11,10 +11,13 @@ fn run_processes(
     workers: usize,
     flow: impl Fn(usize) -> Dataflow + Sync,
 ) -> Vec<Result<(), RunError>> {
-    let listeners: Vec<_> =
-        (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let addresses: Vec<String> =
-        listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
+    let listeners: Vec<_> = (0..processes)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    let addresses: Vec<String> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().to_string())
+        .collect();
     thread::scope(|scope| {
         let running: Vec<_> = listeners
             .into_iter()
@@ -28,7 +31,10 @@ fn run_processes(
                 scope.spawn(move || cluster_main(flow, config))
             })
             .collect();
-        running.into_iter().map(|process| process.join().unwrap()).collect()
+        running
+            .into_iter()
+            .map(|process| process.join().unwrap())
+            .collect()
     })
 }
 
@@ -63,7 +69,11 @@ fn the_output_is_the_same_on_processes() {
         }
         let mut expected: Vec<_> = (0..1_000).map(|key| (format!("key{key}"), 50)).collect();
         expected.sort();
-        assert_eq!(out.sorted(), expected, "{processes} processes of {workers} workers");
+        assert_eq!(
+            out.sorted(),
+            expected,
+            "{processes} processes of {workers} workers"
+        );
     }
 }
 
@@ -72,13 +82,26 @@ fn a_failure_in_one_process_ends_all_and_names_the_step() {
     let out = TestingSink::new();
     let ended = run_processes(2, 1, |_| counting(&out, Some(40_000)));
     let errors: Vec<_> = ended.into_iter().map(Result::unwrap_err).collect();
-    let (own, told): (Vec<_>, Vec<_>) =
-        errors.iter().partition(|error| error.kind() == RunErrorKind::Panic);
+    let (own, told): (Vec<_>, Vec<_>) = errors
+        .iter()
+        .partition(|error| error.kind() == RunErrorKind::Panic);
     assert_eq!((own.len(), told.len()), (1, 1), "{errors:?}");
     assert_eq!(own[0].step_id().unwrap().as_str(), "counting.keys");
-    assert!(own[0].to_string().ends_with("the number 40000 is not wanted"), "{}", own[0]);
+    assert!(
+        own[0]
+            .to_string()
+            .ends_with("the number 40000 is not wanted"),
+        "{}",
+        own[0]
+    );
     assert_eq!(told[0].kind(), RunErrorKind::Peer);
-    assert!(told[0].to_string().contains("failed at step `counting.keys`: panicked at"), "{}", told[0]);
+    assert!(
+        told[0]
+            .to_string()
+            .contains("failed at step `counting.keys`: panicked at"),
+        "{}",
+        told[0]
+    );
 }
 
 #[test]
@@ -86,13 +109,20 @@ fn processes_that_run_different_flows_refuse_each_other() {
     let flow = |index| {
         Dataflow::build("same_name", |flow| {
             let numbers = flow.input(TestingSource::new([1])).named("numbers");
-            let numbers = if index == 0 { numbers } else { numbers.map(|n| n) };
+            let numbers = if index == 0 {
+                numbers
+            } else {
+                numbers.map(|n| n)
+            };
             numbers.output(TestingSink::new()).named("out");
         })
     };
     for ended in run_processes(2, 1, flow) {
         let error = ended.unwrap_err();
         assert_eq!(error.kind(), RunErrorKind::Network);
-        assert!(error.to_string().contains("version of the program"), "{error}");
+        assert!(
+            error.to_string().contains("version of the program"),
+            "{error}"
+        );
     }
 }

@@ -17,7 +17,11 @@ fn basic_run_on_one_worker_and_on_threads() {
     run_main(increments(out.clone())).unwrap();
     assert_eq!(out.take(), [1, 2, 3]);
     for workers in 1..=4 {
-        cluster_main(increments(out.clone()), ClusterConfig::new().workers(workers)).unwrap();
+        cluster_main(
+            increments(out.clone()),
+            ClusterConfig::new().workers(workers),
+        )
+        .unwrap();
         assert_eq!(out.sorted(), [1, 2, 3]);
         out.take();
     }
@@ -26,7 +30,9 @@ fn basic_run_on_one_worker_and_on_threads() {
 #[test]
 fn counts_are_the_same_on_any_number_of_workers() {
     let words: Vec<String> = (0..10_000).map(|n| format!("w{}", n % 97)).collect();
-    let mut expected: Vec<(String, u64)> = (0..97).map(|n| (format!("w{n}"), (10_000 + 96 - n) / 97)).collect();
+    let mut expected: Vec<(String, u64)> = (0..97)
+        .map(|n| (format!("w{n}"), (10_000 + 96 - n) / 97))
+        .collect();
     expected.sort();
     for workers in 1..=4 {
         let out = TestingSink::new();

@@ -1,4 +1,55 @@
 //! Flows run in this process.
+//!
+//! Tests that begin with a letter and a number are rows of the conformance tables of Bytewax:
+//! `a04` is row A04, and `r44` is row 44 of the table of the runtime. These rows have no test,
+//! because the compiler refuses what they try:
+//!
+//! | Rows | Why |
+//! | --- | --- |
+//! | A03, A06, A07, A22 | names are text, streams are streams, and arguments are counted |
+//! | A08, A14–A17 | a custom operator is a function; its parameters and results have no rules |
+//! | B07, B22, B50, C27, row 75 | only streams of pairs have the keyed operators |
+//! | B09, B28 | predicates give `bool` |
+//! | B16, B24 | `flat_map` and `flatten` take iterators only |
+//! | B25 | the elements of text or of a map are what its iterator gives |
+//! | B41, D13 | a key is of a type that implements `Key` |
+//! | D26, D33 | closures give what their operators need |
+//! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
+//!
+//! These wait for operators and for saved state: B44–B48, C01–C06, C08–C29, C31, D01–D11, D15, D17,
+//! D28, and rows 37, 45, 49, 52, 73 and 74.
+//!
+//! These mean something else here:
+//!
+//! | Row | Here |
+//! | --- | --- |
+//! | A02 | a name may have parts, with `.` between them |
+//! | A04 | the run is refused, and not the description of the second step |
+//! | A10 | a merge of no streams is an empty stream |
+//! | A21 | names are letters, digits, `_` and `-` |
+//! | B12, D31 | the only thing that is dropped is `None` |
+//! | B30–B32 | only the order within each input is kept |
+//! | B36 | `inspect` sees the item alone; `inspect_debug_with` sees its step, epoch and worker too |
+//! | D20 | values are combined in order, by epochs and not by batches |
+//! | D21 | `None` is a value like others |
+//! | D24 | values that cannot be compared give way to others |
+//! | A01 | names that are not allowed are defects, told together with others |
+//! | row 2, row 11 | an error of a closure is a panic; sources and sinks return errors |
+//! | row 42 | batches are vectors; `flat_map` takes iterators |
+//! | row 71 | partitions have the numbers of the list that the sink gives, unsorted |
+//! | row 76 | a route is an index modulo the number of partitions, and cannot be negative |
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod construction;
+mod epochs;
 mod execution;
+mod failures;
+mod finals;
+mod properties;
+mod sinks;
+mod sources;
+mod stateful;
+mod stateless;
+mod support;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::super::connect::Connections;
 use super::super::connect::connect_with;
 use super::super::sync::lock;
 use super::super::timing::Timing;
-use super::super::connect::Connections;
 use super::super::{Handler, Identity, NetError, Peers, StopReason};
 
 /// Longer than anything that succeeds may take.
