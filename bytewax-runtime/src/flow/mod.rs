@@ -10,7 +10,7 @@ mod stream;
 pub use check::{FlowDefect, FlowDefects};
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec};
 pub use graph::{StepInfo, StepKind};
-pub use stream::{Keyed, KeyedStream, Stream, Terminal};
+pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 
 use std::cell::RefCell;
 use std::fmt;

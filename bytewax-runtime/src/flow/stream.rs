@@ -26,43 +26,34 @@ pub struct Stream<T> {
 /// Any stream of pairs is one; [`key_on`](Stream::key_on) makes the key from the item.
 pub type KeyedStream<K, V> = Stream<(K, V)>;
 
-/// Items that have a key: pairs of key and value.
+/// Streams that have a key: streams of pairs of key and value. See [`KeyedStream`].
 #[diagnostic::on_unimplemented(
-    message = "this operator works per key, but `Stream<{Self}>` has no key",
+    message = "this operator works per key, but `{Self}` has no key",
     label = "not a keyed stream",
     note = "call `.key_on(|item| ..)` first; the steps after it see one key at a time"
 )]
-pub trait Keyed: 'static {
+pub trait Keyed: Sized {
     /// The type of the key.
     type Key: 'static;
     /// The type of the value.
     type Value: 'static;
 
     #[doc(hidden)]
-    fn into_pair(self) -> (Self::Key, Self::Value);
-    #[doc(hidden)]
-    fn from_pair(key: Self::Key, value: Self::Value) -> Self;
-    #[doc(hidden)]
-    fn as_pair(&self) -> (&Self::Key, &Self::Value);
+    fn pairs(self) -> KeyedStream<Self::Key, Self::Value>;
 }
 
-impl<K: 'static, V: 'static> Keyed for (K, V) {
+/// The type of the keys of a keyed stream.
+pub type KeyOf<S> = <S as Keyed>::Key;
+
+/// The type of the values of a keyed stream.
+pub type ValueOf<S> = <S as Keyed>::Value;
+
+impl<K: 'static, V: 'static> Keyed for Stream<(K, V)> {
     type Key = K;
     type Value = V;
 
-    #[inline(always)]
-    fn into_pair(self) -> (K, V) {
+    fn pairs(self) -> Self {
         self
-    }
-
-    #[inline(always)]
-    fn from_pair(key: K, value: V) -> Self {
-        (key, value)
-    }
-
-    #[inline(always)]
-    fn as_pair(&self) -> (&K, &V) {
-        (&self.0, &self.1)
     }
 }
 

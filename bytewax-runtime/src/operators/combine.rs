@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::keyed::{KeyedOut, Routed};
 use crate::error::RunError;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyedStream, Stream};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::Key;
 use crate::state::{KeyTable, State};
@@ -21,25 +21,26 @@ pub(crate) trait Combine<V>: Send + Sync + 'static {
     fn merge(&self, partial: Self::Partial, other: Self::Partial) -> Self::Partial;
 }
 
-impl<T: Keyed<Key: Key>> Stream<T> {
+impl<K: Key, V: 'static> Stream<(K, V)> {
     /// Adds a step that combines the values of each key, first on the worker where they are, then
     /// on the worker that keeps the key, and emits the result at the end of input.
     #[track_caller]
-    pub(crate) fn combine_final<C: Combine<T::Value>>(
+    pub(crate) fn combine_final<C: Combine<V>>(
         self,
         operator: &'static str,
         combine: C,
-    ) -> KeyedStream<T::Key, C::Partial> {
+    ) -> KeyedStream<K, C::Partial> {
         let combine = Arc::new(combine);
         let before = Arc::clone(&combine);
         self.keyed_step(
             operator,
             move |step, out| {
-                AnyPush::new::<T>(Combiner::<T, C> {
+                AnyPush::new::<(K, V)>(Combiner {
                     step,
                     combine: Arc::clone(&before),
                     partials: KeyTable::new(),
                     out,
+                    values: PhantomData,
                 })
             },
             move |site, outs| {
@@ -56,14 +57,15 @@ impl<T: Keyed<Key: Key>> Stream<T> {
     }
 }
 
-struct Combiner<T: Keyed, C: Combine<T::Value>> {
+struct Combiner<K, V, C: Combine<V>> {
     step: StepIndex,
     combine: Arc<C>,
-    partials: KeyTable<T::Key, Option<C::Partial>>,
-    out: KeyedOut<T::Key, C::Partial>,
+    partials: KeyTable<K, Option<C::Partial>>,
+    out: KeyedOut<K, C::Partial>,
+    values: PhantomData<fn(V)>,
 }
 
-impl<T: Keyed<Key: Key>, C: Combine<T::Value>> Combiner<T, C> {
+impl<K: Key, V, C: Combine<V>> Combiner<K, V, C> {
     fn send_partials(&mut self, cx: &Cx) {
         for (hash, key, partial) in self.partials.drain() {
             if let Some(partial) = partial {
@@ -73,11 +75,10 @@ impl<T: Keyed<Key: Key>, C: Combine<T::Value>> Combiner<T, C> {
     }
 }
 
-impl<T: Keyed<Key: Key>, C: Combine<T::Value>> Push<T> for Combiner<T, C> {
-    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+impl<K: Key, V: 'static, C: Combine<V>> Push<(K, V)> for Combiner<K, V, C> {
+    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for item in batch.drain(..) {
-            let (key, value) = item.into_pair();
+        for (key, value) in batch.drain(..) {
             let hash = key.stable_hash();
             let (partial, _) = self.partials.touch_owned(hash, key, cx.epoch, || None);
             *partial = Some(self.combine.add(partial.take(), value));

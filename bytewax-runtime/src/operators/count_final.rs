@@ -1,7 +1,7 @@
 //! `count_final`.
 
 use super::combine::Combine;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream};
 use crate::key::Key;
 
 impl<T: 'static> Stream<T> {
@@ -27,11 +27,11 @@ impl<T: 'static> Stream<T> {
     /// keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
-    pub fn count_final(self) -> KeyedStream<T::Key, u64>
+    pub fn count_final(self) -> KeyedStream<KeyOf<Self>, u64>
     where
-        T: Keyed<Key: Key>,
+        Self: Keyed<Key: Key>,
     {
-        self.combine_final("count_final", Count)
+        self.pairs().combine_final("count_final", Count)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `filter`, `filter_value`.
 
-use crate::flow::{Keyed, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 
 impl<T: 'static> Stream<T> {
     /// Keeps the items for which `keep` is true.
@@ -39,13 +39,13 @@ impl<T: 'static> Stream<T> {
     /// ```
     #[track_caller]
     #[must_use]
-    pub fn filter_value<F>(self, keep: F) -> Stream<T>
+    pub fn filter_value<F>(self, keep: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
     where
-        T: Keyed,
-        F: Fn(&T::Value) -> bool + Send + Sync + 'static,
+        Self: Keyed,
+        F: Fn(&ValueOf<Self>) -> bool + Send + Sync + 'static,
     {
-        self.stage("filter_value", move |batch: &mut Vec<T>, next, cx| {
-            batch.retain(|item| keep(item.as_pair().1));
+        self.pairs().stage("filter_value", move |batch, next, cx| {
+            batch.retain(|(_, value)| keep(value));
             next.pass(batch, cx)
         })
     }

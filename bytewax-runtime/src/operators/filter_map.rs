@@ -1,6 +1,6 @@
 //! `filter_map`, `filter_map_value`.
 
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item, or drops it where `f` gives `None`.
@@ -41,18 +41,18 @@ impl<T: 'static> Stream<T> {
     /// ```
     #[track_caller]
     #[must_use]
-    pub fn filter_map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>
+    pub fn filter_map_value<U, F>(self, f: F) -> KeyedStream<KeyOf<Self>, U>
     where
-        T: Keyed,
+        Self: Keyed,
         U: 'static,
-        F: Fn(T::Value) -> Option<U> + Send + Sync + 'static,
+        F: Fn(ValueOf<Self>) -> Option<U> + Send + Sync + 'static,
     {
-        self.stage("filter_map_value", move |batch: &mut Vec<T>, next, cx| {
-            next.buffer.extend(batch.drain(..).filter_map(|item| {
-                let (key, value) = item.into_pair();
-                f(value).map(|value| (key, value))
-            }));
-            next.send(cx)
-        })
+        self.pairs()
+            .stage("filter_map_value", move |batch, next, cx| {
+                let values = batch.drain(..);
+                next.buffer
+                    .extend(values.filter_map(|(key, value)| f(value).map(|value| (key, value))));
+                next.send(cx)
+            })
     }
 }

@@ -1,6 +1,6 @@
 //! `flat_map`, `flat_map_value`, `flat_map_batch`, `flatten`.
 
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
@@ -44,21 +44,21 @@ impl<T: 'static> Stream<T> {
     /// ```
     #[track_caller]
     #[must_use]
-    pub fn flat_map_value<I, F>(self, f: F) -> KeyedStream<T::Key, I::Item>
+    pub fn flat_map_value<I, F>(self, f: F) -> KeyedStream<KeyOf<Self>, I::Item>
     where
-        T: Keyed<Key: Clone>,
+        Self: Keyed<Key: Clone>,
         I: IntoIterator<Item: 'static>,
-        F: Fn(T::Value) -> I + Send + Sync + 'static,
+        F: Fn(ValueOf<Self>) -> I + Send + Sync + 'static,
     {
-        self.stage("flat_map_value", move |batch: &mut Vec<T>, next, cx| {
-            for item in batch.drain(..) {
-                let (key, value) = item.into_pair();
-                next.buffer
-                    .extend(f(value).into_iter().map(|value| (key.clone(), value)));
-                next.send_if_full(cx)?;
-            }
-            next.send(cx)
-        })
+        self.pairs()
+            .stage("flat_map_value", move |batch, next, cx| {
+                for (key, value) in batch.drain(..) {
+                    next.buffer
+                        .extend(f(value).into_iter().map(|value| (key.clone(), value)));
+                    next.send_if_full(cx)?;
+                }
+                next.send(cx)
+            })
     }
 
     /// Turns each batch into any number of items.

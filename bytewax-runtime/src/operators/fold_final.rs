@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::combine::Final;
 use super::keyed::Route;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::State;
 use crate::worker::{AnyPush, Exchange};
@@ -33,17 +33,17 @@ impl<T: 'static> Stream<T> {
     /// it, grows it.
     #[track_caller]
     #[must_use]
-    pub fn fold_final<A, I, F>(self, init: I, fold: F) -> KeyedStream<T::Key, A>
+    pub fn fold_final<A, I, F>(self, init: I, fold: F) -> KeyedStream<KeyOf<Self>, A>
     where
-        T: Keyed<Key: Key, Value: Exchange>,
+        Self: Keyed<Key: Key, Value: Exchange>,
         A: State,
         I: Fn() -> A + Send + Sync + 'static,
-        F: Fn(&mut A, T::Value) + Send + Sync + 'static,
+        F: Fn(&mut A, ValueOf<Self>) + Send + Sync + 'static,
     {
         let functions = Arc::new((init, fold));
-        self.keyed_step(
+        self.pairs().keyed_step(
             "fold_final",
-            |step, out| AnyPush::new(Route::<T>::new(step, out)),
+            |step, out| AnyPush::new(Route::new(step, out)),
             move |site, outs| {
                 let (init, fold) = (Arc::clone(&functions), Arc::clone(&functions));
                 let init = move || init.0();

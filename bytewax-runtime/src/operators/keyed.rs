@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::flow::{Keyed, OutputSpec, StepKind, Stream};
+use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::worker::{
@@ -49,22 +49,21 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
 }
 
 /// Sends the items of a keyed stream as they are.
-pub(crate) struct Route<T: Keyed> {
+pub(crate) struct Route<K, V> {
     step: StepIndex,
-    out: KeyedOut<T::Key, T::Value>,
+    out: KeyedOut<K, V>,
 }
 
-impl<T: Keyed> Route<T> {
-    pub(crate) fn new(step: StepIndex, out: KeyedOut<T::Key, T::Value>) -> Self {
+impl<K, V> Route<K, V> {
+    pub(crate) fn new(step: StepIndex, out: KeyedOut<K, V>) -> Self {
         Self { step, out }
     }
 }
 
-impl<T: Keyed<Key: Key, Value: Exchange>> Push<T> for Route<T> {
-    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+impl<K: Key, V: Exchange> Push<(K, V)> for Route<K, V> {
+    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for item in batch.drain(..) {
-            let (key, value) = item.into_pair();
+        for (key, value) in batch.drain(..) {
             self.out.send(key.stable_hash(), key, value, cx);
         }
         Ok(())
@@ -114,17 +113,16 @@ where
     }
 }
 
-impl<T: 'static> Stream<T> {
+impl<K: Key, T: 'static> Stream<(K, T)> {
     /// Adds a step that keeps state per key. `enter` makes what stands before the exchange.
     #[track_caller]
-    pub(crate) fn keyed_step<K, V, U, L>(
+    pub(crate) fn keyed_step<V, U, L>(
         self,
         operator: &'static str,
         enter: impl Fn(StepIndex, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
         make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
     ) -> Stream<U>
     where
-        K: Key,
         V: Exchange,
         U: 'static,
         L: HeadLogic<Routed<K, V>>,

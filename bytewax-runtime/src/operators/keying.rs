@@ -1,6 +1,6 @@
 //! `key_on`, `key_rm`.
 
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 
 impl<T: 'static> Stream<T> {
@@ -43,13 +43,12 @@ impl<T: 'static> Stream<T> {
     /// ```
     #[track_caller]
     #[must_use]
-    pub fn key_rm(self) -> Stream<T::Value>
+    pub fn key_rm(self) -> Stream<ValueOf<Self>>
     where
-        T: Keyed,
+        Self: Keyed,
     {
-        self.stage("key_rm", move |batch: &mut Vec<T>, next, cx| {
-            next.buffer
-                .extend(batch.drain(..).map(|item| item.into_pair().1));
+        self.pairs().stage("key_rm", move |batch, next, cx| {
+            next.buffer.extend(batch.drain(..).map(|(_, value)| value));
             next.send(cx)
         })
     }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::flow::{Keyed, KeyedStream, OutputSpec, StepKind, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, OutputSpec, StepKind, Stream, ValueOf};
 use crate::ids::StepIndex;
 use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
 
@@ -53,17 +53,15 @@ impl<T: 'static> Stream<T> {
     /// ```
     #[track_caller]
     #[must_use]
-    pub fn map_value<U, F>(self, f: F) -> KeyedStream<T::Key, U>
+    pub fn map_value<U, F>(self, f: F) -> KeyedStream<KeyOf<Self>, U>
     where
-        T: Keyed,
+        Self: Keyed,
         U: 'static,
-        F: Fn(T::Value) -> U + Send + Sync + 'static,
+        F: Fn(ValueOf<Self>) -> U + Send + Sync + 'static,
     {
-        self.stage("map_value", move |batch, next, cx| {
-            next.buffer.extend(batch.drain(..).map(|item| {
-                let (key, value) = item.into_pair();
-                (key, f(value))
-            }));
+        self.pairs().stage("map_value", move |batch, next, cx| {
+            next.buffer
+                .extend(batch.drain(..).map(|(key, value)| (key, f(value))));
             next.send(cx)
         })
     }

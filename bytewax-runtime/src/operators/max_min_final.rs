@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::reduce_final::Reduce;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::State;
 
@@ -32,14 +32,14 @@ impl<T: 'static> Stream<T> {
     /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
-    pub fn max_final<B, F>(self, by: F) -> KeyedStream<T::Key, T::Value>
+    pub fn max_final<B, F>(self, by: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
     where
-        T: Keyed<Key: Key, Value: State>,
+        Self: Keyed<Key: Key, Value: State>,
         B: PartialOrd,
-        F: Fn(&T::Value) -> B + Send + Sync + 'static,
+        F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Greater);
-        self.combine_final("max_final", Reduce::new(reduce))
+        self.pairs().combine_final("max_final", Reduce::new(reduce))
     }
 
     /// Keeps the least value of each key, as `by` sees it, and emits it at the end of input.
@@ -66,14 +66,14 @@ impl<T: 'static> Stream<T> {
     /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
-    pub fn min_final<B, F>(self, by: F) -> KeyedStream<T::Key, T::Value>
+    pub fn min_final<B, F>(self, by: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
     where
-        T: Keyed<Key: Key, Value: State>,
+        Self: Keyed<Key: Key, Value: State>,
         B: PartialOrd,
-        F: Fn(&T::Value) -> B + Send + Sync + 'static,
+        F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Less);
-        self.combine_final("min_final", Reduce::new(reduce))
+        self.pairs().combine_final("min_final", Reduce::new(reduce))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::combine::Combine;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::State;
 
@@ -32,12 +32,13 @@ impl<T: 'static> Stream<T> {
     /// that keeps the key when an epoch ends, or sooner when there are more keys.
     #[track_caller]
     #[must_use]
-    pub fn reduce_final<F>(self, reduce: F) -> KeyedStream<T::Key, T::Value>
+    pub fn reduce_final<F>(self, reduce: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
     where
-        T: Keyed<Key: Key, Value: State>,
-        F: Fn(T::Value, T::Value) -> T::Value + Send + Sync + 'static,
+        Self: Keyed<Key: Key, Value: State>,
+        F: Fn(ValueOf<Self>, ValueOf<Self>) -> ValueOf<Self> + Send + Sync + 'static,
     {
-        self.combine_final("reduce_final", Reduce::new(reduce))
+        self.pairs()
+            .combine_final("reduce_final", Reduce::new(reduce))
     }
 }
 

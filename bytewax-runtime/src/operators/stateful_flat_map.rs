@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::keyed::{Route, Routed};
 use crate::error::RunError;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::{KeyTable, State};
 use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
@@ -43,19 +43,19 @@ impl<T: 'static> Stream<T> {
     /// One `S` for each key whose state is not `None`; setting it to `None` drops the key.
     #[track_caller]
     #[must_use]
-    pub fn stateful_flat_map<S, I, F>(self, f: F) -> KeyedStream<T::Key, I::Item>
+    pub fn stateful_flat_map<S, I, F>(self, f: F) -> KeyedStream<KeyOf<Self>, I::Item>
     where
-        T: Keyed<Key: Key, Value: Exchange>,
+        Self: Keyed<Key: Key, Value: Exchange>,
         S: State,
         I: IntoIterator<Item: 'static>,
-        F: Fn(&mut Option<S>, T::Value) -> I + Send + Sync + 'static,
+        F: Fn(&mut Option<S>, ValueOf<Self>) -> I + Send + Sync + 'static,
     {
         let f = Arc::new(f);
-        self.keyed_step(
+        self.pairs().keyed_step(
             "stateful_flat_map",
-            |step, out| AnyPush::new(Route::<T>::new(step, out)),
+            |step, out| AnyPush::new(Route::new(step, out)),
             move |_, outs| StatefulFlatMap {
-                table: KeyTable::<T::Key, Option<S>>::new(),
+                table: KeyTable::new(),
                 f: Arc::clone(&f),
                 next: outs.next(0),
                 values: PhantomData,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::keyed::{Route, Routed};
 use crate::error::RunError;
-use crate::flow::{Keyed, KeyedStream, Stream};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::state::{KeyTable, State};
@@ -40,20 +40,20 @@ impl<T: 'static> Stream<T> {
     /// [`stateful_flat_map`](Stream::stateful_flat_map).
     #[track_caller]
     #[must_use]
-    pub fn stateful_map<S, U, F>(self, f: F) -> KeyedStream<T::Key, U>
+    pub fn stateful_map<S, U, F>(self, f: F) -> KeyedStream<KeyOf<Self>, U>
     where
-        T: Keyed<Key: Key, Value: Exchange>,
+        Self: Keyed<Key: Key, Value: Exchange>,
         S: State + Default,
         U: 'static,
-        F: Fn(&mut S, T::Value) -> U + Send + Sync + 'static,
+        F: Fn(&mut S, ValueOf<Self>) -> U + Send + Sync + 'static,
     {
         let f = Arc::new(f);
-        self.keyed_step(
+        self.pairs().keyed_step(
             "stateful_map",
-            |step, out| AnyPush::new(Route::<T>::new(step, out)),
+            |step, out| AnyPush::new(Route::new(step, out)),
             move |site, outs| StatefulMap {
                 step: site.step,
-                table: KeyTable::<T::Key, S>::new(),
+                table: KeyTable::new(),
                 f: Arc::clone(&f),
                 next: outs.next(0),
                 values: PhantomData,
