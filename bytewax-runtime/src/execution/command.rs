@@ -204,10 +204,11 @@ fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
         Processes::Alone => {
             let shared = Arc::new(Shared::new(settings, 0..plan.workers));
             let _signals = SignalGuard::listen(&shared)?;
-            Ok(match plan.workers {
-                1 => run_here(flow.graph(), &shared)?,
-                workers => run_threads(flow.graph(), &shared, workers)?,
-            })
+            let ended = match plan.workers {
+                1 => run_here(flow.graph(), &shared),
+                workers => run_threads(flow.graph(), &shared, workers),
+            };
+            ended.map_err(Ended::from)
         }
     }
 }

@@ -98,6 +98,7 @@ pub(crate) fn run_cluster(
 }
 
 /// An error of the start of a cluster.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn network_error(error: NetError) -> RunError {
     RunError::new(RunErrorKind::Network, error.to_string())
 }

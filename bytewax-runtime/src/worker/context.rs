@@ -109,10 +109,13 @@ impl Cx {
     }
 }
 
+/// A time, and the number of the operator to wake then.
+type Due = (DateTime<Utc>, usize);
+
 /// When to wake which operator, by the worker's clock.
 #[derive(Default)]
 pub(crate) struct Timers {
-    due: RefCell<BinaryHeap<Reverse<(DateTime<Utc>, usize)>>>,
+    due: RefCell<BinaryHeap<Reverse<Due>>>,
     operators: RefCell<Vec<Activator>>,
 }
 

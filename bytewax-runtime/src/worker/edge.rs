@@ -182,10 +182,13 @@ impl<I: 'static> EdgeOut<I> {
     }
 }
 
+/// Hands each batch that has arrived to a function, with its epoch.
+type Pull<I> = dyn FnMut(&mut dyn FnMut(u64, Batch<I>));
+
 /// The receiving end of an edge.
 pub(crate) struct Input<I> {
     edge: EdgeId,
-    pull: Box<dyn FnMut(&mut dyn FnMut(u64, Batch<I>))>,
+    pull: Box<Pull<I>>,
 }
 
 /// A batch that has arrived.
@@ -212,8 +215,10 @@ impl<I> Arrived<I> {
     }
 }
 
+type Connect<'s> = dyn FnOnce(&mut OperatorBuilder<'s, u64>) -> AnyInput + 's;
+
 /// The receiving end of an edge, before the operator that reads it exists.
-pub(crate) struct Inlet<'s>(Box<dyn FnOnce(&mut OperatorBuilder<'s, u64>) -> AnyInput + 's>);
+pub(crate) struct Inlet<'s>(Box<Connect<'s>>);
 
 impl<'s> Inlet<'s> {
     pub(crate) fn connect(self, reader: &mut OperatorBuilder<'s, u64>) -> AnyInput {

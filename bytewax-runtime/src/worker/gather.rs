@@ -10,11 +10,14 @@ use timely::worker::Worker;
 
 use super::shared::Shared;
 
+/// A worker and what it says.
+type Said = (usize, Vec<u8>);
+
 /// What every worker said, by worker; `None` when the run stops meanwhile.
 pub(crate) fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
-    let heard: Rc<RefCell<Vec<(usize, Vec<u8>)>>> = Rc::default();
+    let heard: Rc<RefCell<Vec<Said>>> = Rc::default();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
-        let (input, stream): (InputHandleVec<u64, (usize, Vec<u8>)>, _) = scope.new_input();
+        let (input, stream): (InputHandleVec<u64, Said>, _) = scope.new_input();
         let heard = Rc::clone(&heard);
         stream
             .broadcast()

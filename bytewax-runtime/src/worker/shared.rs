@@ -197,11 +197,12 @@ impl Shared {
         };
         let items = items as i64;
         let before = outstanding.fetch_sub(items, Ordering::AcqRel);
-        if before >= limit && before - items < limit {
-            if let Some(wake) = lock(&self.wakers).get(&(edge, worker.0)) {
-                // It fails only when the worker is gone, and then nobody waits.
-                let _ = wake.activate();
-            }
+        if before >= limit
+            && before - items < limit
+            && let Some(wake) = lock(&self.wakers).get(&(edge, worker.0))
+        {
+            // It fails only when the worker is gone, and then nobody waits.
+            let _ = wake.activate();
         }
     }
 }

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::GraphFormat::{Dot, Json, Mermaid};
 use crate::prelude::*;
 use crate::testing::{TestingSink, TestingSource};
