@@ -1,12 +1,77 @@
-//! Stateful stream processing as a library: Bytewax's ideas, typed, on timely dataflow.
+//! Stateful stream processing as a library.
+//!
+//! A *flow* is a graph of *steps* between *sources* and *sinks*. You describe it in plain Rust, and
+//! this crate runs it on one thread, on many, on several processes, or on several machines:
+//!
+//! ```
+//! use bytewax::prelude::*;
+//! use bytewax::testing::{TestingSink, TestingSource, run_main};
+//!
+//! let out = TestingSink::new();
+//! let flow = dataflow!("sums", |flow| {
+//!     let numbers = flow.input(TestingSource::new(0..10_u64));
+//!     let by_parity = numbers.filter(|n| *n > 2).key_on(|n| n % 2);
+//!     let sums = by_parity.stateful_map(|sum: &mut u64, n| {
+//!         *sum += n;
+//!         *sum
+//!     });
+//!     sums.output(out.clone());
+//! });
+//! run_main(flow).unwrap();
+//! assert_eq!(out.items()[5..], [(0, 18), (1, 24)]);
+//! ```
+//!
+//! A program gives its flow to [`run`], or to [`RunArgs::execute`] when it has arguments of its own:
+//! then `-w 4` runs it on four threads, `-p 2` on two processes, and `graph` draws it.
+//!
+//! # The first ten minutes
+//!
+//! 1. **Describe.** [`dataflow!`] takes a name and a closure. Inside, `flow.input(source)` begins a
+//!    stream, its methods are the operators, and `.output(sink)` ends it. A stream is moved by use;
+//!    `.clone()` gives it to a second reader. Functions, loops and lists of streams work as they do
+//!    everywhere in Rust.
+//! 2. **Name.** `let` names the steps: the operator `map` in `let prices = ..` is the step
+//!    `prices.map`. State belongs to its step's id, so the rules of names are worth a look; they are
+//!    at [`dataflow!`].
+//! 3. **Key.** [`key_on`](flow::Stream::key_on) splits a stream by key. The steps behind it that keep
+//!    state see one key at a time, and all items of a key meet on one worker. Every type can be a key
+//!    by [`#[derive(Key)]`](macro@Key).
+//! 4. **Test.** [`testing`] has a source over a list, a sink into a list, and ways to run a flow in a
+//!    test, on any number of workers, with a clock that the test moves.
+//! 5. **Run.** An error or a panic on any worker stops the whole run; its text names the step, the
+//!    partition and the cause. Ctrl-C and SIGTERM stop a run cleanly.
+//!
+//! # Where to look
+//!
+//! | | |
+//! | --- | --- |
+//! | [`flow::Stream`] | the operators |
+//! | [`flow::Flow`] | `input`, `merge`, `scope` |
+//! | [`connectors`] | files and standard output |
+//! | [`source`], [`sink`] | the traits of connectors of your own |
+//! | [`key`] | what can be a key, and its stable hash |
+//! | [`state`] | what can be kept per key |
+//! | [`RunArgs`] | the command line |
+//!
+//! # Features
+//!
+//! | Feature | Default | What it costs |
+//! | --- | --- | --- |
+//! | `macros` | yes | `dataflow!` and the derive; a compile of `syn` |
+//! | `stdio` | yes | nothing |
+//! | `files` | yes | `memchr` |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;
 
-pub use bytewax_runtime::flow::Dataflow;
-// The derive and the trait share their name, as serde's do.
+#[doc = include_str!("docs/dataflow.md")]
 #[cfg(feature = "macros")]
-pub use bytewax_macros::{Key, dataflow};
+pub use bytewax_macros::dataflow;
+// The derive and the trait share their name, as serde's do.
+#[doc = include_str!("docs/key.md")]
+#[cfg(feature = "macros")]
+pub use bytewax_macros::Key;
+pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
     Epoch, Exchange, GraphFormat, RunArgs, RunError, RunErrorKind, StepError, StepId, WorkerIndex,
@@ -19,6 +84,7 @@ pub use std::process::ExitCode;
 
 /// Connectors: where items come from and go to.
 pub mod connectors {
+    #[cfg(any(feature = "stdio", feature = "files"))]
     pub use bytewax_connectors::*;
 }
 

@@ -11,7 +11,7 @@ pub(crate) enum Kind {
     Stateful,
     /// Keeps nothing.
     Stateless,
-    /// Looks at items and passes them on; counts as an output.
+    /// Looks at items, or ends the run or the stream; counts as an output, and saves nothing.
     Observer,
 }
 
@@ -29,7 +29,7 @@ impl Kind {
 
 const OPERATORS: &[(Kind, &[&str])] = &[
     (Kind::Source, &["input"]),
-    (Kind::Sink, &["output", "raises", "fail", "skip_counted"]),
+    (Kind::Sink, &["output"]),
     (
         Kind::Stateful,
         &[
@@ -84,7 +84,14 @@ const OPERATORS: &[(Kind, &[&str])] = &[
     ),
     (
         Kind::Observer,
-        &["inspect", "inspect_debug", "inspect_debug_with"],
+        &[
+            "fail",
+            "inspect",
+            "inspect_debug",
+            "inspect_debug_with",
+            "raises",
+            "skip_counted",
+        ],
     ),
 ];
 

@@ -1,0 +1,105 @@
+//! The macro's table of operators against the operators that there are.
+
+use std::collections::BTreeMap;
+
+use bytewax::flow::StepKind;
+use bytewax::prelude::*;
+use bytewax::testing::{TestingSink, TestingSource};
+
+/// Names that the table has before their operators exist, so that their steps will have names from
+/// the first day.
+const TO_COME: [&str; 17] = [
+    "collect",
+    "collect_window",
+    "count_window",
+    "enrich_cached",
+    "fold_window",
+    "join",
+    "join_window",
+    "map_async",
+    "max_window",
+    "min_window",
+    "reduce_window",
+    "stateful",
+    "stateful_batch",
+    "stateful_with",
+    "try_filter_map",
+    "try_flat_map",
+    "window",
+];
+
+/// A flow that uses every operator.
+fn everything() -> Dataflow {
+    let numbers = || TestingSource::new(vec![1_u64]);
+    Dataflow::build("everything", |flow| {
+        let plain = flow
+            .merge([flow.input(numbers()), flow.input(numbers())])
+            .map(|n| n)
+            .map_with(|| 1, |one, n| *one * n)
+            .filter(|_| true)
+            .filter_map(Some)
+            .flat_map(|n| [n])
+            .flat_map_batch(|batch| batch)
+            .map(|n| [n])
+            .flatten()
+            .redistribute()
+            .inspect(|_| {})
+            .inspect_debug()
+            .inspect_debug_with(|_, _| {});
+        let split = plain.map(Ok::<u64, u64>).split_result();
+        split.errs.raises();
+        let tried = split.oks.try_map(|n| Ok::<u64, String>(*n));
+        tried.errs.clone().fail();
+        tried.errs.skip_counted();
+        let sides = tried.oks.branch(|_| true);
+        let keyed = sides
+            .trues
+            .key_on(|n| *n)
+            .map_value(|n| n)
+            .filter_value(|_| true)
+            .filter_map_value(Some)
+            .flat_map_value(|n| [n])
+            .stateful_map(|_: &mut u64, n| n)
+            .stateful_flat_map(|_: &mut Option<u64>, n| [n])
+            .fold_final(|| 0_u64, |sum, n| *sum += n)
+            .reduce_final(|a, _| a)
+            .max_final(|n| *n)
+            .min_final(|n| *n);
+        keyed.count_final().key_rm().output(TestingSink::new());
+    })
+}
+
+/// The table: a name and its kind.
+fn table() -> BTreeMap<String, StepKind> {
+    let text = include_str!("../bytewax-macros/src/registry.rs");
+    let start = text.find("= &[").expect("the table");
+    let text = &text[start..start + text[start..].find("\n];").expect("its end")];
+    let mut kind = None;
+    let mut table = BTreeMap::new();
+    for word in text.split(|c: char| !(c.is_alphanumeric() || "_:\"".contains(c))) {
+        match word {
+            "Kind::Source" => kind = Some(StepKind::Source),
+            "Kind::Sink" => kind = Some(StepKind::Sink),
+            "Kind::Stateful" => kind = Some(StepKind::Stateful),
+            "Kind::Stateless" => kind = Some(StepKind::Stateless),
+            "Kind::Observer" => kind = Some(StepKind::Observer),
+            name if name.starts_with('"') => {
+                table.insert(name.trim_matches('"').to_owned(), kind.expect("a kind before names"));
+            }
+            _ => {}
+        }
+    }
+    table
+}
+
+#[test]
+fn the_macro_knows_the_operators_that_there_are() {
+    let mut table = table();
+    let steps = everything().steps();
+    for step in &steps {
+        assert_eq!(table.get(step.operator), Some(&step.kind), "{}", step.operator);
+    }
+    table.retain(|name, _| !steps.iter().any(|step| step.operator == name));
+    let left: Vec<_> = table.keys().map(String::as_str).collect();
+    assert_eq!(left, TO_COME);
+}
