@@ -84,7 +84,10 @@ fn table() -> BTreeMap<String, StepKind> {
             "Kind::Stateless" => kind = Some(StepKind::Stateless),
             "Kind::Observer" => kind = Some(StepKind::Observer),
             name if name.starts_with('"') => {
-                table.insert(name.trim_matches('"').to_owned(), kind.expect("a kind before names"));
+                table.insert(
+                    name.trim_matches('"').to_owned(),
+                    kind.expect("a kind before names"),
+                );
             }
             _ => {}
         }
@@ -97,7 +100,12 @@ fn the_macro_knows_the_operators_that_there_are() {
     let mut table = table();
     let steps = everything().steps();
     for step in &steps {
-        assert_eq!(table.get(step.operator), Some(&step.kind), "{}", step.operator);
+        assert_eq!(
+            table.get(step.operator),
+            Some(&step.kind),
+            "{}",
+            step.operator
+        );
     }
     table.retain(|name, _| !steps.iter().any(|step| step.operator == name));
     let left: Vec<_> = table.keys().map(String::as_str).collect();

@@ -1,6 +1,8 @@
 //! `flat_map`, `flat_map_value`, `flat_map_batch`, `flatten`.
 
+use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::worker::{Cx, Next, batch_items};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
@@ -25,8 +27,7 @@ impl<T: 'static> Stream<T> {
     {
         self.stage("flat_map", move |batch, next, cx| {
             for item in batch.drain(..) {
-                next.buffer.extend(f(item));
-                next.send_if_full(cx)?;
+                send_all(f(item), next, cx)?;
             }
             next.send(cx)
         })
@@ -53,9 +54,8 @@ impl<T: 'static> Stream<T> {
         self.pairs()
             .stage("flat_map_value", move |batch, next, cx| {
                 for (key, value) in batch.drain(..) {
-                    next.buffer
-                        .extend(f(value).into_iter().map(|value| (key.clone(), value)));
-                    next.send_if_full(cx)?;
+                    let results = f(value).into_iter().map(|value| (key.clone(), value));
+                    send_all(results, next, cx)?;
                 }
                 next.send(cx)
             })
@@ -84,10 +84,7 @@ impl<T: 'static> Stream<T> {
         F: Fn(Vec<T>) -> I + Send + Sync + 'static,
     {
         self.stage("flat_map_batch", move |batch, next, cx| {
-            for item in f(std::mem::take(batch)) {
-                next.buffer.push(item);
-                next.send_if_full(cx)?;
-            }
+            send_all(f(std::mem::take(batch)), next, cx)?;
             next.send(cx)
         })
     }
@@ -110,10 +107,32 @@ impl<T: 'static> Stream<T> {
     {
         self.stage("flatten", move |batch, next, cx| {
             for item in batch.drain(..) {
-                next.buffer.extend(item);
-                next.send_if_full(cx)?;
+                send_all(item, next, cx)?;
             }
             next.send(cx)
         })
+    }
+}
+
+/// Hands on what comes of one item, a batch at a time, so that an item of which much comes does not
+/// fill the memory.
+#[inline]
+fn send_all<U: 'static>(
+    results: impl IntoIterator<Item = U>,
+    next: &mut Next<U>,
+    cx: &mut Cx,
+) -> Result<(), RunError> {
+    let mut results = results.into_iter();
+    loop {
+        let room = batch_items::<U>().saturating_sub(next.buffer.len());
+        if results.size_hint().1.is_some_and(|most| most < room) {
+            next.buffer.extend(results);
+            return Ok(());
+        }
+        next.buffer.extend(results.by_ref().take(room));
+        if next.buffer.len() < batch_items::<U>() {
+            return Ok(());
+        }
+        next.send(cx)?;
     }
 }

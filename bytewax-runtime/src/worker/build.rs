@@ -146,6 +146,10 @@ impl<'s> Builder<'s> {
         let mut outs = Outs::new(step, pushes);
         self.cx.enter(step);
         let made = guard(|| make(&site, inputs, alarm, &mut outs));
+        if matches!(described.plan, Plan::Source(_)) {
+            let wake = self.scope.worker().sync_activator_for(address.to_vec());
+            self.cx.shared.register_source(self.cx.index, wake);
+        }
         let made = made.map_err(|error| site.fail(error)).ok();
         start(operator, Rc::clone(&self.cx), edges, made);
     }

@@ -13,7 +13,7 @@ use super::run::run_allocators;
 use super::shared::{self, EdgeId, Shared, Stop};
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Graph;
-use crate::ids::WorkerIndex;
+use crate::ids::{Epoch, WorkerIndex};
 
 /// How long a process that has ended waits for the others to end.
 const LEAVE: Duration = Duration::from_secs(60);
@@ -147,6 +147,12 @@ impl Handler for FromPeers {
         }
     }
 
+    fn epoch(&self, epoch: u64) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.join_epoch(Epoch(epoch), None);
+        }
+    }
+
     fn lost(&self, process: usize, address: &str, why: &str) {
         let text = format!(
             "process {process} at `{address}` {why}; if it failed, its own output says why"
@@ -179,5 +185,9 @@ impl shared::Peers for ToPeers {
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {
         let process = worker.0 / self.workers_per_process;
         self.control.credit(process, edge.0, worker.0 as u32, items);
+    }
+
+    fn epoch(&self, epoch: Epoch) {
+        self.control.epoch(epoch.0);
     }
 }

@@ -166,6 +166,8 @@ pub(crate) struct Epochs {
     sources: RefCell<Vec<Alarm>>,
     /// The sources that have had their turn in this epoch.
     turns: RefCell<Vec<Alarm>>,
+    /// Whether one of them was polled in this epoch.
+    had_a_poll: Cell<bool>,
 }
 
 impl Epochs {
@@ -177,6 +179,7 @@ impl Epochs {
             waiting: RefCell::default(),
             sources: RefCell::default(),
             turns: RefCell::default(),
+            had_a_poll: Cell::new(false),
         }
     }
 
@@ -196,14 +199,23 @@ impl Epochs {
         self.sources.borrow_mut().retain(|source| *source != alarm);
     }
 
-    /// Begins the next epoch; all sources of the worker are woken to join it.
-    pub(crate) fn advance(&self, now: DateTime<Utc>, timers: &Timers) {
-        self.current.set(self.current.get().next());
+    /// Begins an epoch; all sources of the worker are woken to join it.
+    pub(crate) fn begin(&self, epoch: Epoch, now: DateTime<Utc>, timers: &Timers) {
+        self.current.set(epoch);
         self.began.set(now);
         self.turns.borrow_mut().clear();
+        self.had_a_poll.set(false);
         for alarm in self.sources.borrow().iter() {
             timers.wake(*alarm);
         }
+    }
+
+    pub(crate) fn note_poll(&self) {
+        self.had_a_poll.set(true);
+    }
+
+    pub(crate) fn had_a_poll(&self) -> bool {
+        self.had_a_poll.get()
     }
 
     /// Notes that a source could be polled in this epoch; gives whether all sources could.

@@ -50,19 +50,10 @@ impl AnyPush {
 /// How many items of type `T` make a batch: 16 KiB of them, so that what one stage writes is still in
 /// the first caches when the next reads it, and what one allocates when another frees it.
 pub(crate) const fn batch_items<T>() -> usize {
-    let size = if size_of::<T>() == 0 {
-        1
-    } else {
-        size_of::<T>()
-    };
+    // Items of no size, and those of a byte, are counted as of eight bytes.
+    let size = if size_of::<T>() < 8 { 8 } else { size_of::<T>() };
     let items = 16 * 1024 / size;
-    if items > 8192 {
-        8192
-    } else if items < 64 {
-        64
-    } else {
-        items
-    }
+    if items < 64 { 64 } else { items }
 }
 
 /// The way from one stage to the next: a buffer, and the stage that reads it, if any does.

@@ -1,7 +1,7 @@
 //! What the workers of one process share: the reason to stop, flow control, settings.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -10,7 +10,7 @@ use timely::scheduling::SyncActivator;
 
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
-use crate::ids::WorkerIndex;
+use crate::ids::{Epoch, WorkerIndex};
 
 /// Settings of a run that all workers need.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub(crate) trait Peers: Send + Sync {
     fn stop(&self, stop: &Stop);
     /// Items that `worker` of another process sent over `edge` have been taken.
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64);
+    /// A worker of this process has begun an epoch.
+    fn epoch(&self, epoch: Epoch);
 }
 
 /// What the workers of one process share.
@@ -57,6 +59,10 @@ pub(crate) struct Shared {
     peers: OnceLock<Box<dyn Peers>>,
     edges: OnceLock<Vec<EdgeCount>>,
     wakers: Mutex<HashMap<(EdgeId, usize), SyncActivator>>,
+    /// The last epoch that a worker of the cluster has begun.
+    latest_epoch: AtomicU64,
+    /// The sources of each worker, which follow.
+    sources: Mutex<Vec<(WorkerIndex, SyncActivator)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +80,8 @@ impl Shared {
             peers: OnceLock::new(),
             edges: OnceLock::new(),
             wakers: Mutex::default(),
+            latest_epoch: AtomicU64::new(Epoch::FIRST.0),
+            sources: Mutex::default(),
         }
     }
 
@@ -139,6 +147,42 @@ impl Shared {
             Some(Stop::Failed(error)) => Some(error.kind()),
             _ => None,
         }
+    }
+
+    // Epochs: the first worker of the cluster whose interval is over begins the next, and all
+    // others follow at once, so that no worker's items wait for the clock of another.
+
+    pub(crate) fn latest_epoch(&self) -> Epoch {
+        Epoch(self.latest_epoch.load(Ordering::Acquire))
+    }
+
+    /// Has `wake` activated when another worker begins an epoch.
+    pub(crate) fn register_source(&self, worker: WorkerIndex, wake: SyncActivator) {
+        lock(&self.sources).push((worker, wake));
+    }
+
+    /// Notes that a worker of this process has begun an epoch, and has all others follow.
+    pub(crate) fn begin_epoch(&self, epoch: Epoch, worker: WorkerIndex) {
+        if self.join_epoch(epoch, Some(worker))
+            && let Some(peers) = self.peers.get()
+        {
+            peers.epoch(epoch);
+        }
+    }
+
+    /// Has the workers of this process follow into an epoch, but for the one that leads. Gives
+    /// whether it is new.
+    pub(crate) fn join_epoch(&self, epoch: Epoch, leader: Option<WorkerIndex>) -> bool {
+        let new = self.latest_epoch.fetch_max(epoch.0, Ordering::AcqRel) < epoch.0;
+        if new {
+            for (worker, wake) in lock(&self.sources).iter() {
+                if Some(*worker) != leader {
+                    // It fails only when the worker is gone, and then it needs no epoch.
+                    let _ = wake.activate();
+                }
+            }
+        }
+        new
     }
 
     // Flow control: for each edge and each worker of this process that sends over it, the number

@@ -136,13 +136,18 @@ impl<T: 'static> SourceHead<T> {
     }
 
     /// Has the operator woken when a partition is due or the epoch is over.
-    fn sleep(&mut self, now: DateTime<Utc>, epoch_end: DateTime<Utc>, may_poll: bool, cx: &Cx) {
-        let mut wake = epoch_end;
-        if may_poll {
-            for partition in &self.partitions {
-                wake = wake.min(partition.awake.unwrap_or(now));
-            }
-        }
+    fn sleep(
+        &mut self,
+        now: DateTime<Utc>,
+        epoch_end: Option<DateTime<Utc>>,
+        may_poll: bool,
+        cx: &Cx,
+    ) {
+        let polls = self.partitions.iter().filter(|_| may_poll);
+        let polls = polls.map(|partition| partition.awake.unwrap_or(now));
+        let Some(wake) = polls.chain(epoch_end).min() else {
+            return;
+        };
         if wake <= now {
             cx.worker.timers.wake(self.alarm);
         } else if self.wake_set.is_none_or(|set| set <= now || wake < set) {
@@ -170,6 +175,11 @@ impl<T: 'static> Operator for SourceHead<T> {
         let interval = worker.shared.settings.epoch_interval;
         let zero = interval <= TimeDelta::zero();
         let epochs = &worker.epochs;
+        let now = worker.clock.now();
+        let latest = worker.shared.latest_epoch();
+        if epochs.current() < latest {
+            epochs.begin(latest, now, &worker.timers);
+        }
         if cx.epoch < epochs.current() {
             self.end_epoch(epochs.current(), cx)?;
         }
@@ -179,11 +189,11 @@ impl<T: 'static> Operator for SourceHead<T> {
         let oldest = Epoch(cx.epoch.0 - u64::from(!zero));
         let may_go_on = epochs.complete_before() >= oldest;
         let full = edges.iter().any(|edge| worker.is_full(*edge));
-        let now = worker.clock.now();
         // With an interval of zero, an epoch has one poll of each source of the worker.
         let may_poll = may_go_on && !full && !(zero && self.polled_in == cx.epoch);
         if may_poll && self.poll(now, cx)? {
             self.polled_in = cx.epoch;
+            epochs.note_poll();
         }
         let all_had_a_turn = may_go_on && (!zero || epochs.take_turn(self.alarm));
 
@@ -195,20 +205,21 @@ impl<T: 'static> Operator for SourceHead<T> {
         }
         self.next.flush(Flush::Activation, cx)?;
 
-        let polled = self.polled_in == cx.epoch;
-        let interval = if zero && polled {
-            TimeDelta::zero()
-        } else {
-            interval.max(COOL_DOWN)
+        // With an interval of zero it is polls that end epochs, and a worker whose sources are all
+        // asleep only follows the others.
+        let epoch_end = |began| (!zero).then(|| later(began, interval));
+        let is_over = match epoch_end(epochs.began()) {
+            Some(end) => may_go_on && now >= end,
+            None => all_had_a_turn && epochs.had_a_poll(),
         };
-        let mut epoch_end = later(epochs.began(), interval);
-        if all_had_a_turn && now >= epoch_end {
-            epochs.advance(now, &worker.timers);
-            self.end_epoch(epochs.current(), cx)?;
-            epoch_end = later(now, interval.max(COOL_DOWN));
+        if is_over {
+            let next = cx.epoch.next();
+            epochs.begin(next, now, &worker.timers);
+            worker.shared.begin_epoch(next, worker.index);
+            self.end_epoch(next, cx)?;
         }
         if may_go_on {
-            self.sleep(now, epoch_end, !full, cx);
+            self.sleep(now, epoch_end(epochs.began()), !full, cx);
         } else {
             epochs.wait(self.alarm);
         }

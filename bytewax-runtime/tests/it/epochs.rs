@@ -212,7 +212,7 @@ fn a_sleeping_source_does_not_hold_back_the_epochs_of_others() {
                     asleep.send(())?;
                     let first = std::mem::take(&mut first);
                     Ok(if first {
-                        Poll::item(0).wait(100 * HOUR)
+                        Poll::item(0).wait(1000 * HOUR)
                     } else {
                         Poll::end()
                     })
@@ -235,19 +235,28 @@ fn a_sleeping_source_does_not_hold_back_the_epochs_of_others() {
         let run = start(flow, config);
         falls_asleep.recv().unwrap();
         assert_eq!(seen.recv().unwrap(), (0, 1));
-        // A step works on an epoch only when the earlier ones are over for all sources.
+        // A step works on an epoch only when the earlier ones are over for all sources. The hand
+        // moves on in case a worker has yet to begin the epoch of the item.
         let mut last = 0;
         for n in 1..=20 {
             hand.advance(TimeDelta::seconds(1));
             answer.send(Poll::item(n)).unwrap();
-            let (item, epoch) = seen.recv().unwrap();
+            let mut moves = 0;
+            let (item, epoch) = loop {
+                if let Ok(seen) = seen.recv_timeout(Duration::from_millis(1)) {
+                    break seen;
+                }
+                moves += 1;
+                assert!(moves < 10_000, "item {n} was held back");
+                hand.advance(TimeDelta::seconds(1));
+            };
             assert_eq!(item, n);
             assert!(epoch >= last);
             last = epoch;
         }
         assert!(last > 5, "the epochs moved on only to {last}");
         answer.send(Poll::end()).unwrap();
-        hand.advance(TimeDelta::hours(100));
+        hand.advance(TimeDelta::hours(1000));
         run.join().unwrap().unwrap();
     }
 }
@@ -525,4 +534,77 @@ fn diamonds_do_not_lock_up() {
             assert_eq!(count.load(Ordering::SeqCst), 7 * BATCHES * BATCH * workers);
         }
     }
+}
+
+/// A worker that began its epochs late, because it was busy once, holds up no items of the others.
+#[test]
+fn a_worker_that_was_late_once_does_not_delay_items_ever_after() {
+    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (busy, is_busy) = channel();
+    let (go, gate) = channel();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let (answer, answers) = channel();
+    let answers = Arc::new(std::sync::Mutex::new(answers));
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    let idles = Arc::new(AtomicUsize::new(0));
+    let late_idles = Arc::clone(&idles);
+    let (sender, seen) = channel();
+    let flow = Dataflow::build("f", |flow| {
+        let late = Parts(&["late"], move |_: &str| {
+            let (gate, busy, idles) = (Arc::clone(&gate), busy.clone(), Arc::clone(&late_idles));
+            Ok(move || -> Answer<i32> {
+                idles.fetch_add(1, Ordering::SeqCst);
+                let gate = gate.lock().unwrap();
+                if gate.try_recv().is_err() {
+                    return Ok(Poll::idle_until(DateTime::UNIX_EPOCH));
+                }
+                busy.send(())?;
+                gate.recv()?;
+                Ok(Poll::idle(1000 * HOUR))
+            })
+        });
+        let late = flow.input(late).named("late");
+        let prompt = Parts(&["prompt"], move |_: &str| {
+            let (answers, polls) = (Arc::clone(&answers), Arc::clone(&counted));
+            Ok(move || -> Answer<i32> {
+                polls.fetch_add(1, Ordering::SeqCst);
+                let told = answers.lock().unwrap().try_recv();
+                Ok(told.unwrap_or_else(|_| Poll::idle_until(DateTime::UNIX_EPOCH)))
+            })
+        });
+        let prompt = flow.input(prompt).named("prompt");
+        with_epochs(late.merge(prompt), sender).raises_nothing();
+    });
+    let config = workers_of(2)
+        .clock(clock)
+        .epoch_interval(Duration::from_secs(10));
+    let _run = start(flow, config);
+    let turns = |count: &AtomicUsize| {
+        let before = count.load(Ordering::SeqCst);
+        while count.load(Ordering::SeqCst) < before + 100 {
+            std::thread::yield_now();
+        }
+    };
+    // One item goes all the way, so epoch 1 has begun everywhere.
+    answer.send(Poll::item(0)).unwrap();
+    assert_eq!(seen.recv().unwrap(), (0, 1));
+    turns(&idles);
+    turns(&polls);
+    turns(&idles);
+    go.send(()).unwrap();
+    is_busy.recv().unwrap();
+    // The prompt worker begins epoch 2 at 10 seconds, the late one at 15.
+    hand.advance(TimeDelta::seconds(10));
+    turns(&polls);
+    hand.advance(TimeDelta::seconds(5));
+    go.send(()).unwrap();
+    answer.send(Poll::item(1)).unwrap();
+    assert_eq!(seen.recv().unwrap(), (1, 2));
+    // At 20 seconds the prompt one begins epoch 3, and its item must not wait until 25.
+    hand.advance(TimeDelta::seconds(5));
+    turns(&polls);
+    answer.send(Poll::item(2)).unwrap();
+    assert_eq!(seen.recv_timeout(Duration::from_secs(2)), Ok((2, 3)));
+    answer.send(Poll::abort()).unwrap();
 }

@@ -1,5 +1,7 @@
 //! Stateless operators, input, output and observation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use bytewax_runtime::testing::{
     ClusterConfig, TestingSink, TestingSource, cluster_main, run_items, run_keyed, run_main,
 };
 
-use crate::support::{failure, flow_of, rows, run_on, sorted};
+use crate::support::{Call, EachWrites, failure, flow_of, rows, run_on, sorted};
 
 fn odd(n: &i32) -> bool {
     n % 2 == 1
@@ -260,4 +262,32 @@ fn redistribute_uses_every_worker() {
     let mut workers = sorted(workers);
     workers.dedup();
     assert_eq!(workers, [0, 1, 2]);
+}
+
+/// What a lazy iterator gives is passed on as it comes, and not collected first.
+#[test]
+fn flat_map_holds_no_more_than_a_batch() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (given, highest, taken) = (Arc::clone(&made), Arc::clone(&most), AtomicUsize::new(0));
+    let sink = EachWrites::new(move |_, call: Call<u64>| {
+        if let Call::Write(items) = call {
+            let taken = taken.fetch_add(items.len(), Ordering::SeqCst);
+            highest.fetch_max(given.load(Ordering::SeqCst) - taken, Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    let many = move |n| {
+        let made = Arc::clone(&made);
+        (0..n).inspect(move |_| {
+            made.fetch_add(1, Ordering::SeqCst);
+        })
+    };
+    let flow = flow_of(
+        TestingSource::new([300_000_u64]),
+        |s| s.flat_map(many),
+        sink,
+    );
+    run_main(flow).unwrap();
+    assert_eq!(most.load(Ordering::SeqCst), 2048);
 }

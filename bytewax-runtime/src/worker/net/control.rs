@@ -127,6 +127,13 @@ impl Control {
         }
     }
 
+    /// Tells all processes that a worker of this one has begun an epoch. Never waits.
+    pub(crate) fn epoch(&self, epoch: u64) {
+        for peer in &self.shared.peers {
+            peer.outbox.push(Message::Epoch(epoch));
+        }
+    }
+
     /// Takes leave after a clean end, and waits at most `limit` until the others do so too, so that
     /// none takes this process for lost. True if all have. Call it after timely's guard is dropped.
     pub(crate) fn bye(&self, limit: Duration) -> bool {

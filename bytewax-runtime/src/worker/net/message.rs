@@ -11,6 +11,7 @@ const LOST: u8 = 3;
 const CREDIT: u8 = 4;
 const HEARTBEAT: u8 = 5;
 const BYE: u8 = 6;
+const EPOCH: u8 = 7;
 
 /// Why a cluster stops without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(super) enum Message {
     },
     /// A worker may send more items.
     Credit { edge: u32, worker: u32, items: u64 },
+    /// A worker has begun an epoch, and all others follow.
+    Epoch(u64),
     /// The sender is alive.
     Heartbeat,
     /// The sender has come to a clean end.
@@ -105,6 +108,10 @@ impl Message {
                 bytes.extend_from_slice(&edge.to_be_bytes());
                 bytes.extend_from_slice(&worker.to_be_bytes());
                 bytes.extend_from_slice(&items.to_be_bytes());
+            }
+            Self::Epoch(epoch) => {
+                bytes.push(EPOCH);
+                bytes.extend_from_slice(&epoch.to_be_bytes());
             }
             Self::Heartbeat => bytes.push(HEARTBEAT),
             Self::Bye => bytes.push(BYE),
@@ -171,6 +178,7 @@ impl<'a> Rest<'a> {
                 worker: self.number()?,
                 items: u64::from_be_bytes(self.take()?),
             },
+            EPOCH => Message::Epoch(u64::from_be_bytes(self.take()?)),
             HEARTBEAT => Message::Heartbeat,
             BYE => Message::Bye,
             _ => return Err(Short::Sense),
@@ -229,6 +237,7 @@ mod tests {
                 worker: 1,
                 items: u64::MAX,
             },
+            Message::Epoch(u64::MAX),
             Message::Heartbeat,
             Message::Bye,
         ];

@@ -11,7 +11,7 @@ use super::sync::lock;
 const MAX_WORDS: usize = 64;
 
 /// The queue of one peer. It never makes the sender wait, and it stays small: credits of the same
-/// edge and worker add up.
+/// edge and worker add up, and of epochs only the last is told.
 #[derive(Default)]
 pub(super) struct Outbox {
     state: Mutex<State>,
@@ -22,6 +22,7 @@ pub(super) struct Outbox {
 struct State {
     words: Vec<Message>,
     credits: BTreeMap<(u32, u32), u64>,
+    epoch: Option<u64>,
     finished: bool,
 }
 
@@ -52,6 +53,7 @@ impl Outbox {
                 let sum = state.credits.entry((edge, worker)).or_insert(0);
                 *sum = sum.saturating_add(items);
             }
+            Message::Epoch(epoch) => state.epoch = state.epoch.max(Some(epoch)),
             word if state.words.len() < MAX_WORDS => state.words.push(word),
             _ => return,
         }
@@ -89,6 +91,7 @@ impl Outbox {
                     items,
                 }),
         );
+        messages.extend(state.epoch.take().map(Message::Epoch));
         match (messages.is_empty(), state.finished) {
             (false, _) => Next::Write(messages),
             (true, true) => Next::Finished,
@@ -99,7 +102,7 @@ impl Outbox {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.credits.is_empty() && !self.finished
+        self.words.is_empty() && self.credits.is_empty() && self.epoch.is_none() && !self.finished
     }
 }
 
@@ -124,6 +127,19 @@ mod tests {
         }
         let expected = vec![credit(1, 0, 2000), credit(1, 1, 3000)];
         assert_eq!(outbox.next(Duration::ZERO), Next::Write(expected));
+        assert_eq!(outbox.next(Duration::ZERO), Next::Idle);
+    }
+
+    #[test]
+    fn only_the_last_epoch_is_told() {
+        let outbox = Outbox::default();
+        for epoch in [4, 6, 5] {
+            outbox.push(Message::Epoch(epoch));
+        }
+        assert_eq!(
+            outbox.next(Duration::ZERO),
+            Next::Write(vec![Message::Epoch(6)])
+        );
         assert_eq!(outbox.next(Duration::ZERO), Next::Idle);
     }
 

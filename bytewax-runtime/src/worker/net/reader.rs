@@ -104,6 +104,11 @@ impl Reader<'_> {
                     handler.credit(edge, worker, items);
                 }
             }
+            Message::Epoch(epoch) => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.epoch(epoch);
+                }
+            }
             word => self.shared.hear(word, Some(self.peer.process)),
         }
     }

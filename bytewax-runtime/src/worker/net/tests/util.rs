@@ -145,6 +145,10 @@ impl Handler for Heard {
         self.tell(format!("credit {edge} {worker} {items}"));
     }
 
+    fn epoch(&self, epoch: u64) {
+        self.tell(format!("epoch {epoch}"));
+    }
+
     fn lost(&self, process: usize, address: &str, why: &str) {
         self.tell(format!("process {process} at `{address}` {why}"));
     }
