@@ -144,17 +144,15 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
             first_use.insert(step.id.as_str(), step);
         }
         for output in &step.outputs {
-            if output.must_read && output.readers.is_empty() {
+            if let Some(help) = output.must_read
+                && output.readers.is_empty()
+            {
                 report(
                     format!(
                         "the `{}` of step `{}` at {} are never read",
                         output.field, step.id, step.location
                     ),
-                    format!(
-                        "say what is meant: `.{0}.fail()`, `.{0}.skip_counted()`, or send them to \
-                         a sink with `.{0}.output(sink)`",
-                        output.field
-                    ),
+                    help.to_owned(),
                 );
             }
         }

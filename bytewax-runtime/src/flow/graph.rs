@@ -61,20 +61,20 @@ pub struct StepInfo {
 /// An output of a step under description.
 pub(crate) struct Output {
     pub(crate) field: &'static str,
-    /// An output that must be read, such as the errors of `try_map`.
-    pub(crate) must_read: bool,
+    /// For an output that must be read, such as the errors of `try_map`: how to say what is meant.
+    pub(crate) must_read: Option<&'static str>,
 }
 
 impl Output {
     pub(crate) const DOWN: Output = Output {
         field: "down",
-        must_read: false,
+        must_read: None,
     };
 
     pub(crate) const fn field(field: &'static str) -> Self {
         Self {
             field,
-            must_read: false,
+            must_read: None,
         }
     }
 }
@@ -104,7 +104,7 @@ pub(crate) struct Step {
 
 pub(crate) struct OutputPort {
     pub(crate) field: &'static str,
-    pub(crate) must_read: bool,
+    pub(crate) must_read: Option<&'static str>,
     pub(crate) tee: Option<TeePlan>,
     /// Which inputs read this output: step and its input number.
     pub(crate) readers: Vec<(StepIndex, usize)>,

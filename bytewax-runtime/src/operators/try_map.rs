@@ -74,7 +74,9 @@ impl<T: 'static> Stream<T> {
         E: Display,
         F: Fn(&T) -> Result<U, E> + Send + Sync + 'static,
     {
-        self.split("try_map", move |item, cx, step| match f(&item) {
+        let help = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
+                    sink with `.errs.output(sink)`";
+        self.split("try_map", help, move |item, cx, step| match f(&item) {
             Ok(value) => Ok(value),
             Err(error) => Err(Errored {
                 item,
@@ -90,6 +92,7 @@ impl<T: 'static> Stream<T> {
     fn split<U: 'static, E: 'static>(
         self,
         operator: &'static str,
+        errs_help: &'static str,
         f: impl Fn(T, &Cx, StepIndex) -> Result<U, E> + Send + Sync + 'static,
     ) -> TryOut<U, E> {
         let f = Arc::new(f);
@@ -104,7 +107,7 @@ impl<T: 'static> Stream<T> {
         });
         let errs = OutputSpec {
             field: "errs",
-            must_read: true,
+            must_read: Some(errs_help),
         };
         let outputs = vec![OutputSpec::field("oks"), errs];
         let (flow, step) = self.then(operator, StepKind::Stateless, outputs, Plan::Stage(plan));
@@ -134,7 +137,9 @@ impl<T: 'static, E: 'static> Stream<Result<T, E>> {
     /// ```
     #[track_caller]
     pub fn split_result(self) -> TryOut<T, E> {
-        self.split("split_result", |item, _, _| item)
+        let help = "say what is meant: `.errs.raises()` to fail on the first, or send them to a sink \
+                    with `.errs.output(sink)`";
+        self.split("split_result", help, |item, _, _| item)
     }
 }
 

@@ -51,7 +51,11 @@ impl AnyPush {
 /// the first caches when the next reads it, and what one allocates when another frees it.
 pub(crate) const fn batch_items<T>() -> usize {
     // Items of no size, and those of a byte, are counted as of eight bytes.
-    let size = if size_of::<T>() < 8 { 8 } else { size_of::<T>() };
+    let size = if size_of::<T>() < 8 {
+        8
+    } else {
+        size_of::<T>()
+    };
     let items = 16 * 1024 / size;
     if items < 64 { 64 } else { items }
 }
