@@ -1,5 +1,6 @@
 //! Runs of several processes.
 
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::plan::{ClusterPart, ClusterPlan};
@@ -14,16 +15,37 @@ use crate::worker::{
 /// How a run of several processes ended for one of them, other than well.
 pub(crate) struct Ended {
     pub(crate) error: RunError,
+    /// What a process that this one has started reports of it.
+    report: Option<String>,
     /// The exit code, where it does not follow from the error.
     pub(crate) code: Option<u8>,
-    /// Whether another process of this machine tells it already.
-    pub(crate) told: bool,
+    /// Whether another process of this machine tells it.
+    told: bool,
+}
+
+impl Ended {
+    /// Tells it on standard error, unless another process does.
+    pub(crate) fn tell(&self) {
+        if self.told {
+            return;
+        }
+        let mut text = String::new();
+        for error in self.report.iter().chain([&self.error.report()]) {
+            text.push_str("error: ");
+            text.push_str(error);
+            text.push('\n');
+        }
+        // In one piece, so that it does not mix with what others write. Without standard error
+        // there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
 }
 
 impl From<RunError> for Ended {
     fn from(error: RunError) -> Self {
         Self {
             error,
+            report: None,
             code: None,
             told: false,
         }
@@ -79,14 +101,17 @@ impl ClusterPlan {
             let text = "the process that started this one is gone, so it ends too";
             orphaned.fail(RunError::new(RunErrorKind::Peer, text));
         };
+        let mut reporter = child.link.reporter().map_err(network_error)?;
         child
             .link
             .watch(on_stop, on_parent_lost)
             .map_err(network_error)?;
         run_cluster(flow.graph(), &shared, place).map_err(|error| {
             use RunErrorKind::{Interrupted, Peer, Terminated};
-            // The parent, or the process that failed first, writes to the same terminal.
-            let told = matches!(error.kind(), Interrupted | Peer | Terminated);
+            // All processes write to the same terminal, and what follows from the error of another
+            // is no news. Of several errors at once, the parent tells the first that it gets.
+            let follows = matches!(error.kind(), Interrupted | Peer | Terminated);
+            let told = follows || reporter.report(&error.report());
             Ended {
                 told,
                 ..Ended::from(error)
@@ -112,10 +137,10 @@ fn be_parent(processes: usize, settings: Settings) -> Result<(), Ended> {
     match spawn_processes(processes, &stopping).map_err(network_error)? {
         SpawnOutcome::Finished => Ok(()),
         SpawnOutcome::Stopped(_) => Err(shared.outcome().err().unwrap_or_else(interrupted).into()),
-        SpawnOutcome::Failed { text, code } => Err(Ended {
-            error: RunError::new(RunErrorKind::Peer, text),
+        SpawnOutcome::Failed { text, report, code } => Err(Ended {
+            report,
             code: Some(code),
-            told: false,
+            ..Ended::from(RunError::new(RunErrorKind::Peer, text))
         }),
     }
 }

@@ -154,11 +154,9 @@ impl RunArgs {
         };
         match ended {
             Ok(()) => ExitCode::SUCCESS,
-            Err(Ended { error, code, told }) => {
-                if !told {
-                    // Without standard error there is nobody to tell.
-                    let _ = writeln!(io::stderr(), "error: {}", error.report());
-                }
+            Err(ended) => {
+                ended.tell();
+                let Ended { error, code, .. } = ended;
                 code.map_or_else(|| exit_code(error.kind()), ExitCode::from)
             }
         }

@@ -100,7 +100,11 @@ pub(crate) fn run_cluster(
 /// An error of the start of a cluster.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn network_error(error: NetError) -> RunError {
-    RunError::new(RunErrorKind::Network, error.to_string())
+    let kind = match error {
+        NetError::PeerFailed(_) => RunErrorKind::Peer,
+        _ => RunErrorKind::Network,
+    };
+    RunError::new(kind, error.to_string())
 }
 
 /// Takes what other processes say. Weak, as what is shared knows the connections in turn.

@@ -42,6 +42,21 @@ pub(crate) struct Child {
 #[derive(Debug)]
 pub(crate) struct Link(BufReader<TcpStream>);
 
+/// Tells the parent how a child failed.
+#[derive(Debug)]
+pub(crate) struct Reporter(TcpStream);
+
+impl Reporter {
+    /// Leaves the text of an error to the parent, which writes the first one that it gets. False if
+    /// the parent cannot be reached.
+    pub(crate) fn report(&mut self, text: &str) -> bool {
+        // A text always has a JSON form, which is one line.
+        let mut line = serde_json::to_vec(text).unwrap_or_default();
+        line.push(b'\n');
+        self.0.write_all(&line).is_ok()
+    }
+}
+
 /// If this process was started by [`spawn_processes`](super::spawn_processes), meets the others.
 /// Waits until all of them have got this far.
 pub(crate) fn child() -> Option<Result<Child, NetError>> {
@@ -102,6 +117,18 @@ fn parent_gone(variable: &Variable, why: &str) -> NetError {
 }
 
 impl Link {
+    /// The other direction, for [`Self::watch`] takes this one.
+    pub(crate) fn reporter(&self) -> Result<Reporter, NetError> {
+        let socket = self.0.get_ref();
+        let writer = socket
+            .set_write_timeout(Some(GRACE))
+            .and_then(|()| socket.try_clone());
+        writer.map(Reporter).map_err(|error| NetError::Setup {
+            what: String::from("the link to the parent process"),
+            why: reason(&error),
+        })
+    }
+
     /// Watches the parent in a thread of its own: calls `on_stop` when it asks to stop, and
     /// `on_parent_lost` when it is gone. A process that is still there 5 s later is ended, so that
     /// none runs on unseen.

@@ -11,6 +11,8 @@ use super::child::Report;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest report.
 const MAX_REPORT: usize = 1024;
+/// Longest error that a child tells.
+const MAX_ERROR: usize = 1 << 20;
 
 /// Collects the addresses of the children and tells all of them to each.
 pub(super) struct Reports {
@@ -19,7 +21,18 @@ pub(super) struct Reports {
     token: String,
     pending: Vec<Pending>,
     /// By child.
-    links: Vec<Option<(TcpStream, String)>>,
+    links: Vec<Option<Link>>,
+    /// The first child that has told an error, and the error.
+    error: Option<(usize, String)>,
+}
+
+/// A child that has reported.
+struct Link {
+    socket: TcpStream,
+    /// Where it listens.
+    address: String,
+    /// The beginning of what it tells of an error.
+    line: Vec<u8>,
 }
 
 struct Pending {
@@ -37,6 +50,7 @@ impl Reports {
             token,
             pending: Vec::new(),
             links,
+            error: None,
         }
     }
 
@@ -45,9 +59,17 @@ impl Reports {
         self.listener.is_none()
     }
 
+    /// The first child that has told an error, and the error.
+    pub(super) fn error(&self) -> Option<(usize, &str)> {
+        self.error
+            .as_ref()
+            .map(|(index, text)| (*index, text.as_str()))
+    }
+
     /// Takes what has come.
     pub(super) fn poll(&mut self) {
         let Some(listener) = &self.listener else {
+            self.listen();
             return;
         };
         while let Ok((socket, _)) = listener.accept() {
@@ -74,6 +96,17 @@ impl Reports {
         }
     }
 
+    /// Takes the first error that is complete. What children tell after it follows from it.
+    fn listen(&mut self) {
+        if self.error.is_some() {
+            return;
+        }
+        let links = self.links.iter_mut().enumerate();
+        self.error = links
+            .flat_map(|(index, link)| Some((index, link.as_mut()?.error()?)))
+            .next();
+    }
+
     /// Tells all children to stop.
     pub(super) fn tell(&self, reason: StopReason) {
         self.send(&[reason.code()]);
@@ -86,7 +119,11 @@ impl Reports {
         if report.token == self.token
             && let Some(link @ None) = self.links.get_mut(report.index)
         {
-            *link = Some((pending.socket, report.address));
+            *link = Some(Link {
+                socket: pending.socket,
+                address: report.address,
+                line: Vec::new(),
+            });
         }
     }
 
@@ -95,7 +132,7 @@ impl Reports {
             .links
             .iter()
             .flatten()
-            .map(|(_, address)| address.as_str())
+            .map(|link| link.address.as_str())
             .collect();
         // Texts always have a JSON form.
         let mut line = serde_json::to_vec(&addresses).unwrap_or_default();
@@ -104,11 +141,27 @@ impl Reports {
     }
 
     fn send(&self, bytes: &[u8]) {
-        for (link, _) in self.links.iter().flatten() {
-            let mut link = link;
+        for link in self.links.iter().flatten() {
+            let mut socket = &link.socket;
             // A child that cannot be told is ending. The little that is sent fits the buffer.
-            let _ = link.write_all(bytes);
+            let _ = socket.write_all(bytes);
         }
+    }
+}
+
+impl Link {
+    /// The error that the child has told, once it is complete.
+    fn error(&mut self) -> Option<String> {
+        let mut chunk = [0; 4096];
+        while !self.line.ends_with(b"\n") && self.line.len() < MAX_ERROR {
+            match self.socket.read(&mut chunk) {
+                Ok(read @ 1..) => self.line.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // There is no more for now, or never.
+                Ok(0) | Err(_) => return None,
+            }
+        }
+        serde_json::from_slice(&self.line).ok()
     }
 }
 

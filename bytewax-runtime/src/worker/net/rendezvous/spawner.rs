@@ -30,6 +30,8 @@ pub(crate) enum SpawnOutcome {
     Failed {
         /// Which one failed first, and how.
         text: String,
+        /// What it told of its error, if it could.
+        report: Option<String>,
         /// The exit code for this process.
         code: u8,
     },
@@ -104,10 +106,7 @@ impl Program {
                     program: self.program.display().to_string(),
                     why: reason(&error),
                 })?;
-            spawner.children.push(Spawned {
-                child,
-                ended: false,
-            });
+            spawner.children.push(Spawned { child, ended: None });
         }
         spawner.watch(self.grace, stopping);
         Ok(spawner.outcome())
@@ -139,7 +138,8 @@ struct Spawner {
 
 struct Spawned {
     child: Child,
-    ended: bool,
+    /// How it ended, once it has.
+    ended: Option<ExitStatus>,
 }
 
 impl Spawner {
@@ -155,7 +155,9 @@ impl Spawner {
                 self.end_within(grace);
             }
             self.reap(grace);
-            if self.children.iter().all(|spawned| spawned.ended) {
+            if self.children.iter().all(|spawned| spawned.ended.is_some()) {
+                // Their last words may have come before their ends were seen.
+                self.reports.poll();
                 break;
             }
             if self.until.is_some_and(|until| Instant::now() >= until) {
@@ -170,11 +172,11 @@ impl Spawner {
         let started = self.reports.complete();
         let mut failed: Vec<(usize, ExitStatus)> = Vec::new();
         for (index, spawned) in self.children.iter_mut().enumerate() {
-            if spawned.ended {
+            if spawned.ended.is_some() {
                 continue;
             }
             if let Ok(Some(status)) = spawned.child.try_wait() {
-                spawned.ended = true;
+                spawned.ended = Some(status);
                 if !status.success() || !started {
                     failed.push((index, status));
                 }
@@ -204,18 +206,30 @@ impl Spawner {
     }
 
     fn kill(&mut self) {
-        for spawned in self.children.iter_mut().filter(|spawned| !spawned.ended) {
+        for spawned in self
+            .children
+            .iter_mut()
+            .filter(|spawned| spawned.ended.is_none())
+        {
             // It may have ended just now.
             let _ = spawned.child.kill();
         }
     }
 
     fn outcome(&self) -> SpawnOutcome {
-        let Some((index, status, started)) = self.first else {
+        let Some(mut first) = self.first else {
             return self
                 .stop
                 .map_or(SpawnOutcome::Finished, SpawnOutcome::Stopped);
         };
+        // The one that failed may end after those that end because of it.
+        let error = self.reports.error();
+        if let Some((index, _)) = error
+            && let Some(status) = self.children[index].ended
+        {
+            first = (index, status, true);
+        }
+        let (index, status, started) = first;
         let (how, code) = describe(status);
         let mut text = format!(
             "process {index} of {} ended with {how}",
@@ -224,14 +238,22 @@ impl Spawner {
         if !started {
             text.push_str(" before all processes had started");
         }
-        SpawnOutcome::Failed { text, code }
+        SpawnOutcome::Failed {
+            text,
+            report: error.map(|(_, text)| text.to_owned()),
+            code,
+        }
     }
 }
 
 impl Drop for Spawner {
     fn drop(&mut self) {
         self.kill();
-        for spawned in self.children.iter_mut().filter(|spawned| !spawned.ended) {
+        for spawned in self
+            .children
+            .iter_mut()
+            .filter(|spawned| spawned.ended.is_none())
+        {
             // Nothing can be done about a child that cannot be waited for.
             let _ = spawned.child.wait();
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -86,11 +87,44 @@ fn child_of_which_one_fails() {
 fn the_first_failure_is_named_and_the_rest_is_ended() {
     let expected = SpawnOutcome::Failed {
         text: String::from("process 1 of 2 ended with exit status 7"),
+        report: None,
         code: 7,
     };
     let grace = Duration::from_millis(100);
     assert_eq!(
         outcome("child_of_which_one_fails", grace, &|| None),
+        expected
+    );
+}
+
+#[test]
+fn child_of_which_one_reports() {
+    let Some(child) = in_child() else {
+        return;
+    };
+    if child.peers.index == 0 {
+        child.listener.accept().expect("the other connects");
+        std::process::exit(1);
+    }
+    let mut reporter = child
+        .link
+        .reporter()
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(reporter.report("it has\ntwo lines"));
+    // It ends after the other one, which nobody can connect to then.
+    while TcpStream::connect(&child.peers.addresses[0]).is_ok() {}
+    std::process::exit(3);
+}
+
+#[test]
+fn a_report_goes_before_the_order_of_the_ends() {
+    let expected = SpawnOutcome::Failed {
+        text: String::from("process 1 of 2 ended with exit status 3"),
+        report: Some(String::from("it has\ntwo lines")),
+        code: 3,
+    };
+    assert_eq!(
+        outcome("child_of_which_one_reports", LONG, &|| None),
         expected
     );
 }
@@ -111,6 +145,7 @@ fn child_of_which_one_is_killed() {
 fn a_signal_is_named() {
     let expected = SpawnOutcome::Failed {
         text: String::from("process 0 of 2 ended with signal 6"),
+        report: None,
         code: 134,
     };
     assert_eq!(
@@ -134,6 +169,7 @@ fn an_end_before_the_start_is_a_failure() {
         text: String::from(
             "process 1 of 2 ended with exit status 0 before all processes had started",
         ),
+        report: None,
         code: 1,
     };
     assert_eq!(
