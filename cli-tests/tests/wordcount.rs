@@ -1,0 +1,212 @@
+//! The word count example counts as `tr`, `sort` and `uniq -c` do, however many workers count.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cli_tests::{PATIENCE, Programs, command, list, run, with_ports};
+
+const BOOK: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/sample_data/new_testament.txt"
+);
+const LINES: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../examples/sample_data/wordcount.txt"
+);
+
+/// The flags of all ways to run on this machine by one command.
+const WAYS: [&str; 5] = ["-w 1", "-w 2", "-w 4", "-p 2", "-p 2 -w 2"];
+
+fn wordcount(file: impl AsRef<Path>, args: &str) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_wordcount"), args);
+    command.arg(file.as_ref());
+    command
+}
+
+/// What the tools of the system count, as the example prints it, sorted.
+fn counted_by_tools(file: &str) -> Vec<String> {
+    let script = r#"tr 'A-Z' 'a-z' <"$1" | tr -s ' \t\n\r\v\f0-9!,.?":;' '\n' | sort | uniq -c"#;
+    let mut tools = Command::new("sh");
+    tools.args(["-c", script, "sh", file]).env("LC_ALL", "C");
+    let counts = run(tools).code(0).says("");
+    let counts = counts.out.iter().filter_map(|line| {
+        // What stands before a separator at the beginning of the file is not a word.
+        let (count, word) = line.trim_start().split_once(' ')?;
+        (!word.is_empty()).then(|| format!("({word:?}, {count})"))
+    });
+    let mut counts: Vec<_> = counts.collect();
+    counts.sort_unstable();
+    counts
+}
+
+#[track_caller]
+fn same(found: &[String], expected: &[String], how: &str) {
+    assert_eq!(
+        found.len(),
+        expected.len(),
+        "the number of words with {how}"
+    );
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found, expected, "with {how}");
+    }
+}
+
+#[test]
+fn the_words_of_a_book_are_counted_as_the_tools_of_the_system_count_them() {
+    let text = fs::read(BOOK).expect("the book is there");
+    assert!(text.is_ascii(), "the tools know no other letters");
+    let expected = counted_by_tools(BOOK);
+    assert!(expected.len() > 5000, "{} words", expected.len());
+    for way in WAYS {
+        let ended = run(wordcount(BOOK, way)).code(0).says("");
+        same(&ended.sorted(), &expected, way);
+    }
+}
+
+#[test]
+fn two_processes_started_by_hand_count_the_same() {
+    let expected = counted_by_tools(BOOK);
+    with_ports(2, |addresses| {
+        let mut programs = Programs::new();
+        for process in 0..2 {
+            let mut command = wordcount(BOOK, "-w 2");
+            command.args(["-i", &process.to_string(), "-a", &list(addresses)]);
+            programs.start(command);
+        }
+        let mut found = Vec::new();
+        for ended in programs.all_ended(PATIENCE)? {
+            let ended = ended.code(0).says("");
+            assert!(!ended.out.is_empty(), "both processes have words to count");
+            found.extend(ended.out);
+        }
+        found.sort_unstable();
+        same(&found, &expected, "two processes started by hand");
+        Ok(())
+    });
+}
+
+#[test]
+fn the_lines_of_hamlet_are_counted() {
+    let expected = r#"("a", 3) ("against", 1) ("and", 4) ("arms", 1) ("arrows", 1) ("be", 3)
+        ("by", 2) ("consummation", 1) ("devoutly", 1) ("die", 1) ("end", 2) ("flesh", 1)
+        ("fortune", 1) ("heart-ache", 1) ("heir", 1) ("in", 1) ("is", 2) ("mind", 1) ("more", 1)
+        ("natural", 1) ("nobler", 1) ("no", 1) ("not", 1) ("of", 2) ("opposing", 1) ("or", 2)
+        ("outrageous", 1) ("question", 1) ("say", 1) ("sea", 1) ("shocks", 1) ("sleep", 2)
+        ("slings", 1) ("suffer", 1) ("take", 1) ("that", 2) ("the", 5) ("them", 1)
+        ("thousand", 1) ("'tis", 2) ("to", 9) ("troubles", 1) ("we", 1)
+        ("whether", 1) ("wished", 1)"#;
+    let mut expected: Vec<_> = expected
+        .split_inclusive(')')
+        .map(|word| word.trim().to_owned())
+        .collect();
+    expected.sort_unstable();
+    for way in WAYS {
+        let ended = run(wordcount(LINES, way)).code(0).says("");
+        assert_eq!(ended.sorted(), expected, "with {way}");
+    }
+}
+
+#[test]
+fn the_template_prints_what_its_last_line_says() {
+    for way in WAYS {
+        let template = command(env!("CARGO_BIN_EXE_template"), way);
+        let ended = run(template).code(0).says("");
+        assert_eq!(ended.sorted(), ["(0, 6)", "(1, 4)"], "with {way}");
+    }
+}
+
+/// Runs in all sorts of ways with a file that cannot be counted.
+#[track_caller]
+fn fails(file: &Path, step: &str, cause: &str) {
+    for way in ["-w 1", "-w 3", "-p 2"] {
+        let ended = run(wordcount(file, way)).code(1);
+        let step = format!("error: step `{step}`, ");
+        let ended = ended.says_once(&step).says_once(cause);
+        let summaries = ended
+            .err
+            .matches(" of 2 ended with exit status 1\n")
+            .count();
+        assert_eq!(summaries, usize::from(way == "-p 2"), "{ended}");
+        assert_eq!(
+            ended.err.matches("error: ").count(),
+            1 + summaries,
+            "{ended}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_once() {
+    let file = Path::new("/no/such/file.txt");
+    let cause = "\n  caused by: cannot open the file `/no/such/file.txt`; it must be there, and \
+                 readable, for each process of the run\n  caused by: No such file or directory";
+    fails(file, "wordcount.lines.input", cause);
+}
+
+#[test]
+fn a_directory_is_told_once() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path();
+    let cause = format!(
+        "\n  caused by: `{}` is a directory; give the path of one text file in it\n",
+        path.display()
+    );
+    fails(path, "wordcount.lines.input", &cause);
+}
+
+#[test]
+fn bytes_that_are_not_text_are_told_once_with_their_place() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("bytes.txt");
+    fs::write(&path, b"some words\nand \xff others\n").expect("there is room");
+    let cause = format!(
+        "\n  caused by: the file `{}` is not UTF-8 text at byte 15; ",
+        path.display()
+    );
+    fails(&path, "wordcount.lines.input", &cause);
+}
+
+#[test]
+fn a_graph_is_drawn_without_the_file() {
+    for (format, start) in [
+        (
+            "mermaid",
+            "flowchart TD\nsubgraph \"wordcount (Dataflow)\"\n",
+        ),
+        ("dot", "digraph \"wordcount\" {\n"),
+        ("json", "{\n  \"flow\": \"wordcount\",\n"),
+    ] {
+        for flags in ["", "-w 3", "-p 2"] {
+            let args = format!("{flags} graph --format {format}");
+            let mut program = command(env!("CARGO_BIN_EXE_wordcount"), "");
+            program.arg("/no/such/file").args(args.split_whitespace());
+            let ended = run(program).code(0).says("");
+            assert!(ended.out.join("\n").starts_with(start), "{ended}");
+        }
+    }
+}
+
+#[test]
+fn the_ids_of_the_steps_stay() {
+    let mut program = command(env!("CARGO_BIN_EXE_wordcount"), "");
+    program.args(["book.txt", "graph", "--format", "json"]);
+    let json = run(program).code(0).out.join("\n");
+    let graph: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    let steps = graph["steps"].as_array().expect("there are steps");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let found: Vec<_> = steps
+        .iter()
+        .map(|step| format!("{} {}", text(&step["id"]), text(&step["operator"])))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "wordcount.lines.input input",
+            "wordcount.words.flat_map flat_map",
+            "wordcount.counts.key_on key_on",
+            "wordcount.counts.count_final count_final",
+            "wordcount.counts.output output",
+        ]
+    );
+}
