@@ -14,7 +14,7 @@ pub enum StepKind {
     Source,
     /// Takes items out of the flow.
     Sink,
-    /// Looks at items; counts as an output of the flow.
+    /// Looks at items, or ends a stream or the run; counts as an output, and saves nothing.
     Observer,
     /// Keeps state that is saved under the step's id.
     Stateful,
