@@ -12,6 +12,9 @@ mod ids;
 pub mod key;
 pub mod operators;
 pub mod prelude;
+// Until the runtime uses it.
+#[allow(dead_code, unused_imports)]
+mod recovery;
 pub mod run;
 pub mod sink;
 pub mod source;
