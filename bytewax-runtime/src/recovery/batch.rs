@@ -124,7 +124,9 @@ impl Batch {
     }
 
     fn run(&self, items: &mut [Item]) -> Run {
-        let sizes = items.iter().map(|item| item.key as usize + item.state as usize + 16);
+        let sizes = items
+            .iter()
+            .map(|item| item.key as usize + item.state as usize + 16);
         let mut writer = RunWriter::with_capacity(sizes.sum::<usize>() + 16);
         for same_hash in items.chunk_by_mut(|a, b| a.turned == b.turned) {
             if same_hash.len() > 1 {
@@ -146,7 +148,10 @@ impl Batch {
         Entry {
             hash: item.turned.rotate_left(12),
             key,
-            state: item.state.checked_sub(1).map(|length| &rest[..length as usize]),
+            state: item
+                .state
+                .checked_sub(1)
+                .map(|length| &rest[..length as usize]),
         }
     }
 }

@@ -45,7 +45,11 @@ pub(crate) enum Error {
          newer release. Run that release, or start a fresh recovery store",
         file.display()
     )]
-    NewerFormat { file: PathBuf, found: u32, known: u32 },
+    NewerFormat {
+        file: PathBuf,
+        found: u32,
+        known: u32,
+    },
     #[error(
         "`{}` and `{}` are both partition {index}; remove the one that is a stale copy",
         first.display(),
@@ -260,7 +264,11 @@ struct Files<'a>(&'a [PathBuf]);
 
 impl fmt::Display for Files<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files: Vec<_> = self.0.iter().map(|file| format!("`{}`", file.display())).collect();
+        let files: Vec<_> = self
+            .0
+            .iter()
+            .map(|file| format!("`{}`", file.display()))
+            .collect();
         List(&files).fmt(f)
     }
 }

@@ -53,7 +53,13 @@ pub(crate) fn discover(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, 
         for file in partition_files(dir.as_ref())? {
             let meta = Db::open_to_read(&file)?.meta()?;
             let index = meta.index;
-            let former = found.insert(index, PartitionFile { file: file.clone(), meta });
+            let former = found.insert(
+                index,
+                PartitionFile {
+                    file: file.clone(),
+                    meta,
+                },
+            );
             if let Some(former) = former.filter(|former| former.file != file) {
                 return Err(Error::Duplicate {
                     index,
@@ -77,9 +83,15 @@ fn partition_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(missing)? {
         let file = entry.map_err(missing)?.path();
-        if file.extension().is_some_and(|extension| extension == EXTENSION) {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == EXTENSION)
+        {
             // The same directory may be given twice, by two names.
-            files.push(file.canonicalize().map_err(Error::io(&file, "resolving its name"))?);
+            files.push(
+                file.canonicalize()
+                    .map_err(Error::io(&file, "resolving its name"))?,
+            );
         }
     }
     files.sort();

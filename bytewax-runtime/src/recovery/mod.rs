@@ -28,6 +28,7 @@ mod lock;
 mod parts;
 mod reader;
 mod resume;
+mod retention;
 mod run;
 mod sql;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub(crate) use parts::{
 };
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, check_complete, resume};
+pub(crate) use retention::Retention;
 pub(crate) use run::{Entry, Run};
 pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use timer::{Timer, push_timer};

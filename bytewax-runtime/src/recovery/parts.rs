@@ -26,9 +26,7 @@ impl fmt::Debug for StoreId {
 }
 
 /// The number of a partition within its store, from 0.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct PartitionIndex(pub(crate) u32);
 
 impl fmt::Display for PartitionIndex {
@@ -76,9 +74,7 @@ pub(crate) struct Meta {
 }
 
 /// The number of an execution: a run of the flow on the whole cluster. The first is 0.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct ExecutionNumber(pub(crate) u64);
 
 impl fmt::Display for ExecutionNumber {

@@ -24,7 +24,10 @@ pub(crate) struct PartitionReader {
 impl PartitionReader {
     pub(crate) fn open(file: &Path) -> Result<Self, Error> {
         let db = Db::open_to_read(file)?;
-        let steps = db.steps()?.into_iter().map(|(number, meta)| (meta.id.clone(), (number, meta)));
+        let steps = db
+            .steps()?
+            .into_iter()
+            .map(|(number, meta)| (meta.id.clone(), (number, meta)));
         let steps = steps.collect();
         Ok(Self { db, steps })
     }
@@ -59,7 +62,9 @@ impl PartitionReader {
         let (Some(step), Some(last)) = (self.number(step), before.0.checked_sub(1)) else {
             return Ok(Run::default());
         };
-        let rows = self.db.runs(SlotRow { table, step, slot }, Epoch(0), Epoch(last))?;
+        let rows = self
+            .db
+            .runs(SlotRow { table, step, slot }, Epoch(0), Epoch(last))?;
         let mut runs: Vec<Run> = rows.into_iter().map(|(_, run)| run).collect();
         match runs.pop() {
             None => Ok(Run::default()),
@@ -74,7 +79,9 @@ impl PartitionReader {
     /// The slots of a step that may have states at the start of an epoch, ascending.
     pub(crate) fn slots(&self, step: &StepId, before: Epoch) -> Result<Vec<Slot>, Error> {
         let number = self.number(step);
-        number.map_or(Ok(Vec::new()), |number| self.db.slots(Table::Snaps, number, before))
+        number.map_or(Ok(Vec::new()), |number| {
+            self.db.slots(Table::Snaps, number, before)
+        })
     }
 
     /// All timers of a step in this partition at the start of an epoch, by slot, then by hash.
@@ -100,7 +107,9 @@ impl PartitionReader {
         step: &StepId,
         before: Epoch,
     ) -> Result<Vec<(Slot, Run)>, Error> {
-        let Some(number) = self.number(step) else { return Ok(Vec::new()) };
+        let Some(number) = self.number(step) else {
+            return Ok(Vec::new());
+        };
         let slots = self.db.slots(Table::Timers, number, before)?.into_iter();
         let load = |slot| Ok((slot, self.load(Table::Timers, step, slot, before)?));
         slots.map(load).collect()
@@ -108,12 +117,17 @@ impl PartitionReader {
 
     /// The positions in this partition at the start of an epoch.
     pub(crate) fn load_positions(&self, before: Epoch) -> Result<Vec<Position>, Error> {
-        let ids: BTreeMap<StepNumber, &StepId> =
-            self.steps.iter().map(|(id, (number, _))| (*number, id)).collect();
+        let ids: BTreeMap<StepNumber, &StepId> = self
+            .steps
+            .iter()
+            .map(|(id, (number, _))| (*number, id))
+            .collect();
         let mut newest = BTreeMap::new();
         for row in self.db.positions(before)? {
             // A step that was noted after the reader was opened has no position to resume from.
-            let Some(&step) = ids.get(&row.step) else { continue };
+            let Some(&step) = ids.get(&row.step) else {
+                continue;
+            };
             let position = Position {
                 step: step.clone(),
                 partition: row.partition.clone(),
@@ -132,7 +146,9 @@ pub(crate) fn newest_positions(all: impl IntoIterator<Item = Position>) -> Vec<P
     let mut newest: BTreeMap<(StepId, String), Position> = BTreeMap::new();
     for position in all {
         let key = (position.step.clone(), position.partition.clone());
-        let older = newest.get(&key).is_none_or(|known| known.epoch < position.epoch);
+        let older = newest
+            .get(&key)
+            .is_none_or(|known| known.epoch < position.epoch);
         if older {
             newest.insert(key, position);
         }

@@ -44,9 +44,9 @@ pub(crate) fn check_complete(parts: &[PartitionState], flow: &str) -> Result<(),
                 second_store: part.meta.store,
             });
         }
-        // One file may be seen by several processes; the same path on other hosts cannot be told
-        // apart from that here, so whoever gathers the states drops what it knows to be the same.
-        if let Some(former) = by_index.insert(part.meta.index, part) {
+        // Several processes may see one file; what is the same in all is as good as one file.
+        let former = by_index.insert(part.meta.index, part);
+        if let Some(former) = former.filter(|former| *former != part) {
             return Err(ResumeError::Duplicate {
                 index: part.meta.index,
                 first: former.file.clone(),
@@ -62,7 +62,10 @@ pub(crate) fn check_complete(parts: &[PartitionState], flow: &str) -> Result<(),
         });
     }
     let count = first.meta.count;
-    let indices: Vec<_> = count.indices().filter(|index| !by_index.contains_key(index)).collect();
+    let indices: Vec<_> = count
+        .indices()
+        .filter(|index| !by_index.contains_key(index))
+        .collect();
     if !indices.is_empty() {
         return Err(ResumeError::Missing { indices, count });
     }
@@ -73,8 +76,16 @@ pub(crate) fn check_complete(parts: &[PartitionState], flow: &str) -> Result<(),
 pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     let executions = all_executions(parts)?;
     let ends: Vec<Epoch> = parts.iter().map(|part| end(part, &executions)).collect();
-    let epoch = ends.iter().copied().min().ok_or(ResumeError::NoPartitions)?;
-    let oldest = parts.iter().map(|part| part.progress.oldest).max().unwrap_or(Epoch::FIRST);
+    let epoch = ends
+        .iter()
+        .copied()
+        .min()
+        .ok_or(ResumeError::NoPartitions)?;
+    let oldest = parts
+        .iter()
+        .map(|part| part.progress.oldest)
+        .max()
+        .unwrap_or(Epoch::FIRST);
     if epoch < oldest {
         let behind = parts.iter().zip(&ends).filter(|&(_, &end)| end < oldest);
         let ahead = parts.iter().filter(|part| part.progress.oldest > epoch);
@@ -87,8 +98,13 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     }
     // A partition that lost its list of executions still knows who wrote its progress.
     let listed = executions.keys().next_back().copied();
-    let marked = parts.iter().filter_map(|part| part.progress.execution).max();
-    let execution = listed.max(marked).map_or(0, |ExecutionNumber(last)| last + 1);
+    let marked = parts
+        .iter()
+        .filter_map(|part| part.progress.execution)
+        .max();
+    let execution = listed
+        .max(marked)
+        .map_or(0, |ExecutionNumber(last)| last + 1);
     Ok(Resume {
         execution: ExecutionNumber(execution),
         epoch,
@@ -98,7 +114,9 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
 /// The first epoch that this partition is not complete for.
 fn end(part: &PartitionState, executions: &BTreeMap<ExecutionNumber, &Execution>) -> Epoch {
     let own = part.progress.execution;
-    let later = executions.values().filter(|execution| Some(execution.number) > own);
+    let later = executions
+        .values()
+        .filter(|execution| Some(execution.number) > own);
     let discarded = later.map(|execution| execution.resume).min();
     let end = part.progress.durable.next();
     discarded.map_or(end, |discarded| end.min(discarded))
@@ -111,8 +129,9 @@ fn all_executions(
     let mut all: BTreeMap<ExecutionNumber, (&Execution, &PathBuf)> = BTreeMap::new();
     for part in parts {
         for execution in &part.executions {
-            let (known, first) =
-                *all.entry(execution.number).or_insert((execution, &part.file));
+            let (known, first) = *all
+                .entry(execution.number)
+                .or_insert((execution, &part.file));
             if known != execution {
                 return Err(ResumeError::PartedWays {
                     number: execution.number,
@@ -122,7 +141,10 @@ fn all_executions(
             }
         }
     }
-    Ok(all.into_iter().map(|(number, (execution, _))| (number, execution)).collect())
+    Ok(all
+        .into_iter()
+        .map(|(number, (execution, _))| (number, execution))
+        .collect())
 }
 
 #[cfg(test)]
@@ -180,11 +202,18 @@ mod tests {
     fn check_inconsistent(parts: &[Part<'_>], epoch: u64, behind: &[usize], ahead: &[usize]) {
         let states = states(parts);
         let files = |indices: &[usize]| -> Vec<PathBuf> {
-            indices.iter().map(|&index| states[index].file.clone()).collect()
+            indices
+                .iter()
+                .map(|&index| states[index].file.clone())
+                .collect()
         };
         let expected = ResumeError::Inconsistent {
             resume: Epoch(epoch),
-            oldest: states.iter().map(|state| state.progress.oldest).max().unwrap(),
+            oldest: states
+                .iter()
+                .map(|state| state.progress.oldest)
+                .max()
+                .unwrap(),
             behind: files(behind),
             ahead: files(ahead),
         };
@@ -216,7 +245,12 @@ mod tests {
     fn what_was_collected_is_not_resumed_from() {
         let executions = [(0, 1), (1, 11)].as_slice();
         let part = |durable, oldest| (Some(1), durable, oldest, executions);
-        check_inconsistent(&[part(13, 13), part(10, 8), part(13, 12)], 11, &[1], &[0, 2]);
+        check_inconsistent(
+            &[part(13, 13), part(10, 8), part(13, 12)],
+            11,
+            &[1],
+            &[0, 2],
+        );
         // One epoch decides: what can resume at 12 at the earliest can resume at 12.
         check(&[part(13, 12), part(11, 8)], 2, 12);
         check_inconsistent(&[part(13, 13), part(11, 8)], 12, &[1], &[0]);
@@ -232,7 +266,12 @@ mod tests {
     #[test]
     fn a_partition_from_an_older_backup_is_replayed_from_there() {
         check(&[(Some(0), 4, 2, FIRST), (Some(0), 9, 5, FIRST)], 1, 5);
-        check_inconsistent(&[(Some(0), 4, 2, FIRST), (Some(0), 9, 6, FIRST)], 5, &[0], &[1]);
+        check_inconsistent(
+            &[(Some(0), 4, 2, FIRST), (Some(0), 9, 6, FIRST)],
+            5,
+            &[0],
+            &[1],
+        );
     }
 
     #[test]
@@ -241,7 +280,12 @@ mod tests {
         // cluster has since got to 12 in another timeline.
         let both = [(0, 1), (1, 6)].as_slice();
         check(&[(Some(0), 10, 1, FIRST), (Some(1), 12, 5, both)], 2, 6);
-        check_inconsistent(&[(Some(0), 10, 1, FIRST), (Some(1), 12, 9, both)], 6, &[0], &[1]);
+        check_inconsistent(
+            &[(Some(0), 10, 1, FIRST), (Some(1), 12, 9, both)],
+            6,
+            &[0],
+            &[1],
+        );
         // A later execution that discarded less does not bring the rows back.
         let three = [(0, 1), (1, 6), (2, 12)].as_slice();
         check(&[(Some(0), 10, 1, FIRST), (Some(2), 12, 5, three)], 3, 6);
@@ -251,7 +295,12 @@ mod tests {
     fn collected_executions_still_show_who_is_too_old() {
         // Executions 0 and 1 were collected when epoch 20 became the oldest.
         let kept = [(2, 15), (3, 30)].as_slice();
-        check_inconsistent(&[(Some(0), 40, 1, FIRST), (Some(3), 40, 20, kept)], 15, &[0], &[1]);
+        check_inconsistent(
+            &[(Some(0), 40, 1, FIRST), (Some(3), 40, 20, kept)],
+            15,
+            &[0],
+            &[1],
+        );
         check(&[(Some(2), 40, 1, FIRST), (Some(3), 40, 20, kept)], 4, 30);
     }
 
@@ -262,7 +311,10 @@ mod tests {
 
     #[test]
     fn two_histories_under_one_number_are_refused() {
-        let parts = [(Some(1), 9, 2, [(1, 5)].as_slice()), (Some(1), 9, 2, &[(1, 6)])];
+        let parts = [
+            (Some(1), 9, 2, [(1, 5)].as_slice()),
+            (Some(1), 9, 2, &[(1, 6)]),
+        ];
         let expected = ResumeError::PartedWays {
             number: ExecutionNumber(1),
             first: PathBuf::from("part-0.sqlite3"),
@@ -274,7 +326,8 @@ mod tests {
     #[test]
     fn incomplete_and_mixed_stores_are_refused() {
         let whole = || states(&[(None, 0, 1, &[]), (None, 0, 1, &[]), (None, 0, 1, &[])]);
-        let text = |parts: &[PartitionState]| check_complete(parts, "orders").unwrap_err().to_string();
+        let text =
+            |parts: &[PartitionState]| check_complete(parts, "orders").unwrap_err().to_string();
         assert_eq!(check_complete(&whole(), "orders"), Ok(()));
         assert_eq!(
             text(&[]),
@@ -286,6 +339,8 @@ mod tests {
             "of 3 recovery partitions, these are missing on all processes: 0, 2; bring the files \
              back to a recovery directory of any process"
         );
+        let seen_twice = [whole(), whole()].concat();
+        assert_eq!(check_complete(&seen_twice, "orders"), Ok(()));
         let mut parts = whole();
         parts[1].meta.count = PartitionCount::new(2).unwrap();
         assert_eq!(

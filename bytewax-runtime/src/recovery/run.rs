@@ -27,7 +27,9 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     fn order(&self, other: &Entry<'_>) -> Ordering {
-        self.hash.cmp(&other.hash).then_with(|| self.key.cmp(other.key))
+        self.hash
+            .cmp(&other.hash)
+            .then_with(|| self.key.cmp(other.key))
     }
 }
 
@@ -134,7 +136,8 @@ impl Run {
 
     /// The entry of a key.
     pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        self.iter().find(|entry| entry.hash == hash && entry.key == key)
+        self.iter()
+            .find(|entry| entry.hash == hash && entry.key == key)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -360,11 +363,17 @@ mod tests {
 
     #[test]
     fn each_sort_of_damage_has_its_error() {
-        let whole = run_of(&Model::from([((7, b"a".to_vec()), None)])).as_bytes().to_vec();
+        let whole = run_of(&Model::from([((7, b"a".to_vec()), None)]))
+            .as_bytes()
+            .to_vec();
         let check = |bytes: Vec<u8>, slot, expected| {
             assert_eq!(Run::decode(bytes, Slot::of(slot)), Err(expected));
         };
-        check([vec![9], whole[1..].to_vec()].concat(), 7, RunError::Version(9));
+        check(
+            [vec![9], whole[1..].to_vec()].concat(),
+            7,
+            RunError::Version(9),
+        );
         check([whole.clone(), vec![0]].concat(), 7, RunError::Trailing);
         check(whole.clone(), 8, RunError::OtherSlot(Slot::of(7)));
         check(whole[..6].to_vec(), 7, RunError::Truncated);

@@ -83,7 +83,9 @@ impl WriterThread {
         let (messages, inbox) = sync_channel(queue);
         let mut writing = Writing::new(writers, steps, report)?;
         let named = thread::Builder::new().name("bytewax-recovery".to_owned());
-        let thread = named.spawn(move || writing.run(&inbox)).map_err(Error::Thread)?;
+        let thread = named
+            .spawn(move || writing.run(&inbox))
+            .map_err(Error::Thread)?;
         Ok(Self {
             messages: Some(messages),
             thread: Some(thread),
@@ -137,7 +139,9 @@ struct Writing<R> {
 
 impl<R: FnMut(WriterEvent)> Writing<R> {
     fn new(writers: Vec<PartitionWriter>, steps: &[StepMeta], report: R) -> Result<Self, Error> {
-        let count = writers.first().map_or(0, |writer| writer.meta().count.get());
+        let count = writers
+            .first()
+            .map_or(0, |writer| writer.meta().count.get());
         let mut places = vec![None; count as usize];
         let mut parts = Vec::with_capacity(writers.len());
         for mut writer in writers {
@@ -234,20 +238,28 @@ impl<R: FnMut(WriterEvent)> Writing<R> {
                 part.writer.write_position(step, &partition, epoch, &bytes)
             }
             Message::Commit(epoch) => self.commit(epoch),
-            Message::Collect(oldest) => {
-                self.parts.iter_mut().try_for_each(|part| part.writer.begin_collect(oldest))
-            }
+            Message::Collect(oldest) => self
+                .parts
+                .iter_mut()
+                .try_for_each(|part| part.writer.begin_collect(oldest)),
         }
     }
 
     fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
-        self.parts.iter_mut().try_for_each(|part| part.writer.commit(epoch))?;
+        self.parts
+            .iter_mut()
+            .try_for_each(|part| part.writer.commit(epoch))?;
         (self.report)(WriterEvent::Committed(epoch));
-        self.parts.iter().try_for_each(|part| part.writer.checkpoint())
+        self.parts
+            .iter_mut()
+            .try_for_each(|part| part.writer.checkpoint_if_due())
     }
 
     fn part(&mut self, slot: Slot) -> Result<&mut Part, Error> {
-        let place = slot.index().checked_rem(self.places.len()).and_then(|index| self.places[index]);
+        let place = slot
+            .index()
+            .checked_rem(self.places.len())
+            .and_then(|index| self.places[index]);
         let part = place.and_then(|place| self.parts.get_mut(place));
         part.ok_or(Error::Misrouted)
     }

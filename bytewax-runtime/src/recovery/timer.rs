@@ -19,7 +19,11 @@ pub(crate) fn push_timer(
     key: &[u8],
     due: Option<DateTime<Utc>>,
 ) -> Result<(), TooLong> {
-    batch.push(hash, key, due.map(encode_due).as_ref().map(<[u8; 12]>::as_slice))
+    batch.push(
+        hash,
+        key,
+        due.map(encode_due).as_ref().map(<[u8; 12]>::as_slice),
+    )
 }
 
 /// Seconds since 1970 as `i64`, then nanoseconds as `u32`, both little endian.
@@ -34,7 +38,10 @@ fn encode_due(due: DateTime<Utc>) -> [u8; 12] {
 pub(super) fn decode_due(bytes: &[u8]) -> Option<DateTime<Utc>> {
     let (seconds, nanoseconds) = bytes.split_first_chunk()?;
     let nanoseconds = nanoseconds.try_into().ok()?;
-    DateTime::from_timestamp(i64::from_le_bytes(*seconds), u32::from_le_bytes(nanoseconds))
+    DateTime::from_timestamp(
+        i64::from_le_bytes(*seconds),
+        u32::from_le_bytes(nanoseconds),
+    )
 }
 
 #[cfg(test)]

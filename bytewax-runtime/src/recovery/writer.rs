@@ -15,6 +15,12 @@ use crate::key::Slot;
 /// The most pages that one step of a collection gives back.
 const VACUUM_PAGES: u64 = 256;
 
+/// The size of the log from which on it is moved into the file.
+const LOG_BYTES: u64 = 16 << 20;
+
+/// What a small row costs in the log: a page of the table and one of its index.
+const ROW_BYTES: u64 = 2 * 8192;
+
 /// The one writer of a partition.
 ///
 /// Changes gather in a transaction that [`commit`](Self::commit) ends; what is not committed is
@@ -28,6 +34,8 @@ pub(crate) struct PartitionWriter {
     /// The slots that the collection under way has not looked at yet.
     uncollected: VecDeque<SlotRow>,
     vacuuming: bool,
+    /// About how many bytes were committed to the log since it was moved into the file.
+    log: u64,
     /// Last, so that it is released when the connection is closed.
     _lock: Lock,
 }
@@ -43,6 +51,7 @@ impl PartitionWriter {
             rows: BTreeMap::new(),
             uncollected: VecDeque::new(),
             vacuuming: false,
+            log: 0,
             db,
             _lock: lock,
         };
@@ -130,11 +139,15 @@ impl PartitionWriter {
     }
 
     fn write(&mut self, at: SlotRow, epoch: Epoch, run: Run) -> Result<(), Error> {
-        debug_assert!(epoch > self.progress.durable, "a committed epoch is written to");
+        debug_assert!(
+            epoch > self.progress.durable,
+            "a committed epoch is written to"
+        );
         if run.is_empty() {
             return Ok(());
         }
         self.db.begin()?;
+        self.log += run.len() as u64 + ROW_BYTES;
         let rows = self.rows.entry(at).or_default();
         let place = rows.partition_point(|row| row.epoch < epoch);
         if rows.get(place).is_some_and(|row| row.epoch == epoch) {
@@ -165,6 +178,7 @@ impl PartitionWriter {
         self.db.begin()?;
         self.progress.durable = self.progress.durable.max(epoch);
         self.db.set_progress(&self.progress)?;
+        self.log += ROW_BYTES;
         self.db.commit()
     }
 
@@ -173,9 +187,19 @@ impl PartitionWriter {
         self.db.commit()
     }
 
-    /// Moves what was committed from the log into the file. Not needed for durability; without it
-    /// the log grows.
-    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+    /// Moves what was committed from the log into the file when it is much. Durability does not need
+    /// it, so it is for after a commit was reported; without it the log grows.
+    pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), Error> {
+        if self.log < LOG_BYTES {
+            Ok(())
+        } else {
+            self.checkpoint()
+        }
+    }
+
+    /// Moves what was committed from the log into the file.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Error> {
+        self.log = 0;
         self.db.checkpoint()
     }
 
@@ -191,7 +215,10 @@ impl PartitionWriter {
         self.db.set_progress(&self.progress)?;
         self.db.collect_positions(oldest)?;
         self.db.forget_executions(oldest)?;
-        let due = self.rows.iter().filter(|(_, rows)| collect::plan(rows, oldest).is_some());
+        let due = self
+            .rows
+            .iter()
+            .filter(|(_, rows)| collect::plan(rows, oldest).is_some());
         self.uncollected = due.map(|(&at, _)| at).collect();
         self.vacuuming = true;
         Ok(())
@@ -231,14 +258,23 @@ impl PartitionWriter {
 
     /// Merges rows of a slot if it is time; the bytes that were read.
     fn merge(&mut self, at: SlotRow) -> Result<u64, Error> {
-        let Some(rows) = self.rows.get_mut(&at) else { return Ok(0) };
-        let Some(part) = collect::plan(rows, self.progress.oldest) else { return Ok(0) };
+        let Some(rows) = self.rows.get_mut(&at) else {
+            return Ok(0);
+        };
+        let Some(part) = collect::plan(rows, self.progress.oldest) else {
+            return Ok(0);
+        };
         let (first, last) = (rows[part.start].epoch, rows[part.end - 1].epoch);
         let bytes = rows[part.clone()].iter().map(|row| row.bytes).sum();
-        let removed = if part.start == 0 { Removed::Forget } else { Removed::Keep };
+        let removed = if part.start == 0 {
+            Removed::Forget
+        } else {
+            Removed::Keep
+        };
         let runs = take_runs(self.db.runs(at, first, last)?);
         let merged = Run::merge(&runs, removed);
         self.db.delete_runs(at, first, last)?;
+        self.log += merged.len() as u64 + ROW_BYTES;
         if merged.is_empty() {
             rows.drain(part);
         } else {
@@ -257,6 +293,7 @@ impl PartitionWriter {
         let surplus = self.db.pages()?.surplus();
         if surplus > 0 {
             self.db.vacuum(surplus.min(VACUUM_PAGES))?;
+            self.log += VACUUM_PAGES * ROW_BYTES;
         }
         self.vacuuming = surplus > VACUUM_PAGES;
         Ok(())
@@ -287,6 +324,12 @@ impl PartitionWriter {
         self.checkpoint()
     }
 
+    /// Lets the file grow no more, as on a full disk.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self) {
+        self.db.limit_pages();
+    }
+
     /// Takes over the history of another store, of which the states at the start of an epoch were
     /// copied. Durable when it returns.
     pub(super) fn adopt(
@@ -295,11 +338,13 @@ impl PartitionWriter {
         progress: Progress,
     ) -> Result<(), Error> {
         self.db.begin()?;
-        executions.iter().try_for_each(|execution| self.db.add_execution(execution))?;
+        executions
+            .iter()
+            .try_for_each(|execution| self.db.add_execution(execution))?;
         self.progress = progress;
         self.db.set_progress(&self.progress)?;
         self.db.commit()?;
-        self.db.checkpoint()
+        self.checkpoint()
     }
 }
 

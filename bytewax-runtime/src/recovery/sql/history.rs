@@ -40,7 +40,8 @@ impl Db {
             signed(progress.durable.0),
             signed(progress.oldest.0),
         );
-        self.execute(sql, values, "writing how far it got").map(drop)
+        self.execute(sql, values, "writing how far it got")
+            .map(drop)
     }
 
     /// The executions, in ascending order.
@@ -88,7 +89,8 @@ impl Db {
 
     /// The steps that have or had rows in this partition.
     pub(in crate::recovery) fn steps(&self) -> Result<Vec<(StepNumber, StepMeta)>, Error> {
-        let sql = "SELECT number, step, kind, schema, version, fingerprint FROM steps ORDER BY step";
+        let sql =
+            "SELECT number, step, kind, schema, version, fingerprint FROM steps ORDER BY step";
         let doing = "reading its steps";
         let rows = self.select(sql, [], doing, |row| {
             let kind: String = row.get(2)?;
@@ -107,7 +109,8 @@ impl Db {
             Ok((StepNumber(row.get(0)?), meta, step))
         })?;
         let known = rows.into_iter().map(|(number, meta, step)| {
-            let unknown = || Error::damaged(&self.file, format!("step `{step}` is of no known kind"));
+            let unknown =
+                || Error::damaged(&self.file, format!("step `{step}` is of no known kind"));
             Ok((number, meta.ok_or_else(unknown)?))
         });
         known.collect()

@@ -79,3 +79,9 @@ impl Db {
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
+
+/// Changes a file behind the back of the store.
+#[cfg(test)]
+pub(super) fn tamper(file: &Path, sql: &str) {
+    Connection::open(file).unwrap().execute_batch(sql).unwrap();
+}

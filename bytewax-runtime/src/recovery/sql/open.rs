@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::Db;
 use super::failure::{Doing, failure};
 use super::schema::{APPLICATION, FORMAT, LAYOUT, TABLES};
-use super::Db;
 use crate::recovery::error::Error;
 use crate::recovery::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
 
@@ -34,7 +34,8 @@ impl Db {
             db.connection.execute_batch(LAYOUT)?;
             db.connection.execute_batch("BEGIN")?;
             db.connection.execute_batch(TABLES)?;
-            db.connection.pragma_update(None, "application_id", APPLICATION)?;
+            db.connection
+                .pragma_update(None, "application_id", APPLICATION)?;
             db.connection.pragma_update(None, "user_version", FORMAT)?;
             db.connection.execute(
                 "INSERT INTO meta VALUES (1, ?1, ?2, ?3, ?4)",
@@ -43,7 +44,9 @@ impl Db {
             db.connection.execute_batch("COMMIT")
         };
         fill().doing(&db, MAKING)?;
-        db.connection.close().map_err(|(_, cause)| failure(file, MAKING, cause))
+        db.connection
+            .close()
+            .map_err(|(_, cause)| failure(file, MAKING, cause))
     }
 
     /// Opens a partition for writing. The caller holds its lock.
@@ -55,7 +58,8 @@ impl Db {
             db.connection.pragma_update(None, "synchronous", "FULL")?;
             // Checkpoints are asked for after a commit was reported, never within it.
             db.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-            db.connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+            db.connection
+                .pragma_update(None, "journal_size_limit", 64 << 20)?;
             db.connection.pragma_update(None, "cache_size", -8192)?;
             Ok(())
         };
@@ -85,7 +89,9 @@ impl Db {
 
     fn check_format(&self) -> Result<(), Error> {
         let pragma = |name| {
-            let read = self.connection.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+            let read = self
+                .connection
+                .pragma_query_value(None, name, |row| row.get::<_, u32>(0));
             read.doing(self, OPENING)
         };
         if pragma("application_id")? != APPLICATION {
@@ -112,8 +118,9 @@ impl Db {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         });
         let (store, flow, index, count) = read.doing(self, "reading which partition it is")?;
-        let count = PartitionCount::new(count)
-            .ok_or_else(|| Error::damaged(&self.file, format!("it is one of {count} partitions")))?;
+        let count = PartitionCount::new(count).ok_or_else(|| {
+            Error::damaged(&self.file, format!("it is one of {count} partitions"))
+        })?;
         Ok(Meta {
             store: StoreId(store),
             flow,
@@ -124,10 +131,13 @@ impl Db {
 
     /// Looks for damage in the structure of the database itself; the complaints.
     pub(in crate::recovery) fn integrity(&self) -> Result<Vec<String>, Error> {
-        let checked = self.connection.prepare("PRAGMA integrity_check").and_then(|mut statement| {
-            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        });
+        let checked =
+            self.connection
+                .prepare("PRAGMA integrity_check")
+                .and_then(|mut statement| {
+                    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                    rows.collect::<rusqlite::Result<Vec<_>>>()
+                });
         let mut complaints = checked.doing(self, "checking it")?;
         complaints.retain(|complaint| complaint != "ok");
         Ok(complaints)

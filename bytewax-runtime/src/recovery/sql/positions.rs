@@ -20,7 +20,10 @@ pub(in crate::recovery) struct PositionRow {
 }
 
 fn checksum(step: StepNumber, partition: &str, epoch: Epoch, bytes: &[u8]) -> Checksum {
-    Checksum::of(&[step.0.into(), xxh3_64(partition.as_bytes()), epoch.0], bytes)
+    Checksum::of(
+        &[step.0.into(), xxh3_64(partition.as_bytes()), epoch.0],
+        bytes,
+    )
 }
 
 impl Db {

@@ -143,7 +143,10 @@ impl SlotRow {
     }
 
     fn checksum(self, epoch: Epoch, entries: &[u8]) -> Checksum {
-        Checksum::of(&[self.step.0.into(), self.slot.index() as u64, epoch.0], entries)
+        Checksum::of(
+            &[self.step.0.into(), self.slot.index() as u64, epoch.0],
+            entries,
+        )
     }
 }
 
@@ -193,7 +196,8 @@ impl Db {
         last: Epoch,
     ) -> Result<(), Error> {
         let values = (at.step.0, at.slot(), signed(first.0), signed(last.0));
-        self.execute(at.table.statements().delete, values, at.table.writing()).map(drop)
+        self.execute(at.table.statements().delete, values, at.table.writing())
+            .map(drop)
     }
 
     /// Reads and checks the rows of a slot with epochs from `first` to `last`, the oldest first.
@@ -207,7 +211,12 @@ impl Db {
         let sql = at.table.statements().slot;
         let rows = self.select(sql, values, at.table.reading(), |row| {
             let counts: (u32, u32) = (row.get(1)?, row.get(2)?);
-            Ok((Epoch(row.get(0)?), counts, Checksum(row.get(3)?), row.get::<_, Vec<u8>>(4)?))
+            Ok((
+                Epoch(row.get(0)?),
+                counts,
+                Checksum(row.get(3)?),
+                row.get::<_, Vec<u8>>(4)?,
+            ))
         })?;
         let checked = rows.into_iter().map(|(epoch, counts, checksum, entries)| {
             if checksum != at.checksum(epoch, &entries) {
@@ -266,7 +275,12 @@ impl Db {
     /// Deletes all rows of this epoch and those after.
     pub(in crate::recovery) fn truncate_runs(&self, from: Epoch) -> Result<(), Error> {
         Table::ALL.into_iter().try_for_each(|table| {
-            self.execute(table.statements().truncate, [signed(from.0)], table.writing()).map(drop)
+            self.execute(
+                table.statements().truncate,
+                [signed(from.0)],
+                table.writing(),
+            )
+            .map(drop)
         })
     }
 

@@ -17,7 +17,11 @@ impl Pages {
     /// How many free pages to give back. Some stay: the next epoch needs them at once.
     pub(in crate::recovery) fn surplus(self) -> u64 {
         let used = self.all - self.free.min(self.all);
-        if self.free > 64 && self.free > used / 2 { self.free - used / 4 } else { 0 }
+        if self.free > 64 && self.free > used / 2 {
+            self.free - used / 4
+        } else {
+            0
+        }
     }
 }
 
@@ -50,6 +54,16 @@ impl Db {
     /// Moves committed pages from the log into the file, as far as no reader is in the way.
     pub(in crate::recovery) fn checkpoint(&self) -> Result<(), Error> {
         let sql = "PRAGMA wal_checkpoint(PASSIVE)";
-        self.select(sql, [], "moving epochs from its log", |_| Ok(())).map(drop)
+        self.select(sql, [], "moving epochs from its log", |_| Ok(()))
+            .map(drop)
+    }
+
+    /// Lets the file grow no more, as on a full disk.
+    #[cfg(test)]
+    pub(in crate::recovery) fn limit_pages(&self) {
+        let pages = self.pages().unwrap().all;
+        self.connection
+            .pragma_update(None, "max_page_count", pages)
+            .unwrap();
     }
 }

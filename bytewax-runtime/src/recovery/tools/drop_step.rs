@@ -12,7 +12,10 @@ use crate::recovery::writer::PartitionWriter;
 pub(crate) fn drop_step(dirs: &[impl AsRef<Path>], step: &str) -> Result<(), Error> {
     let parts = Parts::open(dirs)?;
     let step = parts.step(step)?;
-    let opened = parts.states.iter().map(|state| PartitionWriter::open(&state.file));
+    let opened = parts
+        .states
+        .iter()
+        .map(|state| PartitionWriter::open(&state.file));
     // All of them before the first is changed: a running flow holds the locks of its partitions.
     let writers = opened.collect::<Result<Vec<_>, _>>()?;
     for (reader, mut writer) in parts.readers.into_iter().zip(writers) {

@@ -33,7 +33,9 @@ pub(crate) fn dump(
     for reader in &parts.readers {
         for slot in reader.slots(&step, before)? {
             let run = reader.load_slot(&step, slot, before)?;
-            let Some(entry) = run.iter().find(|entry| entry.key == key) else { continue };
+            let Some(entry) = run.iter().find(|entry| entry.key == key) else {
+                continue;
+            };
             let timers = reader.load_timers(&step, before)?;
             let timer = timers.into_iter().find(|timer| timer.key == key);
             return Ok(Some(Found {

@@ -34,7 +34,10 @@ impl Parts {
         let files = discover(dirs)?;
         let opened = files.iter().map(|part| PartitionReader::open(&part.file));
         let readers = opened.collect::<Result<Vec<_>, _>>()?;
-        let states = readers.iter().map(PartitionReader::state).collect::<Result<Vec<_>, _>>()?;
+        let states = readers
+            .iter()
+            .map(PartitionReader::state)
+            .collect::<Result<Vec<_>, _>>()?;
         let flow = states.first().map_or("", |state| &state.meta.flow);
         check_complete(&states, flow)?;
         Ok(Self { readers, states })

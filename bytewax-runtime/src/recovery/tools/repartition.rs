@@ -28,7 +28,10 @@ pub(crate) fn repartition(
 ) -> Result<Vec<PartitionFile>, Error> {
     let parts = Parts::open(dirs)?;
     // Against a flow that runs meanwhile.
-    let locks = parts.states.iter().map(|state| Lock::partition(&state.file));
+    let locks = parts
+        .states
+        .iter()
+        .map(|state| Lock::partition(&state.file));
     let _locks = locks.collect::<Result<Vec<_>, _>>()?;
     let before = parts.resume_epoch()?;
     let flow = parts.states.first().map_or("", |state| &state.meta.flow);
@@ -42,7 +45,11 @@ pub(crate) fn repartition(
         let known = state.executions.iter();
         executions.extend(known.map(|execution| (execution.number, execution.clone())));
     }
-    let marked = parts.states.iter().filter_map(|state| state.progress.execution).max();
+    let marked = parts
+        .states
+        .iter()
+        .filter_map(|state| state.progress.execution)
+        .max();
     let progress = Progress {
         execution: executions.keys().next_back().copied().max(marked),
         durable: Epoch(before.0.saturating_sub(1)),
@@ -87,7 +94,9 @@ impl Targets {
         }
         for target in &mut self.parts {
             for meta in metas.values() {
-                target.steps.insert(meta.id.clone(), target.writer.step(meta)?);
+                target
+                    .steps
+                    .insert(meta.id.clone(), target.writer.step(meta)?);
             }
         }
         for reader in &parts.readers {
@@ -95,7 +104,10 @@ impl Targets {
                 self.copy_step(reader, step, before, epoch)?;
             }
         }
-        let positions = parts.readers.iter().map(|reader| reader.load_positions(before));
+        let positions = parts
+            .readers
+            .iter()
+            .map(|reader| reader.load_positions(before));
         let positions = positions.collect::<Result<Vec<_>, _>>()?;
         for position in newest_positions(positions.into_iter().flatten()) {
             let slot = position_slot(&position.step, &position.partition);
@@ -130,7 +142,10 @@ impl Targets {
         slot: Slot,
         step: &StepId,
     ) -> Result<(&mut PartitionWriter, StepNumber), Error> {
-        let place = slot.index().checked_rem(self.parts.len()).ok_or(Error::Misrouted)?;
+        let place = slot
+            .index()
+            .checked_rem(self.parts.len())
+            .ok_or(Error::Misrouted)?;
         let target = self.parts.get_mut(place).ok_or(Error::Misrouted)?;
         let number = target.steps.get(step).copied().ok_or(Error::Misrouted)?;
         Ok((&mut target.writer, number))

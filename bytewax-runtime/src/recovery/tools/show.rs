@@ -79,7 +79,9 @@ pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
         for table in Table::ALL {
             for (at, size) in reader.db().sizes(table)? {
                 let id = by_number.get(&at.step);
-                let Some(step) = id.and_then(|&id| steps.get_mut(id)) else { continue };
+                let Some(step) = id.and_then(|&id| steps.get_mut(id)) else {
+                    continue;
+                };
                 step.rows += 1;
                 step.bytes += size.bytes;
                 if table == Table::Snaps {
