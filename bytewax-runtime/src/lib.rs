@@ -13,6 +13,12 @@ mod ids;
 pub mod key;
 pub mod operators;
 pub mod prelude;
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the store is whole, and the workers will write to it"
+)]
+mod recovery;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -1,0 +1,57 @@
+//! The recovery store: what an execution needs to go on where an earlier one ended.
+//!
+//! A store is a number of *partitions*, each an SQLite file, in one directory or several. The states
+//! of a key are in the partition of the key's slot. Within a partition, all changes of one step and
+//! one slot in one epoch are one row, a sorted [`Run`](run::Run); rows are kept by epoch until no
+//! resume can want them one by one and are then merged, like the runs of a log-structured store.
+//! The format is described in `docs/recovery-format.md` and in [`run`]; where an execution begins,
+//! in [`resume`].
+//!
+//! The life of a partition:
+//!
+//! 1. [`init`] makes it, [`discover`] finds it.
+//! 2. Every process gathers the [`PartitionState`]s of the whole cluster, checks them with
+//!    [`check_complete`] and computes the same [`Resume`] with [`resume()`].
+//! 3. Its one [`PartitionWriter`] begins the execution, which removes what earlier executions wrote
+//!    from the resume epoch on. [`PartitionReader`]s load timers and positions at once, and states
+//!    slot by slot.
+//! 4. A [`WriterThread`] writes what changes, commits epochs, and collects what no resume needs.
+//!
+//! All SQL is in the module `sql`.
+
+mod batch;
+mod checksum;
+mod collect;
+mod error;
+mod layout;
+mod lock;
+mod parts;
+mod reader;
+mod resume;
+mod retention;
+mod run;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod thread;
+mod timer;
+mod tools;
+mod writer;
+
+pub(crate) use batch::{Batch, TooLong};
+pub(crate) use error::{Error, ResumeError};
+pub(crate) use layout::{PartitionFile, discover, init, init_on_first_use};
+pub(crate) use parts::{
+    Execution, ExecutionNumber, Meta, PartitionCount, PartitionIndex, PartitionState, Position,
+    Progress, StepKind, StepMeta, StepNumber, StoreId, position_slot,
+};
+pub(crate) use reader::{PartitionReader, newest_positions};
+pub(crate) use resume::{Resume, check_complete, resume};
+pub(crate) use retention::Retention;
+pub(crate) use run::{Entry, Run};
+pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
+pub(crate) use timer::{Timer, push_timer};
+pub(crate) use tools::{
+    Found, PartitionInfo, Report, StepInfo, StoreInfo, drop_step, dump, repartition, show, verify,
+};
+pub(crate) use writer::PartitionWriter;

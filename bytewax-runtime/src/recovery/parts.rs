@@ -1,0 +1,179 @@
+//! What is known of a partition beyond its rows.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Epoch, StepId};
+use crate::key::{SLOTS, Slot};
+
+/// The random identity of a store, in each of its partitions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct StoreId(pub(super) [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The number of a partition within its store, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct PartitionIndex(pub(crate) u32);
+
+impl fmt::Display for PartitionIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The number of partitions of a store: at least one, at most one a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct PartitionCount(u32);
+
+impl PartitionCount {
+    pub(crate) fn new(count: u32) -> Option<Self> {
+        (1..=SLOTS as u32).contains(&count).then_some(Self(count))
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn indices(self) -> impl Iterator<Item = PartitionIndex> {
+        (0..self.0).map(PartitionIndex)
+    }
+
+    /// The partition that the states of a slot are in.
+    pub(crate) fn partition_of(self, slot: Slot) -> PartitionIndex {
+        PartitionIndex(slot.index() as u32 % self.0)
+    }
+}
+
+impl fmt::Display for PartitionCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a partition file says of itself; it never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    pub(crate) store: StoreId,
+    pub(crate) flow: String,
+    pub(crate) index: PartitionIndex,
+    pub(crate) count: PartitionCount,
+}
+
+/// The number of an execution: a run of the flow on the whole cluster. The first is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct ExecutionNumber(pub(crate) u64);
+
+impl fmt::Display for ExecutionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One execution. All partitions get the same record of it, so that one of them suffices to know it
+/// and two different ones tell that partitions have parted ways.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Execution {
+    pub(crate) number: ExecutionNumber,
+    /// The epoch it began with.
+    pub(crate) resume: Epoch,
+    pub(crate) workers: u32,
+    pub(crate) processes: u32,
+    pub(crate) started_at: DateTime<Utc>,
+}
+
+/// How far a partition got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The execution that wrote this; none before the first.
+    pub(crate) execution: Option<ExecutionNumber>,
+    /// All changes of this epoch and those before are in the partition; 0 before the first.
+    pub(crate) durable: Epoch,
+    /// The oldest epoch with which an execution can still begin.
+    pub(crate) oldest: Epoch,
+}
+
+impl Progress {
+    /// The progress of a new partition.
+    pub(crate) const NONE: Self = Self {
+        execution: None,
+        durable: Epoch(0),
+        oldest: Epoch::FIRST,
+    };
+}
+
+/// All that a resume needs to know of one partition; gathered from the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartitionState {
+    pub(crate) file: PathBuf,
+    pub(crate) meta: Meta,
+    pub(crate) progress: Progress,
+    /// In ascending order of their numbers.
+    pub(crate) executions: Vec<Execution>,
+}
+
+/// What sort of step has rows in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum StepKind {
+    Source,
+    Sink,
+    Stateful,
+}
+
+impl StepKind {
+    pub(super) const ALL: [Self; 3] = [Self::Source, Self::Sink, Self::Stateful];
+
+    /// The word for it in the store.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Stateful => "stateful",
+        }
+    }
+}
+
+/// What the store knows of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StepMeta {
+    pub(crate) id: StepId,
+    pub(crate) kind: StepKind,
+    /// The name of the type of its states or positions.
+    pub(crate) schema: String,
+    pub(crate) version: u32,
+    pub(crate) fingerprint: u64,
+}
+
+/// The short number that stands for a step within one partition file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StepNumber(pub(super) u32);
+
+/// The position of a partition of a source or a sink at the end of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) step: StepId,
+    pub(crate) partition: String,
+    pub(crate) epoch: Epoch,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The slot whose recovery partition keeps the positions of this partition of a source or a sink.
+///
+/// Part of the stable format: xxh3-64 of the step id, a zero byte and the partition's name.
+pub(crate) fn position_slot(step: &StepId, partition: &str) -> Slot {
+    let bytes = [step.as_str().as_bytes(), &[0], partition.as_bytes()].concat();
+    Slot::of(xxhash_rust::xxh3::xxh3_64(&bytes))
+}

@@ -1,0 +1,383 @@
+//! Where an execution begins.
+//!
+//! Each partition says up to which epoch it is complete (*durable*), which execution said so, and
+//! from which epoch on it can still resume (*oldest*). From this alone follows where the next
+//! execution begins; every process computes the same from the same states.
+//!
+//! An execution that resumes at epoch *r* discards what older executions did from *r* on. So a
+//! partition that last took part in an older execution (because it was restored from a backup, or
+//! because the cluster was killed while it started) counts as complete up to *r - 1* at most,
+//! whatever it says itself: what it has from *r* on is of another timeline.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::error::ResumeError;
+use super::parts::{Execution, ExecutionNumber, PartitionIndex, PartitionState};
+use crate::ids::Epoch;
+
+/// Where and as what the next execution begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resume {
+    pub(crate) execution: ExecutionNumber,
+    pub(crate) epoch: Epoch,
+}
+
+/// Refuses partitions that are not all the partitions of one store of this flow.
+pub(crate) fn check_complete(parts: &[PartitionState], flow: &str) -> Result<(), ResumeError> {
+    let first = parts.first().ok_or(ResumeError::NoPartitions)?;
+    let mut by_index: BTreeMap<PartitionIndex, &PartitionState> = BTreeMap::new();
+    for part in parts {
+        if part.meta.count != first.meta.count {
+            return Err(ResumeError::CountsDisagree {
+                first: first.file.clone(),
+                first_count: first.meta.count,
+                second: part.file.clone(),
+                second_count: part.meta.count,
+            });
+        }
+        if part.meta.store != first.meta.store {
+            return Err(ResumeError::MixedStores {
+                first: first.file.clone(),
+                first_store: first.meta.store,
+                second: part.file.clone(),
+                second_store: part.meta.store,
+            });
+        }
+        // Several processes may see one file; what is the same in all is as good as one file.
+        let former = by_index.insert(part.meta.index, part);
+        if let Some(former) = former.filter(|former| *former != part) {
+            return Err(ResumeError::Duplicate {
+                index: part.meta.index,
+                first: former.file.clone(),
+                second: part.file.clone(),
+            });
+        }
+    }
+    if first.meta.flow != flow {
+        return Err(ResumeError::OtherFlow {
+            file: first.file.clone(),
+            stored: first.meta.flow.clone(),
+            running: flow.to_owned(),
+        });
+    }
+    let count = first.meta.count;
+    let indices: Vec<_> = count
+        .indices()
+        .filter(|index| !by_index.contains_key(index))
+        .collect();
+    if !indices.is_empty() {
+        return Err(ResumeError::Missing { indices, count });
+    }
+    Ok(())
+}
+
+/// Where the next execution begins, from the states of all partitions of a complete store.
+pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
+    let executions = all_executions(parts)?;
+    let ends: Vec<Epoch> = parts.iter().map(|part| end(part, &executions)).collect();
+    let epoch = ends
+        .iter()
+        .copied()
+        .min()
+        .ok_or(ResumeError::NoPartitions)?;
+    let oldest = parts
+        .iter()
+        .map(|part| part.progress.oldest)
+        .max()
+        .unwrap_or(Epoch::FIRST);
+    if epoch < oldest {
+        let behind = parts.iter().zip(&ends).filter(|&(_, &end)| end < oldest);
+        let ahead = parts.iter().filter(|part| part.progress.oldest > epoch);
+        return Err(ResumeError::Inconsistent {
+            resume: epoch,
+            oldest,
+            behind: behind.map(|(part, _)| part.file.clone()).collect(),
+            ahead: ahead.map(|part| part.file.clone()).collect(),
+        });
+    }
+    // A partition that lost its list of executions still knows who wrote its progress.
+    let listed = executions.keys().next_back().copied();
+    let marked = parts
+        .iter()
+        .filter_map(|part| part.progress.execution)
+        .max();
+    let execution = listed
+        .max(marked)
+        .map_or(0, |ExecutionNumber(last)| last + 1);
+    Ok(Resume {
+        execution: ExecutionNumber(execution),
+        epoch,
+    })
+}
+
+/// The first epoch that this partition is not complete for.
+fn end(part: &PartitionState, executions: &BTreeMap<ExecutionNumber, &Execution>) -> Epoch {
+    let own = part.progress.execution;
+    let later = executions
+        .values()
+        .filter(|execution| Some(execution.number) > own);
+    let discarded = later.map(|execution| execution.resume).min();
+    let end = part.progress.durable.next();
+    discarded.map_or(end, |discarded| end.min(discarded))
+}
+
+/// The executions that any partition knows.
+fn all_executions(
+    parts: &[PartitionState],
+) -> Result<BTreeMap<ExecutionNumber, &Execution>, ResumeError> {
+    let mut all: BTreeMap<ExecutionNumber, (&Execution, &PathBuf)> = BTreeMap::new();
+    for part in parts {
+        for execution in &part.executions {
+            let (known, first) = *all
+                .entry(execution.number)
+                .or_insert((execution, &part.file));
+            if known != execution {
+                return Err(ResumeError::PartedWays {
+                    number: execution.number,
+                    first: first.clone(),
+                    second: part.file.clone(),
+                });
+            }
+        }
+    }
+    Ok(all
+        .into_iter()
+        .map(|(number, (execution, _))| (number, execution))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::parts::{Meta, PartitionCount, Progress, StoreId};
+    use super::*;
+
+    /// An execution: its number and its resume epoch.
+    fn execution((number, resume): (u64, u64)) -> Execution {
+        Execution {
+            number: ExecutionNumber(number),
+            resume: Epoch(resume),
+            workers: 3,
+            processes: 1,
+            started_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// A partition: who wrote its mark, up to where it is durable, its oldest resume epoch, and the
+    /// executions it lists.
+    type Part<'a> = (Option<u64>, u64, u64, &'a [(u64, u64)]);
+
+    fn states(parts: &[Part<'_>]) -> Vec<PartitionState> {
+        let count = PartitionCount::new(parts.len().max(1) as u32).unwrap();
+        let state = |(part, index): (&Part<'_>, PartitionIndex)| PartitionState {
+            file: PathBuf::from(format!("part-{index}.sqlite3")),
+            meta: Meta {
+                store: StoreId([7; 16]),
+                flow: "orders".to_owned(),
+                index,
+                count,
+            },
+            progress: Progress {
+                execution: part.0.map(ExecutionNumber),
+                durable: Epoch(part.1),
+                oldest: Epoch(part.2),
+            },
+            executions: part.3.iter().copied().map(execution).collect(),
+        };
+        parts.iter().zip(count.indices()).map(state).collect()
+    }
+
+    #[track_caller]
+    fn check(parts: &[Part<'_>], execution: u64, epoch: u64) {
+        let expected = Resume {
+            execution: ExecutionNumber(execution),
+            epoch: Epoch(epoch),
+        };
+        assert_eq!(resume(&states(parts)), Ok(expected));
+    }
+
+    #[track_caller]
+    fn check_inconsistent(parts: &[Part<'_>], epoch: u64, behind: &[usize], ahead: &[usize]) {
+        let states = states(parts);
+        let files = |indices: &[usize]| -> Vec<PathBuf> {
+            indices
+                .iter()
+                .map(|&index| states[index].file.clone())
+                .collect()
+        };
+        let expected = ResumeError::Inconsistent {
+            resume: Epoch(epoch),
+            oldest: states
+                .iter()
+                .map(|state| state.progress.oldest)
+                .max()
+                .unwrap(),
+            behind: files(behind),
+            ahead: files(ahead),
+        };
+        assert_eq!(resume(&states), Err(expected));
+    }
+
+    const FIRST: &[(u64, u64)] = &[(0, 1)];
+
+    #[test]
+    fn nothing_recorded_begins_at_the_first_epoch() {
+        check(&[(None, 0, 1, &[]), (None, 0, 1, &[])], 0, 1);
+    }
+
+    #[test]
+    fn the_least_durable_partition_decides() {
+        let executions = &[(0, 1), (1, 5)];
+        let part = |durable| (Some(1), durable, 12, executions.as_slice());
+        check(&[part(12), part(11), part(12)], 2, 12);
+    }
+
+    #[test]
+    fn an_execution_that_completed_no_epoch_is_resumed_where_it_began() {
+        // Partition 1 was not reached by execution 1 before the crash.
+        let both = [(0, 1), (1, 11)].as_slice();
+        check(&[(Some(1), 10, 9, both), (Some(0), 10, 9, FIRST)], 2, 11);
+    }
+
+    #[test]
+    fn what_was_collected_is_not_resumed_from() {
+        let executions = [(0, 1), (1, 11)].as_slice();
+        let part = |durable, oldest| (Some(1), durable, oldest, executions);
+        check_inconsistent(
+            &[part(13, 13), part(10, 8), part(13, 12)],
+            11,
+            &[1],
+            &[0, 2],
+        );
+        // One epoch decides: what can resume at 12 at the earliest can resume at 12.
+        check(&[part(13, 12), part(11, 8)], 2, 12);
+        check_inconsistent(&[part(13, 13), part(11, 8)], 12, &[1], &[0]);
+    }
+
+    #[test]
+    fn a_pristine_file_beside_used_ones_is_refused_or_replayed() {
+        check_inconsistent(&[(None, 0, 1, &[]), (Some(0), 5, 6, FIRST)], 1, &[0], &[1]);
+        // Nothing is collected yet: everything can be replayed.
+        check(&[(None, 0, 1, &[]), (Some(0), 5, 1, FIRST)], 1, 1);
+    }
+
+    #[test]
+    fn a_partition_from_an_older_backup_is_replayed_from_there() {
+        check(&[(Some(0), 4, 2, FIRST), (Some(0), 9, 5, FIRST)], 1, 5);
+        check_inconsistent(
+            &[(Some(0), 4, 2, FIRST), (Some(0), 9, 6, FIRST)],
+            5,
+            &[0],
+            &[1],
+        );
+    }
+
+    #[test]
+    fn rows_of_a_discarded_timeline_do_not_count() {
+        // Partition 0 is a backup of execution 0, durable to 10. Execution 1 resumed at 6, and the
+        // cluster has since got to 12 in another timeline.
+        let both = [(0, 1), (1, 6)].as_slice();
+        check(&[(Some(0), 10, 1, FIRST), (Some(1), 12, 5, both)], 2, 6);
+        check_inconsistent(
+            &[(Some(0), 10, 1, FIRST), (Some(1), 12, 9, both)],
+            6,
+            &[0],
+            &[1],
+        );
+        // A later execution that discarded less does not bring the rows back.
+        let three = [(0, 1), (1, 6), (2, 12)].as_slice();
+        check(&[(Some(0), 10, 1, FIRST), (Some(2), 12, 5, three)], 3, 6);
+    }
+
+    #[test]
+    fn collected_executions_still_show_who_is_too_old() {
+        // Executions 0 and 1 were collected when epoch 20 became the oldest.
+        let kept = [(2, 15), (3, 30)].as_slice();
+        check_inconsistent(
+            &[(Some(0), 40, 1, FIRST), (Some(3), 40, 20, kept)],
+            15,
+            &[0],
+            &[1],
+        );
+        check(&[(Some(2), 40, 1, FIRST), (Some(3), 40, 20, kept)], 4, 30);
+    }
+
+    #[test]
+    fn lost_executions_do_not_restart_the_flow() {
+        check(&[(Some(3), 7, 2, &[]), (Some(3), 8, 2, &[])], 4, 8);
+    }
+
+    #[test]
+    fn two_histories_under_one_number_are_refused() {
+        let parts = [
+            (Some(1), 9, 2, [(1, 5)].as_slice()),
+            (Some(1), 9, 2, &[(1, 6)]),
+        ];
+        let expected = ResumeError::PartedWays {
+            number: ExecutionNumber(1),
+            first: PathBuf::from("part-0.sqlite3"),
+            second: PathBuf::from("part-1.sqlite3"),
+        };
+        assert_eq!(resume(&states(&parts)), Err(expected));
+    }
+
+    #[test]
+    fn incomplete_and_mixed_stores_are_refused() {
+        let whole = || states(&[(None, 0, 1, &[]), (None, 0, 1, &[]), (None, 0, 1, &[])]);
+        let text =
+            |parts: &[PartitionState]| check_complete(parts, "orders").unwrap_err().to_string();
+        assert_eq!(check_complete(&whole(), "orders"), Ok(()));
+        assert_eq!(
+            text(&[]),
+            "no recovery partition was found on any process; make a store with `recovery init`, \
+             or name the directory that holds it"
+        );
+        assert_eq!(
+            text(&whole()[1..2]),
+            "of 3 recovery partitions, these are missing on all processes: 0, 2; bring the files \
+             back to a recovery directory of any process"
+        );
+        let seen_twice = [whole(), whole()].concat();
+        assert_eq!(check_complete(&seen_twice, "orders"), Ok(()));
+        let mut parts = whole();
+        parts[1].meta.count = PartitionCount::new(2).unwrap();
+        assert_eq!(
+            text(&parts),
+            "recovery partitions disagree: `part-0.sqlite3` is of a store of 3, `part-1.sqlite3` \
+             of one of 2; use the partitions of one store only"
+        );
+        let mut parts = whole();
+        parts[2].meta.store = StoreId([0; 16]);
+        assert_eq!(
+            text(&parts),
+            "`part-0.sqlite3` is of recovery store 07070707070707070707070707070707, \
+             `part-2.sqlite3` of store 00000000000000000000000000000000; use the partitions of \
+             one store only"
+        );
+        let mut parts = whole();
+        parts[2].meta.index = PartitionIndex(0);
+        assert_eq!(
+            text(&parts),
+            "partition 0 is on two processes or in two directories, as `part-0.sqlite3` and \
+             `part-2.sqlite3`; remove the one that is a stale copy"
+        );
+        assert_eq!(
+            check_complete(&whole(), "sales").unwrap_err().to_string(),
+            "`part-0.sqlite3` holds the state of flow `orders`, this is flow `sales`; use another \
+             recovery directory, or give the flow its old name"
+        );
+    }
+
+    #[test]
+    fn the_refusal_names_both_sides() {
+        let states = states(&[(None, 0, 1, &[]), (Some(0), 5, 6, FIRST)]);
+        assert_eq!(
+            resume(&states).unwrap_err().to_string(),
+            "recovery partitions do not fit together: `part-0.sqlite3` would resume at epoch 1, \
+             but `part-1.sqlite3` can no longer resume before epoch 6; restore newer files of the \
+             first, or files of all partitions from the same backup"
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! Errors of the database in the words of the store.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use super::Db;
+use crate::recovery::error::Error;
+
+/// Turns an error of the database into one that says which file and what was done.
+pub(super) trait Doing<T> {
+    fn doing(self, db: &Db, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for rusqlite::Result<T> {
+    fn doing(self, db: &Db, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|cause| failure(&db.file, doing, cause))
+    }
+}
+
+pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) -> Error {
+    let file = file.to_path_buf();
+    let cause_of = |cause| Box::new(cause);
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::DiskFull {
+            file,
+            doing,
+            cause: cause_of(cause),
+        },
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            Error::ReadOnly {
+                file,
+                doing,
+                cause: cause_of(cause),
+            }
+        }
+        Some(ErrorCode::NotADatabase) => Error::Foreign {
+            file,
+            cause: Some(cause_of(cause)),
+        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Locked { file },
+        Some(ErrorCode::DatabaseCorrupt) => Error::Damaged {
+            file,
+            what: "the database is malformed".to_owned(),
+            cause: Some(cause_of(cause)),
+        },
+        _ => Error::Database {
+            file,
+            doing,
+            cause: cause_of(cause),
+        },
+    }
+}

@@ -1,0 +1,145 @@
+//! Making and opening partition files, and what they say of themselves.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Db;
+use super::failure::{Doing, failure};
+use super::schema::{APPLICATION, FORMAT, LAYOUT, TABLES};
+use crate::recovery::error::Error;
+use crate::recovery::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
+
+/// Another process may hold the file for a moment, for a checkpoint or a copy.
+const BUSY: Duration = Duration::from_secs(5);
+
+const OPENING: &str = "opening it";
+const MAKING: &str = "making it";
+
+/// A new random identity, from the random numbers of the operating system.
+pub(in crate::recovery) fn random_store_id() -> Result<StoreId, Error> {
+    let drawn = Connection::open_in_memory()
+        .and_then(|memory| memory.query_row("SELECT randomblob(16)", [], |row| row.get(0)));
+    let id = drawn.map_err(|cause| failure(Path::new(":memory:"), "drawing a store id", cause))?;
+    Ok(StoreId(id))
+}
+
+impl Db {
+    /// Makes a new partition in a file that does not exist yet.
+    pub(in crate::recovery) fn create(file: &Path, meta: &Meta) -> Result<(), Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let db = Self::connect(file, flags, MAKING)?;
+        let fill = || -> rusqlite::Result<()> {
+            db.connection.execute_batch(LAYOUT)?;
+            db.connection.execute_batch("BEGIN")?;
+            db.connection.execute_batch(TABLES)?;
+            db.connection
+                .pragma_update(None, "application_id", APPLICATION)?;
+            db.connection.pragma_update(None, "user_version", FORMAT)?;
+            db.connection.execute(
+                "INSERT INTO meta VALUES (1, ?1, ?2, ?3, ?4)",
+                (meta.store.0, &meta.flow, meta.index.0, meta.count.get()),
+            )?;
+            db.connection.execute_batch("COMMIT")
+        };
+        fill().doing(&db, MAKING)?;
+        db.connection
+            .close()
+            .map_err(|(_, cause)| failure(file, MAKING, cause))
+    }
+
+    /// Opens a partition for writing. The caller holds its lock.
+    pub(in crate::recovery) fn open_to_write(file: &Path) -> Result<Self, Error> {
+        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
+        db.check_format()?;
+        let settings = || -> rusqlite::Result<()> {
+            // FULL: what is committed survives a power cut. An epoch is one commit a partition.
+            db.connection.pragma_update(None, "synchronous", "FULL")?;
+            // Checkpoints are asked for after a commit was reported, never within it.
+            db.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            db.connection
+                .pragma_update(None, "journal_size_limit", 64 << 20)?;
+            db.connection.pragma_update(None, "cache_size", -8192)?;
+            Ok(())
+        };
+        settings().doing(&db, OPENING)?;
+        Ok(db)
+    }
+
+    /// Opens a partition for reading, beside a writer if there is one.
+    pub(in crate::recovery) fn open_to_read(file: &Path) -> Result<Self, Error> {
+        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, OPENING)?;
+        db.check_format()?;
+        Ok(db)
+    }
+
+    fn connect(file: &Path, flags: OpenFlags, doing: &'static str) -> Result<Self, Error> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connected = Connection::open_with_flags(file, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY)?;
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(connection)
+        });
+        Ok(Self {
+            connection: connected.map_err(|cause| failure(file, doing, cause))?,
+            file: file.to_path_buf(),
+        })
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        let pragma = |name| {
+            let read = self
+                .connection
+                .pragma_query_value(None, name, |row| row.get::<_, u32>(0));
+            read.doing(self, OPENING)
+        };
+        if pragma("application_id")? != APPLICATION {
+            return Err(Error::Foreign {
+                file: self.file.clone(),
+                cause: None,
+            });
+        }
+        let found = pragma("user_version")?;
+        if found > FORMAT {
+            return Err(Error::NewerFormat {
+                file: self.file.clone(),
+                found,
+                known: FORMAT,
+            });
+        }
+        Ok(())
+    }
+
+    /// What the file says of itself.
+    pub(in crate::recovery) fn meta(&self) -> Result<Meta, Error> {
+        let sql = "SELECT store, flow, part_index, part_count FROM meta";
+        let read = self.connection.query_row(sql, [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+        let (store, flow, index, count) = read.doing(self, "reading which partition it is")?;
+        let count = PartitionCount::new(count).ok_or_else(|| {
+            Error::damaged(&self.file, format!("it is one of {count} partitions"))
+        })?;
+        Ok(Meta {
+            store: StoreId(store),
+            flow,
+            index: PartitionIndex(index),
+            count,
+        })
+    }
+
+    /// Looks for damage in the structure of the database itself; the complaints.
+    pub(in crate::recovery) fn integrity(&self) -> Result<Vec<String>, Error> {
+        let checked =
+            self.connection
+                .prepare("PRAGMA integrity_check")
+                .and_then(|mut statement| {
+                    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                    rows.collect::<rusqlite::Result<Vec<_>>>()
+                });
+        let mut complaints = checked.doing(self, "checking it")?;
+        complaints.retain(|complaint| complaint != "ok");
+        Ok(complaints)
+    }
+}

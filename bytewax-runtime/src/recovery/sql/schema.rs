@@ -1,0 +1,85 @@
+//! The tables of a partition file.
+
+/// The version of the layout, kept as the database's `user_version`.
+pub(in crate::recovery) const FORMAT: u32 = 1;
+
+/// Says that a database is a recovery partition: `Bxwr`, kept as its `application_id`.
+pub(super) const APPLICATION: u32 = u32::from_be_bytes(*b"Bxwr");
+
+/// Settings that must come before the first table.
+///
+/// 8 KiB pages: a run of a few hundred keys fits into two. Incremental vacuum: pages that a
+/// collection frees go back to the file system in small steps.
+pub(super) const LAYOUT: &str = "
+    PRAGMA page_size = 8192;
+    PRAGMA auto_vacuum = INCREMENTAL;
+    PRAGMA journal_mode = WAL;
+";
+
+pub(super) const TABLES: &str = "
+    CREATE TABLE meta (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        store BLOB NOT NULL CHECK (length(store) = 16),
+        flow TEXT NOT NULL,
+        part_index INTEGER NOT NULL CHECK (part_index >= 0 AND part_index < part_count),
+        part_count INTEGER NOT NULL CHECK (part_count > 0 AND part_count <= 4096)
+    ) STRICT;
+
+    CREATE TABLE steps (
+        number INTEGER PRIMARY KEY,
+        step TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL CHECK (kind IN ('source', 'sink', 'stateful')),
+        schema TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        fingerprint INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE executions (
+        number INTEGER PRIMARY KEY,
+        resume_epoch INTEGER NOT NULL CHECK (resume_epoch > 0),
+        workers INTEGER NOT NULL,
+        processes INTEGER NOT NULL,
+        started_at TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE progress (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        execution INTEGER,
+        durable_epoch INTEGER NOT NULL,
+        oldest_resumable INTEGER NOT NULL CHECK (oldest_resumable > 0)
+    ) STRICT;
+    INSERT INTO progress VALUES (1, NULL, 0, 1);
+
+    CREATE TABLE snaps (
+        id INTEGER PRIMARY KEY,
+        step INTEGER NOT NULL,
+        slot INTEGER NOT NULL CHECK (slot >= 0 AND slot < 4096),
+        epoch INTEGER NOT NULL,
+        kept INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        entries BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX snaps_by_slot ON snaps (step, slot, epoch);
+
+    CREATE TABLE timers (
+        id INTEGER PRIMARY KEY,
+        step INTEGER NOT NULL,
+        slot INTEGER NOT NULL CHECK (slot >= 0 AND slot < 4096),
+        epoch INTEGER NOT NULL,
+        kept INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        entries BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX timers_by_slot ON timers (step, slot, epoch);
+
+    CREATE TABLE positions (
+        step INTEGER NOT NULL,
+        partition TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        position BLOB NOT NULL,
+        PRIMARY KEY (step, partition, epoch)
+    ) STRICT, WITHOUT ROWID;
+";

@@ -1,0 +1,107 @@
+//! Damaged, full and read-only files.
+
+use super::sql::tamper;
+use super::*;
+
+/// A store with a state, a timer and a position, changed behind its back.
+#[track_caller]
+fn check(sql: &str, expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "orders").unwrap();
+    let (mut writers, _) = start(dir.path());
+    write(&mut writers, 1, &[(7, Some(b"seven"))]);
+    let source = writers[0].step(&input()).unwrap();
+    writers[0]
+        .write_position(source, "a", Epoch(1), b"12")
+        .unwrap();
+    commit(&mut writers, 1);
+    drop(writers);
+    let file = dir.path().join("part-0.sqlite3");
+    tamper(&file, sql);
+    let reader = PartitionReader::open(&file).unwrap();
+    let slot = Slot::of(hash(7));
+    let loaded = reader.load_slot(&total().id, slot, Epoch(2)).map(drop);
+    let error = loaded
+        .and_then(|()| reader.load_positions(Epoch(2)).map(drop))
+        .unwrap_err();
+    let expected = format!(
+        "`{}` is damaged: {expected}; restore all partitions from a backup, or start a fresh \
+         recovery store",
+        file.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    let report = verify(&[dir.path()]).unwrap();
+    assert_eq!(report.problems.len(), 1);
+    assert_eq!(
+        report.problems[0].to_string().replace("/private", ""),
+        expected
+    );
+}
+
+#[test]
+fn damaged_rows_are_told() {
+    let slot = Slot::of(hash(7));
+    let row = format!("row of step 1, slot {slot}, epoch 1 in table `snaps`");
+    check(
+        "UPDATE snaps SET entries = zeroblob(length(entries))",
+        &format!("{row}: its checksum does not fit"),
+    );
+    check(
+        "UPDATE snaps SET entries = CAST(substr(entries, 1, 9) AS BLOB)",
+        &format!("{row}: its checksum does not fit"),
+    );
+    check(
+        "UPDATE snaps SET kept = 2",
+        &format!("{row}: its number of keys does not fit"),
+    );
+    check(
+        "UPDATE positions SET position = x'3133'",
+        "position of partition `a` of step 2, epoch 1: its checksum does not fit",
+    );
+}
+
+#[test]
+fn a_row_in_another_place_is_damage() {
+    let row = "row of step 1, slot 1, epoch 1 in table `snaps`";
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "orders").unwrap();
+    let (mut writers, _) = start(dir.path());
+    write(&mut writers, 1, &[(7, Some(b"seven"))]);
+    commit(&mut writers, 1);
+    drop(writers);
+    tamper(
+        &dir.path().join("part-0.sqlite3"),
+        "UPDATE snaps SET slot = 1",
+    );
+    let report = verify(&[dir.path()]).unwrap();
+    let text = report.problems[0].to_string();
+    assert!(
+        text.contains(&format!("{row}: its checksum does not fit")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_told_with_its_mend() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "orders").unwrap();
+    let (mut writers, _) = start(dir.path());
+    write(&mut writers, 1, &[(7, Some(b"seven"))]);
+    commit(&mut writers, 1);
+    writers[0].limit_pages();
+    let large = vec![0; 10 << 20];
+    let mut batch = Batch::default();
+    batch.push(8, b"8", Some(&large)).unwrap();
+    let step = writers[0].step(&total()).unwrap();
+    let full = batch.drain(|slot, run| writers[0].write_snaps(step, slot, Epoch(2), run));
+    let text = full.unwrap_err().to_string();
+    assert!(
+        text.contains("part-0.sqlite3`: the disk is full while writing states; free"),
+        "{text}"
+    );
+    drop(writers);
+    // What was committed is still there.
+    let (_writers, resume) = start(dir.path());
+    assert_eq!(resume.epoch, Epoch(2));
+    assert_eq!(load(dir.path(), Epoch(2)), [(7, b"seven".to_vec())]);
+}

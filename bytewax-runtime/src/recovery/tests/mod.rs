@@ -1,0 +1,107 @@
+//! Tests of the store as a whole.
+
+mod damage;
+mod model;
+mod refusals;
+mod space;
+mod threads;
+mod tools;
+
+use std::path::Path;
+
+use chrono::DateTime;
+
+use super::*;
+use crate::ids::{Epoch, StepId};
+use crate::key::{Key, Slot};
+
+fn step(id: &str, kind: StepKind) -> StepMeta {
+    StepMeta {
+        id: StepId::new(id),
+        kind,
+        schema: "Total".to_owned(),
+        version: 1,
+        fingerprint: u64::MAX,
+    }
+}
+
+fn total() -> StepMeta {
+    step("orders.total", StepKind::Stateful)
+}
+
+fn input() -> StepMeta {
+    step("orders.input", StepKind::Source)
+}
+
+/// Finds a store and begins an execution on it, as a cluster would.
+fn start(dir: &Path) -> (Vec<PartitionWriter>, Resume) {
+    let states = states(dir);
+    check_complete(&states, "orders").unwrap();
+    let resume = resume(&states).unwrap();
+    let execution = Execution {
+        number: resume.execution,
+        resume: resume.epoch,
+        workers: 1,
+        processes: 1,
+        started_at: DateTime::UNIX_EPOCH,
+    };
+    let open = |state: &PartitionState| {
+        let mut writer = PartitionWriter::open(&state.file).unwrap();
+        writer.begin_execution(&execution).unwrap();
+        writer
+    };
+    (states.iter().map(open).collect(), resume)
+}
+
+fn states(dir: &Path) -> Vec<PartitionState> {
+    discover(&[dir])
+        .unwrap()
+        .iter()
+        .map(|part| part.state().unwrap())
+        .collect()
+}
+
+/// Hashes of eight slots only, so that slots hold several keys.
+fn hash(key: u64) -> u64 {
+    key.stable_hash() / 4096 * 4096 + key % 8
+}
+
+/// Writes changed states of numbered keys to the partitions they belong to.
+fn write(writers: &mut [PartitionWriter], epoch: u64, changes: &[(u64, Option<&[u8]>)]) {
+    let mut batch = Batch::default();
+    for (key, state) in changes {
+        batch.push(hash(*key), &key.to_le_bytes(), *state).unwrap();
+    }
+    let count = writers.len();
+    batch
+        .drain(|slot, run| {
+            let writer = &mut writers[slot.index() % count];
+            let step = writer.step(&total())?;
+            writer.write_snaps(step, slot, Epoch(epoch), run)
+        })
+        .unwrap();
+}
+
+fn commit(writers: &mut [PartitionWriter], epoch: u64) {
+    writers
+        .iter_mut()
+        .for_each(|writer| writer.commit(Epoch(epoch)).unwrap());
+}
+
+/// All states at the start of an epoch, by key.
+fn load(dir: &Path, before: Epoch) -> Vec<(u64, Vec<u8>)> {
+    let mut all = Vec::new();
+    for part in discover(&[dir]).unwrap() {
+        let reader = PartitionReader::open(&part.file).unwrap();
+        for slot in reader.slots(&total().id, before).unwrap() {
+            let run = reader.load_slot(&total().id, slot, before).unwrap();
+            for entry in run.iter() {
+                let key = u64::from_le_bytes(entry.key.try_into().unwrap());
+                assert_eq!(entry.hash, hash(key));
+                all.push((key, entry.state.unwrap().to_vec()));
+            }
+        }
+    }
+    all.sort();
+    all
+}

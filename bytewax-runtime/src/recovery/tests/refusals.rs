@@ -1,0 +1,190 @@
+//! What is refused, and in which words.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::sql::tamper;
+use super::*;
+
+fn store(partitions: u32) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), partitions, "orders").unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    (dir, path)
+}
+
+/// The text of an error, with the directory left out of it.
+#[track_caller]
+fn check<T>(result: Result<T, Error>, dir: &Path, expected: &str) {
+    let text = result.err().unwrap().to_string();
+    assert_eq!(text.replace(&format!("{}/", dir.display()), ""), expected);
+}
+
+#[test]
+fn a_store_is_made_with_the_files_it_names() {
+    let (_dir, path) = store(2);
+    let files: Vec<_> = discover(&[&path])
+        .unwrap()
+        .into_iter()
+        .map(|part| part.file)
+        .collect();
+    assert_eq!(
+        files,
+        [path.join("part-0.sqlite3"), path.join("part-1.sqlite3")]
+    );
+}
+
+#[test]
+fn a_store_is_not_made_twice() {
+    let (_dir, path) = store(2);
+    let before = fs::read(path.join("part-0.sqlite3")).unwrap();
+    check(
+        init(&path, 3, "orders"),
+        &path,
+        "`part-0.sqlite3` is already a recovery partition, nothing was changed; run the flow on \
+         it, or use an empty directory",
+    );
+    assert_eq!(fs::read(path.join("part-0.sqlite3")).unwrap(), before);
+    assert_eq!(init_on_first_use(&path, 3, "orders").unwrap().len(), 2);
+    start(&path);
+}
+
+#[test]
+fn a_directory_is_made_on_first_use_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("a/b");
+    let text = "the recovery directory `a/b` does not exist; create it, or name the right one";
+    check(init(&missing, 1, "orders"), dir.path(), text);
+    check(discover(&[&missing]), dir.path(), text);
+    assert_eq!(init_on_first_use(&missing, 1, "orders").unwrap().len(), 1);
+}
+
+#[test]
+fn the_number_of_partitions_has_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    check(
+        init(dir.path(), 0, "orders"),
+        dir.path(),
+        "a store has from 1 to 4096 partitions, not 0; take the most workers that will ever run, \
+         or more",
+    );
+    assert!(init(dir.path(), 4097, "orders").is_err());
+}
+
+#[test]
+fn names_of_partitions_do_not_matter_but_for_the_extension() {
+    let (_dir, path) = store(2);
+    fs::rename(path.join("part-0.sqlite3"), path.join("z.sqlite3")).unwrap();
+    fs::write(path.join("notes.txt"), "mine").unwrap();
+    let parts = discover(&[&path, &path]).unwrap();
+    assert_eq!(parts[0].file, path.join("z.sqlite3"));
+    start(&path);
+}
+
+#[test]
+fn two_files_of_one_index_are_both_named() {
+    let (_dir, path) = store(2);
+    fs::copy(path.join("part-1.sqlite3"), path.join("copy.sqlite3")).unwrap();
+    check(
+        discover(&[&path]),
+        &path,
+        "`copy.sqlite3` and `part-1.sqlite3` are both partition 1; remove the one that is a stale \
+         copy",
+    );
+}
+
+#[test]
+fn other_files_with_the_extension_are_foreign() {
+    let text = "`x.sqlite3` is not a recovery partition; move it out of the recovery directory, or \
+                name the right directory";
+    let (_dir, path) = store(1);
+    let file = path.join("x.sqlite3");
+    fs::write(&file, "text ".repeat(1000)).unwrap();
+    check(discover(&[&path]), &path, text);
+    fs::write(&file, "").unwrap();
+    check(discover(&[&path]), &path, text);
+    fs::remove_file(&file).unwrap();
+    tamper(&file, "CREATE TABLE t (x)");
+    check(discover(&[&path]), &path, text);
+}
+
+#[test]
+fn a_newer_format_is_left_alone() {
+    let (_dir, path) = store(1);
+    tamper(&path.join("part-0.sqlite3"), "PRAGMA user_version = 2");
+    check(
+        discover(&[&path]),
+        &path,
+        "`part-0.sqlite3` has store format 2, this program knows up to 1; it was written by a \
+         newer release. Run that release, or start a fresh recovery store",
+    );
+}
+
+#[test]
+fn a_second_writer_is_refused_until_the_first_is_gone() {
+    let (_dir, path) = store(1);
+    let file = path.join("part-0.sqlite3");
+    let first = PartitionWriter::open(&file).unwrap();
+    check(
+        PartitionWriter::open(&file),
+        &path,
+        "`part-0.sqlite3` is in use by another process; stop that run of the flow first",
+    );
+    drop(first);
+    PartitionWriter::open(&file).unwrap();
+}
+
+#[test]
+fn incomplete_stores_are_refused() {
+    let (_dir, path) = store(3);
+    fs::remove_file(path.join("part-0.sqlite3")).unwrap();
+    let refused = check_complete(&states(&path), "orders").unwrap_err();
+    assert!(matches!(refused, ResumeError::Missing { .. }));
+    let (_other, other) = store(2);
+    fs::copy(other.join("part-0.sqlite3"), path.join("part-0.sqlite3")).unwrap();
+    let refused = check_complete(&states(&path), "orders").unwrap_err();
+    assert!(matches!(refused, ResumeError::CountsDisagree { .. }));
+    let (_other, other) = store(3);
+    fs::copy(other.join("part-0.sqlite3"), path.join("part-0.sqlite3")).unwrap();
+    let refused = check_complete(&states(&path), "orders").unwrap_err();
+    assert!(matches!(refused, ResumeError::MixedStores { .. }));
+}
+
+#[test]
+fn a_pristine_partition_beside_used_ones_is_refused() {
+    let (_dir, path) = store(3);
+    let file = path.join("part-0.sqlite3");
+    let pristine = fs::read(&file).unwrap();
+    let (mut writers, _) = start(&path);
+    for epoch in 1..4 {
+        commit(&mut writers, epoch);
+        writers
+            .iter_mut()
+            .for_each(|writer| writer.collect(Epoch(epoch + 1)).unwrap());
+    }
+    drop(writers);
+    fs::write(&file, pristine).unwrap();
+    let refused = resume(&states(&path)).unwrap_err();
+    assert!(
+        matches!(refused, ResumeError::Inconsistent { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn an_unknown_step_is_told_with_those_that_are_known() {
+    let (_dir, path) = store(2);
+    let (mut writers, _) = start(&path);
+    for writer in &mut writers {
+        writer.step(&total()).unwrap();
+        writer.step(&input()).unwrap();
+    }
+    commit(&mut writers, 1);
+    drop(writers);
+    check(
+        drop_step(&[&path], "orders.sum"),
+        &path,
+        "the store has no step `orders.sum`; the steps with saved state are orders.input, \
+         orders.total",
+    );
+}

@@ -1,0 +1,118 @@
+//! The tools.
+
+use chrono::DateTime;
+
+use super::*;
+
+/// A store of two executions with states of 500 keys, timers and a position.
+fn store(partitions: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), partitions, "orders").unwrap();
+    for epoch in 1..3 {
+        let (mut writers, resume) = start(dir.path());
+        assert_eq!(resume.epoch, Epoch(epoch));
+        let count = writers.len();
+        let state = [epoch as u8; 10];
+        let changes: Vec<_> = (0..500).map(|key| (key, Some(state.as_slice()))).collect();
+        write(&mut writers, epoch, &changes);
+        let mut timers = Batch::default();
+        let due = DateTime::from_timestamp(60, 5);
+        push_timer(&mut timers, hash(7), &7_u64.to_le_bytes(), due).unwrap();
+        let written = timers.drain(|slot, run| {
+            let writer = &mut writers[slot.index() % count];
+            let step = writer.step(&total())?;
+            writer.write_timers(step, slot, Epoch(epoch), run)
+        });
+        written.unwrap();
+        let writer = &mut writers[position_slot(&input().id, "a").index() % count];
+        let step = writer.step(&input()).unwrap();
+        writer
+            .write_position(step, "a", Epoch(epoch), &[epoch as u8])
+            .unwrap();
+        commit(&mut writers, epoch);
+    }
+    dir
+}
+
+#[test]
+fn a_summary_counts_what_is_there() {
+    let dir = store(2);
+    let info = show(&[dir.path()]).unwrap();
+    assert_eq!(info.meta.flow, "orders");
+    assert_eq!(info.partitions.len(), 2);
+    assert_eq!(info.partitions[1].progress.durable, Epoch(2));
+    assert!(info.partitions[0].bytes > 10_000);
+    let executions: Vec<_> = info
+        .executions
+        .iter()
+        .map(|e| (e.number.0, e.resume.0))
+        .collect();
+    assert_eq!(executions, [(0, 1), (1, 2)]);
+    let expected = Resume {
+        execution: ExecutionNumber(2),
+        epoch: Epoch(3),
+    };
+    assert_eq!(info.resume, Ok(expected));
+    let steps = info
+        .steps
+        .iter()
+        .map(|s| (s.meta.id.as_str(), s.states, s.positions));
+    assert_eq!(
+        steps.collect::<Vec<_>>(),
+        [("orders.input", 0, 1), ("orders.total", 1000, 0)]
+    );
+}
+
+#[test]
+fn a_key_is_found_by_its_bytes() {
+    let dir = store(3);
+    let found = dump(&[dir.path()], "orders.total", &7_u64.to_le_bytes())
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.hash, hash(7));
+    assert_eq!(found.slot, Slot::of(found.hash));
+    assert_eq!(found.state, [2; 10]);
+    assert_eq!(found.due, DateTime::from_timestamp(60, 5));
+    assert_eq!(dump(&[dir.path()], "orders.total", b"other").unwrap(), None);
+}
+
+#[test]
+fn a_dropped_step_is_gone_and_the_others_stay() {
+    let dir = store(2);
+    drop_step(&[dir.path()], "orders.total").unwrap();
+    assert!(load(dir.path(), Epoch(3)).is_empty());
+    let info = show(&[dir.path()]).unwrap();
+    assert_eq!(info.steps.len(), 1);
+    assert_eq!(info.steps[0].positions, 1);
+    assert!(verify(&[dir.path()]).unwrap().problems.is_empty());
+}
+
+#[test]
+fn any_number_of_partitions_becomes_any_other() {
+    let old = store(3);
+    let before = load(old.path(), Epoch(3));
+    for partitions in [1, 2, 3, 7, 64] {
+        let new = tempfile::tempdir().unwrap();
+        let files = repartition(&[old.path()], partitions, new.path()).unwrap();
+        assert_eq!(files.len(), partitions as usize);
+        assert_eq!(load(new.path(), Epoch(3)), before);
+        assert!(verify(&[new.path()]).unwrap().problems.is_empty());
+        let (_writers, resume) = start(new.path());
+        assert_eq!((resume.execution.0, resume.epoch), (2, Epoch(3)));
+        let found = dump(&[new.path()], "orders.total", &7_u64.to_le_bytes())
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.due, DateTime::from_timestamp(60, 5));
+    }
+    assert_eq!(load(old.path(), Epoch(3)), before);
+}
+
+#[test]
+fn a_store_in_use_is_not_repartitioned() {
+    let old = store(1);
+    let (_writers, _) = start(old.path());
+    let new = tempfile::tempdir().unwrap();
+    let refused = repartition(&[old.path()], 2, new.path());
+    assert!(matches!(refused, Err(Error::Locked { .. })));
+    assert!(discover(&[new.path()]).unwrap().is_empty());
+}

@@ -1,0 +1,276 @@
+//! The thread that writes the partitions of a worker or a process, so that computing and writing
+//! overlap.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::error::Error;
+use super::parts::{PartitionIndex, StepMeta, StepNumber, position_slot};
+use super::run::Run;
+use super::writer::PartitionWriter;
+use crate::ids::Epoch;
+use crate::key::Slot;
+
+/// How much one step of a collection merges, while changes may be waiting.
+const COLLECT_BYTES: u64 = 1 << 20;
+
+/// A step, as its place in the list that the thread was started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StepPlace(pub(crate) usize);
+
+/// What to write.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Changed states of one slot.
+    Snaps {
+        step: StepPlace,
+        slot: Slot,
+        epoch: Epoch,
+        run: Run,
+    },
+    /// Changed timers of one slot.
+    Timers {
+        step: StepPlace,
+        slot: Slot,
+        epoch: Epoch,
+        run: Run,
+    },
+    /// Where a partition of a source or a sink is.
+    Position {
+        step: StepPlace,
+        partition: String,
+        epoch: Epoch,
+        bytes: Vec<u8>,
+    },
+    /// All changes of this epoch were sent, by every worker that has any for these partitions.
+    Commit(Epoch),
+    /// Every partition of the store has committed the epoch before this one, and no resume before
+    /// this one is wanted any more.
+    Collect(Epoch),
+}
+
+/// What the thread reports.
+#[derive(Debug)]
+pub(crate) enum WriterEvent {
+    /// All partitions of the thread are durable up to this epoch.
+    Committed(Epoch),
+    /// Nothing more is written.
+    Failed(Error),
+}
+
+/// The writer thread has failed, and has reported why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the recovery store cannot be written any more")]
+pub(crate) struct WriterStopped;
+
+/// Owns some partitions and writes them, one epoch after the other.
+///
+/// When it is dropped, all messages sent before are still worked off.
+pub(crate) struct WriterThread {
+    messages: Option<SyncSender<Message>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    /// Starts the thread. Every slot and position that is sent must belong to one of `writers`;
+    /// `steps` are all steps with rows; at most `queue` messages wait.
+    pub(crate) fn spawn(
+        writers: Vec<PartitionWriter>,
+        steps: &[StepMeta],
+        queue: usize,
+        report: impl FnMut(WriterEvent) + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (messages, inbox) = sync_channel(queue);
+        let mut writing = Writing::new(writers, steps, report)?;
+        let named = thread::Builder::new().name("bytewax-recovery".to_owned());
+        let thread = named
+            .spawn(move || writing.run(&inbox))
+            .map_err(Error::Thread)?;
+        Ok(Self {
+            messages: Some(messages),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a message over; waits while the queue is full.
+    pub(crate) fn send(&self, message: Message) -> Result<(), WriterStopped> {
+        let messages = self.messages.as_ref().ok_or(WriterStopped)?;
+        messages.send(message).map_err(|_| WriterStopped)
+    }
+
+    /// Another end of the queue. The thread ends when all ends are dropped.
+    pub(crate) fn sender(&self) -> Result<SyncSender<Message>, WriterStopped> {
+        self.messages.clone().ok_or(WriterStopped)
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        drop(self.messages.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread reports its errors; a panic was printed by its hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A partition with the numbers of the steps in it, by their place.
+struct Part {
+    writer: PartitionWriter,
+    numbers: Vec<StepNumber>,
+}
+
+impl Part {
+    fn number(&self, step: StepPlace) -> Result<StepNumber, Error> {
+        self.numbers.get(step.0).copied().ok_or(Error::Misrouted)
+    }
+}
+
+struct Writing<R> {
+    parts: Vec<Part>,
+    /// For each partition of the store its place in `parts`.
+    places: Vec<Option<usize>>,
+    /// Step ids by place.
+    steps: Vec<StepMeta>,
+    /// Bytes written since a step of a collection was done.
+    backlog: u64,
+    report: R,
+}
+
+impl<R: FnMut(WriterEvent)> Writing<R> {
+    fn new(writers: Vec<PartitionWriter>, steps: &[StepMeta], report: R) -> Result<Self, Error> {
+        let count = writers
+            .first()
+            .map_or(0, |writer| writer.meta().count.get());
+        let mut places = vec![None; count as usize];
+        let mut parts = Vec::with_capacity(writers.len());
+        for mut writer in writers {
+            let numbers: Result<_, _> = steps.iter().map(|step| writer.step(step)).collect();
+            let PartitionIndex(index) = writer.meta().index;
+            if let Some(place) = places.get_mut(index as usize) {
+                *place = Some(parts.len());
+            }
+            parts.push(Part {
+                numbers: numbers?,
+                writer,
+            });
+        }
+        Ok(Self {
+            parts,
+            places,
+            steps: steps.to_vec(),
+            backlog: 0,
+            report,
+        })
+    }
+
+    fn run(&mut self, inbox: &Receiver<Message>) {
+        if let Err(error) = self.work(inbox) {
+            // Returning drops the queue's end: whoever sends learns of it.
+            (self.report)(WriterEvent::Failed(error));
+        }
+    }
+
+    fn work(&mut self, inbox: &Receiver<Message>) -> Result<(), Error> {
+        loop {
+            let message = if self.collecting() {
+                match inbox.try_recv() {
+                    Ok(message) => message,
+                    Err(TryRecvError::Empty) => {
+                        self.collect_some()?;
+                        continue;
+                    }
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            } else {
+                let Ok(message) = inbox.recv() else { break };
+                message
+            };
+            self.handle(message)?;
+            // A queue that is never empty must not keep the store growing.
+            if self.backlog > COLLECT_BYTES / 2 {
+                self.collect_some()?;
+            }
+        }
+        while self.collecting() {
+            self.collect_some()?;
+        }
+        for part in &mut self.parts {
+            part.writer.flush()?;
+            part.writer.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, message: Message) -> Result<(), Error> {
+        match message {
+            Message::Snaps {
+                step,
+                slot,
+                epoch,
+                run,
+            } => {
+                self.backlog += run.len() as u64;
+                let part = self.part(slot)?;
+                let step = part.number(step)?;
+                part.writer.write_snaps(step, slot, epoch, run)
+            }
+            Message::Timers {
+                step,
+                slot,
+                epoch,
+                run,
+            } => {
+                self.backlog += run.len() as u64;
+                let part = self.part(slot)?;
+                let step = part.number(step)?;
+                part.writer.write_timers(step, slot, epoch, run)
+            }
+            Message::Position {
+                step,
+                partition,
+                epoch,
+                bytes,
+            } => {
+                let id = &self.steps.get(step.0).ok_or(Error::Misrouted)?.id;
+                let part = self.part(position_slot(id, &partition))?;
+                let step = part.number(step)?;
+                part.writer.write_position(step, &partition, epoch, &bytes)
+            }
+            Message::Commit(epoch) => self.commit(epoch),
+            Message::Collect(oldest) => self
+                .parts
+                .iter_mut()
+                .try_for_each(|part| part.writer.begin_collect(oldest)),
+        }
+    }
+
+    fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
+        self.parts
+            .iter_mut()
+            .try_for_each(|part| part.writer.commit(epoch))?;
+        (self.report)(WriterEvent::Committed(epoch));
+        self.parts
+            .iter_mut()
+            .try_for_each(|part| part.writer.checkpoint_if_due())
+    }
+
+    fn part(&mut self, slot: Slot) -> Result<&mut Part, Error> {
+        let place = slot
+            .index()
+            .checked_rem(self.places.len())
+            .and_then(|index| self.places[index]);
+        let part = place.and_then(|place| self.parts.get_mut(place));
+        part.ok_or(Error::Misrouted)
+    }
+
+    fn collecting(&self) -> bool {
+        self.parts.iter().any(|part| part.writer.collecting())
+    }
+
+    fn collect_some(&mut self) -> Result<(), Error> {
+        self.backlog = 0;
+        let part = self.parts.iter_mut().find(|part| part.writer.collecting());
+        part.map_or(Ok(()), |part| part.writer.collect_some(COLLECT_BYTES))
+    }
+}
