@@ -156,8 +156,10 @@ impl Spawner {
             }
             self.reap(grace);
             if self.children.iter().all(|spawned| spawned.ended.is_some()) {
-                // Their last words may have come before their ends were seen.
+                // Their last words may have come before their ends were seen, and a signal to all
+                // processes may have ended them before it was seen here.
                 self.reports.poll();
+                self.stop = self.stop.or_else(stopping);
                 break;
             }
             if self.until.is_some_and(|until| Instant::now() >= until) {
@@ -222,6 +224,9 @@ impl Spawner {
                 .stop
                 .map_or(SpawnOutcome::Finished, SpawnOutcome::Stopped);
         };
+        if let (Some(reason), Some(130 | 143)) = (self.stop, first.1.code()) {
+            return SpawnOutcome::Stopped(reason);
+        }
         // The one that failed may end after those that end because of it.
         let error = self.reports.error();
         if let Some((index, _)) = error
