@@ -99,7 +99,7 @@ impl ClusterPlan {
         };
         let on_parent_lost = move || {
             let text = "the process that started this one is gone, so it ends too";
-            orphaned.fail(RunError::new(RunErrorKind::Peer, text));
+            orphaned.fail(RunError::new(RunErrorKind::Network, text));
         };
         let mut reporter = child.link.reporter().map_err(network_error)?;
         child
