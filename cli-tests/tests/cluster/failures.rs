@@ -53,7 +53,7 @@ fn children_do_not_outlive_a_killed_parent() {
         .expect("the system chooses the ports");
     assert_eq!(ended.signal, Some(9), "{ended}");
     let text = "the process that started this one is gone, so it ends too";
-    assert!(ended.stderr.contains(text), "{ended}");
+    assert!(ended.err.contains(text), "{ended}");
     assert!(!ids.into_iter().any(is_running), "a child is left");
 }
 
