@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::plan::{ClusterPart, ClusterPlan};
 use super::signals::SignalGuard;
@@ -97,7 +98,10 @@ impl ClusterPlan {
                 _ => interrupted(),
             });
         };
+        let is_orphan = Arc::new(AtomicBool::new(false));
+        let lost = Arc::clone(&is_orphan);
         let on_parent_lost = move || {
+            lost.store(true, Ordering::Release);
             let text = "the process that started this one is gone, so it ends too";
             orphaned.fail(RunError::new(RunErrorKind::Network, text));
         };
@@ -111,7 +115,8 @@ impl ClusterPlan {
             // All processes write to the same terminal, and what follows from the error of another
             // is no news. Of several errors at once, the parent tells the first that it gets.
             let follows = matches!(error.kind(), Interrupted | Peer | Terminated);
-            let told = follows || reporter.report(&error.report());
+            let told = follows
+                || (!is_orphan.load(Ordering::Acquire) && reporter.report(&error.report()));
             Ended {
                 told,
                 ..Ended::from(error)
