@@ -11,7 +11,7 @@ pub use bytewax_runtime::flow::Dataflow;
 // The derive and the trait share their name, as serde's do.
 pub use bytewax_runtime::key::Key;
 #[cfg(feature = "macros")]
-pub use bytewax_macros::{Key, dataflow};
+pub use bytewax_macros::{Key, dataflow, stateful};
 
 /// Connectors: where items come from and go to.
 pub mod connectors {
@@ -24,7 +24,7 @@ pub use chrono;
 /// The words of the first page.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use bytewax_macros::{Key, dataflow};
+    pub use bytewax_macros::{Key, dataflow, stateful};
     pub use bytewax_runtime::prelude::*;
 }
 

@@ -4,6 +4,7 @@ mod dataflow;
 mod errors;
 mod key;
 mod registry;
+mod stateful;
 
 use proc_macro::TokenStream;
 
@@ -121,4 +122,112 @@ pub fn dataflow(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Key)]
 pub fn derive_key(input: TokenStream) -> TokenStream {
     key::expand(input.into()).into()
+}
+
+/// Makes a struct or an enum state: what can be kept for a key, saved, and read by a later program.
+///
+/// ```ignore
+/// #[stateful]
+/// #[derive(Default)]
+/// struct Mean {
+///     sum: f64,
+///     count: u64,
+/// }
+///
+/// let means = readings.stateful_map(|mean: &mut Mean, celsius| mean.push(celsius));
+/// ```
+///
+/// # What you write
+///
+/// `#[stateful]`, or `#[stateful(version = 2, from(OldType))]`, above a struct or an enum and above
+/// its derives. Serde's traits are derived too, through `bytewax`; where the item derives them
+/// itself they are left alone. Serde's attributes on fields work, but those that need field names
+/// in what is saved.
+///
+/// # What you get
+///
+/// ```ignore
+/// #[derive(Serialize, Deserialize)]
+/// #[derive(Default)]
+/// struct Mean {
+///     sum: f64,
+///     count: u64,
+/// }
+///
+/// impl State for Mean {
+///     const SCHEMA: Schema =
+///         Schema::new("Mean", 1, &[Field::of::<f64>("sum"), Field::of::<u64>("count")]);
+/// }
+/// ```
+///
+/// The schema has a fingerprint of the fields, or variants with their fields, in order: of each its
+/// name and its type. A type that is state counts by its own fingerprint and version, so that a
+/// change inside it is a change of the whole; another type counts by its text only, as does one
+/// with a function of your own in `#[serde(with = "..")]`, and one that contains the item itself.
+/// The name of the item does not count. Fields that are `#[serde(skip)]` are not saved and do not
+/// count either; the name of a field is that in `#[serde(rename = "..")]`, if there is one.
+///
+/// Parameters of the item must be state.
+///
+/// # Versions
+///
+/// When the fingerprint changes, saved state can no longer be read, and a resume says so. Give the
+/// new shape the next version, and keep the old one to migrate from, by an ordinary `From`:
+///
+/// ```ignore
+/// #[stateful(version = 2, from(MeanV1))]
+/// struct Mean {
+///     sum: f64,
+///     count: u64,
+/// }
+///
+/// #[stateful]
+/// struct MeanV1 {
+///     mean: f64,
+/// }
+///
+/// impl From<MeanV1> for Mean {
+///     fn from(old: MeanV1) -> Self {
+///         Mean { sum: old.mean, count: 1 }
+///     }
+/// }
+/// ```
+///
+/// Version 3 then names version 2, which leads on to version 1. If all that changed is that fields
+/// with `#[serde(default)]` were added after all others, or variants after all others, no old type
+/// is needed:
+///
+/// ```ignore
+/// #[stateful(version = 2, reads(1))]
+/// struct Mean {
+///     sum: f64,
+///     count: u64,
+///     #[serde(default)]
+///     largest: Option<f64>,
+/// }
+/// ```
+///
+/// # Options
+///
+/// - `version = 2`: the version, from 1, which is the default, to 65535.
+/// - `from(Type)`: the type of the version before. Without it, older versions are refused when the
+///   flow resumes.
+/// - `reads(1, 2)`: older versions that had only the first of today's fields. They must be those
+///   just before the version; `from(..)` is then the one before them.
+/// - `crate = "path"`: what to name in place of `::bytewax`.
+///
+/// # Errors
+///
+/// Reported are options that do not exist or do not fit each other, a type in `from(..)` that is
+/// not the version before, items that are neither struct nor enum, borrowed data, and serde's
+/// `flatten`, `tag`, `untagged` and `skip_serializing_if`, which would only fail at a resume. A type
+/// of a field that serde cannot handle is reported by serde.
+///
+/// # Without the macro
+///
+/// Derive serde's traits and write the `impl State` above. For older versions, implement
+/// `State::load`, which is given the saved version.
+#[proc_macro_attribute]
+pub fn stateful(options: TokenStream, item: TokenStream) -> TokenStream {
+    stateful::expand(options.into(), item.into()).into()
 }
