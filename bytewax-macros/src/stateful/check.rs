@@ -3,7 +3,7 @@
 use quote::ToTokens;
 use syn::Item;
 
-use super::model::Model;
+use super::model::{Model, Refused};
 use super::options::Options;
 use crate::errors::Errors;
 
@@ -29,11 +29,11 @@ pub(super) fn wrong_item(item: &Item) -> syn::Error {
 
 /// Reports every fault.
 pub(super) fn all(options: &Options, model: &Model, errors: &mut Errors) {
-    for (word, mend) in &model.refused {
-        let word_text = word.to_token_stream();
+    for Refused { word, why, mend } in &model.refused {
+        let text = word.to_token_stream();
         errors.fault(
             word,
-            format!("`{word_text}` cannot be used in saved state, which has no field names in it"),
+            format!("`{text}` cannot be used in saved state, {why}"),
             mend,
         );
     }
@@ -85,7 +85,7 @@ fn versions(options: &Options, model: &Model, errors: &mut Errors) {
             break;
         }
     }
-    if model.prefixes.is_empty() && !versions.is_empty() {
+    if model.prefixes.len() < 2 && !versions.is_empty() {
         errors.fault(
             word,
             "no field at the end has `#[serde(default)]`, so there is nothing that an older \

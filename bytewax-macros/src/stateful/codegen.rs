@@ -1,9 +1,10 @@
 //! Prints the item with serde's derives, and the implementation of `State`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
 use syn::{Attribute, Generics, Item, Path, Type};
 
 use super::model::{Entry, Model, derives, serde_words};
@@ -46,6 +47,18 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
             #gap_beside
         };
     }
+}
+
+/// The item without serde's derives and so without its attributes.
+pub(super) fn alone(mut model: Model) -> TokenStream {
+    struct WithoutSerde;
+    impl VisitMut for WithoutSerde {
+        fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+            attributes.retain(|attribute| !attribute.path().is_ident("serde"));
+        }
+    }
+    WithoutSerde.visit_item_mut(&mut model.item);
+    model.item.into_token_stream()
 }
 
 /// Derives those of serde's traits that the item does not derive itself.

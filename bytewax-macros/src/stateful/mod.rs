@@ -34,6 +34,10 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     check::all(&options, &model, &mut errors);
     match errors.finish() {
         Ok(()) => codegen::implementation(&options, model),
+        // No implementation for what borrows can be without errors of its own.
+        Err(error) if model.generics.lifetimes().next().is_some() => {
+            beside(&codegen::alone(model), &error)
+        }
         Err(error) => {
             let implementation = codegen::implementation(&options.without_history(), model);
             beside(&implementation, &error)

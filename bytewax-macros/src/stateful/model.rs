@@ -16,10 +16,17 @@ pub(super) struct Model {
     pub(super) ident: Ident,
     pub(super) generics: Generics,
     pub(super) entries: Vec<Entry>,
-    /// How many of the entries an older version may have had, besides all.
+    /// How many of the entries an older version may have had; the last is all of them.
     pub(super) prefixes: Vec<usize>,
     /// What serde was told that saved state cannot have.
-    pub(super) refused: Vec<(Path, String)>,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A word in `#[serde(..)]` that cannot be used, with the reason and the mend.
+pub(super) struct Refused {
+    pub(super) word: Path,
+    pub(super) why: &'static str,
+    pub(super) mend: &'static str,
 }
 
 /// A field or a variant.
@@ -52,7 +59,7 @@ impl Model {
                 required = model.entries.len();
             }
         }
-        model.prefixes = (required..model.entries.len()).collect();
+        model.prefixes = (required..=model.entries.len()).collect();
         model.item = Item::Struct(item);
         model
     }
@@ -63,14 +70,17 @@ impl Model {
         for variant in &item.variants {
             let words = model.serde_words(&variant.attrs);
             if let Some(skip) = words.iter().find(|word| word.is_ident("skip")) {
-                let mend = "save all variants: a variant is saved by its place among them";
-                model.refused.push((skip.clone(), mend.to_owned()));
+                model.refused.push(Refused {
+                    word: skip.clone(),
+                    why: "where a variant is known by its place among all",
+                    mend: "let the variant be saved like the others",
+                });
             }
-            model.prefixes.push(model.entries.len());
             let own = || variant.ident.unraw().to_string();
             let name = renamed(&variant.attrs).unwrap_or_else(own);
             model.entries.push(Entry::Variant(name.clone()));
             model.add_fields_of_variant(&name, &variant.fields);
+            model.prefixes.push(model.entries.len());
         }
         model.item = Item::Enum(item);
         model
@@ -118,8 +128,13 @@ impl Model {
     fn serde_words(&mut self, attributes: &[Attribute]) -> Vec<Path> {
         let words = serde_words(attributes);
         for word in &words {
-            if let Some(why) = why_refused(word) {
-                self.refused.push((word.clone(), why.to_owned()));
+            if let Some(mend) = mend(word) {
+                let why = "which has no field names in it";
+                self.refused.push(Refused {
+                    word: word.clone(),
+                    why,
+                    mend,
+                });
             }
         }
         words
@@ -159,7 +174,8 @@ pub(super) fn derives(attributes: &[Attribute], name: &str) -> bool {
         })
 }
 
-fn why_refused(word: &Path) -> Option<&'static str> {
+/// What to do instead of a word that saved state cannot have.
+fn mend(word: &Path) -> Option<&'static str> {
     let text = word.to_token_stream().to_string();
     match text.as_str() {
         "flatten" => Some("write the fields out, or keep the struct as one field"),

@@ -83,7 +83,7 @@ const _: () = {
                     .map(<Self as ::core::convert::From<OldMean>>::from);
             }
             if (2u32..3u32).contains(&saved.version()) {
-                return saved.decode_older(&[1usize]);
+                return saved.decode_older(&[1usize, 2usize]);
             }
             saved.decode()
         }
@@ -250,15 +250,26 @@ fn wrong_reads() {
 
 #[test]
 fn what_saved_state_cannot_have() {
+    let names = "cannot be used in saved state, which has no field names in it";
     check_errors(
         "",
-        r#"#[serde(untagged)] enum E<'a> { A(#[serde(skip_serializing_if = "x")] &'a str) }"#,
+        r#"#[serde(untagged)] enum E { A(#[serde(skip_serializing_if = "x")] u8), #[serde(skip)] B }"#,
         &[
-            "`untagged` cannot be used in saved state, which has no field names in it",
-            "`skip_serializing_if` cannot be used in saved state, which has no field names in it",
-            "saved state cannot borrow",
+            &format!("`untagged` {names}"),
+            &format!("`skip_serializing_if` {names}"),
+            "`skip` cannot be used in saved state, where a variant is known by its place among all",
         ],
     );
+}
+
+#[test]
+fn what_borrows_is_left_alone() {
+    let text = expanded("", "struct S<'a> { #[serde(default)] a: &'a str }").to_string();
+    assert!(
+        text.starts_with("struct S < 'a > { a : & 'a str }"),
+        "{text}"
+    );
+    assert!(text.contains("saved state cannot borrow"), "{text}");
 }
 
 #[test]
