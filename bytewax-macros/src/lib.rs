@@ -229,5 +229,5 @@ pub fn derive_key(input: TokenStream) -> TokenStream {
 /// `State::load`, which is given the saved version.
 #[proc_macro_attribute]
 pub fn stateful(options: TokenStream, item: TokenStream) -> TokenStream {
-    stateful::expand(options.into(), item.into()).into()
+    stateful::expand(options.into(), &item.into()).into()
 }

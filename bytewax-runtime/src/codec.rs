@@ -199,11 +199,11 @@ mod tests {
             (8, String::new(), None),
         ];
         let mut bytes = Vec::new();
-        let written = encode_wire(&value, &mut bytes).unwrap();
+        let written = encode_wire(&value, &mut bytes).expect("is fine");
         assert_eq!(written, bytes.len());
-        assert_eq!(wire_len(&value).unwrap(), bytes.len());
+        assert_eq!(wire_len(&value).expect("is fine"), bytes.len());
         assert_eq!(
-            decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).unwrap(),
+            decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).expect("is fine"),
             value
         );
     }
@@ -211,14 +211,14 @@ mod tests {
     #[test]
     fn truncated_bytes_are_an_error() {
         let mut bytes = Vec::new();
-        encode_wire(&vec!["text".to_owned()], &mut bytes).unwrap();
+        encode_wire(&vec!["text".to_owned()], &mut bytes).expect("is fine");
         bytes.pop();
         assert!(decode_wire::<Vec<String>>(&bytes).is_err());
     }
 
     fn stored_bytes(value: &impl Serialize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        encode_stored(value, &mut bytes).unwrap();
+        encode_stored(value, &mut bytes).expect("is fine");
         bytes
     }
 
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn bytes_left_over_are_an_error() {
-        let error = decode_stored::<u8>(&[1, 2]).unwrap_err();
+        let error = decode_stored::<u8>(&[1, 2]).expect_err("is refused");
         assert_eq!(error.to_string(), "1 bytes are left over after the value");
     }
 
@@ -279,9 +279,12 @@ mod tests {
             b: b.to_owned(),
             c: Vec::new(),
         };
-        assert_eq!(decode_stored_prefix::<Grown>(&[7], 1).unwrap(), grown(""));
         assert_eq!(
-            decode_stored_prefix::<Grown>(&[7, 1, b'x'], 2).unwrap(),
+            decode_stored_prefix::<Grown>(&[7], 1).expect("is fine"),
+            grown("")
+        );
+        assert_eq!(
+            decode_stored_prefix::<Grown>(&[7, 1, b'x'], 2).expect("is fine"),
             grown("x")
         );
         assert!(
@@ -304,9 +307,18 @@ mod tests {
         struct One(#[serde(default)] u8);
         #[derive(Debug, PartialEq, Deserialize)]
         struct Two(u8, #[serde(default)] u8);
-        assert_eq!(decode_stored_prefix::<One>(&[], 0).unwrap(), One(0));
-        assert_eq!(decode_stored_prefix::<One>(&[3], 1).unwrap(), One(3));
-        assert_eq!(decode_stored_prefix::<Two>(&[3], 1).unwrap(), Two(3, 0));
+        assert_eq!(
+            decode_stored_prefix::<One>(&[], 0).expect("is fine"),
+            One(0)
+        );
+        assert_eq!(
+            decode_stored_prefix::<One>(&[3], 1).expect("is fine"),
+            One(3)
+        );
+        assert_eq!(
+            decode_stored_prefix::<Two>(&[3], 1).expect("is fine"),
+            Two(3, 0)
+        );
     }
 
     proptest! {
@@ -319,7 +331,7 @@ mod tests {
         #[test]
         fn stored_values_come_back(value: (u64, i64, String, Option<Vec<u8>>, bool)) {
             let bytes = stored_bytes(&value);
-            prop_assert_eq!(decode_stored::<(u64, i64, String, Option<Vec<u8>>, bool)>(&bytes).unwrap(), value);
+            prop_assert_eq!(decode_stored::<(u64, i64, String, Option<Vec<u8>>, bool)>(&bytes).expect("is fine"), value);
         }
     }
 }

@@ -22,12 +22,12 @@ use model::Model;
 use options::Options;
 
 /// Expands one `#[stateful]`.
-pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     let model = match syn::parse2(item.clone()) {
         Ok(Item::Struct(item)) => Model::of_struct(item),
         Ok(Item::Enum(item)) => Model::of_enum(item),
-        Ok(other) => return beside(&item, &check::wrong_item(&other)),
-        Err(error) => return beside(&item, &error),
+        Ok(other) => return beside(item, &check::wrong_item(&other)),
+        Err(error) => return beside(item, &error),
     };
     let mut errors = Errors::new();
     let options = Options::parse(options, &mut errors);

@@ -6,7 +6,7 @@ use super::expand;
 
 fn expanded(options: &str, item: &str) -> TokenStream {
     let tokens = |text: &str| text.parse().expect("balanced tokens");
-    expand(tokens(options), tokens(item))
+    expand(tokens(options), &tokens(item))
 }
 
 #[track_caller]

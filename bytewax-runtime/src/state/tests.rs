@@ -79,11 +79,20 @@ mod visits {
 fn each_version_leads_to_the_newest() {
     use visits::{V1, V2, Visits};
     let visits = |count| Visits { count, last: None };
-    assert_eq!(migrated::<_, Visits>(&V1 { count: 7 }).unwrap(), visits(7));
-    assert_eq!(migrated::<_, Visits>(&V2 { count: 8 }).unwrap(), visits(8));
-    assert_eq!(migrated::<_, Visits>(&visits(9)).unwrap(), visits(9));
     assert_eq!(
-        migrated::<_, Box<Visits>>(&V1 { count: 7 }).unwrap(),
+        migrated::<_, Visits>(&V1 { count: 7 }).expect("is fine"),
+        visits(7)
+    );
+    assert_eq!(
+        migrated::<_, Visits>(&V2 { count: 8 }).expect("is fine"),
+        visits(8)
+    );
+    assert_eq!(
+        migrated::<_, Visits>(&visits(9)).expect("is fine"),
+        visits(9)
+    );
+    assert_eq!(
+        migrated::<_, Box<Visits>>(&V1 { count: 7 }).expect("is fine"),
         Box::new(visits(7))
     );
 }
@@ -140,7 +149,7 @@ fn a_built_in_type_can_be_the_first_version() {
             Self(i64::try_from(old).unwrap_or(i64::MAX))
         }
     }
-    assert_eq!(migrated::<_, Total>(&7_u64).unwrap(), Total(7));
+    assert_eq!(migrated::<_, Total>(&7_u64).expect("is fine"), Total(7));
 }
 
 /// Releases of a type that reads its older versions itself.
@@ -221,18 +230,24 @@ fn older_versions_of_the_first_fields_are_read() {
         cache: 0,
         c,
     };
-    assert_eq!(migrated::<_, Grown>(&V1(1)).unwrap(), grown(1, "", 0));
-    assert_eq!(migrated::<_, Grown>(&V2 { a: 2 }).unwrap(), grown(2, "", 7));
+    assert_eq!(
+        migrated::<_, Grown>(&V1(1)).expect("is fine"),
+        grown(1, "", 0)
+    );
+    assert_eq!(
+        migrated::<_, Grown>(&V2 { a: 2 }).expect("is fine"),
+        grown(2, "", 7)
+    );
     assert_eq!(
         migrated::<_, Grown>(&V3 {
             a: 3,
             b: "x".to_owned()
         })
-        .unwrap(),
+        .expect("is fine"),
         grown(3, "x", 7)
     );
     assert_eq!(
-        migrated::<_, Grown>(&grown(4, "y", 1)).unwrap(),
+        migrated::<_, Grown>(&grown(4, "y", 1)).expect("is fine"),
         grown(4, "y", 1)
     );
     check_error::<_, Wrong>(
@@ -242,6 +257,38 @@ fn older_versions_of_the_first_fields_are_read() {
          help: only fields with `#[serde(default)]` at the end, or variants at the end, can be \
          added; for all else keep the old type and use `from(..)` in place of `reads(2)`",
     );
+}
+
+#[test]
+fn errors_go_between_threads() {
+    fn check<E: std::error::Error + Send + Sync + 'static>() {}
+    check::<StateError>();
+}
+
+#[test]
+fn a_version_may_change_no_field() {
+    #[stateful(crate = "crate")]
+    struct V1 {
+        a: u8,
+    }
+    #[stateful(crate = "crate", version = 2, reads(1))]
+    #[derive(Debug, PartialEq)]
+    struct V2 {
+        a: u8,
+        #[serde(default)]
+        b: u8,
+    }
+    #[stateful(crate = "crate", version = 3, reads(1, 2))]
+    #[derive(Debug, PartialEq)]
+    struct V3 {
+        a: u8,
+        #[serde(default)]
+        b: u8,
+    }
+    let v2: V3 = migrated(&V2 { a: 1, b: 2 }).expect("is read");
+    assert_eq!(v2, V3 { a: 1, b: 2 });
+    let v1: V3 = migrated(&V1 { a: 1 }).expect("is read");
+    assert_eq!(v1, V3 { a: 1, b: 0 });
 }
 
 #[test]
@@ -264,13 +311,16 @@ fn an_enum_reads_versions_of_fewer_variants() {
         Empty,
         Full { amount: u64, since: u64 },
     }
-    assert_eq!(migrated::<_, Tank>(&V1::Empty).unwrap(), Tank::Empty);
     assert_eq!(
-        migrated::<_, Tank>(&V1::Full { amount: 5 }).unwrap(),
+        migrated::<_, Tank>(&V1::Empty).expect("is fine"),
+        Tank::Empty
+    );
+    assert_eq!(
+        migrated::<_, Tank>(&V1::Full { amount: 5 }).expect("is fine"),
         Tank::Full { amount: 5 }
     );
     assert_eq!(
-        migrated::<_, Tank>(&Tank::Leaking(5)).unwrap(),
+        migrated::<_, Tank>(&Tank::Leaking(5)).expect("is fine"),
         Tank::Leaking(5)
     );
     // A field that was added to a variant is not a variant that was added.
@@ -281,7 +331,7 @@ fn an_enum_reads_versions_of_fewer_variants() {
             since: 2,
         },
     );
-    let error = migrated::<_, Other>(&V1::Full { amount: 5 }).unwrap_err();
+    let error = migrated::<_, Other>(&V1::Full { amount: 5 }).expect_err("is refused");
     assert!(error.is_other_shape());
 }
 
@@ -342,7 +392,7 @@ fn types_that_contain_themselves() {
             children: vec![],
         }],
     };
-    assert_eq!(migrated::<_, Tree>(&old).unwrap(), new);
+    assert_eq!(migrated::<_, Tree>(&old).expect("is fine"), new);
 }
 
 #[test]
@@ -392,7 +442,7 @@ fn lists_sets_and_maps_are_of_one_kind_each() {
         fingerprint::<HashMap<u8, u8>>()
     );
     assert_eq!(fingerprint::<Box<u8>>(), fingerprint::<u8>());
-    let list = migrated::<_, VecDeque<u8>>(&vec![1_u8, 2]).unwrap();
+    let list = migrated::<_, VecDeque<u8>>(&vec![1_u8, 2]).expect("is fine");
     assert_eq!(list, [1, 2]);
 }
 
@@ -571,7 +621,7 @@ fn a_codec_of_the_future_is_named() {
     let end = bytes.len() - 4;
     let sum = xxhash_rust::xxh3::xxh3_64(&bytes[..end]).to_le_bytes();
     bytes[end..].copy_from_slice(&sum[..4]);
-    let error = peek(&bytes).unwrap_err();
+    let error = peek(&bytes).expect_err("is refused");
     assert!(error.is_newer());
     assert!(
         error
@@ -588,7 +638,7 @@ fn what_cannot_be_read_again_is_not_saved() {
         const SCHEMA: Schema = Schema::new("Any", 1, &[Field::opaque("0", "Value")]);
     }
     let mut bytes = vec![1];
-    let error = seal(&Any(serde_json::Value::Bool(true)), &mut bytes).unwrap_err();
+    let error = seal(&Any(serde_json::Value::Bool(true)), &mut bytes).expect_err("is refused");
     assert!(
         error
             .to_string()
@@ -599,7 +649,10 @@ fn what_cannot_be_read_again_is_not_saved() {
 }
 
 #[test]
-#[allow(clippy::type_complexity, reason = "one of each")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the list reads better without `&`"
+)]
 fn built_in_types_come_back() {
     #[track_caller]
     fn check<S: State + PartialEq + Debug>(state: S) {
@@ -635,9 +688,9 @@ proptest! {
     #[test]
     fn saved_values_come_back(places in proptest::collection::vec(places(), 0..8), before: Vec<u8>) {
         let mut bytes = before.clone();
-        seal(&places, &mut bytes).unwrap();
+        seal(&places, &mut bytes).expect("is fine");
         prop_assert_eq!(&bytes[..before.len()], &before[..]);
-        prop_assert_eq!(open::<Vec<Place>>(&bytes[before.len()..]).unwrap(), places);
+        prop_assert_eq!(open::<Vec<Place>>(&bytes[before.len()..]).expect("is fine"), places);
     }
 
     #[test]
@@ -645,7 +698,7 @@ proptest! {
         if marked && let Some(first) = bytes.first_mut() {
             *first = 0xb1;
         }
-        prop_assert!(open::<Vec<Place>>(&bytes).unwrap_err().is_damaged());
+        prop_assert!(open::<Vec<Place>>(&bytes).expect_err("is refused").is_damaged());
     }
 
     #[test]
