@@ -71,6 +71,9 @@ pub use bytewax_macros::dataflow;
 #[doc = include_str!("docs/key.md")]
 #[cfg(feature = "macros")]
 pub use bytewax_macros::Key;
+#[doc = include_str!("docs/stateful.md")]
+#[cfg(feature = "macros")]
+pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
@@ -94,7 +97,7 @@ pub use chrono;
 /// The words of the first page.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use bytewax_macros::{Key, dataflow};
+    pub use bytewax_macros::{Key, dataflow, stateful};
     pub use bytewax_runtime::prelude::*;
 }
 

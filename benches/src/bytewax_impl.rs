@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{ClusterConfig, cluster_main};
-use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex};
-use serde::{Deserialize, Serialize};
+use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex, stateful};
 
 use crate::case::Case;
 use crate::chain;
@@ -77,10 +76,9 @@ pub fn chain(case: &Case) -> Result<StreamCheck, RunError> {
 }
 
 /// The state of W3, which a recovery store could save.
-#[derive(Default, Serialize, Deserialize)]
+#[stateful]
+#[derive(Default)]
 struct Stats(Running);
-
-impl bytewax::state::State for Stats {}
 
 /// W3: events by key, a running mean and maximum.
 pub fn keyed(case: &Case) -> Result<StreamCheck, RunError> {

@@ -4,6 +4,7 @@ mod dataflow;
 mod errors;
 mod key;
 mod registry;
+mod stateful;
 
 use proc_macro::TokenStream;
 
@@ -17,4 +18,10 @@ pub fn dataflow(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(Key)]
 pub fn derive_key(input: TokenStream) -> TokenStream {
     key::expand(input.into()).into()
+}
+
+/// Makes a type state that can be saved; documented where the crate `bytewax` shows it.
+#[proc_macro_attribute]
+pub fn stateful(options: TokenStream, item: TokenStream) -> TokenStream {
+    stateful::expand(options.into(), &item.into()).into()
 }

@@ -1,18 +1,24 @@
 //! The one place that turns values into bytes and back; nothing else names the codec's crate.
 
 use std::io;
+use std::marker::PhantomData;
 
 use bincode::config;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use bincode::error::DecodeError;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, Visitor};
+use serde::{Serialize, forward_to_deserialize_any};
 
 /// Why a value could not be encoded or decoded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
     #[error("the value cannot be encoded")]
     Encode(#[source] bincode::error::EncodeError),
+    #[error("the value takes {0} bytes; at most {MAX_STORED} can be saved")]
+    TooLong(usize),
     #[error("the bytes cannot be decoded")]
-    Decode(#[source] bincode::error::DecodeError),
+    Decode(#[source] DecodeError),
+    #[error("{0} bytes are left over after the value")]
+    LeftOver(usize),
 }
 
 /// Items on their way between processes: numbers at full width, which is fast.
@@ -39,8 +45,151 @@ pub(crate) fn decode_wire<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecE
     decoded.map(|(value, _)| value).map_err(CodecError::Decode)
 }
 
+/// The number of the codec of [`encode_stored`], which is saved beside what it wrote. A codec that
+/// writes other bytes gets another number, and this one stays readable.
+pub(crate) const STORED: u8 = 1;
+
+/// The most bytes that one stored value may take: 256 MiB.
+pub(crate) const MAX_STORED: usize = 1 << 28;
+
+/// What a stored value may claim to hold when it is read, so that a length that was never written
+/// is an error, and not an allocation. A number of one byte claims up to sixteen.
+const MAX_CLAIM: usize = if usize::BITS > 32 {
+    MAX_STORED << 4
+} else {
+    usize::MAX >> 1
+};
+
+/// Values that are kept: numbers take as many bytes as they need.
+fn stored() -> impl config::Config {
+    config::standard()
+        .with_variable_int_encoding()
+        .with_limit::<MAX_CLAIM>()
+}
+
+/// Adds a value to bytes that are kept. On an error they are as they were.
+pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    let start = out.len();
+    let written = bincode::serde::encode_into_std_write(value, out, stored());
+    let result = match written {
+        Ok(len) if len > MAX_STORED => Err(CodecError::TooLong(len)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(CodecError::Encode(error)),
+    };
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Reads what [`encode_stored`] wrote.
+pub(crate) fn decode_stored<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode_seed(bytes, PhantomData)
+}
+
+/// Reads what [`encode_stored`] wrote of a struct that had only the first `fields` fields of today;
+/// the others must have defaults. Enums are read as they are.
+pub(crate) fn decode_stored_prefix<T: DeserializeOwned>(
+    bytes: &[u8],
+    fields: usize,
+) -> Result<T, CodecError> {
+    let prefix = Prefix {
+        of: PhantomData,
+        fields,
+    };
+    decode_seed(bytes, prefix)
+}
+
+fn decode_seed<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
+    bytes: &[u8],
+    seed: S,
+) -> Result<T, CodecError> {
+    let (value, read) = bincode::serde::seed_decode_from_slice(seed, bytes, stored())
+        .map_err(CodecError::Decode)?;
+    match bytes.len() - read {
+        0 => Ok(value),
+        left => Err(CodecError::LeftOver(left)),
+    }
+}
+
+/// Reads a `T` whose bytes hold its first fields only.
+struct Prefix<T> {
+    of: PhantomData<T>,
+    fields: usize,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Prefix<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
+        T::deserialize(PrefixDeserializer {
+            inner,
+            fields: self.fields,
+        })
+    }
+}
+
+/// Ends the outermost struct early, upon which serde fills in the defaults.
+struct PrefixDeserializer<D> {
+    inner: D,
+    fields: usize,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for PrefixDeserializer<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, D::Error> {
+        Err(Error::custom(
+            "only structs and enums can be read in an older version",
+        ))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_tuple(self.fields, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_tuple(self.fields, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_tuple(self.fields, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple map identifier ignored_any
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
     use super::*;
 
     #[test]
@@ -50,11 +199,11 @@ mod tests {
             (8, String::new(), None),
         ];
         let mut bytes = Vec::new();
-        let written = encode_wire(&value, &mut bytes).unwrap();
+        let written = encode_wire(&value, &mut bytes).expect("is fine");
         assert_eq!(written, bytes.len());
-        assert_eq!(wire_len(&value).unwrap(), bytes.len());
+        assert_eq!(wire_len(&value).expect("is fine"), bytes.len());
         assert_eq!(
-            decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).unwrap(),
+            decode_wire::<Vec<(u64, String, Option<f64>)>>(&bytes).expect("is fine"),
             value
         );
     }
@@ -62,8 +211,127 @@ mod tests {
     #[test]
     fn truncated_bytes_are_an_error() {
         let mut bytes = Vec::new();
-        encode_wire(&vec!["text".to_owned()], &mut bytes).unwrap();
+        encode_wire(&vec!["text".to_owned()], &mut bytes).expect("is fine");
         bytes.pop();
         assert!(decode_wire::<Vec<String>>(&bytes).is_err());
+    }
+
+    fn stored_bytes(value: &impl Serialize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_stored(value, &mut bytes).expect("is fine");
+        bytes
+    }
+
+    /// Codec 1. These bytes may never change: they are in people's stores.
+    #[test]
+    fn stored_bytes_never_change() {
+        assert_eq!(
+            stored_bytes(&(250_u64, 251_u64, -1_i32)),
+            [250, 251, 251, 0, 1]
+        );
+        assert_eq!(
+            stored_bytes(&("é", true, Some('a'))),
+            [2, 0xc3, 0xa9, 1, 1, b'a']
+        );
+        assert_eq!(stored_bytes(&1.5_f64), 1.5_f64.to_le_bytes());
+        assert_eq!(stored_bytes(&vec![Some(1_u8), None]), [2, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_failed_value_leaves_nothing_behind() {
+        struct Broken;
+        impl Serialize for Broken {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("broken"))
+            }
+        }
+        let mut bytes = vec![9];
+        assert!(encode_stored(&(1_u8, Broken), &mut bytes).is_err());
+        assert_eq!(bytes, [9]);
+    }
+
+    #[test]
+    fn bytes_left_over_are_an_error() {
+        let error = decode_stored::<u8>(&[1, 2]).expect_err("is refused");
+        assert_eq!(error.to_string(), "1 bytes are left over after the value");
+    }
+
+    #[test]
+    fn a_length_that_was_never_written_is_not_allocated() {
+        let huge = [0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(decode_stored::<String>(&huge).is_err());
+        assert!(decode_stored::<Vec<u64>>(&huge).is_err());
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Grown {
+        a: u8,
+        #[serde(default)]
+        b: String,
+        #[serde(default)]
+        c: Vec<(u8, u8)>,
+    }
+
+    #[test]
+    fn missing_fields_at_the_end_take_their_defaults() {
+        let grown = |b: &str| Grown {
+            a: 7,
+            b: b.to_owned(),
+            c: Vec::new(),
+        };
+        assert_eq!(
+            decode_stored_prefix::<Grown>(&[7], 1).expect("is fine"),
+            grown("")
+        );
+        assert_eq!(
+            decode_stored_prefix::<Grown>(&[7, 1, b'x'], 2).expect("is fine"),
+            grown("x")
+        );
+        assert!(
+            decode_stored_prefix::<Grown>(&[], 0).is_err(),
+            "`a` has no default"
+        );
+        assert!(
+            decode_stored_prefix::<Grown>(&[7, 1, b'x'], 1).is_err(),
+            "bytes are left over"
+        );
+        assert!(
+            decode_stored_prefix::<u8>(&[7], 1).is_err(),
+            "a number is no struct"
+        );
+    }
+
+    #[test]
+    fn tuple_structs_grow_too() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct One(#[serde(default)] u8);
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Two(u8, #[serde(default)] u8);
+        assert_eq!(
+            decode_stored_prefix::<One>(&[], 0).expect("is fine"),
+            One(0)
+        );
+        assert_eq!(
+            decode_stored_prefix::<One>(&[3], 1).expect("is fine"),
+            One(3)
+        );
+        assert_eq!(
+            decode_stored_prefix::<Two>(&[3], 1).expect("is fine"),
+            Two(3, 0)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_value_or_an_error(bytes: Vec<u8>, fields in 0_usize..4) {
+            let _ = decode_stored::<(String, Option<u64>, Vec<i32>, char)>(&bytes);
+            let _ = decode_stored_prefix::<Grown>(&bytes, fields);
+        }
+
+        #[test]
+        fn stored_values_come_back(value: (u64, i64, String, Option<Vec<u8>>, bool)) {
+            let bytes = stored_bytes(&value);
+            prop_assert_eq!(decode_stored::<(u64, i64, String, Option<Vec<u8>>, bool)>(&bytes).expect("is fine"), value);
+        }
     }
 }

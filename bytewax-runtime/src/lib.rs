@@ -35,4 +35,6 @@ pub mod __private {
     //! What the code written by macros needs beyond the public names.
 
     pub use crate::key::FieldsHash;
+    pub use crate::state::{ByName, OfState};
+    pub use serde;
 }

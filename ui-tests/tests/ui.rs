@@ -26,6 +26,16 @@ fn key_pass() {
 }
 
 #[test]
+fn stateful_fail() {
+    TestCases::new().compile_fail("tests/fail/stateful/*.rs");
+}
+
+#[test]
+fn stateful_pass() {
+    TestCases::new().pass("tests/pass/stateful/*.rs");
+}
+
+#[test]
 fn types_fail() {
     TestCases::new().compile_fail("tests/fail/types/*.rs");
 }

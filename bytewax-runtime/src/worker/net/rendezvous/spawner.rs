@@ -106,7 +106,11 @@ impl Program {
                     program: self.program.display().to_string(),
                     why: reason(&error),
                 })?;
-            spawner.children.push(Spawned { child, ended: None });
+            spawner.children.push(Spawned {
+                child,
+                ended: None,
+                killed: false,
+            });
         }
         spawner.watch(self.grace, stopping);
         Ok(spawner.outcome())
@@ -140,6 +144,8 @@ struct Spawned {
     child: Child,
     /// How it ended, once it has.
     ended: Option<ExitStatus>,
+    /// Whether this process killed it, because it did not end by itself.
+    killed: bool,
 }
 
 impl Spawner {
@@ -187,12 +193,8 @@ impl Spawner {
         if self.first.is_some() || self.stop.is_some() || failed.is_empty() {
             return;
         }
-        // Of those that ended together, one that was killed did not do so because of another.
-        let first = failed
-            .iter()
-            .find(|(_, status)| status.code().is_none())
-            .or(failed.first());
-        self.first = first.map(|&(index, status)| (index, status, started));
+        let (index, status) = failed[0];
+        self.first = Some((index, status, started));
         self.end_within(grace);
     }
 
@@ -213,6 +215,7 @@ impl Spawner {
             .iter_mut()
             .filter(|spawned| spawned.ended.is_none())
         {
+            spawned.killed = true;
             // It may have ended just now.
             let _ = spawned.child.kill();
         }
@@ -227,12 +230,20 @@ impl Spawner {
         if let (Some(reason), Some(130 | 143)) = (self.stop, first.1.code()) {
             return SpawnOutcome::Stopped(reason);
         }
-        // The one that failed may end after those that end because of it.
+        // The one that failed may be seen to end after those that end because of it. It is the one
+        // that left an error, or that something else than this process has killed.
         let error = self.reports.error();
-        if let Some((index, _)) = error
+        let by_signal = |spawned: &Spawned| {
+            let signal = spawned.ended.is_some_and(|status| status.code().is_none());
+            signal && !spawned.killed
+        };
+        let culprit = error
+            .map(|(index, _)| index)
+            .or_else(|| self.children.iter().position(by_signal));
+        if let Some(index) = culprit
             && let Some(status) = self.children[index].ended
         {
-            first = (index, status, true);
+            first = (index, status, first.2);
         }
         let (index, status, started) = first;
         let (how, code) = describe(status);

@@ -1,0 +1,97 @@
+//! Everything that is wrong with a `#[stateful]` and that the compiler would not say.
+
+use quote::ToTokens;
+use syn::Item;
+
+use super::model::{Model, Refused};
+use super::options::Options;
+use crate::errors::Errors;
+
+/// The error for an item that is neither a struct nor an enum.
+pub(super) fn wrong_item(item: &Item) -> syn::Error {
+    if let Item::Union(item) = item {
+        return syn::Error::new_spanned(
+            item.union_token,
+            "a union cannot be saved\n\
+             help: which of its fields is in use is unknown; use an enum",
+        );
+    }
+    let word = match item {
+        Item::Fn(item) => item.sig.fn_token.to_token_stream(),
+        Item::Impl(item) => item.impl_token.to_token_stream(),
+        Item::Mod(item) => item.mod_token.to_token_stream(),
+        Item::Trait(item) => item.trait_token.to_token_stream(),
+        Item::Type(item) => item.type_token.to_token_stream(),
+        other => other.to_token_stream(),
+    };
+    syn::Error::new_spanned(word, "`#[stateful]` goes on a struct or an enum")
+}
+
+/// Reports every fault.
+pub(super) fn all(options: &Options, model: &Model, errors: &mut Errors) {
+    for Refused { word, why, mend } in &model.refused {
+        let text = word.to_token_stream();
+        errors.fault(
+            word,
+            format!("`{text}` cannot be used in saved state, {why}"),
+            mend,
+        );
+    }
+    for lifetime in model.generics.lifetimes() {
+        errors.fault(
+            lifetime,
+            "saved state cannot borrow",
+            "own the data: `String` in place of `&str`, `Vec<T>` in place of `&[T]`",
+        );
+    }
+    versions(options, model, errors);
+}
+
+fn versions(options: &Options, model: &Model, errors: &mut Errors) {
+    let own = options.own_version();
+    if let Some((word, _)) = &options.from
+        && own == 1
+    {
+        errors.fault(
+            word,
+            "the first version has nothing before it",
+            "say which version this is: `version = 2`, with the type of version 1 in `from(..)`",
+        );
+    }
+    let Some((word, versions)) = &options.reads else {
+        return;
+    };
+    if own == 1 {
+        errors.fault(
+            word,
+            "the first version has nothing before it",
+            "say which version this is: `version = 2, reads(1)`",
+        );
+        return;
+    }
+    if versions.is_empty() {
+        errors.note(word, "`reads(..)` names older versions, such as `reads(1)`");
+    }
+    // From the own version downwards, without a gap.
+    let mut sorted: Vec<_> = versions.iter().collect();
+    sorted.sort_by_key(|version| std::cmp::Reverse(version.number));
+    for (version, expected) in sorted.iter().zip((1..own).rev()) {
+        if version.number != expected {
+            errors.fault(
+                &version.literal,
+                format!("`reads(..)` must name the versions just before {own}, without a gap"),
+                format!("the next one is {expected}; older ones go by `from(..)`"),
+            );
+            break;
+        }
+    }
+    if model.prefixes.len() < 2 && !versions.is_empty() {
+        errors.fault(
+            word,
+            "no field at the end has `#[serde(default)]`, so there is nothing that an older \
+             version may lack",
+            "put `#[serde(default)]` on the fields that were added, after all others, or keep the \
+             old type and use `from(..)`",
+        );
+    }
+}

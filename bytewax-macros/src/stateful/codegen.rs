@@ -1,0 +1,192 @@
+//! Prints the item with serde's derives, and the implementation of `State`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, Generics, Item, Path, Type};
+
+use super::model::{Entry, Model, derives, serde_words};
+use super::options::Options;
+
+/// The item and its implementation.
+///
+/// All names are whole paths: a name that was imported could be one that a field's type has.
+pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream {
+    let krate = options.krate();
+    add_serde(&mut model.item, &krate);
+    let name = model.ident.unraw().to_string();
+    let version = options.own_version();
+    let fields = model.entries.iter().map(|entry| field(entry, &krate));
+    let gap = gap(options, &name, &krate);
+    // A type with parameters is checked where it is used.
+    let (gap_inside, gap_beside) = match is_generic(&model.generics) {
+        true => (gap.map(|gap| quote!(const { #gap };)), None),
+        false => (None, gap.map(|gap| quote!(const _: () = #gap;))),
+    };
+    let load = load(options, &model.prefixes, &krate, gap_inside.as_ref());
+    let generics = bounded(&model.generics, &krate);
+    let (parameters, arguments, conditions) = generics.split_for_impl();
+    let Model { item, ident, .. } = &model;
+    quote! {
+        #item
+
+        const _: () = {
+            #[allow(unused_imports)]
+            use #krate::__private::ByName as _;
+
+            #[automatically_derived]
+            impl #parameters #krate::state::State for #ident #arguments #conditions {
+                const SCHEMA: #krate::state::Schema =
+                    #krate::state::Schema::new(#name, #version, &[#(#fields),*]);
+
+                #load
+            }
+
+            #gap_beside
+        };
+    }
+}
+
+/// The item without serde's derives and so without its attributes.
+pub(super) fn alone(mut model: Model) -> TokenStream {
+    struct WithoutSerde;
+    impl VisitMut for WithoutSerde {
+        fn visit_attributes_mut(&mut self, attributes: &mut Vec<Attribute>) {
+            attributes.retain(|attribute| !attribute.path().is_ident("serde"));
+        }
+    }
+    WithoutSerde.visit_item_mut(&mut model.item);
+    model.item.into_token_stream()
+}
+
+/// Derives those of serde's traits that the item does not derive itself.
+fn add_serde(item: &mut Item, krate: &Path) {
+    let attributes = match item {
+        Item::Struct(item) => &mut item.attrs,
+        Item::Enum(item) => &mut item.attrs,
+        _ => return,
+    };
+    let missing: Vec<_> = ["Serialize", "Deserialize"]
+        .into_iter()
+        .filter(|name| !derives(attributes, name))
+        .map(|name| syn::Ident::new(name, Span::call_site()))
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    let serde = quote!(#krate::__private::serde);
+    let mut added: Vec<Attribute> = vec![syn::parse_quote!(#[derive(#(#serde::#missing),*)])];
+    if !serde_words(attributes)
+        .iter()
+        .any(|word| word.is_ident("crate"))
+    {
+        let path = serde.to_string().replace(' ', "");
+        added.push(syn::parse_quote!(#[serde(crate = #path)]));
+    }
+    // In front, since serde's attributes may only come after it.
+    attributes.splice(0..0, added);
+}
+
+/// A field or variant in the schema.
+fn field(entry: &Entry, krate: &Path) -> TokenStream {
+    match entry {
+        Entry::Variant(name) => quote!(#krate::state::Field::variant(#name)),
+        Entry::Field {
+            name,
+            text,
+            known: None,
+        } => {
+            quote!(#krate::state::Field::opaque(#name, #text))
+        }
+        Entry::Field {
+            name,
+            text,
+            known: Some(ty),
+        } => {
+            let known = quote!(#krate::__private::OfState::<#ty>::SCHEMA);
+            quote!(#krate::state::Field::known_or_opaque(#name, #known, #text))
+        }
+    }
+}
+
+/// The method `load`, unless the trait's own does.
+fn load(
+    options: &Options,
+    prefixes: &[usize],
+    krate: &Path,
+    gap: Option<&TokenStream>,
+) -> Option<TokenStream> {
+    let own = options.own_version();
+    let lowest = options.lowest_version();
+    let from = options.from.as_ref().map(|(_, old)| {
+        let convert = convert(old, krate);
+        quote! {
+            if saved.version() < #lowest {
+                #convert
+            }
+        }
+    });
+    let older = (lowest < own).then(|| {
+        quote! {
+            if (#lowest..#own).contains(&saved.version()) {
+                return saved.decode_older(&[#(#prefixes),*]);
+            }
+        }
+    });
+    if from.is_none() && older.is_none() {
+        return None;
+    }
+    Some(quote! {
+        fn load(
+            saved: #krate::state::Saved<'_>,
+        ) -> ::core::result::Result<Self, #krate::state::StateError> {
+            #gap
+            #from
+            #older
+            saved.decode()
+        }
+    })
+}
+
+/// Loads the old type and converts it; faults in that are faults of the type in `from(..)`.
+fn convert(old: &Type, krate: &Path) -> TokenStream {
+    let span = old.span().resolved_at(Span::mixed_site());
+    let load = quote_spanned!(span=> <#old as #krate::state::State>::load);
+    let from = quote_spanned!(span=> <Self as ::core::convert::From<#old>>::from);
+    quote!(return #load(saved).map(#from);)
+}
+
+/// The check that the chain of versions has no gap.
+fn gap(options: &Options, name: &str, krate: &Path) -> Option<TokenStream> {
+    let (_, old) = options.from.as_ref()?;
+    let own = options.own_version();
+    let lowest = options.lowest_version();
+    let before = lowest - 1;
+    let reads = match lowest < own {
+        true => format!(" and reads {lowest} by itself"),
+        false => String::new(),
+    };
+    let message = format!(
+        "`{name}` is version {own}{reads}, so the type in `from(..)` must be version {before}"
+    );
+    let span = old.span().resolved_at(Span::mixed_site());
+    let version = quote!(<#old as #krate::state::State>::SCHEMA.version);
+    Some(quote_spanned!(span=> ::core::assert!(#version == #before, #message)))
+}
+
+fn is_generic(generics: &Generics) -> bool {
+    generics.type_params().next().is_some() || generics.const_params().next().is_some()
+}
+
+/// The generics with every type demanded to be state.
+fn bounded(generics: &Generics, krate: &Path) -> Generics {
+    let mut bounded = generics.clone();
+    for parameter in bounded.type_params_mut() {
+        parameter
+            .bounds
+            .push(syn::parse_quote!(#krate::state::State));
+    }
+    bounded
+}

@@ -1,0 +1,297 @@
+//! Whole expansions of `#[stateful]`, and what is reported.
+
+use proc_macro2::TokenStream;
+
+use super::expand;
+
+fn expanded(options: &str, item: &str) -> TokenStream {
+    let tokens = |text: &str| text.parse().expect("balanced tokens");
+    expand(tokens(options), &tokens(item))
+}
+
+#[track_caller]
+fn check(options: &str, item: &str, expect: &str) {
+    let file = syn::parse2(expanded(options, item)).expect("items");
+    let printed = prettyplease::unparse(&file);
+    assert_eq!(printed.trim(), expect.trim(), "{printed}");
+}
+
+/// The first line of each message, and whether the item and its implementation are there.
+#[track_caller]
+fn check_errors(options: &str, item: &str, expect: &[&str]) {
+    let file: syn::File = syn::parse2(expanded(options, item)).expect("items");
+    let mut messages = Vec::new();
+    let mut implemented = false;
+    for item in file.items {
+        match item {
+            syn::Item::Macro(item) => {
+                let text: syn::LitStr = item.mac.parse_body().expect("a message");
+                let text = text.value();
+                messages.push(text.lines().next().unwrap_or_default().to_owned());
+            }
+            syn::Item::Const(_) => implemented = true,
+            _ => {}
+        }
+    }
+    assert_eq!(messages, expect);
+    assert!(implemented, "errors do not keep the type from being state");
+}
+
+#[test]
+fn a_struct_with_history() {
+    check(
+        "version = 3, from(OldMean), reads(2)",
+        "#[derive(Default)] struct Mean { sum: f64, #[serde(default)] last: Option<Url> }",
+        r#"
+#[derive(
+    ::bytewax::__private::serde::Serialize,
+    ::bytewax::__private::serde::Deserialize
+)]
+#[serde(crate = "::bytewax::__private::serde")]
+#[derive(Default)]
+struct Mean {
+    sum: f64,
+    #[serde(default)]
+    last: Option<Url>,
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::bytewax::__private::ByName as _;
+    #[automatically_derived]
+    impl ::bytewax::state::State for Mean {
+        const SCHEMA: ::bytewax::state::Schema = ::bytewax::state::Schema::new(
+            "Mean",
+            3u32,
+            &[
+                ::bytewax::state::Field::known_or_opaque(
+                    "sum",
+                    ::bytewax::__private::OfState::<f64>::SCHEMA,
+                    "f64",
+                ),
+                ::bytewax::state::Field::known_or_opaque(
+                    "last",
+                    ::bytewax::__private::OfState::<Option<Url>>::SCHEMA,
+                    "Option<Url>",
+                ),
+            ],
+        );
+        fn load(
+            saved: ::bytewax::state::Saved<'_>,
+        ) -> ::core::result::Result<Self, ::bytewax::state::StateError> {
+            if saved.version() < 2u32 {
+                return <OldMean as ::bytewax::state::State>::load(saved)
+                    .map(<Self as ::core::convert::From<OldMean>>::from);
+            }
+            if (2u32..3u32).contains(&saved.version()) {
+                return saved.decode_older(&[1usize, 2usize]);
+            }
+            saved.decode()
+        }
+    }
+    const _: () = ::core::assert!(
+        < OldMean as ::bytewax::state::State > ::SCHEMA.version == 1u32,
+        "`Mean` is version 3 and reads 2 by itself, so the type in `from(..)` must be version 1"
+    );
+};
+"#,
+    );
+}
+
+#[test]
+fn a_generic_enum() {
+    check(
+        r#"crate = "crate""#,
+        "pub enum Place<T> { Nowhere, Room(u32, Vec<T>), r#In { city: Box<Place<T>> } }",
+        r#"
+#[derive(crate::__private::serde::Serialize, crate::__private::serde::Deserialize)]
+#[serde(crate = "crate::__private::serde")]
+pub enum Place<T> {
+    Nowhere,
+    Room(u32, Vec<T>),
+    r#In { city: Box<Place<T>> },
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use crate::__private::ByName as _;
+    #[automatically_derived]
+    impl<T: crate::state::State> crate::state::State for Place<T> {
+        const SCHEMA: crate::state::Schema = crate::state::Schema::new(
+            "Place",
+            1u32,
+            &[
+                crate::state::Field::variant("Nowhere"),
+                crate::state::Field::variant("Room"),
+                crate::state::Field::known_or_opaque(
+                    "Room.0",
+                    crate::__private::OfState::<u32>::SCHEMA,
+                    "u32",
+                ),
+                crate::state::Field::known_or_opaque(
+                    "Room.1",
+                    crate::__private::OfState::<Vec<T>>::SCHEMA,
+                    "Vec<T>",
+                ),
+                crate::state::Field::variant("In"),
+                crate::state::Field::opaque("In.city", "Box<Self<T>>"),
+            ],
+        );
+    }
+};
+"#,
+    );
+}
+
+#[test]
+fn what_serde_is_told_counts() {
+    check(
+        "",
+        r#"
+        #[derive(serde::Serialize, Deserialize)]
+        struct Cart {
+            #[serde(skip)]
+            cache: Cache,
+            #[serde(rename = "cents")]
+            total: u64,
+            #[serde(with = "seconds")]
+            age: Duration,
+        }
+        "#,
+        r#"
+#[derive(serde::Serialize, Deserialize)]
+struct Cart {
+    #[serde(skip)]
+    cache: Cache,
+    #[serde(rename = "cents")]
+    total: u64,
+    #[serde(with = "seconds")]
+    age: Duration,
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::bytewax::__private::ByName as _;
+    #[automatically_derived]
+    impl ::bytewax::state::State for Cart {
+        const SCHEMA: ::bytewax::state::Schema = ::bytewax::state::Schema::new(
+            "Cart",
+            1u32,
+            &[
+                ::bytewax::state::Field::known_or_opaque(
+                    "cents",
+                    ::bytewax::__private::OfState::<u64>::SCHEMA,
+                    "u64",
+                ),
+                ::bytewax::state::Field::opaque("age", "Duration by hand"),
+            ],
+        );
+    }
+};
+"#,
+    );
+}
+
+#[test]
+fn wrong_options() {
+    let item = "struct S { a: u8 }";
+    check_errors(
+        "verison = 2, form(Old)",
+        item,
+        &[
+            "unknown option `verison`; expected `version`, `from` or `reads`",
+            "unknown option `form`; expected `version`, `from` or `reads`",
+        ],
+    );
+    check_errors("version = 0", item, &["there is no version 0"]);
+    check_errors(
+        "version = 65536",
+        item,
+        &["versions are whole numbers from 1 to 65535"],
+    );
+    check_errors(
+        "version = 2, version = 3",
+        item,
+        &["`version` is set twice"],
+    );
+    check_errors(
+        "from(Old)",
+        item,
+        &["the first version has nothing before it"],
+    );
+    check_errors(
+        "version = 2, from(A, B)",
+        item,
+        &["`from(..)` takes one type"],
+    );
+}
+
+#[test]
+fn wrong_reads() {
+    let item = "struct S { a: u8, #[serde(default)] b: u8 }";
+    check_errors(
+        "reads(1)",
+        item,
+        &["the first version has nothing before it"],
+    );
+    let gap = "`reads(..)` must name the versions just before 4, without a gap";
+    check_errors("version = 4, reads(1, 3)", item, &[gap]);
+    check_errors("version = 4, reads(4)", item, &[gap]);
+    check_errors(
+        "version = 2, reads()",
+        item,
+        &["`reads(..)` names older versions, such as `reads(1)`"],
+    );
+    check_errors(
+        "version = 2, reads(1)",
+        "struct S { #[serde(default)] b: u8, a: u8 }",
+        &[
+            "no field at the end has `#[serde(default)]`, so there is nothing that an older version may lack",
+        ],
+    );
+}
+
+#[test]
+fn what_saved_state_cannot_have() {
+    let names = "cannot be used in saved state, which has no field names in it";
+    check_errors(
+        "",
+        r#"#[serde(untagged)] enum E { A(#[serde(skip_serializing_if = "x")] u8), #[serde(skip)] B }"#,
+        &[
+            &format!("`untagged` {names}"),
+            &format!("`skip_serializing_if` {names}"),
+            "`skip` cannot be used in saved state, where a variant is known by its place among all",
+        ],
+    );
+}
+
+#[test]
+fn what_borrows_is_left_alone() {
+    let text = expanded("", "struct S<'a> { #[serde(default)] a: &'a str }").to_string();
+    assert!(
+        text.starts_with("struct S < 'a > { a : & 'a str }"),
+        "{text}"
+    );
+    assert!(text.contains("saved state cannot borrow"), "{text}");
+}
+
+#[test]
+fn only_structs_and_enums() {
+    for item in [
+        "impl S { fn a() {} }",
+        "fn f() {}",
+        "trait T {}",
+        "mod m {}",
+    ] {
+        let text = expanded("", item).to_string();
+        assert!(
+            text.contains("`#[stateful]` goes on a struct or an enum"),
+            "{text}"
+        );
+    }
+    let text = expanded("", "union U { a: u8 }").to_string();
+    assert!(text.contains("a union cannot be saved"), "{text}");
+}
+
+#[test]
+fn half_written_items_stay() {
+    let text = expanded("", "struct S { a: u8, b }").to_string();
+    assert!(text.contains("struct S"), "{text}");
+}

@@ -1,0 +1,255 @@
+//! What a saved value looks like, as far as a program must know before it reads one.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::State;
+
+/// The version and shape of a type's saved values.
+///
+/// ```
+/// use bytewax_runtime::state::{Field, Schema};
+///
+/// const VISITS: Schema = Schema::new("Visits", 1, &[Field::of::<u64>("count")]);
+/// assert_eq!(VISITS.to_string(), "`Visits` version 1, fields `count`");
+///
+/// // The name is for messages: a renamed type is the same.
+/// const CLICKS: Schema = Schema::new("Clicks", 1, &[Field::of::<u64>("count")]);
+/// assert_eq!(CLICKS.fingerprint, VISITS.fingerprint);
+///
+/// // A field of another type makes another shape.
+/// const TOTALS: Schema = Schema::new("Visits", 1, &[Field::of::<f64>("count")]);
+/// assert_ne!(TOTALS.fingerprint, VISITS.fingerprint);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Schema {
+    /// The name of the type, for messages only.
+    pub name: &'static str,
+    /// The version, from 1.
+    pub version: u32,
+    /// A hash of the names and types of the fields.
+    pub fingerprint: u64,
+    /// The fields, in the order in which they are saved; of an enum, the variants with their fields.
+    pub fields: &'static [Field],
+}
+
+impl Schema {
+    /// The schema of a type with these fields.
+    ///
+    /// # Panics
+    ///
+    /// If the version is 0, or above 65535. In a `const` this is a compile error.
+    #[must_use]
+    pub const fn new(name: &'static str, version: u32, fields: &'static [Field]) -> Self {
+        assert!(version > 0, "versions of state start at 1");
+        assert!(version <= u16::MAX as u32, "versions of state end at 65535");
+        Self {
+            name,
+            version,
+            fingerprint: fingerprint(fields, fields.len()),
+            fields,
+        }
+    }
+
+    /// A type without fields, or whose only fields are of types given as parameters. Two types of
+    /// one `kind` have the same bytes.
+    pub(super) const fn built_in(
+        name: &'static str,
+        kind: &'static str,
+        parts: &'static [Schema],
+    ) -> Self {
+        let mut hash = Fnv::new().text(kind);
+        let mut i = 0;
+        while i < parts.len() {
+            hash = hash.number(parts[i].as_type());
+            i += 1;
+        }
+        Self {
+            name,
+            version: 1,
+            fingerprint: hash.0,
+            fields: &[],
+        }
+    }
+
+    /// The fingerprint that the type had when it had only the first fields.
+    pub(super) fn fingerprint_of_first(&self, fields: usize) -> u64 {
+        fingerprint(self.fields, fields)
+    }
+
+    /// What this type adds to the fingerprint of a type that has it as a field.
+    const fn as_type(&self) -> u64 {
+        Fnv::new()
+            .text("state")
+            .number(self.fingerprint)
+            .number(self.version as u64)
+            .0
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` version {}", self.name, self.version)?;
+        let kind = match self.fields.first() {
+            None => return Ok(()),
+            Some(first) if first.ty == Field::VARIANT => "variants",
+            Some(_) => "fields",
+        };
+        for (i, field) in self.fields.iter().enumerate() {
+            let before = if i == 0 { kind } else { "" };
+            let comma = if i == 0 { ", " } else { "," };
+            write!(f, "{comma}{before} `{}`", field.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// One field of a [`Schema`]: its name, and a hash of its type.
+///
+/// ```
+/// use bytewax_runtime::state::{Field, Schema};
+///
+/// /// What `#[stateful]` writes for `enum Place { Nowhere, Room(u32), Other(Url) }`.
+/// const PLACE: Schema = Schema::new(
+///     "Place",
+///     1,
+///     &[
+///         Field::variant("Nowhere"),
+///         Field::variant("Room"),
+///         Field::of::<u32>("Room.0"),
+///         Field::variant("Other"),
+///         Field::opaque("Other.0", "Url"),
+///     ],
+/// );
+/// assert_eq!(PLACE.fields.len(), 5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    name: &'static str,
+    ty: u64,
+}
+
+impl Field {
+    const VARIANT: u64 = Fnv::new().text("variant").0;
+
+    /// A field whose type is state itself: its version and fingerprint count, its name does not.
+    #[must_use]
+    pub const fn of<T: State>(name: &'static str) -> Self {
+        Self {
+            name,
+            ty: T::SCHEMA.as_type(),
+        }
+    }
+
+    /// A field of another type, which counts by this text only: what changes inside it goes
+    /// unnoticed until the bytes are read.
+    #[must_use]
+    pub const fn opaque(name: &'static str, ty: &'static str) -> Self {
+        Self {
+            name,
+            ty: Fnv::new().text("type").text(ty).0,
+        }
+    }
+
+    /// A variant of an enum; its fields follow, with names such as `Room.0` or `Room.number`.
+    #[must_use]
+    pub const fn variant(name: &'static str) -> Self {
+        Self {
+            name,
+            ty: Self::VARIANT,
+        }
+    }
+
+    /// [`of`](Self::of) if there is a schema, and [`opaque`](Self::opaque) if not.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn known_or_opaque(
+        name: &'static str,
+        known: Option<Schema>,
+        ty: &'static str,
+    ) -> Self {
+        match known {
+            Some(schema) => Self {
+                name,
+                ty: schema.as_type(),
+            },
+            None => Self::opaque(name, ty),
+        }
+    }
+
+    /// The name of the field.
+    ///
+    /// ```
+    /// use bytewax_runtime::state::Field;
+    ///
+    /// assert_eq!(Field::of::<u64>("count").name(), "count");
+    /// ```
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+/// Tells a type that is state from one that is not, without asking for it: `OfState::<T>::SCHEMA`
+/// is the schema of `T` by the inherent constant if it has one, and `None` by [`ByName`] if not.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct OfState<T: ?Sized>(PhantomData<T>);
+
+impl<T: State> OfState<T> {
+    /// The schema of `T`.
+    pub const SCHEMA: Option<Schema> = Some(T::SCHEMA);
+}
+
+/// What [`OfState`] falls back to.
+#[doc(hidden)]
+pub trait ByName {
+    /// No schema.
+    const SCHEMA: Option<Schema> = None;
+}
+
+impl<T: ?Sized> ByName for OfState<T> {}
+
+/// The fingerprint of the first `count` of these fields.
+const fn fingerprint(fields: &[Field], count: usize) -> u64 {
+    let mut hash = Fnv::new();
+    let mut i = 0;
+    while i < count && i < fields.len() {
+        hash = hash.text(fields[i].name).number(fields[i].ty);
+        i += 1;
+    }
+    hash.0
+}
+
+/// The hash FNV-1a of 64 bits, which can be computed in a `const`.
+#[derive(Clone, Copy)]
+struct Fnv(u64);
+
+impl Fnv {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    const fn byte(self, byte: u8) -> Self {
+        Self((self.0 ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+
+    /// Adds a text, and a byte that no text has.
+    const fn text(self, text: &str) -> Self {
+        self.bytes(text.as_bytes()).byte(0xff)
+    }
+
+    const fn number(self, number: u64) -> Self {
+        self.bytes(&number.to_le_bytes())
+    }
+
+    const fn bytes(mut self, bytes: &[u8]) -> Self {
+        let mut i = 0;
+        while i < bytes.len() {
+            self = self.byte(bytes[i]);
+            i += 1;
+        }
+        self
+    }
+}

@@ -1,0 +1,8 @@
+use bytewax::prelude::*;
+
+#[stateful]
+struct Visits<'a> {
+    last: &'a str,
+}
+
+fn main() {}

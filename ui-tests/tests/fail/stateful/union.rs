@@ -1,0 +1,9 @@
+use bytewax::prelude::*;
+
+#[stateful]
+union Bits {
+    int: u32,
+    float: f32,
+}
+
+fn main() {}
