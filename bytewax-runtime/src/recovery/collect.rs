@@ -43,6 +43,7 @@ mod tests {
 
     /// Rows of epochs from 1: bytes, keys with a state, removed keys.
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "a range reads best as it is")]
     fn check(rows: &[(u64, u32, u32)], oldest: u64, expected: Option<Range<usize>>) {
         let sizes = rows
             .iter()

@@ -77,8 +77,8 @@ pub(crate) enum Error {
         cause: Cause,
     },
     #[error(
-        "`{}`: the file, its directory or its disk is read-only while {doing}; make it writable \
-         for this user",
+        "`{}`: no access while {doing}; make the file, its directory and its disk writable for \
+         this user",
         file.display()
     )]
     ReadOnly {

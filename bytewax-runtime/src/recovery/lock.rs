@@ -1,7 +1,7 @@
 //! One cluster at a time writes a partition.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::Error;
 
@@ -17,24 +17,24 @@ pub(super) struct Lock {
 impl Lock {
     /// Locks a partition: the lock of `part-0.sqlite3` is on `part-0.lock`.
     pub(super) fn partition(partition: &Path) -> Result<Self, Error> {
-        Self::take(partition, partition.with_extension("lock"))
+        Self::take(partition, &partition.with_extension("lock"))
     }
 
     /// Locks a directory while partitions are made in it.
     pub(super) fn directory(dir: &Path) -> Result<Self, Error> {
-        Self::take(dir, dir.join("init.lock"))
+        Self::take(dir, &dir.join("init.lock"))
     }
 
-    fn take(subject: &Path, path: PathBuf) -> Result<Self, Error> {
+    fn take(subject: &Path, path: &Path) -> Result<Self, Error> {
         let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false).open(&path);
-        let file = opened.map_err(Error::io(&path, "opening its lock"))?;
+        let opened = options.write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(Error::io(path, "opening its lock"))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked {
                 file: subject.to_path_buf(),
             }),
-            Err(TryLockError::Error(cause)) => Err(Error::io(&path, "locking it")(cause)),
+            Err(TryLockError::Error(cause)) => Err(Error::io(path, "locking it")(cause)),
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! A store is a number of *partitions*, each an SQLite file, in one directory or several. The states
 //! of a key are in the partition of the key's slot. Within a partition, all changes of one step and
-//! one slot in one epoch are one row, a sorted [`Run`](run::Run); rows are kept by epoch until no
+//! one slot in one epoch are one row, a sorted [`Run`]; rows are kept by epoch until no
 //! resume can want them one by one and are then merged, like the runs of a log-structured store.
 //! The format is described in `docs/recovery-format.md` and in [`run`]; where an execution begins,
-//! in [`resume`].
+//! in the module `resume`.
 //!
 //! The life of a partition:
 //!

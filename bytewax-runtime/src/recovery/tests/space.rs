@@ -73,3 +73,33 @@ fn epochs_that_can_be_resumed_are_kept_apart() {
         assert_eq!(load(dir.path(), Epoch(epoch)), [(7, vec![epoch as u8 - 1])]);
     }
 }
+
+#[test]
+fn a_removal_outlives_merges_that_do_not_reach_the_base() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "orders").unwrap();
+    let (mut writers, _) = start(dir.path());
+    // Keys of one slot, with a base that small changes do not outweigh.
+    let keys = [0, 8, 16, 24, 32];
+    write(
+        &mut writers,
+        1,
+        &keys.map(|key| (key, Some([7; 1000].as_slice()))),
+    );
+    commit(&mut writers, 1);
+    write(&mut writers, 2, &[(8, None)]);
+    commit(&mut writers, 2);
+    for epoch in 3..40 {
+        write(&mut writers, epoch, &[(16, Some(&[epoch as u8]))]);
+        commit(&mut writers, epoch);
+        writers[0].collect(Epoch(epoch + 1)).unwrap();
+    }
+    let step = &show(&[dir.path()]).unwrap().steps[0];
+    assert!(step.rows > 1 && step.rows < 20, "{} rows", step.rows);
+    let loaded = load(dir.path(), Epoch(40));
+    assert_eq!(
+        loaded.iter().map(|(key, _)| *key).collect::<Vec<_>>(),
+        [0, 16, 24, 32]
+    );
+    assert_eq!(loaded[1].1, [39]);
+}

@@ -1,5 +1,9 @@
 //! The writer thread.
 
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use super::*;
@@ -90,4 +94,49 @@ fn an_error_is_reported_once_and_ends_the_queue() {
         matches!(events[..], [WriterEvent::Failed(Error::Misrouted)]),
         "{events:?}"
     );
+}
+
+/// Set in the process that is to be killed: the directory of its store.
+const VICTIM: &str = "BYTEWAX_TEST_VICTIM";
+
+/// Commits an epoch, writes more, and waits to be killed.
+fn be_killed(dir: &Path) {
+    let (mut writers, _) = start(dir);
+    write(&mut writers, 1, &[(7, Some(b"committed"))]);
+    commit(&mut writers, 1);
+    write(&mut writers, 2, &[(7, Some(b"lost"))]);
+    println!("\nready");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_what_it_committed_and_no_lock() {
+    if let Some(dir) = env::var_os(VICTIM) {
+        be_killed(&PathBuf::from(dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 2, "orders").unwrap();
+    let mut victim = Command::new(env::current_exe().unwrap())
+        .args([
+            "a_killed_process_leaves_what_it_committed_and_no_lock",
+            "--nocapture",
+        ])
+        .env(VICTIM, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(victim.stdout.take().unwrap());
+    assert!(output.lines().any(|line| line.unwrap() == "ready"));
+    let file = dir.path().canonicalize().unwrap().join("part-0.sqlite3");
+    assert!(matches!(
+        PartitionWriter::open(&file),
+        Err(Error::Locked { .. })
+    ));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let (_writers, resume) = start(dir.path());
+    assert_eq!(resume.epoch, Epoch(2));
+    assert_eq!(load(dir.path(), Epoch(2)), [(7, b"committed".to_vec())]);
 }
