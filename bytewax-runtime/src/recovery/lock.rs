@@ -2,8 +2,16 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::error::Error;
+
+/// How long a lock that is held is waited for. A process that was killed may still be on its way
+/// out when the program is started again, and a program that it was just starting shares its files
+/// for a moment.
+const WAIT: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(5);
 
 /// An exclusive lock of the operating system on a file beside the partition.
 ///
@@ -29,12 +37,20 @@ impl Lock {
         let mut options = OpenOptions::new();
         let opened = options.write(true).create(true).truncate(false).open(path);
         let file = opened.map_err(Error::io(path, "opening its lock"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked {
-                file: subject.to_path_buf(),
-            }),
-            Err(TryLockError::Error(cause)) => Err(Error::io(path, "locking it")(cause)),
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if start.elapsed() < WAIT => thread::sleep(TURN),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::Locked {
+                        file: subject.to_path_buf(),
+                    });
+                }
+                Err(TryLockError::Error(cause)) => {
+                    return Err(Error::io(path, "locking it")(cause));
+                }
+            }
         }
     }
 }
