@@ -127,3 +127,44 @@ impl<K, V: State> ItemLogic<K, V> for Collect<V> {
         Keep::Yes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logic(size: usize) -> Collect<u32> {
+        Collect {
+            size,
+            timeout: Some(TimeDelta::seconds(10)),
+            values: PhantomData,
+        }
+    }
+
+    fn append(size: usize, list: &mut List<u32>, value: u32, now: i64) -> Vec<((), Vec<u32>)> {
+        let mut out = Emit::new();
+        out.set_now(DateTime::UNIX_EPOCH + TimeDelta::seconds(now));
+        let keep = ItemLogic::<(), u32>::on_item(&logic(size), list, value, &mut out);
+        let mut items = Vec::new();
+        out.deliver((), &mut items);
+        assert_eq!(keep == Keep::No, !items.is_empty());
+        items
+    }
+
+    #[test]
+    fn d02_what_is_kept_is_the_values_and_the_end_of_the_timeout() {
+        let mut list = KeyLogic::<()>::new_state(&logic(3), &());
+        assert_eq!(append(3, &mut list, 1, 7), []);
+        assert_eq!(list.values, [1]);
+        let ends = DateTime::UNIX_EPOCH + TimeDelta::seconds(17);
+        assert_eq!(KeyLogic::<()>::notify_at(&logic(3), &list), Some(ends));
+    }
+
+    #[test]
+    fn d10_a_smaller_size_holds_from_the_next_value_on() {
+        let mut list = KeyLogic::<()>::new_state(&logic(10), &());
+        for value in 0..3 {
+            assert_eq!(append(10, &mut list, value, 0), []);
+        }
+        assert_eq!(append(2, &mut list, 3, 0), [((), vec![0, 1, 2, 3])]);
+    }
+}

@@ -601,8 +601,8 @@ fn a_time_that_comes_belongs_to_the_open_epoch() {
 
 #[test]
 fn many_times_come_all_though_their_edge_is_full() {
-    // Times come for all keys at once, and behind them is a slow reader on another worker.
-    let keys = 20_000_u64;
+    // Times come for all keys at once, which is more than an edge holds.
+    let keys = 60_000_u64;
     for workers in 1..=2 {
         let run = ByHand::start(workers, |s| {
             let told = s.stateful::<Told>().named("told").redistribute();

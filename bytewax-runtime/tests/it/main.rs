@@ -17,7 +17,7 @@
 //! | D26, D33 | closures give what their operators need |
 //! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
 //!
-//! These wait for operators and for saved state: B44–B48, C06, C08, C09, C28, C29, C31, D02, D08–D10,
+//! These wait for operators and for saved state: B44–B48, C06, C08, C09, C28, C29, C31, D08, D09,
 //! D15, D17, D28, and rows 37, 45, 49, 52, 73 and 74.
 //!
 //! These mean something else here:
