@@ -1,15 +1,17 @@
 //! The macro's table of operators against the operators that there are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytewax::flow::StepKind;
 use bytewax::prelude::*;
+use bytewax::state::State;
 use bytewax::testing::{TestingSink, TestingSource};
+use serde::{Deserialize, Serialize};
 
 /// Names that the table has before their operators exist, so that their steps will have names from
 /// the first day.
-const TO_COME: [&str; 17] = [
-    "collect",
+const TO_COME: [&str; 13] = [
     "collect_window",
     "count_window",
     "enrich_cached",
@@ -20,13 +22,35 @@ const TO_COME: [&str; 17] = [
     "max_window",
     "min_window",
     "reduce_window",
-    "stateful",
-    "stateful_batch",
-    "stateful_with",
     "try_filter_map",
     "try_flat_map",
     "window",
 ];
+
+#[derive(Default, Serialize, Deserialize)]
+struct Same;
+
+impl State for Same {}
+
+impl StatefulLogic for Same {
+    type In = u64;
+    type Out = u64;
+
+    fn on_item(&mut self, n: u64, out: &mut Emit<u64>) -> Keep {
+        out.emit(n);
+        Keep::No
+    }
+}
+
+impl StatefulBatchLogic for Same {
+    type In = u64;
+    type Out = u64;
+
+    fn on_batch(&mut self, items: Vec<u64>, out: &mut Emit<u64>) -> Keep {
+        out.extend(items);
+        Keep::No
+    }
+}
 
 /// A flow that uses every operator.
 fn everything() -> Dataflow {
@@ -61,6 +85,12 @@ fn everything() -> Dataflow {
             .flat_map_value(|n| [n])
             .stateful_map(|_: &mut u64, n| n)
             .stateful_flat_map(|_: &mut Option<u64>, n| [n])
+            .stateful::<Same>()
+            .stateful_with(|_| Same)
+            .stateful_batch::<Same>()
+            .stateful_batch_with(|_| Same)
+            .collect(1, Duration::ZERO)
+            .map_value(|list| list[0])
             .fold_final(|| 0_u64, |sum, n| *sum += n)
             .reduce_final(|a, _| a)
             .max_final(|n| *n)

@@ -49,6 +49,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "reduce_window",
             "stateful",
             "stateful_batch",
+            "stateful_batch_with",
             "stateful_flat_map",
             "stateful_map",
             "stateful_with",

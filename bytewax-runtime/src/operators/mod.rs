@@ -1,6 +1,7 @@
 //! The operators: methods of [`Stream`](crate::flow::Stream), one file each.
 
 mod branch;
+mod collect;
 mod combine;
 mod count_final;
 mod filter;
@@ -17,15 +18,21 @@ mod output;
 mod raises;
 mod redistribute;
 mod reduce_final;
+mod stateful;
+mod stateful_batch;
 mod stateful_flat_map;
 mod stateful_map;
 mod try_map;
 
 pub(crate) mod keyed;
+pub(crate) mod logic;
 pub(crate) mod stage;
 
 pub use branch::BranchOut;
 pub use input::{Dynamic, Partitioned, Source};
 pub use inspect::Inspected;
+pub use logic::{Emit, Keep};
 pub use output::Sink;
+pub use stateful::StatefulLogic;
+pub use stateful_batch::StatefulBatchLogic;
 pub use try_map::{Errored, TryOut};

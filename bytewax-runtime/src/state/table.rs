@@ -110,6 +110,46 @@ impl<K: Key, S> KeyTable<K, S> {
         }
     }
 
+    /// The state of a key that is there, without touching it.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut S> {
+        let slot = self.slot(hash, key)?;
+        Some(&mut slot.state)
+    }
+
+    /// The state of a key that is there, touched in this epoch.
+    #[inline]
+    pub(crate) fn touch_known(&mut self, hash: u64, key: &K, epoch: Epoch) -> Option<&mut S> {
+        let slot = self.slot(hash, key)?;
+        slot.touched = epoch;
+        Some(&mut slot.state)
+    }
+
+    #[inline]
+    fn slot(&mut self, hash: u64, key: &K) -> Option<&mut Slot<K, S>> {
+        self.slots.find_mut(table_hash(hash), |slot| {
+            slot.hash == hash && slot.key == *key
+        })
+    }
+
+    /// All keys, in ascending order, touched in this epoch.
+    pub(crate) fn touch_all_sorted(
+        &mut self,
+        epoch: Epoch,
+    ) -> impl Iterator<Item = (&K, &mut S)> + use<'_, K, S> {
+        let mut all: Vec<_> = self.slots.iter_mut().collect();
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        all.into_iter().map(move |slot| {
+            slot.touched = epoch;
+            (&slot.key, &mut slot.state)
+        })
+    }
+
+    /// Forgets all keys but those whose state passes.
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&S) -> bool) {
+        self.slots.retain(|slot| stays(&slot.state));
+    }
+
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
         let found = self.slots.find_entry(table_hash(hash), |slot| {

@@ -151,7 +151,7 @@ impl<'s> Builder<'s> {
             self.cx.shared.register_source(self.cx.index, wake);
         }
         let made = made.map_err(|error| site.fail(error)).ok();
-        start(operator, Rc::clone(&self.cx), edges, made);
+        start(operator, Rc::clone(&self.cx), alarm, edges, made);
     }
 
     fn site(&self, step: StepIndex) -> Site {
@@ -223,6 +223,7 @@ fn tree<'s>(
 fn start(
     builder: OperatorBuilder<'_, u64>,
     worker: Rc<WorkerCx>,
+    alarm: Alarm,
     edges: Vec<EdgeId>,
     operator: Option<Box<dyn Operator>>,
 ) {
@@ -232,6 +233,7 @@ fn start(
             worker,
             epoch: Epoch(0),
             capabilities,
+            alarm,
         };
         move |frontiers| {
             let Some(running) = operator.as_mut() else {

@@ -83,6 +83,8 @@ pub(crate) struct Cx {
     pub(crate) epoch: Epoch,
     /// The right to send items of this epoch, one for each output of the timely operator.
     pub(crate) capabilities: Vec<Capability<u64>>,
+    /// Wakes this timely operator.
+    pub(crate) alarm: Alarm,
 }
 
 impl Cx {
@@ -117,6 +119,8 @@ type Due = (DateTime<Utc>, usize);
 pub(crate) struct Timers {
     due: RefCell<BinaryHeap<Reverse<Due>>>,
     operators: RefCell<Vec<Activator>>,
+    /// The latest time up to which operators were woken.
+    fired: Cell<Option<DateTime<Utc>>>,
 }
 
 /// An operator's right to be woken.
@@ -140,12 +144,18 @@ impl Timers {
         self.due.borrow_mut().push(Reverse((due, alarm.0)));
     }
 
+    /// Whether a wake-up at `due` is over; until then, it is under way.
+    pub(crate) fn has_fired(&self, due: DateTime<Utc>) -> bool {
+        self.fired.get().is_some_and(|fired| due <= fired)
+    }
+
     /// Wakes every operator that is due, and gives the time of the next.
     pub(crate) fn fire(&self, clock: &Clock) -> Option<DateTime<Utc>> {
         let mut due = self.due.borrow_mut();
         let Reverse((first, _)) = due.peek()?;
         let mut next = *first;
         let now = clock.now();
+        self.fired.set(self.fired.get().max(Some(now)));
         while next <= now {
             if let Some(Reverse((_, operator))) = due.pop() {
                 self.operators.borrow()[operator].activate();

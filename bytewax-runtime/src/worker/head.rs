@@ -59,6 +59,14 @@ pub(crate) trait HeadLogic<I>: 'static {
     /// Takes items of the present epoch, leaving `items` empty.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
 
+    /// All items of the present epoch that have arrived are taken: does what is due by the clock.
+    ///
+    /// A logic that waits for a time sets its alarm (`Cx::alarm`) here. `Ok(false)` when it had to
+    /// stop because one of `edges` is full; it is called again when there is room.
+    fn settle(&mut self, _edges: &[EdgeId], _cx: &mut Cx) -> Result<bool, RunError> {
+        Ok(true)
+    }
+
     /// No more items of the present epoch will come: the place of snapshots.
     fn end_epoch(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
@@ -91,6 +99,15 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         }
     }
 
+    /// Lets the logic do what is due; before the first epoch nothing is.
+    fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        if cx.epoch < Epoch::FIRST {
+            return Ok(true);
+        }
+        cx.enter(self.step);
+        self.logic.settle(edges, cx)
+    }
+
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         // Before the first epoch there is nothing to end.
         if cx.epoch >= Epoch::FIRST {
@@ -116,6 +133,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 return Ok(false);
             }
             if epoch > cx.epoch {
+                self.settle(edges, cx)?;
                 self.end_epoch(cx)?;
                 cx.advance(epoch);
                 continue;
@@ -153,13 +171,15 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
             });
         }
         let all_taken = self.take_batches(frontier, edges, cx)?;
+        let settled = self.settle(edges, cx)?;
         cx.enter(self.step);
         match frontier {
             Some(frontier) if all_taken && frontier > cx.epoch => {
                 self.end_epoch(cx)?;
                 cx.advance(frontier);
+                self.settle(edges, cx)?;
             }
-            None if all_taken => {
+            None if all_taken && settled => {
                 self.logic.end_input(cx)?;
                 self.end_epoch(cx)?;
                 self.logic.flush(Flush::End, cx)?;

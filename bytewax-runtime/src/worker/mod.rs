@@ -24,5 +24,5 @@ pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_proces
 pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
 pub(crate) use run::{run_here, run_threads};
-pub(crate) use shared::{Settings, Shared};
+pub(crate) use shared::{EdgeId, Settings, Shared};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};

@@ -13,11 +13,12 @@
 //! | B16, B24 | `flat_map` and `flatten` take iterators only |
 //! | B25 | the elements of text or of a map are what its iterator gives |
 //! | B41, D13 | a key is of a type that implements `Key` |
+//! | C22–C25 | a logic emits by `Emit` and answers with `Keep`; its times are UTC, its maker gives a logic |
 //! | D26, D33 | closures give what their operators need |
 //! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
 //!
-//! These wait for operators and for saved state: B44–B48, C01–C06, C08–C29, C31, D01–D11, D15, D17,
-//! D28, and rows 37, 45, 49, 52, 73 and 74.
+//! These wait for operators and for saved state: B44–B48, C06, C08, C09, C28, C29, C31, D08, D09,
+//! D15, D17, D28, and rows 37, 45, 49, 52, 73 and 74.
 //!
 //! These mean something else here:
 //!
@@ -30,6 +31,12 @@
 //! | B12, D31 | the only thing that is dropped is `None` |
 //! | B30–B32 | only the order within each input is kept |
 //! | B36 | `inspect` sees the item alone; `inspect_debug_with` sees its step, epoch and worker too |
+//! | C11 | keys are called in the order in which they arrive |
+//! | C15 | a time that is taken back never comes |
+//! | C18 | keys are told in the order of their times |
+//! | C26 | an error of a logic is a panic, and its text names the step |
+//! | D04 | a size is no less than 0 |
+//! | D11 | a timeout that ends after all times never ends |
 //! | D20 | values are combined in order, by epochs and not by batches |
 //! | D21 | `None` is a value like others |
 //! | D24 | values that cannot be compared give way to others |
@@ -47,6 +54,7 @@ mod epochs;
 mod execution;
 mod failures;
 mod finals;
+mod logic;
 mod properties;
 mod sinks;
 mod sources;

@@ -1,0 +1,47 @@
+//! What `stateful`, `stateful_batch` and `collect` have in common: a state for each key, what is done
+//! with it when values come, when a time comes and at the end, and when that is.
+
+mod emit;
+mod keys;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+
+pub use emit::Emit;
+pub(crate) use keys::{ItemHead, Keys};
+
+/// Whether a key is kept after its logic was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Keep {
+    /// Its state stays.
+    Yes,
+    /// It is forgotten, with its state and the time it waits for. If another value of it comes, it
+    /// is a new key.
+    No,
+}
+
+/// What a step does with the state of a key. What all keys share is in `self`, and is not saved.
+pub(crate) trait KeyLogic<K>: 'static {
+    type State: 'static;
+    type Out: 'static;
+
+    /// The state of a new key.
+    fn new_state(&self, key: &K) -> Self::State;
+
+    /// The time that the key waited for has come.
+    fn on_notify(&self, state: &mut Self::State, out: &mut Emit<Self::Out>) -> Keep;
+
+    /// No more values will come in this run.
+    fn on_eof(&self, state: &mut Self::State, out: &mut Emit<Self::Out>) -> Keep;
+
+    /// The time that the key waits for now.
+    fn notify_at(&self, state: &Self::State) -> Option<DateTime<Utc>>;
+}
+
+/// A logic that takes values one by one.
+pub(crate) trait ItemLogic<K, V>: KeyLogic<K> {
+    fn on_item(&self, state: &mut Self::State, value: V, out: &mut Emit<Self::Out>) -> Keep;
+}

@@ -1,0 +1,267 @@
+//! `stateful` and `stateful_with`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::keyed::Route;
+use super::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::key::Key;
+use crate::state::State;
+use crate::worker::{AnyPush, Exchange};
+
+/// What is kept for a key, and what is done when a value comes, when a time comes, and at the end of
+/// input. See [`Stream::stateful`].
+///
+/// The logic *is* the state of its key: it is saved whole.
+///
+/// # When what is called
+///
+/// A worker takes what has arrived and calls, in this order:
+///
+/// 1. [`on_item`](Self::on_item) for each value, in order of arrival;
+/// 2. [`on_notify`](Self::on_notify) for each key whose time had come before these values, in order of
+///    times, and of keys where times are equal. It is called even if one of the values moved the
+///    time; not if one made the logic [`Keep::No`];
+/// 3. [`on_eof`](Self::on_eof) for each key, in order of keys, once all values have come. Times that
+///    have not come by then are not waited for.
+///
+/// [`notify_at`](Self::notify_at) is asked after each of the first two. Its answer takes the place of
+/// the one before, and `None` cancels it. A time in the past or the present is as good as one that
+/// comes at once: `on_notify` is called when the worker is next at this step. It is never called before
+/// the time, and once for each time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a logic for `stateful`",
+    label = "this type does not implement `StatefulLogic`",
+    note = "implement `State` and `StatefulLogic` for `{Self}`; the logic is what is kept for a key"
+)]
+pub trait StatefulLogic: State {
+    /// The values that come in.
+    type In: 'static;
+    /// The values that go out.
+    type Out: 'static;
+
+    /// A value of the key has come.
+    fn on_item(&mut self, item: Self::In, out: &mut Emit<Self::Out>) -> Keep;
+
+    /// The time of [`notify_at`](Self::notify_at) has come.
+    fn on_notify(&mut self, out: &mut Emit<Self::Out>) -> Keep {
+        let _ = out;
+        Keep::Yes
+    }
+
+    /// No more values will come in this run, of any key. What is kept is there again when the run is
+    /// resumed.
+    fn on_eof(&mut self, out: &mut Emit<Self::Out>) -> Keep {
+        let _ = out;
+        Keep::Yes
+    }
+
+    /// When [`on_notify`](Self::on_notify) is to be called, if no value changes that.
+    fn notify_at(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    /// Keeps a logic for each key, which turns the values of its key into any number of others, and
+    /// may also do so when a time comes and at the end of input.
+    ///
+    /// The logic of a new key is `L::default()`; [`stateful_with`](Stream::stateful_with) makes it from
+    /// the key. [`StatefulLogic`] tells when it is called.
+    ///
+    /// # Examples
+    ///
+    /// Adds up each cart until checkout, and reports those that were left alone for an hour:
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::state::State;
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// enum Event {
+    ///     Item(u64),
+    ///     Checkout,
+    /// }
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Cart {
+    ///     cents: u64,
+    ///     abandoned_at: Option<DateTime<Utc>>,
+    /// }
+    ///
+    /// impl State for Cart {}
+    ///
+    /// impl StatefulLogic for Cart {
+    ///     type In = Event;
+    ///     type Out = String;
+    ///
+    ///     fn on_item(&mut self, event: Event, out: &mut Emit<String>) -> Keep {
+    ///         match event {
+    ///             Event::Item(cents) => {
+    ///                 self.cents += cents;
+    ///                 self.abandoned_at = Some(out.now() + TimeDelta::hours(1));
+    ///                 Keep::Yes
+    ///             }
+    ///             Event::Checkout => {
+    ///                 out.emit(format!("checked out {} cents", self.cents));
+    ///                 Keep::No
+    ///             }
+    ///         }
+    ///     }
+    ///
+    ///     fn notify_at(&self) -> Option<DateTime<Utc>> {
+    ///         self.abandoned_at
+    ///     }
+    ///
+    ///     fn on_notify(&mut self, out: &mut Emit<String>) -> Keep {
+    ///         out.emit(format!("abandoned {} cents", self.cents));
+    ///         Keep::No
+    ///     }
+    /// }
+    ///
+    /// let events = [(1, Event::Item(150)), (2, Event::Item(900)), (1, Event::Checkout)];
+    /// let out = run_keyed(events, |events| events.stateful::<Cart>().named("carts"));
+    /// assert_eq!(out, [(1, "checked out 150 cents".to_owned())]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `L` for each key, and the time it waits for, until a call gives [`Keep::No`]. A logic that
+    /// never does so stays for ever: let a time forget keys that no longer come.
+    #[track_caller]
+    #[must_use]
+    pub fn stateful<L>(self) -> KeyedStream<KeyOf<Self>, L::Out>
+    where
+        Self: Keyed<Key: Key, Value: Exchange>,
+        L: StatefulLogic<In = ValueOf<Self>> + Default,
+    {
+        stateful_step(self.pairs(), "stateful", |_| L::default())
+    }
+
+    /// Keeps a logic for each key, made from the key. Otherwise it is
+    /// [`stateful`](Stream::stateful).
+    ///
+    /// When a run is resumed, a key that was saved has the logic that was saved, and `make` is not
+    /// called for it.
+    ///
+    /// # Examples
+    ///
+    /// A limit for each key:
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::state::State;
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Left(u32);
+    ///
+    /// impl State for Left {}
+    ///
+    /// impl StatefulLogic for Left {
+    ///     type In = u32;
+    ///     type Out = u32;
+    ///
+    ///     fn on_item(&mut self, n: u32, out: &mut Emit<u32>) -> Keep {
+    ///         if let Some(left) = self.0.checked_sub(n) {
+    ///             self.0 = left;
+    ///             out.emit(n);
+    ///         }
+    ///         Keep::Yes
+    ///     }
+    /// }
+    ///
+    /// let orders = [("free", 3), ("paid", 50), ("free", 8), ("free", 7)];
+    /// let out = run_keyed(orders.map(|(plan, n)| (plan.to_owned(), n)), |orders| {
+    ///     let limit = |plan: &String| Left(if plan == "free" { 10 } else { 1000 });
+    ///     orders.stateful_with(limit).named("limit")
+    /// });
+    /// let values: Vec<u32> = out.into_iter().map(|(_, n)| n).collect();
+    /// assert_eq!(values, [3, 50, 7]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// As [`stateful`](Stream::stateful).
+    #[track_caller]
+    #[must_use]
+    pub fn stateful_with<L, F>(self, make: F) -> KeyedStream<KeyOf<Self>, L::Out>
+    where
+        Self: Keyed<Key: Key, Value: Exchange>,
+        L: StatefulLogic<In = ValueOf<Self>>,
+        F: Fn(&KeyOf<Self>) -> L + Send + Sync + 'static,
+    {
+        stateful_step(self.pairs(), "stateful_with", make)
+    }
+}
+
+#[track_caller]
+fn stateful_step<K: Key, L: StatefulLogic<In: Exchange>>(
+    stream: KeyedStream<K, L::In>,
+    operator: &'static str,
+    make: impl Fn(&K) -> L + Send + Sync + 'static,
+) -> KeyedStream<K, L::Out> {
+    let make = Arc::new(make);
+    stream.keyed_step(
+        operator,
+        |step, out| AnyPush::new(Route::new(step, out)),
+        move |site, outs| {
+            let make = Arc::clone(&make);
+            let logic = Own {
+                make,
+                logic: PhantomData,
+            };
+            ItemHead::new(site, outs, logic)
+        },
+    )
+}
+
+/// The logic of a user, which is the state of its key.
+struct Own<L, F> {
+    make: Arc<F>,
+    logic: PhantomData<fn() -> L>,
+}
+
+impl<K, L, F> KeyLogic<K> for Own<L, F>
+where
+    L: StatefulLogic,
+    F: Fn(&K) -> L + 'static,
+{
+    type State = L;
+    type Out = L::Out;
+
+    fn new_state(&self, key: &K) -> L {
+        (self.make)(key)
+    }
+
+    fn on_notify(&self, state: &mut L, out: &mut Emit<L::Out>) -> Keep {
+        state.on_notify(out)
+    }
+
+    fn on_eof(&self, state: &mut L, out: &mut Emit<L::Out>) -> Keep {
+        state.on_eof(out)
+    }
+
+    #[inline]
+    fn notify_at(&self, state: &L) -> Option<DateTime<Utc>> {
+        state.notify_at()
+    }
+}
+
+impl<K, L, F> ItemLogic<K, L::In> for Own<L, F>
+where
+    L: StatefulLogic,
+    F: Fn(&K) -> L + 'static,
+{
+    #[inline]
+    fn on_item(&self, state: &mut L, value: L::In, out: &mut Emit<L::Out>) -> Keep {
+        state.on_item(value, out)
+    }
+}

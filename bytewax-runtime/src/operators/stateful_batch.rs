@@ -1,0 +1,294 @@
+//! `stateful_batch` and `stateful_batch_with`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::keyed::{Route, Routed};
+use super::logic::{Emit, Keep, KeyLogic, Keys};
+use crate::error::RunError;
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::key::{Key, table_hash};
+use crate::state::State;
+use crate::worker::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
+
+/// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at
+/// once. See [`Stream::stateful_batch`].
+///
+/// How many come together depends on the source, on other workers and on how busy this one is. Use it
+/// where a call for many values is cheaper than many calls; what comes out should not depend on it.
+///
+/// The other methods are those of [`StatefulLogic`](super::StatefulLogic), and the order of calls is
+/// the same: values first, a call for each key in the order in which their first values arrived. A key
+/// that gives [`Keep::No`] has seen the whole batch by then.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a logic for `stateful_batch`",
+    label = "this type does not implement `StatefulBatchLogic`",
+    note = "implement `State` and `StatefulBatchLogic` for `{Self}`; the logic is what is kept for a key"
+)]
+pub trait StatefulBatchLogic: State {
+    /// The values that come in.
+    type In: 'static;
+    /// The values that go out.
+    type Out: 'static;
+
+    /// Values of the key have come: at least one, in order of arrival, all of one epoch.
+    fn on_batch(&mut self, items: Vec<Self::In>, out: &mut Emit<Self::Out>) -> Keep;
+
+    /// The time of [`notify_at`](Self::notify_at) has come.
+    fn on_notify(&mut self, out: &mut Emit<Self::Out>) -> Keep {
+        let _ = out;
+        Keep::Yes
+    }
+
+    /// No more values will come in this run, of any key. What is kept is there again when the run is
+    /// resumed.
+    fn on_eof(&mut self, out: &mut Emit<Self::Out>) -> Keep {
+        let _ = out;
+        Keep::Yes
+    }
+
+    /// When [`on_notify`](Self::on_notify) is to be called, if no value changes that.
+    fn notify_at(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}
+
+impl<T: 'static> Stream<T> {
+    /// Keeps a logic for each key, which takes all values of its key that have arrived at once.
+    ///
+    /// The logic of a new key is `L::default()`; [`stateful_batch_with`](Stream::stateful_batch_with)
+    /// makes it from the key. [`stateful`](Stream::stateful) takes values one by one.
+    ///
+    /// # Examples
+    ///
+    /// Passes on the greatest value so far, once for as many as come together:
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::state::State;
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Record(u32);
+    ///
+    /// impl State for Record {}
+    ///
+    /// impl StatefulBatchLogic for Record {
+    ///     type In = u32;
+    ///     type Out = u32;
+    ///
+    ///     fn on_batch(&mut self, items: Vec<u32>, _: &mut Emit<u32>) -> Keep {
+    ///         self.0 = items.into_iter().fold(self.0, u32::max);
+    ///         Keep::Yes
+    ///     }
+    ///
+    ///     fn on_eof(&mut self, out: &mut Emit<u32>) -> Keep {
+    ///         out.emit(self.0);
+    ///         Keep::No
+    ///     }
+    /// }
+    ///
+    /// let out = run_keyed([('a', 2), ('b', 5), ('a', 7), ('a', 3)], |scores| {
+    ///     scores.stateful_batch::<Record>().named("record")
+    /// });
+    /// assert_eq!(out, [('a', 7), ('b', 5)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `L` for each key, and the time it waits for, until a call gives [`Keep::No`]. While a batch
+    /// is handled, its values too.
+    #[track_caller]
+    #[must_use]
+    pub fn stateful_batch<L>(self) -> KeyedStream<KeyOf<Self>, L::Out>
+    where
+        Self: Keyed<Key: Key, Value: Exchange>,
+        L: StatefulBatchLogic<In = ValueOf<Self>> + Default,
+    {
+        stateful_batch_step(self.pairs(), "stateful_batch", |_| L::default())
+    }
+
+    /// Keeps a logic for each key, made from the key. Otherwise it is
+    /// [`stateful_batch`](Stream::stateful_batch).
+    ///
+    /// # Examples
+    ///
+    /// The logic is made for the first value of a key, as by
+    /// [`stateful_with`](Stream::stateful_with):
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::state::State;
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Multiples(u32);
+    ///
+    /// impl State for Multiples {}
+    ///
+    /// impl StatefulBatchLogic for Multiples {
+    ///     type In = u32;
+    ///     type Out = u32;
+    ///
+    ///     fn on_batch(&mut self, items: Vec<u32>, out: &mut Emit<u32>) -> Keep {
+    ///         out.extend(items.into_iter().filter(|n| n % self.0 == 0));
+    ///         Keep::Yes
+    ///     }
+    /// }
+    ///
+    /// let out = run_keyed([(2, 4), (3, 4), (3, 9), (2, 9)], |numbers| {
+    ///     numbers.stateful_batch_with(|n| Multiples(*n)).named("multiples")
+    /// });
+    /// assert_eq!(out, [(2, 4), (3, 9)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// As [`stateful_batch`](Stream::stateful_batch).
+    #[track_caller]
+    #[must_use]
+    pub fn stateful_batch_with<L, F>(self, make: F) -> KeyedStream<KeyOf<Self>, L::Out>
+    where
+        Self: Keyed<Key: Key, Value: Exchange>,
+        L: StatefulBatchLogic<In = ValueOf<Self>>,
+        F: Fn(&KeyOf<Self>) -> L + Send + Sync + 'static,
+    {
+        stateful_batch_step(self.pairs(), "stateful_batch_with", make)
+    }
+}
+
+#[track_caller]
+fn stateful_batch_step<K: Key, L: StatefulBatchLogic<In: Exchange>>(
+    stream: KeyedStream<K, L::In>,
+    operator: &'static str,
+    make: impl Fn(&K) -> L + Send + Sync + 'static,
+) -> KeyedStream<K, L::Out> {
+    let make = Arc::new(make);
+    stream.keyed_step(
+        operator,
+        |step, out| AnyPush::new(Route::new(step, out)),
+        move |site, outs| {
+            let make = Arc::clone(&make);
+            let logic = Own {
+                make,
+                logic: PhantomData,
+            };
+            BatchHead {
+                keys: Keys::new(site, outs, logic),
+                groups: Groups::new(),
+            }
+        },
+    )
+}
+
+/// The logic of a user, which is the state of its key.
+struct Own<L, F> {
+    make: Arc<F>,
+    logic: PhantomData<fn() -> L>,
+}
+
+impl<K, L, F> KeyLogic<K> for Own<L, F>
+where
+    L: StatefulBatchLogic,
+    F: Fn(&K) -> L + 'static,
+{
+    type State = L;
+    type Out = L::Out;
+
+    fn new_state(&self, key: &K) -> L {
+        (self.make)(key)
+    }
+
+    fn on_notify(&self, state: &mut L, out: &mut Emit<L::Out>) -> Keep {
+        state.on_notify(out)
+    }
+
+    fn on_eof(&self, state: &mut L, out: &mut Emit<L::Out>) -> Keep {
+        state.on_eof(out)
+    }
+
+    fn notify_at(&self, state: &L) -> Option<DateTime<Utc>> {
+        state.notify_at()
+    }
+}
+
+/// The values of an epoch that have arrived and were not handled yet, by key.
+struct Groups<K, V> {
+    /// Where the group of a key is.
+    places: HashTable<usize>,
+    groups: Vec<(u64, K, Vec<V>)>,
+}
+
+impl<K: Key, V> Groups<K, V> {
+    fn new() -> Self {
+        Self {
+            places: HashTable::new(),
+            groups: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, hash: u64, key: K, value: V) {
+        let groups = &mut self.groups;
+        let entry = self.places.entry(
+            table_hash(hash),
+            |place| groups[*place].0 == hash && groups[*place].1 == key,
+            |place| table_hash(groups[*place].0),
+        );
+        match entry {
+            Entry::Occupied(entry) => groups[*entry.get()].2.push(value),
+            Entry::Vacant(entry) => {
+                entry.insert(groups.len());
+                groups.push((hash, key, vec![value]));
+            }
+        }
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = (u64, K, Vec<V>)> + '_ {
+        self.places.clear();
+        self.groups.drain(..)
+    }
+}
+
+struct BatchHead<K, L: StatefulBatchLogic, F: Fn(&K) -> L + 'static> {
+    keys: Keys<K, Own<L, F>>,
+    groups: Groups<K, L::In>,
+}
+
+impl<K, L, F> HeadLogic<Routed<K, L::In>> for BatchHead<K, L, F>
+where
+    K: Key,
+    L: StatefulBatchLogic,
+    F: Fn(&K) -> L + 'static,
+{
+    fn batch(&mut self, items: &mut Vec<Routed<K, L::In>>, cx: &mut Cx) -> Result<(), RunError> {
+        self.keys.begin(cx);
+        for (hash, key, value) in items.drain(..) {
+            self.groups.add(hash, key, value);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        for (hash, key, values) in self.groups.drain() {
+            self.keys.call(hash, key, cx.epoch, |_, logic, out| {
+                logic.on_batch(values, out)
+            });
+            self.keys.send_if_full(cx)?;
+        }
+        self.keys.settle(edges, cx)
+    }
+
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.keys.end_input(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.keys.flush(what, cx)
+    }
+}
