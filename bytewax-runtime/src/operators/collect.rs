@@ -10,7 +10,7 @@ use super::keyed::{KeyedOut, Route};
 use super::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
-use crate::state::State;
+use crate::state::{Field, Schema, State};
 use crate::worker::{AnyPush, Exchange};
 
 impl<T: 'static> Stream<T> {
@@ -80,7 +80,16 @@ struct List<V> {
     ends: Option<DateTime<Utc>>,
 }
 
-impl<V: State> State for List<V> {}
+impl<V: State> State for List<V> {
+    const SCHEMA: Schema = Schema::new(
+        "List",
+        1,
+        &[
+            Field::of::<Vec<V>>("values"),
+            Field::of::<Option<DateTime<Utc>>>("ends"),
+        ],
+    );
+}
 
 impl<V> List<V> {
     fn give(&mut self, out: &mut Emit<Vec<V>>) -> Keep {

@@ -77,8 +77,8 @@ impl<T: 'static> Stream<T> {
     /// Adds up each cart until checkout, and reports those that were left alone for an hour:
     ///
     /// ```
+    /// use bytewax_macros::stateful;
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::state::State;
     /// use bytewax_runtime::testing::run_keyed;
     /// use chrono::{DateTime, TimeDelta, Utc};
     /// use serde::{Deserialize, Serialize};
@@ -89,13 +89,12 @@ impl<T: 'static> Stream<T> {
     ///     Checkout,
     /// }
     ///
-    /// #[derive(Default, Serialize, Deserialize)]
+    /// #[stateful(crate = "bytewax_runtime")]
+    /// #[derive(Default)]
     /// struct Cart {
     ///     cents: u64,
     ///     abandoned_at: Option<DateTime<Utc>>,
     /// }
-    ///
-    /// impl State for Cart {}
     ///
     /// impl StatefulLogic for Cart {
     ///     type In = Event;
@@ -155,15 +154,13 @@ impl<T: 'static> Stream<T> {
     /// A limit for each key:
     ///
     /// ```
+    /// use bytewax_macros::stateful;
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::state::State;
     /// use bytewax_runtime::testing::run_keyed;
     /// use serde::{Deserialize, Serialize};
     ///
-    /// #[derive(Serialize, Deserialize)]
+    /// #[stateful(crate = "bytewax_runtime")]
     /// struct Left(u32);
-    ///
-    /// impl State for Left {}
     ///
     /// impl StatefulLogic for Left {
     ///     type In = u32;

@@ -68,15 +68,14 @@ impl<T: 'static> Stream<T> {
     /// Passes on the greatest value so far, once for as many as come together:
     ///
     /// ```
+    /// use bytewax_macros::stateful;
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::state::State;
     /// use bytewax_runtime::testing::run_keyed;
     /// use serde::{Deserialize, Serialize};
     ///
-    /// #[derive(Default, Serialize, Deserialize)]
+    /// #[stateful(crate = "bytewax_runtime")]
+    /// #[derive(Default)]
     /// struct Record(u32);
-    ///
-    /// impl State for Record {}
     ///
     /// impl StatefulBatchLogic for Record {
     ///     type In = u32;
@@ -122,15 +121,13 @@ impl<T: 'static> Stream<T> {
     /// [`stateful_with`](Stream::stateful_with):
     ///
     /// ```
+    /// use bytewax_macros::stateful;
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::state::State;
     /// use bytewax_runtime::testing::run_keyed;
     /// use serde::{Deserialize, Serialize};
     ///
-    /// #[derive(Serialize, Deserialize)]
+    /// #[stateful(crate = "bytewax_runtime")]
     /// struct Multiples(u32);
-    ///
-    /// impl State for Multiples {}
     ///
     /// impl StatefulBatchLogic for Multiples {
     ///     type In = u32;

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytewax_macros::stateful;
 use bytewax_runtime::RunError;
 use bytewax_runtime::clock::{Clock, ClockHand};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::state::State;
 use bytewax_runtime::testing::{
     ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main, run_keyed,
 };
@@ -50,7 +50,8 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 /// Emits what it is called for: `I` and the count of items, `N`, and `E`.
-#[derive(Default, Serialize, Deserialize)]
+#[stateful(crate = "bytewax_runtime")]
+#[derive(Default)]
 struct Told {
     items: u32,
     until: Option<DateTime<Utc>>,
@@ -60,8 +61,6 @@ struct Told {
     forget_at_end: bool,
     panic_at_end: bool,
 }
-
-impl State for Told {}
 
 impl StatefulLogic for Told {
     type In = Act;
@@ -112,10 +111,9 @@ impl StatefulLogic for Told {
 }
 
 /// Counts the items of each batch, and notes the batches.
-#[derive(Default, Serialize, Deserialize)]
+#[stateful(crate = "bytewax_runtime")]
+#[derive(Default)]
 struct Batches(u32);
-
-impl State for Batches {}
 
 impl StatefulBatchLogic for Batches {
     type In = char;
@@ -188,7 +186,7 @@ enum Last {
 }
 use Last::{ByEof, ByItem, ByNotify, New};
 
-#[derive(Serialize, Deserialize)]
+#[stateful(crate = "bytewax_runtime")]
 struct Steps {
     last: Last,
     due: Option<DateTime<Utc>>,
@@ -196,8 +194,6 @@ struct Steps {
     discards: Option<Last>,
     notified: bool,
 }
-
-impl State for Steps {}
 
 impl Steps {
     fn step(&mut self, next: Last, out: &mut Emit<(Last, Last)>) -> Keep {
@@ -711,13 +707,12 @@ mod checkout {
         Checkout,
     }
 
-    #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+    #[stateful(crate = "bytewax_runtime")]
+    #[derive(Clone, Debug, Default)]
     pub(super) struct Cart {
         cents: u64,
         abandoned_at: Option<DateTime<Utc>>,
     }
-
-    impl State for Cart {}
 
     impl StatefulLogic for Cart {
         type In = Event;
@@ -782,10 +777,9 @@ fn model(acts: &[Act]) -> Vec<String> {
 }
 
 /// Sums values; forgets its key at 0, and gives the sum at the end.
-#[derive(Default, Serialize, Deserialize)]
+#[stateful(crate = "bytewax_runtime")]
+#[derive(Default)]
 struct Sums(i64);
-
-impl State for Sums {}
 
 impl StatefulBatchLogic for Sums {
     type In = i64;
