@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use bytewax::StepError;
 use bytewax::flow::StepKind;
+use bytewax::operators::{CacheConfig, JoinInsert};
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSink, TestingSource};
 
 /// Names that the table has before their operators exist, so that their steps will have names from
 /// the first day.
-const TO_COME: [&str; 17] = [
+const TO_COME: [&str; 13] = [
     "collect",
     "collect_window",
     "count_window",
-    "enrich_cached",
     "fold_window",
-    "join",
     "join_window",
     "map_async",
     "max_window",
@@ -23,8 +23,6 @@ const TO_COME: [&str; 17] = [
     "stateful",
     "stateful_batch",
     "stateful_with",
-    "try_filter_map",
-    "try_flat_map",
     "window",
 ];
 
@@ -51,7 +49,15 @@ fn everything() -> Dataflow {
         let tried = split.oks.try_map(|n| Ok::<u64, String>(*n));
         tried.errs.clone().fail();
         tried.errs.skip_counted();
-        let sides = tried.oks.branch(|_| true);
+        let tried = tried.oks.try_flat_map(|n| Ok::<_, String>([*n]));
+        tried.errs.fail();
+        let tried = tried.oks.try_filter_map(|n| Ok::<_, String>(Some(*n)));
+        tried.errs.fail();
+        let getter = |n: &u64| Ok::<u64, StepError>(*n);
+        let enriched = tried
+            .oks
+            .enrich_cached(CacheConfig::new(), getter, |cache, n| Ok(*cache.get(&n)?));
+        let sides = enriched.branch(|_| true);
         let keyed = sides
             .trues
             .key_on(|n| *n)
@@ -65,7 +71,17 @@ fn everything() -> Dataflow {
             .reduce_final(|a, _| a)
             .max_final(|n| *n)
             .min_final(|n| *n);
-        keyed.count_final().key_rm().output(TestingSink::new());
+        let counts = keyed.count_final();
+        let other = || counts.clone();
+        let joined = other().join(other()).map_value(|(n, _)| n);
+        let joined = joined
+            .join_with(other(), JoinInsert::First)
+            .map_value(|(n, _)| n);
+        let joined = (joined, other())
+            .join_final(JoinInsert::Last)
+            .map_value(|_| 1_u64);
+        let joined = (joined, other()).join_running(JoinInsert::Product);
+        joined.key_rm().output(TestingSink::new());
     })
 }
 

@@ -2,3 +2,4 @@
 
 pub use crate::flow::{Dataflow, Flow, KeyedStream, Stream};
 pub use crate::key::Key;
+pub use crate::operators::JoinAll;

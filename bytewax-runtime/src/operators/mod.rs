@@ -3,12 +3,14 @@
 mod branch;
 mod combine;
 mod count_final;
+mod enrich_cached;
 mod filter;
 mod filter_map;
 mod flat_map;
 mod fold_final;
 mod input;
 mod inspect;
+mod join;
 mod keying;
 mod map;
 mod max_min_final;
@@ -19,13 +21,16 @@ mod redistribute;
 mod reduce_final;
 mod stateful_flat_map;
 mod stateful_map;
+mod try_flat_map;
 mod try_map;
 
 pub(crate) mod keyed;
 pub(crate) mod stage;
 
 pub use branch::BranchOut;
+pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, Partitioned, Source};
 pub use inspect::Inspected;
+pub use join::{JoinAll, JoinInsert};
 pub use output::Sink;
 pub use try_map::{Errored, TryOut};
