@@ -42,7 +42,7 @@ fn in_turn(workers: usize) -> ClusterConfig {
 /// The rows of one key, `-` for a side without a value; the same on one worker and on three.
 fn run(arrivals: &str, join: impl Fn(Sided) -> KeyedStream<char, String>) -> String {
     let outs = [1, 3].map(|workers| {
-        let out = run_in(&in_turn(workers), 1, items(arrivals), |s| join(s));
+        let out = run_in(&in_turn(workers), 1, items(arrivals), &join);
         let rows: Vec<_> = out.into_iter().map(|(_, row)| row).collect();
         rows.join(" ")
     });

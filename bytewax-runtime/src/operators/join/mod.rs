@@ -191,6 +191,7 @@ impl<T: 'static> Stream<T> {
     /// When the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_final<B>(
         self,
         other: KeyedStream<KeyOf<Self>, B>,
@@ -235,6 +236,7 @@ impl<T: 'static> Stream<T> {
     /// When the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_running<B>(
         self,
         other: KeyedStream<KeyOf<Self>, B>,
