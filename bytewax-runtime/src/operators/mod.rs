@@ -31,6 +31,6 @@ pub use branch::BranchOut;
 pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, Partitioned, Source};
 pub use inspect::Inspected;
-pub use join::{JoinAll, JoinInsert};
+pub use join::{JoinAll, JoinInsert, KeyedStreams};
 pub use output::Sink;
 pub use try_map::{Errored, TryOut};

@@ -46,12 +46,58 @@ pub enum JoinInsert {
 /// });
 /// assert_eq!(out, [("ada", "Some(36) Some(\"ADA\") None".to_owned())]);
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be joined",
-    label = "not a tuple of keyed streams with one type of key",
-    note = "a join takes up to eight streams of pairs; their keys have one type, and their values are `State` and `Clone`"
-)]
 pub trait JoinAll: Sized {
+    /// Gives a row as soon as each stream has a value for a key; see [`Stream::join`].
+    #[track_caller]
+    #[must_use]
+    fn join(self) -> KeyedStream<Self::Key, Self::Row>
+    where
+        Self: KeyedStreams,
+    {
+        self.complete("join", JoinInsert::Last)
+    }
+
+    /// Gives rows as soon as each stream has a value for a key; see [`Stream::join_with`].
+    #[track_caller]
+    #[must_use]
+    fn join_with(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::Row>
+    where
+        Self: KeyedStreams,
+    {
+        self.complete("join_with", insert)
+    }
+
+    /// Gives the rows of each key at the end of input; see [`Stream::join_final`].
+    #[track_caller]
+    #[must_use]
+    fn join_final(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
+    where
+        Self: KeyedStreams,
+    {
+        self.partial("join_final", insert, false)
+    }
+
+    /// Gives the rows of a key whenever a value comes; see [`Stream::join_running`].
+    #[track_caller]
+    #[must_use]
+    fn join_running(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
+    where
+        Self: KeyedStreams,
+    {
+        self.partial("join_running", insert, true)
+    }
+}
+
+/// Tuples of up to eight keyed streams that [`JoinAll`] can join: their keys have one type, and their
+/// values can be kept.
+#[diagnostic::on_unimplemented(
+    message = "these streams cannot be joined",
+    label = "not keyed streams with one type of key",
+    note = "a join takes streams of pairs; `.key_on(|item| ..)` makes one",
+    note = "the keys of all of them have the same type",
+    note = "the values of each of them implement `State` and `Clone`"
+)]
+pub trait KeyedStreams: Sized {
     /// The type of the keys.
     type Key;
     /// A value of each stream.
@@ -59,21 +105,20 @@ pub trait JoinAll: Sized {
     /// A value of each stream that has one for the key.
     type PartialRow;
 
-    /// Gives a row as soon as each stream has a value for a key; see [`Stream::join`].
-    #[must_use]
-    fn join(self) -> KeyedStream<Self::Key, Self::Row>;
+    #[doc(hidden)]
+    fn complete(
+        self,
+        operator: &'static str,
+        insert: JoinInsert,
+    ) -> KeyedStream<Self::Key, Self::Row>;
 
-    /// Gives rows as soon as each stream has a value for a key; see [`Stream::join_with`].
-    #[must_use]
-    fn join_with(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::Row>;
-
-    /// Gives the rows of each key at the end of input; see [`Stream::join_final`].
-    #[must_use]
-    fn join_final(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>;
-
-    /// Gives the rows of a key whenever a value comes; see [`Stream::join_running`].
-    #[must_use]
-    fn join_running(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>;
+    #[doc(hidden)]
+    fn partial(
+        self,
+        operator: &'static str,
+        insert: JoinInsert,
+        running: bool,
+    ) -> KeyedStream<Self::Key, Self::PartialRow>;
 }
 
 impl<T: 'static> Stream<T> {

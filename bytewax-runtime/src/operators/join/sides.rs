@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{JoinAll, JoinInsert, JoinSides, complete, partial};
+use super::{JoinAll, JoinInsert, JoinSides, KeyedStreams, complete, partial};
 use crate::flow::{Flow, KeyedStream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
@@ -154,31 +154,33 @@ macro_rules! joins {
             }
         }
 
-        impl<K: Key, $($V: State + Clone),+> JoinAll for ($(KeyedStream<K, $V>,)+) {
+        impl<K: Key, $($V: State + Clone),+> KeyedStreams for ($(KeyedStream<K, $V>,)+) {
             type Key = K;
             type Row = ($($V,)+);
             type PartialRow = ($(Option<$V>,)+);
 
             #[track_caller]
-            fn join(self) -> KeyedStream<K, Self::Row> {
-                complete(&self, "join", JoinInsert::Last)
+            fn complete(
+                self,
+                operator: &'static str,
+                insert: JoinInsert,
+            ) -> KeyedStream<K, Self::Row> {
+                complete(&self, operator, insert)
             }
 
             #[track_caller]
-            fn join_with(self, insert: JoinInsert) -> KeyedStream<K, Self::Row> {
-                complete(&self, "join_with", insert)
-            }
-
-            #[track_caller]
-            fn join_final(self, insert: JoinInsert) -> KeyedStream<K, Self::PartialRow> {
-                partial(&self, "join_final", insert, false)
-            }
-
-            #[track_caller]
-            fn join_running(self, insert: JoinInsert) -> KeyedStream<K, Self::PartialRow> {
-                partial(&self, "join_running", insert, true)
+            fn partial(
+                self,
+                operator: &'static str,
+                insert: JoinInsert,
+                running: bool,
+            ) -> KeyedStream<K, Self::PartialRow> {
+                partial(&self, operator, insert, running)
             }
         }
+
+        // Not for streams alone: rustc then tells what is wrong with other tuples.
+        impl<$($V),+> JoinAll for ($($V,)+) {}
     )+ };
 }
 
