@@ -110,6 +110,48 @@ impl<K: Key, S> KeyTable<K, S> {
         }
     }
 
+    /// Changes the state of a key, made when it is new. When `change` gives `true`, the key is
+    /// forgotten, and is given with its state.
+    #[inline]
+    pub(crate) fn take_when(
+        &mut self,
+        hash: u64,
+        key: K,
+        epoch: Epoch,
+        make: impl FnOnce() -> S,
+        change: impl FnOnce(&mut S) -> bool,
+    ) -> Option<(K, S)> {
+        let entry = self.slots.entry(
+            table_hash(hash),
+            |slot| slot.hash == hash && slot.key == key,
+            |slot| table_hash(slot.hash),
+        );
+        match entry {
+            Entry::Occupied(mut entry) => {
+                let slot = entry.get_mut();
+                slot.touched = epoch;
+                if !change(&mut slot.state) {
+                    return None;
+                }
+                let (slot, _) = entry.remove();
+                Some((slot.key, slot.state))
+            }
+            Entry::Vacant(entry) => {
+                let mut state = make();
+                if change(&mut state) {
+                    return Some((key, state));
+                }
+                entry.insert(Slot {
+                    hash,
+                    touched: epoch,
+                    key,
+                    state,
+                });
+                None
+            }
+        }
+    }
+
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
         let found = self.slots.find_entry(table_hash(hash), |slot| {

@@ -359,13 +359,15 @@ struct Complete<K, S: Sides> {
 impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Complete<K, S> {
     fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
         for (hash, key, item) in items.drain(..) {
-            let (sides, _) = self.table.touch(hash, &key, cx.epoch, S::default);
-            sides.insert(item, self.insert);
-            if !sides.is_complete() {
+            let completed = self
+                .table
+                .take_when(hash, key, cx.epoch, S::default, |sides| {
+                    sides.insert(item, self.insert);
+                    sides.is_complete()
+                });
+            let Some((key, sides)) = completed else {
                 continue;
-            }
-            let sides = std::mem::take(sides);
-            self.table.remove(hash, &key);
+            };
             match sides.into_row() {
                 Ok(row) => self.next.buffer.push((key, row)),
                 Err(several) => several.rows(|row| {

@@ -10,13 +10,15 @@ use crate::operators::keyed::{KeyedOut, RouteSide};
 use crate::state::State;
 use crate::worker::{AnyPush, Exchange};
 
-/// The values of one side. One value, the usual case, needs no allocation.
+/// The values of one side. One value, the usual case, needs no allocation, and little more room than
+/// the value itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) enum Values<T> {
     #[default]
     None,
     One(T),
-    Many(Vec<T>),
+    #[expect(clippy::box_collection, reason = "a list would double the room of all")]
+    Many(Box<Vec<T>>),
 }
 
 impl<T: State> State for Values<T> {}
@@ -30,7 +32,7 @@ impl<T> Values<T> {
             (JoinInsert::Product, Values::Many(values)) => values.push(value),
             (JoinInsert::Product, Values::One(_)) => {
                 if let Values::One(first) = std::mem::take(self) {
-                    *self = Values::Many(vec![first, value]);
+                    *self = Values::Many(Box::new(vec![first, value]));
                 }
             }
         }
@@ -202,9 +204,9 @@ mod tests {
     #[test]
     fn j01_rows_are_the_product_and_a_missing_side_is_none() {
         let sides: (Values<i32>, Values<i32>, Values<i32>) = (
-            Values::Many(vec![1, 2]),
+            Values::Many(Box::new(vec![1, 2])),
             Values::None,
-            Values::Many(vec![3, 4]),
+            Values::Many(Box::new(vec![3, 4])),
         );
         let mut rows = Vec::new();
         let emit = |row| -> Result<(), ()> {
