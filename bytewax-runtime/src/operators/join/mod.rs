@@ -38,13 +38,13 @@ pub enum JoinInsert {
 /// use bytewax_runtime::prelude::*;
 /// use bytewax_runtime::testing::run_keyed;
 ///
-/// let out = run_keyed([("ada", 36)], |ages| {
-///     let names = ages.clone().map(|(key, _)| (key, key.to_uppercase()));
-///     let cities = ages.clone().map(|(key, _)| (key, 'L')).filter(|_| false);
-///     let rows = (ages, names, cities).join_final(JoinInsert::Last).named("rows");
-///     rows.map_value(|(age, name, city)| format!("{age:?} {name:?} {city:?}"))
+/// let out = run_keyed([('a', 36)], |ages| {
+///     let names = ages.clone().map(|(user, _)| (user, "ada".to_owned()));
+///     let cities = ages.clone().filter(|_| false);
+///     let rows = (ages, names, cities).join_final(JoinInsert::Last);
+///     rows.named("rows")
 /// });
-/// assert_eq!(out, [("ada", "Some(36) Some(\"ADA\") None".to_owned())]);
+/// assert_eq!(out, [('a', (Some(36), Some("ada".to_owned()), None))]);
 /// ```
 pub trait JoinAll: Sized {
     /// Gives a row as soon as each stream has a value for a key; see [`Stream::join`].
@@ -358,6 +358,8 @@ struct Complete<K, S: Sides> {
 
 impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Complete<K, S> {
     fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
+        self.table
+            .warm(items.iter().map(|(hash, key, _)| (*hash, key)));
         for (hash, key, item) in items.drain(..) {
             let completed = self
                 .table
