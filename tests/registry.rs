@@ -3,34 +3,29 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytewax::StepError;
 use bytewax::flow::StepKind;
+use bytewax::operators::{CacheConfig, JoinInsert};
 use bytewax::prelude::*;
-use bytewax::state::State;
 use bytewax::testing::{TestingSink, TestingSource};
-use serde::{Deserialize, Serialize};
 
 /// Names that the table has before their operators exist, so that their steps will have names from
 /// the first day.
-const TO_COME: [&str; 13] = [
+const TO_COME: [&str; 9] = [
     "collect_window",
     "count_window",
-    "enrich_cached",
     "fold_window",
-    "join",
     "join_window",
     "map_async",
     "max_window",
     "min_window",
     "reduce_window",
-    "try_filter_map",
-    "try_flat_map",
     "window",
 ];
 
-#[derive(Default, Serialize, Deserialize)]
+#[stateful]
+#[derive(Default)]
 struct Same;
-
-impl State for Same {}
 
 impl StatefulLogic for Same {
     type In = u64;
@@ -75,7 +70,15 @@ fn everything() -> Dataflow {
         let tried = split.oks.try_map(|n| Ok::<u64, String>(*n));
         tried.errs.clone().fail();
         tried.errs.skip_counted();
-        let sides = tried.oks.branch(|_| true);
+        let tried = tried.oks.try_flat_map(|n| Ok::<_, String>([*n]));
+        tried.errs.fail();
+        let tried = tried.oks.try_filter_map(|n| Ok::<_, String>(Some(*n)));
+        tried.errs.fail();
+        let getter = |n: &u64| Ok::<u64, StepError>(*n);
+        let enriched = tried
+            .oks
+            .enrich_cached(CacheConfig::new(), getter, |cache, n| Ok(*cache.get(&n)?));
+        let sides = enriched.branch(|_| true);
         let keyed = sides
             .trues
             .key_on(|n| *n)
@@ -95,7 +98,17 @@ fn everything() -> Dataflow {
             .reduce_final(|a, _| a)
             .max_final(|n| *n)
             .min_final(|n| *n);
-        keyed.count_final().key_rm().output(TestingSink::new());
+        let counts = keyed.count_final();
+        let other = || counts.clone();
+        let joined = other().join(other()).map_value(|(n, _)| n);
+        let joined = joined
+            .join_with(other(), JoinInsert::First)
+            .map_value(|(n, _)| n);
+        let joined = (joined, other())
+            .join_final(JoinInsert::Last)
+            .map_value(|_| 1_u64);
+        let joined = (joined, other()).join_running(JoinInsert::Product);
+        joined.key_rm().output(TestingSink::new());
     })
 }
 

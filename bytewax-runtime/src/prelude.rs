@@ -2,4 +2,4 @@
 
 pub use crate::flow::{Dataflow, Flow, KeyedStream, Stream};
 pub use crate::key::Key;
-pub use crate::operators::{Emit, Keep, StatefulBatchLogic, StatefulLogic};
+pub use crate::operators::{Emit, JoinAll, Keep, StatefulBatchLogic, StatefulLogic};

@@ -117,7 +117,7 @@ impl<T: 'static> Stream<T> {
 /// Hands on what comes of one item, a batch at a time, so that an item of which much comes does not
 /// fill the memory.
 #[inline]
-fn send_all<U: 'static>(
+pub(super) fn send_all<U: 'static>(
     results: impl IntoIterator<Item = U>,
     next: &mut Next<U>,
     cx: &mut Cx,

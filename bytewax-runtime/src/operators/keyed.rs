@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::flow::{OutputSpec, StepKind, Stream};
-use crate::ids::{StepIndex, WorkerIndex};
+use crate::flow::{Flow, StepKind, Stream};
+use crate::ids::{Port, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::worker::{
     AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
@@ -40,6 +40,14 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         }
     }
 
+    /// Sends a batch of a keyed stream, each value as `wrap` makes it.
+    #[inline]
+    fn send_all<T>(&mut self, batch: &mut Vec<(K, T)>, wrap: impl Fn(T) -> V, cx: &Cx) {
+        for (key, value) in batch.drain(..) {
+            self.send(key.stable_hash(), key, wrap(value), cx);
+        }
+    }
+
     pub(crate) fn flush(&mut self, cx: &Cx) {
         for (target, buffer) in self.buffers.iter_mut().enumerate() {
             self.edge.give(WorkerIndex(target), buffer, cx);
@@ -63,9 +71,7 @@ impl<K, V> Route<K, V> {
 impl<K: Key, V: Exchange> Push<(K, V)> for Route<K, V> {
     fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for (key, value) in batch.drain(..) {
-            self.out.send(key.stable_hash(), key, value, cx);
-        }
+        self.out.send_all(batch, |value| value, cx);
         Ok(())
     }
 
@@ -76,7 +82,34 @@ impl<K: Key, V: Exchange> Push<(K, V)> for Route<K, V> {
     }
 }
 
-/// A keyed step: what stands before its exchange, and the logic behind it.
+/// Sends the items of one of several keyed streams, each wrapped so that it tells which one.
+pub(crate) struct RouteSide<K, V, W> {
+    step: StepIndex,
+    out: KeyedOut<K, V>,
+    wrap: W,
+}
+
+impl<K, V, W> RouteSide<K, V, W> {
+    pub(crate) fn new(step: StepIndex, out: KeyedOut<K, V>, wrap: W) -> Self {
+        Self { step, out, wrap }
+    }
+}
+
+impl<K: Key, V: Exchange, T: 'static, W: Fn(T) -> V + 'static> Push<(K, T)> for RouteSide<K, V, W> {
+    fn push(&mut self, batch: &mut Vec<(K, T)>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.send_all(batch, &self.wrap, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.flush(cx);
+        Ok(())
+    }
+}
+
+/// A keyed step: what stands before the exchange of each input, and the logic behind them.
 struct KeyedPlan<K, V, E, M> {
     enter: E,
     make: M,
@@ -87,19 +120,20 @@ impl<K, V, E, M, L> HeadPlan for KeyedPlan<K, V, E, M>
 where
     K: Key,
     V: Exchange,
-    E: Fn(StepIndex, KeyedOut<K, V>) -> AnyPush + Send + Sync,
+    E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync,
     M: Fn(&Site, &mut Outs) -> L + Send + Sync,
     L: HeadLogic<Routed<K, V>>,
 {
     fn connect<'s>(
         &self,
         step: StepIndex,
-        _: usize,
+        input: usize,
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>) {
         let (edge, inlet) = outlet.exchange::<Routed<K, V>>();
         let buffers = (0..outlet.worker.count).map(|_| Vec::new()).collect();
-        ((self.enter)(step, KeyedOut { edge, buffers }), inlet)
+        let out = KeyedOut { edge, buffers };
+        ((self.enter)(step, input, out), inlet)
     }
 
     fn operator(
@@ -127,14 +161,33 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
         U: 'static,
         L: HeadLogic<Routed<K, V>>,
     {
-        let plan = Plan::Head(Arc::new(KeyedPlan {
-            enter,
-            make,
-            items: PhantomData,
-        }));
-        let (flow, step) = self.then(operator, StepKind::Stateful, vec![OutputSpec::DOWN], plan);
-        Stream::from_port(&flow, step, 0)
+        let enter = move |step, _, out| enter(step, out);
+        keyed_step_of(&self.flow(), operator, vec![self.port()], enter, make)
     }
+}
+
+/// Adds a step that keeps state per key and reads several keyed streams, whose items become items
+/// of one type. `enter` makes what stands before the exchange of an input.
+#[track_caller]
+pub(crate) fn keyed_step_of<K, V, U, L>(
+    flow: &Flow,
+    operator: &'static str,
+    inputs: Vec<Port>,
+    enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+) -> Stream<U>
+where
+    K: Key,
+    V: Exchange,
+    U: 'static,
+    L: HeadLogic<Routed<K, V>>,
+{
+    let plan = Plan::Head(Arc::new(KeyedPlan {
+        enter,
+        make,
+        items: PhantomData,
+    }));
+    Stream::join_step(flow, operator, StepKind::Stateful, inputs, plan)
 }
 
 /// Sends whole batches on, each to the worker that `target` names.

@@ -47,6 +47,23 @@ pub struct Errored<T> {
     pub epoch: Epoch,
 }
 
+impl<T> Errored<T> {
+    /// An error of the step that is running.
+    pub(super) fn new(item: T, error: &impl Display, cx: &Cx) -> Self {
+        Self {
+            item,
+            error: error.to_string(),
+            step: cx.running().to_string(),
+            worker: cx.worker.index,
+            epoch: cx.epoch,
+        }
+    }
+}
+
+/// What to do about errors that nobody reads.
+pub(super) const ERRS_HELP: &str = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or \
+                                    send them to a sink with `.errs.output(sink)`";
+
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item, or into an error that goes to a stream of its own.
     ///
@@ -74,26 +91,26 @@ impl<T: 'static> Stream<T> {
         E: Display,
         F: Fn(&T) -> Result<U, E> + Send + Sync + 'static,
     {
-        let help = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
-                    sink with `.errs.output(sink)`";
-        self.split("try_map", help, move |item, cx, step| match f(&item) {
-            Ok(value) => Ok(value),
-            Err(error) => Err(Errored {
-                item,
-                error: error.to_string(),
-                step: cx.step_id(step).to_string(),
-                worker: cx.worker.index,
-                epoch: cx.epoch,
-            }),
+        self.split("try_map", ERRS_HELP, move |item, oks, errs, cx| {
+            match f(&item) {
+                Ok(value) => oks.buffer.push(value),
+                Err(error) => errs.push(Errored::new(item, &error, cx)),
+            }
+            Ok(())
         })
     }
 
+    /// Adds a step that sends some items to one stream and some to another. `f` takes each item, and
+    /// adds to the first stream or to the list of errors.
     #[track_caller]
-    fn split<U: 'static, E: 'static>(
+    pub(super) fn split<U: 'static, E: 'static>(
         self,
         operator: &'static str,
         errs_help: &'static str,
-        f: impl Fn(T, &Cx, StepIndex) -> Result<U, E> + Send + Sync + 'static,
+        f: impl Fn(T, &mut Next<U>, &mut Vec<E>, &mut Cx) -> Result<(), RunError>
+        + Send
+        + Sync
+        + 'static,
     ) -> TryOut<U, E> {
         let f = Arc::new(f);
         let plan = StagePlan::new::<T, _>(move |site, outs| {
@@ -139,7 +156,13 @@ impl<T: 'static, E: 'static> Stream<Result<T, E>> {
     pub fn split_result(self) -> TryOut<T, E> {
         let help = "say what is meant: `.errs.raises()` to fail on the first, or send them to a sink \
                     with `.errs.output(sink)`";
-        self.split("split_result", help, |item, _, _| item)
+        self.split("split_result", help, |item, oks, errs, _| {
+            match item {
+                Ok(value) => oks.buffer.push(value),
+                Err(error) => errs.push(error),
+            }
+            Ok(())
+        })
     }
 }
 
@@ -231,15 +254,12 @@ where
     T: 'static,
     U: 'static,
     E: 'static,
-    F: Fn(T, &Cx, StepIndex) -> Result<U, E> + 'static,
+    F: Fn(T, &mut Next<U>, &mut Vec<E>, &mut Cx) -> Result<(), RunError> + 'static,
 {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         for item in batch.drain(..) {
-            match (self.f)(item, cx, self.step) {
-                Ok(value) => self.oks.buffer.push(value),
-                Err(error) => self.errs.buffer.push(error),
-            }
+            (self.f)(item, &mut self.oks, &mut self.errs.buffer, cx)?;
         }
         self.oks.send(cx)?;
         self.errs.send(cx)

@@ -150,6 +150,62 @@ impl<K: Key, S> KeyTable<K, S> {
         self.slots.retain(|slot| stays(&slot.state));
     }
 
+    /// Brings the states of keys into the caches. These reads do not wait for each other, as changes
+    /// that depend on states do; it pays for large tables of which little is asked for each key.
+    #[inline]
+    pub(crate) fn warm<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>)
+    where
+        K: 'a,
+    {
+        let found = keys.filter(|(hash, key)| {
+            let same = |slot: &Slot<K, S>| slot.hash == *hash && slot.key == **key;
+            self.slots.find(table_hash(*hash), same).is_some()
+        });
+        std::hint::black_box(found.count());
+    }
+
+    /// Changes the state of a key, made when it is new. When `change` gives `true`, the key is
+    /// forgotten, and is given with its state.
+    #[inline]
+    pub(crate) fn take_when(
+        &mut self,
+        hash: u64,
+        key: K,
+        epoch: Epoch,
+        make: impl FnOnce() -> S,
+        change: impl FnOnce(&mut S) -> bool,
+    ) -> Option<(K, S)> {
+        let entry = self.slots.entry(
+            table_hash(hash),
+            |slot| slot.hash == hash && slot.key == key,
+            |slot| table_hash(slot.hash),
+        );
+        match entry {
+            Entry::Occupied(mut entry) => {
+                let slot = entry.get_mut();
+                slot.touched = epoch;
+                if !change(&mut slot.state) {
+                    return None;
+                }
+                let (slot, _) = entry.remove();
+                Some((slot.key, slot.state))
+            }
+            Entry::Vacant(entry) => {
+                let mut state = make();
+                if change(&mut state) {
+                    return Some((key, state));
+                }
+                entry.insert(Slot {
+                    hash,
+                    touched: epoch,
+                    key,
+                    state,
+                });
+                None
+            }
+        }
+    }
+
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
         let found = self.slots.find_entry(table_hash(hash), |slot| {

@@ -12,13 +12,14 @@
 //! | B09, B28 | predicates give `bool` |
 //! | B16, B24 | `flat_map` and `flatten` take iterators only |
 //! | B25 | the elements of text or of a map are what its iterator gives |
+//! | J30 | how values are kept is an enum |
 //! | B41, D13 | a key is of a type that implements `Key` |
 //! | C22–C25 | a logic emits by `Emit` and answers with `Keep`; its times are UTC, its maker gives a logic |
 //! | D26, D33 | closures give what their operators need |
 //! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
 //!
-//! These wait for operators and for saved state: B44–B48, C06, C08, C09, C28, C29, C31, D08, D09,
-//! D15, D17, D28, and rows 37, 45, 49, 52, 73 and 74.
+//! These wait for operators and for saved state: J27, C06, C08, C09, C28, C29, C31, D08, D09, D15,
+//! D17, D28, and rows 37, 45, 49, 52, 73 and 74.
 //!
 //! These mean something else here:
 //!
@@ -48,12 +49,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caches;
 mod cluster;
 mod construction;
 mod epochs;
 mod execution;
 mod failures;
 mod finals;
+mod joins;
 mod logic;
 mod properties;
 mod sinks;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::ClusterConfig;
 use proptest::prelude::*;
@@ -150,5 +151,96 @@ proptest! {
             sides.trues.redistribute().merge(sides.falses).merge(copy)
         });
         prop_assert_eq!(sorted(out), sorted(items));
+    }
+}
+
+type Sided = Vec<(u8, (bool, i64))>;
+type Row = (Option<i64>, Option<i64>);
+type Rows = Vec<Row>;
+
+fn sided(most: usize) -> impl Strategy<Value = Sided> {
+    prop::collection::vec((0..6_u8, (any::<bool>(), -100..100_i64)), 0..most)
+}
+
+fn inserts() -> impl Strategy<Value = JoinInsert> {
+    prop_oneof![
+        Just(JoinInsert::First),
+        Just(JoinInsert::Last),
+        Just(JoinInsert::Product)
+    ]
+}
+
+/// What a join of the items of one key gives: when complete, at each item, and at the end.
+fn joined(items: &[(bool, i64)], insert: JoinInsert) -> [Rows; 3] {
+    fn rows(sides: &[Vec<i64>; 2]) -> Rows {
+        let slots = |side: &Vec<i64>| match &side[..] {
+            [] => vec![None],
+            values => values.iter().copied().map(Some).collect(),
+        };
+        let pairs = |left| slots(&sides[1]).into_iter().map(move |right| (left, right));
+        slots(&sides[0]).into_iter().flat_map(pairs).collect()
+    }
+    fn add(side: &mut Vec<i64>, value: i64, insert: JoinInsert) {
+        match insert {
+            JoinInsert::First if !side.is_empty() => {}
+            JoinInsert::Last => *side = vec![value],
+            _ => side.push(value),
+        }
+    }
+    let (mut all, mut waiting) = <([Vec<i64>; 2], [Vec<i64>; 2])>::default();
+    let (mut complete, mut running) = (vec![], vec![]);
+    for (right, value) in items {
+        add(&mut all[usize::from(*right)], *value, insert);
+        add(&mut waiting[usize::from(*right)], *value, insert);
+        running.extend(rows(&all));
+        if waiting.iter().all(|side| !side.is_empty()) {
+            complete.extend(rows(&std::mem::take(&mut waiting)));
+        }
+    }
+    [complete, running, rows(&all)]
+}
+
+/// The same for each key.
+fn joined_by_key(items: &Sided, insert: JoinInsert, which: usize) -> Vec<(u8, Row)> {
+    let mut keys: BTreeMap<u8, Vec<(bool, i64)>> = BTreeMap::new();
+    for (key, item) in items {
+        keys.entry(*key).or_default().push(*item);
+    }
+    let rows = |(key, items): (_, Vec<_>)| (key, joined(&items, insert)[which].clone());
+    flat(keys.into_iter().map(rows).collect())
+}
+
+fn sides(stream: Stream<(u8, (bool, i64))>) -> [KeyedStream<u8, i64>; 2] {
+    let sides = stream.branch(|(_, (right, _))| *right);
+    [sides.falses, sides.trues].map(|side| side.map_value(|(_, value)| value))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// One item an epoch, so that the order across sides is that of the source.
+    #[test]
+    fn joins_of_items_in_turn_are_a_fold_of_each_key(items in sided(60), insert in inserts(), workers in 1..5_usize) {
+        let config = workers_of(workers).epoch_interval(Duration::ZERO);
+        let complete = run_in(&config, 1, items.clone(), |s| {
+            let [left, right] = sides(s);
+            let rows = left.join_with(right, insert).named("j");
+            rows.map_value(|(left, right)| (Some(left), Some(right)))
+        });
+        prop_assert_eq!(by_key(complete), joined_by_key(&items, insert, 0));
+        let running = run_in(&config, 1, items.clone(), |s| {
+            let [left, right] = sides(s);
+            left.join_running(right, insert).named("j")
+        });
+        prop_assert_eq!(by_key(running), joined_by_key(&items, insert, 1));
+    }
+
+    #[test]
+    fn a_join_at_the_end_does_not_depend_on_the_order_across_sides(items in sided(200), insert in inserts(), (config, batch) in settings()) {
+        let out = run_in(&config, batch, items.clone(), |s| {
+            let [left, right] = sides(s);
+            left.join_final(right, insert).named("j")
+        });
+        prop_assert_eq!(by_key(out), joined_by_key(&items, insert, 2));
     }
 }

@@ -26,6 +26,14 @@ fn words(text: &'static str) -> std::str::SplitWhitespace<'static> {
     text.split_whitespace()
 }
 
+fn up_to(n: &i32) -> Result<std::ops::Range<i32>, &'static str> {
+    if *n < 0 { Err("below zero") } else { Ok(0..*n) }
+}
+
+fn unless_zero(n: &i32) -> Result<Option<i32>, &'static str> {
+    up_to(n).map(|range| range.last().map(|_| *n))
+}
+
 rows! {
     b01_map: run_items([0, 1, 2], |s| s.map(|n| n + 1)) => [1, 2, 3];
     b02_map_on_two_workers: sorted(run_on(2, 1, [0, 1, 2], |s| s.map(|n| n + 1))) => [1, 2, 3];
@@ -59,6 +67,11 @@ rows! {
     map_with_makes_one_resource: run_items([1, 2, 3], |s| s.map_with(|| 0, |calls, n| { *calls += 1; (*calls, n) })) => [(1, 1), (2, 2), (3, 3)];
     split_result_oks: run_items([Ok(1), Err('e'), Ok(2)], |s| { let split = s.split_result(); split.errs.inspect(drop_it); split.oks }) => [1, 2];
     split_result_errs: run_items([Ok(1), Err('e'), Ok(2)], |s| s.split_result().errs) => ['e'];
+    try_flat_map_oks: run_items([2, -1, 0, 1], |s| { let tried = s.try_flat_map(up_to); tried.errs.skip_counted(); tried.oks }) => [0, 1, 0];
+    try_flat_map_tells_the_place: run_items([1, 99_999, -1], |s| s.try_flat_map(up_to).named("t").errs.map(|e| (e.item, e.error, e.step))) => [(-1, "below zero".to_owned(), "example.t".to_owned())];
+    try_flat_map_of_more_than_a_batch: run_items([99_999], |s| { let tried = s.try_flat_map(up_to); tried.errs.skip_counted(); tried.oks }).len() => 99_999;
+    try_filter_map_oks: run_items([2, -1, 0], |s| { let tried = s.try_filter_map(unless_zero); tried.errs.skip_counted(); tried.oks }) => [2];
+    try_filter_map_tells_the_place: run_items([2, -1, 0], |s| s.try_filter_map(unless_zero).named("t").errs.map(|e| (e.item, e.error, e.step))) => [(-1, "below zero".to_owned(), "example.t".to_owned())];
     try_map_tells_the_place: run_items(["1", "x"], |s| s.try_map(|t| t.parse::<i32>()).named("p").errs.map(|e| (e.item, e.step, e.worker.0, e.epoch.0))) => [("x", "example.p".to_owned(), 0, 1)];
 }
 

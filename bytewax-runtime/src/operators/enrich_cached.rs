@@ -1,0 +1,381 @@
+//! `enrich_cached`.
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error;
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::error::{RunError, StepError};
+use crate::flow::{OutputSpec, StepKind, Stream};
+use crate::ids::StepIndex;
+use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+
+/// How long and how much a [`Cache`] keeps: unless set, all of it until the end of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct CacheConfig {
+    ttl: Option<TimeDelta>,
+    max_items: Option<usize>,
+}
+
+impl CacheConfig {
+    /// A cache that keeps all values until the end of the run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A value that is older than this is got again.
+    pub fn ttl(mut self, ttl: TimeDelta) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// At most this many values are kept, and at least one. The value that was got longest ago makes
+    /// room for a new one.
+    pub fn max_items(mut self, max_items: usize) -> Self {
+        self.max_items = Some(max_items.max(1));
+        self
+    }
+}
+
+type Getter<K, V> = dyn Fn(&K) -> Result<V, StepError> + Send + Sync;
+
+/// The cache that [`Stream::enrich_cached`] hands to its function.
+pub struct Cache<K, V> {
+    config: CacheConfig,
+    getter: Arc<Getter<K, V>>,
+    now: DateTime<Utc>,
+    held: HashMap<K, Held<V>>,
+    /// The keys of values in the order in which these were got. A key whose number is not that of its
+    /// value has been removed, or got again.
+    order: VecDeque<(u64, K)>,
+    number: u64,
+}
+
+struct Held<V> {
+    value: V,
+    at: DateTime<Utc>,
+    number: u64,
+}
+
+impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
+    fn new(config: CacheConfig, getter: Arc<Getter<K, V>>, now: DateTime<Utc>) -> Self {
+        Self {
+            config,
+            getter,
+            now,
+            held: HashMap::new(),
+            order: VecDeque::new(),
+            number: 0,
+        }
+    }
+
+    /// The value of a key: the one that is kept, or a new one if there is none or it is too old.
+    ///
+    /// # Errors
+    ///
+    /// The error of the getter, with the key. Nothing is kept then, and the next call tries again.
+    pub fn get(&mut self, key: &K) -> Result<&V, StepError> {
+        let is_fresh = |held: &Held<V>| !is_older(self.config.ttl, held.at, self.now);
+        if !self.held.get(key).is_some_and(is_fresh) {
+            self.held.remove(key);
+            let value = (self.getter)(key).map_err(|cause| LookupError {
+                key: format!("{key:?}"),
+                cause,
+            })?;
+            self.make_room();
+            self.number += 1;
+            if self.config != CacheConfig::new() {
+                self.order.push_back((self.number, key.clone()));
+            }
+            let held = Held {
+                value,
+                at: self.now,
+                number: self.number,
+            };
+            self.held.insert(key.clone(), held);
+        }
+        Ok(&self.held[key].value)
+    }
+
+    /// Forgets the value of a key, and gives it if there was one.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.held.remove(key).map(|held| held.value)
+    }
+
+    /// Drops what is too old, and the oldest while there is no room for one more.
+    fn make_room(&mut self) {
+        let most = self.config.max_items.unwrap_or(usize::MAX);
+        while let Some((number, key)) = self.order.front() {
+            if let Some(held) = self.held.get(key)
+                && held.number == *number
+            {
+                if !is_older(self.config.ttl, held.at, self.now) && self.held.len() < most {
+                    break;
+                }
+                self.held.remove(key);
+            }
+            self.order.pop_front();
+        }
+        // Only values that are got again and again, behind one that is not, leave so many.
+        if self.order.len() > 2 * self.held.len() + 64 {
+            let held = &self.held;
+            self.order
+                .retain(|(number, key)| held.get(key).is_some_and(|held| held.number == *number));
+        }
+    }
+}
+
+fn is_older(ttl: Option<TimeDelta>, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    ttl.is_some_and(|ttl| now - at > ttl)
+}
+
+impl<K, V> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("config", &self.config)
+            .field("items", &self.held.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct LookupError {
+    key: String,
+    cause: StepError,
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no value could be got for the key `{}`: {}",
+            self.key, self.cause
+        )
+    }
+}
+
+impl Error for LookupError {}
+
+impl<T: 'static> Stream<T> {
+    /// Turns each item into one other item, with values that are looked up elsewhere and kept for a
+    /// while.
+    ///
+    /// `getter` looks up the value of a key; [`Cache::get`] calls it only when no value is kept or the
+    /// one that is kept is older than [`CacheConfig::ttl`], by the worker's clock, which is read once a
+    /// batch. The worker waits for it meanwhile. Each worker has a cache of its own, which is empty when
+    /// a run begins; nothing of it is saved. Items keep their order.
+    ///
+    /// A cache without a limit grows with the number of keys. With a `ttl`, values that are too old are
+    /// dropped when others are got; with [`CacheConfig::max_items`], those that were got longest ago,
+    /// which would become too old first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::StepError;
+    /// use bytewax_runtime::operators::CacheConfig;
+    /// use bytewax_runtime::testing::run_items;
+    /// use chrono::TimeDelta;
+    ///
+    /// fn country(city: &&str) -> Result<String, StepError> {
+    ///     match *city {
+    ///         "Wien" => Ok("Austria".to_owned()),
+    ///         _ => Err(StepError::msg("it is on no map")),
+    ///     }
+    /// }
+    ///
+    /// let out = run_items(["Wien", "Atlantis"], |cities| {
+    ///     let config = CacheConfig::new().ttl(TimeDelta::hours(1)).max_items(10_000);
+    ///     cities.enrich_cached(config, country, |cache, city| {
+    ///         // With `cache.get(&city)?` an error would fail the run.
+    ///         Ok(match cache.get(&city) {
+    ///             Ok(country) => format!("{city}, {country}"),
+    ///             Err(_) => city.to_owned(),
+    ///         })
+    ///     })
+    /// });
+    /// assert_eq!(out, ["Wien, Austria", "Atlantis"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first error that `f` gives on any worker fails the run.
+    #[track_caller]
+    #[must_use]
+    pub fn enrich_cached<K, V, U, E, G, F>(self, config: CacheConfig, getter: G, f: F) -> Stream<U>
+    where
+        K: Hash + Eq + Clone + fmt::Debug + 'static,
+        V: 'static,
+        U: 'static,
+        E: Into<StepError>,
+        G: Fn(&K) -> Result<V, E> + Send + Sync + 'static,
+        F: Fn(&mut Cache<K, V>, T) -> Result<U, StepError> + Send + Sync + 'static,
+    {
+        let getter: Arc<Getter<K, V>> = Arc::new(move |key| getter(key).map_err(Into::into));
+        let f = Arc::new(f);
+        let plan = StagePlan::new::<T, _>(move |site, outs| {
+            let now = site.worker.clock.now();
+            Ok(EnrichCached {
+                step: site.step,
+                cache: Cache::new(config, Arc::clone(&getter), now),
+                f: Arc::clone(&f),
+                next: outs.next(0),
+                items: PhantomData,
+            })
+        });
+        let (flow, step) = self.then(
+            "enrich_cached",
+            StepKind::Stateless,
+            vec![OutputSpec::DOWN],
+            Plan::Stage(plan),
+        );
+        Stream::from_port(&flow, step, 0)
+    }
+}
+
+struct EnrichCached<K, V, T, U, F> {
+    step: StepIndex,
+    cache: Cache<K, V>,
+    f: Arc<F>,
+    next: Next<U>,
+    items: PhantomData<fn(T)>,
+}
+
+impl<K, V, T, U, F> Push<T> for EnrichCached<K, V, T, U, F>
+where
+    K: Hash + Eq + Clone + fmt::Debug + 'static,
+    V: 'static,
+    T: 'static,
+    U: 'static,
+    F: Fn(&mut Cache<K, V>, T) -> Result<U, StepError> + 'static,
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.cache.now = cx.worker.clock.now();
+        for item in batch.drain(..) {
+            let enriched = (self.f)(&mut self.cache, item);
+            let failed = |error| RunError::step("an item could not be enriched", error);
+            self.next.buffer.push(enriched.map_err(failed)?);
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// A cache whose getter gives the length of a text, or fails for the empty text; and its calls.
+    fn lengths(config: CacheConfig) -> (Cache<String, usize>, Arc<Mutex<Vec<String>>>) {
+        let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noted = Arc::clone(&calls);
+        let getter = move |key: &String| {
+            noted.lock().unwrap().push(key.clone());
+            match key.len() {
+                0 => Err(StepError::msg("nothing")),
+                length => Ok(length),
+            }
+        };
+        (
+            Cache::new(config, Arc::new(getter), DateTime::UNIX_EPOCH),
+            calls,
+        )
+    }
+
+    /// What is asked of the getter for keys at seconds.
+    fn calls(config: CacheConfig, asked: &[(i64, &str)]) -> String {
+        let (mut cache, calls) = lengths(config);
+        for (second, key) in asked {
+            cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(*second);
+            let got = cache
+                .get(&(*key).to_owned())
+                .map_err(|error| error.to_string());
+            let failed = "no value could be got for the key `\"\"`: nothing".to_owned();
+            let expected = if key.is_empty() {
+                Err(failed)
+            } else {
+                Ok(key.len())
+            };
+            assert_eq!(got.copied(), expected);
+        }
+        let calls = calls.lock().unwrap();
+        calls.join(" ")
+    }
+
+    #[test]
+    fn the_getter_is_asked_as_rarely_as_the_limits_allow() {
+        let all = CacheConfig::new();
+        let ttl = all.ttl(TimeDelta::seconds(60));
+        let two = all.max_items(2);
+        for (config, asked, expected) in [
+            (all, &[(0, "a"), (9, "a"), (99_999, "a")][..], "a"),
+            // B45, B46: older, and not as old.
+            (ttl, &[(0, "a"), (60, "a"), (61, "a"), (120, "a")], "a a"),
+            // A clock that is set back makes nothing older.
+            (ttl, &[(90, "a"), (0, "a")], "a"),
+            // B48
+            (all, &[(0, ""), (0, ""), (0, "a"), (0, "a")], "  a"),
+            (
+                two,
+                &[
+                    (0, "a"),
+                    (0, "b"),
+                    (0, "a"),
+                    (0, "c"),
+                    (0, "b"),
+                    (0, "a"),
+                    (0, "c"),
+                ],
+                "a b c a",
+            ),
+            (
+                all.max_items(0),
+                &[(0, "a"), (0, "a"), (0, "b"), (0, "b"), (0, "a")],
+                "a b a",
+            ),
+            // What was got again is not the oldest any more.
+            (
+                ttl.max_items(2),
+                &[(0, "a"), (50, "b"), (61, "a"), (62, "c"), (63, "a")],
+                "a b a c",
+            ),
+        ] {
+            assert_eq!(calls(config, asked), expected, "{config:?} {asked:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_when_others_come() {
+        let (mut cache, _) = lengths(CacheConfig::new().ttl(TimeDelta::seconds(1)));
+        for second in 0..1000 {
+            cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+            cache.get(&format!("key {second}")).unwrap();
+        }
+        assert_eq!((cache.held.len(), cache.order.len()), (2, 2));
+    }
+
+    #[test]
+    fn removed_keys_do_not_pile_up() {
+        let (mut cache, calls) = lengths(CacheConfig::new().max_items(10));
+        cache.get(&"stays".to_owned()).unwrap();
+        for _ in 0..1000 {
+            cache.get(&"goes".to_owned()).unwrap();
+            assert_eq!(cache.remove(&"goes".to_owned()), Some(4));
+            assert_eq!(cache.remove(&"goes".to_owned()), None);
+        }
+        assert!(cache.order.len() < 100);
+        cache.get(&"stays".to_owned()).unwrap();
+        assert_eq!(calls.lock().unwrap().len(), 1001);
+    }
+}

@@ -1,0 +1,430 @@
+//! `join`, `join_with`, `join_final`, `join_running`.
+//!
+//! When rows are given is part of the method, because it decides the type of the rows; which values
+//! they are made of is an argument.
+
+mod sides;
+
+use self::sides::Sides;
+use super::keyed::{KeyedOut, Routed, keyed_step_of};
+use crate::error::RunError;
+use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::ids::{Port, StepIndex};
+use crate::key::Key;
+use crate::state::{KeyTable, State};
+use crate::worker::{AnyPush, Cx, Flush, HeadLogic, Next};
+
+/// Which values of a side a join keeps for a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinInsert {
+    /// The first; later ones are dropped.
+    First,
+    /// The last; it takes the place of the one before.
+    #[default]
+    Last,
+    /// All of them: a row for each combination.
+    Product,
+}
+
+/// Joins of up to eight keyed streams at once, as methods of a tuple of streams.
+///
+/// The streams have keys of one type. Each row is a tuple with a slot for each stream, in their order,
+/// without nesting. For two streams, the methods of [`Stream`] do the same.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::operators::JoinInsert;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::run_keyed;
+///
+/// let out = run_keyed([('a', 36)], |ages| {
+///     let names = ages.clone().map(|(user, _)| (user, "ada".to_owned()));
+///     let cities = ages.clone().filter(|_| false);
+///     let rows = (ages, names, cities).join_final(JoinInsert::Last);
+///     rows.named("rows")
+/// });
+/// assert_eq!(out, [('a', (Some(36), Some("ada".to_owned()), None))]);
+/// ```
+pub trait JoinAll: Sized {
+    /// Gives a row as soon as each stream has a value for a key; see [`Stream::join`].
+    #[track_caller]
+    #[must_use]
+    fn join(self) -> KeyedStream<Self::Key, Self::Row>
+    where
+        Self: KeyedStreams,
+    {
+        self.complete("join", JoinInsert::Last)
+    }
+
+    /// Gives rows as soon as each stream has a value for a key; see [`Stream::join_with`].
+    #[track_caller]
+    #[must_use]
+    fn join_with(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::Row>
+    where
+        Self: KeyedStreams,
+    {
+        self.complete("join_with", insert)
+    }
+
+    /// Gives the rows of each key at the end of input; see [`Stream::join_final`].
+    #[track_caller]
+    #[must_use]
+    fn join_final(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
+    where
+        Self: KeyedStreams,
+    {
+        self.partial("join_final", insert, false)
+    }
+
+    /// Gives the rows of a key whenever a value comes; see [`Stream::join_running`].
+    #[track_caller]
+    #[must_use]
+    fn join_running(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
+    where
+        Self: KeyedStreams,
+    {
+        self.partial("join_running", insert, true)
+    }
+}
+
+/// Tuples of up to eight keyed streams that [`JoinAll`] can join: their keys have one type, and their
+/// values can be kept.
+#[diagnostic::on_unimplemented(
+    message = "these streams cannot be joined",
+    label = "not keyed streams with one type of key",
+    note = "a join takes streams of pairs; `.key_on(|item| ..)` makes one",
+    note = "the keys of all of them have the same type",
+    note = "the values of each of them implement `State` and `Clone`"
+)]
+pub trait KeyedStreams: Sized {
+    /// The type of the keys.
+    type Key;
+    /// A value of each stream.
+    type Row;
+    /// A value of each stream that has one for the key.
+    type PartialRow;
+
+    #[doc(hidden)]
+    fn complete(
+        self,
+        operator: &'static str,
+        insert: JoinInsert,
+    ) -> KeyedStream<Self::Key, Self::Row>;
+
+    #[doc(hidden)]
+    fn partial(
+        self,
+        operator: &'static str,
+        insert: JoinInsert,
+        running: bool,
+    ) -> KeyedStream<Self::Key, Self::PartialRow>;
+}
+
+impl<T: 'static> Stream<T> {
+    /// Gives a pair of values of two streams, as soon as both have one for a key.
+    ///
+    /// The last value of each stream waits for one of the other; both are in the row, and then the key
+    /// is forgotten. So each row needs a new value of each stream. A key that one stream never has gives
+    /// nothing.
+    ///
+    /// Values of a key that come from one worker are taken in order; nothing is said of the order
+    /// between the streams. More than two streams are joined by [`JoinAll`], and other values are kept
+    /// by [`join_with`](Stream::join_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([(1, "ada"), (2, "bob")], |names| {
+    ///     let ages = names.clone().filter(|(user, _)| *user == 1).map_value(|_| 36);
+    ///     let names = names.map_value(str::to_owned);
+    ///     names.join(ages).named("named")
+    /// });
+    /// assert_eq!(out, [(1, ("ada".to_owned(), 36))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key whose row is not complete, at most one value of each stream. It is dropped with the
+    /// row, and kept at the end of input; keys that stay incomplete stay for ever.
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[must_use]
+    pub fn join<B>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+    ) -> KeyedStream<KeyOf<Self>, (ValueOf<Self>, B)>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+    {
+        (self.pairs(), other).join()
+    }
+
+    /// Gives pairs of values of two streams, as soon as both have one for a key.
+    ///
+    /// It is [`join`](Stream::join) with a choice of the values that wait: the first, the last, or all
+    /// of each stream. When the other stream's first value comes, all that waits is given (for each
+    /// combination a row, the values of this stream varying slower), and the key is forgotten.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::operators::JoinInsert;
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('a', 2), ('a', 30)], |numbers| {
+    ///     let sides = numbers.branch(|(_, n)| *n < 10);
+    ///     sides.trues.join_with(sides.falses, JoinInsert::Product).named("rows")
+    /// });
+    /// assert_eq!(out, [('a', (1, 30)), ('a', (2, 30))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key whose row is not complete, one value of each stream, or with
+    /// [`JoinInsert::Product`] all of them. They are dropped with the row, and kept at the end of input;
+    /// keys that stay incomplete stay for ever.
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[must_use]
+    pub fn join_with<B>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        insert: JoinInsert,
+    ) -> KeyedStream<KeyOf<Self>, (ValueOf<Self>, B)>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+    {
+        (self.pairs(), other).join_with(insert)
+    }
+
+    /// Gives the values of two streams at the end of input, for each key that either has.
+    ///
+    /// A stream that has no value for a key is `None` in its row. On each worker, keys come in ascending
+    /// order; of one key with [`JoinInsert::Product`], the values of this stream vary slower.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::operators::JoinInsert;
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('b', 1), ('a', 2), ('b', 30)], |numbers| {
+    ///     let sides = numbers.branch(|(_, n)| *n < 10);
+    ///     sides.trues.join_final(sides.falses, JoinInsert::Last).named("rows")
+    /// });
+    /// assert_eq!(out, [('a', (Some(2), None)), ('b', (Some(1), Some(30)))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key seen since the beginning, one value of each stream, or with
+    /// [`JoinInsert::Product`] all of them; dropped at the end of input.
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[must_use]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
+    pub fn join_final<B>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        insert: JoinInsert,
+    ) -> KeyedStream<KeyOf<Self>, (Option<ValueOf<Self>>, Option<B>)>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+    {
+        (self.pairs(), other).join_final(insert)
+    }
+
+    /// Gives what is known of a key from two streams, whenever either has a value for it.
+    ///
+    /// A stream that has had no value for the key yet is `None` in the row. Each value gives a row, and
+    /// with [`JoinInsert::First`] also one that changes nothing; with [`JoinInsert::Product`], each
+    /// value gives all rows of its key again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::operators::JoinInsert;
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 1), ('a', 2), ('a', 30)], |numbers| {
+    ///     let sides = numbers.branch(|(_, n)| *n < 10);
+    ///     sides.trues.join_running(sides.falses, JoinInsert::Last).named("rows")
+    /// });
+    /// assert_eq!(
+    ///     out,
+    ///     [('a', (Some(1), None)), ('a', (Some(2), None)), ('a', (Some(2), Some(30)))],
+    /// );
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key ever seen, one value of each stream, or with [`JoinInsert::Product`] all of them. It
+    /// is never dropped.
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[must_use]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
+    pub fn join_running<B>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        insert: JoinInsert,
+    ) -> KeyedStream<KeyOf<Self>, (Option<ValueOf<Self>>, Option<B>)>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+    {
+        (self.pairs(), other).join_running(insert)
+    }
+}
+
+/// The streams of a join.
+trait JoinSides: 'static {
+    type Key: Key;
+    type Sides: Sides;
+
+    fn inputs(&self) -> (Flow, Vec<Port>);
+
+    /// What stands before the exchange of one stream.
+    fn enter(
+        step: StepIndex,
+        input: usize,
+        out: KeyedOut<Self::Key, <Self::Sides as Sides>::Item>,
+    ) -> AnyPush;
+}
+
+#[track_caller]
+fn complete<S: JoinSides>(
+    sides: &S,
+    operator: &'static str,
+    insert: JoinInsert,
+) -> KeyedStream<S::Key, <S::Sides as Sides>::Row> {
+    let (flow, inputs) = sides.inputs();
+    keyed_step_of(
+        &flow,
+        operator,
+        inputs,
+        S::enter,
+        move |_, outs| Complete::<S::Key, S::Sides> {
+            insert,
+            table: KeyTable::new(),
+            next: outs.next(0),
+        },
+    )
+}
+
+#[track_caller]
+fn partial<S: JoinSides>(
+    sides: &S,
+    operator: &'static str,
+    insert: JoinInsert,
+    running: bool,
+) -> KeyedStream<S::Key, <S::Sides as Sides>::PartialRow> {
+    let (flow, inputs) = sides.inputs();
+    keyed_step_of(&flow, operator, inputs, S::enter, move |site, outs| {
+        Partial::<S::Key, S::Sides> {
+            step: site.step,
+            insert,
+            running,
+            table: KeyTable::new(),
+            next: outs.next(0),
+        }
+    })
+}
+
+/// Gives the rows of a key when each side has a value, and forgets the key.
+struct Complete<K, S: Sides> {
+    insert: JoinInsert,
+    table: KeyTable<K, S>,
+    next: Next<(K, S::Row)>,
+}
+
+impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Complete<K, S> {
+    fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
+        self.table
+            .warm(items.iter().map(|(hash, key, _)| (*hash, key)));
+        for (hash, key, item) in items.drain(..) {
+            let completed = self
+                .table
+                .take_when(hash, key, cx.epoch, S::default, |sides| {
+                    sides.insert(item, self.insert);
+                    sides.is_complete()
+                });
+            let Some((key, sides)) = completed else {
+                continue;
+            };
+            match sides.into_row() {
+                Ok(row) => self.next.buffer.push((key, row)),
+                Err(several) => several.rows(|row| {
+                    self.next.buffer.push((key.clone(), row));
+                    self.next.send_if_full(cx)
+                })?,
+            }
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}
+
+/// Gives the rows of a key, complete or not, at each value or at the end of input.
+struct Partial<K, S: Sides> {
+    step: StepIndex,
+    insert: JoinInsert,
+    running: bool,
+    table: KeyTable<K, S>,
+    next: Next<(K, S::PartialRow)>,
+}
+
+impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Partial<K, S> {
+    fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
+        for (hash, key, item) in items.drain(..) {
+            let (sides, _) = self.table.touch(hash, &key, cx.epoch, S::default);
+            sides.insert(item, self.insert);
+            if self.running {
+                sides.partial_rows(|row| {
+                    self.next.buffer.push((key.clone(), row));
+                    self.next.send_if_full(cx)
+                })?;
+            }
+        }
+        self.next.send(cx)
+    }
+
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if self.running {
+            return Ok(());
+        }
+        cx.enter(self.step);
+        for (key, sides) in self.table.drain_sorted() {
+            sides.partial_rows(|row| {
+                self.next.buffer.push((key.clone(), row));
+                self.next.send_if_full(cx)
+            })?;
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}

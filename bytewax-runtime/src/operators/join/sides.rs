@@ -1,0 +1,232 @@
+//! What a join keeps of one key: the values of each side, and the rows that they make.
+
+use serde::{Deserialize, Serialize};
+
+use super::{JoinAll, JoinInsert, JoinSides, KeyedStreams, complete, partial};
+use crate::flow::{Flow, KeyedStream};
+use crate::ids::{Port, StepIndex};
+use crate::key::Key;
+use crate::operators::keyed::{KeyedOut, RouteSide};
+use crate::state::{Field, Schema, State};
+use crate::worker::{AnyPush, Exchange};
+
+/// The values of one side. One value, the usual case, needs no allocation, and little more room than
+/// the value itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) enum Values<T> {
+    #[default]
+    None,
+    One(T),
+    #[expect(clippy::box_collection, reason = "a list would double the room of all")]
+    Many(Box<Vec<T>>),
+}
+
+impl<T: State> State for Values<T> {
+    const SCHEMA: Schema = Schema::new(
+        "Values",
+        1,
+        &[
+            Field::variant("None"),
+            Field::variant("One"),
+            Field::of::<T>("0"),
+            Field::variant("Many"),
+            Field::of::<Vec<T>>("0"),
+        ],
+    );
+}
+
+impl<T> Values<T> {
+    #[inline]
+    fn insert(&mut self, value: T, insert: JoinInsert) {
+        match (insert, &mut *self) {
+            (JoinInsert::Last, _) | (_, Values::None) => *self = Values::One(value),
+            (JoinInsert::First, _) => {}
+            (JoinInsert::Product, Values::Many(values)) => values.push(value),
+            (JoinInsert::Product, Values::One(_)) => {
+                if let Values::One(first) = std::mem::take(self) {
+                    *self = Values::Many(Box::new(vec![first, value]));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn is_present(&self) -> bool {
+        !matches!(self, Values::None)
+    }
+
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Values::None => &[],
+            Values::One(value) => std::slice::from_ref(value),
+            Values::Many(values) => values,
+        }
+    }
+
+    /// Each value, or one `None` when there is no value.
+    fn options(&self) -> impl Iterator<Item = Option<&T>> {
+        let values = self.as_slice();
+        (0..values.len().max(1)).map(move |index| values.get(index))
+    }
+}
+
+/// The values of all sides of one key.
+pub(super) trait Sides: State + Default {
+    /// An item of any side.
+    type Item: Exchange;
+    /// A row with a value of each side.
+    type Row: 'static;
+    /// A row with a value of each side that has any.
+    type PartialRow: 'static;
+
+    fn insert(&mut self, item: Self::Item, insert: JoinInsert);
+
+    /// Whether each side has a value.
+    fn is_complete(&self) -> bool;
+
+    /// The row, when each side has just one value.
+    fn into_row(self) -> Result<Self::Row, Self>;
+
+    /// Hands out all rows, the left-most side varying slowest.
+    fn rows<E>(&self, emit: impl FnMut(Self::Row) -> Result<(), E>) -> Result<(), E>;
+
+    /// Hands out all rows, in which a side without values is one `None`.
+    fn partial_rows<E>(&self, emit: impl FnMut(Self::PartialRow) -> Result<(), E>)
+    -> Result<(), E>;
+}
+
+/// A loop for each side in the next, and a row in the last.
+macro_rules! product {
+    ($emit:ident $each:ident $own:ident [$($row:ident)+]) => { $emit(($($row.$own(),)+))? };
+    ($emit:ident $each:ident $own:ident [$($row:ident)*] $side:ident $($rest:ident)*) => {
+        for $side in $side.$each() {
+            product!($emit $each $own [$($row)* $side] $($rest)*);
+        }
+    };
+}
+
+macro_rules! joins {
+    ($($item:ident: $($V:ident $v:ident $n:tt),+;)+) => { $(
+        /// An item of one of the sides.
+        #[derive(Serialize, Deserialize)]
+        pub(super) enum $item<$($V),+> { $($V($V)),+ }
+
+        impl<$($V: State + Clone),+> Sides for ($(Values<$V>,)+) {
+            type Item = $item<$($V),+>;
+            type Row = ($($V,)+);
+            type PartialRow = ($(Option<$V>,)+);
+
+            #[inline]
+            fn insert(&mut self, item: Self::Item, insert: JoinInsert) {
+                match item { $($item::$V(value) => self.$n.insert(value, insert),)+ }
+            }
+
+            #[inline]
+            fn is_complete(&self) -> bool {
+                $(self.$n.is_present())&&+
+            }
+
+            #[inline]
+            fn into_row(self) -> Result<Self::Row, Self> {
+                match self {
+                    ($(Values::One($v),)+) => Ok(($($v,)+)),
+                    several => Err(several),
+                }
+            }
+
+            fn rows<E>(&self, mut emit: impl FnMut(Self::Row) -> Result<(), E>) -> Result<(), E> {
+                let ($($v,)+) = self;
+                product!(emit as_slice clone [] $($v)+);
+                Ok(())
+            }
+
+            fn partial_rows<E>(
+                &self,
+                mut emit: impl FnMut(Self::PartialRow) -> Result<(), E>,
+            ) -> Result<(), E> {
+                let ($($v,)+) = self;
+                product!(emit options cloned [] $($v)+);
+                Ok(())
+            }
+        }
+
+        impl<K: Key, $($V: State + Clone),+> JoinSides for ($(KeyedStream<K, $V>,)+) {
+            type Key = K;
+            type Sides = ($(Values<$V>,)+);
+
+            fn inputs(&self) -> (Flow, Vec<Port>) {
+                let flow = self.0.flow();
+                $(self.$n.assert_same_flow(&flow);)+
+                (flow, vec![$(self.$n.port()),+])
+            }
+
+            fn enter(step: StepIndex, input: usize, out: KeyedOut<K, $item<$($V),+>>) -> AnyPush {
+                match input {
+                    $($n => AnyPush::new::<(K, $V)>(RouteSide::new(step, out, $item::$V)),)+
+                    _ => unreachable!("a join has an input for each side"),
+                }
+            }
+        }
+
+        impl<K: Key, $($V: State + Clone),+> KeyedStreams for ($(KeyedStream<K, $V>,)+) {
+            type Key = K;
+            type Row = ($($V,)+);
+            type PartialRow = ($(Option<$V>,)+);
+
+            #[track_caller]
+            fn complete(
+                self,
+                operator: &'static str,
+                insert: JoinInsert,
+            ) -> KeyedStream<K, Self::Row> {
+                complete(&self, operator, insert)
+            }
+
+            #[track_caller]
+            fn partial(
+                self,
+                operator: &'static str,
+                insert: JoinInsert,
+                running: bool,
+            ) -> KeyedStream<K, Self::PartialRow> {
+                partial(&self, operator, insert, running)
+            }
+        }
+
+        // Not for streams alone: rustc then tells what is wrong with other tuples.
+        impl<$($V),+> JoinAll for ($($V,)+) {}
+    )+ };
+}
+
+joins! {
+    Of1: A a 0;
+    Of2: A a 0, B b 1;
+    Of3: A a 0, B b 1, C c 2;
+    Of4: A a 0, B b 1, C c 2, D d 3;
+    Of5: A a 0, B b 1, C c 2, D d 3, F f 4;
+    Of6: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5;
+    Of7: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6;
+    Of8: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6, I i 7;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn j01_rows_are_the_product_and_a_missing_side_is_none() {
+        let sides: (Values<i32>, Values<i32>, Values<i32>) = (
+            Values::Many(Box::new(vec![1, 2])),
+            Values::None,
+            Values::Many(Box::new(vec![3, 4])),
+        );
+        let mut rows = Vec::new();
+        let emit = |row| -> Result<(), ()> {
+            rows.push(row);
+            Ok(())
+        };
+        sides.partial_rows(emit).unwrap();
+        let row = |a, c| (Some(a), None, Some(c));
+        assert_eq!(rows, [row(1, 3), row(1, 4), row(2, 3), row(2, 4)]);
+    }
+}
