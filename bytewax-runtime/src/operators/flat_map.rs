@@ -114,21 +114,34 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-/// Hands on what comes of one item, a batch at a time, so that an item of which much comes does not
-/// fill the memory.
+/// From how many results of one item on it is worth to look at the size of the batch between them.
+const MANY: usize = 64;
+
+/// Hands on what comes of one item.
 #[inline]
 pub(super) fn send_all<U: 'static>(
     results: impl IntoIterator<Item = U>,
     next: &mut Next<U>,
     cx: &mut Cx,
 ) -> Result<(), RunError> {
-    let mut results = results.into_iter();
+    let results = results.into_iter();
+    if results.size_hint().1.is_some_and(|most| most < MANY) {
+        next.buffer.extend(results);
+        next.send_if_full(cx)
+    } else {
+        send_many(results, next, cx)
+    }
+}
+
+/// Hands on results a batch at a time, so that an item of which much comes does not fill the memory.
+#[inline(never)]
+fn send_many<U: 'static>(
+    mut results: impl Iterator<Item = U>,
+    next: &mut Next<U>,
+    cx: &mut Cx,
+) -> Result<(), RunError> {
     loop {
         let room = batch_items::<U>().saturating_sub(next.buffer.len());
-        if results.size_hint().1.is_some_and(|most| most < room) {
-            next.buffer.extend(results);
-            return Ok(());
-        }
         next.buffer.extend(results.by_ref().take(room));
         if next.buffer.len() < batch_items::<U>() {
             return Ok(());
