@@ -1,7 +1,7 @@
 //! The table of one keyed step on one worker: for each key its state.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+use hashbrown::hash_table::{Entry, VacantEntry};
 
 use crate::ids::Epoch;
 use crate::key::{Key, table_hash};
@@ -11,6 +11,36 @@ struct Slot<K, S> {
     touched: Epoch,
     key: K,
     state: S,
+}
+
+impl<K, S> Slot<K, S> {
+    #[inline]
+    fn touch(&mut self, epoch: Epoch) -> (&mut S, Touch) {
+        let touch = if self.touched == epoch {
+            Touch::Again
+        } else {
+            Touch::First
+        };
+        self.touched = epoch;
+        (&mut self.state, touch)
+    }
+
+    #[inline]
+    fn insert(
+        entry: VacantEntry<'_, Self>,
+        hash: u64,
+        key: K,
+        epoch: Epoch,
+        state: S,
+    ) -> (&mut S, Touch) {
+        let slot = entry.insert(Slot {
+            hash,
+            touched: epoch,
+            key,
+            state,
+        });
+        (&mut slot.into_mut().state, Touch::First)
+    }
 }
 
 /// State by key. The hash that routed an item is used again here, never computed twice.
@@ -36,6 +66,15 @@ impl<K: Key, S> KeyTable<K, S> {
         self.slots.len()
     }
 
+    #[inline]
+    fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Slot<K, S>> {
+        self.slots.entry(
+            table_hash(hash),
+            |slot| slot.hash == hash && slot.key == *key,
+            |slot| table_hash(slot.hash),
+        )
+    }
+
     /// The state of a key, made when it is new; and whether this epoch had touched it.
     #[inline]
     pub(crate) fn touch(
@@ -45,31 +84,9 @@ impl<K: Key, S> KeyTable<K, S> {
         epoch: Epoch,
         make: impl FnOnce() -> S,
     ) -> (&mut S, Touch) {
-        let entry = self.slots.entry(
-            table_hash(hash),
-            |slot| slot.hash == hash && slot.key == *key,
-            |slot| table_hash(slot.hash),
-        );
-        match entry {
-            Entry::Occupied(entry) => {
-                let slot = entry.into_mut();
-                let touch = if slot.touched == epoch {
-                    Touch::Again
-                } else {
-                    Touch::First
-                };
-                slot.touched = epoch;
-                (&mut slot.state, touch)
-            }
-            Entry::Vacant(entry) => {
-                let slot = entry.insert(Slot {
-                    hash,
-                    touched: epoch,
-                    key: key.clone(),
-                    state: make(),
-                });
-                (&mut slot.into_mut().state, Touch::First)
-            }
+        match self.entry(hash, key) {
+            Entry::Occupied(entry) => entry.into_mut().touch(epoch),
+            Entry::Vacant(entry) => Slot::insert(entry, hash, key.clone(), epoch, make()),
         }
     }
 
@@ -82,31 +99,9 @@ impl<K: Key, S> KeyTable<K, S> {
         epoch: Epoch,
         make: impl FnOnce() -> S,
     ) -> (&mut S, Touch) {
-        let entry = self.slots.entry(
-            table_hash(hash),
-            |slot| slot.hash == hash && slot.key == key,
-            |slot| table_hash(slot.hash),
-        );
-        match entry {
-            Entry::Occupied(entry) => {
-                let slot = entry.into_mut();
-                let touch = if slot.touched == epoch {
-                    Touch::Again
-                } else {
-                    Touch::First
-                };
-                slot.touched = epoch;
-                (&mut slot.state, touch)
-            }
-            Entry::Vacant(entry) => {
-                let slot = entry.insert(Slot {
-                    hash,
-                    touched: epoch,
-                    key,
-                    state: make(),
-                });
-                (&mut slot.into_mut().state, Touch::First)
-            }
+        match self.entry(hash, &key) {
+            Entry::Occupied(entry) => entry.into_mut().touch(epoch),
+            Entry::Vacant(entry) => Slot::insert(entry, hash, key, epoch, make()),
         }
     }
 
@@ -175,12 +170,7 @@ impl<K: Key, S> KeyTable<K, S> {
         make: impl FnOnce() -> S,
         change: impl FnOnce(&mut S) -> bool,
     ) -> Option<(K, S)> {
-        let entry = self.slots.entry(
-            table_hash(hash),
-            |slot| slot.hash == hash && slot.key == key,
-            |slot| table_hash(slot.hash),
-        );
-        match entry {
+        match self.entry(hash, &key) {
             Entry::Occupied(mut entry) => {
                 let slot = entry.get_mut();
                 slot.touched = epoch;
@@ -195,12 +185,7 @@ impl<K: Key, S> KeyTable<K, S> {
                 if change(&mut state) {
                     return Some((key, state));
                 }
-                entry.insert(Slot {
-                    hash,
-                    touched: epoch,
-                    key,
-                    state,
-                });
+                Slot::insert(entry, hash, key, epoch, state);
                 None
             }
         }
