@@ -126,3 +126,70 @@ fn processes_that_run_different_flows_refuse_each_other() {
         );
     }
 }
+
+/// A number that cannot be written, or not be read, by other processes, when it is 7.
+#[derive(Clone, Debug)]
+struct Stubborn {
+    number: u64,
+    fails: Fails,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fails {
+    Writing,
+    Reading,
+}
+
+impl serde::Serialize for Stubborn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.number == 7 && self.fails == Fails::Writing {
+            return Err(serde::ser::Error::custom("7 is not written"));
+        }
+        self.number.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Stubborn {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u64::deserialize(deserializer)?;
+        if number == 7 {
+            return Err(serde::de::Error::custom("7 is not read"));
+        }
+        let fails = Fails::Reading;
+        Ok(Self { number, fails })
+    }
+}
+
+#[test]
+fn an_item_that_cannot_travel_fails_the_run_and_names_the_step() {
+    for (fails, text) in [
+        (Fails::Writing, "cannot be sent to another process"),
+        (Fails::Reading, "from another process cannot be read"),
+    ] {
+        let ended = run_processes(2, 1, |_| {
+            Dataflow::build("travel", |flow| {
+                let numbers = flow.input(TestingSource::new(0..100_u64)).named("numbers");
+                let stubborn = numbers.map(move |_| Stubborn { number: 7, fails });
+                let moved = stubborn.redistribute().named("moved");
+                moved
+                    .map(|item| item.number)
+                    .output(TestingSink::new())
+                    .named("out");
+            })
+        });
+        let errors: Vec<_> = ended.into_iter().map(Result::unwrap_err).collect();
+        let own = errors
+            .iter()
+            .find(|error| error.kind() == RunErrorKind::Panic);
+        let own = own.unwrap_or_else(|| panic!("{errors:?}"));
+        assert_eq!(own.step_id().unwrap().as_str(), "travel.moved");
+        assert!(own.to_string().contains(text), "{own}");
+        assert!(own.to_string().contains("Stubborn"), "{own}");
+        assert!(
+            errors
+                .iter()
+                .any(|error| error.kind() == RunErrorKind::Peer),
+            "{errors:?}"
+        );
+    }
+}
