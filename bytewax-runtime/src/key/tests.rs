@@ -23,9 +23,9 @@ fn date(year: i32, month: u32, day: u32) -> NaiveDate {
     reason = "the tables read better without `&`"
 )]
 fn hash_of<K: Key>(key: K) -> u64 {
-    let config = bincode::config::standard();
-    let bytes = bincode::serde::encode_to_vec(&key, config).expect("encodes");
-    let (same, _) = bincode::serde::decode_from_slice::<K, _>(&bytes, config).expect("decodes");
+    let mut bytes = Vec::new();
+    crate::codec::encode_stored(&key, &mut bytes).expect("encodes");
+    let same: K = crate::codec::decode_stored(&bytes).expect("decodes");
     assert_eq!(same, key);
 
     let hash = key.stable_hash();
