@@ -59,7 +59,7 @@
 //! | --- | --- | --- |
 //! | `macros` | yes | `dataflow!` and the derive; a compile of `syn` |
 //! | `stdio` | yes | nothing |
-//! | `files` | yes | `memchr` |
+//! | `files` | yes | `memchr`, `glob` |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;

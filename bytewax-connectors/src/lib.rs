@@ -3,7 +3,7 @@
 //! | feature | module | what it has | costs |
 //! | --- | --- | --- | --- |
 //! | `stdio` (default) | `stdio` | a sink that writes lines to standard output | nothing |
-//! | `files` (default) | `files` | a source of the lines of a text file | the crate `memchr` |
+//! | `files` (default) | `files` | text files, and directories of them, as sources and sinks | the crates `memchr`, `glob` |
 //!
 //! Users take the crate `bytewax`, which shows these modules under `bytewax::connectors`.
 

@@ -98,12 +98,136 @@ pub enum Error {
         /// The saved position.
         position: u64,
     },
-    /// The source was asked for a partition that is not its file.
-    #[error("this source reads the file `{path}` and has no partition `{partition}`")]
+    /// A file was asked for that is not one of the source or sink.
+    #[error("the source or sink of `{path}` has no partition `{partition}`")]
     UnknownPartition {
         /// The path as it was given.
         path: PathBuf,
         /// The partition asked for.
         partition: String,
+    },
+    /// A directory is missing, may not be read, or is no directory.
+    #[error(
+        "cannot list the directory `{path}`; \
+         it must be there, and readable, for each process of the run"
+    )]
+    List {
+        /// The path of the directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The pattern of a directory's files cannot be understood.
+    #[error(
+        "the pattern `{pattern}` for the files of `{path}` is wrong at character {character}: {why}"
+    )]
+    Pattern {
+        /// The path of the directory.
+        path: PathBuf,
+        /// The pattern as it was given.
+        pattern: String,
+        /// Where it is wrong, counted from 0.
+        character: usize,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A file's name has bytes that are not UTF-8, so that no partition can have this name.
+    #[error(
+        "the name of the file `{path}` is not UTF-8; rename it, or leave it out by the pattern"
+    )]
+    Name {
+        /// The path, with replacement characters.
+        path: PathBuf,
+    },
+    /// The directory in which a sink is to write is missing, or is no directory.
+    #[error("cannot write in the directory `{path}`; it must be there for each process of the run")]
+    MissingDirectory {
+        /// The path of the directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The list of files of a sink is empty, or has a name twice.
+    #[error("the sink of the directory `{path}` cannot have these files: {why}")]
+    Files {
+        /// The path of the directory.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The file cannot be made, or may not be written.
+    #[error("cannot open the file `{path}` to write it; check that this process may write it")]
+    Create {
+        /// The path of the file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file that is to be written on is missing, or may not be written.
+    #[error(
+        "cannot open the file `{path}`, which was written up to byte {position} before; \
+         put it back, or start with a fresh recovery store"
+    )]
+    Reopen {
+        /// The path of the file.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file is shorter than what was written to it.
+    #[error(
+        "the file `{path}` is {length} bytes long, but was written up to byte {position} before, \
+         so it was cut or replaced; put the old file back, or start with a fresh recovery store"
+    )]
+    CutShort {
+        /// The path of the file.
+        path: PathBuf,
+        /// How long the file is now.
+        length: u64,
+        /// Where writing stands.
+        position: u64,
+    },
+    /// The path is that of a pipe or a device, which cannot be cut back to the saved position.
+    #[error(
+        "`{path}` is not a regular file, so writing cannot go on at the saved byte {position}; \
+         write to a file, or start with a fresh recovery store"
+    )]
+    NotCuttable {
+        /// The path of the file.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+    },
+    /// Another sink, of this run or another, has the file open.
+    #[error(
+        "the file `{path}` is being written by another step or run; \
+         write to another file, or wait until that run has ended"
+    )]
+    InUse {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// Writing the file failed.
+    #[error("cannot write the file `{path}` after byte {position}")]
+    Write {
+        /// The path of the file.
+        path: PathBuf,
+        /// Up to where it is written.
+        position: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The `Display` of a value returned an error.
+    #[error(
+        "a value cannot be written to the file `{path}` after byte {position}; \
+         its `Display` returned an error"
+    )]
+    Format {
+        /// The path of the file.
+        path: PathBuf,
+        /// Up to where it is written.
+        position: u64,
     },
 }

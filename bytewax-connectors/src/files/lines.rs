@@ -18,6 +18,15 @@ pub(super) struct Limits {
     pub(super) max_line_bytes: usize,
 }
 
+impl Limits {
+    /// The limits of a source that has not been told others.
+    pub(super) const USUAL: Self = Self {
+        chunk_bytes: 64 << 10,
+        batch_lines: 1000,
+        max_line_bytes: 64 << 20,
+    };
+}
+
 /// Why there are no more lines.
 #[derive(Debug)]
 pub(super) enum Fault {

@@ -1,8 +1,18 @@
-//! Text files as sources.
+//! Text files as sources and sinks.
 
+mod dir_sink;
+mod dir_source;
 mod error;
 mod lines;
+mod reading;
+mod sink;
 mod source;
+mod writing;
 
+pub use dir_sink::{ByFn, ByHash, DirSink};
+pub use dir_source::DirSource;
 pub use error::Error;
-pub use source::{FileSource, FileSourcePartition};
+pub use reading::FileSourcePartition;
+pub use sink::FileSink;
+pub use source::FileSource;
+pub use writing::FileSinkPartition;

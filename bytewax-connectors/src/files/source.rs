@@ -1,13 +1,13 @@
 //! A source of the lines of one file.
 
-use std::fs::{File, Metadata};
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use bytewax_runtime::source::FixedPartitionedSource;
 
 use super::Error;
-use super::lines::{Fault, Limits, Lines, seek_line};
+use super::lines::Limits;
+use super::reading::{FileSourcePartition, check};
 
 /// Reads the lines of one text file.
 ///
@@ -77,11 +77,7 @@ impl FileSource {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            limits: Limits {
-                chunk_bytes: 64 << 10,
-                batch_lines: 1000,
-                max_line_bytes: 64 << 20,
-            },
+            limits: Limits::USUAL,
         }
     }
 
@@ -148,41 +144,6 @@ impl FileSource {
     fn partition(&self) -> String {
         self.path.display().to_string()
     }
-
-    fn cannot_open(&self, source: std::io::Error) -> Error {
-        Error::Open {
-            path: self.path.clone(),
-            source,
-        }
-    }
-
-    fn check(&self, metadata: &Metadata) -> Result<(), Error> {
-        if metadata.is_dir() {
-            return Err(Error::Directory {
-                path: self.path.clone(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Checks that the file can be read on from a saved position.
-    fn check_position(&self, metadata: &Metadata, position: u64) -> Result<(), Error> {
-        let path = || self.path.clone();
-        if position > 0 && !metadata.is_file() {
-            return Err(Error::NotRegular {
-                path: path(),
-                position,
-            });
-        }
-        if position > metadata.len() {
-            return Err(Error::Truncated {
-                path: path(),
-                length: metadata.len(),
-                position,
-            });
-        }
-        Ok(())
-    }
 }
 
 impl FixedPartitionedSource for FileSource {
@@ -191,8 +152,7 @@ impl FixedPartitionedSource for FileSource {
     type Partition = FileSourcePartition;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        let metadata = std::fs::metadata(&self.path).map_err(|error| self.cannot_open(error))?;
-        self.check(&metadata)?;
+        check(&self.path)?;
         Ok(vec![self.partition()])
     }
 
@@ -203,83 +163,6 @@ impl FixedPartitionedSource for FileSource {
                 partition: partition.to_owned(),
             }));
         }
-        let mut file = File::open(&self.path).map_err(|error| self.cannot_open(error))?;
-        let metadata = file.metadata().map_err(|error| self.cannot_open(error))?;
-        self.check(&metadata)?;
-        let saved = resume.unwrap_or(0);
-        self.check_position(&metadata, saved)?;
-        let position = seek_line(&mut file, saved).map_err(|source| Error::Read {
-            path: self.path.clone(),
-            position: saved,
-            source,
-        })?;
-        Ok(FileSourcePartition {
-            path: self.path.clone(),
-            lines: Lines::new(file, position, self.limits),
-            max_line_bytes: self.limits.max_line_bytes,
-        })
-    }
-}
-
-/// The opened file of a [`FileSource`].
-///
-/// # Examples
-///
-/// ```
-/// use bytewax_connectors::files::FileSource;
-/// use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
-///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("lines.txt").display().to_string();
-/// std::fs::write(&path, "one\n")?;
-/// let mut file = FileSource::new(&path).open(&path, None).unwrap();
-/// assert_eq!(file.next_batch().unwrap().items(), ["one"]);
-/// assert_eq!(file.snapshot(), 4);
-/// assert!(file.next_batch().unwrap().is_end());
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct FileSourcePartition {
-    path: PathBuf,
-    lines: Lines<File>,
-    max_line_bytes: usize,
-}
-
-impl FileSourcePartition {
-    fn fault(&self, fault: Fault) -> Error {
-        let path = self.path.clone();
-        match fault {
-            Fault::Read(source) => Error::Read {
-                path,
-                position: self.lines.position(),
-                source,
-            },
-            Fault::InvalidUtf8 { byte } => Error::InvalidUtf8 { path, byte },
-            Fault::LineTooLong { byte } => Error::LineTooLong {
-                path,
-                byte,
-                max_line_bytes: self.max_line_bytes,
-            },
-        }
-    }
-}
-
-impl StatefulSourcePartition for FileSourcePartition {
-    type Item = String;
-    type Position = u64;
-
-    fn next_batch(&mut self) -> Result<Poll<String>, StepError> {
-        let lines = self.lines.next_batch().map_err(|fault| self.fault(fault))?;
-        Ok(if lines.is_empty() {
-            Poll::end()
-        } else {
-            Poll::batch(lines)
-        })
-    }
-
-    fn snapshot(&self) -> u64 {
-        self.lines.position()
+        Ok(FileSourcePartition::open(&self.path, self.limits, resume)?)
     }
 }

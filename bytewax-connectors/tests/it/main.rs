@@ -1,6 +1,10 @@
 //! Whole flows over connectors.
 
 #[cfg(feature = "files")]
+mod directories;
+#[cfg(feature = "files")]
 mod files;
+#[cfg(feature = "files")]
+mod sinks;
 #[cfg(feature = "stdio")]
 mod stdio;

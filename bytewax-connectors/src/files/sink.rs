@@ -1,0 +1,146 @@
+//! A sink that writes one file.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::key::Key;
+use bytewax_runtime::sink::FixedPartitionedSink;
+
+use super::Error;
+use super::writing::{FileSinkPartition, directory_of};
+
+/// Writes the values of a keyed stream to one file, each as a line, exactly once.
+///
+/// A value is written as its [`Display`] does, followed by the [end of a line](Self::line_end). The
+/// keys are not written. One worker writes all of the file; the values of a key stay in order.
+///
+/// When the first value comes, a file that is there already is replaced; without values nothing is
+/// touched. When a run goes on from a recovery store, the file is first cut back to where it was at
+/// the resume epoch. So what was written after it, whole or in part, and by whomever, is gone, and
+/// comes again from the replayed input.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::files::FileSink;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSource, run_main};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("totals.txt");
+/// let flow = Dataflow::build("totals", |flow| {
+///     let sales = flow.input(TestingSource::new([('e', 3), ('u', 4), ('e', 5)])).named("sales");
+///     let totals = sales.reduce_final(|a, b| a + b).named("totals");
+///     totals.output(FileSink::new(&path)).named("out");
+/// });
+/// run_main(flow)?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "8\n4\n");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A missing directory, a file that cannot be written, a file that another sink writes, and, when a
+/// run goes on, a file that is missing or shorter than it was, stop the run; see [`Error`].
+///
+/// # State
+///
+/// One number is saved: how many bytes are written. All of them are on the disk before that number
+/// is saved, so that it holds after a power cut too.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct FileSink {
+    path: PathBuf,
+    line_end: String,
+}
+
+impl FileSink {
+    /// A sink of the file at this path. The file is not looked at before the run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSink;
+    /// use bytewax_runtime::sink::FixedPartitionedSink;
+    ///
+    /// let sink = FileSink::new("Cargo.toml");
+    /// let partitions = FixedPartitionedSink::<String, u64>::partitions(&sink);
+    /// assert_eq!(partitions.unwrap(), ["Cargo.toml"]);
+    /// ```
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            line_end: "\n".to_owned(),
+        }
+    }
+
+    /// What is written after each value; `"\n"` unless set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSink;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSource, run_main};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.txt");
+    /// let flow = Dataflow::build("numbers", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([((), 1), ((), 2)])).named("numbers");
+    ///     numbers.output(FileSink::new(&path).line_end("; ")).named("out");
+    /// });
+    /// run_main(flow)?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "1; 2; ");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn line_end(mut self, end: impl Into<String>) -> Self {
+        self.line_end = end.into();
+        self
+    }
+
+    /// The path as text.
+    fn partition(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
+    type Position = u64;
+    type Partition = FileSinkPartition;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        check_directory(directory_of(&self.path))?;
+        Ok(vec![self.partition()])
+    }
+
+    fn assign(&self, _: &K, _: usize) -> usize {
+        0
+    }
+
+    fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
+        if partition != self.partition() {
+            return Err(StepError::from(Error::UnknownPartition {
+                path: self.path.clone(),
+                partition: partition.to_owned(),
+            }));
+        }
+        Ok(FileSinkPartition::open(&self.path, &self.line_end, resume)?)
+    }
+}
+
+/// Checks that files can be looked for in a directory.
+pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
+    // A name inside it, so that a file in its place is an error too.
+    let checked = std::fs::metadata(path.join("."));
+    checked
+        .map(|_| ())
+        .map_err(|source| Error::MissingDirectory {
+            path: path.to_owned(),
+            source,
+        })
+}

@@ -1,0 +1,198 @@
+//! A file that is written from a position on.
+
+use std::fmt::{Display, Write as _};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::sink::StatefulSinkPartition;
+
+use super::Error;
+
+/// An opened file of a [`FileSink`](super::FileSink) or a [`DirSink`](super::DirSink).
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::files::DirSink;
+/// use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
+///
+/// fn open(sink: &DirSink, resume: Option<u64>) -> impl StatefulSinkPartition<u64, Position = u64> {
+///     FixedPartitionedSink::<String, u64>::open(sink, "part_0", resume).unwrap()
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let directory = directory.path();
+/// let sink = DirSink::new(directory, 1);
+/// let mut file = open(&sink, None);
+/// file.write_batch(vec![1, 22]).unwrap();
+/// let position = file.snapshot().unwrap();
+/// file.write_batch(vec![333]).unwrap();
+/// drop(file); // A crash.
+///
+/// open(&sink, Some(position)).write_batch(vec![4]).unwrap();
+/// assert_eq!(std::fs::read_to_string(directory.join("part_0"))?, "1\n22\n4\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FileSinkPartition {
+    path: PathBuf,
+    line_end: String,
+    file: File,
+    /// How many bytes are written.
+    position: u64,
+    /// Whether there is something to bring to the disk: not with pipes and devices.
+    regular: bool,
+    /// Whether all that is written is on the disk.
+    synced: bool,
+    /// Whether the directory on the disk has the file.
+    listed: bool,
+    /// The text of a batch; kept for the next.
+    text: String,
+}
+
+impl FileSinkPartition {
+    /// Opens a file and cuts it back to a saved position, or empties it.
+    pub(super) fn open(path: &Path, line_end: &str, resume: Option<u64>) -> Result<Self, Error> {
+        let position = resume.unwrap_or(0);
+        let cannot_open = |source| match position {
+            0 => Error::Create {
+                path: path.to_owned(),
+                source,
+            },
+            _ => Error::Reopen {
+                path: path.to_owned(),
+                position,
+                source,
+            },
+        };
+        let mut options = OpenOptions::new();
+        options.write(true).create(position == 0).truncate(false);
+        let mut file = options.open(path).map_err(cannot_open)?;
+        let metadata = file.metadata().map_err(cannot_open)?;
+        let regular = metadata.is_file();
+        if regular {
+            lock(&file, path)?;
+            if metadata.len() < position {
+                return Err(Error::CutShort {
+                    path: path.to_owned(),
+                    length: metadata.len(),
+                    position,
+                });
+            }
+            file.set_len(position).map_err(cannot_open)?;
+            file.seek(SeekFrom::Start(position)).map_err(cannot_open)?;
+        } else if position > 0 {
+            return Err(Error::NotCuttable {
+                path: path.to_owned(),
+                position,
+            });
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            line_end: line_end.to_owned(),
+            file,
+            position,
+            regular,
+            synced: position > 0,
+            listed: position > 0,
+            text: String::new(),
+        })
+    }
+
+    fn cannot_write(&self, source: io::Error) -> Error {
+        Error::Write {
+            path: self.path.clone(),
+            position: self.position,
+            source,
+        }
+    }
+
+    fn write(&mut self, values: &[impl Display]) -> Result<(), Error> {
+        self.text.clear();
+        for value in values {
+            let written = write!(self.text, "{value}{}", self.line_end);
+            written.map_err(|_| Error::Format {
+                path: self.path.clone(),
+                position: self.position,
+            })?;
+        }
+        let written = self.file.write_all(self.text.as_bytes());
+        written.map_err(|error| self.cannot_write(error))?;
+        self.position += self.text.len() as u64;
+        self.synced = false;
+        Ok(())
+    }
+
+    /// Brings to the disk what is written.
+    fn sync(&mut self) -> Result<(), Error> {
+        if self.synced || !self.regular {
+            return Ok(());
+        }
+        let metadata = self.file.sync_data().and_then(|()| self.file.metadata());
+        let length = metadata.map_err(|error| self.cannot_write(error))?.len();
+        if length < self.position {
+            return Err(Error::CutShort {
+                path: self.path.clone(),
+                length,
+                position: self.position,
+            });
+        }
+        if !self.listed {
+            sync_directory(&self.path).map_err(|error| self.cannot_write(error))?;
+        }
+        (self.synced, self.listed) = (true, true);
+        Ok(())
+    }
+}
+
+impl<V: Display> StatefulSinkPartition<V> for FileSinkPartition {
+    type Position = u64;
+
+    fn write_batch(&mut self, values: Vec<V>) -> Result<(), StepError> {
+        Ok(self.write(&values)?)
+    }
+
+    fn snapshot(&mut self) -> Result<u64, StepError> {
+        self.sync()?;
+        Ok(self.position)
+    }
+
+    fn close(&mut self) -> Result<(), StepError> {
+        Ok(self.sync()?)
+    }
+}
+
+/// Keeps other sinks out until the file is closed, be it by a crash.
+fn lock(file: &File, path: &Path) -> Result<(), Error> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::InUse {
+            path: path.to_owned(),
+        }),
+        // Some file systems have no locks; the file can be written all the same.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+/// The directory that has a file.
+pub(super) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
+    }
+}
+
+/// Brings the name of a new file to the disk.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// Elsewhere a directory cannot be opened, and its entries are the system's care.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
