@@ -81,6 +81,8 @@ pub enum RunErrorKind {
     Config,
     /// The processes of the cluster could not connect, or lost each other.
     Network,
+    /// The recovery store cannot be used, or not be written.
+    Recovery,
     /// Another process of the cluster failed; its own output says why.
     Peer,
     /// The run was stopped by SIGINT (Ctrl-C).

@@ -32,8 +32,9 @@ pub use worker::Exchange;
 
 #[doc(hidden)]
 pub mod __private {
-    //! What the code written by macros needs beyond the public names.
+    //! What the code written by macros and the program `bytewax` need beyond the public names.
 
+    pub use crate::execution::recovery_main;
     pub use crate::key::FieldsHash;
     pub use crate::state::{ByName, OfState};
     pub use serde;

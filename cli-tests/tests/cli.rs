@@ -302,3 +302,34 @@ fn after_a_run_the_signals_do_what_they_do_by_default() {
         running.check(None, "");
     }
 }
+
+#[test]
+fn a_program_looks_after_the_recovery_store_of_its_flow() {
+    let dir = tempfile::tempdir().expect("there is a place for files");
+    let path = dir.path().display();
+    let made = format!("made 2 partitions for flow `tellers` in `{path}`");
+    check(
+        &mut program(&format!("workers recovery init {path} 2")),
+        0,
+        &[&made],
+        "",
+    );
+    check(
+        &mut program(&format!("workers -w 3 recovery init {path} 2")),
+        1,
+        &[],
+        "is already a recovery partition, nothing was changed",
+    );
+    check(
+        &mut program(&format!("workers recovery verify {path}")),
+        0,
+        &["0 rows read, all sound"],
+        "",
+    );
+    check(
+        &mut program(&format!("workers recovery init {path}")),
+        2,
+        &[],
+        "error: the following required arguments were not provided:\n  <N>",
+    );
+}

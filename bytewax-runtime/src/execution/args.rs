@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, FromArgMatches, Subcommand};
 
+use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
 
 /// How a flow is run: flags and subcommands for a program's own command line.
@@ -23,9 +24,24 @@ use super::render::GraphFormat;
 ///
 /// A flag goes before its variable, and the variable before the default.
 ///
-/// Two subcommands may follow: `run`, which is meant when there is none, and
-/// `graph [--format mermaid|dot|json]`, which draws the flow and runs nothing. The flags may stand
-/// before or behind them. A positional argument of the program that is spelled like a subcommand
+/// A subcommand may follow:
+///
+/// | subcommand | what it does |
+/// | --- | --- |
+/// | `run` | runs the flow; this is meant when there is none |
+/// | `graph [--format mermaid\|dot\|json]` | draws the flow |
+/// | `recovery init DIR N` | makes a recovery store of N partitions |
+/// | `recovery show DIR.. [--json]` | shows partitions, executions, and what is saved for each step |
+/// | `recovery verify DIR..` | reads every row, and tells what is damaged |
+/// | `recovery repartition DIR N NEW_DIR` | copies the newest state to a store of N partitions |
+/// | `recovery dump DIR.. --step ID --key KEY` | shows what is saved for a key, or for a partition of a source or a sink |
+/// | `recovery drop-step DIR.. --step ID` | removes all that is saved for a step |
+///
+/// The commands of `recovery` work on a store that no run is using; `show`, `verify` and `dump` also
+/// beside one. The program `bytewax` has them too, for those who do not have the program of the
+/// flow: `bytewax recovery show DIR`, and `bytewax recovery init --flow NAME DIR N`.
+///
+/// The flags may stand before or behind the subcommand. A positional argument of the program that is spelled like a subcommand
 /// needs a path (`./run`), and a parser with subcommands of its own flattens `RunArgs` into one of
 /// them.
 ///
@@ -197,6 +213,11 @@ pub(crate) enum Command {
             default_value_t
         )]
         format: GraphFormat,
+    },
+    /// Make, show, check and change recovery stores; runs nothing
+    Recovery {
+        #[command(subcommand)]
+        command: RecoveryCommand,
     },
 }
 

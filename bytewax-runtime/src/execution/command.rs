@@ -12,10 +12,12 @@ use super::args::{Command, RunArgs};
 use super::cluster::Ended;
 use super::config::ClusterConfig;
 use super::plan::{Processes, RunPlan};
+use super::recovery::Outcome;
 use super::render::GraphFormat;
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
+use crate::recovery;
 use crate::worker::{Shared, run_here, run_threads};
 
 /// Runs a flow as the command line of the program says, and gives the program's exit code.
@@ -147,18 +149,26 @@ impl RunArgs {
     ) -> ExitCode {
         let ended = match self.command() {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
+            Command::Recovery { command } => {
+                finish(command.execute(flow.name())).map_err(Ended::from)
+            }
             Command::Run => match self.flags().plan(&|name| std::env::var(name).ok()) {
                 Ok(plan) => run_plan(flow, &plan),
                 Err(error) => return tell_usage(&format(error)),
             },
         };
-        match ended {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(ended) => {
-                ended.tell();
-                let Ended { error, code, .. } = ended;
-                code.map_or_else(|| exit_code(error.kind()), ExitCode::from)
-            }
+        exit(ended)
+    }
+}
+
+/// Tells how it ended, and gives the exit code.
+pub(super) fn exit(ended: Result<(), Ended>) -> ExitCode {
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ended) => {
+            ended.tell();
+            let Ended { error, code, .. } = ended;
+            code.map_or_else(|| exit_code(error.kind()), ExitCode::from)
         }
     }
 }
@@ -182,14 +192,26 @@ fn exit_code(kind: RunErrorKind) -> ExitCode {
 
 /// Draws the flow, also one with defects, which are told then.
 fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
-    match writeln!(io::stdout(), "{}", flow.render(format)) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let text = "the drawing could not be written to standard output";
-            return Err(RunError::new(RunErrorKind::Config, text).caused_by(error));
-        }
-        _ => {}
-    }
+    say(&(flow.render(format) + "\n"))?;
     Ok(flow.check()?)
+}
+
+/// Prints what a command on a store has to say, then gives what is wrong.
+pub(super) fn finish(outcome: Result<Outcome, recovery::Error>) -> Result<(), RunError> {
+    let Outcome { text, problem } = outcome?;
+    say(&text)?;
+    problem.map_or(Ok(()), Err)
+}
+
+/// Writes to standard output. That nobody reads it to the end is no error.
+fn say(text: &str) -> Result<(), RunError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let text = "standard output cannot be written to";
+            Err(RunError::new(RunErrorKind::Config, text).caused_by(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {

@@ -9,10 +9,12 @@ mod cluster;
 mod command;
 mod config;
 mod plan;
+mod recovery;
 mod render;
 mod signals;
 
 pub use args::RunArgs;
 pub use command::{run, run_from};
 pub use config::{ClusterConfig, cluster_main, run_main};
+pub use recovery::recovery_main;
 pub use render::GraphFormat;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::TooLong;
 use super::parts::{ExecutionNumber, PartitionCount, PartitionIndex, StoreId};
+use crate::error::{RunError, RunErrorKind};
 use crate::ids::Epoch;
 
 type Cause = Box<dyn error::Error + Send + Sync>;
@@ -153,6 +154,24 @@ impl Error {
             file: file.to_path_buf(),
             what: what.into(),
             cause: None,
+        }
+    }
+}
+
+impl From<Error> for RunError {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let failed = Self::new(RunErrorKind::Recovery, text);
+        match error {
+            Error::Foreign { cause, .. } | Error::Damaged { cause, .. } => match cause {
+                Some(cause) => failed.caused_by(cause),
+                None => failed,
+            },
+            Error::DiskFull { cause, .. }
+            | Error::ReadOnly { cause, .. }
+            | Error::Database { cause, .. } => failed.caused_by(cause),
+            Error::Io { cause, .. } | Error::Thread(cause) => failed.caused_by(cause),
+            _ => failed,
         }
     }
 }

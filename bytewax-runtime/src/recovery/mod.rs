@@ -52,6 +52,7 @@ pub(crate) use run::{Entry, Run};
 pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use timer::{Timer, push_timer};
 pub(crate) use tools::{
-    Found, PartitionInfo, Report, StepInfo, StoreInfo, drop_step, dump, repartition, show, verify,
+    Dump, FoundState, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump,
+    repartition, show, verify,
 };
 pub(crate) use writer::PartitionWriter;

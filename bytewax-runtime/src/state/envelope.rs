@@ -164,6 +164,11 @@ impl Saved<'_> {
         self.fingerprint
     }
 
+    /// The value alone, as the codec wrote it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.value
+    }
+
     /// Reads the value as the version and shape that `S` has today.
     ///
     /// ```

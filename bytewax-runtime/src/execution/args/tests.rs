@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser};
 
+use super::super::recovery::InitArgs;
 use super::*;
 
 // A parser of a user, with names that are also ours. It has no description of its own.
@@ -56,6 +57,14 @@ fn a_subcommand_follows_the_users_arguments() {
     for (line, expected) in cases {
         assert_eq!(parse(line).unwrap().run.command(), expected, "{line}");
     }
+    let line = "wordcount FILE recovery -w 4 init DIR 7";
+    let init = InitArgs {
+        dir: "DIR".into(),
+        partitions: 7,
+    };
+    let expected = RecoveryCommand::Init(init);
+    let parsed = parse(line).unwrap().run.command();
+    assert_eq!(parsed, Command::Recovery { command: expected });
 }
 
 #[test]
@@ -141,7 +150,19 @@ fn a_value_that_makes_no_sense_is_a_usage_error() {
             "graph --format svg",
             "invalid value 'svg' for '--format <FORMAT>'",
         ),
-        ("recovery", "unexpected argument 'recovery'"),
+        (
+            "recovery",
+            "Make, show, check and change recovery stores; runs nothing",
+        ),
+        (
+            "recovery init DIR x",
+            "invalid value 'x' for '<N>': invalid digit found in string",
+        ),
+        ("recovery drop-step DIR", "--step <ID>"),
+        (
+            "recovery dump DIR --step f.s --key 1 --key-bytes 01",
+            "cannot be used with",
+        ),
     ];
     for (flags, expected) in cases {
         let error = parse(&format!("wordcount FILE {flags}")).unwrap_err();

@@ -55,7 +55,7 @@ fn one_row_a_slot_is_left_of_epochs_that_are_given_up() {
     writers[0].collect(Epoch(6)).unwrap();
     drop(writers);
     let step = &show(&[dir.path()]).unwrap().steps[0];
-    assert_eq!((step.rows, step.states), (1, 1));
+    assert_eq!((step.rows, step.keys), (1, 1));
     assert_eq!(load(dir.path(), Epoch(6)), [(7, vec![5])]);
 }
 

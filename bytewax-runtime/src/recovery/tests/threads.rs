@@ -68,7 +68,7 @@ fn epochs_are_reported_in_order_and_all_is_written_on_drop() {
     let info = show(&[dir.path()]).unwrap();
     assert_eq!(info.resume.unwrap().epoch, Epoch(21));
     assert_eq!(info.steps.iter().map(|step| step.positions).sum::<u64>(), 1);
-    assert_eq!(info.steps[1].states, 100);
+    assert_eq!(info.steps[1].keys, 100);
 }
 
 #[test]

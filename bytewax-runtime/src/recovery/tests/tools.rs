@@ -56,24 +56,87 @@ fn a_summary_counts_what_is_there() {
     let steps = info
         .steps
         .iter()
-        .map(|s| (s.meta.id.as_str(), s.states, s.positions));
+        .map(|s| (s.meta.id.as_str(), s.keys, s.positions));
     assert_eq!(
         steps.collect::<Vec<_>>(),
-        [("orders.input", 0, 1), ("orders.total", 1000, 0)]
+        [("orders.input", 0, 1), ("orders.total", 500, 0)]
     );
 }
 
 #[test]
 fn a_key_is_found_by_its_bytes() {
     let dir = store(3);
-    let found = dump(&[dir.path()], "orders.total", &7_u64.to_le_bytes())
-        .unwrap()
-        .unwrap();
-    assert_eq!(found.hash, hash(7));
-    assert_eq!(found.slot, Slot::of(found.hash));
-    assert_eq!(found.state, [2; 10]);
-    assert_eq!(found.due, DateTime::from_timestamp(60, 5));
-    assert_eq!(dump(&[dir.path()], "orders.total", b"other").unwrap(), None);
+    let found = dump_bytes(dir.path(), "orders.total", &7_u64.to_le_bytes());
+    let expected = FoundState {
+        slot: Slot::of(hash(7)),
+        hash: hash(7),
+        key: 7_u64.to_le_bytes().to_vec(),
+        state: vec![2; 10],
+        due: DateTime::from_timestamp(60, 5),
+    };
+    assert_eq!((found.step, found.states), (total(), vec![expected]));
+    let nothing = dump_bytes(dir.path(), "orders.total", b"other");
+    assert_eq!((nothing.states, nothing.positions), (vec![], vec![]));
+}
+
+fn dump_bytes(dir: &Path, step: &str, key: &[u8]) -> Dump {
+    dump(&[dir], step, &Wanted::Bytes(key.to_vec())).unwrap()
+}
+
+#[test]
+fn a_key_is_found_by_its_text() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 2, "orders").unwrap();
+    let (mut writers, _) = start(dir.path());
+    let mut batch = Batch::default();
+    let keys = [
+        ("7".to_owned().stable_hash(), b"text".as_slice()),
+        (7_u8.stable_hash(), b"integer"),
+        ((-7_i64).stable_hash(), b"negative"),
+        (u128::MAX.stable_hash(), b"wide"),
+        ("ada".to_owned().stable_hash(), b"ada"),
+    ];
+    for (hash, key) in keys {
+        batch.push(hash, key, Some(key)).unwrap();
+    }
+    let written = batch.drain(|slot, run| {
+        let writer = &mut writers[slot.index() % 2];
+        let step = writer.step(&total())?;
+        writer.write_snaps(step, slot, Epoch(1), run)
+    });
+    written.unwrap();
+    commit(&mut writers, 1);
+    let check = |key: &str, expected: &[&str]| {
+        let key = Wanted::Text(key.to_owned());
+        let found = dump(&[dir.path()], "orders.total", &key).unwrap().states;
+        let mut keys: Vec<_> = found
+            .iter()
+            .map(|found| str::from_utf8(&found.key).unwrap())
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(keys, expected);
+    };
+    check("7", &["integer", "text"]);
+    check("-7", &["negative"]);
+    check(&u128::MAX.to_string(), &["wide"]);
+    check("ada", &["ada"]);
+    check("bob", &[]);
+}
+
+#[test]
+fn a_position_is_found_by_the_name_of_its_partition() {
+    let dir = store(3);
+    let key = Wanted::Text("a".to_owned());
+    let found = dump(&[dir.path()], "orders.input", &key).unwrap();
+    assert_eq!(found.positions.len(), 1);
+    assert_eq!(found.positions[0].bytes, [2]);
+    let key = Wanted::Text("b".to_owned());
+    assert!(
+        dump(&[dir.path()], "orders.input", &key)
+            .unwrap()
+            .positions
+            .is_empty()
+    );
 }
 
 #[test]
@@ -99,10 +162,8 @@ fn any_number_of_partitions_becomes_any_other() {
         assert!(verify(&[new.path()]).unwrap().problems.is_empty());
         let (_writers, resume) = start(new.path());
         assert_eq!((resume.execution.0, resume.epoch), (2, Epoch(3)));
-        let found = dump(&[new.path()], "orders.total", &7_u64.to_le_bytes())
-            .unwrap()
-            .unwrap();
-        assert_eq!(found.due, DateTime::from_timestamp(60, 5));
+        let found = dump_bytes(new.path(), "orders.total", &7_u64.to_le_bytes());
+        assert_eq!(found.states[0].due, DateTime::from_timestamp(60, 5));
     }
     assert_eq!(load(old.path(), Epoch(3)), before);
 }

@@ -11,7 +11,7 @@ use crate::recovery::writer::PartitionWriter;
 /// When it is interrupted, it can be called again.
 pub(crate) fn drop_step(dirs: &[impl AsRef<Path>], step: &str) -> Result<(), Error> {
     let parts = Parts::open(dirs)?;
-    let step = parts.step(step)?;
+    let step = parts.step(step)?.id;
     let opened = parts
         .states
         .iter()

@@ -5,46 +5,117 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::Parts;
-use crate::key::Slot;
+use crate::ids::{Epoch, StepId};
+use crate::key::{Key, Slot};
 use crate::recovery::error::Error;
+use crate::recovery::parts::{Position, StepKind, StepMeta};
+use crate::recovery::reader::{PartitionReader, newest_positions};
 
-/// What a store holds for a key.
+/// The key that is looked for. The store knows keys by hash and bytes, not by type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) enum Wanted {
+    /// As a user writes it: a text, an integer of any width, or the name of a partition.
+    Text(String),
+    /// The bytes of a key of any type; all slots are searched.
+    Bytes(Vec<u8>),
+}
+
+impl Wanted {
+    /// The hashes that the key can have; none when that depends on its type.
+    fn hashes(&self) -> Option<Vec<u64>> {
+        let Self::Text(text) = self else { return None };
+        let mut hashes = vec![text.clone().stable_hash()];
+        // The same number is the same key in every integer type.
+        hashes.extend(text.parse::<i128>().ok().map(|number| number.stable_hash()));
+        if hashes.len() == 1 {
+            hashes.extend(text.parse::<u128>().ok().map(|number| number.stable_hash()));
+        }
+        Some(hashes)
+    }
+
+    fn is_partition(&self, partition: &str) -> bool {
+        match self {
+            Self::Text(text) => text == partition,
+            Self::Bytes(bytes) => bytes == partition.as_bytes(),
+        }
+    }
+}
+
+/// What a store holds for a step under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dump {
+    pub(crate) step: StepMeta,
+    pub(crate) states: Vec<FoundState>,
+    pub(crate) positions: Vec<Position>,
+}
+
+/// The state of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundState {
     pub(crate) slot: Slot,
     pub(crate) hash: u64,
+    pub(crate) key: Vec<u8>,
     pub(crate) state: Vec<u8>,
     /// When the key waits for a time.
     pub(crate) due: Option<DateTime<Utc>>,
 }
 
-/// The state with which the next execution would find a key of a step, by the bytes of the key.
-///
-/// All slots are searched, because the hash depends on the type of the key, which the store does not
-/// know.
-pub(crate) fn dump(
-    dirs: &[impl AsRef<Path>],
-    step: &str,
-    key: &[u8],
-) -> Result<Option<Found>, Error> {
+/// What the next execution would find for a key of a stateful step, or for a partition of a source
+/// or a sink. A text that is a number can be two keys.
+pub(crate) fn dump(dirs: &[impl AsRef<Path>], step: &str, key: &Wanted) -> Result<Dump, Error> {
     let parts = Parts::open(dirs)?;
     let step = parts.step(step)?;
     let before = parts.resume_epoch()?;
+    let mut dump = Dump {
+        step: step.clone(),
+        states: Vec::new(),
+        positions: Vec::new(),
+    };
     for reader in &parts.readers {
-        for slot in reader.slots(&step, before)? {
-            let run = reader.load_slot(&step, slot, before)?;
-            let Some(entry) = run.iter().find(|entry| entry.key == key) else {
-                continue;
-            };
-            let timers = reader.load_timers(&step, before)?;
-            let timer = timers.into_iter().find(|timer| timer.key == key);
-            return Ok(Some(Found {
-                slot,
-                hash: entry.hash,
-                state: entry.state.unwrap_or_default().to_vec(),
-                due: timer.map(|timer| timer.due),
-            }));
+        if step.kind == StepKind::Stateful {
+            find_states(reader, &step.id, before, key, &mut dump.states)?;
+        } else {
+            dump.positions.extend(reader.load_positions(before)?);
         }
     }
-    Ok(None)
+    dump.positions = newest_positions(dump.positions);
+    dump.positions
+        .retain(|found| found.step == step.id && key.is_partition(&found.partition));
+    Ok(dump)
+}
+
+fn find_states(
+    reader: &PartitionReader,
+    step: &StepId,
+    before: Epoch,
+    key: &Wanted,
+    found: &mut Vec<FoundState>,
+) -> Result<(), Error> {
+    let hashes = key.hashes();
+    let mut slots = reader.slots(step, before)?;
+    if let Some(hashes) = &hashes {
+        slots.retain(|slot| hashes.iter().any(|&hash| Slot::of(hash) == *slot));
+    }
+    for slot in slots {
+        let run = reader.load_slot(step, slot, before)?;
+        let wanted = run.iter().filter(|entry| match (&hashes, key) {
+            (Some(hashes), _) => hashes.contains(&entry.hash),
+            (None, Wanted::Bytes(bytes)) => entry.key == bytes,
+            (None, Wanted::Text(_)) => false,
+        });
+        for entry in wanted {
+            let timers = reader.load_timers(step, before)?;
+            let timer = timers
+                .into_iter()
+                .find(|timer| timer.hash == entry.hash && timer.key == entry.key);
+            found.push(FoundState {
+                slot,
+                hash: entry.hash,
+                key: entry.key.to_vec(),
+                state: entry.state.unwrap_or_default().to_vec(),
+                due: timer.map(|timer| timer.due),
+            });
+        }
+    }
+    Ok(())
 }

@@ -10,17 +10,17 @@ mod verify;
 use std::path::Path;
 
 pub(crate) use drop_step::drop_step;
-pub(crate) use dump::{Found, dump};
+pub(crate) use dump::{Dump, FoundState, Wanted, dump};
 pub(crate) use repartition::repartition;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 
 use super::error::{Error, ResumeError};
 use super::layout::discover;
-use super::parts::PartitionState;
+use super::parts::{PartitionState, StepMeta};
 use super::reader::PartitionReader;
 use super::resume::check_complete;
-use crate::ids::{Epoch, StepId};
+use crate::ids::Epoch;
 
 /// The partitions of a whole store, open for reading.
 struct Parts {
@@ -48,11 +48,11 @@ impl Parts {
         super::resume::resume(&self.states).map(|resume| resume.epoch)
     }
 
-    /// The id of a step, or an error that lists those there are.
-    fn step(&self, id: &str) -> Result<StepId, Error> {
+    /// What is known of a step, or an error that lists the steps there are.
+    fn step(&self, id: &str) -> Result<StepMeta, Error> {
         let mut steps = self.readers.iter().flat_map(PartitionReader::steps);
         if let Some(step) = steps.find(|step| step.id == *id) {
-            return Ok(step.id.clone());
+            return Ok(step.clone());
         }
         let steps = self.readers.iter().flat_map(PartitionReader::steps);
         let mut known: Vec<String> = steps.map(|step| step.id.to_string()).collect();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Parts;
-use crate::ids::StepId;
+use crate::ids::{Epoch, StepId};
 use crate::recovery::error::{Error, ResumeError};
 use crate::recovery::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta};
+use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::resume::{Resume, resume};
-use crate::recovery::sql::Table;
+use crate::recovery::sql::{RowSize, SlotRow, Table};
 
 /// What is in a store.
 #[derive(Debug)]
@@ -40,19 +41,23 @@ pub(crate) struct StepInfo {
     pub(crate) meta: StepMeta,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
-    /// The states in all rows: a key that changed in several epochs is counted several times until
-    /// its rows are merged.
-    pub(crate) states: u64,
+    /// The keys with a state.
+    pub(crate) keys: u64,
     /// The partitions of a source or a sink that have a position.
     pub(crate) positions: u64,
 }
 
-/// Summarises the store in some directories. Reads no states.
+/// Summarises the store in some directories, as the next execution would find it. States are read
+/// only where several epochs of a slot were not merged yet.
 pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
     let parts = Parts::open(dirs)?;
+    let resume = resume(&parts.states);
+    // What cannot be resumed is shown as it is.
+    let before = resume.as_ref().map_or(Epoch(u64::MAX), |next| next.epoch);
     let mut partitions = Vec::new();
     let mut executions = BTreeMap::new();
     let mut steps: BTreeMap<StepId, StepInfo> = BTreeMap::new();
+    let mut positions = Vec::new();
     for (reader, state) in parts.readers.iter().zip(&parts.states) {
         let pages = reader.db().pages()?;
         partitions.push(PartitionInfo {
@@ -65,34 +70,12 @@ pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
         for execution in &state.executions {
             executions.insert(execution.number, execution.clone());
         }
-        let mut by_number = BTreeMap::new();
-        for meta in reader.steps() {
-            by_number.extend(reader.number(&meta.id).map(|number| (number, &meta.id)));
-            steps.entry(meta.id.clone()).or_insert_with(|| StepInfo {
-                meta: meta.clone(),
-                rows: 0,
-                bytes: 0,
-                states: 0,
-                positions: 0,
-            });
-        }
-        for table in Table::ALL {
-            for (at, size) in reader.db().sizes(table)? {
-                let id = by_number.get(&at.step);
-                let Some(step) = id.and_then(|&id| steps.get_mut(id)) else {
-                    continue;
-                };
-                step.rows += 1;
-                step.bytes += size.bytes;
-                if table == Table::Snaps {
-                    step.states += u64::from(size.kept);
-                }
-            }
-        }
-        for position in reader.load_positions(crate::Epoch(u64::MAX))? {
-            if let Some(step) = steps.get_mut(&position.step) {
-                step.positions += 1;
-            }
+        count_rows(reader, before, &mut steps)?;
+        positions.extend(reader.load_positions(before)?);
+    }
+    for position in newest_positions(positions) {
+        if let Some(step) = steps.get_mut(&position.step) {
+            step.positions += 1;
         }
     }
     let meta = parts.states.first().map(|state| state.meta.clone());
@@ -100,7 +83,47 @@ pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
         meta: meta.ok_or(ResumeError::NoPartitions)?,
         partitions,
         executions: executions.into_values().collect(),
-        resume: resume(&parts.states),
+        resume,
         steps: steps.into_values().collect(),
     })
+}
+
+/// Adds what one partition holds for each of its steps.
+fn count_rows(
+    reader: &PartitionReader,
+    before: Epoch,
+    steps: &mut BTreeMap<StepId, StepInfo>,
+) -> Result<(), Error> {
+    let mut rows: BTreeMap<SlotRow, Vec<RowSize>> = BTreeMap::new();
+    for table in Table::ALL {
+        for (at, size) in reader.db().sizes(table)? {
+            rows.entry(at).or_default().push(size);
+        }
+    }
+    let mut by_number = BTreeMap::new();
+    for meta in reader.steps() {
+        by_number.extend(reader.number(&meta.id).map(|number| (number, &meta.id)));
+        steps.entry(meta.id.clone()).or_insert_with(|| StepInfo {
+            meta: meta.clone(),
+            rows: 0,
+            bytes: 0,
+            keys: 0,
+            positions: 0,
+        });
+    }
+    for (at, sizes) in rows {
+        let id = by_number.get(&at.step).copied();
+        let Some((id, info)) = id.and_then(|id| Some((id, steps.get_mut(id)?))) else {
+            continue;
+        };
+        info.rows += sizes.len() as u64;
+        info.bytes += sizes.iter().map(|size| size.bytes).sum::<u64>();
+        if at.table == Table::Snaps {
+            info.keys += match sizes.as_slice() {
+                [size] if size.epoch < before => u64::from(size.kept),
+                _ => u64::from(reader.load_slot(id, at.slot, before)?.kept()),
+            };
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,66 @@
+//! The program `bytewax`: the commands on stores, for those who do not have the program of a flow.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{InitArgs, Outcome, StoreCommand};
+use crate::execution::command::{exit, finish};
+use crate::recovery::Error;
+
+/// Looks after recovery stores without the program of their flow
+#[derive(Parser)]
+#[command(name = "bytewax", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Work on a recovery store
+    #[command(subcommand)]
+    Recovery(AnyFlow),
+}
+
+#[derive(Subcommand)]
+enum AnyFlow {
+    /// Make a recovery store for a flow, with state of none
+    Init {
+        /// Name of the flow
+        #[arg(long, value_name = "NAME")]
+        flow: String,
+        #[command(flatten)]
+        init: InitArgs,
+    },
+    #[command(flatten)]
+    Store(StoreCommand),
+}
+
+/// The whole `main` of the program `bytewax`.
+#[must_use = "it is the exit code of the process: give it back from `main`"]
+pub fn recovery_main() -> ExitCode {
+    let Command::Recovery(command) = Cli::parse().command;
+    exit(finish(command.execute()).map_err(Into::into))
+}
+
+impl AnyFlow {
+    fn execute(&self) -> Result<Outcome, Error> {
+        match self {
+            Self::Init { flow, init } => init.execute(flow),
+            Self::Store(command) => command.execute(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,118 @@
+//! The subcommands on a recovery store: of a user's program, and of the program `bytewax` for those
+//! who do not have it.
+
+mod args;
+mod binary;
+mod dump;
+mod show;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+pub(crate) use args::{InitArgs, RecoveryCommand, StoreCommand};
+pub use binary::recovery_main;
+
+use crate::error::{RunError, RunErrorKind};
+use crate::recovery::{self, Error, Wanted};
+
+/// What a command has to say: text for standard output, and what is wrong with the store.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) text: String,
+    pub(crate) problem: Option<RunError>,
+}
+
+impl Outcome {
+    fn text(text: String) -> Self {
+        Self {
+            text,
+            problem: None,
+        }
+    }
+}
+
+impl RecoveryCommand {
+    /// Does it, for the flow of this name.
+    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, Error> {
+        match self {
+            Self::Init(args) => args.execute(flow),
+            Self::Store(command) => command.execute(),
+        }
+    }
+}
+
+impl InitArgs {
+    fn execute(&self, flow: &str) -> Result<Outcome, Error> {
+        let Self { dir, partitions } = self;
+        recovery::init(dir, *partitions, flow)?;
+        let count = counted(u64::from(*partitions), "partition");
+        let dir = dir.display();
+        let text = format!("made {count} for flow `{flow}` in `{dir}`\n");
+        Ok(Outcome::text(text))
+    }
+}
+
+impl StoreCommand {
+    fn execute(&self) -> Result<Outcome, Error> {
+        match self {
+            Self::Show { dirs, json } => show::show(&recovery::show(dirs)?, *json),
+            Self::Verify { dirs } => verify(dirs),
+            Self::Repartition {
+                dir,
+                partitions,
+                new_dir,
+            } => {
+                recovery::repartition(&[dir], *partitions, new_dir)?;
+                let count = counted(u64::from(*partitions), "partition");
+                let (dir, new_dir) = (dir.display(), new_dir.display());
+                let text = format!("copied the state in `{dir}` to {count} in `{new_dir}`\n");
+                Ok(Outcome::text(text))
+            }
+            Self::Dump {
+                dirs,
+                step,
+                key,
+                key_bytes,
+            } => {
+                let text = key.clone().map(Wanted::Text);
+                let bytes = key_bytes.clone().map(|bytes| Wanted::Bytes(bytes.0));
+                // One of them is there: the parser sees to it.
+                let wanted = text.or(bytes).unwrap_or(Wanted::Bytes(Vec::new()));
+                let dump = recovery::dump(dirs, step, &wanted)?;
+                Ok(dump::tell(&dump, &wanted))
+            }
+            Self::DropStep { dirs, step } => {
+                recovery::drop_step(dirs, step)?;
+                let text = format!("dropped all that was saved for step `{step}`\n");
+                Ok(Outcome::text(text))
+            }
+        }
+    }
+}
+
+fn verify(dirs: &[PathBuf]) -> Result<Outcome, Error> {
+    let recovery::Report { rows, problems } = recovery::verify(dirs)?;
+    let rows = counted(rows, "row");
+    if problems.is_empty() {
+        return Ok(Outcome::text(format!("{rows} read, all sound\n")));
+    }
+    let mut text = String::new();
+    for problem in &problems {
+        let _ = writeln!(text, "{problem}");
+    }
+    let count = counted(problems.len() as u64, "problem");
+    let problem = format!("{count} found in {rows} of the recovery store");
+    Ok(Outcome {
+        text,
+        problem: Some(RunError::new(RunErrorKind::Recovery, problem)),
+    })
+}
+
+/// `1 row`, `2 rows`.
+fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}

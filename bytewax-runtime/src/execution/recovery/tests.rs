@@ -1,0 +1,317 @@
+use std::path::Path;
+
+use chrono::DateTime;
+use clap::Parser;
+
+use super::*;
+use crate::ids::{Epoch, StepId};
+use crate::key::Key;
+use crate::recovery::{
+    Batch, Execution, PartitionWriter, StepKind, StepMeta, discover, position_slot, push_timer,
+    resume,
+};
+use crate::state::{self, State};
+
+#[derive(Parser)]
+struct Program {
+    #[command(subcommand)]
+    command: RecoveryCommand,
+}
+
+/// Does a command in a directory; what it prints, with the directory and what is random left out.
+fn run(dir: &Path, line: &str) -> (String, Option<String>) {
+    let words = line.split_whitespace().map(|word| match word {
+        "DIR" => dir.display().to_string(),
+        "NEW" => dir.join("new").display().to_string(),
+        word => word.to_owned(),
+    });
+    let program = Program::try_parse_from(std::iter::once("orders".to_owned()).chain(words));
+    let outcome = program.unwrap().command.execute("orders");
+    let (text, problem) = match outcome {
+        Ok(outcome) => (
+            outcome.text,
+            outcome.problem.map(|problem| problem.report()),
+        ),
+        Err(error) => (String::new(), Some(RunError::from(error).report())),
+    };
+    let dir = dir.canonicalize().unwrap().display().to_string();
+    let clean = |text: String| {
+        let lines = text.lines().map(|line| match line.strip_prefix("store") {
+            Some(_) => "store  ..".to_owned(),
+            None => line.replace(&dir, "DIR"),
+        });
+        lines.map(|line| line + "\n").collect()
+    };
+    (clean(text), problem.map(clean))
+}
+
+#[track_caller]
+fn check(dir: &Path, line: &str, expected: &str) {
+    assert_eq!(run(dir, line), (expected.to_owned(), None), "{line}");
+}
+
+#[track_caller]
+fn check_problem(dir: &Path, line: &str, expected: &str) {
+    assert_eq!(run(dir, line).1.as_deref(), Some(expected), "{line}");
+}
+
+/// A store of one execution: two keys, one of them waiting, and a position.
+fn store(partitions: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = |id, kind| StepMeta {
+        id: StepId::new(id),
+        kind,
+        schema: "u64".to_owned(),
+        version: 1,
+        fingerprint: u64::SCHEMA.fingerprint,
+    };
+    let total = meta("orders.total", StepKind::Stateful);
+    let input = meta("orders.input", StepKind::Source);
+    recovery::init(dir.path(), partitions, "orders").unwrap();
+    let files = discover(&[dir.path()]).unwrap();
+    let states: Vec<_> = files.iter().map(|file| file.state().unwrap()).collect();
+    let resume = resume(&states).unwrap();
+    let mut sealed = Vec::new();
+    state::seal(&300_u64, &mut sealed).unwrap();
+    for (file, index) in files.iter().zip(0..) {
+        let of_this = |slot: crate::key::Slot| slot.index() as u32 % partitions == index;
+        let mut writer = PartitionWriter::open(&file.file).unwrap();
+        let execution = Execution {
+            number: resume.execution,
+            resume: resume.epoch,
+            workers: 3,
+            processes: 1,
+            started_at: DateTime::UNIX_EPOCH,
+        };
+        writer.begin_execution(&execution).unwrap();
+        let (step, source) = (writer.step(&total).unwrap(), writer.step(&input).unwrap());
+        let mut batch = Batch::default();
+        for key in ["ada", "bob"] {
+            let hash = key.to_owned().stable_hash();
+            batch.push(hash, key.as_bytes(), Some(&sealed)).unwrap();
+        }
+        let mut timers = Batch::default();
+        let due = DateTime::from_timestamp(60, 0);
+        push_timer(&mut timers, "ada".to_owned().stable_hash(), b"ada", due).unwrap();
+        let written = batch.drain(|slot, run| match of_this(slot) {
+            true => writer.write_snaps(step, slot, Epoch(1), run),
+            false => Ok(()),
+        });
+        written.unwrap();
+        let written = timers.drain(|slot, run| match of_this(slot) {
+            true => writer.write_timers(step, slot, Epoch(1), run),
+            false => Ok(()),
+        });
+        written.unwrap();
+        if of_this(position_slot(&input.id, "file.txt")) {
+            let written = writer.write_position(source, "file.txt", Epoch(1), &sealed);
+            written.unwrap();
+        }
+        writer.commit(Epoch(1)).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn init_makes_a_store_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    let text = "made 2 partitions for flow `orders` in `DIR`\n";
+    check(&path, "init DIR 2", text);
+    check_problem(
+        &path,
+        "init DIR 2",
+        "`DIR/part-0.sqlite3` is already a recovery partition, nothing was changed; run the flow \
+         on it, or use an empty directory\n",
+    );
+    check_problem(
+        &path,
+        "init NEW 2",
+        "the recovery directory `DIR/new` does not exist; create it, or name the right one\n",
+    );
+}
+
+#[test]
+fn show_sets_all_in_tables() {
+    let dir = store(2);
+    let (text, problem) = run(dir.path(), "show DIR");
+    assert_eq!(problem, None);
+    let expected = "\
+flow   orders
+store  ..
+next   execution 1, from epoch 2
+
+partition  complete epoch  oldest epoch  bytes  free  file
+        0               1             1  98304     0  DIR/part-0.sqlite3
+        1               1             1  98304     0  DIR/part-1.sqlite3
+
+execution  first epoch  processes  workers  started at
+        0            1          1        3  1970-01-01T00:00:00+00:00
+
+step          kind      keys  positions  rows  bytes  schema
+orders.input  source       0          1     0      0  u64 (version 1)
+orders.total  stateful     2          0     3    104  u64 (version 1)
+";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn show_is_json_too() {
+    let dir = store(1);
+    let (text, problem) = run(dir.path(), "show DIR --json");
+    assert_eq!(problem, None);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["flow"], "orders");
+    assert_eq!(json["store"].as_str().unwrap().len(), 32);
+    assert_eq!(
+        json["next"],
+        serde_json::json!({ "execution": 1, "epoch": 2 })
+    );
+    assert_eq!(json["partitions"][0]["complete_epoch"], 1);
+    assert_eq!(json["executions"][0]["workers"], 3);
+    let total = &json["steps"][1];
+    assert_eq!(
+        (&total["id"], &total["kind"]),
+        (&"orders.total".into(), &"stateful".into())
+    );
+    assert_eq!(
+        (&total["keys"], &total["schema"]),
+        (&2.into(), &"u64".into())
+    );
+    let fingerprint = format!("{:016x}", u64::SCHEMA.fingerprint);
+    assert_eq!(total["fingerprint"], fingerprint);
+}
+
+#[test]
+fn a_store_that_cannot_be_resumed_is_shown_and_refused() {
+    let dir = store(2);
+    let file = &discover(&[dir.path()]).unwrap()[0].file;
+    let pristine = tempfile::tempdir().unwrap();
+    std::fs::copy(file, pristine.path().join("old")).unwrap();
+    for index in 0..2 {
+        let file = &discover(&[dir.path()]).unwrap()[index].file;
+        let mut writer = PartitionWriter::open(file).unwrap();
+        for epoch in 2..4 {
+            writer.commit(Epoch(epoch)).unwrap();
+        }
+        writer.collect(Epoch(4)).unwrap();
+    }
+    std::fs::copy(pristine.path().join("old"), file).unwrap();
+    let (text, problem) = run(dir.path(), "show DIR");
+    assert!(
+        text.contains("next   none: the partitions do not fit together\n"),
+        "{text}"
+    );
+    assert!(
+        problem
+            .unwrap()
+            .starts_with("recovery partitions do not fit together: `DIR/part-0")
+    );
+    let (text, problem) = run(dir.path(), "verify DIR");
+    assert!(
+        text.starts_with("recovery partitions do not fit together"),
+        "{text}"
+    );
+    assert!(problem.unwrap().starts_with("1 problem found in "));
+}
+
+#[test]
+fn verify_counts_what_it_read() {
+    let dir = store(3);
+    check(dir.path(), "verify DIR", "4 rows read, all sound\n");
+}
+
+#[test]
+fn dump_shows_a_key_with_its_state_and_its_time() {
+    let dir = store(2);
+    let fingerprint = format!("{:016x}", u64::SCHEMA.fingerprint);
+    let hash = format!("{:016x}", "ada".to_owned().stable_hash());
+    let expected = format!(
+        "\
+step    orders.total (stateful)
+schema  u64, version 1, fingerprint {fingerprint}
+
+key        616461
+hash       {hash} (slot 47)
+saved as   version 1, fingerprint {fingerprint}
+state      fb2c01
+waits for  1970-01-01T00:01:00+00:00
+"
+    );
+    check(
+        dir.path(),
+        "dump DIR --step orders.total --key ada",
+        &expected,
+    );
+    check(
+        dir.path(),
+        "dump DIR --step orders.total --key-bytes 616461",
+        &expected,
+    );
+    check_problem(
+        dir.path(),
+        "dump DIR --step orders.total --key -7",
+        "step `orders.total` has no state for the key `-7`, neither as a text nor as an integer; \
+         look for a key of another type by its bytes, with `--key-bytes`\n",
+    );
+    check_problem(
+        dir.path(),
+        "dump DIR --step orders.totals --key ada",
+        "the store has no step `orders.totals`; the steps with saved state are orders.input, \
+         orders.total\n",
+    );
+}
+
+#[test]
+fn dump_shows_a_position() {
+    let dir = store(2);
+    let fingerprint = format!("{:016x}", u64::SCHEMA.fingerprint);
+    let expected = format!(
+        "\
+step    orders.input (source)
+schema  u64, version 1, fingerprint {fingerprint}
+
+partition  file.txt
+saved as   version 1, fingerprint {fingerprint}
+position   fb2c01
+"
+    );
+    check(
+        dir.path(),
+        "dump DIR --step orders.input --key file.txt",
+        &expected,
+    );
+    check_problem(
+        dir.path(),
+        "dump DIR --step orders.input --key other.txt",
+        "step `orders.input` has no position of a partition `other.txt`\n",
+    );
+}
+
+#[test]
+fn repartition_copies_and_drop_step_removes() {
+    let dir = store(2);
+    let path = dir.path().canonicalize().unwrap();
+    check_problem(
+        &path,
+        "repartition DIR 5 NEW",
+        "the recovery directory `DIR/new` does not exist; create it, or name the right one\n",
+    );
+    std::fs::create_dir(path.join("new")).unwrap();
+    let text = "copied the state in `DIR` to 5 partitions in `DIR/new`\n";
+    check(&path, "repartition DIR 5 NEW", text);
+    check(&path, "verify NEW", "4 rows read, all sound\n");
+    let text = "dropped all that was saved for step `orders.total`\n";
+    check(&path, "drop-step NEW --step orders.total", text);
+    check(&path, "verify NEW", "1 row read, all sound\n");
+    check(&path, "verify DIR", "4 rows read, all sound\n");
+}
+
+#[test]
+fn bytes_are_hexadecimal() {
+    assert_eq!("0aFf".parse(), Ok(args::Hex(vec![10, 255])));
+    let text = "give an even number of hexadecimal digits, such as `0aff`";
+    for wrong in ["0", "0x", "é0"] {
+        assert_eq!(wrong.parse::<args::Hex>(), Err(text.to_owned()));
+    }
+}

@@ -1,0 +1,5 @@
+//! Looks after recovery stores: `bytewax recovery show DIR`.
+
+fn main() -> bytewax::ExitCode {
+    bytewax::__private::recovery_main()
+}
