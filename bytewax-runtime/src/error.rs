@@ -63,6 +63,8 @@ struct Inner {
     step: Option<StepId>,
     partition: Option<String>,
     worker: Option<WorkerIndex>,
+    /// The number of the item, from 1, and of all in its batch.
+    item: Option<(usize, usize)>,
     text: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -98,6 +100,7 @@ impl RunError {
             step: None,
             partition: None,
             worker: None,
+            item: None,
             text: text.into(),
             cause: None,
         }))
@@ -115,6 +118,11 @@ impl RunError {
 
     pub(crate) fn in_partition(mut self, partition: &str) -> Self {
         self.0.partition = Some(partition.to_owned());
+        self
+    }
+
+    pub(crate) fn at_item(mut self, number: usize, all: usize) -> Self {
+        self.0.item = Some((number, all));
         self
     }
 
@@ -177,6 +185,9 @@ impl fmt::Display for RunError {
             }
             if let Some(worker) = inner.worker {
                 write!(f, ", worker {worker}")?;
+            }
+            if let Some((number, all)) = inner.item {
+                write!(f, ", item {number} of a batch of {all}")?;
             }
             f.write_str(": ")?;
         }

@@ -80,8 +80,9 @@ struct Branch<T, F> {
 impl<T: 'static, F: Fn(&T) -> bool + 'static> Push<T> for Branch<T, F> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for item in batch.drain(..) {
-            let side = if (self.predicate)(&item) {
+        let numbers = cx.numbers(batch.len());
+        for (index, item) in batch.drain(..).enumerate() {
+            let side = if numbers.at(index, || (self.predicate)(&item)) {
                 &mut self.trues
             } else {
                 &mut self.falses

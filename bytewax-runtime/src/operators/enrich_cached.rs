@@ -257,8 +257,9 @@ where
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.cache.now = cx.worker.clock.now();
-        for item in batch.drain(..) {
-            let enriched = (self.f)(&mut self.cache, item);
+        let numbers = cx.numbers(batch.len());
+        for (index, item) in batch.drain(..).enumerate() {
+            let enriched = numbers.at(index, || (self.f)(&mut self.cache, item));
             let failed = |error| RunError::step("an item could not be enriched", error);
             self.next.buffer.push(enriched.map_err(failed)?);
         }

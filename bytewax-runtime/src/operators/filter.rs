@@ -1,6 +1,7 @@
 //! `filter`, `filter_value`.
 
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::worker::Cx;
 
 impl<T: 'static> Stream<T> {
     /// Keeps the items for which `keep` is true.
@@ -20,7 +21,7 @@ impl<T: 'static> Stream<T> {
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
         self.stage("filter", move |batch, next, cx| {
-            batch.retain(|item| keep(item));
+            keep_items(batch, cx, &keep);
             next.pass(batch, cx)
         })
     }
@@ -45,8 +46,17 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> bool + Send + Sync + 'static,
     {
         self.pairs().stage("filter_value", move |batch, next, cx| {
-            batch.retain(|(_, value)| keep(value));
+            keep_items(batch, cx, |(_, value)| keep(value));
             next.pass(batch, cx)
         })
     }
+}
+
+fn keep_items<T>(batch: &mut Vec<T>, cx: &Cx, keep: impl Fn(&T) -> bool) {
+    let numbers = cx.numbers(batch.len());
+    let mut indexes = 0..;
+    batch.retain(|item| {
+        let index = indexes.next().unwrap_or_default();
+        numbers.at(index, || keep(item))
+    });
 }

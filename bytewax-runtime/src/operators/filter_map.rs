@@ -21,7 +21,10 @@ impl<T: 'static> Stream<T> {
         F: Fn(T) -> Option<U> + Send + Sync + 'static,
     {
         self.stage("filter_map", move |batch, next, cx| {
-            next.buffer.extend(batch.drain(..).filter_map(&f));
+            let numbers = cx.numbers(batch.len());
+            let items = batch.drain(..).enumerate();
+            next.buffer
+                .extend(items.filter_map(|(index, item)| numbers.at(index, || f(item))));
             next.send(cx)
         })
     }
@@ -49,9 +52,13 @@ impl<T: 'static> Stream<T> {
     {
         self.pairs()
             .stage("filter_map_value", move |batch, next, cx| {
-                let values = batch.drain(..);
+                let numbers = cx.numbers(batch.len());
+                let items = batch.drain(..).enumerate();
                 next.buffer
-                    .extend(values.filter_map(|(key, value)| f(value).map(|value| (key, value))));
+                    .extend(items.filter_map(|(index, (key, value))| {
+                        let value = numbers.at(index, || f(value))?;
+                        Some((key, value))
+                    }));
                 next.send(cx)
             })
     }

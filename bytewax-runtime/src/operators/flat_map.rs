@@ -26,8 +26,9 @@ impl<T: 'static> Stream<T> {
         F: Fn(T) -> I + Send + Sync + 'static,
     {
         self.stage("flat_map", move |batch, next, cx| {
-            for item in batch.drain(..) {
-                send_all(f(item), next, cx)?;
+            let numbers = cx.numbers(batch.len());
+            for (index, item) in batch.drain(..).enumerate() {
+                numbers.at(index, || send_all(f(item), next, cx))?;
             }
             next.send(cx)
         })
@@ -53,9 +54,12 @@ impl<T: 'static> Stream<T> {
     {
         self.pairs()
             .stage("flat_map_value", move |batch, next, cx| {
-                for (key, value) in batch.drain(..) {
-                    let results = f(value).into_iter().map(|value| (key.clone(), value));
-                    send_all(results, next, cx)?;
+                let numbers = cx.numbers(batch.len());
+                for (index, (key, value)) in batch.drain(..).enumerate() {
+                    numbers.at(index, || {
+                        let results = f(value).into_iter().map(|value| (key.clone(), value));
+                        send_all(results, next, cx)
+                    })?;
                 }
                 next.send(cx)
             })
@@ -106,8 +110,9 @@ impl<T: 'static> Stream<T> {
         T: IntoIterator<Item: 'static>,
     {
         self.stage("flatten", move |batch, next, cx| {
-            for item in batch.drain(..) {
-                send_all(item, next, cx)?;
+            let numbers = cx.numbers(batch.len());
+            for (index, item) in batch.drain(..).enumerate() {
+                numbers.at(index, || send_all(item, next, cx))?;
             }
             next.send(cx)
         })

@@ -42,7 +42,10 @@ impl<T: 'static> Stream<T> {
         F: Fn(&T) + Send + Sync + 'static,
     {
         self.stage_of_kind("inspect", StepKind::Observer, move |batch, next, cx| {
-            batch.iter().for_each(&see);
+            let numbers = cx.numbers(batch.len());
+            for (index, item) in batch.iter().enumerate() {
+                numbers.at(index, || see(item));
+            }
             next.pass(batch, cx)
         })
     }
@@ -73,9 +76,11 @@ impl<T: 'static> Stream<T> {
             StepKind::Observer,
             move |batch, next, cx| {
                 let mut out = std::io::stdout().lock();
-                for item in batch.iter() {
-                    let (step, worker) = (cx.running(), cx.worker.index);
-                    writeln!(out, "{step} W{worker} @{}: {item:?}", cx.epoch).map_err(|error| {
+                let numbers = cx.numbers(batch.len());
+                let (step, worker) = (cx.running(), cx.worker.index);
+                for (index, item) in batch.iter().enumerate() {
+                    let mut write = || writeln!(out, "{step} W{worker} @{}: {item:?}", cx.epoch);
+                    numbers.at(index, &mut write).map_err(|error| {
                         RunError::step("cannot write to standard output", error.into())
                     })?;
                 }
@@ -114,7 +119,10 @@ impl<T: 'static> Stream<T> {
                 epoch: cx.epoch,
                 worker: cx.worker.index,
             };
-            batch.iter().for_each(|item| see(place, item));
+            let numbers = cx.numbers(batch.len());
+            for (index, item) in batch.iter().enumerate() {
+                numbers.at(index, || see(place, item));
+            }
             next.pass(batch, cx)
         })
     }

@@ -25,8 +25,10 @@ impl<T: 'static> Stream<T> {
         F: Fn(&T) -> K + Send + Sync + 'static,
     {
         self.stage("key_on", move |batch, next, cx| {
+            let numbers = cx.numbers(batch.len());
+            let items = batch.drain(..).enumerate();
             next.buffer
-                .extend(batch.drain(..).map(|item| (key(&item), item)));
+                .extend(items.map(|(index, item)| (numbers.at(index, || key(&item)), item)));
             next.send(cx)
         })
     }

@@ -36,7 +36,10 @@ impl<T: 'static> Stream<T> {
         F: Fn(T) -> U + Send + Sync + 'static,
     {
         self.stage("map", move |batch, next, cx| {
-            next.buffer.extend(batch.drain(..).map(&f));
+            let numbers = cx.numbers(batch.len());
+            let items = batch.drain(..).enumerate();
+            next.buffer
+                .extend(items.map(|(index, item)| numbers.at(index, || f(item))));
             next.send(cx)
         })
     }
@@ -60,8 +63,10 @@ impl<T: 'static> Stream<T> {
         F: Fn(ValueOf<Self>) -> U + Send + Sync + 'static,
     {
         self.pairs().stage("map_value", move |batch, next, cx| {
+            let numbers = cx.numbers(batch.len());
+            let items = batch.drain(..).enumerate();
             next.buffer
-                .extend(batch.drain(..).map(|(key, value)| (key, f(value))));
+                .extend(items.map(|(index, (key, value))| (key, numbers.at(index, || f(value)))));
             next.send(cx)
         })
     }
@@ -131,9 +136,11 @@ where
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         let resource = &mut self.resource;
+        let numbers = cx.numbers(batch.len());
+        let items = batch.drain(..).enumerate();
         self.next
             .buffer
-            .extend(batch.drain(..).map(|item| (self.f)(resource, item)));
+            .extend(items.map(|(index, item)| numbers.at(index, || (self.f)(resource, item))));
         self.next.send(cx)
     }
 

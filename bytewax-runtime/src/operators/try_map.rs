@@ -258,8 +258,11 @@ where
 {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for item in batch.drain(..) {
-            (self.f)(item, &mut self.oks, &mut self.errs.buffer, cx)?;
+        let numbers = cx.numbers(batch.len());
+        for (index, item) in batch.drain(..).enumerate() {
+            numbers.at(index, || {
+                (self.f)(item, &mut self.oks, &mut self.errs.buffer, cx)
+            })?;
         }
         self.oks.send(cx)?;
         self.errs.send(cx)

@@ -61,6 +61,10 @@ impl WorkerCx {
         self.running.set(step);
     }
 
+    pub(crate) fn running(&self) -> StepIndex {
+        self.running.get()
+    }
+
     /// Adds to an error where it happened, as far as that is not known yet.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
         error.at(&self.graph.step(self.running.get()).id, self.index)

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use super::spot::Spot;
 use crate::error::{RunError, RunErrorKind};
 
 thread_local! {
@@ -20,6 +21,8 @@ fn install_hook() {
         panic::set_hook(Box::new(move |info| {
             if GUARDED.get() {
                 PLACE.set(info.location().map(ToString::to_string));
+                // What an earlier panic left here, if its user caught it, is of no use to this one.
+                Spot::forget();
             } else {
                 previous(info);
             }
@@ -39,7 +42,7 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> Result<R, RunError>) -> Result<R, 
             .map(|place| format!(" at {place}"))
             .unwrap_or_default();
         let text = format!("panicked{place}: {}", message(&*payload));
-        Err(RunError::new(RunErrorKind::Panic, text))
+        Err(Spot::take().told_by(RunError::new(RunErrorKind::Panic, text)))
     })
 }
 

@@ -14,6 +14,7 @@ mod push;
 mod run;
 mod shared;
 mod source_head;
+mod spot;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use context::{Alarm, Cx, WorkerCx};

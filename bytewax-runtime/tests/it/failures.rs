@@ -206,7 +206,7 @@ fn a_panic_is_told_with_its_place_and_step() {
         assert_eq!(
             failure(flow, 3),
             format!(
-                "step `f.{step}`, worker 1: panicked at {}: bad item 51",
+                "step `f.{step}`, worker 1, item 1 of a batch of 1: panicked at {}: bad item 51",
                 at(LINE, 13)
             ),
         );
@@ -479,7 +479,7 @@ fn a_failure_at_the_end_of_input_closes_no_sink_behind_it() {
     );
     let report = failure(flow, 1);
     assert!(
-        report.starts_with("step `f.m`, worker 0: panicked"),
+        report.starts_with("step `f.m`, worker 0, item 1 of a batch of 2: panicked"),
         "{report}"
     );
     assert_eq!(closes.count(), 0);

@@ -58,6 +58,7 @@ mod failures;
 mod finals;
 mod joins;
 mod logic;
+mod panics;
 mod properties;
 mod sinks;
 mod sources;

@@ -89,7 +89,7 @@ fn b03_a_failing_mapper_stops_the_run() {
         );
         let error = failure(flow, workers);
         assert!(
-            error.starts_with("step `f.m`, worker 0: panicked at "),
+            error.starts_with("step `f.m`, worker 0, item 1 of a batch of 1: panicked at "),
             "{error}"
         );
         assert!(error.ends_with(": no zero"), "{error}");

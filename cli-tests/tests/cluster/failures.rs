@@ -67,7 +67,7 @@ const ERROR: (&str, &str) = (
 /// A panic of worker 1 in the first of two processes, and the beginning of its text.
 const PANIC: (&str, &str) = (
     "--panic 1:50 -w 2",
-    "error: step `numbers.check`, worker 1: panicked at ",
+    "error: step `numbers.check`, worker 1, item ",
 );
 
 #[test]
