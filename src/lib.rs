@@ -71,6 +71,9 @@ pub use bytewax_macros::dataflow;
 #[doc = include_str!("docs/key.md")]
 #[cfg(feature = "macros")]
 pub use bytewax_macros::Key;
+#[doc = include_str!("docs/operator.md")]
+#[cfg(feature = "macros")]
+pub use bytewax_macros::operator;
 #[doc = include_str!("docs/stateful.md")]
 #[cfg(feature = "macros")]
 pub use bytewax_macros::stateful;
@@ -97,7 +100,7 @@ pub use chrono;
 /// The words of the first page.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use bytewax_macros::{Key, dataflow, stateful};
+    pub use bytewax_macros::{Key, dataflow, operator, stateful};
     pub use bytewax_runtime::prelude::*;
 }
 

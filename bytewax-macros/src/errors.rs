@@ -34,6 +34,11 @@ impl Errors {
         }
     }
 
+    /// Whether nothing was reported so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_none()
+    }
+
     /// Gives all that was reported as one error.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.found.map_or(Ok(()), Err)

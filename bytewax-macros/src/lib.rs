@@ -1,9 +1,15 @@
 //! The macros of the crate `bytewax`. Use them through it: what they expand to names its items.
 
+mod body;
 mod dataflow;
 mod errors;
+mod hooks;
+mod item;
 mod key;
+mod operator;
+mod options;
 mod registry;
+mod signature;
 mod stateful;
 
 use proc_macro::TokenStream;
@@ -12,6 +18,12 @@ use proc_macro::TokenStream;
 #[proc_macro]
 pub fn dataflow(input: TokenStream) -> TokenStream {
     dataflow::expand(&input.into()).into()
+}
+
+/// Makes a function an operator; documented where the crate `bytewax` shows it.
+#[proc_macro_attribute]
+pub fn operator(options: TokenStream, item: TokenStream) -> TokenStream {
+    operator::expand(options.into(), &item.into()).into()
 }
 
 /// Makes a type usable as a key; documented where the crate `bytewax` shows it.

@@ -35,7 +35,8 @@ pub mod __private {
     //! What the code written by macros and the program `bytewax` need beyond the public names.
 
     pub use crate::execution::recovery_main;
+    pub use crate::flow::Scope;
     pub use crate::key::FieldsHash;
     pub use crate::state::{ByName, OfState};
-    pub use serde;
+    pub use {chrono, serde};
 }

@@ -39,3 +39,13 @@ fn stateful_pass() {
 fn types_fail() {
     TestCases::new().compile_fail("tests/fail/types/*.rs");
 }
+
+#[test]
+fn operator_fail() {
+    TestCases::new().compile_fail("tests/fail/operator/*.rs");
+}
+
+#[test]
+fn operator_pass() {
+    TestCases::new().pass("tests/pass/operator/*.rs");
+}

@@ -1,23 +1,19 @@
 //! `dataflow!`: names the steps of a flow, and checks what its text shows of the graph.
 //!
-//! Phases: [`parse`] reads the header, [`walk`] names the steps in the user's tree and notes what
-//! it sees in a [`model::Model`], [`check`] reports what is wrong with that, and [`codegen`] or, on
-//! errors, [`fallback`] prints.
+//! Phases: [`parse`] reads the header, [`walk`] names the steps in the user's tree, [`check`] reports
+//! what is wrong, and [`codegen`] or, on errors, [`fallback`] prints.
 
 mod check;
 mod codegen;
-mod env;
 mod fallback;
-mod model;
-mod names;
 mod parse;
-mod walk;
 
 #[cfg(test)]
 mod tests;
 
 use proc_macro2::TokenStream;
 
+use crate::body::walk;
 use crate::errors::Errors;
 use parse::Parsed;
 
@@ -32,7 +28,7 @@ pub(crate) fn expand(input: &TokenStream) -> TokenStream {
         Parsed::BrokenBody => return fallback::builder(input),
         Parsed::BrokenHeader(error) => return fallback::alone(&error),
     };
-    let model = walk::body(&mut described);
+    let model = walk::closure(&described.flow, &mut described.closure);
     check::all(&model, &described, &mut errors);
     match errors.finish() {
         Ok(()) => {

@@ -6,8 +6,9 @@ use syn::Item;
 use super::model::{Model, Refused};
 use super::options::Options;
 use crate::errors::Errors;
+use crate::item;
 
-/// The error for an item that is neither a struct nor an enum.
+/// The error for an item that is neither a struct nor an enum nor an `impl`.
 pub(super) fn wrong_item(item: &Item) -> syn::Error {
     if let Item::Union(item) = item {
         return syn::Error::new_spanned(
@@ -16,15 +17,10 @@ pub(super) fn wrong_item(item: &Item) -> syn::Error {
              help: which of its fields is in use is unknown; use an enum",
         );
     }
-    let word = match item {
-        Item::Fn(item) => item.sig.fn_token.to_token_stream(),
-        Item::Impl(item) => item.impl_token.to_token_stream(),
-        Item::Mod(item) => item.mod_token.to_token_stream(),
-        Item::Trait(item) => item.trait_token.to_token_stream(),
-        Item::Type(item) => item.type_token.to_token_stream(),
-        other => other.to_token_stream(),
-    };
-    syn::Error::new_spanned(word, "`#[stateful]` goes on a struct or an enum")
+    syn::Error::new_spanned(
+        item::keyword(item),
+        "`#[stateful]` goes on a struct, an enum or an `impl`",
+    )
 }
 
 /// Reports every fault.

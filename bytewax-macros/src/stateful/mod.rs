@@ -1,4 +1,5 @@
-//! `#[stateful]`: what a type needs so that it can be kept for a key and saved.
+//! `#[stateful]`: what a type needs so that it can be kept for a key and saved; on an `impl`, what it
+//! does, by [`logic`].
 //!
 //! Phases: [`options`] reads what is in the parentheses, [`model`] the item, [`check`] reports what
 //! is wrong with the two, and [`codegen`] prints. What is wrong never keeps the item from having an
@@ -6,6 +7,7 @@
 
 mod check;
 mod codegen;
+mod logic;
 mod model;
 mod options;
 mod text;
@@ -23,14 +25,16 @@ use options::Options;
 
 /// Expands one `#[stateful]`.
 pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = Options::parse(options, &mut errors);
     let model = match syn::parse2(item.clone()) {
         Ok(Item::Struct(item)) => Model::of_struct(item),
         Ok(Item::Enum(item)) => Model::of_enum(item),
+        Ok(Item::Impl(item)) => return logic::expand(&options, &item, errors),
         Ok(other) => return beside(item, &check::wrong_item(&other)),
-        Err(error) => return beside(item, &error),
+        // The compiler says what it cannot read.
+        Err(_) => return item.clone(),
     };
-    let mut errors = Errors::new();
-    let options = Options::parse(options, &mut errors);
     check::all(&options, &model, &mut errors);
     match errors.finish() {
         Ok(()) => codegen::implementation(&options, model),

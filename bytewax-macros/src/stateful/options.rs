@@ -1,12 +1,12 @@
 //! What is written in the parentheses of `#[stateful(..)]`.
 
 use proc_macro2::TokenStream;
-use syn::ext::IdentExt;
-use syn::parse::{ParseStream, Parser};
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitInt, LitStr, Path, Token, Type, parenthesized};
+use syn::{Ident, LitInt, Path, Token, Type, parenthesized};
 
 use crate::errors::Errors;
+use crate::options;
 
 /// The highest version that fits where it is saved.
 const LAST: u32 = u16::MAX as u32;
@@ -25,16 +25,17 @@ pub(super) struct Options {
     pub(super) from: Option<(Ident, Type)>,
     pub(super) reads: Option<(Ident, Vec<Version>)>,
     krate: Option<Path>,
+    of_types: Option<Ident>,
 }
 
 impl Options {
     /// Reads what can be read; what cannot is reported.
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
-        let parse = |input: ParseStream<'_>| options.read(input, errors);
-        if let Err(error) = parse.parse2(tokens) {
-            errors.push(error);
-        }
+        let expected = ["version", "from", "reads"];
+        options::read(tokens, &expected, errors, |name, input, errors| {
+            options.take(name, input, errors)
+        });
         options
     }
 
@@ -51,11 +52,14 @@ impl Options {
             .fold(self.own_version(), u32::min)
     }
 
+    /// The first option that says something of a type.
+    pub(super) fn of_types(&self) -> Option<&Ident> {
+        self.of_types.as_ref()
+    }
+
     /// The crate that the expansion names.
     pub(super) fn krate(&self) -> Path {
-        self.krate
-            .clone()
-            .unwrap_or_else(|| syn::parse_quote!(::bytewax))
+        self.krate.clone().unwrap_or_else(options::default_crate)
     }
 
     /// The options of a type that reads its own version only.
@@ -65,65 +69,48 @@ impl Options {
             from: None,
             reads: None,
             krate: self.krate.clone(),
+            of_types: None,
         }
     }
 
-    fn read(&mut self, input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<()> {
-        while !input.is_empty() {
-            let name = Ident::parse_any(input)?;
-            if self.has(&name) {
-                errors.note(&name, format!("`{name}` is set twice"));
-            }
-            match name.to_string().as_str() {
-                "version" => {
-                    input.parse::<Token![=]>()?;
-                    self.version = version(input.parse()?, errors);
-                }
-                "from" => {
-                    let inside;
-                    parenthesized!(inside in input);
-                    self.from = Some((name, inside.parse()?));
-                    if !inside.is_empty() {
-                        let more: TokenStream = inside.parse()?;
-                        errors.fault(
-                            more,
-                            "`from(..)` takes one type",
-                            "the type that leads to this one leads on to older ones by itself",
-                        );
-                    }
-                }
-                "reads" => {
-                    let inside;
-                    parenthesized!(inside in input);
-                    let literals = Punctuated::<LitInt, Token![,]>::parse_terminated(&inside)?;
-                    let versions = literals.into_iter().filter_map(|it| version(it, errors));
-                    self.reads = Some((name, versions.collect()));
-                }
-                "crate" => {
-                    input.parse::<Token![=]>()?;
-                    self.krate = Some(input.parse::<LitStr>()?.parse()?);
-                }
-                _ => {
-                    let text = "expected `version`, `from` or `reads`";
-                    errors.note(&name, format!("unknown option `{name}`; {text}"));
-                    skip(input)?;
-                }
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn has(&self, name: &Ident) -> bool {
+    fn take(
+        &mut self,
+        name: &Ident,
+        input: ParseStream<'_>,
+        errors: &mut Errors,
+    ) -> syn::Result<bool> {
         match name.to_string().as_str() {
-            "version" => self.version.is_some(),
-            "from" => self.from.is_some(),
-            "reads" => self.reads.is_some(),
-            "crate" => self.krate.is_some(),
-            _ => false,
+            "version" => {
+                input.parse::<Token![=]>()?;
+                self.version = version(input.parse()?, errors);
+            }
+            "from" => {
+                let inside;
+                parenthesized!(inside in input);
+                self.from = Some((name.clone(), inside.parse()?));
+                if !inside.is_empty() {
+                    let more: TokenStream = inside.parse()?;
+                    errors.fault(
+                        more,
+                        "`from(..)` takes one type",
+                        "the type that leads to this one leads on to older ones by itself",
+                    );
+                }
+            }
+            "reads" => {
+                let inside;
+                parenthesized!(inside in input);
+                let literals = Punctuated::<LitInt, Token![,]>::parse_terminated(&inside)?;
+                let versions = literals.into_iter().filter_map(|it| version(it, errors));
+                self.reads = Some((name.clone(), versions.collect()));
+            }
+            "crate" => self.krate = Some(options::path(input)?),
+            _ => return Ok(false),
         }
+        if name != "crate" {
+            self.of_types.get_or_insert_with(|| name.clone());
+        }
+        Ok(true)
     }
 }
 
@@ -142,12 +129,4 @@ fn version(literal: LitInt, errors: &mut Errors) -> Option<Version> {
         ),
     }
     None
-}
-
-/// Skips to the next comma.
-fn skip(input: ParseStream<'_>) -> syn::Result<()> {
-    while !input.is_empty() && !input.peek(Token![,]) {
-        input.parse::<proc_macro2::TokenTree>()?;
-    }
-    Ok(())
 }

@@ -131,10 +131,8 @@ impl Flow {
     /// );
     /// ```
     pub fn scope<R>(&self, name: impl AsRef<str>, body: impl FnOnce() -> R) -> R {
-        self.description.borrow_mut().enter(name.as_ref());
-        let result = body();
-        self.description.borrow_mut().leave();
-        result
+        let _scope = Scope::enter(self, name.as_ref());
+        body()
     }
 
     /// Adds a step and gives its index; the streams out of it are made by `Stream::from_port`.
@@ -152,6 +150,28 @@ impl Flow {
 
     fn same_as(&self, other: &Flow) -> bool {
         Rc::ptr_eq(&self.description, &other.description)
+    }
+}
+
+/// A scope that is left when this is dropped: what [`Flow::scope`] is made of.
+#[doc(hidden)]
+#[derive(Debug)]
+#[must_use]
+pub struct Scope {
+    flow: Flow,
+}
+
+impl Scope {
+    /// Enters a scope.
+    pub fn enter(flow: &Flow, name: &str) -> Self {
+        flow.description.borrow_mut().enter(name);
+        Self { flow: flow.clone() }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        self.flow.description.borrow_mut().leave();
     }
 }
 

@@ -35,7 +35,7 @@ use crate::worker::{AnyPush, Exchange};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a logic for `stateful`",
     label = "this type does not implement `StatefulLogic`",
-    note = "implement `State` and `StatefulLogic` for `{Self}`; the logic is what is kept for a key"
+    note = "put `#[stateful]` on its definition and on an `impl` block with `fn on_item`"
 )]
 pub trait StatefulLogic: State {
     /// The values that come in.

@@ -27,7 +27,7 @@ use crate::worker::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a logic for `stateful_batch`",
     label = "this type does not implement `StatefulBatchLogic`",
-    note = "implement `State` and `StatefulBatchLogic` for `{Self}`; the logic is what is kept for a key"
+    note = "put `#[stateful]` on its definition and on an `impl` block with `fn on_batch`"
 )]
 pub trait StatefulBatchLogic: State {
     /// The values that come in.

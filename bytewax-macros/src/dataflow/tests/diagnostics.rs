@@ -53,6 +53,59 @@ fn stream_never_read() {
 }
 
 #[test]
+fn errors_never_read() {
+    check_in_flow(
+        "let parsed = a.clone().try_map(f); parsed.oks.output(s);",
+        &["the errors of `parsed` are never read\n\
+           help: say what is meant: `parsed.errs.fail()`, `parsed.errs.skip_counted()`, or send \
+           them to a sink with `parsed.errs.output(sink)`"],
+    );
+    let inline = "the errors of this `try_flat_map` are never read\n\
+                  help: bind the result with `let x = ..`, and say what is meant: `x.errs.fail()`, \
+                  `x.errs.skip_counted()`, or `x.errs.output(sink)`";
+    check_in_flow(
+        "a.clone().try_flat_map(f).named(\"x\").oks.output(s);",
+        &[inline],
+    );
+    check_in_flow(
+        "let TryOut { oks, .. } = a.clone().try_flat_map(f); oks.output(s);",
+        &[inline],
+    );
+    check_in_flow(
+        "let TryOut { oks, errs: _ } = a.clone().try_flat_map(f); oks.output(s);",
+        &[inline],
+    );
+    check_in_flow(
+        "let TryOut { oks, errs: bad } = a.clone().split_result(); oks.output(s);",
+        &["the errors in `bad` are never read\n\
+           help: say what is meant: `bad.fail()`, `bad.skip_counted()`, or send them to a sink with \
+           `bad.output(sink)`"],
+    );
+    check_in_flow(
+        "let x = a.clone().try_map(f);",
+        &["the stream `x` is never read\n\
+         help: send it to an operator or a sink, or name it `_x` to drop it on purpose"],
+    );
+    check_in_flow(
+        "let x = a.clone().try_map(f); x.errs.fail(); x.oks.output(s);",
+        &[],
+    );
+    check_in_flow(
+        "let x = a.clone().try_map(f); let x = handle(x); x.output(s);",
+        &[],
+    );
+    check_in_flow(
+        "let TryOut { oks, errs } = a.clone().try_map(f); errs.fail(); oks.output(s);",
+        &[],
+    );
+    check_in_flow("a.clone().try_map(f).errs.fail();", &[]);
+    check_in_flow(
+        "let x = a.clone().try_map(f); publish!(x.oks, x.errs);",
+        &[],
+    );
+}
+
+#[test]
 fn no_output() {
     let message = "this dataflow has no output, so it would do nothing\n\
                    help: end a stream with `.output(sink)`";

@@ -6,8 +6,9 @@ mod expansion;
 mod names;
 mod programs;
 
+use super::parse;
 use super::parse::Parsed;
-use super::{parse, walk};
+use crate::body::walk;
 use proc_macro2::TokenStream;
 use syn::parse::Parser;
 use syn::visit::{self, Visit};
@@ -57,7 +58,7 @@ fn names_of(body: &str) -> Vec<String> {
     let Parsed::Flow(mut described) = parsed else {
         panic!("{body}");
     };
-    walk::body(&mut described);
+    walk::closure(&described.flow, &mut described.closure);
     let mut ids = Ids::default();
     ids.visit_expr_closure(&described.closure);
     ids.found
@@ -85,7 +86,12 @@ impl<'ast> Visit<'ast> for Ids {
         let outer = self.prefix.clone();
         self.prefix.push_str(&format!("{text}."));
         if let Some(Expr::Closure(closure)) = call.args.last() {
-            if let Expr::Call(_) = &*closure.body {
+            let is_call = match &*closure.body {
+                Expr::Call(_) => true,
+                Expr::MethodCall(call) => call.method != "named" && call.method != "scope",
+                _ => false,
+            };
+            if is_call {
                 self.found.push(format!("{}*", self.prefix));
             }
             self.visit_expr(&closure.body);

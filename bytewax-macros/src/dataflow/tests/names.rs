@@ -106,6 +106,15 @@ fn a_call_opens_a_scope() {
 }
 
 #[test]
+fn a_method_of_the_users_opens_a_scope() {
+    check("let x = a.map(f).custom(1);", &["x.map", "x.*"]);
+    check("a.custom(1).map(f);", &["a.*", "a.map"]);
+    check("let x = flow.custom();", &["x.*"]);
+    check("let x = dedupe(a); x.custom();", &["x.*", "x.*"]);
+    check("a.to_string(); list_of(a).iter();", &["a.*"]);
+}
+
+#[test]
 fn other_calls_are_left_alone() {
     check("helper(flow);", &[]);
     check("let n = count(&settings);", &[]);
@@ -114,7 +123,10 @@ fn other_calls_are_left_alone() {
         "let x = Some(a.map(f)).unwrap().filter(g);",
         &["x.map", "x.filter"],
     );
-    check("let x = a.custom(|item| item.map(f)).map(g);", &["x.map"]);
+    check(
+        "let x = a.custom(|item| item.map(f)).map(g);",
+        &["x.*", "x.map"],
+    );
     check("let x = items.iter().map(f).filter(g).collect();", &[]);
     check(
         "let x = a.map(|item| item.parts.iter().map(f).collect());",

@@ -11,21 +11,36 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Block, Expr, ExprAssign, ExprPath, Local, Pat, Stmt};
+use syn::{Attribute, Block, Expr, ExprAssign, ExprClosure, ExprField, ExprPath, Local, Pat, Stmt};
 
-use super::env::{Env, Value};
+use super::env::{Env, Value, is_errs};
 use super::model::{Leave, Model};
 use super::names::Names;
-use super::parse::Described;
 
 /// Names the steps in the closure of a flow, and tells what was seen on the way.
-pub(super) fn body(described: &mut Described) -> Model {
+pub(crate) fn closure(flow: &Ident, closure: &mut ExprClosure) -> Model {
     let mut walk = Walk::default();
-    walk.env.bind(described.flow.clone(), Value::Flow, false);
-    let result = walk.expr(&mut described.closure.body);
-    walk.model.has_escapes |= result.has_streams();
-    walk.model.bindings = walk.env.into_bindings();
-    walk.model
+    walk.model.flow = flow.to_string();
+    walk.env.bind(flow.clone(), Value::Flow, false);
+    let result = walk.expr(&mut closure.body);
+    walk.finish(&result)
+}
+
+/// Names the steps in the body of a function that has the flow by the name `flow`, and tells what was
+/// seen on the way.
+pub(crate) fn function(flow: String, parameters: Vec<(Ident, Value)>, block: &mut Block) -> Model {
+    let mut walk = Walk {
+        is_nested: true,
+        ..Walk::default()
+    };
+    walk.model.flow = flow;
+    for (name, value) in parameters {
+        let watched = value.is_sure() && is_kept(&name);
+        walk.env.bind(name, value, watched);
+    }
+    walk.env.end_parameters();
+    let result = walk.block(block);
+    walk.finish(&result)
 }
 
 /// What the steps of the statement at hand are named after.
@@ -68,6 +83,12 @@ struct Walk {
 }
 
 impl Walk {
+    fn finish(mut self, result: &Value) -> Model {
+        self.model.has_escapes |= result.has_streams();
+        self.model.bindings = self.env.into_bindings();
+        self.model
+    }
+
     fn block(&mut self, block: &mut Block) -> Value {
         let mark = self.env.mark();
         let last = block.stmts.len().saturating_sub(1);
@@ -129,8 +150,7 @@ impl Walk {
         };
         match name {
             Some(name) => {
-                let is_kept = !name.unraw().to_string().starts_with('_');
-                let watched = is_kept && value.is_sure() && !has_cfg(&local.attrs);
+                let watched = is_kept(&name) && value.is_sure() && !has_cfg(&local.attrs);
                 self.env.bind(name, value, watched);
             }
             None => self.bind_parts(&local.pat, &value),
@@ -141,9 +161,29 @@ impl Walk {
     fn bind_parts(&mut self, pattern: &Pat, value: &Value) {
         let mut names = PatternNames::default();
         names.visit_pat(pattern);
+        let errs = match value.errs_of() {
+            Some(operator) => self.errs_in(pattern, operator),
+            None => None,
+        };
         for name in names.0 {
+            if errs.as_ref() == Some(&name) {
+                self.env.bind_errs(name);
+                continue;
+            }
             self.env.bind(name, value.element(), false);
         }
+    }
+
+    /// The name that a pattern gives to the field `errs`; if it gives none, the errors are lost.
+    fn errs_in(&mut self, pattern: &Pat, operator: &Ident) -> Option<Ident> {
+        let Pat::Struct(pattern) = pattern else {
+            return None;
+        };
+        let errs = pattern.fields.iter().find(|field| is_errs(&field.member));
+        if errs.is_none_or(|errs| matches!(*errs.pat, Pat::Wild(_))) {
+            self.model.lost_errs.push(operator.clone());
+        }
+        errs.and_then(|errs| simple_name(&errs.pat)).cloned()
     }
 
     /// Binds a pattern that stands for each element of a value.
@@ -184,10 +224,7 @@ impl Walk {
     fn expr(&mut self, expr: &mut Expr) -> Value {
         match expr {
             Expr::Path(path) => self.path(path),
-            Expr::Field(field) => match self.expr(&mut field.base) {
-                Value::Stream(stream) => Value::Stream(stream).settled(),
-                other => other.element(),
-            },
+            Expr::Field(field) => self.field(field),
             Expr::MethodCall(_) => self.chain(expr),
             Expr::Call(_) => self.call(expr),
             Expr::Closure(closure) => self.helper(closure, false, &Value::Other),
@@ -236,6 +273,26 @@ impl Walk {
         match path.path.get_ident() {
             Some(name) => self.env.read(name),
             None => Value::Other,
+        }
+    }
+
+    fn field(&mut self, field: &mut ExprField) -> Value {
+        let name = match &*field.base {
+            Expr::Path(path) => path.path.get_ident().cloned(),
+            _ => None,
+        };
+        let base = match name {
+            Some(name) => self.env.read_field(&name, &field.member),
+            None => self.expr(&mut field.base),
+        };
+        if let Some(operator) = base.errs_of()
+            && !is_errs(&field.member)
+        {
+            self.model.lost_errs.push(operator.clone());
+        }
+        match base {
+            Value::Stream(stream) => Value::Stream(stream).settled(),
+            other => other.element(),
         }
     }
 
@@ -337,8 +394,13 @@ fn has_cfg(attributes: &[Attribute]) -> bool {
         .any(|attribute| attribute.path().is_ident("cfg"))
 }
 
+/// Whether a name is one of something that is meant to be read.
+fn is_kept(name: &Ident) -> bool {
+    !name.unraw().to_string().starts_with('_')
+}
+
 /// The variable, if the pattern is no more than one.
-fn simple_name(pattern: &Pat) -> Option<&Ident> {
+pub(crate) fn simple_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(name) if name.subpat.is_none() => Some(&name.ident),
         Pat::Type(typed) => simple_name(&typed.pat),

@@ -6,8 +6,8 @@ use syn::{Expr, ExprMethodCall, Lit, Member};
 
 use super::steps::Given;
 use super::{Frame, Label, Walk};
-use crate::dataflow::codegen;
-use crate::dataflow::env::Value;
+use crate::body::codegen::{self, Hoisted};
+use crate::body::env::Value;
 use crate::registry::{self, Kind};
 
 /// Methods that call a closure at most once.
@@ -31,6 +31,8 @@ const TAKEN_OUT: &[&str] = &[
 ];
 /// Methods that give what is inside one by one; streams have none of these.
 const ITERATED: &[&str] = &["drain", "into_iter", "iter", "iter_mut", "keys", "values"];
+/// Methods of the standard library that build nothing.
+const TRANSPARENT: &[&str] = &["as_ref", "borrow", "into", "to_owned", "to_string"];
 
 impl Walk {
     /// Walks a method call with all calls before it.
@@ -96,7 +98,9 @@ impl Walk {
         if call.method == "named" {
             return self.named(call, given);
         }
+        let built = self.built;
         let receiver = self.link(&mut call.receiver, None);
+        let is_made_here = self.built > built;
         let method = call.method.unraw().to_string();
         match (receiver, registry::kind_of(&method)) {
             (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
@@ -104,8 +108,43 @@ impl Walk {
             (receiver @ (Value::Flow | Value::Stream(_)), None) if method == "clone" => {
                 receiver.settled()
             }
-            (receiver, _) => self.foreign(call, &method, &receiver),
+            (Value::Stream(_), None) if method == "flow" && call.args.is_empty() => Value::Flow,
+            (receiver @ (Value::Flow | Value::Stream(_)), None) if is_extension(&method) => {
+                self.extension(expr, &method, &receiver, is_made_here)
+            }
+            (receiver, _) => self.foreign(call, &method, &receiver, &mut Hoisted::default()),
         }
+    }
+
+    /// A method of an extension trait, on a stream or the flow: opens the scope of its statement, as a
+    /// call of a function does.
+    fn extension(
+        &mut self,
+        expr: &mut Expr,
+        method: &str,
+        receiver: &Value,
+        is_made_here: bool,
+    ) -> Value {
+        let Expr::MethodCall(call) = expr else {
+            return Value::Other;
+        };
+        let callee = call.method.clone();
+        let mut hoisted = Hoisted {
+            receiver: is_made_here,
+            ..Hoisted::default()
+        };
+        let value = self.foreign(call, method, receiver, &mut hoisted);
+        self.built += 1;
+        let scope = self.label_text();
+        if receiver.is_certain() {
+            self.call_step(&callee);
+        }
+        if !scope.is_empty()
+            && let Some(flow) = self.env.flow().cloned()
+        {
+            codegen::scope_call(expr, &flow, &scope, &hoisted);
+        }
+        value
     }
 
     /// `.named(..)`: gives a name to the call before it.
@@ -203,17 +242,27 @@ impl Walk {
     }
 
     /// A method that is not ours.
-    fn foreign(&mut self, call: &mut ExprMethodCall, method: &str, receiver: &Value) -> Value {
+    fn foreign(
+        &mut self,
+        call: &mut ExprMethodCall,
+        method: &str,
+        receiver: &Value,
+        hoisted: &mut Hoisted,
+    ) -> Value {
         let is_once = CALLED_ONCE.contains(&method);
         // An extension trait's operator: its closures see items, not streams.
         let is_ours = matches!(receiver, Value::Flow | Value::Stream(_));
         let mut has_streams = false;
-        for argument in &mut call.args {
-            has_streams |= match argument {
+        for (index, argument) in call.args.iter_mut().enumerate() {
+            let built = self.built;
+            has_streams |= match &mut *argument {
                 Expr::Closure(closure) if is_ours => self.mention(closure.to_token_stream()),
                 Expr::Closure(closure) => self.helper(closure, is_once, receiver).is_followed(),
                 other => self.expr(other).is_followed(),
             };
+            if self.is_hoisted(argument, built) {
+                hoisted.arguments.push(index);
+            }
         }
         self.model.has_escapes |= has_streams || receiver.is_followed();
         if has_streams
@@ -233,6 +282,12 @@ impl Walk {
             Value::Other => Value::Other,
         }
     }
+}
+
+/// Whether a method that is not ours may be an operator of the user's.
+fn is_extension(method: &str) -> bool {
+    let others = [CALLED_ONCE, TAKEN_OUT, ITERATED, TRANSPARENT];
+    !others.iter().any(|list| list.contains(&method))
 }
 
 /// An expression without the references and parentheses around it.

@@ -4,8 +4,8 @@ use quote::ToTokens;
 use syn::{Expr, ExprIf, ExprMatch, Pat};
 
 use super::{Walk, simple_name};
-use crate::dataflow::env::Value;
-use crate::dataflow::model::TurnKind;
+use crate::body::env::Value;
+use crate::body::model::TurnKind;
 
 impl Walk {
     /// `if`: only one branch is taken, so that both may use the same names.

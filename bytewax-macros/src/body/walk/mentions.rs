@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Macro, Token};
 
 use super::Walk;
-use crate::dataflow::env::Value;
+use crate::body::env::Value;
 
 /// Macros that never give a value.
 const DIVERGING: &[&str] = &["panic", "todo", "unimplemented", "unreachable"];

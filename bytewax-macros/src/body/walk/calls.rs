@@ -3,12 +3,13 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
+use syn::visit::{self, Visit};
 use syn::{Expr, ExprClosure};
 
 use super::{Frame, Walk};
-use crate::dataflow::codegen;
-use crate::dataflow::env::Value;
-use crate::dataflow::model::{Turn, TurnKind};
+use crate::body::codegen::{self, Hoisted};
+use crate::body::env::Value;
+use crate::body::model::{Turn, TurnKind};
 
 /// Functions of the standard library that take a stream and build nothing.
 const TRANSPARENT: &[&str] = &["clone", "drop", "from", "new"];
@@ -33,8 +34,8 @@ impl Walk {
             let built = self.built;
             let value = self.expr(argument);
             taken.add(argument, &value);
-            if self.built > built && !matches!(argument, Expr::Closure(_)) {
-                taken.with_steps.push(index);
+            if self.is_hoisted(argument, built) {
+                taken.hoisted.arguments.push(index);
             }
         }
         self.model.has_escapes |= taken.is_followed;
@@ -54,9 +55,20 @@ impl Walk {
         if !scope.is_empty()
             && let Some(flow) = self.env.flow().cloned()
         {
-            codegen::scope_call(expr, &flow, &scope, &taken.with_steps);
+            codegen::scope_call(expr, &flow, &scope, &taken.hoisted);
         }
         Value::likely_stream()
+    }
+
+    /// Whether an argument is evaluated before the scope of its call: one that has built steps since
+    /// `built`, and one that can leave the function.
+    pub(super) fn is_hoisted(&self, argument: &Expr, built: usize) -> bool {
+        if matches!(argument, Expr::Closure(_)) {
+            return false;
+        }
+        let mut leaves = Leaves(false);
+        leaves.visit_expr(argument);
+        self.built > built || leaves.0
     }
 
     /// A closure that is not an operator's: its steps repeat with its calls.
@@ -110,8 +122,8 @@ struct Taken {
     has_streams: bool,
     /// What is certain to be a stream, by value.
     is_moved: bool,
-    /// The arguments that build steps themselves.
-    with_steps: Vec<usize>,
+    /// The arguments that are evaluated before the scope of the call.
+    hoisted: Hoisted,
 }
 
 impl Taken {
@@ -120,6 +132,22 @@ impl Taken {
         self.has_streams |= value.has_streams();
         self.is_moved |= value.is_sure() && !matches!(argument, Expr::Reference(_));
     }
+}
+
+/// Whether an expression can leave the function that it is in.
+struct Leaves(bool);
+
+impl<'ast> Visit<'ast> for Leaves {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::Closure(_) | Expr::Async(_) => {}
+            Expr::Try(_) | Expr::Await(_) | Expr::Return(_) => self.0 = true,
+            Expr::Break(_) | Expr::Continue(_) => self.0 = true,
+            other => visit::visit_expr(self, other),
+        }
+    }
+
+    fn visit_item(&mut self, _: &'ast syn::Item) {}
 }
 
 /// The last name in the path of a function; none for constructors, and for functions that only

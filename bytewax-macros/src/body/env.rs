@@ -1,10 +1,13 @@
 //! Which name in the body holds what.
 
 use proc_macro2::Ident;
+use syn::Member;
+
+use crate::registry;
 
 /// What an expression or a name stands for, as far as the walk can tell.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing that is followed.
     Other,
     /// The flow being described.
@@ -17,44 +20,66 @@ pub(super) enum Value {
 
 /// How much is known about a stream.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// Whether it is certain to be a stream that somebody has to read.
-    pub(super) sure: bool,
+    pub(crate) sure: bool,
     /// The operator whose result it is, directly.
-    pub(super) made_by: Option<Ident>,
+    pub(crate) made_by: Option<Ident>,
 }
 
 impl Value {
     /// What an operator returned.
-    pub(super) fn made_by(operator: Ident) -> Self {
+    pub(crate) fn made_by(operator: Ident) -> Self {
         Value::Stream(Stream {
             sure: true,
             made_by: Some(operator),
         })
     }
 
+    /// A stream that somebody has to read, from elsewhere.
+    pub(crate) fn sure_stream() -> Self {
+        Value::Stream(Stream {
+            sure: true,
+            made_by: None,
+        })
+    }
+
     /// A stream by all signs, of which nothing is demanded.
-    pub(super) fn likely_stream() -> Self {
+    pub(crate) fn likely_stream() -> Self {
         Value::Stream(Stream::default())
     }
 
     /// Whether there is a flow or a stream in it.
-    pub(super) fn is_followed(&self) -> bool {
+    pub(crate) fn is_followed(&self) -> bool {
         !matches!(self, Value::Other)
     }
 
     /// Whether there is a stream in it.
-    pub(super) fn has_streams(&self) -> bool {
+    pub(crate) fn has_streams(&self) -> bool {
         matches!(self, Value::Stream(_) | Value::Container)
     }
 
     /// Whether it is certain to be a stream.
-    pub(super) fn is_sure(&self) -> bool {
+    pub(crate) fn is_sure(&self) -> bool {
         matches!(self, Value::Stream(stream) if stream.sure)
     }
 
+    /// Whether it is certain to be a stream or the flow.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self, Value::Flow) || self.is_sure()
+    }
+
+    /// The operator whose result it is, if that has a field `errs`.
+    pub(crate) fn errs_of(&self) -> Option<&Ident> {
+        match self {
+            Value::Stream(stream) => stream.made_by.as_ref(),
+            _ => None,
+        }
+        .filter(|operator| registry::has_errs(&operator.to_string()))
+    }
+
     /// The same value once it has been given a name or been passed on.
-    pub(super) fn settled(self) -> Self {
+    pub(crate) fn settled(self) -> Self {
         match self {
             Value::Stream(stream) => Value::Stream(Stream {
                 made_by: None,
@@ -65,7 +90,7 @@ impl Value {
     }
 
     /// What taking one element or field out of this value gives.
-    pub(super) fn element(&self) -> Self {
+    pub(crate) fn element(&self) -> Self {
         match self {
             Value::Stream(_) | Value::Container => Value::likely_stream(),
             Value::Flow | Value::Other => Value::Other,
@@ -73,7 +98,7 @@ impl Value {
     }
 
     /// The value of an expression that is either of two.
-    pub(super) fn either(self, other: Self) -> Self {
+    pub(crate) fn either(self, other: Self) -> Self {
         match (self, other) {
             (Value::Other, value) | (value, Value::Other) => value,
             (Value::Flow, Value::Flow) => Value::Flow,
@@ -86,69 +111,107 @@ impl Value {
     }
 }
 
+/// Whether a field is the one that must be read.
+pub(crate) fn is_errs(field: &Member) -> bool {
+    matches!(field, Member::Named(name) if name == "errs")
+}
+
 /// A name that some pattern in the body binds.
 #[derive(Clone, Debug)]
-pub(super) struct Binding {
+pub(crate) struct Binding {
     /// The name, where it is bound.
-    pub(super) ident: Ident,
+    pub(crate) ident: Ident,
     /// What it holds.
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// Whether anything mentions it later.
-    pub(super) read: bool,
+    pub(crate) read: bool,
     /// Whether it is a fault if nothing does.
-    pub(super) watched: bool,
+    pub(crate) watched: bool,
+    /// Whether it is a parameter of an operator.
+    pub(crate) is_parameter: bool,
+    /// Whether it has, or is, a field `errs` that nothing has mentioned yet.
+    pub(crate) owes_errs: bool,
 }
 
 /// The bindings of a body, and those in sight at the point that the walk has reached.
 #[derive(Debug, Default)]
-pub(super) struct Env {
+pub(crate) struct Env {
     bindings: Vec<Binding>,
     in_sight: Vec<usize>,
 }
 
 /// A point to return to when a block ends.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark(usize);
+pub(crate) struct Mark(usize);
 
 impl Env {
     /// Binds a name, shadowing any earlier one.
-    pub(super) fn bind(&mut self, ident: Ident, value: Value, watched: bool) {
+    pub(crate) fn bind(&mut self, ident: Ident, value: Value, watched: bool) {
+        let owes_errs = value.errs_of().is_some();
         self.in_sight.push(self.bindings.len());
         self.bindings.push(Binding {
             ident,
             value: value.settled(),
             read: false,
             watched,
+            is_parameter: false,
+            owes_errs,
         });
     }
 
+    /// Binds a name to the field `errs` itself.
+    pub(crate) fn bind_errs(&mut self, ident: Ident) {
+        self.bind(ident, Value::likely_stream(), false);
+        if let Some(binding) = self.bindings.last_mut() {
+            binding.owes_errs = true;
+        }
+    }
+
+    /// Marks all that is bound so far as the parameters of an operator.
+    pub(crate) fn end_parameters(&mut self) {
+        for binding in &mut self.bindings {
+            binding.is_parameter = true;
+        }
+    }
+
     /// Remembers what is in sight.
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         Mark(self.in_sight.len())
     }
 
     /// Forgets the names bound since.
-    pub(super) fn reset(&mut self, mark: Mark) {
+    pub(crate) fn reset(&mut self, mark: Mark) {
         self.in_sight.truncate(mark.0);
     }
 
     /// What a name holds, without reading it.
-    pub(super) fn look(&self, name: &Ident) -> Option<&Binding> {
+    pub(crate) fn look(&self, name: &Ident) -> Option<&Binding> {
         self.index(name).map(|index| &self.bindings[index])
     }
 
     /// What a name holds; it counts as read.
-    pub(super) fn read(&mut self, name: &Ident) -> Value {
+    pub(crate) fn read(&mut self, name: &Ident) -> Value {
         let Some(index) = self.index(name) else {
             return Value::Other;
         };
         let binding = &mut self.bindings[index];
         binding.read = true;
+        binding.owes_errs = false;
         binding.value.clone()
     }
 
+    /// What a name holds of which a single field is read.
+    pub(crate) fn read_field(&mut self, name: &Ident, field: &Member) -> Value {
+        let owes_errs = self.look(name).is_some_and(|binding| binding.owes_errs);
+        let value = self.read(name);
+        if let Some(index) = self.index(name) {
+            self.bindings[index].owes_errs = owes_errs && !is_errs(field);
+        }
+        value
+    }
+
     /// Notes that a name that held nothing of interest has been given a value.
-    pub(super) fn assign(&mut self, name: &Ident, value: Value) {
+    pub(crate) fn assign(&mut self, name: &Ident, value: Value) {
         if let Some(index) = self.index(name) {
             let binding = &mut self.bindings[index];
             if !binding.value.is_followed() {
@@ -158,7 +221,7 @@ impl Env {
     }
 
     /// A name by which the flow can be reached here.
-    pub(super) fn flow(&self) -> Option<&Ident> {
+    pub(crate) fn flow(&self) -> Option<&Ident> {
         self.in_sight.iter().rev().find_map(|&index| {
             let binding = &self.bindings[index];
             let is_flow = matches!(binding.value, Value::Flow);
@@ -167,7 +230,7 @@ impl Env {
     }
 
     /// The names in sight whose value is followed.
-    pub(super) fn followed(&self) -> Vec<Ident> {
+    pub(crate) fn followed(&self) -> Vec<Ident> {
         self.in_sight
             .iter()
             .map(|&index| &self.bindings[index])
@@ -177,7 +240,7 @@ impl Env {
     }
 
     /// Every binding of the body, in order.
-    pub(super) fn into_bindings(self) -> Vec<Binding> {
+    pub(crate) fn into_bindings(self) -> Vec<Binding> {
         self.bindings
     }
 

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use proc_macro2::TokenStream;
 
 /// Whether every part of the text, between dots, is made of letters, digits, `_` and `-`.
-pub(super) fn is_step_name(text: &str) -> bool {
+pub(crate) fn is_step_name(text: &str) -> bool {
     text.split('.').all(is_part)
 }
 
 /// Whether the text can name a flow: as a step name, but of one part.
-pub(super) fn is_flow_name(text: &str) -> bool {
+pub(crate) fn is_flow_name(text: &str) -> bool {
     is_part(text)
 }
 
@@ -23,7 +23,7 @@ fn is_allowed(c: char) -> bool {
 }
 
 /// The nearest step name to a text that is none.
-pub(super) fn nearest_step_name(text: &str) -> String {
+pub(crate) fn nearest_step_name(text: &str) -> String {
     let parts: Vec<_> = text
         .split('.')
         .map(nearest_part)
@@ -36,7 +36,7 @@ pub(super) fn nearest_step_name(text: &str) -> String {
 }
 
 /// The nearest flow name to a text that is none.
-pub(super) fn nearest_flow_name(text: &str) -> String {
+pub(crate) fn nearest_flow_name(text: &str) -> String {
     let name = nearest_part(text);
     if name.is_empty() {
         return "my_flow".to_owned();
@@ -52,7 +52,7 @@ fn nearest_part(text: &str) -> String {
 }
 
 /// Puts an operator's name behind the label of its statement.
-pub(super) fn join(label: &str, operator: &str) -> String {
+pub(crate) fn join(label: &str, operator: &str) -> String {
     if label.is_empty() {
         return operator.to_owned();
     }
@@ -61,22 +61,22 @@ pub(super) fn join(label: &str, operator: &str) -> String {
 
 /// Who holds a name.
 #[derive(Clone, Debug)]
-pub(super) struct Holder {
+pub(crate) struct Holder {
     /// The tokens that gave the name: an operator, or the text in `.named(..)`.
-    pub(super) place: TokenStream,
+    pub(crate) place: TokenStream,
     /// The statement it is in.
-    pub(super) statement: usize,
+    pub(crate) statement: usize,
 }
 
 /// The names taken so far on one path through the body.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     taken: HashMap<String, Holder>,
 }
 
 impl Names {
     /// Takes a name, or tells who has it.
-    pub(super) fn claim(&mut self, name: &str, holder: Holder) -> Option<Holder> {
+    pub(crate) fn claim(&mut self, name: &str, holder: Holder) -> Option<Holder> {
         if let Some(first) = self.taken.get(name) {
             return Some(first.clone());
         }
@@ -85,7 +85,7 @@ impl Names {
     }
 
     /// Takes a name, with the first free number after it if it is taken, and gives what to append.
-    pub(super) fn claim_numbered(&mut self, name: &str, holder: Holder) -> String {
+    pub(crate) fn claim_numbered(&mut self, name: &str, holder: Holder) -> String {
         let mut suffix = String::new();
         let mut next = 2_usize;
         while self.taken.contains_key(&format!("{name}{suffix}")) {
@@ -97,7 +97,7 @@ impl Names {
     }
 
     /// Joins the names taken on another path, of which only one is ever run.
-    pub(super) fn merge(&mut self, other: Names) {
+    pub(crate) fn merge(&mut self, other: Names) {
         for (name, holder) in other.taken {
             self.taken.entry(name).or_insert(holder);
         }

@@ -6,8 +6,8 @@ use syn::LitStr;
 use syn::ext::IdentExt;
 
 use super::{Frame, Label, Walk};
-use crate::dataflow::model::{Clash, Repeat, Step};
-use crate::dataflow::names::{self, Holder};
+use crate::body::model::{Clash, Repeat, Step};
+use crate::body::names::{self, Holder};
 use crate::registry::Kind;
 
 /// A name given by the user with `.named(..)`.

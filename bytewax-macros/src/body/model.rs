@@ -7,78 +7,82 @@ use super::env::Binding;
 
 /// The graph of one flow, as far as its text shows it.
 #[derive(Debug, Default)]
-pub(super) struct Model {
+pub(crate) struct Model {
+    /// How the flow is called in the body, for messages.
+    pub(crate) flow: String,
     /// Every step whose name is known, in the order in which they are built.
-    pub(super) steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Every name bound in the body.
-    pub(super) bindings: Vec<Binding>,
+    pub(crate) bindings: Vec<Binding>,
     /// Loops, and closures that may be called more than once.
-    pub(super) turns: Vec<Turn>,
+    pub(crate) turns: Vec<Turn>,
     /// Names of scopes that are text in the source.
-    pub(super) scopes: Vec<LitStr>,
+    pub(crate) scopes: Vec<LitStr>,
     /// Texts given to `.named(..)`.
-    pub(super) texts: Vec<LitStr>,
+    pub(crate) texts: Vec<LitStr>,
     /// Operators whose result a statement drops.
-    pub(super) dropped: Vec<Ident>,
+    pub(crate) dropped: Vec<Ident>,
+    /// Operators whose errors an expression drops.
+    pub(crate) lost_errs: Vec<Ident>,
     /// `?` and `.await` that would leave the body.
-    pub(super) leaves: Vec<Leave>,
+    pub(crate) leaves: Vec<Leave>,
     /// Whether a sink or an observer was seen.
-    pub(super) has_output: bool,
+    pub(crate) has_output: bool,
     /// Whether a stream went where the walk cannot follow it.
-    pub(super) has_escapes: bool,
+    pub(crate) has_escapes: bool,
 }
 
 /// A step with a name that is fixed at compile time.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(crate) struct Step {
     /// Its name within the flow.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What it is called in the source: an operator or a function.
-    pub(super) callee: Ident,
+    pub(crate) callee: Ident,
     /// The tokens that give the name: the callee, or the text in `.named(..)`.
-    pub(super) place: TokenStream,
+    pub(crate) place: TokenStream,
     /// The `let` that named it, if its name is automatic and has one.
-    pub(super) label: Option<Ident>,
+    pub(crate) label: Option<Ident>,
     /// Whether the user gave the name.
-    pub(super) is_given: bool,
+    pub(crate) is_given: bool,
     /// Whether it is a call of the user's function rather than an operator.
-    pub(super) is_call: bool,
+    pub(crate) is_call: bool,
     /// The earlier step of the same name.
-    pub(super) clash: Option<Clash>,
+    pub(crate) clash: Option<Clash>,
     /// The loop in which it repeats.
-    pub(super) repeat: Option<Repeat>,
+    pub(crate) repeat: Option<Repeat>,
 }
 
 /// An earlier step of the same name.
 #[derive(Debug)]
-pub(super) struct Clash {
+pub(crate) struct Clash {
     /// The tokens that gave the name first.
-    pub(super) first: TokenStream,
+    pub(crate) first: TokenStream,
     /// Whether both are in one statement.
-    pub(super) same_statement: bool,
+    pub(crate) same_statement: bool,
 }
 
 /// Why a step would be built more than once under one name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Repeat {
+pub(crate) struct Repeat {
     /// Index of the loop in [`Model::turns`].
-    pub(super) turn: usize,
+    pub(crate) turn: usize,
     /// Index in [`Model::scopes`] of the scope in between, whose name never changes.
-    pub(super) scope: Option<usize>,
+    pub(crate) scope: Option<usize>,
 }
 
 /// A loop, or a closure that may be called more than once.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// The keyword, or the closure's first bar.
-    pub(super) place: TokenStream,
+    pub(crate) place: TokenStream,
     /// What it is.
-    pub(super) kind: TurnKind,
+    pub(crate) kind: TurnKind,
 }
 
 /// What kind of code runs more than once.
 #[derive(Debug)]
-pub(super) enum TurnKind {
+pub(crate) enum TurnKind {
     /// `for`, with its variable if it is a plain name, or `while` or `loop`.
     Loop(Option<Ident>),
     /// A closure that is not an operator's.
@@ -87,9 +91,9 @@ pub(super) enum TurnKind {
 
 /// An expression that would leave the body.
 #[derive(Debug)]
-pub(super) struct Leave {
+pub(crate) struct Leave {
     /// The token to blame.
-    pub(super) place: TokenStream,
+    pub(crate) place: TokenStream,
     /// How it is written.
-    pub(super) text: &'static str,
+    pub(crate) text: &'static str,
 }

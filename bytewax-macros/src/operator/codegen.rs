@@ -1,0 +1,42 @@
+//! The function as it is compiled.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::{FnArg, ItemFn};
+
+use super::model::Handle;
+use super::{Options, method};
+
+/// The function, in a scope of its name, and its method form if that is asked for.
+pub(super) fn operator(mut function: ItemFn, flow: &Handle, options: &Options) -> TokenStream {
+    let method = options
+        .method
+        .as_ref()
+        .map(|name| method::form(&function, name));
+    let krate = &options.krate;
+    let scope = function.sig.ident.unraw().to_string();
+    let (ask, flow) = match flow {
+        Handle::Given(flow) => (None, flow),
+        Handle::Of { name, stream } => (Some(quote!(let #name = #stream.flow();)), name),
+    };
+    let guard = syn::Ident::new("__bw_scope", Span::mixed_site());
+    let enter = syn::parse_quote!({
+        #ask
+        let #guard = #krate::__private::Scope::enter(&#flow, #scope);
+    });
+    let enter: syn::Block = enter;
+    function.block.stmts.splice(0..0, enter.stmts);
+    quote!(#function #method)
+}
+
+/// The function without what cannot be, and without a body: what calls it is still checked.
+pub(super) fn stub(mut function: ItemFn) -> TokenStream {
+    let signature = &mut function.sig;
+    signature.asyncness = None;
+    let inputs = std::mem::take(&mut signature.inputs);
+    let typed = |input: &FnArg| matches!(input, FnArg::Typed(_));
+    signature.inputs = inputs.into_iter().filter(typed).collect();
+    *function.block = syn::parse_quote!({ ::core::unimplemented!() });
+    function.into_token_stream()
+}

@@ -1,0 +1,57 @@
+//! What a function's signature says, as far as its text shows it.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{GenericArgument, PathArguments, ReturnType, Type};
+
+/// The first type argument of a type that is called `name`, whatever the path before it.
+pub(crate) fn argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
+    arguments(ty, name)?.first().copied()
+}
+
+/// The type arguments of a type that is called `name`, whatever the path before it.
+pub(crate) fn arguments<'ty>(ty: &'ty Type, name: &str) -> Option<Vec<&'ty Type>> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let last = path.path.segments.last()?;
+    if last.ident != name {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+        return Some(Vec::new());
+    };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    Some(types.collect())
+}
+
+/// Whether a type is called `name`, whatever the path before it.
+pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
+    arguments(ty, name).is_some()
+}
+
+/// The type that is returned; none for `()`.
+pub(crate) fn returned(output: &ReturnType) -> Option<&Type> {
+    match output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => match &**ty {
+            Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+            ty => Some(ty),
+        },
+    }
+}
+
+/// Whether a name occurs anywhere in these tokens.
+pub(crate) fn mentions(tokens: impl ToTokens, name: &Ident) -> bool {
+    fn search(tokens: TokenStream, name: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == *name,
+            TokenTree::Group(group) => search(group.stream(), name),
+            _ => false,
+        })
+    }
+    search(tokens.into_token_stream(), name)
+}

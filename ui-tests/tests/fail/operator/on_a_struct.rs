@@ -1,0 +1,8 @@
+use bytewax::prelude::*;
+
+#[operator]
+struct Dedupe;
+
+fn main() {
+    let _ = Dedupe;
+}
