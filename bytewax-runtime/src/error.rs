@@ -110,6 +110,10 @@ impl RunError {
         Self::new(RunErrorKind::Step, doing).caused_by(cause.0)
     }
 
+    pub(crate) fn recovery(cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(RunErrorKind::Recovery, "the recovery store cannot be used").caused_by(cause)
+    }
+
     pub(crate) fn at(mut self, step: &StepId, worker: WorkerIndex) -> Self {
         self.0.step.get_or_insert_with(|| step.clone());
         self.0.worker.get_or_insert(worker);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// State is saved under this id, so it never depends on order, line numbers or counters of a
 /// source, a sink or a stateful step.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(Arc<str>);
 
 impl StepId {

@@ -13,11 +13,6 @@ mod ids;
 pub mod key;
 pub mod operators;
 pub mod prelude;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the store is whole, and the workers will write to it"
-)]
 mod recovery;
 pub mod sink;
 pub mod source;
@@ -28,6 +23,7 @@ mod worker;
 pub use error::{RunError, RunErrorKind, StepError};
 pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
+pub use recovery::RecoveryConfig;
 pub use worker::Exchange;
 
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! The flags and subcommands that a program of the user takes.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use super::render::GraphFormat;
 /// | `-i`, `--process-id I` | `BYTEWAX_PROCESS_ID` | | which process of `--addresses` this one is, from 0 |
 /// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of every process, joined with `;` |
 /// | `-s`, `--snapshot-interval SECONDS` | `BYTEWAX_SNAPSHOT_INTERVAL` | 10 | length of an epoch |
+/// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | keep the state in the recovery partitions in this directory, and resume from them; may be given several times |
+/// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
 ///
 /// A flag goes before its variable, and the variable before the default.
@@ -179,6 +182,31 @@ pub(crate) struct Flags {
         global = true
     )]
     pub(crate) snapshot_interval: Duration,
+
+    /// Keep the state in the recovery partitions in this directory, and resume from them; may be given
+    /// several times
+    #[arg(
+        id = "bytewax-recovery-directory",
+        short = 'r',
+        long = "recovery-directory",
+        value_name = "DIR",
+        env = "BYTEWAX_RECOVERY_DIRECTORY",
+        global = true
+    )]
+    pub(crate) recovery: Vec<PathBuf>,
+
+    /// How long replaced states are kept for copies of recovery partitions, in whole seconds
+    #[arg(
+        id = "bytewax-backup-interval",
+        long = "backup-interval",
+        value_name = "SECONDS",
+        env = "BYTEWAX_RECOVERY_BACKUP_INTERVAL",
+        default_value = "0",
+        value_parser = whole_seconds,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) backup_interval: Duration,
 
     /// How long to wait for the other processes at the start, in whole seconds
     #[arg(

@@ -216,9 +216,11 @@ fn say(text: &str) -> Result<(), RunError> {
 
 fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
     flow.check().map_err(RunError::from)?;
-    let settings = ClusterConfig::new()
-        .epoch_interval(plan.epoch_interval)
-        .settings();
+    let mut config = ClusterConfig::new().epoch_interval(plan.epoch_interval);
+    if let Some(recovery) = &plan.recovery {
+        config = config.recovery(recovery.clone());
+    }
+    let settings = config.settings();
     match &plan.processes {
         Processes::Cluster(cluster) => cluster.run(flow, settings),
         Processes::Alone => {

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
+use crate::recovery::RecoveryConfig;
 use crate::worker::{ClusterPlace, Peers, Settings, Shared, run_cluster, run_here, run_threads};
 
 /// How a flow is run by [`cluster_main`].
@@ -21,6 +22,7 @@ pub struct ClusterConfig {
     process: Option<Peers>,
     listener: Option<Arc<TcpListener>>,
     connect_timeout: Duration,
+    recovery: Option<RecoveryConfig>,
 }
 
 impl Default for ClusterConfig {
@@ -32,6 +34,7 @@ impl Default for ClusterConfig {
             process: None,
             listener: None,
             connect_timeout: Duration::from_secs(60),
+            recovery: None,
         }
     }
 }
@@ -83,10 +86,17 @@ impl ClusterConfig {
         self
     }
 
+    /// Where the state of the flow is kept. Unless this is set, nothing is saved.
+    pub fn recovery(mut self, config: RecoveryConfig) -> Self {
+        self.recovery = Some(config);
+        self
+    }
+
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             clock: self.clock.clone(),
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
+            recovery: self.recovery.clone(),
         }
     }
 }

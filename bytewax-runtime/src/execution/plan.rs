@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::args::{Addresses, Flags};
+use crate::recovery::RecoveryConfig;
 
 /// Reads an environment variable. Tests give their own.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -15,6 +16,8 @@ pub(crate) struct RunPlan {
     /// Worker threads in each process.
     pub(crate) workers: usize,
     pub(crate) epoch_interval: Duration,
+    /// Where state is kept; without it, nothing is saved.
+    pub(crate) recovery: Option<RecoveryConfig>,
     pub(crate) processes: Processes,
 }
 
@@ -62,8 +65,17 @@ impl Flags {
         Ok(RunPlan {
             workers: self.workers,
             epoch_interval: self.snapshot_interval,
+            recovery: self.recovery(),
             processes,
         })
+    }
+
+    fn recovery(&self) -> Option<RecoveryConfig> {
+        let (first, others) = self.recovery.split_first()?;
+        let config = others
+            .iter()
+            .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
+        Some(config.backup_interval(self.backup_interval))
     }
 
     /// The part of this process among several; `None` if it is alone.

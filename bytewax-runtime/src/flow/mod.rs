@@ -8,7 +8,7 @@ mod graph;
 mod stream;
 
 pub use check::{FlowDefect, FlowDefects};
-pub(crate) use graph::{Graph, NewStep, Output as OutputSpec};
+pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
 pub use graph::{StepInfo, StepKind};
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 

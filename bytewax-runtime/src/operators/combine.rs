@@ -4,9 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::keyed::{KeyedOut, Routed};
+use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyedStream, Stream};
-use crate::ids::{Epoch, StepIndex};
+use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::state::{KeyTable, State};
 use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push};
@@ -80,7 +81,7 @@ impl<K: Key, V: 'static, C: Combine<V>> Push<(K, V)> for Combiner<K, V, C> {
         cx.enter(self.step);
         for (key, value) in batch.drain(..) {
             let hash = key.stable_hash();
-            let (partial, _) = self.partials.touch_owned(hash, key, cx.epoch, || None);
+            let partial = self.partials.touch_owned(hash, key, || None);
             *partial = Some(self.combine.add(partial.take(), value));
         }
         if self.partials.len() > COMBINED_KEYS {
@@ -113,6 +114,7 @@ pub(crate) struct Final<K, V, A, U, I, F, G> {
 impl<K, V, A, U, I, F, G> Final<K, V, A, U, I, F, G>
 where
     K: Key,
+    A: State,
     I: Fn() -> A,
     F: Fn(&mut A, V),
     G: Fn(A) -> Option<U>,
@@ -134,16 +136,15 @@ impl<K, V, A, U, I, F, G> HeadLogic<Routed<K, V>> for Final<K, V, A, U, I, F, G>
 where
     K: Key,
     V: 'static,
-    A: 'static,
+    A: State,
     U: 'static,
     I: Fn() -> A + 'static,
     F: Fn(&mut A, V) + 'static,
     G: Fn(A) -> Option<U> + 'static,
 {
-    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
-        let epoch: Epoch = cx.epoch;
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, _: &mut Cx) -> Result<(), RunError> {
         for (hash, key, value) in items.drain(..) {
-            let (state, _) = self.table.touch_owned(hash, key, epoch, &self.init);
+            let state = self.table.touch_owned(hash, key, &self.init);
             (self.fold)(state, value);
         }
         Ok(())
@@ -162,5 +163,22 @@ where
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.next.flush(what, cx)
+    }
+}
+
+impl<K, V, A, U, I, F, G> KeyedLogic<K, V> for Final<K, V, A, U, I, F, G>
+where
+    K: Key,
+    V: 'static,
+    A: State,
+    U: 'static,
+    I: Fn() -> A + 'static,
+    F: Fn(&mut A, V) + 'static,
+    G: Fn(A) -> Option<U> + 'static,
+{
+    type Cell = A;
+
+    fn table(&mut self) -> &mut KeyTable<K, A> {
+        &mut self.table
     }
 }

@@ -10,6 +10,7 @@ use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
+use crate::state::{self, Kept, StateError};
 use crate::worker::{
     Alarm, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
 };
@@ -106,16 +107,22 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
         Some(self.0.partitions())
     }
 
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::of::<S::Position>())
+    }
+
     fn operator(
         &self,
         site: &Site,
         alarm: Alarm,
         outs: &mut Outs,
     ) -> Result<Box<dyn Operator>, RunError> {
+        site.refuse_lost_partitions()?;
         let assigned = site.assignment().map(|all| all.of(site.worker.index));
         let mut partitions: Vec<Polled<S::Item>> = Vec::new();
         for name in assigned.unwrap_or_default() {
-            let opened = self.0.open(&name, None).map_err(|error| {
+            let resume = site.position(&name)?;
+            let opened = self.0.open(&name, resume).map_err(|error| {
                 RunError::step("the source cannot be opened", error).in_partition(&name)
             })?;
             partitions.push(Polled::new(name, Box::new(Stateful(opened))));
@@ -128,6 +135,10 @@ struct DynamicPlan<S>(S);
 
 impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        None
+    }
+
+    fn kept(&self) -> Option<Kept> {
         None
     }
 
@@ -160,6 +171,11 @@ impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         self.0.next_awake()
     }
+
+    fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
+        let mut bytes = Vec::new();
+        Some(state::seal(&self.0.snapshot(), &mut bytes).map(|()| bytes))
+    }
 }
 
 struct Stateless<P>(P);
@@ -171,5 +187,9 @@ impl<P: StatelessSourcePartition> PolledPartition<P::Item> for Stateless<P> {
 
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         self.0.next_awake()
+    }
+
+    fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
+        None
     }
 }

@@ -4,13 +4,15 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::saving::{KeyedLogic, Saving};
 use crate::error::RunError;
 use crate::flow::{Flow, StepKind, Stream};
 use crate::ids::{Port, StepIndex, WorkerIndex};
-use crate::key::Key;
+use crate::key::{Key, SlotOwners};
+use crate::state::{Cell, Kept};
 use crate::worker::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
-    Outlet, Outs, Plan, Push, Site, batch_items,
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Operator, Outlet, Outs,
+    Plan, Push, Site, batch_items,
 };
 
 /// An item with the hash of its key, which routes it and finds its state.
@@ -20,6 +22,7 @@ pub(crate) type Routed<K, V> = (u64, K, V);
 pub(crate) struct KeyedOut<K, V> {
     edge: EdgeOut<Routed<K, V>>,
     buffers: Vec<Vec<Routed<K, V>>>,
+    owners: Rc<SlotOwners>,
 }
 
 impl<K: Key, V: Exchange> KeyedOut<K, V> {
@@ -28,7 +31,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     pub(crate) fn send(&mut self, hash: u64, key: K, value: V, cx: &Cx) {
         let target = match self.buffers.len() {
             1 => 0,
-            _ => cx.worker.owners.owner(hash),
+            _ => self.owners.owner(hash),
         };
         let buffer = &mut self.buffers[target];
         if buffer.capacity() == 0 {
@@ -122,8 +125,12 @@ where
     V: Exchange,
     E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync,
     M: Fn(&Site, &mut Outs) -> L + Send + Sync,
-    L: HeadLogic<Routed<K, V>>,
+    L: KeyedLogic<K, V>,
 {
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::of::<<L::Cell as Cell>::Saved>())
+    }
+
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -132,7 +139,12 @@ where
     ) -> (AnyPush, Inlet<'s>) {
         let (edge, inlet) = outlet.exchange::<Routed<K, V>>();
         let buffers = (0..outlet.worker.count).map(|_| Vec::new()).collect();
-        let out = KeyedOut { edge, buffers };
+        let owners = Rc::clone(outlet.worker.owners());
+        let out = KeyedOut {
+            edge,
+            buffers,
+            owners,
+        };
         ((self.enter)(step, input, out), inlet)
     }
 
@@ -143,7 +155,7 @@ where
         outs: &mut Outs,
     ) -> Result<Box<dyn Operator>, RunError> {
         let logic = (self.make)(site, outs);
-        Ok(Box::new(Head::new(site, inputs, logic)))
+        Ok(Box::new(Head::new(site, inputs, Saving::new(site, logic)?)))
     }
 }
 
@@ -159,7 +171,7 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
     where
         V: Exchange,
         U: 'static,
-        L: HeadLogic<Routed<K, V>>,
+        L: KeyedLogic<K, V>,
     {
         let enter = move |step, _, out| enter(step, out);
         keyed_step_of(&self.flow(), operator, vec![self.port()], enter, make)
@@ -180,7 +192,7 @@ where
     K: Key,
     V: Exchange,
     U: 'static,
-    L: HeadLogic<Routed<K, V>>,
+    L: KeyedLogic<K, V>,
 {
     let plan = Plan::Head(Arc::new(KeyedPlan {
         enter,

@@ -29,6 +29,7 @@ mod try_map;
 
 pub(crate) mod keyed;
 pub(crate) mod logic;
+pub(crate) mod saving;
 pub(crate) mod stage;
 
 pub use branch::BranchOut;

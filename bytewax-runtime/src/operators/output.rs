@@ -12,6 +12,7 @@ use crate::key::Key;
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition,
 };
+use crate::state::{self, Kept};
 use crate::worker::{
     AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
     Outlet, Outs, Plan, Push, Site, StagePlan, batch_items,
@@ -135,6 +136,10 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for Partitione
         Some(self.sink.partitions())
     }
 
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::of::<S::Position>())
+    }
+
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -158,12 +163,13 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for Partitione
         inputs: Vec<AnyInput>,
         _: &mut Outs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        let writer = Writer {
+        let mut writer = Writer {
             step: site.step,
             sink: Arc::clone(&self.sink),
             open: BTreeMap::new(),
             keys: PhantomData,
         };
+        writer.reopen(site)?;
         Ok(Box::new(Head::<Addressed<V>, _>::new(site, inputs, writer)))
     }
 }
@@ -228,31 +234,51 @@ struct Opened<V, P> {
     name: String,
     partition: P,
     values: Vec<V>,
+    /// Whether anything was written in this epoch.
+    written: bool,
 }
 
 impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
-    fn open(&mut self, index: u32, cx: &Cx) -> Result<&mut Opened<V, S::Partition>, RunError> {
-        use std::collections::btree_map::Entry;
-        match self.open.entry(index) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => {
-                let assignment = cx
-                    .worker
-                    .assignments
-                    .get()
-                    .and_then(|all| all.get(&self.step));
-                let listed = assignment.and_then(|all| all.partitions.get(index as usize));
-                let name = listed.map(|(name, _)| name.clone()).unwrap_or_default();
-                let partition = self.sink.open(&name, None).map_err(|error| {
-                    RunError::step("the sink cannot be opened", error).in_partition(&name)
-                })?;
-                Ok(entry.insert(Opened {
-                    name,
-                    partition,
-                    values: Vec::new(),
-                }))
+    /// Opens what earlier executions have written, so that what is beyond the last snapshot is undone
+    /// even if nothing is written any more.
+    fn reopen(&mut self, site: &Site) -> Result<(), RunError> {
+        let partitions = site.assignment().map(|all| all.partitions.as_slice());
+        for (index, (name, owner)) in partitions.unwrap_or_default().iter().enumerate() {
+            if *owner == site.worker.index && site.has_position(name) {
+                let opened = self.opened(name, site.position(name)?)?;
+                self.open.insert(index as u32, opened);
             }
         }
+        Ok(())
+    }
+
+    fn opened(
+        &self,
+        name: &str,
+        resume: Option<S::Position>,
+    ) -> Result<Opened<V, S::Partition>, RunError> {
+        let opened = self.sink.open(name, resume);
+        let partition = opened.map_err(|error| {
+            RunError::step("the sink cannot be opened", error).in_partition(name)
+        })?;
+        Ok(Opened {
+            name: name.to_owned(),
+            partition,
+            values: Vec::new(),
+            written: false,
+        })
+    }
+
+    fn open(&mut self, index: u32, cx: &Cx) -> Result<&mut Opened<V, S::Partition>, RunError> {
+        if !self.open.contains_key(&index) {
+            let assignments = cx.worker.assignments.get();
+            let assignment = assignments.and_then(|all| all.get(&self.step));
+            let listed = assignment.and_then(|all| all.partitions.get(index as usize));
+            let opened = self.opened(listed.map_or("", |(name, _)| name), None)?;
+            self.open.insert(index, opened);
+        }
+        let opened = self.open.get_mut(&index);
+        Ok(opened.expect("it was opened just now"))
     }
 }
 
@@ -272,8 +298,28 @@ where
             .filter(|opened| !opened.values.is_empty())
         {
             let values = std::mem::take(&mut opened.values);
+            opened.written = true;
             let written = opened.partition.write_batch(values);
             written.map_err(|error| write_failed(error).in_partition(&opened.name))?;
+        }
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        for opened in self.open.values_mut() {
+            if !std::mem::take(&mut opened.written) {
+                continue;
+            }
+            let failed = |error| {
+                let text = "the position of the sink cannot be saved";
+                RunError::step(text, error).in_partition(&opened.name)
+            };
+            let position = opened.partition.snapshot().map_err(failed)?;
+            if cx.worker.store.get().is_some() {
+                let mut bytes = Vec::new();
+                state::seal(&position, &mut bytes).map_err(|error| failed(error.into()))?;
+                cx.save_position(self.step, &opened.name, bytes);
+            }
         }
         Ok(())
     }

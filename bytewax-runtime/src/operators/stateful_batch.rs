@@ -8,11 +8,12 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::keyed::{Route, Routed};
-use super::logic::{Emit, Keep, KeyLogic, Keys};
+use super::logic::{Emit, Keep, KeyLogic, Keys, Timed};
+use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::{Key, table_hash};
-use crate::state::State;
+use crate::state::{KeyTable, State};
 use crate::worker::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
 
 /// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at
@@ -273,9 +274,8 @@ where
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         for (hash, key, values) in self.groups.drain() {
-            self.keys.call(hash, key, cx.epoch, |_, logic, out| {
-                logic.on_batch(values, out)
-            });
+            self.keys
+                .call(hash, key, |_, logic, out| logic.on_batch(values, out));
             self.keys.send_if_full(cx)?;
         }
         self.keys.settle(edges, cx)
@@ -287,5 +287,22 @@ where
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.keys.flush(what, cx)
+    }
+}
+
+impl<K, L, F> KeyedLogic<K, L::In> for BatchHead<K, L, F>
+where
+    K: Key,
+    L: StatefulBatchLogic,
+    F: Fn(&K) -> L + 'static,
+{
+    type Cell = Timed<L>;
+
+    fn table(&mut self) -> &mut KeyTable<K, Timed<L>> {
+        self.keys.table()
+    }
+
+    fn restore(&mut self, hash: u64, key: K, saved: L) {
+        self.keys.restore(hash, key, saved);
     }
 }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::keyed::{Route, Routed};
+use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
@@ -81,7 +82,7 @@ where
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         for (hash, key, value) in items.drain(..) {
-            let (state, _) = self.table.touch(hash, &key, cx.epoch, || None);
+            let state = self.table.touch(hash, &key, || None);
             let results = (self.f)(state, value);
             if state.is_none() {
                 self.table.remove(hash, &key);
@@ -95,5 +96,20 @@ where
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.next.flush(what, cx)
+    }
+}
+
+impl<K, V, S, I, F> KeyedLogic<K, V> for StatefulFlatMap<K, V, S, I::Item, F>
+where
+    K: Key,
+    V: 'static,
+    S: State,
+    I: IntoIterator<Item: 'static>,
+    F: Fn(&mut Option<S>, V) -> I + 'static,
+{
+    type Cell = Option<S>;
+
+    fn table(&mut self) -> &mut KeyTable<K, Option<S>> {
+        &mut self.table
     }
 }

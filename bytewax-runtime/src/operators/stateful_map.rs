@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::keyed::{Route, Routed};
+use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::StepIndex;
@@ -81,7 +82,7 @@ where
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.next.buffer.reserve(items.len());
         for (hash, key, value) in items.drain(..) {
-            let (state, _) = self.table.touch(hash, &key, cx.epoch, S::default);
+            let state = self.table.touch(hash, &key, S::default);
             let result = (self.f)(state, value);
             self.next.buffer.push((key, result));
         }
@@ -91,5 +92,20 @@ where
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.next.flush(what, cx)
+    }
+}
+
+impl<K, V, S, U, F> KeyedLogic<K, V> for StatefulMap<K, V, S, U, F>
+where
+    K: Key,
+    V: 'static,
+    S: State + Default,
+    U: 'static,
+    F: Fn(&mut S, V) -> U + 'static,
+{
+    type Cell = S;
+
+    fn table(&mut self) -> &mut KeyTable<K, S> {
+        &mut self.table
     }
 }

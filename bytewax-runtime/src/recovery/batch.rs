@@ -100,11 +100,6 @@ impl Batch {
         self.items.is_empty()
     }
 
-    /// The bytes held.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Hands out one run a slot, in ascending order of slots, and empties the batch.
     pub(crate) fn drain<E>(
         &mut self,

@@ -21,8 +21,9 @@ pub(crate) struct PartitionFile {
 }
 
 impl PartitionFile {
-    /// Reads all that a resume needs to know of this partition.
+    /// Reads all that a resume needs to know of this partition, while nobody writes it.
     pub(crate) fn state(&self) -> Result<PartitionState, Error> {
+        let _lock = Lock::partition(&self.file)?;
         Db::open_to_read(&self.file)?.state()
     }
 }

@@ -22,6 +22,7 @@
 mod batch;
 mod checksum;
 mod collect;
+mod config;
 mod error;
 mod layout;
 mod lock;
@@ -39,20 +40,29 @@ mod tools;
 mod writer;
 
 pub(crate) use batch::{Batch, TooLong};
-pub(crate) use error::{Error, ResumeError};
-pub(crate) use layout::{PartitionFile, discover, init, init_on_first_use};
+pub use config::RecoveryConfig;
+pub(crate) use error::Error;
+pub(crate) use layout::{PartitionFile, init};
 pub(crate) use parts::{
-    Execution, ExecutionNumber, Meta, PartitionCount, PartitionIndex, PartitionState, Position,
-    Progress, StepKind, StepMeta, StepNumber, StoreId, position_slot,
+    Execution, PartitionCount, PartitionIndex, PartitionState, Position, StepKind, StepMeta,
+    position_slot,
 };
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, check_complete, resume};
 pub(crate) use retention::Retention;
-pub(crate) use run::{Entry, Run};
+pub(crate) use run::Run;
 pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
-pub(crate) use timer::{Timer, push_timer};
+pub(crate) use timer::push_timer;
 pub(crate) use tools::{
-    Dump, FoundState, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump,
-    repartition, show, verify,
+    Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition, show,
+    verify,
 };
 pub(crate) use writer::PartitionWriter;
+
+#[cfg(test)]
+pub(crate) use {
+    error::ResumeError,
+    layout::{discover, init_on_first_use},
+    parts::ExecutionNumber,
+    tools::FoundState,
+};

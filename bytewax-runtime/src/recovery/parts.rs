@@ -106,15 +106,6 @@ pub(crate) struct Progress {
     pub(crate) oldest: Epoch,
 }
 
-impl Progress {
-    /// The progress of a new partition.
-    pub(crate) const NONE: Self = Self {
-        execution: None,
-        durable: Epoch(0),
-        oldest: Epoch::FIRST,
-    };
-}
-
 /// All that a resume needs to know of one partition; gathered from the whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionState {
@@ -147,11 +138,11 @@ impl StepKind {
 }
 
 /// What the store knows of a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct StepMeta {
     pub(crate) id: StepId,
     pub(crate) kind: StepKind,
-    /// The name of the type of its states or positions.
+    /// The type of its states or positions, with its version and fields, for messages.
     pub(crate) schema: String,
     pub(crate) version: u32,
     pub(crate) fingerprint: u64,
@@ -162,7 +153,7 @@ pub(crate) struct StepMeta {
 pub(crate) struct StepNumber(pub(super) u32);
 
 /// The position of a partition of a source or a sink at the end of an epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     pub(crate) step: StepId,
     pub(crate) partition: String,

@@ -1,7 +1,9 @@
 //! How long epochs can still be resumed from.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ids::Epoch;
 
@@ -12,29 +14,29 @@ use crate::ids::Epoch;
 /// kept for one interval from the start of this one.
 #[derive(Debug)]
 pub(crate) struct Retention {
-    interval: Duration,
+    interval: TimeDelta,
     /// The epochs with which an execution could begin, and since when.
-    kept: VecDeque<(Epoch, Instant)>,
+    kept: VecDeque<(Epoch, DateTime<Utc>)>,
 }
 
 impl Retention {
-    pub(crate) fn new(interval: Duration, resume: Epoch, now: Instant) -> Self {
+    pub(crate) fn new(interval: Duration, resume: Epoch, now: DateTime<Utc>) -> Self {
         Self {
-            interval,
+            interval: TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX),
             kept: VecDeque::from([(resume, now)]),
         }
     }
 
     /// Notes that all partitions have committed an epoch. The oldest epoch that must stay resumable,
     /// when it changed.
-    pub(crate) fn committed(&mut self, epoch: Epoch, now: Instant) -> Option<Epoch> {
+    pub(crate) fn committed(&mut self, epoch: Epoch, now: DateTime<Utc>) -> Option<Epoch> {
         self.kept.push_back((epoch.next(), now));
         let before = self.kept.len();
         // The last that was already reachable an interval ago is the one to go back to.
         while self
             .kept
             .get(1)
-            .is_some_and(|(_, since)| *since + self.interval <= now)
+            .is_some_and(|(_, since)| now - *since >= self.interval)
         {
             self.kept.pop_front();
         }
@@ -49,11 +51,11 @@ mod tests {
 
     /// Commits epochs 5, 6, .. at these seconds; the epochs that are the oldest then.
     #[track_caller]
-    fn check(interval: u64, seconds: &[u64], expected: &[Option<u64>]) {
-        let start = Instant::now();
+    fn check(interval: u64, seconds: &[i64], expected: &[Option<u64>]) {
+        let start = DateTime::UNIX_EPOCH;
         let mut retention = Retention::new(Duration::from_secs(interval), Epoch(5), start);
         let oldest = seconds.iter().zip(5..).map(|(&second, epoch)| {
-            retention.committed(Epoch(epoch), start + Duration::from_secs(second))
+            retention.committed(Epoch(epoch), start + TimeDelta::seconds(second))
         });
         let oldest: Vec<_> = oldest.collect();
         let expected: Vec<_> = expected.iter().map(|oldest| oldest.map(Epoch)).collect();

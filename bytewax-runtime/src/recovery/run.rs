@@ -134,12 +134,6 @@ impl Run {
         })
     }
 
-    /// The entry of a key.
-    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        self.iter()
-            .find(|entry| entry.hash == hash && entry.key == key)
-    }
-
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -92,6 +92,7 @@ impl WriterThread {
         })
     }
 
+    #[cfg(test)]
     /// Hands a message over; waits while the queue is full.
     pub(crate) fn send(&self, message: Message) -> Result<(), WriterStopped> {
         let messages = self.messages.as_ref().ok_or(WriterStopped)?;

@@ -69,17 +69,8 @@ impl PartitionWriter {
         Ok(())
     }
 
-    pub(crate) fn file(&self) -> &Path {
-        self.db.file()
-    }
-
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
-    }
-
-    /// How far the partition will have got with the next commit.
-    pub(crate) fn progress(&self) -> Progress {
-        self.progress
     }
 
     /// Begins an execution: notes it and removes all that earlier ones wrote from its first epoch
@@ -246,6 +237,7 @@ impl PartitionWriter {
         Ok(())
     }
 
+    #[cfg(test)]
     /// Does all of a collection at once, and makes it durable.
     pub(crate) fn collect(&mut self, oldest: Epoch) -> Result<(), Error> {
         self.begin_collect(oldest)?;

@@ -134,6 +134,15 @@ pub struct Saved<'a> {
 }
 
 impl Saved<'_> {
+    /// Only what is known of a value before it is read.
+    pub(super) fn without_value(version: u32, fingerprint: u64) -> Self {
+        Self {
+            version,
+            fingerprint,
+            value: &[],
+        }
+    }
+
     /// The version of the type that was saved.
     ///
     /// ```

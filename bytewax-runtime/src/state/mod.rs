@@ -67,9 +67,11 @@
 //! # Ok::<(), StateError>(())
 //! ```
 
+mod changes;
 mod envelope;
 mod error;
 mod impls;
+mod kept;
 mod schema;
 mod table;
 #[cfg(test)]
@@ -78,12 +80,14 @@ mod tests;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use changes::{Changed, Unsaved};
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
+pub(crate) use kept::Kept;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
-pub(crate) use table::KeyTable;
+pub(crate) use table::{Cell, KeyTable};
 
 /// What can be kept for a key and saved.
 ///

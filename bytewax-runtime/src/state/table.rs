@@ -1,64 +1,87 @@
 //! The table of one keyed step on one worker: for each key its state.
 
+use chrono::{DateTime, Utc};
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, VacantEntry};
 
-use crate::ids::Epoch;
+use super::State;
+use super::changes::{Changes, Mark};
 use crate::key::{Key, table_hash};
 
-struct Slot<K, S> {
+/// What a table keeps for a key, and what of it is saved.
+pub(crate) trait Cell: 'static {
+    type Saved: State;
+
+    /// Whether keys wait for times.
+    const TIMED: bool = false;
+
+    fn saved(&self) -> &Self::Saved;
+
+    /// What is kept for a key of which this was saved.
+    fn restored(saved: Self::Saved) -> Self;
+
+    /// The time that the key waits for.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+}
+
+impl<S: State> Cell for S {
+    type Saved = S;
+
+    fn saved(&self) -> &S {
+        self
+    }
+
+    fn restored(saved: S) -> S {
+        saved
+    }
+}
+
+pub(super) struct Slot<K, C> {
+    pub(super) key: K,
+    pub(super) cell: C,
+    pub(super) mark: Mark,
+}
+
+/// State by key. The hash that routed an item is used again here.
+///
+/// When the step is saved, the table notes which keys were touched since the last snapshot, so every
+/// change of a state goes through one of the methods that touch its key.
+pub(crate) struct KeyTable<K, C> {
+    slots: HashTable<Slot<K, C>>,
+    /// What was touched; for ever empty when the step is not saved.
+    changes: Changes<K>,
+}
+
+fn find<'a, K: Key, C>(
+    slots: &'a mut HashTable<Slot<K, C>>,
     hash: u64,
-    touched: Epoch,
+    key: &K,
+) -> Entry<'a, Slot<K, C>> {
+    slots.entry(
+        table_hash(hash),
+        |slot| slot.key == *key,
+        |slot| table_hash(slot.key.stable_hash()),
+    )
+}
+
+fn insert<'a, K: Key, C: Cell>(
+    entry: VacantEntry<'a, Slot<K, C>>,
+    changes: &mut Changes<K>,
+    hash: u64,
     key: K,
-    state: S,
+    cell: C,
+) -> &'a mut C {
+    let mark = changes.mark_new(hash);
+    &mut entry.insert(Slot { key, cell, mark }).into_mut().cell
 }
 
-impl<K, S> Slot<K, S> {
-    #[inline]
-    fn touch(&mut self, epoch: Epoch) -> (&mut S, Touch) {
-        let touch = if self.touched == epoch {
-            Touch::Again
-        } else {
-            Touch::First
-        };
-        self.touched = epoch;
-        (&mut self.state, touch)
-    }
-
-    #[inline]
-    fn insert(
-        entry: VacantEntry<'_, Self>,
-        hash: u64,
-        key: K,
-        epoch: Epoch,
-        state: S,
-    ) -> (&mut S, Touch) {
-        let slot = entry.insert(Slot {
-            hash,
-            touched: epoch,
-            key,
-            state,
-        });
-        (&mut slot.into_mut().state, Touch::First)
-    }
-}
-
-/// State by key. The hash that routed an item is used again here, never computed twice.
-pub(crate) struct KeyTable<K, S> {
-    slots: HashTable<Slot<K, S>>,
-}
-
-/// Whether a key is met for the first time in an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Touch {
-    First,
-    Again,
-}
-
-impl<K: Key, S> KeyTable<K, S> {
+impl<K: Key, C: Cell> KeyTable<K, C> {
     pub(crate) fn new() -> Self {
         Self {
             slots: HashTable::new(),
+            changes: Changes::default(),
         }
     }
 
@@ -66,83 +89,78 @@ impl<K: Key, S> KeyTable<K, S> {
         self.slots.len()
     }
 
+    /// The state of a key, made when it is new.
     #[inline]
-    fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Slot<K, S>> {
-        self.slots.entry(
-            table_hash(hash),
-            |slot| slot.hash == hash && slot.key == *key,
-            |slot| table_hash(slot.hash),
-        )
-    }
-
-    /// The state of a key, made when it is new; and whether this epoch had touched it.
-    #[inline]
-    pub(crate) fn touch(
-        &mut self,
-        hash: u64,
-        key: &K,
-        epoch: Epoch,
-        make: impl FnOnce() -> S,
-    ) -> (&mut S, Touch) {
-        match self.entry(hash, key) {
-            Entry::Occupied(entry) => entry.into_mut().touch(epoch),
-            Entry::Vacant(entry) => Slot::insert(entry, hash, key.clone(), epoch, make()),
+    pub(crate) fn touch(&mut self, hash: u64, key: &K, make: impl FnOnce() -> C) -> &mut C {
+        match find(&mut self.slots, hash, key) {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                self.changes.touch(hash, slot);
+                &mut slot.cell
+            }
+            Entry::Vacant(entry) => insert(entry, &mut self.changes, hash, key.clone(), make()),
         }
     }
 
     /// Like [`touch`](Self::touch) for a key that is not needed afterwards: no clone.
     #[inline]
-    pub(crate) fn touch_owned(
-        &mut self,
-        hash: u64,
-        key: K,
-        epoch: Epoch,
-        make: impl FnOnce() -> S,
-    ) -> (&mut S, Touch) {
-        match self.entry(hash, &key) {
-            Entry::Occupied(entry) => entry.into_mut().touch(epoch),
-            Entry::Vacant(entry) => Slot::insert(entry, hash, key, epoch, make()),
+    pub(crate) fn touch_owned(&mut self, hash: u64, key: K, make: impl FnOnce() -> C) -> &mut C {
+        match find(&mut self.slots, hash, &key) {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                self.changes.touch(hash, slot);
+                &mut slot.cell
+            }
+            Entry::Vacant(entry) => insert(entry, &mut self.changes, hash, key, make()),
         }
     }
 
-    /// The state of a key that is there, without touching it.
+    /// What is kept for a key that is there, without touching it: nothing that is saved may change.
     #[inline]
-    pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut S> {
-        let slot = self.slot(hash, key)?;
-        Some(&mut slot.state)
+    pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut C> {
+        self.slot(hash, key).map(|slot| &mut slot.cell)
     }
 
-    /// The state of a key that is there, touched in this epoch.
+    /// The state of a key that is there.
     #[inline]
-    pub(crate) fn touch_known(&mut self, hash: u64, key: &K, epoch: Epoch) -> Option<&mut S> {
-        let slot = self.slot(hash, key)?;
-        slot.touched = epoch;
-        Some(&mut slot.state)
+    pub(crate) fn touch_known(&mut self, hash: u64, key: &K) -> Option<&mut C> {
+        let found = self
+            .slots
+            .find_mut(table_hash(hash), |slot| slot.key == *key);
+        let slot = found?;
+        self.changes.touch(hash, slot);
+        Some(&mut slot.cell)
     }
 
     #[inline]
-    fn slot(&mut self, hash: u64, key: &K) -> Option<&mut Slot<K, S>> {
-        self.slots.find_mut(table_hash(hash), |slot| {
-            slot.hash == hash && slot.key == *key
-        })
+    fn slot(&mut self, hash: u64, key: &K) -> Option<&mut Slot<K, C>> {
+        self.slots
+            .find_mut(table_hash(hash), |slot| slot.key == *key)
     }
 
-    /// All keys, in ascending order, touched in this epoch.
-    pub(crate) fn touch_all_sorted(
-        &mut self,
-        epoch: Epoch,
-    ) -> impl Iterator<Item = (&K, &mut S)> + use<'_, K, S> {
+    /// All keys, in ascending order.
+    pub(crate) fn touch_all_sorted(&mut self) -> impl Iterator<Item = (&K, &mut C)> {
         let mut all: Vec<_> = self.slots.iter_mut().collect();
         all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let changes = &mut self.changes;
         all.into_iter().map(move |slot| {
-            slot.touched = epoch;
-            (&slot.key, &mut slot.state)
+            if changes.are_noted() {
+                changes.touch(slot.key.stable_hash(), slot);
+            }
+            (&slot.key, &mut slot.cell)
         })
     }
 
     /// Forgets all keys but those whose state passes.
-    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&S) -> bool) {
-        self.slots.retain(|slot| stays(&slot.state));
+    pub(crate) fn retain(&mut self, mut stays: impl FnMut(&C) -> bool) {
+        let changes = &mut self.changes;
+        self.slots.retain(|slot| {
+            let stays = stays(&slot.cell);
+            if !stays && changes.are_noted() {
+                changes.remove_ref(slot.key.stable_hash(), slot);
+            }
+            stays
+        });
     }
 
     /// Brings the states of keys into the caches. These reads do not wait for each other, as changes
@@ -153,7 +171,7 @@ impl<K: Key, S> KeyTable<K, S> {
         K: 'a,
     {
         let found = keys.filter(|(hash, key)| {
-            let same = |slot: &Slot<K, S>| slot.hash == *hash && slot.key == **key;
+            let same = |slot: &Slot<K, C>| slot.key == **key;
             self.slots.find(table_hash(*hash), same).is_some()
         });
         std::hint::black_box(found.count());
@@ -166,26 +184,26 @@ impl<K: Key, S> KeyTable<K, S> {
         &mut self,
         hash: u64,
         key: K,
-        epoch: Epoch,
-        make: impl FnOnce() -> S,
-        change: impl FnOnce(&mut S) -> bool,
-    ) -> Option<(K, S)> {
-        match self.entry(hash, &key) {
+        make: impl FnOnce() -> C,
+        change: impl FnOnce(&mut C) -> bool,
+    ) -> Option<(K, C)> {
+        match find(&mut self.slots, hash, &key) {
             Entry::Occupied(mut entry) => {
                 let slot = entry.get_mut();
-                slot.touched = epoch;
-                if !change(&mut slot.state) {
+                self.changes.touch(hash, slot);
+                if !change(&mut slot.cell) {
                     return None;
                 }
+                self.changes.remove_ref(hash, slot);
                 let (slot, _) = entry.remove();
-                Some((slot.key, slot.state))
+                Some((slot.key, slot.cell))
             }
             Entry::Vacant(entry) => {
-                let mut state = make();
-                if change(&mut state) {
-                    return Some((key, state));
+                let mut cell = make();
+                if change(&mut cell) {
+                    return Some((key, cell));
                 }
-                Slot::insert(entry, hash, key, epoch, state);
+                insert(entry, &mut self.changes, hash, key, cell);
                 None
             }
         }
@@ -193,25 +211,38 @@ impl<K: Key, S> KeyTable<K, S> {
 
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
-        let found = self.slots.find_entry(table_hash(hash), |slot| {
-            slot.hash == hash && slot.key == *key
-        });
-        if let Ok(entry) = found {
+        let found = self
+            .slots
+            .find_entry(table_hash(hash), |slot| slot.key == *key);
+        if let Ok(mut entry) = found {
+            self.changes.remove_ref(hash, entry.get_mut());
             entry.remove();
         }
     }
 
     /// Takes everything out, in no order that may be relied on.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, K, S)> + '_ {
-        self.slots
-            .drain()
-            .map(|slot| (slot.hash, slot.key, slot.state))
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, K, C)> + '_ {
+        let changes = &mut self.changes;
+        self.slots.drain().map(move |mut slot| {
+            let hash = slot.key.stable_hash();
+            changes.remove_ref(hash, &mut slot);
+            (hash, slot.key, slot.cell)
+        })
     }
 
     /// Takes everything out, in ascending order of keys.
-    pub(crate) fn drain_sorted(&mut self) -> impl Iterator<Item = (K, S)> {
-        let mut all: Vec<_> = self.drain().map(|(_, key, state)| (key, state)).collect();
+    pub(crate) fn drain_sorted(&mut self) -> impl Iterator<Item = (K, C)> {
+        let mut all: Vec<_> = self.drain().map(|(_, key, cell)| (key, cell)).collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all.into_iter()
+    }
+
+    pub(super) fn changes(&self) -> &Changes<K> {
+        &self.changes
+    }
+
+    /// The notes of what has changed, with the slots that they are about.
+    pub(super) fn parts(&mut self) -> (&mut HashTable<Slot<K, C>>, &mut Changes<K>) {
+        (&mut self.slots, &mut self.changes)
     }
 }

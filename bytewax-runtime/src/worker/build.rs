@@ -5,36 +5,26 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use timely::dataflow::Scope;
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
-use super::assign::{Reachable, assign};
+use super::completion::{Note, complete};
 use super::context::{Alarm, Cx, WorkerCx};
 use super::edge::{AnyInput, Inlet, Outlet, ProgressStream, frontier};
-use super::gather::gather;
 use super::guard::guard;
 use super::head::{Operator, Progress};
 use super::plan::{Outs, Plan, Site};
 use super::push::AnyPush;
 use super::shared::EdgeId;
-use crate::codec;
-use crate::error::{RunError, RunErrorKind, StepError};
+use super::start::agree;
+use crate::error::RunError;
 use crate::ids::{Epoch, Port, StepIndex};
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
 pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunError> {
-    let mine = reachable(cx)?;
-    let mut bytes = Vec::new();
-    let internal = |error| RunError::new(RunErrorKind::Network, format!("{error}"));
-    codec::encode_wire(&mine, &mut bytes).map_err(internal)?;
-    let Some(all) = gather(worker, &cx.shared, bytes) else {
+    if !agree(worker, cx)? {
         return Ok(false);
-    };
-    let decode = |bytes: &Vec<u8>| codec::decode_wire::<Vec<Reachable>>(bytes).map_err(internal);
-    let all = all.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-    if cx.assignments.set(assign(&all)).is_err() {
-        unreachable!("a worker builds its flow once");
     }
     worker.dataflow_named::<u64, _, _>(&cx.graph.name, |scope| {
         let mut builder = Builder {
@@ -45,34 +35,10 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
             progress: Vec::new(),
         };
         builder.steps();
-        builder.completion();
+        complete(scope, cx, builder.progress);
         cx.shared.init_edges(&builder.limits.borrow());
     });
     Ok(true)
-}
-
-/// The partitions that this worker can reach, of all steps that have any.
-fn reachable(cx: &WorkerCx) -> Result<Vec<Reachable>, RunError> {
-    let mut reachable = Vec::new();
-    for (index, step) in cx.graph.steps.iter().enumerate() {
-        cx.enter(StepIndex(index as u32));
-        let listed = guard(|| {
-            let listed = match &step.plan {
-                Plan::Stage(_) => None,
-                Plan::Head(plan) => plan.partitions(),
-                Plan::Source(plan) => plan.partitions(),
-            };
-            let failed = |error: StepError| RunError::step("cannot list the partitions", error);
-            listed.transpose().map_err(failed)
-        });
-        if let Some(partitions) = listed.map_err(|error| cx.locate(error))? {
-            reachable.push(Reachable {
-                step: index as u32,
-                partitions,
-            });
-        }
-    }
-    Ok(reachable)
 }
 
 struct Builder<'s> {
@@ -121,8 +87,8 @@ impl<'s> Builder<'s> {
         });
         let inputs = inputs.collect();
 
-        // The first output carries nothing: it tells how far the operator is.
-        let (_, progress) = operator.new_output::<Vec<()>>();
+        // The first output tells how far the operator is, and what is saved of it with an epoch.
+        let (notes, progress) = operator.new_output::<Vec<Note>>();
         self.progress.push(progress);
 
         let address = Rc::clone(&operator.operator_info().address);
@@ -151,7 +117,7 @@ impl<'s> Builder<'s> {
             self.cx.shared.register_source(self.cx.index, wake);
         }
         let made = made.map_err(|error| site.fail(error)).ok();
-        start(operator, Rc::clone(&self.cx), alarm, edges, made);
+        start(operator, Rc::clone(&self.cx), alarm, notes, edges, made);
     }
 
     fn site(&self, step: StepIndex) -> Site {
@@ -159,22 +125,6 @@ impl<'s> Builder<'s> {
             worker: Rc::clone(&self.cx),
             step,
         }
-    }
-
-    /// The last operator: an epoch that it has seen the end of is complete on the whole cluster.
-    fn completion(&mut self) {
-        let mut operator = OperatorBuilder::new("completion".to_owned(), self.scope);
-        for progress in self.progress.drain(..) {
-            // Only the frontier matters; nothing is ever sent.
-            let _input = operator.new_input(progress, Pipeline);
-        }
-        let cx = Rc::clone(&self.cx);
-        operator.build(move |_| {
-            move |frontiers| {
-                let epoch = frontier(frontiers).map_or(Epoch(u64::MAX), Epoch);
-                cx.epochs.complete(epoch, &cx.timers);
-            }
-        });
     }
 }
 
@@ -224,6 +174,7 @@ fn start(
     builder: OperatorBuilder<'_, u64>,
     worker: Rc<WorkerCx>,
     alarm: Alarm,
+    notes: Output<u64, Vec<Note>>,
     edges: Vec<EdgeId>,
     operator: Option<Box<dyn Operator>>,
 ) {
@@ -233,6 +184,8 @@ fn start(
             worker,
             epoch: Epoch(0),
             capabilities,
+            held: false,
+            notes,
             alarm,
         };
         move |frontiers| {

@@ -7,11 +7,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
 use timely::scheduling::Activator;
 
 use super::assign::Assignment;
+use super::completion::Note;
 use super::shared::{EdgeId, Shared};
+use super::store::Store;
 use crate::clock::Clock;
 use crate::error::RunError;
 use crate::flow::Graph;
@@ -28,11 +31,13 @@ pub(crate) struct WorkerCx {
     pub(crate) timers: Timers,
     pub(crate) epochs: Epochs,
     /// Which worker keeps the state of which keys.
-    pub(crate) owners: SlotOwners,
+    pub(crate) owners: OnceCell<Rc<SlotOwners>>,
+    /// The recovery store, when state is saved.
+    pub(crate) store: OnceCell<Rc<Store>>,
     /// For each step with partitions, which worker has which.
     pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
     /// The step whose code is running, to name it when that code panics.
-    running: Cell<StepIndex>,
+    running: Cell<Option<StepIndex>>,
 }
 
 impl WorkerCx {
@@ -48,26 +53,41 @@ impl WorkerCx {
             index,
             count,
             clock,
-            owners: SlotOwners::spread(count),
+            owners: OnceCell::new(),
+            store: OnceCell::new(),
             graph,
             shared,
             timers: Timers::default(),
             assignments: OnceCell::new(),
-            running: Cell::new(StepIndex(0)),
+            running: Cell::default(),
         }
     }
 
     pub(crate) fn enter(&self, step: StepIndex) {
-        self.running.set(step);
+        self.running.set(Some(step));
     }
 
-    pub(crate) fn running(&self) -> StepIndex {
+    /// Notes that no step's code is running.
+    pub(crate) fn leave(&self) {
+        self.running.set(None);
+    }
+
+    /// Which worker keeps the state of which keys.
+    pub(crate) fn owners(&self) -> &Rc<SlotOwners> {
+        let owners = self.owners.get();
+        owners.expect("workers agree on it before the flow is built")
+    }
+
+    pub(crate) fn running(&self) -> Option<StepIndex> {
         self.running.get()
     }
 
     /// Adds to an error where it happened, as far as that is not known yet.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
-        error.at(&self.graph.step(self.running.get()).id, self.index)
+        match self.running.get() {
+            Some(step) => error.at(&self.graph.step(step).id, self.index),
+            None => error,
+        }
     }
 
     /// Whether this worker has to wait before it sends more over an edge.
@@ -87,6 +107,10 @@ pub(crate) struct Cx {
     pub(crate) epoch: Epoch,
     /// The right to send items of this epoch, one for each output of the timely operator.
     pub(crate) capabilities: Vec<Capability<u64>>,
+    /// Whether the operator has still to save what belongs to the epoch before.
+    pub(super) held: bool,
+    /// Where what is saved of the operator itself goes.
+    pub(super) notes: Output<u64, Vec<Note>>,
     /// Wakes this timely operator.
     pub(crate) alarm: Alarm,
 }
@@ -99,7 +123,8 @@ impl Cx {
 
     /// The id of the step whose code is running.
     pub(crate) fn running(&self) -> &StepId {
-        self.step_id(self.worker.running.get())
+        let step = self.worker.running.get();
+        self.step_id(step.expect("it is asked by the code of a step"))
     }
 
     pub(crate) fn step_id(&self, step: StepIndex) -> &StepId {
@@ -109,8 +134,21 @@ impl Cx {
     /// Moves on to a later epoch.
     pub(crate) fn advance(&mut self, to: Epoch) {
         self.epoch = to;
-        for capability in &mut self.capabilities {
+        for capability in &mut self.capabilities[usize::from(self.held)..] {
             capability.downgrade(&to.0);
+        }
+    }
+
+    /// Keeps the present epoch from being complete until [`release`](Self::release), though items of
+    /// the next may be sent.
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Lets the epochs before the present one be complete.
+    pub(crate) fn release(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.capabilities[0].downgrade(&self.epoch.0);
         }
     }
 }
@@ -172,6 +210,8 @@ impl Timers {
 
 /// The epochs of a worker: all its sources move on together.
 pub(crate) struct Epochs {
+    /// The epoch in which the execution begins.
+    first: Cell<Epoch>,
     current: Cell<Epoch>,
     began: Cell<DateTime<Utc>>,
     /// Every epoch before this one is complete on the whole cluster.
@@ -187,6 +227,7 @@ pub(crate) struct Epochs {
 impl Epochs {
     fn new(now: DateTime<Utc>) -> Self {
         Self {
+            first: Cell::new(Epoch::FIRST),
             current: Cell::new(Epoch::FIRST),
             began: Cell::new(now),
             complete_before: Cell::new(Epoch(0)),
@@ -195,6 +236,17 @@ impl Epochs {
             turns: RefCell::default(),
             had_a_poll: Cell::new(false),
         }
+    }
+
+    /// Begins an execution.
+    pub(crate) fn start(&self, first: Epoch) {
+        self.first.set(first);
+        self.current.set(first);
+    }
+
+    /// The epoch in which the execution begins.
+    pub(crate) fn first(&self) -> Epoch {
+        self.first.get()
     }
 
     pub(crate) fn current(&self) -> Epoch {

@@ -20,6 +20,7 @@ use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 
+use super::completion::Note;
 use super::context::{Cx, WorkerCx};
 use super::push::batch_items;
 use super::shared::EdgeId;
@@ -312,8 +313,8 @@ impl<'a, 's> Outlet<'a, 's> {
     }
 }
 
-/// The stream on which an operator tells only how far it is.
-pub(crate) type ProgressStream<'s> = StreamVec<'s, u64, ()>;
+/// The stream on which an operator tells how far it is.
+pub(crate) type ProgressStream<'s> = StreamVec<'s, u64, Note>;
 
 /// The first epoch that may still come, of an operator's inputs together; `None` at their end.
 pub(crate) fn frontier<T: Timestamp + Copy>(

@@ -9,11 +9,17 @@ use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
+use crate::state::Kept;
 
 /// How a step with edges in front of it is built on a worker.
 pub(crate) trait HeadPlan: Send + Sync {
     /// The partitions that this worker can reach, of a step that has any.
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
+        None
+    }
+
+    /// The type of what the step saves, if it saves anything.
+    fn kept(&self) -> Option<Kept> {
         None
     }
 
@@ -101,7 +107,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
 
     /// Lets the logic do what is due; before the first epoch nothing is.
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        if cx.epoch < Epoch::FIRST {
+        if cx.epoch < cx.worker.epochs.first() {
             return Ok(true);
         }
         cx.enter(self.step);
@@ -110,7 +116,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         // Before the first epoch there is nothing to end.
-        if cx.epoch >= Epoch::FIRST {
+        if cx.epoch >= cx.worker.epochs.first() {
             self.logic.flush(Flush::Epoch, cx)?;
             self.logic.end_epoch(cx)?;
         }

@@ -3,6 +3,7 @@
 mod assign;
 mod build;
 mod cluster;
+mod completion;
 mod context;
 mod edge;
 mod gather;
@@ -15,6 +16,8 @@ mod run;
 mod shared;
 mod source_head;
 mod spot;
+mod start;
+mod store;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use context::{Alarm, Cx, WorkerCx};
@@ -27,3 +30,4 @@ pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
 pub(crate) use run::{run_here, run_threads};
 pub(crate) use shared::{EdgeId, Settings, Shared};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
+pub(crate) use store::StepStore;

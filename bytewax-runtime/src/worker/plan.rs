@@ -8,8 +8,9 @@ use super::context::WorkerCx;
 use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
-use crate::error::RunError;
+use crate::error::{RunError, RunErrorKind};
 use crate::ids::{StepId, StepIndex};
+use crate::state::{Kept, State};
 
 /// How a step is built on a worker.
 pub(crate) enum Plan {
@@ -19,6 +20,17 @@ pub(crate) enum Plan {
     Head(Arc<dyn HeadPlan>),
     /// As a timely operator without inputs.
     Source(Arc<dyn SourcePlan>),
+}
+
+impl Plan {
+    /// The type of what the step saves, if it saves anything.
+    pub(crate) fn kept(&self) -> Option<Kept> {
+        match self {
+            Self::Stage(_) => None,
+            Self::Head(plan) => plan.kept(),
+            Self::Source(plan) => plan.kept(),
+        }
+    }
 }
 
 type BuildStage = dyn Fn(&Site, &mut Outs) -> Result<AnyPush, RunError> + Send + Sync;
@@ -62,6 +74,50 @@ impl Site {
     /// Which worker has which partition of this step.
     pub(crate) fn assignment(&self) -> Option<&Assignment> {
         self.worker.assignments.get()?.get(&self.step)
+    }
+
+    /// The position that was saved for a partition of this step.
+    pub(crate) fn position<P: State>(&self, partition: &str) -> Result<Option<P>, RunError> {
+        match self.worker.store.get() {
+            Some(store) => store.position(self.id(), partition),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a position was saved for a partition of this step.
+    pub(crate) fn has_position(&self, partition: &str) -> bool {
+        let store = self.worker.store.get();
+        store.is_some_and(|store| {
+            store
+                .positions_of(self.id())
+                .any(|known| known == partition)
+        })
+    }
+
+    /// Refuses to go on without a partition that has been read before.
+    pub(crate) fn refuse_lost_partitions(&self) -> Result<(), RunError> {
+        let (Some(store), Some(assignment)) = (self.worker.store.get(), self.assignment()) else {
+            return Ok(());
+        };
+        let listed = || assignment.partitions.iter().map(|(name, _)| name.as_str());
+        let mut lost: Vec<&str> = store
+            .positions_of(self.id())
+            .filter(|name| !listed().any(|listed| listed == *name))
+            .collect();
+        lost.sort_unstable();
+        let Some(first) = lost.first() else {
+            return Ok(());
+        };
+        let known: Vec<String> = listed().map(|name| format!("`{name}`")).collect();
+        let text = format!(
+            "it has read {} partitions that the source does not list any more: `{}`; it lists {}. \
+             Bring them back, or if they are gone for good, give the step another name, which reads \
+             all partitions from their beginning",
+            lost.len(),
+            lost.join("`, `"),
+            known.join(", ")
+        );
+        Err(RunError::new(RunErrorKind::Recovery, text).in_partition(first))
     }
 
     /// Fails the run with an error of this step.

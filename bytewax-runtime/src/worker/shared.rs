@@ -11,12 +11,15 @@ use timely::scheduling::SyncActivator;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
+use crate::recovery::RecoveryConfig;
 
 /// Settings of a run that all workers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) epoch_interval: TimeDelta,
+    /// Where state is kept; without it, nothing is saved.
+    pub(crate) recovery: Option<RecoveryConfig>,
 }
 
 /// Why workers leave their loops before the end of input.
@@ -91,6 +94,11 @@ impl Shared {
         }
     }
 
+    /// How many workers this process has.
+    pub(crate) fn workers_here(&self) -> usize {
+        self.workers.len()
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }
@@ -151,6 +159,11 @@ impl Shared {
 
     // Epochs: the first worker of the cluster whose interval is over begins the next, and all
     // others follow at once, so that no worker's items wait for the clock of another.
+
+    /// Begins an execution; every worker of the process calls it.
+    pub(crate) fn start_epoch(&self, first: Epoch) {
+        self.latest_epoch.fetch_max(first.0, Ordering::AcqRel);
+    }
 
     pub(crate) fn latest_epoch(&self) -> Epoch {
         Epoch(self.latest_epoch.load(Ordering::Acquire))

@@ -10,6 +10,7 @@ use super::shared::{EdgeId, Stop};
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::source::{Answer, Poll, Wake};
+use crate::state::{Kept, StateError};
 
 /// How long a partition that gave nothing is left alone.
 const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
@@ -18,6 +19,9 @@ const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
 pub(crate) trait SourcePlan: Send + Sync {
     /// The partitions that this worker can reach; `None` for a source with one on each worker.
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>>;
+
+    /// The type of its positions, if it saves any.
+    fn kept(&self) -> Option<Kept>;
 
     /// Opens the partitions that were assigned to this worker.
     fn operator(
@@ -32,6 +36,8 @@ pub(crate) trait SourcePlan: Send + Sync {
 pub(crate) trait PolledPartition<T>: 'static {
     fn next_batch(&mut self) -> Result<Poll<T>, StepError>;
     fn next_awake(&self) -> Option<DateTime<Utc>>;
+    /// Where it is, as it is saved; `None` for a source that saves nothing.
+    fn position(&self) -> Option<Result<Vec<u8>, StateError>>;
 }
 
 /// One opened partition and when to poll it.
@@ -40,6 +46,8 @@ pub(crate) struct Polled<T> {
     partition: Box<dyn PolledPartition<T>>,
     /// The earliest time of the next poll; `None` is at once.
     awake: Option<DateTime<Utc>>,
+    /// The last position that was saved.
+    saved: Option<Vec<u8>>,
 }
 
 impl<T: 'static> Polled<T> {
@@ -49,7 +57,28 @@ impl<T: 'static> Polled<T> {
             name,
             partition,
             awake,
+            saved: None,
         }
+    }
+
+    /// Has the position saved, if it has changed.
+    fn save(&mut self, step: StepIndex, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.worker.store.get().is_none() {
+            return Ok(());
+        }
+        cx.enter(step);
+        let Some(position) = self.partition.position() else {
+            return Ok(());
+        };
+        let position = position.map_err(|error| {
+            let text = "the position of the source cannot be saved";
+            RunError::step(text, error.into()).in_partition(&self.name)
+        })?;
+        if self.saved.as_ref() != Some(&position) {
+            cx.save_position(step, &self.name, position.clone());
+            self.saved = Some(position);
+        }
+        Ok(())
     }
 
     fn is_due(&self, now: DateTime<Utc>) -> bool {
@@ -88,8 +117,11 @@ impl<T: 'static> SourceHead<T> {
     }
 
     fn end_epoch(&mut self, to: Epoch, cx: &mut Cx) -> Result<(), RunError> {
-        if cx.epoch >= Epoch::FIRST {
+        if cx.epoch >= cx.worker.epochs.first() {
             self.next.flush(Flush::Epoch, cx)?;
+            for partition in &mut self.partitions {
+                partition.save(self.step, cx)?;
+            }
         }
         cx.advance(to);
         Ok(())
@@ -125,7 +157,7 @@ impl<T: 'static> SourceHead<T> {
                     self.next.pass(&mut items, cx)?;
                     index += 1;
                 }
-                Answer::End => drop(self.partitions.remove(index)),
+                Answer::End => self.partitions.remove(index).save(self.step, cx)?,
                 Answer::Abort => {
                     cx.worker.shared.stop(Stop::Aborted);
                     return Ok(true);
@@ -200,6 +232,7 @@ impl<T: 'static> Operator for SourceHead<T> {
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
             self.next.flush(Flush::End, cx)?;
+            cx.tell_end();
             epochs.remove_source(self.alarm);
             return Ok(Progress::Finished);
         }

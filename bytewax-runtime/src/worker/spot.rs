@@ -44,7 +44,7 @@ impl Spot {
 pub(crate) struct Numbers {
     all: usize,
     worker: Rc<WorkerCx>,
-    step: StepIndex,
+    step: Option<StepIndex>,
 }
 
 impl Cx {

@@ -60,6 +60,7 @@ mod joins;
 mod logic;
 mod panics;
 mod properties;
+mod recovery;
 mod sinks;
 mod sources;
 mod stateful;

@@ -7,6 +7,7 @@ mod sides;
 
 use self::sides::Sides;
 use super::keyed::{KeyedOut, Routed, keyed_step_of};
+use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::{Port, StepIndex};
@@ -361,12 +362,10 @@ impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Complete<K, S> {
         self.table
             .warm(items.iter().map(|(hash, key, _)| (*hash, key)));
         for (hash, key, item) in items.drain(..) {
-            let completed = self
-                .table
-                .take_when(hash, key, cx.epoch, S::default, |sides| {
-                    sides.insert(item, self.insert);
-                    sides.is_complete()
-                });
+            let completed = self.table.take_when(hash, key, S::default, |sides| {
+                sides.insert(item, self.insert);
+                sides.is_complete()
+            });
             let Some((key, sides)) = completed else {
                 continue;
             };
@@ -398,7 +397,7 @@ struct Partial<K, S: Sides> {
 impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Partial<K, S> {
     fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
         for (hash, key, item) in items.drain(..) {
-            let (sides, _) = self.table.touch(hash, &key, cx.epoch, S::default);
+            let sides = self.table.touch(hash, &key, S::default);
             sides.insert(item, self.insert);
             if self.running {
                 sides.partial_rows(|row| {
@@ -426,5 +425,21 @@ impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Partial<K, S> {
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.next.flush(what, cx)
+    }
+}
+
+impl<K: Key, S: Sides> KeyedLogic<K, S::Item> for Complete<K, S> {
+    type Cell = S;
+
+    fn table(&mut self) -> &mut KeyTable<K, S> {
+        &mut self.table
+    }
+}
+
+impl<K: Key, S: Sides> KeyedLogic<K, S::Item> for Partial<K, S> {
+    type Cell = S;
+
+    fn table(&mut self) -> &mut KeyTable<K, S> {
+        &mut self.table
     }
 }

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use super::schedule::{Schedule, Timed};
 use super::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::error::RunError;
-use crate::ids::{Epoch, StepIndex};
+use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::operators::keyed::Routed;
+use crate::operators::saving::KeyedLogic;
 use crate::state::KeyTable;
 use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items};
 
@@ -70,11 +71,10 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         &mut self,
         hash: u64,
         key: K,
-        epoch: Epoch,
         call: impl FnOnce(&L, &mut L::State, &mut Emit<L::Out>) -> Keep,
     ) {
         let make = || Timed::new(self.logic.new_state(&key));
-        let (timed, _) = self.table.touch(hash, &key, epoch, make);
+        let timed = self.table.touch(hash, &key, make);
         match call(&self.logic, &mut timed.state, &mut self.out) {
             Keep::Yes => {
                 let due = self.logic.notify_at(&timed.state);
@@ -86,9 +86,9 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 
     /// Tells a key that its time has come, if it is still owed that.
-    fn notify(&mut self, hash: u64, key: K, epoch: Epoch) {
+    fn notify(&mut self, hash: u64, key: K) {
         // It may be forgotten by now, and even be there anew.
-        let Some(timed) = self.table.touch_known(hash, &key, epoch) else {
+        let Some(timed) = self.table.touch_known(hash, &key) else {
             return;
         };
         if !timed.take_owed() {
@@ -118,7 +118,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     pub(crate) fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         self.begin(cx);
         while let Some((hash, key)) = self.schedule.pop_owed() {
-            self.notify(hash, key, cx.epoch);
+            self.notify(hash, key);
             if self.next.buffer.len() >= batch_items::<(K, L::Out)>() {
                 self.next.send(cx)?;
                 if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
@@ -154,7 +154,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     pub(crate) fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.schedule.clear();
-        for (key, timed) in self.table.touch_all_sorted(cx.epoch) {
+        for (key, timed) in self.table.touch_all_sorted() {
             let keep = self.logic.on_eof(&mut timed.state, &mut self.out);
             timed.gone = keep == Keep::No;
             self.out.deliver(key.clone(), &mut self.next.buffer);
@@ -162,6 +162,18 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         }
         self.table.retain(|timed| !timed.gone);
         self.next.send(cx)
+    }
+
+    pub(crate) fn table(&mut self) -> &mut KeyTable<K, Timed<L::State>> {
+        &mut self.table
+    }
+
+    /// Takes in a key as it was saved, and waits for what it waited for.
+    pub(crate) fn restore(&mut self, hash: u64, key: K, saved: L::State) {
+        let mut timed = Timed::new(saved);
+        let due = self.logic.notify_at(&timed.state);
+        self.schedule.set(hash, &key, &mut timed, due);
+        self.table.restore(hash, key, timed);
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
@@ -176,9 +188,9 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
 #[cfg(test)]
 impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     /// Ends a pass as [`settle`](Self::settle) does, and gives what was emitted in it.
-    pub(crate) fn end_pass_here(&mut self, epoch: Epoch) -> Vec<(K, L::Out)> {
+    pub(crate) fn end_pass_here(&mut self) -> Vec<(K, L::Out)> {
         while let Some((hash, key)) = self.schedule.pop_owed() {
-            self.notify(hash, key, epoch);
+            self.notify(hash, key);
         }
         self.end_pass();
         std::mem::take(&mut self.next.buffer)
@@ -213,7 +225,7 @@ impl<K: Key, V: 'static, L: ItemLogic<K, V>> HeadLogic<Routed<K, V>> for ItemHea
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.keys.begin(cx);
         for (hash, key, value) in items.drain(..) {
-            self.keys.call(hash, key, cx.epoch, |logic, state, out| {
+            self.keys.call(hash, key, |logic, state, out| {
                 logic.on_item(state, value, out)
             });
             self.keys.send_if_full(cx)?;
@@ -231,5 +243,17 @@ impl<K: Key, V: 'static, L: ItemLogic<K, V>> HeadLogic<Routed<K, V>> for ItemHea
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.keys.flush(what, cx)
+    }
+}
+
+impl<K: Key, V: 'static, L: ItemLogic<K, V>> KeyedLogic<K, V> for ItemHead<K, V, L> {
+    type Cell = Timed<L::State>;
+
+    fn table(&mut self) -> &mut KeyTable<K, Timed<L::State>> {
+        self.keys.table()
+    }
+
+    fn restore(&mut self, hash: u64, key: K, saved: L::State) {
+        self.keys.restore(hash, key, saved);
     }
 }

@@ -9,8 +9,11 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 
+use crate::state::State;
+
 pub use emit::Emit;
 pub(crate) use keys::{ItemHead, Keys};
+pub(crate) use schedule::Timed;
 
 /// Whether a key is kept after its logic was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +28,7 @@ pub enum Keep {
 
 /// What a step does with the state of a key. What all keys share is in `self`, and is not saved.
 pub(crate) trait KeyLogic<K>: 'static {
-    type State: 'static;
+    type State: State;
     type Out: 'static;
 
     /// The state of a new key.

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use chrono::{DateTime, Utc};
 
 use crate::key::Key;
-use crate::state::KeyTable;
+use crate::state::{Cell, KeyTable, State};
 
 /// The state of a key, and the time it waits for.
 pub(crate) struct Timed<S> {
@@ -63,7 +63,7 @@ impl<K: Key> Schedule<K> {
 
     /// Has a key wait for `due` instead of what it waited for.
     #[inline]
-    pub(crate) fn set<S>(
+    pub(crate) fn set<S: State>(
         &mut self,
         hash: u64,
         key: &K,
@@ -84,26 +84,33 @@ impl<K: Key> Schedule<K> {
 
     /// Notes which keys have waited long enough. They are owed a call from now on, whatever
     /// happens to their times; what is set later waits for the next time.
-    pub(crate) fn collect_due<S>(&mut self, table: &mut TimedKeys<K, S>, now: DateTime<Utc>) {
+    pub(crate) fn collect_due<S: State>(
+        &mut self,
+        table: &mut TimedKeys<K, S>,
+        now: DateTime<Utc>,
+    ) {
         while let Some((hash, key)) = self.pop_due(table, now) {
             self.owed.push_back((hash, key));
         }
     }
 
-    fn pop_due<S>(&mut self, table: &mut TimedKeys<K, S>, now: DateTime<Utc>) -> Option<(u64, K)> {
+    fn pop_due<S: State>(
+        &mut self,
+        table: &mut TimedKeys<K, S>,
+        now: DateTime<Utc>,
+    ) -> Option<(u64, K)> {
         if self.next(table)? > now {
             return None;
         }
         let Reverse((_, key, hash)) = self.queue.pop()?;
         let timed = table.get_mut(hash, &key)?;
-        timed.due = None;
         timed.queued = None;
         timed.owed = true;
         Some((hash, key))
     }
 
     /// The earliest time that a key waits for; stale entries before it are dropped.
-    pub(crate) fn next<S>(&mut self, table: &mut TimedKeys<K, S>) -> Option<DateTime<Utc>> {
+    pub(crate) fn next<S: State>(&mut self, table: &mut TimedKeys<K, S>) -> Option<DateTime<Utc>> {
         loop {
             let Reverse((queued, key, hash)) = self.queue.peek()?;
             let queued = *queued;
@@ -135,7 +142,7 @@ impl<K: Key> Schedule<K> {
     }
 
     /// Drops stale entries when they are more than half of all.
-    pub(crate) fn clean<S>(&mut self, table: &mut TimedKeys<K, S>) {
+    pub(crate) fn clean<S: State>(&mut self, table: &mut TimedKeys<K, S>) {
         if self.queue.len() <= 2 * table.len() + SPARE {
             return;
         }
@@ -160,9 +167,30 @@ impl<K: Key> Schedule<K> {
     }
 }
 
+impl<S: State> Cell for Timed<S> {
+    type Saved = S;
+    const TIMED: bool = true;
+
+    fn saved(&self) -> &S {
+        &self.state
+    }
+
+    fn restored(saved: S) -> Self {
+        Self::new(saved)
+    }
+
+    fn due(&self) -> Option<DateTime<Utc>> {
+        self.due
+    }
+}
+
 impl<S> Timed<S> {
     /// Whether the key is owed a call, which it is not any more.
     pub(crate) fn take_owed(&mut self) -> bool {
+        if self.owed {
+            // What it waits for from now on is set by the call.
+            self.due = None;
+        }
         std::mem::replace(&mut self.owed, false)
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{Emit, ItemLogic, Keep, KeyLogic, Keys};
-use crate::ids::{Epoch, StepIndex};
+use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::worker::Next;
 
@@ -70,14 +70,11 @@ fn keys() -> Keys<u32, Waits> {
 fn pass(keys: &mut Keys<u32, Waits>, now: i64, items: &[(u32, Do)]) -> Vec<(u32, i64)> {
     keys.begin_at(at(now));
     for (key, value) in items {
-        keys.call(
-            key.stable_hash(),
-            *key,
-            Epoch::FIRST,
-            |logic, state, out| logic.on_item(state, *value, out),
-        );
+        keys.call(key.stable_hash(), *key, |logic, state, out| {
+            logic.on_item(state, *value, out)
+        });
     }
-    keys.end_pass_here(Epoch::FIRST)
+    keys.end_pass_here()
 }
 
 #[test]

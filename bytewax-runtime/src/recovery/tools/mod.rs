@@ -10,7 +10,9 @@ mod verify;
 use std::path::Path;
 
 pub(crate) use drop_step::drop_step;
-pub(crate) use dump::{Dump, FoundState, Wanted, dump};
+#[cfg(test)]
+pub(crate) use dump::FoundState;
+pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use repartition::repartition;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};

@@ -1,0 +1,192 @@
+//! How a keyed step is saved and resumed: what stands between the items and its logic.
+
+use std::marker::PhantomData;
+
+use super::keyed::Routed;
+use crate::codec;
+use crate::error::{RunError, RunErrorKind};
+use crate::ids::{Epoch, StepIndex};
+use crate::key::{Key, Slot};
+use crate::state::{self, Cell, KeyTable, Unsaved};
+use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Site, StepStore};
+
+/// About how many keys are encoded in one activation, so that items do not wait long.
+const KEYS_AT_ONCE: usize = 1 << 15;
+
+/// A logic that keeps all it has to remember in one table.
+pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
+    type Cell: Cell;
+
+    fn table(&mut self) -> &mut KeyTable<K, Self::Cell>;
+
+    /// Takes in a key as it was saved, before anything else is done with it.
+    fn restore(&mut self, hash: u64, key: K, saved: <Self::Cell as Cell>::Saved) {
+        self.table().restore(hash, key, Cell::restored(saved));
+    }
+}
+
+/// Loads the keys of a slot when the first of them is needed, and saves at the end of each epoch what
+/// was touched.
+pub(crate) struct Saving<K, V, L> {
+    step: StepIndex,
+    logic: L,
+    store: Option<StepStore>,
+    /// The epoch of the snapshot that is under way.
+    epoch: Option<Epoch>,
+    input_ended: bool,
+    items: PhantomData<fn(K, V)>,
+}
+
+impl From<Unsaved> for RunError {
+    fn from(Unsaved { key, error }: Unsaved) -> Self {
+        let text = format!("the state of key {key} cannot be saved");
+        Self::new(RunErrorKind::Recovery, text).caused_by(error)
+    }
+}
+
+impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
+    pub(crate) fn new(site: &Site, mut logic: L) -> Result<Self, RunError> {
+        let store = site.worker.store.get();
+        let mut store = store.and_then(|store| store.step(site.id(), site.step));
+        if let Some(store) = &mut store {
+            store.find_states(L::Cell::TIMED)?;
+            logic.table().note_changes();
+        }
+        Ok(Self {
+            step: site.step,
+            logic,
+            store,
+            epoch: None,
+            input_ended: false,
+            items: PhantomData,
+        })
+    }
+
+    /// Loads the slots of these keys that are not loaded.
+    fn load_for(&mut self, hashes: impl Iterator<Item = u64>) -> Result<(), RunError> {
+        for hash in hashes {
+            let slot = Slot::of(hash);
+            if self
+                .store
+                .as_ref()
+                .is_some_and(|store| store.is_missing(slot))
+            {
+                self.load(slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, slot: Slot) -> Result<(), RunError> {
+        let Some(store) = &mut self.store else {
+            return Ok(());
+        };
+        for entry in store.load(slot)?.iter() {
+            let unreadable =
+                |what: &str, key: &str, error: Box<dyn std::error::Error + Send + Sync>| {
+                    let text = format!("the saved {what}{key} cannot be read");
+                    RunError::new(RunErrorKind::Recovery, text).caused_by(error)
+                };
+            let key: K = codec::decode_stored(entry.key).map_err(|error| {
+                let bytes: String = entry.key.iter().map(|byte| format!("{byte:02x}")).collect();
+                unreadable("key", &format!(" {bytes}"), error.into())
+            })?;
+            let Some(saved) = entry.state else {
+                continue;
+            };
+            let saved = state::open(saved)
+                .map_err(|error| unreadable("state of key ", &format!("{key:?}"), error.into()))?;
+            self.logic.restore(entry.hash, key, saved);
+        }
+        Ok(())
+    }
+
+    fn load_all(&mut self) -> Result<(), RunError> {
+        while let Some(slot) = self.store.as_ref().and_then(StepStore::next_missing) {
+            self.load(slot)?;
+        }
+        Ok(())
+    }
+
+    /// Loads the slots in which a key's time has come, and has the operator woken for the next.
+    fn load_due(&mut self, cx: &Cx) -> Result<(), RunError> {
+        while let Some((due, slot)) = self.store.as_mut().and_then(StepStore::first_due) {
+            if due > cx.worker.clock.now() {
+                self.store.iter_mut().for_each(|store| store.sleep(due, cx));
+                break;
+            }
+            self.load(slot)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the snapshot under way: a part of it, or all.
+    fn save(&mut self, all: bool, cx: &mut Cx) -> Result<(), RunError> {
+        let (Some(store), Some(epoch)) = (&mut self.store, self.epoch) else {
+            return Ok(());
+        };
+        cx.enter(self.step);
+        let table = self.logic.table();
+        loop {
+            let room = store.send()?;
+            if room {
+                table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
+                    store.put(epoch, slot, changed);
+                    Ok::<_, RunError>(())
+                })?;
+                if !table.is_snapshotting() && store.send()? {
+                    self.epoch = None;
+                    cx.release();
+                    return Ok(());
+                }
+            }
+            if !all {
+                cx.worker.timers.wake(cx.alarm);
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving<K, V, L> {
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        if self.store.as_ref().is_some_and(|store| !store.is_loaded()) {
+            self.load_for(items.iter().map(|(hash, ..)| *hash))?;
+        }
+        self.logic.batch(items, cx)
+    }
+
+    fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        self.load_due(cx)?;
+        let settled = self.logic.settle(edges, cx)?;
+        self.save(false, cx)?;
+        Ok(settled)
+    }
+
+    fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.logic.end_epoch(cx)?;
+        if self.store.is_some() {
+            // One snapshot follows the other.
+            self.save(true, cx)?;
+            cx.enter(self.step);
+            self.logic.table().begin_snapshot()?;
+            self.epoch = Some(cx.epoch);
+            cx.hold();
+            self.save(self.input_ended, cx)?;
+        }
+        Ok(())
+    }
+
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.input_ended = true;
+        // The logic may look at all keys at once, and none of them is encoded on the way.
+        self.save(true, cx)?;
+        cx.enter(self.step);
+        self.load_all()?;
+        self.logic.end_input(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.logic.flush(what, cx)
+    }
+}

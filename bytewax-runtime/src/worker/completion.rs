@@ -1,0 +1,226 @@
+//! The last two operators of a flow: an epoch that the first has seen the end of is complete on the
+//! whole cluster, and one that the second has seen the end of is saved on the whole cluster.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use timely::dataflow::Scope;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::context::{Cx, WorkerCx};
+use super::edge::{ProgressStream, frontier};
+use super::guard::guard;
+use super::store::Store;
+use crate::error::RunError;
+use crate::ids::{Epoch, StepIndex, WorkerIndex};
+use crate::recovery::{Message, RecoveryConfig, Retention};
+
+/// What an operator tells one worker at the end of an epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Note {
+    target: u32,
+    said: Said,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Said {
+    /// Where a partition of a source or a sink is.
+    Position {
+        step: u32,
+        partition: String,
+        bytes: Vec<u8>,
+    },
+    /// A source ends with this epoch. All workers are told, so that all know the last epoch, though
+    /// they see it end together with the input.
+    Ends,
+}
+
+impl Cx {
+    /// Has the position of a partition saved with the present epoch.
+    pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
+        let slot = Store::slot_of_position(self.step_id(step), partition);
+        let target = self.worker.owners().owner_of(slot);
+        let said = Said::Position {
+            step: step.0,
+            partition: partition.to_owned(),
+            bytes,
+        };
+        self.tell(WorkerIndex(target), said);
+    }
+
+    /// Tells all workers that a source ends with the present epoch.
+    pub(super) fn tell_end(&mut self) {
+        if self.worker.store.get().is_some() {
+            for worker in 0..self.worker.count {
+                self.tell(WorkerIndex(worker), Said::Ends);
+            }
+        }
+    }
+
+    fn tell(&mut self, target: WorkerIndex, said: Said) {
+        let target = target.0 as u32;
+        let mut notes = vec![Note { target, said }];
+        self.notes.give(&self.capabilities[0], &mut notes);
+        drop(self.notes.activate::<Vec<Note>>());
+    }
+}
+
+/// Adds the operators behind the progress streams of all others.
+pub(super) fn complete<'s>(
+    scope: Scope<'s, u64>,
+    cx: &Rc<WorkerCx>,
+    progress: Vec<ProgressStream<'s>>,
+) {
+    let mut operator = OperatorBuilder::new("completion".to_owned(), scope);
+    let mut inputs: Vec<_> = progress
+        .into_iter()
+        .map(|stream| {
+            let to_target = Exchange::new(|note: &Note| u64::from(note.target));
+            operator.new_input(stream, to_target)
+        })
+        .collect();
+    let (_, saved) = operator.new_output::<Vec<()>>();
+    let address = Rc::clone(&operator.operator_info().address);
+    let store = cx.store.get().cloned();
+    if let Some(store) = &store {
+        store.wake_on_commit(scope.worker().sync_activator_for(address.to_vec()));
+    }
+    let last = Rc::new(Cell::new(Epoch(0)));
+    let worker = Rc::clone(cx);
+    let mut commits = store.clone().map(|store| Commits {
+        next: store.resume,
+        last: Rc::clone(&last),
+        store,
+    });
+    operator.build(move |mut capabilities| {
+        move |frontiers| {
+            let frontier = frontier(frontiers).map(Epoch);
+            worker.leave();
+            let ended = guard(|| {
+                let mut notes = Vec::new();
+                for input in &mut inputs {
+                    input.for_each(|time, batch| {
+                        let epoch = Epoch(*time.time());
+                        notes.extend(batch.drain(..).map(|note| (epoch, note.said)));
+                    });
+                }
+                let Some(commits) = &mut commits else {
+                    return Ok(None);
+                };
+                notes
+                    .into_iter()
+                    .try_for_each(|(epoch, said)| commits.take(epoch, said))?;
+                commits.commit(frontier)
+            });
+            match ended {
+                Ok(Some(durable)) => {
+                    for capability in &mut capabilities {
+                        capability.downgrade(&durable.next().0);
+                    }
+                }
+                Ok(None) if frontier.is_none() => capabilities.clear(),
+                Ok(None) => {}
+                Err(error) => worker.fail(error),
+            }
+            let complete = frontier.unwrap_or(Epoch(u64::MAX));
+            worker.epochs.complete(complete, &worker.timers);
+        }
+    });
+
+    let mut operator = OperatorBuilder::new("collection".to_owned(), scope);
+    // Only the frontier matters; nothing is ever sent.
+    let _input = operator.new_input(saved, Pipeline);
+    let worker = Rc::clone(cx);
+    let mut collects = store.map(|store| Collects::new(store, cx));
+    operator.build(move |_| {
+        move |frontiers| {
+            let saved_before = frontier(frontiers).map_or(last.get().next(), Epoch);
+            if let Some(collects) = &mut collects {
+                worker.leave();
+                let ended = guard(|| collects.saved(saved_before, &worker));
+                if let Err(error) = ended {
+                    worker.fail(error);
+                }
+            }
+        }
+    });
+}
+
+/// Has epochs committed that are complete on the whole cluster.
+struct Commits {
+    store: Rc<Store>,
+    /// The first epoch that the writer was not told to commit.
+    next: Epoch,
+    /// The last epoch in which a source of the cluster has ended.
+    last: Rc<Cell<Epoch>>,
+}
+
+impl Commits {
+    fn take(&mut self, epoch: Epoch, said: Said) -> Result<(), RunError> {
+        match said {
+            Said::Ends => self.last.set(self.last.get().max(epoch)),
+            Said::Position {
+                step,
+                partition,
+                bytes,
+            } => {
+                if let Some(step) = self.store.place(StepIndex(step)) {
+                    self.store.send(Message::Position {
+                        step,
+                        partition,
+                        epoch,
+                        bytes,
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits what is complete before this frontier. Gives the last epoch that is durable, or none
+    /// when that is the last of all.
+    fn commit(&mut self, frontier: Option<Epoch>) -> Result<Option<Epoch>, RunError> {
+        let end = frontier.unwrap_or(self.last.get().next());
+        if end > self.next {
+            self.store.send(Message::Commit(Epoch(end.0 - 1)))?;
+            self.next = end;
+        }
+        let durable = self.store.durable();
+        let is_over = frontier.is_none() && durable.next() >= end;
+        Ok((!is_over).then_some(durable))
+    }
+}
+
+/// Has what no resume needs any more removed from the store.
+struct Collects {
+    store: Rc<Store>,
+    retention: Retention,
+    /// The first epoch that is not known to be saved on the whole cluster.
+    next: Epoch,
+}
+
+impl Collects {
+    fn new(store: Rc<Store>, cx: &WorkerCx) -> Self {
+        let kept_for = cx.shared.settings.recovery.as_ref();
+        let kept_for = kept_for.map(RecoveryConfig::kept_for).unwrap_or_default();
+        Self {
+            retention: Retention::new(kept_for, store.resume, cx.clock.now()),
+            next: store.resume,
+            store,
+        }
+    }
+
+    fn saved(&mut self, before: Epoch, cx: &WorkerCx) -> Result<(), RunError> {
+        if before <= self.next {
+            return Ok(());
+        }
+        self.next = before;
+        let saved = Epoch(before.0 - 1);
+        match self.retention.committed(saved, cx.clock.now()) {
+            Some(oldest) => self.store.send(Message::Collect(oldest)),
+            None => Ok(()),
+        }
+    }
+}

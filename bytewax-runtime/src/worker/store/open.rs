@@ -1,0 +1,149 @@
+//! Opening the store: what each worker finds, and what all of them agree on.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::check::check;
+use super::{QUEUE, Store, Writer, WriterProgress};
+use crate::error::RunError;
+use crate::flow::{Graph, StepKind};
+use crate::ids::{Epoch, StepIndex};
+use crate::recovery::{
+    self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
+    PartitionWriter, Position, Resume, StepMeta, StepPlace, WriterThread, newest_positions,
+};
+use crate::state::Kept;
+use crate::worker::context::WorkerCx;
+
+/// What all workers agree on once they know the partitions of all.
+pub(in crate::worker) struct Agreed {
+    pub(in crate::worker) resume: Resume,
+    pub(in crate::worker) count: PartitionCount,
+    /// By the clock of the first worker.
+    pub(in crate::worker) started_at: DateTime<Utc>,
+}
+
+/// What one worker finds in its partitions; all of them are told.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(in crate::worker) struct Found {
+    steps: Vec<StepMeta>,
+    positions: Vec<Position>,
+}
+
+pub(in crate::worker) type Readers = BTreeMap<PartitionIndex, PartitionReader>;
+
+/// Reads what the partitions of this worker hold, but for the states of keys.
+pub(in crate::worker) fn found(
+    files: &[PartitionFile],
+    resume: Epoch,
+) -> Result<(Readers, Found), Error> {
+    let mut readers = Readers::new();
+    let mut found = Found::default();
+    for file in files {
+        let reader = PartitionReader::open(&file.file)?;
+        let positions = reader.load_positions(resume)?;
+        for step in reader.steps() {
+            let has_position = positions.iter().any(|position| position.step == step.id);
+            if has_position || !reader.slots(&step.id, resume)?.is_empty() {
+                found.steps.push(step.clone());
+            }
+        }
+        found.positions.extend(positions);
+        readers.insert(file.meta.index, reader);
+    }
+    Ok((readers, found))
+}
+
+/// Begins the execution in the partitions of this worker, after all workers have told what they found.
+pub(in crate::worker) fn open(
+    cx: &Rc<WorkerCx>,
+    files: &[PartitionFile],
+    readers: Readers,
+    agreed: &Agreed,
+    all: Vec<Found>,
+) -> Result<Store, RunError> {
+    let (steps, positions): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .map(|found| (found.steps, found.positions))
+        .unzip();
+    let mut steps: Vec<StepMeta> = steps.into_iter().flatten().collect();
+    steps.sort_unstable();
+    steps.dedup();
+    check(&cx.graph, &steps)?;
+
+    let resume = agreed.resume.epoch;
+    let (places, metas) = saving_steps(&cx.graph);
+    let progress = WriterProgress::new(Epoch(resume.0.saturating_sub(1)));
+    let writer = if files.is_empty() {
+        None
+    } else {
+        let writers = begin(cx, files, agreed).map_err(RunError::recovery)?;
+        let report = progress.reporter(&cx.shared);
+        let thread = WriterThread::spawn(writers, &metas, QUEUE, report);
+        let thread = thread.map_err(RunError::recovery)?;
+        Some(Writer {
+            messages: thread.sender().map_err(RunError::recovery)?,
+            _thread: thread,
+        })
+    };
+    Ok(Store {
+        resume,
+        count: agreed.count,
+        readers,
+        writer,
+        places,
+        positions: newest_positions(positions.into_iter().flatten())
+            .into_iter()
+            .map(|position| ((position.step, position.partition), position.bytes))
+            .collect(),
+        progress,
+    })
+}
+
+/// Opens the partitions of this worker for writing, and notes the execution in them.
+fn begin(
+    cx: &WorkerCx,
+    files: &[PartitionFile],
+    agreed: &Agreed,
+) -> Result<Vec<PartitionWriter>, Error> {
+    let execution = Execution {
+        number: agreed.resume.execution,
+        resume: agreed.resume.epoch,
+        workers: u32::try_from(cx.count).unwrap_or(u32::MAX),
+        processes: u32::try_from(cx.count / cx.shared.workers_here().max(1)).unwrap_or(u32::MAX),
+        started_at: agreed.started_at,
+    };
+    let begin = |file: &PartitionFile| {
+        let mut writer = PartitionWriter::open(&file.file)?;
+        writer.begin_execution(&execution)?;
+        Ok(writer)
+    };
+    files.iter().map(begin).collect()
+}
+
+/// The steps of a flow that save anything, with their places in the list.
+fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>) {
+    let mut places = HashMap::new();
+    let mut metas = Vec::new();
+    for (index, step) in graph.steps.iter().enumerate() {
+        let Some(Kept { schema, .. }) = step.plan.kept() else {
+            continue;
+        };
+        places.insert(StepIndex(index as u32), StepPlace(metas.len()));
+        metas.push(StepMeta {
+            id: step.id.clone(),
+            kind: match step.kind {
+                StepKind::Source => recovery::StepKind::Source,
+                StepKind::Sink => recovery::StepKind::Sink,
+                _ => recovery::StepKind::Stateful,
+            },
+            schema: schema.to_string(),
+            version: schema.version,
+            fingerprint: schema.fingerprint,
+        });
+    }
+    (places, metas)
+}

@@ -1,0 +1,172 @@
+//! The saved states of one keyed step: what was, slot by slot, and what is written.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::rc::Rc;
+use std::sync::mpsc::TrySendError;
+
+use chrono::{DateTime, Utc};
+
+use super::Store;
+use crate::error::RunError;
+use crate::ids::{Epoch, StepId};
+use crate::key::{SLOTS, Slot};
+use crate::recovery::{Message, Run, StepPlace, WriterStopped};
+use crate::state::Changed;
+use crate::worker::Cx;
+
+/// The states of one keyed step on one worker.
+pub(crate) struct StepStore {
+    store: Rc<Store>,
+    id: StepId,
+    place: StepPlace,
+    /// The slots that may have states, and are not loaded.
+    missing: Missing,
+    /// For each of them with times that keys wait for, the first.
+    waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
+    /// The time of the last wake-up that was asked for.
+    alarm_set: Option<DateTime<Utc>>,
+    /// What the queue of the writer had no room for.
+    unsent: VecDeque<Message>,
+}
+
+/// A set of slots.
+struct Missing {
+    slots: Box<[bool; SLOTS]>,
+    count: usize,
+}
+
+impl StepStore {
+    pub(super) fn new(store: Rc<Store>, id: StepId, place: StepPlace) -> Self {
+        Self {
+            store,
+            id,
+            place,
+            missing: Missing {
+                slots: Box::new([false; SLOTS]),
+                count: 0,
+            },
+            waiting: BinaryHeap::new(),
+            alarm_set: None,
+            unsent: VecDeque::new(),
+        }
+    }
+
+    /// Finds out which slots have states, and when the keys in them want to be woken.
+    pub(crate) fn find_states(&mut self, timed: bool) -> Result<(), RunError> {
+        let store = Rc::clone(&self.store);
+        let mut first: BTreeMap<Slot, DateTime<Utc>> = BTreeMap::new();
+        for reader in store.readers.values() {
+            let slots = reader.slots(&self.id, store.resume);
+            for slot in slots.map_err(RunError::recovery)? {
+                self.missing.count += usize::from(!self.missing.slots[slot.index()]);
+                self.missing.slots[slot.index()] = true;
+            }
+            if timed {
+                let timers = reader.load_timers(&self.id, store.resume);
+                for timer in timers.map_err(RunError::recovery)? {
+                    let first = first.entry(Slot::of(timer.hash)).or_insert(timer.due);
+                    *first = timer.due.min(*first);
+                }
+            }
+        }
+        self.waiting = first
+            .into_iter()
+            .map(|(slot, due)| Reverse((due, slot)))
+            .collect();
+        Ok(())
+    }
+
+    /// Whether all slots are loaded.
+    #[inline]
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.missing.count == 0
+    }
+
+    #[inline]
+    pub(crate) fn is_missing(&self, slot: Slot) -> bool {
+        self.missing.slots[slot.index()]
+    }
+
+    /// The first slot that is not loaded.
+    pub(crate) fn next_missing(&self) -> Option<Slot> {
+        Slot::all().find(|slot| self.is_missing(*slot))
+    }
+
+    /// The earliest time that a key in a slot that is not loaded waits for, and the slot.
+    pub(crate) fn first_due(&mut self) -> Option<(DateTime<Utc>, Slot)> {
+        while let Some(Reverse((due, slot))) = self.waiting.peek() {
+            if self.missing.slots[slot.index()] {
+                return Some((*due, *slot));
+            }
+            self.waiting.pop();
+        }
+        None
+    }
+
+    /// Has the operator woken when a key in a slot that is not loaded is due.
+    pub(crate) fn sleep(&mut self, due: DateTime<Utc>, cx: &Cx) {
+        if self.alarm_set != Some(due) {
+            cx.worker.timers.wake_at(cx.alarm, due);
+            self.alarm_set = Some(due);
+        }
+    }
+
+    /// The states of a slot, which counts as loaded from now on.
+    pub(crate) fn load(&mut self, slot: Slot) -> Result<Run, RunError> {
+        if !std::mem::take(&mut self.missing.slots[slot.index()]) {
+            return Ok(Run::default());
+        }
+        self.missing.count -= 1;
+        let Some(reader) = self.store.reader(slot) else {
+            return Ok(Run::default());
+        };
+        let run = reader.load_slot(&self.id, slot, self.store.resume);
+        run.map_err(RunError::recovery)
+    }
+
+    /// Takes what has changed in an epoch; [`send`](Self::send) passes it on.
+    pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) {
+        let step = self.place;
+        self.unsent.push_back(match changed {
+            Changed::States(run) => Message::Snaps {
+                step,
+                slot,
+                epoch,
+                run,
+            },
+            Changed::Timers(run) => Message::Timers {
+                step,
+                slot,
+                epoch,
+                run,
+            },
+        });
+    }
+
+    /// Passes on as much as the writer's queue has room for, one message at least. Gives whether that
+    /// was all.
+    pub(crate) fn send(&mut self) -> Result<bool, RunError> {
+        let Some(first) = self.unsent.pop_front() else {
+            return Ok(true);
+        };
+        self.store.send(first)?;
+        let Some(writer) = &self.store.writer else {
+            self.unsent.clear();
+            return Ok(true);
+        };
+        while let Some(message) = self.unsent.pop_front() {
+            match writer.messages.try_send(message) {
+                Ok(()) => {}
+                Err(TrySendError::Full(message)) => {
+                    self.unsent.push_front(message);
+                    return Ok(false);
+                }
+                Err(TrySendError::Disconnected(_)) => {
+                    return Err(RunError::recovery(WriterStopped));
+                }
+            }
+        }
+        Ok(true)
+    }
+}

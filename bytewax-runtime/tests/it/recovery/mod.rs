@@ -1,0 +1,3 @@
+//! What is saved, and how it is resumed.
+
+mod basics;
