@@ -179,6 +179,12 @@ impl Programs {
         });
     }
 
+    /// How many programs have been started.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.running.len()
+    }
+
     /// The id that the system gave to a program.
     #[must_use]
     pub fn id(&self, program: usize) -> u32 {
@@ -230,6 +236,19 @@ impl Programs {
                 return self.give_up(&format!("program {program} does not print {what}"));
             }
         }
+    }
+
+    /// Lets programs run for a time; false as soon as one of them has ended.
+    ///
+    /// This is for what may happen at any moment: there is nothing to wait for.
+    pub fn run_for(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.running.iter().any(|program| program.status.is_some()) {
+            if !self.take(until) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Waits until a program has ended, with all children that have its output.
@@ -381,6 +400,12 @@ pub fn run(command: Command) -> Ended {
 #[track_caller]
 pub fn signal(signal: &str, id: u32) {
     assert!(kill(signal, &id.to_string()), "process {id} is gone");
+}
+
+/// Sends a signal to a process, and tells whether it was there.
+#[must_use]
+pub fn signal_if_running(signal: &str, id: u32) -> bool {
+    is_running(id) && kill(signal, &id.to_string())
 }
 
 fn kill(signal: &str, target: &str) -> bool {

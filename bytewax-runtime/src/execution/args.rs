@@ -81,6 +81,30 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// Sets how long an epoch lasts, in place of `--snapshot-interval`; it may be less than a second.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bytewax_runtime::RunArgs;
+    /// use clap::Parser;
+    ///
+    /// #[derive(Parser)]
+    /// struct Args {
+    ///     #[command(flatten)]
+    ///     run: RunArgs,
+    /// }
+    ///
+    /// let args = Args::try_parse_from(["program", "-w", "2"]).unwrap();
+    /// let run = args.run.epoch_interval(Duration::from_millis(100));
+    /// # let _ = run;
+    /// ```
+    pub fn epoch_interval(mut self, interval: Duration) -> Self {
+        self.flags.snapshot_interval = interval;
+        self
+    }
+
     pub(crate) fn flags(&self) -> &Flags {
         &self.flags
     }

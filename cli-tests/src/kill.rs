@@ -1,0 +1,256 @@
+//! A flow of all that is saved, for the test that kills it: sources with positions, states of
+//! several kinds, times, and files that are written once.
+//!
+//! Whatever happens to it, the lines of each key come to be the same, in the same order: a key has
+//! items of one partition only. Try `kill --out DIR`, or with `-r STORE -s 0`, kill it, and go on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytewax::chrono::{DateTime, TimeDelta, Utc};
+use bytewax::connectors::files::{DirSink, FileSink, FileSource};
+use bytewax::operators::{Emit, Keep, StatefulLogic};
+use bytewax::prelude::*;
+use bytewax::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use bytewax::{ExitCode, RunArgs, StepError};
+use serde::{Deserialize, Serialize};
+
+#[derive(clap::Parser)]
+struct Args {
+    /// The directory of the files that are written
+    #[arg(long)]
+    out: PathBuf,
+    /// A text file that is read
+    #[arg(long)]
+    lines: PathBuf,
+    /// How many numbers each partition gives
+    #[arg(long, default_value_t = 1000)]
+    numbers: u64,
+    /// How many of them a poll gives
+    #[arg(long, default_value_t = 20)]
+    batch: u64,
+    /// How long a partition waits between two polls
+    #[arg(long, default_value_t = 0)]
+    pace_millis: u64,
+    /// The length of an epoch, which flags give in whole seconds
+    #[arg(long)]
+    epoch_millis: Option<u64>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// A number, and the partition that gave it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Event {
+    partition: u64,
+    number: u64,
+}
+
+struct Numbers {
+    numbers: u64,
+    batch: u64,
+    pace: Duration,
+}
+
+struct Partition {
+    partition: u64,
+    next: u64,
+    numbers: u64,
+    batch: u64,
+    pace: Duration,
+    rested: bool,
+}
+
+const PARTITIONS: u64 = 3;
+
+/// How long a key of `timed` waits.
+const WAIT: TimeDelta = TimeDelta::milliseconds(3);
+
+/// How long a partition waits at its end, so that all times have come by then.
+const REST: Duration = Duration::from_millis(300);
+
+impl FixedPartitionedSource for Numbers {
+    type Item = Event;
+    type Position = u64;
+    type Partition = Partition;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok((0..PARTITIONS).map(|n| n.to_string()).collect())
+    }
+
+    fn open(&self, partition: &str, resume: Option<u64>) -> Result<Partition, StepError> {
+        Ok(Partition {
+            partition: partition.parse()?,
+            next: resume.unwrap_or(0),
+            numbers: self.numbers,
+            batch: self.batch,
+            pace: self.pace,
+            rested: false,
+        })
+    }
+}
+
+impl StatefulSourcePartition for Partition {
+    type Item = Event;
+    type Position = u64;
+
+    fn next_batch(&mut self) -> Result<Poll<Event>, StepError> {
+        if self.next == self.numbers {
+            let rested = std::mem::replace(&mut self.rested, true);
+            return Ok(if rested {
+                Poll::end()
+            } else {
+                Poll::idle(REST)
+            });
+        }
+        let first = self.next;
+        self.next = self.numbers.min(first + self.batch);
+        let events = (first..self.next).map(|number| Event {
+            partition: self.partition,
+            number,
+        });
+        Ok(Poll::batch(events.collect()).wait(self.pace))
+    }
+
+    fn snapshot(&self) -> u64 {
+        self.next
+    }
+}
+
+/// Keeps numbers until none has come for a while.
+#[stateful]
+#[derive(Default)]
+struct Timed {
+    numbers: Vec<u64>,
+    due: Option<DateTime<Utc>>,
+}
+
+impl StatefulLogic for Timed {
+    type In = u64;
+    type Out = String;
+
+    fn on_item(&mut self, number: u64, out: &mut Emit<String>) -> Keep {
+        self.numbers.push(number);
+        self.due = Some(out.now() + WAIT);
+        Keep::Yes
+    }
+
+    fn on_notify(&mut self, out: &mut Emit<String>) -> Keep {
+        out.extend(self.numbers.drain(..).map(|number| number.to_string()));
+        Keep::No
+    }
+
+    /// Its time has been lost: all of them have come when the sources end.
+    fn on_eof(&mut self, out: &mut Emit<String>) -> Keep {
+        out.emit(format!("{:?} left over", self.numbers));
+        Keep::No
+    }
+
+    fn notify_at(&self) -> Option<DateTime<Utc>> {
+        self.due
+    }
+}
+
+/// A line of text, with the key before what is known of it.
+fn told<K: Key + std::fmt::Display, V: std::fmt::Display + 'static>(
+    pairs: KeyedStream<K, V>,
+) -> KeyedStream<K, String> {
+    pairs.map(|(key, value)| {
+        let text = format!("{key} {value}");
+        (key, text)
+    })
+}
+
+fn flow(args: &Args) -> Dataflow {
+    let numbers = Numbers {
+        numbers: args.numbers,
+        batch: args.batch,
+        pace: Duration::from_millis(args.pace_millis),
+    };
+    let lines = FileSource::new(&args.lines).batch_lines(10);
+    let out = |name: &str| FileSink::new(args.out.join(name));
+    let dir = DirSink::new(&args.out, 3).names(|index| format!("fives_{index}"));
+    dataflow!("kill", |flow| {
+        let events = flow.input(numbers);
+
+        // A state of each text key, which depends on the order of the numbers.
+        let mixed = events
+            .clone()
+            .key_on(|event| format!("{}-{}", event.partition, event.number % 7))
+            .stateful_map(|hash: &mut u64, event: Event| {
+                *hash = hash.wrapping_mul(31).wrapping_add(event.number);
+                *hash
+            });
+        let mixed_told = told(mixed.clone());
+        mixed_told.output(out("mixed"));
+
+        // Lists, of keys that are numbers.
+        let fives = events
+            .clone()
+            .map(|event| (event.partition * 100 + event.number % 11, event.number))
+            .collect(5, Duration::from_secs(3600));
+        let fives_told = told(fives.map_value(|numbers| format!("{numbers:?}")));
+        fives_told.output(dir);
+
+        // Keys that come for a while, and then wait for a time.
+        let timed = events
+            .clone()
+            .map(|event| {
+                let key = format!("{}-{}", event.partition, event.number / 40);
+                (key, event.number)
+            })
+            .stateful::<Timed>();
+        let timed_told = told(timed);
+        timed_told.output(out("timed"));
+
+        // Two partitions, of which one waits for the other.
+        let side = |partition: u64| {
+            move |event: Event| (event.partition == partition).then_some((event.number, partition))
+        };
+        let left = events.clone().filter_map(side(0));
+        let right = events.clone().filter_map(side(1));
+        let pairs = left.join(right);
+        let pairs_told = told(pairs.map_value(|(left, right)| format!("{left}{right}")));
+        pairs_told.output(out("pairs"));
+
+        // What is known at the end only, of all partitions, and of items behind a state.
+        let counts = events
+            .redistribute()
+            .key_on(|event| event.number % 13)
+            .count_final();
+        let counts_told = told(counts);
+        counts_told.output(out("counts"));
+        let greatest = mixed.max_final(|hash| *hash);
+        let greatest_told = told(greatest);
+        greatest_told.output(out("greatest"));
+
+        // Every third line of each first letter.
+        let read = flow.input(lines);
+        let thirds = read.key_on(|line| line.chars().next()).stateful_flat_map(
+            |earlier: &mut Option<Vec<String>>, line: String| {
+                let mut lines = earlier.take().unwrap_or_default();
+                lines.push(line);
+                if lines.len() == 3 {
+                    return Some(lines.join(","));
+                }
+                *earlier = Some(lines);
+                None
+            },
+        );
+        let thirds_told = thirds.map(|(first, lines)| {
+            let text = format!("{} {lines}", first.unwrap_or('-'));
+            (first, text)
+        });
+        thirds_told.output(out("thirds"));
+    })
+}
+
+fn main() -> ExitCode {
+    let mut args = <Args as clap::Parser>::parse();
+    println!("process {}", std::process::id());
+    let flow = flow(&args);
+    if let Some(millis) = args.epoch_millis {
+        args.run = args.run.epoch_interval(Duration::from_millis(millis));
+    }
+    args.run.execute(flow)
+}

@@ -1,0 +1,163 @@
+//! One flow from its first run to its end, with all that happens to it in between.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+use cli_tests::{END, Ended, PATIENCE, Programs, command, list, listen, run, signal_if_running};
+use tempfile::TempDir;
+
+use super::output::Output;
+use super::random::Random;
+
+/// The text that is read.
+pub(crate) static LINES: LazyLock<String> = LazyLock::new(|| {
+    let line = |n: usize| format!("{} {n}\n", ["ash", "birch", "cedar", "elm"][n * n % 7 % 4]);
+    (0..600).map(line).collect()
+});
+
+/// The program, with its files and more arguments.
+pub(crate) fn kill(out: &Path, lines: &Path, args: &str) -> Command {
+    let mut command = command(env!("CARGO_BIN_EXE_kill"), args);
+    command.arg("--out").arg(out).arg("--lines").arg(lines);
+    command.args(["--numbers", "4000"]);
+    command
+}
+
+/// A flow that is run again and again with one store.
+pub(crate) struct Life {
+    directory: TempDir,
+    /// How many stores there have been; a repartition makes another.
+    stores: usize,
+}
+
+impl Life {
+    pub(crate) fn begin() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("lines"), LINES.as_str()).unwrap();
+        fs::create_dir(directory.path().join("out")).unwrap();
+        let life = Self {
+            directory,
+            stores: 0,
+        };
+        fs::create_dir(life.store()).unwrap();
+        life
+    }
+
+    fn out(&self) -> PathBuf {
+        self.directory.path().join("out")
+    }
+
+    fn store(&self) -> PathBuf {
+        self.directory.path().join(format!("store-{}", self.stores))
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        Output::of(&self.out())
+    }
+
+    /// How much has been written of what comes all the time.
+    pub(crate) fn written(&self) -> u64 {
+        fs::metadata(self.out().join("mixed")).map_or(0, |file| file.len())
+    }
+
+    fn command(&self, args: &str) -> Command {
+        kill(&self.out(), &self.directory.path().join("lines"), args)
+    }
+
+    /// Starts the flow in one process, in some that one starts, or in some that are started here.
+    fn start(&self, random: &mut Random) -> Programs {
+        let epoch = random.one_of(&["-s 0", "--epoch-millis 5", "--epoch-millis 20"]);
+        let batch = random.one_of(&[7, 20, 50]);
+        let workers = random.few();
+        let args = format!("{epoch} --batch {batch} --pace-millis 4 -w {workers}");
+        let start = |programs: &mut Programs, more: &str| {
+            let mut command = self.command(&format!("{args} {more}"));
+            command.arg("-r").arg(self.store());
+            programs.start(command);
+        };
+        let mut programs = Programs::new();
+        match random.below(3) {
+            0 => start(&mut programs, ""),
+            1 => start(&mut programs, &format!("-p {}", random.few())),
+            _ => {
+                let held: Vec<_> = (0..random.few()).map(|_| listen()).collect();
+                let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
+                drop(held);
+                for process in 0..addresses.len() {
+                    let place = format!("-i {process} -a {}", list(&addresses));
+                    start(&mut programs, &place);
+                }
+            }
+        }
+        programs
+    }
+
+    /// Runs the flow until it is killed; false if it has come to its end before.
+    pub(crate) fn round(&mut self, random: &mut Random) -> bool {
+        if self.written() > 0 && random.below(8) == 0 {
+            self.repartition(random);
+        }
+        loop {
+            let mut programs = self.start(random);
+            let hit = programs.run_for(random.time_up_to(500)) && strike(&programs, random);
+            // If another program has taken a port, nothing has run.
+            if let Ok(ended) = programs.all_ended(END) {
+                return killed(&ended, hit);
+            }
+        }
+    }
+
+    /// Lets the flow come to its end.
+    pub(crate) fn finish(&self, random: &mut Random) {
+        loop {
+            if let Ok(ended) = self.start(random).all_ended(PATIENCE) {
+                assert!(!killed(&ended, false));
+                return;
+            }
+        }
+    }
+
+    fn repartition(&mut self, random: &mut Random) {
+        let old = self.store();
+        self.stores += 1;
+        let mut command = self.command("recovery repartition");
+        command
+            .arg(old)
+            .arg(random.few().to_string())
+            .arg(self.store());
+        run(command).code(0);
+    }
+}
+
+/// Kills all processes at once, or one of them. False if there is none any more.
+fn strike(programs: &Programs, random: &mut Random) -> bool {
+    let ids: Vec<u32> = (0..programs.count())
+        .flat_map(|program| programs.out(program))
+        .filter_map(|line| line.strip_prefix("process ")?.parse().ok())
+        .collect();
+    if ids.is_empty() || random.below(2) == 0 {
+        for program in 0..programs.count() {
+            programs.signal_all(program, "-KILL");
+        }
+        return true;
+    }
+    let id = random.one_of(&ids);
+    signal_if_running("-KILL", id)
+}
+
+/// Whether a run has been killed, and not come to its end by itself. Nothing else can happen to it.
+fn killed(ended: &[Ended], hit: bool) -> bool {
+    if ended.iter().all(|ended| ended.code == Some(0)) {
+        return false;
+    }
+    let texts: Vec<String> = ended.iter().map(ToString::to_string).collect();
+    assert!(hit, "nothing was killed\n{}", texts.join("\n"));
+    // Of a process that is killed, others hear; they end with an error.
+    for ended in ended {
+        let by_kill = ended.signal == Some(9);
+        assert!(by_kill || matches!(ended.code, Some(0 | 1)), "{ended}");
+    }
+    true
+}
