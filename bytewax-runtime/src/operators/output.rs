@@ -242,6 +242,7 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
     /// Opens what earlier executions have written, so that what is beyond the last snapshot is undone
     /// even if nothing is written any more.
     fn reopen(&mut self, site: &Site) -> Result<(), RunError> {
+        site.refuse_lost_partitions()?;
         let partitions = site.assignment().map(|all| all.partitions.as_slice());
         for (index, (name, owner)) in partitions.unwrap_or_default().iter().enumerate() {
             if *owner == site.worker.index && site.has_position(name) {
@@ -306,6 +307,9 @@ where
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.worker.store.get().is_none() {
+            return Ok(());
+        }
         for opened in self.open.values_mut() {
             if !std::mem::take(&mut opened.written) {
                 continue;
@@ -315,11 +319,9 @@ where
                 RunError::step(text, error).in_partition(&opened.name)
             };
             let position = opened.partition.snapshot().map_err(failed)?;
-            if cx.worker.store.get().is_some() {
-                let mut bytes = Vec::new();
-                state::seal(&position, &mut bytes).map_err(|error| failed(error.into()))?;
-                cx.save_position(self.step, &opened.name, bytes);
-            }
+            let mut bytes = Vec::new();
+            state::seal(&position, &mut bytes).map_err(|error| failed(error.into()))?;
+            cx.save_position(self.step, &opened.name, bytes);
         }
         Ok(())
     }

@@ -96,7 +96,14 @@ pub trait StatefulSinkPartition<V>: 'static {
     /// An error stops the run.
     fn write_batch(&mut self, values: Vec<V>) -> Result<(), StepError>;
 
-    /// The position after the last value written.
+    /// The position after the last value written; asked for at the end of each epoch in which values
+    /// were written, if the flow has a recovery store.
+    ///
+    /// All that is before the position has to outlive a crash: it is not written again.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
     fn snapshot(&mut self) -> Result<Self::Position, StepError>;
 
     /// Ends the output: called once after the last item, and not when the run is stopped before.

@@ -9,6 +9,7 @@ use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
+use crate::flow::StepKind;
 use crate::ids::{StepId, StepIndex};
 use crate::state::{Kept, State};
 
@@ -94,12 +95,18 @@ impl Site {
         })
     }
 
-    /// Refuses to go on without a partition that has been read before.
+    /// Refuses to go on without a partition that has been read or written before.
     pub(crate) fn refuse_lost_partitions(&self) -> Result<(), RunError> {
-        let (Some(store), Some(assignment)) = (self.worker.store.get(), self.assignment()) else {
+        let Some(store) = self.worker.store.get() else {
             return Ok(());
         };
-        let listed = || assignment.partitions.iter().map(|(name, _)| name.as_str());
+        let partitions = self.assignment().map(|all| all.partitions.as_slice());
+        let listed = || {
+            partitions
+                .unwrap_or_default()
+                .iter()
+                .map(|(name, _)| name.as_str())
+        };
         let mut lost: Vec<&str> = store
             .positions_of(self.id())
             .filter(|name| !listed().any(|listed| listed == *name))
@@ -108,14 +115,21 @@ impl Site {
         let Some(first) = lost.first() else {
             return Ok(());
         };
+        let (done, what) = match self.worker.graph.step(self.step).kind {
+            StepKind::Sink => ("written", "sink"),
+            _ => ("read", "source"),
+        };
         let known: Vec<String> = listed().map(|name| format!("`{name}`")).collect();
+        let known = match known.as_slice() {
+            [] => "none".to_owned(),
+            known => known.join(", "),
+        };
         let text = format!(
-            "it has read {} partitions that the source does not list any more: `{}`; it lists {}. \
-             Bring them back, or if they are gone for good, give the step another name, which reads \
-             all partitions from their beginning",
+            "it has {done} {} partitions that the {what} does not list any more: `{}`; it lists \
+             {known}. Bring them back, or if they are gone for good, give the step another name, and \
+             with it new partitions",
             lost.len(),
             lost.join("`, `"),
-            known.join(", ")
         );
         Err(RunError::new(RunErrorKind::Recovery, text).in_partition(first))
     }

@@ -34,7 +34,7 @@ fn killed_again_and_again() {
     let mut random = Random::new(seed);
     let (mut killed, mut lives) = (0, 0);
     while killed < kills {
-        let mut life = Life::begin();
+        let mut life = Life::begin(&mut random);
         let (mut rounds, mut grown, mut written) = (0, 0, 0);
         // Until the flow has come to its end by itself.
         while killed < kills && life.round(&mut random) {

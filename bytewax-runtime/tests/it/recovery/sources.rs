@@ -109,6 +109,9 @@ fn r106_a_partition_that_is_gone_is_told_and_harms_nothing() {
     assert!(text.contains("`b`"), "{text}");
     assert!(text.contains("`a`, `c`"), "{text}");
 
+    let text = refusal(&flow_with(&[]), store.config(LONG));
+    assert!(text.contains("it lists none"), "{text}");
+
     let got = runs(&flow_with(&["a", "b"]), &out, [store.config(LONG)]).remove(0);
     let expect = ["a", "b"].map(|name| (3..6).map(move |n| item(name, n)));
     assert_eq!(sorted(got), sorted(expect.into_iter().flatten()));
