@@ -16,10 +16,8 @@
 //! | B41, D13 | a key is of a type that implements `Key` |
 //! | C22–C25 | a logic emits by `Emit` and answers with `Keep`; its times are UTC, its maker gives a logic |
 //! | D26, D33 | closures give what their operators need |
-//! | rows 34, 43, 47, 48 | the same for settings, answers of sources and times |
-//!
-//! These wait for operators and for saved state: J27, C06, C08, C09, C28, C29, C31, D08, D09, D15,
-//! D17, D28, and rows 37, 45, 49, 52, 73 and 74.
+//! | rows 34, 43, 47, 48, 108 | the same for settings, answers of sources and times |
+//! | D15, row 49 | what is kept is of a type that implements `State`, and nothing else is |
 //!
 //! These mean something else here:
 //!
@@ -43,8 +41,11 @@
 //! | D24 | values that cannot be compared give way to others |
 //! | A01 | names that are not allowed are defects, told together with others |
 //! | row 2, row 11 | an error of a closure is a panic; sources and sinks return errors |
+//! | rows 44, 73 | without a store, nothing is asked for its position |
 //! | row 42 | batches are vectors; `flat_map` takes iterators |
 //! | row 71 | partitions have the numbers of the list that the sink gives, unsorted |
+//! | row 85 | a store is made where there is none |
+//! | row 87 | an old partition is refused if what the others had then is no longer kept |
 //! | row 76 | a route is an index modulo the number of partitions, and cannot be negative |
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

@@ -79,7 +79,10 @@ impl Life {
         let epoch = random.one_of(&["-s 0", "--epoch-millis 5", "--epoch-millis 20"]);
         let batch = random.one_of(&[7, 20, 50]);
         let workers = random.few();
-        let args = format!("{epoch} --batch {batch} --pace-millis 4 -w {workers}");
+        let kept = random.one_of(&["0", "1", "3600"]);
+        let args = format!(
+            "{epoch} --backup-interval {kept} --batch {batch} --pace-millis 4 -w {workers}"
+        );
         let start = |programs: &mut Programs, more: &str| {
             let mut command = self.command(&format!("{args} {more}"));
             command.arg("-r").arg(self.store());
