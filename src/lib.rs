@@ -48,7 +48,7 @@
 //! | [`flow::Stream`] | the operators |
 //! | [`flow::Flow`] | `input`, `merge`, `scope` |
 //! | [`connectors`] | files and standard output |
-//! | [`source`], [`sink`] | the traits of connectors of your own |
+//! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source), [`#[sink]`](macro@sink) |
 //! | [`key`] | what can be a key, and its stable hash |
 //! | [`state`] | what can be kept per key |
 //! | [`RunArgs`] | the command line |
@@ -74,6 +74,12 @@ pub use bytewax_macros::Key;
 #[doc = include_str!("docs/operator.md")]
 #[cfg(feature = "macros")]
 pub use bytewax_macros::operator;
+#[doc = include_str!("docs/sink.md")]
+#[cfg(feature = "macros")]
+pub use bytewax_macros::sink;
+#[doc = include_str!("docs/source.md")]
+#[cfg(feature = "macros")]
+pub use bytewax_macros::source;
 #[doc = include_str!("docs/stateful.md")]
 #[cfg(feature = "macros")]
 pub use bytewax_macros::stateful;
@@ -100,7 +106,7 @@ pub use chrono;
 /// The words of the first page.
 pub mod prelude {
     #[cfg(feature = "macros")]
-    pub use bytewax_macros::{Key, dataflow, operator, stateful};
+    pub use bytewax_macros::{Key, dataflow, operator, sink, source, stateful};
     pub use bytewax_runtime::prelude::*;
 }
 

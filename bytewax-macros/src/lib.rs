@@ -1,6 +1,7 @@
 //! The macros of the crate `bytewax`. Use them through it: what they expand to names its items.
 
 mod body;
+mod connector;
 mod dataflow;
 mod errors;
 mod hooks;
@@ -36,4 +37,16 @@ pub fn derive_key(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn stateful(options: TokenStream, item: TokenStream) -> TokenStream {
     stateful::expand(options.into(), &item.into()).into()
+}
+
+/// Makes a source of a function or of `impl` blocks; documented where the crate `bytewax` shows it.
+#[proc_macro_attribute]
+pub fn source(options: TokenStream, item: TokenStream) -> TokenStream {
+    connector::source(options.into(), &item.into()).into()
+}
+
+/// Makes a sink of a function or of `impl` blocks; documented where the crate `bytewax` shows it.
+#[proc_macro_attribute]
+pub fn sink(options: TokenStream, item: TokenStream) -> TokenStream {
+    connector::sink(options.into(), &item.into()).into()
 }

@@ -1,8 +1,8 @@
 //! What a function's signature says, as far as its text shows it.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::{GenericArgument, PathArguments, ReturnType, Type};
+use quote::{ToTokens, format_ident};
+use syn::{GenericArgument, Pat, PathArguments, ReturnType, Type};
 
 /// The first type argument of a type that is called `name`, whatever the path before it.
 pub(crate) fn argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
@@ -41,6 +41,16 @@ pub(crate) fn returned(output: &ReturnType) -> Option<&Type> {
             Type::Tuple(tuple) if tuple.elems.is_empty() => None,
             ty => Some(ty),
         },
+    }
+}
+
+/// The name of a parameter; a pattern gets one.
+pub(crate) fn argument_name(index: usize, pattern: &Pat) -> Ident {
+    match pattern {
+        Pat::Ident(name) if name.subpat.is_none() => name.ident.clone(),
+        Pat::Paren(inner) => argument_name(index, &inner.pat),
+        Pat::Type(typed) => argument_name(index, &typed.pat),
+        _ => format_ident!("argument_{}", index + 1),
     }
 }
 

@@ -33,6 +33,8 @@ pub mod __private {
     pub use crate::execution::recovery_main;
     pub use crate::flow::Scope;
     pub use crate::key::FieldsHash;
+    pub use crate::sink::sink_fn;
+    pub use crate::source::source_fn;
     pub use crate::state::{ByName, OfState};
     pub use {chrono, serde};
 }

@@ -49,3 +49,23 @@ fn operator_fail() {
 fn operator_pass() {
     TestCases::new().pass("tests/pass/operator/*.rs");
 }
+
+#[test]
+fn source_fail() {
+    TestCases::new().compile_fail("tests/fail/source/*.rs");
+}
+
+#[test]
+fn source_pass() {
+    TestCases::new().pass("tests/pass/source/*.rs");
+}
+
+#[test]
+fn sink_fail() {
+    TestCases::new().compile_fail("tests/fail/sink/*.rs");
+}
+
+#[test]
+fn sink_pass() {
+    TestCases::new().pass("tests/pass/sink/*.rs");
+}

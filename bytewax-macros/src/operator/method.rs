@@ -4,11 +4,10 @@
 //! method, so that the compiler tells which of them is not met.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, FnArg, GenericParam, Generics, ItemFn, Pat, PatType, Type, WherePredicate};
+use quote::{ToTokens, quote};
+use syn::{Attribute, FnArg, GenericParam, Generics, ItemFn, PatType, Type, WherePredicate};
 
-use crate::body::walk::simple_name;
-use crate::signature::mentions;
+use crate::signature::{argument_name, mentions};
 
 /// The trait `name` and its implementation, for a function whose first parameter is a stream.
 pub(super) fn form(function: &ItemFn, name: &Ident) -> TokenStream {
@@ -64,10 +63,7 @@ pub(super) fn form(function: &ItemFn, name: &Ident) -> TokenStream {
 
 /// The name and the declaration of a parameter; a pattern gets a name.
 fn argument((index, input): (usize, &PatType)) -> (Ident, TokenStream) {
-    let name = match simple_name(&input.pat) {
-        Some(name) if !matches!(*input.pat, Pat::Paren(_)) => name.clone(),
-        _ => format_ident!("argument_{}", index + 1),
-    };
+    let name = argument_name(index, &input.pat);
     let ty = &input.ty;
     (name.clone(), quote!(#name: #ty))
 }

@@ -27,7 +27,7 @@ pub enum Dynamic {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source",
     label = "not a source",
-    note = "for a test, use `TestingSource::new(..)`; for your own, implement `FixedPartitionedSource` or `DynamicSource`"
+    note = "for a test, use `TestingSource::new(..)`; for your own, put `#[source]` on a function"
 )]
 pub trait Source<Kind> {
     /// What the source gives.

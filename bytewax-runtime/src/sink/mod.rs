@@ -4,6 +4,11 @@
 //! there. A [`FixedPartitionedSink`] has named partitions, each with a position that can be saved
 //! and resumed; each partition is written by one worker, and a key always goes to one partition.
 
+mod function;
+
+#[doc(hidden)]
+pub use function::sink_fn;
+
 use crate::error::StepError;
 use crate::ids::{StepId, WorkerIndex};
 use crate::key::Key;

@@ -6,10 +6,13 @@
 //!
 //! Both are polled, never waited for: see [`Poll`].
 
+mod function;
 mod poll;
 
 use chrono::{DateTime, Utc};
 
+#[doc(hidden)]
+pub use function::source_fn;
 pub use poll::Poll;
 pub(crate) use poll::{Answer, Wake};
 
@@ -103,6 +106,11 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
 }
 
 /// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a partition of a source",
+    label = "this type has no `next_batch` and `snapshot`",
+    note = "put `#[source(partition)]` on an `impl` block of `{Self}` with these two"
+)]
 pub trait StatefulSourcePartition: 'static {
     /// What the source gives.
     type Item: 'static;
@@ -148,6 +156,11 @@ pub trait DynamicSource: Send + Sync + 'static {
 }
 
 /// The instance of a [`DynamicSource`] on one worker. It is closed by being dropped.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the part of a source on one worker",
+    label = "this type has no `next_batch`, or a `snapshot` beside it",
+    note = "put `#[source(partition)]` on an `impl` block of `{Self}` with `next_batch` alone"
+)]
 pub trait StatelessSourcePartition: 'static {
     /// What the source gives.
     type Item: 'static;

@@ -1,0 +1,194 @@
+//! `#[source]` and `#[sink]`: connectors from a function, or from `impl` blocks.
+//!
+//! A function becomes one that gives the connector, with the user's inside: [`source_fn`] and
+//! [`sink_fn`], both by what [`parameters`] reads. A block stays as it is, and the implementation of the
+//! trait comes beside it: [`source_impl`] and [`sink_impl`].
+
+mod parameters;
+mod sink_fn;
+mod sink_impl;
+mod source_fn;
+mod source_impl;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::{Item, Path, ReturnType, Type};
+
+use crate::errors::Errors;
+use crate::hooks::Found;
+use crate::signature::{arguments, returned};
+use crate::{item, options};
+
+/// What is written in the parentheses.
+struct Options {
+    /// The word `partition`: the block is of what is opened, not of what opens it.
+    partition: Option<Ident>,
+    krate: Path,
+}
+
+/// Expands one `#[source]`.
+pub(crate) fn source(options: TokenStream, tokens: &TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = Options::parse(options, &mut errors);
+    match syn::parse2(tokens.clone()) {
+        Ok(Item::Fn(function)) => {
+            options.refuse_partition(&mut errors);
+            source_fn::expand(&options, function, errors)
+        }
+        Ok(Item::Impl(block)) if options.partition.is_some() => {
+            source_impl::partition(&options, &block, errors)
+        }
+        Ok(Item::Impl(block)) => source_impl::source(&options, &block, errors),
+        Ok(other) => beside(tokens, wrong_item(&other, "source")),
+        // The compiler says what it cannot read.
+        Err(_) => tokens.clone(),
+    }
+}
+
+/// Expands one `#[sink]`.
+pub(crate) fn sink(options: TokenStream, tokens: &TokenStream) -> TokenStream {
+    let mut errors = Errors::new();
+    let options = Options::parse(options, &mut errors);
+    match syn::parse2(tokens.clone()) {
+        Ok(Item::Fn(function)) => {
+            options.refuse_partition(&mut errors);
+            sink_fn::expand(&options, function, errors)
+        }
+        Ok(Item::Impl(block)) if options.partition.is_some() => {
+            sink_impl::partition(&options, &block, errors)
+        }
+        Ok(Item::Impl(block)) => sink_impl::sink(&options, &block, errors),
+        Ok(other) => beside(tokens, wrong_item(&other, "sink")),
+        Err(_) => tokens.clone(),
+    }
+}
+
+impl Options {
+    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self {
+            partition: None,
+            krate: options::default_crate(),
+        };
+        options::read(tokens, &["partition"], errors, |name, input, _| {
+            if name == "partition" {
+                options.partition = Some(name.clone());
+            } else if name == "crate" {
+                options.krate = options::path(input)?;
+            } else {
+                return Ok(false);
+            }
+            Ok(true)
+        });
+        options
+    }
+
+    fn refuse_partition(&self, errors: &mut Errors) {
+        if let Some(word) = &self.partition {
+            errors.fault(
+                word,
+                "a function has no partitions",
+                "put this on the `impl` block of the type that is opened for a partition",
+            );
+        }
+    }
+}
+
+fn wrong_item(other: &Item, attribute: &str) -> Errors {
+    let mut errors = Errors::new();
+    errors.fault(
+        item::keyword(other),
+        format_args!("`#[{attribute}]` goes on a function or an `impl`"),
+        "of a type, put it on the `impl` block with its methods",
+    );
+    errors
+}
+
+/// The tokens, and what was reported.
+fn beside(tokens: &TokenStream, errors: Errors) -> TokenStream {
+    match errors.finish() {
+        Ok(()) => tokens.clone(),
+        Err(error) => {
+            let error = error.to_compile_error();
+            quote!(#tokens #error)
+        }
+    }
+}
+
+/// What a function gives, which may be inside a `Result`.
+#[derive(Clone, Copy)]
+struct Given<'ast> {
+    /// The type; none for `()`.
+    ty: Option<&'ast Type>,
+    may_fail: bool,
+}
+
+impl<'ast> Given<'ast> {
+    fn of(output: &'ast ReturnType) -> Self {
+        let ty = returned(output);
+        match ty.and_then(|ty| arguments(ty, "Result")) {
+            Some(inside) => Self {
+                ty: inside
+                    .first()
+                    .copied()
+                    .filter(|ty| !matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())),
+                may_fail: true,
+            },
+            None => Self {
+                ty,
+                may_fail: false,
+            },
+        }
+    }
+
+    /// A call that gives it, as a call that gives a `Result`.
+    fn wrap(&self, call: &TokenStream) -> TokenStream {
+        match self.may_fail {
+            true => quote!(::core::result::Result::Ok(#call?)),
+            false => quote!(::core::result::Result::Ok(#call)),
+        }
+    }
+}
+
+/// A method of a trait that calls the one that the user wrote, of which one that is of a wrong form
+/// has been reported.
+fn forward(
+    found: Option<Found<'_>>,
+    hook: &str,
+    head: &TokenStream,
+    arguments: &TokenStream,
+    output: &TokenStream,
+    is_wrapped: bool,
+) -> Option<TokenStream> {
+    let found = found?;
+    let name = found.name();
+    let hook = Ident::new(hook, name.span());
+    let conditions = found.conditions();
+    let call = quote!(Self::#name(self, #arguments));
+    let body = match (found.fits, is_wrapped) {
+        (false, _) => quote!(::core::unimplemented!()),
+        (true, false) => call,
+        (true, true) => Given::of(&found.method.sig.output).wrap(&call),
+    };
+    Some(quote! {
+        #(#conditions)*
+        fn #hook(#head) -> #output {
+            #body
+        }
+    })
+}
+
+/// `Result<ty, StepError>`.
+fn fallible(krate: &Path, ty: &TokenStream) -> TokenStream {
+    quote!(::core::result::Result<#ty, #krate::StepError>)
+}
+
+/// The block as the user wrote it. The forms of hooks are not the user's choice.
+fn allowed(block: &syn::ItemImpl) -> TokenStream {
+    quote! {
+        #[allow(clippy::needless_pass_by_value, clippy::unused_self, clippy::unnecessary_wraps)]
+        #block
+    }
+}

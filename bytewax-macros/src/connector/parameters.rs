@@ -1,0 +1,287 @@
+//! The parameters of a function that is a source or a sink.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Type};
+
+use crate::errors::Errors;
+use crate::signature::{argument_name, mentions};
+
+/// A parameter by what it stands for.
+pub(super) enum Parameter {
+    /// The items, of a sink.
+    Items(Ident),
+    /// What is saved: `#[resume]`.
+    Position,
+    /// What is made once, by its number: `#[local(..)]`.
+    Local(usize),
+    Setting(Setting),
+}
+
+/// What is given when the connector is made.
+pub(super) struct Setting {
+    name: Ident,
+    /// As the function that gives the connector takes it.
+    owned: TokenStream,
+    is_borrowed: bool,
+}
+
+/// The parameters of a function.
+pub(super) struct Parameters {
+    pub(super) all: Vec<Parameter>,
+    /// The type of what is saved.
+    pub(super) position: Option<Type>,
+    /// The types and the values of what is made once.
+    locals: Vec<(Type, Expr)>,
+}
+
+impl Parameters {
+    /// Reads the parameters, and takes the attributes of ours from the function.
+    pub(super) fn take(function: &mut ItemFn, has_items: bool, errors: &mut Errors) -> Self {
+        let mut parameters = Self {
+            all: Vec::new(),
+            position: None,
+            locals: Vec::new(),
+        };
+        for (index, input) in function.sig.inputs.iter_mut().enumerate() {
+            if let FnArg::Typed(input) = input {
+                let parameter = parameters.read(index, input, has_items, errors);
+                parameters.all.push(parameter);
+            }
+        }
+        parameters
+    }
+
+    fn read(
+        &mut self,
+        index: usize,
+        input: &mut PatType,
+        has_items: bool,
+        errors: &mut Errors,
+    ) -> Parameter {
+        let resume = take(&mut input.attrs, "resume");
+        let local = take(&mut input.attrs, "local");
+        if let (Some(_), Some(local)) = (&resume, &local) {
+            errors.fault(
+                local,
+                "what is saved is not made anew",
+                "keep `#[resume]` for a position, or `#[local(..)]` for a resource",
+            );
+        }
+        if let Some(attribute) = resume {
+            if has_items {
+                errors.fault(
+                    &attribute,
+                    "a sink that is a function saves nothing",
+                    "for a position, put `#[sink]` on `impl` blocks",
+                );
+                return Parameter::Position;
+            }
+            if self.position.is_some() {
+                errors.fault(
+                    &attribute,
+                    "a source has one position",
+                    "put both in one struct with `#[stateful]`",
+                );
+            }
+            let form = "`#[resume]` goes on a parameter such as `position: &mut u64`";
+            let ty = changed(input, form, errors);
+            self.position.get_or_insert(ty);
+            return Parameter::Position;
+        }
+        if let Some(attribute) = local {
+            let value = match attribute.parse_args() {
+                Ok(value) => value,
+                Err(_) => {
+                    errors.note(&attribute, "say how it is made: `#[local(Client::new())]`");
+                    syn::parse_quote!(::core::unimplemented!())
+                }
+            };
+            let form = "`#[local(..)]` goes on a parameter such as `client: &mut Client`";
+            let ty = changed(input, form, errors);
+            self.locals.push((ty, value));
+            return Parameter::Local(self.locals.len() - 1);
+        }
+        let name = argument_name(index, &input.pat);
+        if has_items && index == 0 {
+            return Parameter::Items(name);
+        }
+        Parameter::Setting(setting(name, input, errors))
+    }
+
+    /// The parameters of the function that gives the connector.
+    pub(super) fn outer(&self) -> Vec<TokenStream> {
+        let settings = self.settings();
+        settings
+            .map(|Setting { name, owned, .. }| quote!(#name: #owned))
+            .collect()
+    }
+
+    /// A closure that makes what is made once.
+    pub(super) fn make_locals(&self) -> TokenStream {
+        let values = self.locals.iter().map(|(_, value)| value);
+        let values = quote!((#(#values,)*));
+        let mut copies = Vec::new();
+        let mut given = Vec::new();
+        for setting in self.settings() {
+            let name = &setting.name;
+            if mentions(&values, name) {
+                copies.push(quote!(let #name = ::core::clone::Clone::clone(&#name);));
+                let value = setting.passed();
+                given.push(quote!(let #name = #value;));
+            }
+        }
+        let closure = quote!(move || ::core::result::Result::Ok(#values));
+        match copies.is_empty() {
+            true => closure,
+            false => quote!({
+                #(#copies)*
+                move || {
+                    #(#given)*
+                    ::core::result::Result::Ok(#values)
+                }
+            }),
+        }
+    }
+
+    /// The type of what is made once.
+    pub(super) fn local_type(&self) -> TokenStream {
+        let types = self.locals.iter().map(|(ty, _)| ty);
+        quote!((#(#types,)*))
+    }
+
+    /// A call of the user's function, where the position and what is made once have these names.
+    pub(super) fn call(&self, function: &Ident, position: &Ident, local: &Ident) -> TokenStream {
+        let arguments = self.all.iter().map(|parameter| match parameter {
+            Parameter::Items(name) => quote!(#name),
+            Parameter::Position => quote!(#position),
+            Parameter::Local(index) => {
+                let index = syn::Index::from(*index);
+                quote!(&mut #local.#index)
+            }
+            Parameter::Setting(setting) => setting.passed(),
+        });
+        quote!(#function(#(#arguments),*))
+    }
+
+    fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.all.iter().filter_map(|parameter| match parameter {
+            Parameter::Setting(setting) => Some(setting),
+            _ => None,
+        })
+    }
+}
+
+impl Setting {
+    /// How it is given to the user's function.
+    fn passed(&self) -> TokenStream {
+        let name = &self.name;
+        match self.is_borrowed {
+            true => quote!(&#name),
+            false => quote!(::core::clone::Clone::clone(&#name)),
+        }
+    }
+}
+
+/// Reads a setting, of which a reference is to what the connector owns.
+fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
+    let ty = &*input.ty;
+    let Type::Reference(reference) = ty else {
+        return Setting {
+            name,
+            owned: ty.to_token_stream(),
+            is_borrowed: false,
+        };
+    };
+    if reference.mutability.is_some() {
+        errors.fault(
+            input,
+            format_args!("a setting does not change, and `{name}` does"),
+            "`#[resume]` makes it a position that is saved; `#[local(value)]` makes it once on each \
+             worker",
+        );
+    }
+    if reference
+        .lifetime
+        .as_ref()
+        .is_some_and(|it| it.ident == "static")
+    {
+        return Setting {
+            name,
+            owned: ty.to_token_stream(),
+            is_borrowed: false,
+        };
+    }
+    let owned = match &*reference.elem {
+        Type::Path(path) if path.path.is_ident("str") => quote!(::std::string::String),
+        Type::Slice(slice) => {
+            let element = &slice.elem;
+            quote!(::std::vec::Vec<#element>)
+        }
+        other => other.to_token_stream(),
+    };
+    Setting {
+        name,
+        owned,
+        is_borrowed: true,
+    }
+}
+
+/// The type behind `&mut`.
+fn changed(input: &PatType, form: &str, errors: &mut Errors) -> Type {
+    match &*input.ty {
+        Type::Reference(reference) if reference.mutability.is_some() => (*reference.elem).clone(),
+        other => {
+            errors.note(other, form);
+            other.clone()
+        }
+    }
+}
+
+fn take(attributes: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
+    let place = attributes.iter().position(|it| it.path().is_ident(name))?;
+    Some(attributes.remove(place))
+}
+
+/// A local name of ours.
+pub(super) fn hidden(name: &str) -> Ident {
+    format_ident!("__bw_{name}", span = Span::mixed_site())
+}
+
+/// The function inside the one that gives the connector: what the user wrote, without its attributes.
+/// One that takes `self` cannot be there.
+pub(super) fn inner(function: &ItemFn) -> Option<TokenStream> {
+    let ItemFn { sig, block, .. } = function;
+    sig.receiver().is_none().then(|| {
+        quote! {
+            #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
+            #sig #block
+        }
+    })
+}
+
+/// Reports what no function of a connector can be.
+pub(super) fn check_form(function: &ItemFn, what: &str, instead: &str, errors: &mut Errors) {
+    let signature = &function.sig;
+    if let Some(receiver) = signature.receiver() {
+        errors.fault(
+            receiver.self_token,
+            format_args!("a {what} that is a function has no `self`"),
+            format_args!("put `#[{what}]` on an `impl` block, or take what it needs as parameters"),
+        );
+    }
+    if let Some(word) = &signature.asyncness {
+        errors.fault(
+            word,
+            format_args!("a {what} does its work in pieces, and is never waited for"),
+            instead,
+        );
+    }
+    for lifetime in signature.generics.lifetimes() {
+        errors.fault(
+            lifetime,
+            format_args!("a {what} owns its settings, so it has no lifetimes"),
+            "write references without a lifetime: `url: &Url`",
+        );
+    }
+}

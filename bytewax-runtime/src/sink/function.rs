@@ -1,0 +1,74 @@
+//! A sink made of one function, as `#[sink]` writes it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::{DynamicSink, StatelessSinkPartition};
+use crate::error::StepError;
+use crate::ids::{StepId, WorkerIndex};
+
+/// A sink with one instance on every worker.
+///
+/// `local` makes what the instance keeps, and `write` is called for each batch with it.
+#[doc(hidden)]
+pub fn sink_fn<T, L, M, F>(local: M, write: F) -> impl DynamicSink<T> + Clone
+where
+    T: 'static,
+    L: 'static,
+    M: Fn() -> Result<L, StepError> + Send + Sync + 'static,
+    F: Fn(Vec<T>, &mut L) -> Result<(), StepError> + Send + Sync + 'static,
+{
+    SinkFn {
+        local: Arc::new(local),
+        write: Arc::new(write),
+        kept: PhantomData,
+    }
+}
+
+struct SinkFn<L, M, F> {
+    local: Arc<M>,
+    write: Arc<F>,
+    kept: PhantomData<fn() -> L>,
+}
+
+impl<L, M, F> Clone for SinkFn<L, M, F> {
+    fn clone(&self) -> Self {
+        Self {
+            local: Arc::clone(&self.local),
+            write: Arc::clone(&self.write),
+            kept: PhantomData,
+        }
+    }
+}
+
+impl<T, L, M, F> DynamicSink<T> for SinkFn<L, M, F>
+where
+    T: 'static,
+    L: 'static,
+    M: Fn() -> Result<L, StepError> + Send + Sync + 'static,
+    F: Fn(Vec<T>, &mut L) -> Result<(), StepError> + Send + Sync + 'static,
+{
+    type Partition = Built<L, F>;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
+        Ok(Built {
+            local: (self.local)()?,
+            write: Arc::clone(&self.write),
+        })
+    }
+}
+
+struct Built<L, F> {
+    local: L,
+    write: Arc<F>,
+}
+
+impl<T, L, F> StatelessSinkPartition<T> for Built<L, F>
+where
+    L: 'static,
+    F: Fn(Vec<T>, &mut L) -> Result<(), StepError> + 'static,
+{
+    fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
+        (self.write)(items, &mut self.local)
+    }
+}

@@ -1,0 +1,8 @@
+use bytewax::prelude::*;
+
+#[sink]
+enum Post {}
+
+fn main() {
+    let _: Option<Post> = None;
+}

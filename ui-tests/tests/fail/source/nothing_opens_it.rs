@@ -1,0 +1,22 @@
+use bytewax::prelude::*;
+use bytewax::source::Poll;
+
+struct Ticks;
+
+struct Tick(u64);
+
+#[source]
+impl Ticks {}
+
+#[source(partition)]
+impl Tick {
+    fn next_batch(&mut self) -> Poll<u64> {
+        Poll::end()
+    }
+
+    fn snapshot(&self) -> u64 {
+        self.0
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use bytewax::prelude::*;
+
+#[source]
+struct Ticks;
+
+fn main() {
+    let _ = Ticks;
+}
