@@ -50,6 +50,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod by_hand;
 mod caches;
 mod cluster;
 mod construction;
