@@ -60,6 +60,7 @@
 //! | `macros` | yes | `dataflow!` and the derive; a compile of `syn` |
 //! | `stdio` | yes | nothing |
 //! | `files` | yes | `memchr`, `glob` |
+//! | `async` | no | `map_async`; a compile of `tokio`, and a thread for each such step |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;

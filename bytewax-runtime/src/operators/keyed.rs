@@ -209,6 +209,20 @@ pub(crate) struct Spread<T, F> {
     pub(crate) target: F,
 }
 
+/// Both ends of an edge that stays on the worker.
+pub(crate) fn local_edge<'s, T: 'static>(
+    step: StepIndex,
+    outlet: &mut Outlet<'_, 's>,
+) -> (AnyPush, Inlet<'s>) {
+    let (edge, inlet) = outlet.local::<T>();
+    let push = Spread {
+        step,
+        edge,
+        target: |worker: &Rc<crate::worker::WorkerCx>| worker.index,
+    };
+    (AnyPush::new::<T>(push), inlet)
+}
+
 impl<T: 'static, F: FnMut(&Rc<crate::worker::WorkerCx>) -> WorkerIndex + 'static> Push<T>
     for Spread<T, F>
 {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::keyed::Spread;
+use super::keyed::local_edge;
 use crate::error::RunError;
 use crate::flow::{Flow, StepKind, Stream};
 use crate::ids::StepIndex;
@@ -90,13 +90,7 @@ impl<T: 'static> HeadPlan for MergePlan<T> {
         _: usize,
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>) {
-        let (edge, inlet) = outlet.local::<T>();
-        let push = Spread {
-            step,
-            edge,
-            target: |worker: &std::rc::Rc<crate::worker::WorkerCx>| worker.index,
-        };
-        (AnyPush::new::<T>(push), inlet)
+        local_edge::<T>(step, outlet)
     }
 
     fn operator(

@@ -14,6 +14,8 @@ mod inspect;
 mod join;
 mod keying;
 mod map;
+#[cfg(feature = "async")]
+mod map_async;
 mod max_min_final;
 mod merge;
 mod output;
@@ -38,6 +40,8 @@ pub use input::{Dynamic, Partitioned, Source};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 pub use logic::{Emit, Keep};
+#[cfg(feature = "async")]
+pub use map_async::AsyncConfig;
 pub use output::Sink;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;

@@ -64,6 +64,14 @@ impl<T> Errored<T> {
 pub(super) const ERRS_HELP: &str = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or \
                                     send them to a sink with `.errs.output(sink)`";
 
+/// The output of errors.
+pub(super) const fn errs(help: &'static str) -> OutputSpec {
+    OutputSpec {
+        field: "errs",
+        must_read: Some(help),
+    }
+}
+
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item, or into an error that goes to a stream of its own.
     ///
@@ -122,11 +130,7 @@ impl<T: 'static> Stream<T> {
                 items: std::marker::PhantomData,
             })
         });
-        let errs = OutputSpec {
-            field: "errs",
-            must_read: Some(errs_help),
-        };
-        let outputs = vec![OutputSpec::field("oks"), errs];
+        let outputs = vec![OutputSpec::field("oks"), errs(errs_help)];
         let (flow, step) = self.then(operator, StepKind::Stateless, outputs, Plan::Stage(plan));
         TryOut {
             oks: Stream::from_port(&flow, step, 0),

@@ -93,7 +93,8 @@ impl<'s> Builder<'s> {
 
         let address = Rc::clone(&operator.operator_info().address);
         let timers = &self.cx.timers;
-        let alarm = timers.register(self.scope.activator_for(Rc::clone(&address)));
+        let elsewhere = self.scope.worker().sync_activator_for(address.to_vec());
+        let alarm = timers.register(self.scope.activator_for(Rc::clone(&address)), elsewhere);
 
         let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.limits);
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
-use timely::scheduling::Activator;
+use timely::scheduling::{Activator, SyncActivator};
 
 use super::assign::Assignment;
 use super::completion::Note;
@@ -160,9 +160,22 @@ type Due = (DateTime<Utc>, usize);
 #[derive(Default)]
 pub(crate) struct Timers {
     due: RefCell<BinaryHeap<Reverse<Due>>>,
-    operators: RefCell<Vec<Activator>>,
+    operators: RefCell<Vec<(Activator, SyncActivator)>>,
     /// The latest time up to which operators were woken.
     fired: Cell<Option<DateTime<Utc>>>,
+}
+
+/// Wakes an operator from any thread.
+#[cfg(feature = "async")]
+#[derive(Clone)]
+pub(crate) struct Waker(SyncActivator);
+
+#[cfg(feature = "async")]
+impl Waker {
+    pub(crate) fn wake(&self) {
+        // It fails only when the worker is gone, and then it needs nothing.
+        let _ = self.0.activate();
+    }
 }
 
 /// An operator's right to be woken.
@@ -170,20 +183,41 @@ pub(crate) struct Timers {
 pub(crate) struct Alarm(usize);
 
 impl Timers {
-    pub(crate) fn register(&self, activator: Activator) -> Alarm {
+    pub(crate) fn register(&self, here: Activator, elsewhere: SyncActivator) -> Alarm {
         let mut operators = self.operators.borrow_mut();
-        operators.push(activator);
+        operators.push((here, elsewhere));
         Alarm(operators.len() - 1)
     }
 
     /// Wakes the operator at once.
     pub(crate) fn wake(&self, alarm: Alarm) {
-        self.operators.borrow()[alarm.0].activate();
+        self.operators.borrow()[alarm.0].0.activate();
+    }
+
+    /// What wakes the operator from other threads.
+    #[cfg(feature = "async")]
+    pub(crate) fn waker(&self, alarm: Alarm) -> Waker {
+        Waker(self.operators.borrow()[alarm.0].1.clone())
     }
 
     /// Wakes the operator at `due`.
     pub(crate) fn wake_at(&self, alarm: Alarm, due: DateTime<Utc>) {
         self.due.borrow_mut().push(Reverse((due, alarm.0)));
+    }
+
+    /// Wakes the operator at `due`, unless it is being woken no later. `set` is the last time for which
+    /// it was woken by this.
+    #[cfg(feature = "async")]
+    pub(crate) fn wake_by(
+        &self,
+        alarm: Alarm,
+        due: DateTime<Utc>,
+        set: &mut Option<DateTime<Utc>>,
+    ) {
+        if set.is_none_or(|set| due < set || self.has_fired(set)) {
+            self.wake_at(alarm, due);
+            *set = Some(due);
+        }
     }
 
     /// Whether a wake-up at `due` is over; until then, it is under way.
@@ -200,7 +234,7 @@ impl Timers {
         self.fired.set(self.fired.get().max(Some(now)));
         while next <= now {
             if let Some(Reverse((_, operator))) = due.pop() {
-                self.operators.borrow()[operator].activate();
+                self.operators.borrow()[operator].0.activate();
             }
             next = due.peek()?.0.0;
         }

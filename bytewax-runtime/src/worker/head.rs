@@ -62,13 +62,20 @@ pub(crate) enum Progress {
 
 /// What an operator does with its items; epochs, order and flow control are kept by [`Head`].
 pub(crate) trait HeadLogic<I>: 'static {
+    /// Whether it can take more items of the present epoch now. One that cannot has the operator woken
+    /// when it can.
+    fn takes_more(&mut self, _cx: &mut Cx) -> Result<bool, RunError> {
+        Ok(true)
+    }
+
     /// Takes items of the present epoch, leaving `items` empty.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
 
     /// All items of the present epoch that have arrived are taken: does what is due by the clock.
     ///
-    /// A logic that waits for a time sets its alarm (`Cx::alarm`) here. `Ok(false)` when it had to
-    /// stop because one of `edges` is full; it is called again when there is room.
+    /// A logic that waits for a time sets its alarm (`Cx::alarm`) here. `Ok(false)` when the epoch
+    /// cannot end yet: because one of `edges` is full, and then it is called again when there is room, or
+    /// because something of the epoch is not done.
     fn settle(&mut self, _edges: &[EdgeId], _cx: &mut Cx) -> Result<bool, RunError> {
         Ok(true)
     }
@@ -139,10 +146,15 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 return Ok(false);
             }
             if epoch > cx.epoch {
-                self.settle(edges, cx)?;
+                if !self.settle(edges, cx)? {
+                    return Ok(false);
+                }
                 self.end_epoch(cx)?;
                 cx.advance(epoch);
                 continue;
+            }
+            if !self.logic.takes_more(cx)? {
+                return Ok(false);
             }
             let mut entry = entry;
             match entry.get_mut().pop_front() {
@@ -180,7 +192,7 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
         let settled = self.settle(edges, cx)?;
         cx.enter(self.step);
         match frontier {
-            Some(frontier) if all_taken && frontier > cx.epoch => {
+            Some(frontier) if all_taken && settled && frontier > cx.epoch => {
                 self.end_epoch(cx)?;
                 cx.advance(frontier);
                 self.settle(edges, cx)?;

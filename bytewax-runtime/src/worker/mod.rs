@@ -20,9 +20,13 @@ mod start;
 mod store;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
+#[cfg(feature = "async")]
+pub(crate) use context::Waker;
 pub(crate) use context::{Alarm, Cx, WorkerCx};
 pub use edge::Exchange;
 pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Outlet};
+#[cfg(feature = "async")]
+pub(crate) use guard::guard;
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator};
 pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
 pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};

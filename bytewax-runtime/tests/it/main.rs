@@ -52,6 +52,8 @@
 
 mod by_hand;
 mod caches;
+#[cfg(feature = "async")]
+mod calls;
 mod cluster;
 mod construction;
 mod epochs;

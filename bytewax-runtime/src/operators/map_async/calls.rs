@@ -1,0 +1,300 @@
+//! The items in flight on one worker.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::AbortHandle;
+
+use super::AsyncConfig;
+use super::executor::{Executor, Mailbox};
+use crate::error::RunError;
+use crate::ids::StepIndex;
+use crate::operators::try_map::Errored;
+use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Waker};
+
+/// An item in flight.
+struct Flight<T, U> {
+    item: T,
+    /// How often it has been tried.
+    tries: u32,
+    stage: Stage<U>,
+}
+
+enum Stage<U> {
+    /// A try is under way, and may be until a time.
+    Tried {
+        attempt: u64,
+        task: AbortHandle,
+        until: Option<DateTime<Utc>>,
+    },
+    /// It is tried again at a time.
+    Waits,
+    Done(Result<U, String>),
+}
+
+/// Makes calls for the items of one epoch at a time.
+pub(super) struct Calls<T, U, F, Fut> {
+    step: StepIndex,
+    config: AsyncConfig,
+    executor: Arc<Executor>,
+    f: F,
+    /// Items for which there was no room yet, of one batch at most.
+    waiting: VecDeque<T>,
+    flights: Vec<Option<Flight<T, U>>>,
+    /// Slots of `flights` that are free.
+    free: Vec<usize>,
+    /// Flights in the order in which they go on: all of them, or those that are done.
+    order: VecDeque<usize>,
+    /// The times of flights that are tried or wait.
+    times: BTreeSet<(DateTime<Utc>, usize)>,
+    mailbox: Mailbox<U>,
+    waker: Option<Waker>,
+    attempts: u64,
+    oks: Next<U>,
+    errs: Next<Errored<T>>,
+    /// The time of this activation, once it is read.
+    now: Option<DateTime<Utc>>,
+    alarm_set: Option<DateTime<Utc>>,
+    futures: PhantomData<fn() -> Fut>,
+}
+
+impl<T, U, E, F, Fut> Calls<T, U, F, Fut>
+where
+    T: 'static,
+    U: Send + 'static,
+    E: Display,
+    F: Fn(&T) -> Fut,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
+{
+    pub(super) fn new(
+        step: StepIndex,
+        config: AsyncConfig,
+        executor: Arc<Executor>,
+        f: F,
+        outs: &mut Outs,
+    ) -> Self {
+        Self {
+            step,
+            config,
+            executor,
+            f,
+            waiting: VecDeque::new(),
+            flights: Vec::new(),
+            free: Vec::new(),
+            order: VecDeque::new(),
+            times: BTreeSet::new(),
+            mailbox: Mailbox::new(),
+            waker: None,
+            attempts: 0,
+            oks: outs.next(0),
+            errs: outs.next(1),
+            now: None,
+            alarm_set: None,
+            futures: PhantomData,
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.flights.len() - self.free.len()
+    }
+
+    /// Takes replies, does what is due, hands on what is done, and fills the room that this leaves.
+    fn go_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
+        self.take_replies(now)?;
+        self.do_what_is_due(now, cx);
+        self.hand_on(cx)?;
+        self.fill(now, cx);
+        Ok(())
+    }
+
+    /// Begins to try items that wait for room.
+    fn fill(&mut self, now: DateTime<Utc>, cx: &Cx) {
+        while self.in_flight() < self.config.in_flight {
+            let Some(item) = self.waiting.pop_front() else {
+                return;
+            };
+            let slot = self.free.pop().unwrap_or_else(|| {
+                self.flights.push(None);
+                self.flights.len() - 1
+            });
+            if self.config.ordered {
+                self.order.push_back(slot);
+            }
+            let flight = self.attempt(slot, item, 1, now, cx);
+            self.flights[slot] = Some(flight);
+        }
+    }
+
+    /// Tries an item.
+    fn attempt(
+        &mut self,
+        slot: usize,
+        item: T,
+        tries: u32,
+        now: DateTime<Utc>,
+        cx: &Cx,
+    ) -> Flight<T, U> {
+        self.attempts += 1;
+        let attempt = self.attempts;
+        let until = self.config.timeout.map(|timeout| later(now, timeout));
+        self.times.extend(until.map(|until| (until, slot)));
+        let waker = self
+            .waker
+            .get_or_insert_with(|| cx.worker.timers.waker(cx.alarm));
+        let future = self.executor.within(|| (self.f)(&item));
+        let task = self
+            .mailbox
+            .spawn(slot, attempt, future, &self.executor, waker);
+        let stage = Stage::Tried {
+            attempt,
+            task,
+            until,
+        };
+        Flight { item, tries, stage }
+    }
+
+    fn take_replies(&mut self, now: DateTime<Utc>) -> Result<(), RunError> {
+        let replies: Vec<_> = self.mailbox.take().collect();
+        for reply in replies {
+            // One that was given up may have replied all the same.
+            let flight = self.flights[reply.slot].as_ref();
+            match flight.map(|flight| &flight.stage) {
+                Some(Stage::Tried { attempt, until, .. }) if *attempt == reply.attempt => {
+                    if let Some(until) = until {
+                        self.times.remove(&(*until, reply.slot));
+                    }
+                    self.tried(reply.slot, reply.result?, now);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A try has come to an end.
+    fn tried(&mut self, slot: usize, result: Result<U, String>, now: DateTime<Utc>) {
+        let Some(flight) = &mut self.flights[slot] else {
+            return;
+        };
+        if result.is_err() && flight.tries <= self.config.retries {
+            let again = later(now, self.config.wait_after(flight.tries));
+            flight.stage = Stage::Waits;
+            self.times.insert((again, slot));
+        } else {
+            flight.stage = Stage::Done(result);
+            if !self.config.ordered {
+                self.order.push_back(slot);
+            }
+        }
+    }
+
+    /// Gives up tries that took too long, and tries those again that have waited long enough.
+    fn do_what_is_due(&mut self, now: DateTime<Utc>, cx: &Cx) {
+        while let Some((time, slot)) = self.times.first().copied()
+            && time <= now
+        {
+            self.times.remove(&(time, slot));
+            match self.flights[slot].take() {
+                Some(Flight {
+                    item,
+                    tries,
+                    stage: Stage::Waits,
+                }) => {
+                    self.flights[slot] = Some(self.attempt(slot, item, tries + 1, now, cx));
+                }
+                Some(flight) => {
+                    if let Stage::Tried { task, .. } = &flight.stage {
+                        task.abort();
+                    }
+                    self.flights[slot] = Some(flight);
+                    let timeout = self.config.timeout.unwrap_or_default();
+                    self.tried(slot, Err(format!("no answer within {timeout:?}")), now);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Hands on what is done and has its turn.
+    fn hand_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        while let Some(slot) = self.order.front().copied() {
+            match self.flights[slot].take() {
+                Some(Flight {
+                    item,
+                    stage: Stage::Done(result),
+                    ..
+                }) => {
+                    match result {
+                        Ok(value) => self.oks.buffer.push(value),
+                        Err(error) => self.errs.buffer.push(Errored::new(item, &error, cx)),
+                    }
+                    self.order.pop_front();
+                    self.free.push(slot);
+                }
+                unfinished => {
+                    self.flights[slot] = unfinished;
+                    break;
+                }
+            }
+        }
+        self.oks.send(cx)?;
+        self.errs.send(cx)
+    }
+
+    /// Has the operator woken at the next time.
+    fn sleep(&mut self, cx: &Cx) {
+        if let Some((due, _)) = self.times.first() {
+            cx.worker
+                .timers
+                .wake_by(cx.alarm, *due, &mut self.alarm_set);
+        }
+    }
+}
+
+/// A time after another one; when there is none so late, the last there is.
+fn later(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+    time.checked_add_signed(by)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+impl<T, U, E, F, Fut> HeadLogic<T> for Calls<T, U, F, Fut>
+where
+    T: 'static,
+    U: Send + 'static,
+    E: Display,
+    F: Fn(&T) -> Fut + 'static,
+    Fut: Future<Output = Result<U, E>> + Send + 'static,
+{
+    fn takes_more(&mut self, cx: &mut Cx) -> Result<bool, RunError> {
+        cx.enter(self.step);
+        self.go_on(cx)?;
+        Ok(self.waiting.is_empty())
+    }
+
+    fn batch(&mut self, items: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        self.waiting.extend(items.drain(..));
+        let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
+        self.fill(now, cx);
+        Ok(())
+    }
+
+    fn settle(&mut self, _: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        self.go_on(cx)?;
+        self.sleep(cx);
+        Ok(self.waiting.is_empty() && self.in_flight() == 0)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        if what == Flush::Activation {
+            self.now = None;
+        }
+        self.oks.flush(what, cx)?;
+        self.errs.flush(what, cx)
+    }
+}
