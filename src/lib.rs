@@ -51,6 +51,7 @@
 //! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source), [`#[sink]`](macro@sink) |
 //! | [`key`] | what can be a key, and its stable hash |
 //! | [`state`] | what can be kept per key |
+//! | [`windowing`] | clocks, windows, and what is late |
 //! | [`RunArgs`] | the command line |
 //!
 //! # Features
@@ -90,7 +91,7 @@ pub use bytewax_runtime::{
     Epoch, Exchange, GraphFormat, RunArgs, RunError, RunErrorKind, StepError, StepId, WorkerIndex,
     run, run_from,
 };
-pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing};
+pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing, windowing};
 
 /// What [`run`] and its kin give back to `main`: the exit code of the process.
 pub use std::process::ExitCode;

@@ -43,6 +43,8 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "join_final",
             "join_running",
             "join_window",
+            "join_window_complete",
+            "join_window_running",
             "join_with",
             "max_final",
             "max_window",

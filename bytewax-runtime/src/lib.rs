@@ -18,6 +18,7 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod testing;
+pub mod windowing;
 mod worker;
 
 pub use error::{RunError, RunErrorKind, StepError};

@@ -158,6 +158,14 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
         }
     }
 
+    for (step, defect) in &graph.faults {
+        let step = graph.step(*step);
+        report(
+            format!("step `{}` at {}: {}", step.id, step.location, defect.fault),
+            defect.help.clone(),
+        );
+    }
+
     if defects.is_empty() {
         Ok(())
     } else {

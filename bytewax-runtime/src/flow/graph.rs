@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::Location;
 
+use super::FlowDefect;
 use crate::ids::{Port, StepId, StepIndex};
 use crate::worker::{Plan, TeePlan};
 
@@ -116,6 +117,8 @@ pub(crate) struct Graph {
     pub(crate) steps: Vec<Step>,
     /// Names of scopes that are not allowed.
     pub(crate) bad_scopes: Vec<String>,
+    /// What is wrong with the parameters of steps.
+    pub(crate) faults: Vec<(StepIndex, FlowDefect)>,
 }
 
 impl Graph {
@@ -165,6 +168,7 @@ pub(crate) struct Description {
     scopes: Vec<String>,
     bad_scopes: Vec<String>,
     drafts: Vec<Draft>,
+    faults: Vec<(StepIndex, FlowDefect)>,
     finished: bool,
 }
 
@@ -175,6 +179,7 @@ impl Description {
             scopes: Vec::new(),
             bad_scopes: Vec::new(),
             drafts: Vec::new(),
+            faults: Vec::new(),
             finished: false,
         }
     }
@@ -210,6 +215,10 @@ impl Description {
 
     pub(crate) fn name_step(&mut self, step: StepIndex, name: &str) {
         self.drafts[step.get()].name = Some(name.to_owned());
+    }
+
+    pub(crate) fn fault(&mut self, step: StepIndex, fault: FlowDefect) {
+        self.faults.push((step, fault));
     }
 
     pub(crate) fn set_tee(&mut self, port: Port, tee: TeePlan) {
@@ -275,6 +284,7 @@ impl Description {
             name: self.name.clone(),
             steps,
             bad_scopes: std::mem::take(&mut self.bad_scopes),
+            faults: std::mem::take(&mut self.faults),
         }
     }
 }

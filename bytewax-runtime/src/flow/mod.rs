@@ -144,6 +144,13 @@ impl Flow {
         self.description.borrow_mut().name_step(step, name);
     }
 
+    /// Notes that the parameters of a step are wrong.
+    pub(crate) fn fault(&self, step: crate::ids::StepIndex, fault: String, help: String) {
+        self.description
+            .borrow_mut()
+            .fault(step, FlowDefect { fault, help });
+    }
+
     pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::worker::TeePlan) {
         self.description.borrow_mut().set_tee(port, tee);
     }

@@ -194,12 +194,21 @@ where
     U: 'static,
     L: KeyedLogic<K, V>,
 {
-    let plan = Plan::Head(Arc::new(KeyedPlan {
+    let plan = keyed_plan(enter, make);
+    Stream::join_step(flow, operator, StepKind::Stateful, inputs, plan)
+}
+
+/// The plan of a step that keeps state per key. `enter` makes what stands before the exchange of an
+/// input.
+pub(crate) fn keyed_plan<K: Key, V: Exchange, L: HeadLogic<Routed<K, V>>>(
+    enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+) -> Plan {
+    Plan::Head(Arc::new(KeyedPlan {
         enter,
         make,
         items: PhantomData,
-    }));
-    Stream::join_step(flow, operator, StepKind::Stateful, inputs, plan)
+    }))
 }
 
 /// Sends whole batches on, each to the worker that `target` names.

@@ -78,7 +78,12 @@ impl<T: 'static> Stream<T> {
 }
 
 /// The one of two values that lies further in a direction; of equals, the first.
-fn further<V, B: PartialOrd>(a: V, b: V, by: impl Fn(&V) -> B, direction: Ordering) -> V {
+pub(crate) fn further<V, B: PartialOrd>(
+    a: V,
+    b: V,
+    by: impl Fn(&V) -> B,
+    direction: Ordering,
+) -> V {
     let (by_a, by_b) = (by(&a), by(&b));
     match by_b.partial_cmp(&by_a) {
         Some(order) if order == direction => b,

@@ -11,12 +11,12 @@ mod flat_map;
 mod fold_final;
 mod input;
 mod inspect;
-mod join;
+pub(crate) mod join;
 mod keying;
 mod map;
 #[cfg(feature = "async")]
 mod map_async;
-mod max_min_final;
+pub(crate) mod max_min_final;
 mod merge;
 mod output;
 mod raises;
@@ -39,6 +39,8 @@ pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, Partitioned, Source};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
+#[doc(hidden)]
+pub use join::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 pub use logic::{Emit, Keep};
 #[cfg(feature = "async")]
 pub use map_async::AsyncConfig;

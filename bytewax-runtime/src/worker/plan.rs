@@ -152,6 +152,11 @@ impl Outs {
         Self { step, pushes }
     }
 
+    /// Whether anything reads an output.
+    pub(crate) fn is_read(&self, output: usize) -> bool {
+        self.pushes[output].is_some()
+    }
+
     /// The way to the readers of one output.
     pub(crate) fn next<T: 'static>(&mut self, output: usize) -> Next<T> {
         Next::new(self.step, self.pushes[output].take().map(AnyPush::downcast))

@@ -70,3 +70,4 @@ mod sources;
 mod stateful;
 mod stateless;
 mod support;
+mod windowing;

@@ -5,14 +5,16 @@
 
 mod sides;
 
-use self::sides::Sides;
+pub(crate) use self::sides::Sides;
+pub use self::sides::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 use super::keyed::{KeyedOut, Routed, keyed_step_of};
 use super::saving::KeyedLogic;
 use crate::error::RunError;
-use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, OutputSpec, Stream, ValueOf};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::state::{KeyTable, State};
+use crate::windowing::LateWay;
 use crate::worker::{AnyPush, Cx, Flush, HeadLogic, Next};
 
 /// Which values of a side a join keeps for a key.
@@ -297,9 +299,18 @@ impl<T: 'static> Stream<T> {
 }
 
 /// The streams of a join.
-trait JoinSides: 'static {
+pub(crate) trait JoinSides: 'static {
     type Key: Key;
     type Sides: Sides;
+    /// Late values of each stream.
+    type Late: 'static;
+    /// Where late values go.
+    type LateWay: LateWay<Self::Key, <Self::Sides as Sides>::Item>;
+
+    /// The streams of late values of a step, and their fields.
+    fn late(flow: &Flow, step: StepIndex) -> Self::Late;
+
+    fn late_outputs() -> Vec<OutputSpec>;
 
     fn inputs(&self) -> (Flow, Vec<Port>);
 

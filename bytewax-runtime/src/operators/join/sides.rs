@@ -3,17 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::{JoinAll, JoinInsert, JoinSides, KeyedStreams, complete, partial};
-use crate::flow::{Flow, KeyedStream};
+use crate::error::RunError;
+use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::operators::keyed::{KeyedOut, RouteSide};
 use crate::state::{Field, Schema, State};
-use crate::worker::{AnyPush, Exchange};
+use crate::windowing::{
+    Clock, Emitted, Getter, JoinWindowOut, LATE, LateWay, TimeOfSides, Timestamp, WindowId,
+    WindowedStreams, Windowing, complete_in, event_time, partial_in,
+};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, Next, Outs};
 
 /// The values of one side. One value, the usual case, needs no allocation, and little more room than
 /// the value itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) enum Values<T> {
+pub(crate) enum Values<T> {
     #[default]
     None,
     One(T),
@@ -50,6 +55,21 @@ impl<T> Values<T> {
         }
     }
 
+    /// Takes in the values of later times.
+    fn merge(&mut self, other: Self, insert: JoinInsert) {
+        match (insert, &mut *self, other) {
+            (_, _, Values::None) => {}
+            (JoinInsert::Last, _, other) | (_, Values::None, other) => *self = other,
+            (JoinInsert::First, ..) => {}
+            (JoinInsert::Product, _, Values::One(value)) => self.insert(value, insert),
+            (JoinInsert::Product, _, Values::Many(values)) => {
+                for value in *values {
+                    self.insert(value, insert);
+                }
+            }
+        }
+    }
+
     #[inline]
     fn is_present(&self) -> bool {
         !matches!(self, Values::None)
@@ -71,15 +91,18 @@ impl<T> Values<T> {
 }
 
 /// The values of all sides of one key.
-pub(super) trait Sides: State + Default {
+pub(crate) trait Sides: State + Default {
     /// An item of any side.
-    type Item: Exchange;
+    type Item: Exchange + Clone + State;
     /// A row with a value of each side.
     type Row: 'static;
     /// A row with a value of each side that has any.
     type PartialRow: 'static;
 
     fn insert(&mut self, item: Self::Item, insert: JoinInsert);
+
+    /// Takes in the values of later times.
+    fn merge(&mut self, other: Self, insert: JoinInsert);
 
     /// Whether each side has a value.
     fn is_complete(&self) -> bool;
@@ -106,10 +129,53 @@ macro_rules! product {
 }
 
 macro_rules! joins {
-    ($($item:ident: $($V:ident $v:ident $n:tt),+;)+) => { $(
+    ($($item:ident: $($V:ident $v:ident $n:tt $f:ident $t:ident),+;)+) => { $(
         /// An item of one of the sides.
-        #[derive(Serialize, Deserialize)]
-        pub(super) enum $item<$($V),+> { $($V($V)),+ }
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub enum $item<$($V),+> { $(
+            /// Of this one.
+            $V($V)
+        ),+ }
+
+        impl<$($V: State),+> State for $item<$($V),+> {
+            const SCHEMA: Schema = Schema::new(
+                stringify!($item),
+                1,
+                &[$(Field::variant(stringify!($V)), Field::of::<$V>("0")),+],
+            );
+        }
+
+        impl<$($V, $f, $t),+> Getter<$item<$($V),+>> for TimeOfSides<($($f,)+)>
+        where
+            $($f: Fn(&$V) -> $t + Send + Sync + 'static, $t: Timestamp,)+
+        {
+            #[inline]
+            fn time(&self, item: &$item<$($V),+>) -> i64 {
+                match item { $($item::$V(value) => event_time(&self.0.$n, value),)+ }
+            }
+        }
+
+        impl<K: 'static, $($V: 'static),+> LateWay<K, $item<$($V),+>>
+            for ($(Next<(K, (WindowId, $V))>,)+)
+        {
+            fn new(outs: &mut Outs) -> Self {
+                ($(outs.next(LATE + $n),)+)
+            }
+
+            fn put(&mut self, key: K, id: WindowId, item: $item<$($V),+>) {
+                match item { $($item::$V(value) => self.$n.buffer.push((key, (id, value))),)+ }
+            }
+
+            fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+                $(self.$n.send(cx)?;)+
+                Ok(())
+            }
+
+            fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+                $(self.$n.flush(what, cx)?;)+
+                Ok(())
+            }
+        }
 
         impl<$($V: State + Clone),+> Sides for ($(Values<$V>,)+) {
             type Item = $item<$($V),+>;
@@ -119,6 +185,10 @@ macro_rules! joins {
             #[inline]
             fn insert(&mut self, item: Self::Item, insert: JoinInsert) {
                 match item { $($item::$V(value) => self.$n.insert(value, insert),)+ }
+            }
+
+            fn merge(&mut self, other: Self, insert: JoinInsert) {
+                $(self.$n.merge(other.$n, insert);)+
             }
 
             #[inline]
@@ -153,6 +223,16 @@ macro_rules! joins {
         impl<K: Key, $($V: State + Clone),+> JoinSides for ($(KeyedStream<K, $V>,)+) {
             type Key = K;
             type Sides = ($(Values<$V>,)+);
+            type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
+            type LateWay = ($(Next<(K, (WindowId, $V))>,)+);
+
+            fn late(flow: &Flow, step: StepIndex) -> Self::Late {
+                ($(Stream::from_port(flow, step, (LATE + $n) as u16),)+)
+            }
+
+            fn late_outputs() -> Vec<OutputSpec> {
+                vec![$(OutputSpec::field(concat!("late.", $n))),+]
+            }
 
             fn inputs(&self) -> (Flow, Vec<Port>) {
                 let flow = self.0.flow();
@@ -193,20 +273,46 @@ macro_rules! joins {
             }
         }
 
+        impl<K: Key, $($V: State + Clone),+> WindowedStreams for ($(KeyedStream<K, $V>,)+) {
+            type Item = $item<$($V),+>;
+            type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
+
+            #[track_caller]
+            fn complete_in<Time: Clock<Self::Item>, W: Windowing>(
+                self,
+                clock: Time,
+                windower: W,
+                insert: JoinInsert,
+            ) -> JoinWindowOut<K, Emitted<W, Self::Row>, Self::Late> {
+                complete_in(&self, clock, windower, insert)
+            }
+
+            #[track_caller]
+            fn partial_in<Time: Clock<Self::Item>, W: Windowing>(
+                self,
+                operator: &'static str,
+                clock: Time,
+                windower: W,
+                insert: JoinInsert,
+            ) -> JoinWindowOut<K, Emitted<W, Self::PartialRow>, Self::Late> {
+                partial_in(&self, operator, clock, windower, insert)
+            }
+        }
+
         // Not for streams alone: rustc then tells what is wrong with other tuples.
         impl<$($V),+> JoinAll for ($($V,)+) {}
     )+ };
 }
 
 joins! {
-    Of1: A a 0;
-    Of2: A a 0, B b 1;
-    Of3: A a 0, B b 1, C c 2;
-    Of4: A a 0, B b 1, C c 2, D d 3;
-    Of5: A a 0, B b 1, C c 2, D d 3, F f 4;
-    Of6: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5;
-    Of7: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6;
-    Of8: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6, I i 7;
+    Of1: A a 0 FA TA;
+    Of2: A a 0 FA TA, B b 1 FB TB;
+    Of3: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC;
+    Of4: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD;
+    Of5: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF;
+    Of6: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG;
+    Of7: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH;
+    Of8: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH, I i 7 FI TI;
 }
 
 #[cfg(test)]

@@ -43,6 +43,11 @@ impl<U> Emit<U> {
         self.now = now;
     }
 
+    /// Takes what was emitted.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = U> + '_ {
+        self.values.drain(..)
+    }
+
     /// Moves what was emitted to `items`, under a key.
     #[inline]
     pub(crate) fn deliver<K: Clone>(&mut self, key: K, items: &mut Vec<(K, U)>) {

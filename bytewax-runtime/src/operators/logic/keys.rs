@@ -219,6 +219,14 @@ impl<K: Key, V, L: KeyLogic<K>> ItemHead<K, V, L> {
             values: PhantomData,
         }
     }
+
+    /// A step whose results go a way that was made already.
+    pub(crate) fn with(step: StepIndex, next: Next<(K, L::Out)>, logic: L) -> Self {
+        Self {
+            keys: Keys::with(step, next, logic),
+            values: PhantomData,
+        }
+    }
 }
 
 impl<K: Key, V: 'static, L: ItemLogic<K, V>> HeadLogic<Routed<K, V>> for ItemHead<K, V, L> {

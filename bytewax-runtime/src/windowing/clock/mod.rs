@@ -1,0 +1,43 @@
+//! Clocks: when a value happened, and how far time has got.
+
+mod event;
+mod system;
+#[cfg(test)]
+mod tests;
+mod watermark;
+
+pub use event::{EventClock, TimeOf, TimeOfSides};
+pub(crate) use event::{Getter, event_time};
+pub use system::SystemClock;
+pub(crate) use watermark::{Watermark, bound};
+
+use super::time::Time;
+
+/// How long a key is remembered after its last window, in microseconds.
+const FORGET_AFTER: i64 = 3_600_000_000;
+
+/// What a window step goes by: [`SystemClock`], or [`EventClock`] for values of the type that its
+/// function takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell the time of `{V}`",
+    label = "not a clock for values of this type",
+    note = "`EventClock::new(|value: &{V}| .., wait)` makes one, and `SystemClock::new()` is one for all"
+)]
+#[expect(private_bounds, reason = "clocks are those of this crate")]
+pub trait Clock<V>: ClockOf<V> {}
+
+/// The clock of each key: all that is kept for a key is its watermark.
+pub(crate) trait ClockOf<V>: Send + Sync + 'static {
+    /// The watermark of a new key.
+    fn start(&self, now: Time) -> Watermark;
+
+    /// The time of a value, and the watermark with it taken into account. The passing of time is taken
+    /// into account already.
+    fn observe(&self, watermark: &mut Watermark, value: &V) -> (Time, Time);
+
+    /// For how many microseconds a key without windows is remembered.
+    fn forget_after(&self) -> i64;
+
+    /// Whether the watermark of a key is known without any value of it.
+    fn needs_no_memory(&self) -> bool;
+}

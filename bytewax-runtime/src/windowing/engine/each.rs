@@ -1,0 +1,252 @@
+//! Windows kept one by one: each takes each of its values.
+
+use super::{Book, Event, Events};
+use crate::operators::Emit;
+use crate::windowing::logic::Fold;
+use crate::windowing::time::{END, Time};
+use crate::windowing::window::{Firing, WindowId};
+use crate::windowing::windower::{Line, Open, Visit, Windower};
+
+/// The windows of a windower, each with a state of a fold.
+pub(crate) struct Each<W, F> {
+    pub(crate) windower: W,
+    pub(crate) fold: F,
+    /// How long a window that is over still takes values.
+    pub(crate) lateness: i64,
+    /// Whether anybody reads the metadata.
+    pub(crate) tells: bool,
+}
+
+/// Labels what a window emits.
+fn emitter<'a, U, V>(
+    id: i64,
+    firing: Firing,
+    out: &'a mut Emit<Event<U, V>>,
+) -> impl FnMut(U) + 'a {
+    move |value| out.emit(Event::Down(WindowId(id), firing, value))
+}
+
+struct Adding<'a, V, F: Fold<V>> {
+    fold: &'a F,
+    lateness: i64,
+    time: Time,
+    value: Option<V>,
+    mark: Time,
+    next: Time,
+    out: &'a mut Emit<Event<F::Out, V>>,
+}
+
+/// What a window emits by itself comes early, unless it was over already.
+fn before_or_after<S>(window: &Open<S>) -> Firing {
+    if window.fired {
+        Firing::Correction
+    } else {
+        Firing::Early
+    }
+}
+
+impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
+    #[inline]
+    fn open(&mut self) -> F::State {
+        self.fold.open()
+    }
+
+    #[inline]
+    fn add(&mut self, window: &mut Open<F::State>, more: bool) {
+        let value = if more {
+            self.value.clone()
+        } else {
+            self.value.take()
+        };
+        let firing = before_or_after(window);
+        if let Some(value) = value {
+            let mut emit = emitter(window.id, firing, self.out);
+            self.fold.add(&mut window.state, value, &mut emit);
+        }
+        window.changed = true;
+    }
+
+    fn merge(&mut self, into: &mut Open<F::State>, other: Open<F::State>) {
+        let mut emit = emitter(into.id, before_or_after(into), self.out);
+        self.fold.merge(&mut into.state, other.state, &mut emit);
+    }
+
+    #[inline]
+    fn settled(&mut self, window: &mut Open<F::State>, ends: Time) {
+        if self.lateness == 0 || ends > self.mark {
+            self.next = self.next.min(ends);
+            return;
+        }
+        let firing = if window.fired || self.time < self.mark {
+            Firing::Correction
+        } else {
+            Firing::OnTime
+        };
+        fire(self.fold, window, firing, self.out);
+        window.fired = true;
+        self.next = self.next.min(ends.saturating_add(self.lateness));
+    }
+}
+
+/// Emits the value of a window that stays.
+fn fire<V, F: Fold<V>>(
+    fold: &F,
+    window: &mut Open<F::State>,
+    firing: Firing,
+    out: &mut Emit<Event<F::Out, V>>,
+) {
+    fold.fire(&mut window.state, &mut emitter(window.id, firing, out));
+    window.changed = false;
+}
+
+impl<W: Windower, F> Each<W, F> {
+    /// Takes windows from the front while `over` says so, and hands them out in the order in which they
+    /// were opened.
+    fn take_over<S>(
+        &self,
+        line: &mut Line<S>,
+        over: impl Fn(i64, &Open<S>) -> bool,
+        mut each: impl FnMut(Open<S>),
+    ) {
+        let mut pop = || {
+            let counted = line.counted;
+            let (place, _) = line.first().filter(|(_, window)| over(counted, window))?;
+            line.take(place)
+        };
+        let Some(first) = pop() else { return };
+        let Some(second) = pop() else {
+            each(first);
+            return;
+        };
+        let mut several = vec![first, second];
+        several.extend(std::iter::from_fn(pop));
+        several.sort_by_key(|window| window.born);
+        several.into_iter().for_each(each);
+    }
+
+    fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time {
+        self.windower.ends(counted, window)
+    }
+
+    fn tell<U, V, S>(&self, window: &Open<S>, out: &mut Emit<Event<U, V>>) {
+        if self.tells {
+            out.emit(Event::Meta(WindowId(window.id), window.metadata()));
+        }
+    }
+}
+
+impl<V, W, F> Book<V> for Each<W, F>
+where
+    V: Clone + 'static,
+    W: Windower,
+    F: Fold<V>,
+{
+    type Kept = Line<F::State>;
+    type Out = F::Out;
+
+    const FORGETS: bool = W::IDS_BY_TIME;
+
+    #[inline]
+    fn add(
+        &self,
+        line: &mut Self::Kept,
+        time: Time,
+        value: V,
+        mark: Time,
+        out: &mut Events<Self, V>,
+    ) -> Time {
+        let mut adding = Adding {
+            fold: &self.fold,
+            lateness: self.lateness,
+            time,
+            value: Some(value),
+            mark,
+            next: END,
+            out,
+        };
+        self.windower.place(line, time, &mut adding);
+        adding.next
+    }
+
+    fn close(&self, line: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+        if self.lateness == 0 {
+            let over = |counted, window: &_| self.ends(counted, window) <= mark;
+            self.take_over(line, over, |window| {
+                // The state is consumed, so what else is told of the window comes first, but goes out
+                // behind.
+                let told = self.tells.then(|| window.metadata());
+                let id = window.id;
+                let mut emit = emitter(id, Firing::OnTime, out);
+                self.fold.close(window.state, &mut emit);
+                drop(emit);
+                if let Some(told) = told {
+                    out.emit(Event::Meta(WindowId(id), told));
+                }
+            });
+            return;
+        }
+        let counted = line.counted;
+        let is_due = |window: &&mut Open<_>| {
+            self.ends(counted, window) <= mark && (!window.fired || window.changed)
+        };
+        let mut due: Vec<_> = line.iter_mut().filter(is_due).collect();
+        due.sort_by_key(|window| window.born);
+        for window in due {
+            let firing = if window.fired {
+                Firing::Correction
+            } else {
+                Firing::OnTime
+            };
+            fire(&self.fold, window, firing, out);
+            window.fired = true;
+        }
+        let gone =
+            |counted, window: &_| self.ends(counted, window).saturating_add(self.lateness) <= mark;
+        self.take_over(line, gone, |window| self.tell(&window, out));
+    }
+
+    fn next(&self, line: &Self::Kept) -> Time {
+        let next = |window: &Open<_>| {
+            let ends = self.ends(line.counted, window);
+            if window.fired && !window.changed {
+                ends.saturating_add(self.lateness)
+            } else {
+                ends
+            }
+        };
+        if self.lateness == 0 {
+            return line.first().map_or(END, |(_, window)| next(window));
+        }
+        line.iter().map(next).min().unwrap_or(END)
+    }
+
+    fn is_empty(&self, line: &Self::Kept) -> bool {
+        line.is_empty()
+    }
+
+    fn fire_early(&self, line: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+        let counted = line.counted;
+        for window in line.iter_mut() {
+            if window.changed && self.ends(counted, window) > mark {
+                fire(&self.fold, window, before_or_after(window), out);
+            }
+        }
+    }
+
+    fn late(&self, time: Time, value: V, out: &mut Events<Self, V>) {
+        label_late(self.windower.late(time), value, out);
+    }
+}
+
+/// Emits a late value with each of its labels.
+pub(super) fn label_late<U, V: Clone>(
+    ids: std::ops::RangeInclusive<i64>,
+    value: V,
+    out: &mut Emit<Event<U, V>>,
+) {
+    let (first, last) = ids.into_inner();
+    for id in first..last {
+        out.emit(Event::Late(WindowId(id), value.clone()));
+    }
+    out.emit(Event::Late(WindowId(last), value));
+}

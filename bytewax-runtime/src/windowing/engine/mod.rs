@@ -1,0 +1,81 @@
+//! How window steps work: what is kept for a key, and who tells it the time.
+
+mod each;
+mod out;
+mod per_key;
+mod plan;
+mod queue;
+mod slices;
+
+pub(crate) use each::Each;
+pub(crate) use out::{DOWN, LATE, LateWay, META};
+pub(crate) use plan::{Inputs, WindowStep, output};
+pub(crate) use queue::Queue;
+pub(crate) use slices::Slices;
+
+use super::time::Time;
+use super::window::{Firing, WindowId, WindowMetadata};
+use crate::operators::Emit;
+use crate::state::State;
+
+/// What a window step emits.
+pub(crate) enum Event<U, V> {
+    /// A value of a window.
+    Down(WindowId, Firing, U),
+    /// A value that came too late for a window.
+    Late(WindowId, V),
+    /// A window was closed.
+    Meta(WindowId, WindowMetadata),
+}
+
+/// When windows emit, and in which order they take values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// How long a window that is over still takes values.
+    pub(crate) lateness: i64,
+    /// How long after a change a window emits what it holds so far.
+    pub(crate) early: Option<i64>,
+    /// Whether values wait until the watermark has reached them, and are taken in the order of time.
+    pub(crate) ordered: bool,
+}
+
+/// Where the events of a key go.
+pub(crate) type Events<B, V> = Emit<Event<<B as Book<V>>::Out, V>>;
+
+/// How the windows of a key are kept.
+pub(crate) trait Book<V>: 'static {
+    /// What is kept of a key.
+    type Kept: State + Default;
+    /// What windows emit.
+    type Out: 'static;
+
+    /// Whether nothing need be remembered of a key that has no windows.
+    const FORGETS: bool;
+
+    /// Takes in a value, at a time when the watermark is `mark`. Gives the next watermark at which
+    /// something is to be done for the windows of the value.
+    fn add(
+        &self,
+        kept: &mut Self::Kept,
+        time: Time,
+        value: V,
+        mark: Time,
+        out: &mut Events<Self, V>,
+    ) -> Time;
+
+    /// Closes the windows that are over.
+    fn close(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+
+    /// The next watermark at which [`close`](Self::close) has something to do; [`END`](super::time::END)
+    /// if there are windows that end with the input only, or no windows.
+    fn next(&self, kept: &Self::Kept) -> Time;
+
+    /// Whether there are no windows.
+    fn is_empty(&self, kept: &Self::Kept) -> bool;
+
+    /// Emits what windows that are not over hold so far, if it has changed.
+    fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+
+    /// Labels a value that comes too late.
+    fn late(&self, time: Time, value: V, out: &mut Events<Self, V>);
+}

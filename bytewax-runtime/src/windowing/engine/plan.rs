@@ -1,0 +1,165 @@
+//! From the method of a window operator to its step.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::out::{LateWay, Split};
+use super::per_key::PerKey;
+use super::queue::Waiters;
+use super::{Book, Each, Options, Slices};
+use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
+use crate::ids::{Port, StepIndex};
+use crate::key::Key;
+use crate::operators::keyed::{KeyedOut, keyed_plan};
+use crate::operators::logic::ItemHead;
+use crate::windowing::clock::Clock;
+use crate::windowing::firing::{Firings, Windowing};
+use crate::windowing::logic::Fold;
+use crate::windowing::windower::{Slicing, Windows};
+use crate::worker::{AnyPush, Exchange, Next, Outs};
+
+/// What a window step reads.
+pub(crate) struct Inputs<E> {
+    pub(crate) flow: Flow,
+    pub(crate) ports: Vec<Port>,
+    /// What stands before the exchange of an input.
+    pub(crate) enter: E,
+    /// The fields of the outputs.
+    pub(crate) outputs: Vec<OutputSpec>,
+}
+
+/// A window step that is being described: its clock, its windows, its order of values (`Q`), and where
+/// late values go (`L`).
+pub(crate) struct WindowStep<C, W: Windowing, Q, L> {
+    operator: &'static str,
+    clock: Arc<C>,
+    windower: W::Windower,
+    firings: Firings,
+    kinds: PhantomData<fn(Q, L)>,
+}
+
+impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
+    pub(crate) fn new(operator: &'static str, clock: C, windowing: W) -> Self {
+        let windowing = windowing.with_options();
+        Self {
+            operator,
+            clock: Arc::new(clock),
+            windower: windowing.windower,
+            firings: windowing.firings,
+            kinds: PhantomData,
+        }
+    }
+
+    /// Adds the step, each of whose windows takes each of its values.
+    #[track_caller]
+    pub(crate) fn each<K, V, F, E>(
+        self,
+        inputs: Inputs<E>,
+        fold: impl Fn() -> F + Send + Sync + 'static,
+    ) -> (Flow, StepIndex)
+    where
+        K: Key,
+        V: Exchange + Clone,
+        C: Clock<V>,
+        F: Fold<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    {
+        let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
+        self.add(inputs, move |tells| Each {
+            windower: windower.clone(),
+            fold: fold(),
+            lateness,
+            tells,
+        })
+    }
+
+    /// Adds the step, whose windows are put together from slices if values belong to several of them.
+    #[track_caller]
+    pub(crate) fn sliced<K, V, F, E>(
+        self,
+        inputs: Inputs<E>,
+        fold: impl Fn() -> F + Send + Sync + 'static,
+    ) -> (Flow, StepIndex)
+    where
+        K: Key,
+        V: Exchange + Clone,
+        C: Clock<V>,
+        F: Fold<V, State: Clone>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    {
+        match self.slicing() {
+            None => self.each(inputs, fold),
+            Some(slicing) => {
+                let lateness = self.firings.lateness;
+                self.add(inputs, move |tells| Slices {
+                    slicing,
+                    fold: fold(),
+                    lateness,
+                    tells,
+                })
+            }
+        }
+    }
+
+    /// How values are kept by slices, unless the parameters are wrong.
+    fn slicing(&self) -> Option<Slicing> {
+        match self.windower.fault() {
+            None => self.windower.slicing(),
+            Some(_) => None,
+        }
+    }
+
+    #[track_caller]
+    fn add<K, V, B, E>(
+        self,
+        inputs: Inputs<E>,
+        book: impl Fn(bool) -> B + Send + Sync + 'static,
+    ) -> (Flow, StepIndex)
+    where
+        K: Key,
+        V: Exchange + Clone,
+        C: Clock<V>,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    {
+        let options = Options {
+            lateness: self.firings.lateness,
+            early: self.firings.early,
+            ordered: Q::ORDERED && !self.firings.in_arrival_order,
+        };
+        let clock = self.clock;
+        let plan = keyed_plan(inputs.enter, move |site, outs: &mut Outs| {
+            let book = book(outs.is_read(super::out::META));
+            let split = Split::<K, B::Out, V, W::Mode, L>::new(outs);
+            let next = Next::new(site.step, Some(Box::new(split)));
+            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
+            ItemHead::<K, V, _>::with(site.step, next, logic)
+        });
+        let step = inputs.flow.add(NewStep {
+            operator: self.operator,
+            kind: StepKind::Stateful,
+            inputs: inputs.ports,
+            outputs: inputs.outputs,
+            plan,
+            location: std::panic::Location::caller(),
+        });
+        for fault in [self.windower.fault(), self.firings.fault()]
+            .into_iter()
+            .flatten()
+        {
+            inputs.flow.fault(step, fault.fault, fault.help);
+        }
+        (inputs.flow, step)
+    }
+}
+
+/// The streams of a window step.
+pub(crate) fn output<T: 'static>(flow: &Flow, step: StepIndex, output: usize) -> Stream<T> {
+    Stream::from_port(flow, step, output as u16)
+}

@@ -1,0 +1,135 @@
+//! Values that wait until the watermark has reached their time.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{Field, Schema, State};
+use crate::windowing::time::Time;
+
+/// Where values wait that come before their time: a [`Queue`], or `()` if all are taken as they come.
+pub(crate) trait Waiters<V>: State + Default {
+    /// Whether values wait.
+    const ORDERED: bool;
+
+    fn is_empty(&self) -> bool;
+
+    fn push(&mut self, time: Time, value: V);
+
+    /// The time of the first value.
+    fn first(&self) -> Option<Time>;
+
+    /// Takes the first value, if the watermark has reached it.
+    fn pop(&mut self, mark: Time) -> Option<(Time, V)>;
+}
+
+impl<V> Waiters<V> for () {
+    const ORDERED: bool = false;
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    fn push(&mut self, _: Time, _: V) {
+        unreachable!("values that are taken as they come do not wait");
+    }
+
+    #[inline]
+    fn first(&self) -> Option<Time> {
+        None
+    }
+
+    #[inline]
+    fn pop(&mut self, _: Time) -> Option<(Time, V)> {
+        None
+    }
+}
+
+/// Values in the order of their times; of equal times, in the order in which they came.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Queue<V> {
+    waiting: BinaryHeap<Waiting<V>>,
+    came: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Waiting<V> {
+    time: Time,
+    came: u64,
+    value: V,
+}
+
+impl<V: State> State for Queue<V> {
+    const SCHEMA: Schema = Schema::new(
+        "Queue",
+        1,
+        &[
+            Field::of::<Vec<(i64, u64, V)>>("waiting"),
+            Field::of::<u64>("came"),
+        ],
+    );
+}
+
+impl<V> Default for Queue<V> {
+    fn default() -> Self {
+        Self {
+            waiting: BinaryHeap::new(),
+            came: 0,
+        }
+    }
+}
+
+impl<V: State> Waiters<V> for Queue<V> {
+    const ORDERED: bool = true;
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn push(&mut self, time: Time, value: V) {
+        let came = self.came;
+        self.came += 1;
+        self.waiting.push(Waiting { time, came, value });
+    }
+
+    #[inline]
+    fn first(&self) -> Option<Time> {
+        self.waiting.peek().map(|first| first.time)
+    }
+
+    #[inline]
+    fn pop(&mut self, mark: Time) -> Option<(Time, V)> {
+        if self.first()? > mark {
+            return None;
+        }
+        let first = self.waiting.pop()?;
+        if self.waiting.is_empty() {
+            *self = Self::default();
+        }
+        Some((first.time, first.value))
+    }
+}
+
+// The greatest is the first to go.
+impl<V> Ord for Waiting<V> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.time, other.came).cmp(&(self.time, self.came))
+    }
+}
+
+impl<V> PartialOrd for Waiting<V> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<V> PartialEq for Waiting<V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<V> Eq for Waiting<V> {}

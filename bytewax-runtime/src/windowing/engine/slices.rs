@@ -1,0 +1,320 @@
+//! Sliding windows kept by slices: a value is taken in once, however many windows it belongs to.
+//!
+//! Time is cut so that each slice lies wholly inside or outside of a window ([`Slicing`]), a value is
+//! folded into its slice, and a window's value is put together from its slices when it is asked for, as in
+//! the "panes" of Li et al. ("No pane, no gain", 2005) and the stream slicing of Traub et al. ("Scotty",
+//! 2018). The cost of a value depends on neither length nor offset.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::each::label_late;
+use super::{Book, Event, Events};
+use crate::state::{Field, Schema, State};
+use crate::windowing::logic::Fold;
+use crate::windowing::time::{END, Time, date};
+use crate::windowing::window::{Firing, WindowId, WindowMetadata};
+use crate::windowing::windower::{Slicing, Windows};
+
+/// Sliding windows of a fold that can be put together from parts.
+pub(crate) struct Slices<F> {
+    pub(crate) slicing: Slicing,
+    pub(crate) fold: F,
+    /// How long a window that is over still takes values.
+    pub(crate) lateness: i64,
+    /// Whether anybody reads the metadata.
+    pub(crate) tells: bool,
+}
+
+/// The slices of a key that hold values, in order.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Sliced<S> {
+    slices: VecDeque<Slice<S>>,
+    /// All windows before this one have emitted their values.
+    fired: i64,
+    /// All windows before this one are gone.
+    gone: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Slice<S> {
+    begin: Time,
+    /// Whether it has changed since windows last emitted before their ends.
+    changed: bool,
+    state: S,
+}
+
+impl<S: State> State for Sliced<S> {
+    const SCHEMA: Schema = Schema::new(
+        "Sliced",
+        1,
+        &[
+            Field::of::<Vec<(i64, bool, S)>>("slices"),
+            Field::of::<i64>("fired"),
+            Field::of::<i64>("gone"),
+        ],
+    );
+}
+
+impl<S> Default for Sliced<S> {
+    fn default() -> Self {
+        Self {
+            slices: VecDeque::new(),
+            fired: i64::MIN,
+            gone: i64::MIN,
+        }
+    }
+}
+
+impl<S> Sliced<S> {
+    /// The slice that begins at `begin`; values mostly belong to the last one.
+    #[inline]
+    fn slice(&mut self, begin: Time, open: impl FnOnce() -> S) -> &mut Slice<S> {
+        let at = match self.slices.back() {
+            Some(last) if last.begin == begin => self.slices.len() - 1,
+            Some(last) if last.begin > begin => {
+                let at = self.slices.partition_point(|slice| slice.begin < begin);
+                if self.slices[at].begin != begin {
+                    self.slices.insert(at, Slice::new(begin, open()));
+                }
+                at
+            }
+            _ => {
+                self.slices.push_back(Slice::new(begin, open()));
+                self.slices.len() - 1
+            }
+        };
+        &mut self.slices[at]
+    }
+}
+
+impl<S> Slice<S> {
+    fn new(begin: Time, state: S) -> Self {
+        Self {
+            begin,
+            changed: false,
+            state,
+        }
+    }
+}
+
+impl<F> Slices<F> {
+    fn closes(&self, id: i64) -> Time {
+        self.slicing.windows.closes(id)
+    }
+
+    /// The windows from `from` on that are over at `mark` and hold values, one after the other.
+    fn next_over<S>(&self, kept: &Sliced<S>, from: i64, mark: Time) -> Option<i64> {
+        let is_behind = |slice: &Slice<S>| self.slicing.last(slice.begin) < from;
+        // Slices before the first window that is asked for are few: those of windows that may still
+        // change.
+        let slice = kept.slices.iter().find(|slice| !is_behind(slice))?;
+        let id = from.max(self.slicing.first(slice.begin));
+        (self.closes(id) <= mark).then_some(id)
+    }
+
+    fn metadata(&self, id: i64) -> WindowMetadata {
+        WindowMetadata {
+            open_time: date(self.slicing.windows.opens(id)),
+            close_time: date(self.closes(id)),
+            merged_ids: Vec::new(),
+        }
+    }
+
+    /// Puts together the value of a window from its slices.
+    fn value<S: Clone, V>(&self, kept: &Sliced<S>, id: i64) -> Option<S>
+    where
+        F: Fold<V, State = S>,
+    {
+        let (opens, closes) = (self.slicing.windows.opens(id), self.closes(id));
+        let from = kept.slices.partition_point(|slice| slice.begin < opens);
+        let mut slices = kept.slices.range(from..);
+        let mut value = slices
+            .next()
+            .filter(|slice| slice.begin < closes)?
+            .state
+            .clone();
+        for slice in slices.take_while(|slice| slice.begin < closes) {
+            self.merge(&mut value, slice.state.clone());
+        }
+        Some(value)
+    }
+
+    /// Puts together the value of the first window that there is, whose own slices are not needed again.
+    fn take_value<S: Clone, V>(&self, kept: &mut Sliced<S>, id: i64) -> Option<S>
+    where
+        F: Fold<V, State = S>,
+    {
+        let mut value: Option<S> = None;
+        while let Some(first) = kept.slices.front()
+            && self.slicing.last(first.begin) <= id
+            && let Some(first) = kept.slices.pop_front()
+        {
+            match &mut value {
+                Some(value) => self.merge(value, first.state),
+                None => value = Some(first.state),
+            }
+        }
+        let closes = self.closes(id);
+        for slice in kept.slices.iter().take_while(|slice| slice.begin < closes) {
+            match &mut value {
+                Some(value) => self.merge(value, slice.state.clone()),
+                None => value = Some(slice.state.clone()),
+            }
+        }
+        value
+    }
+
+    fn merge<V, S>(&self, value: &mut S, other: S)
+    where
+        F: Fold<V, State = S>,
+    {
+        self.fold.merge(value, other, &mut |_| {});
+    }
+
+    fn fire<V, S: Clone>(
+        &self,
+        kept: &Sliced<S>,
+        id: i64,
+        firing: Firing,
+        out: &mut crate::operators::Emit<Event<F::Out, V>>,
+    ) where
+        F: Fold<V, State = S>,
+    {
+        if let Some(value) = self.value(kept, id) {
+            self.emit(value, id, firing, out);
+        }
+    }
+
+    fn emit<V, S>(
+        &self,
+        value: S,
+        id: i64,
+        firing: Firing,
+        out: &mut crate::operators::Emit<Event<F::Out, V>>,
+    ) where
+        F: Fold<V, State = S>,
+    {
+        let mut emit = |value| out.emit(Event::Down(WindowId(id), firing, value));
+        self.fold.close(value, &mut emit);
+    }
+}
+
+impl<V, F> Book<V> for Slices<F>
+where
+    V: Clone + 'static,
+    F: Fold<V, State: Clone>,
+{
+    type Kept = Sliced<F::State>;
+    type Out = F::Out;
+
+    const FORGETS: bool = true;
+
+    #[inline]
+    fn add(
+        &self,
+        kept: &mut Self::Kept,
+        time: Time,
+        value: V,
+        mark: Time,
+        out: &mut Events<Self, V>,
+    ) -> Time {
+        let (begin, last) = self.slicing.slice(time);
+        let slice = kept.slice(begin, || self.fold.open());
+        slice.changed = true;
+        self.fold.add(&mut slice.state, value, &mut |_| {});
+        let first = self.slicing.first(begin);
+        if time < mark {
+            for id in first.max(kept.gone)..=last {
+                if self.closes(id) > mark {
+                    break;
+                }
+                self.fire(kept, id, Firing::Correction, out);
+                // It may have held nothing before.
+                kept.fired = kept.fired.max(id + 1);
+            }
+        }
+        let due = first.max(kept.fired);
+        if self.lateness > 0 {
+            // A window that is fired must be dropped, and one that was never fired may be over.
+            let next = self
+                .closes(first.max(kept.gone))
+                .saturating_add(self.lateness);
+            return next.min(self.closes(due));
+        }
+        if due > last { END } else { self.closes(due) }
+    }
+
+    fn close(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+        while let Some(id) = self.next_over(kept, kept.fired, mark) {
+            if self.lateness == 0 {
+                if let Some(value) = self.take_value(kept, id) {
+                    self.emit(value, id, Firing::OnTime, out);
+                }
+                if self.tells {
+                    out.emit(Event::Meta(WindowId(id), self.metadata(id)));
+                }
+            } else {
+                self.fire(kept, id, Firing::OnTime, out);
+            }
+            kept.fired = id + 1;
+        }
+        if self.lateness == 0 {
+            return;
+        }
+        let gone = mark.saturating_sub(if mark == END { 0 } else { self.lateness });
+        while let Some(id) = self.next_over(kept, kept.gone, gone) {
+            if self.tells {
+                out.emit(Event::Meta(WindowId(id), self.metadata(id)));
+            }
+            kept.gone = id + 1;
+            while let Some(first) = kept.slices.front()
+                && self.slicing.last(first.begin) <= id
+            {
+                kept.slices.pop_front();
+            }
+        }
+    }
+
+    fn next(&self, kept: &Self::Kept) -> Time {
+        let fires = self.next_over(kept, kept.fired, END);
+        let fires = fires.map_or(END, |id| self.closes(id));
+        if self.lateness == 0 {
+            return fires;
+        }
+        let goes = self.next_over(kept, kept.gone, END);
+        let goes = goes.map_or(END, |id| self.closes(id).saturating_add(self.lateness));
+        fires.min(goes)
+    }
+
+    fn is_empty(&self, kept: &Self::Kept) -> bool {
+        kept.slices.is_empty()
+    }
+
+    fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+        let mut from = i64::MIN;
+        let changed = kept.slices.iter().filter(|slice| slice.changed);
+        let ids = changed.map(|slice| {
+            (
+                self.slicing.first(slice.begin),
+                self.slicing.last(slice.begin),
+            )
+        });
+        for (first, last) in ids {
+            for id in first.max(from)..=last {
+                if self.closes(id) > mark {
+                    self.fire(kept, id, Firing::Early, out);
+                }
+            }
+            from = last + 1;
+        }
+        for slice in &mut kept.slices {
+            slice.changed = false;
+        }
+    }
+
+    fn late(&self, time: Time, value: V, out: &mut Events<Self, V>) {
+        label_late(self.slicing.windows.late(time), value, out);
+    }
+}

@@ -1,0 +1,178 @@
+//! When windows emit values: options of a windower.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use chrono::TimeDelta;
+
+use super::time::span;
+use super::window::{Fired, Firing};
+use super::windower::{
+    CountWindower, Fault, SessionWindower, SlidingWindower, TumblingWindower, Windower,
+};
+
+/// How the values of windows are told apart by why they were emitted.
+pub trait Emission: Copy + Debug + Send + Sync + 'static {
+    /// What is emitted.
+    type Out<V: 'static>: 'static;
+
+    #[doc(hidden)]
+    fn label<V: 'static>(firing: Firing, value: V) -> Self::Out<V>;
+}
+
+/// Each window emits its value once, at its end: it needs no label.
+#[derive(Clone, Copy, Debug)]
+pub struct Once;
+
+/// Windows may emit values before and after their ends, and say of each which it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Labelled;
+
+impl Emission for Once {
+    type Out<V: 'static> = V;
+
+    #[inline]
+    fn label<V: 'static>(_: Firing, value: V) -> V {
+        value
+    }
+}
+
+impl Emission for Labelled {
+    type Out<V: 'static> = Fired<V>;
+
+    #[inline]
+    fn label<V: 'static>(firing: Firing, value: V) -> Fired<V> {
+        Fired { firing, value }
+    }
+}
+
+/// A windower, and when its windows emit values; see [`TumblingWindower::allow_late`] and the like.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct WithOptions<W, M> {
+    pub(super) windower: W,
+    pub(super) firings: Firings,
+    mode: PhantomData<M>,
+}
+
+/// The options as they were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Firings {
+    pub(crate) lateness: i64,
+    pub(crate) early: Option<i64>,
+    pub(crate) in_arrival_order: bool,
+}
+
+impl Firings {
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        if self.lateness < 0 {
+            return Some(Fault {
+                fault: "the time for which late values are allowed is negative".to_owned(),
+                help: "allow late values for zero or more".to_owned(),
+            });
+        }
+        self.early.is_some_and(|every| every <= 0).then(|| Fault {
+            fault: "windows are to emit early without any time between".to_owned(),
+            help: "fire early after more than zero".to_owned(),
+        })
+    }
+}
+
+/// Which windows a step has, and when they emit values: a windower, or one with options.
+pub trait Windowing: Sized {
+    /// Which windows there are.
+    type Windower: Windower;
+    /// Whether values are labelled with why they were emitted.
+    type Mode: Emission;
+
+    /// The windower with its options.
+    fn with_options(self) -> WithOptions<Self::Windower, Self::Mode>;
+}
+
+/// The options of a windower, or of one that has some already. `$with` gives it as [`WithOptions`].
+macro_rules! options {
+    ($windower:ty, $mode:ty, $with:path) => {
+        /// Has windows that are over take values that come up to `lateness` behind the watermark.
+        ///
+        /// Each such value has its windows emit their values again, as a [`Firing::Correction`]. A window
+        /// is closed, and its metadata told, when nothing can change it any more. Values that come
+        /// even later are late.
+        pub fn allow_late(self, lateness: TimeDelta) -> WithOptions<$windower, Labelled> {
+            let mut with = $with(self);
+            with.firings.lateness = span(lateness);
+            with
+        }
+
+        /// Has windows emit what they hold before they are over, as [`Firing::Early`], when `every` has
+        /// passed on the system's clock since a value came.
+        ///
+        /// A window that has not changed since it last emitted does not. Values that wait until the
+        /// watermark has reached them are not in it yet; see
+        /// [`in_arrival_order`](Self::in_arrival_order).
+        pub fn fire_early(self, every: TimeDelta) -> WithOptions<$windower, Labelled> {
+            let mut with = $with(self);
+            with.firings.early = Some(span(every));
+            with
+        }
+
+        /// Has windows take values when they come, instead of in the order of their times when the
+        /// watermark has reached them.
+        ///
+        /// So nothing waits; sessions may merge, and what depends on the order of values depends on the
+        /// order in which they arrive. `count_window`, `reduce_window`, `max_window` and `min_window` always
+        /// do so.
+        pub fn in_arrival_order(self) -> WithOptions<$windower, $mode> {
+            let mut with = $with(self);
+            with.firings.in_arrival_order = true;
+            with
+        }
+    };
+}
+
+impl<W, M> WithOptions<W, M> {
+    fn new(windower: W) -> Self {
+        Self {
+            windower,
+            firings: Firings::default(),
+            mode: PhantomData,
+        }
+    }
+
+    fn like<N>(other: WithOptions<W, N>) -> Self {
+        Self {
+            windower: other.windower,
+            firings: other.firings,
+            mode: PhantomData,
+        }
+    }
+
+    options!(W, M, WithOptions::like);
+}
+
+macro_rules! windowers {
+    ($($windower:ident)+) => { $(
+        impl $windower {
+            options!($windower, Once, WithOptions::new);
+        }
+
+        impl Windowing for $windower {
+            type Windower = Self;
+            type Mode = Once;
+
+            fn with_options(self) -> WithOptions<Self, Once> {
+                WithOptions::new(self)
+            }
+        }
+    )+ };
+}
+
+windowers!(TumblingWindower SlidingWindower SessionWindower CountWindower);
+
+impl<W: Windower, M: Emission> Windowing for WithOptions<W, M> {
+    type Windower = W;
+    type Mode = M;
+
+    fn with_options(self) -> Self {
+        self
+    }
+}

@@ -1,0 +1,88 @@
+//! Windows: values of a key that are near to each other in time, taken together.
+//!
+//! A window step has a *clock*, which says when a value happened and how far time has got, and a *windower*,
+//! which says which windows there are:
+//!
+//! | | |
+//! | --- | --- |
+//! | [`EventClock`] | values say when they happened; they may come late, and in any order |
+//! | [`SystemClock`] | a value happened when it arrives |
+//! | [`TumblingWindower`] | windows of one length that follow each other |
+//! | [`SlidingWindower`] | windows of one length that overlap |
+//! | [`SessionWindower`] | values between two silences |
+//! | [`CountWindower`] | a number of values |
+//!
+//! What is done with the values of a window is said by the operator: [`count_window`], [`max_window`],
+//! [`min_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or [`window`] with a
+//! logic of your own. Each gives three streams, [`WindowOut`].
+//!
+//! # When a window is over
+//!
+//! The *watermark* of a key is a bound to the times that are still expected of it. A window is over when the
+//! watermark has reached its end; then it emits its value. A value with a time before the watermark is
+//! *late*. That is decided when it arrives, and a late value goes to the stream `late` and nowhere else, even
+//! if its window is still open. At the end of input, all windows are over.
+//!
+//! ```
+//! use bytewax_runtime::testing::run_keyed;
+//! use bytewax_runtime::windowing::{EventClock, Millis, SlidingWindower, WindowId};
+//! use chrono::{DateTime, TimeDelta};
+//!
+//! let ms = TimeDelta::milliseconds;
+//! let out = run_keyed([('a', 4), ('a', 9), ('a', 7), ('a', 18)], |times| {
+//!     // The watermark is 3 ms behind the newest value: 7 is in time, although 9 was before it.
+//!     let clock = EventClock::new(|at: &i64| Millis(*at), ms(3));
+//!     let windower = SlidingWindower::new(ms(10), ms(5), DateTime::UNIX_EPOCH);
+//!     times.collect_window::<Vec<_>, _, _>(clock, windower).named("lists").down
+//! });
+//! let lists: Vec<_> = out.into_iter().map(|(_, (id, list))| (id.0, list)).collect();
+//! let expect = [(-1, vec![4]), (0, vec![4, 7, 9]), (1, vec![7, 9]), (2, vec![18]), (3, vec![18])];
+//! assert_eq!(lists, expect);
+//! ```
+//!
+//! # More than one value a window
+//!
+//! A windower with [`fire_early`](TumblingWindower::fire_early) has windows tell what they hold so far, and one
+//! with [`allow_late`](TumblingWindower::allow_late) has them take late values and correct what they have
+//! told. Then each value is [`Fired`], which says which it is.
+//!
+//! # State
+//!
+//! For each key: the state of its open windows, the values that wait until the watermark has reached them,
+//! and the watermark. All of it is forgotten some time after the last window of the key was closed: see
+//! [`EventClock::forget_after`]. Until then older values are late, and sessions are counted on; so it is
+//! also across the end of input and a resume. With [`SystemClock`] there is nothing to remember of a key
+//! without tumbling or sliding windows, and it is forgotten at once.
+//!
+//! When a run is resumed with another windower, windows that are open keep their times.
+//!
+//! [`count_window`]: crate::flow::Stream::count_window
+//! [`max_window`]: crate::flow::Stream::max_window
+//! [`min_window`]: crate::flow::Stream::min_window
+//! [`reduce_window`]: crate::flow::Stream::reduce_window
+//! [`fold_window`]: crate::flow::Stream::fold_window
+//! [`collect_window`]: crate::flow::Stream::collect_window
+//! [`join_window`]: crate::flow::Stream::join_window
+//! [`window`]: crate::flow::Stream::window
+
+mod clock;
+mod engine;
+mod firing;
+mod logic;
+mod operators;
+mod time;
+mod window;
+mod windowed;
+mod windower;
+
+pub use clock::{Clock, EventClock, SystemClock, TimeOf, TimeOfSides};
+pub(crate) use clock::{Getter, event_time};
+pub(crate) use engine::{LATE, LateWay};
+pub use firing::{Emission, Labelled, Once, Windowing, WithOptions};
+pub use logic::{Collection, WindowLogic};
+pub(crate) use operators::{Emitted, complete_in, partial_in};
+pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
+pub use time::{Micros, Millis, Timestamp};
+pub use window::{Fired, Firing, WindowId, WindowMetadata};
+pub use windowed::WindowOut;
+pub use windower::{CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower};

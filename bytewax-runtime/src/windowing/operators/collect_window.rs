@@ -1,0 +1,60 @@
+//! `collect_window`.
+
+use super::{Step, inputs};
+use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
+use crate::key::Key;
+use crate::state::State;
+use crate::windowing::clock::Clock;
+use crate::windowing::engine::Queue;
+use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::logic::{Collect, Collection};
+use crate::windowing::windowed::WindowOut;
+
+impl<T: 'static> Stream<T> {
+    /// Collects the values of each key in each window into a list, a set or a map.
+    ///
+    /// Lists are in the order of times, and of equal times in the order of arrival. In a map, the value that
+    /// came last for a field is there. With [`in_arrival_order`] it is the order of arrival that counts; with
+    /// sliding windows, the order of slices first. Of sessions that become one, the values of the
+    /// earlier in time come first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower, WindowId};
+    /// use chrono::{DateTime, TimeDelta};
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let out = run_keyed([('a', 5), ('a', 3), ('a', 12)], |times| {
+    ///     let clock = EventClock::new(|ms: &i64| Millis(*ms), ms(5));
+    ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
+    ///     times.collect_window::<Vec<_>, _, _>(clock, windower).named("lists").down
+    /// });
+    /// assert_eq!(out, [('a', (WindowId(0), vec![3, 5])), ('a', (WindowId(1), vec![12]))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// All values of each open window, which sliding windows share; the values that wait for the watermark;
+    /// and what the [clock](crate::windowing#state) of each key remembers.
+    ///
+    /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
+    #[track_caller]
+    pub fn collect_window<L, C, W>(
+        self,
+        clock: C,
+        windower: W,
+    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<L>, ValueOf<Self>>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        L: Collection<ValueOf<Self>>,
+        C: Clock<ValueOf<Self>>,
+        W: Windowing,
+    {
+        let stream = self.pairs();
+        let step = Step::<_, _, Queue<_>, _, _>::new("collect_window", clock, windower);
+        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<L>>(&stream);
+        WindowOut::of(step.sliced(inputs, Collect::<L>::new))
+    }
+}

@@ -1,0 +1,92 @@
+//! `fold_window`.
+
+use std::sync::Arc;
+
+use super::{Step, inputs};
+use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
+use crate::key::Key;
+use crate::state::State;
+use crate::windowing::clock::Clock;
+use crate::windowing::engine::Queue;
+use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::logic::FoldWith;
+use crate::windowing::windowed::WindowOut;
+use crate::worker::Exchange;
+
+impl<T: 'static> Stream<T> {
+    /// Folds the values of each key in each window into a state, which is emitted when the window is over.
+    ///
+    /// `init` makes the state of a window, `fold` takes a value into it, and `merge` the state of values that
+    /// came later in time. Values are taken in the order of their times, once the watermark has reached
+    /// them, unless the windower says [`in_arrival_order`].
+    ///
+    /// `merge` puts sessions together, and the slices of sliding windows: a value of windows that overlap is
+    /// folded into a slice once, and a window's state is made of its slices. So it must not matter
+    /// whether values are folded into one state, or into two that are merged. With
+    /// [`in_arrival_order`], values are then in the order of slices first, and windows that are over
+    /// together emit in the order of their ids.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, SessionWindower, WindowId};
+    /// use chrono::TimeDelta;
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let visits = [('a', (0, "home")), ('a', (7, "shop")), ('a', (30, "home"))];
+    /// let out = run_keyed(visits, |visits| {
+    ///     let pages = visits
+    ///         .map_value(|(at, page)| (at, page.to_owned()))
+    ///         .fold_window(
+    ///             EventClock::new(|visit: &(i64, String)| Millis(visit.0), ms(5)),
+    ///             SessionWindower::new(ms(10)),
+    ///             String::new,
+    ///             |pages, (_, page)| pages.push_str(&page),
+    ///             |pages, later| pages.push_str(&later),
+    ///         );
+    ///     pages.named("pages").down
+    /// });
+    /// let (first, second) = ("homeshop".to_owned(), "home".to_owned());
+    /// assert_eq!(out, [('a', (WindowId(0), first)), ('a', (WindowId(1), second))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key: the state of each open window, or of each slice of sliding windows; the values that
+    /// wait for the watermark, unless they are taken as they come; and what its
+    /// [clock](crate::windowing#state) remembers.
+    ///
+    /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
+    #[track_caller]
+    pub fn fold_window<C, W, S, I, F, M>(
+        self,
+        clock: C,
+        windower: W,
+        init: I,
+        fold: F,
+        merge: M,
+    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<S>, ValueOf<Self>>
+    where
+        Self: Keyed<Key: Key, Value: State + Exchange + Clone>,
+        C: Clock<ValueOf<Self>>,
+        W: Windowing,
+        S: State + Clone,
+        I: Fn() -> S + Send + Sync + 'static,
+        F: Fn(&mut S, ValueOf<Self>) + Send + Sync + 'static,
+        M: Fn(&mut S, S) + Send + Sync + 'static,
+    {
+        let stream = self.pairs();
+        let step = Step::<_, _, Queue<_>, _, _>::new("fold_window", clock, windower);
+        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<S>>(&stream);
+        let (init, fold, merge) = (Arc::new(init), Arc::new(fold), Arc::new(merge));
+        WindowOut::of(step.sliced(inputs, move || {
+            let (init, fold, merge) = (Arc::clone(&init), Arc::clone(&fold), Arc::clone(&merge));
+            FoldWith {
+                init: move || init(),
+                add: move |state: &mut S, value| fold(state, value),
+                merge: move |state: &mut S, other| merge(state, other),
+            }
+        }))
+    }
+}

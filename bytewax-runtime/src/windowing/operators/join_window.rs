@@ -1,0 +1,341 @@
+//! `join_window`, `join_window_complete`, `join_window_running`.
+
+use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, OutputSpec, Stream, ValueOf};
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::join::{JoinSides, Sides};
+use crate::operators::{JoinAll, JoinInsert, KeyedStreams};
+use crate::state::State;
+use crate::windowing::clock::Clock;
+use crate::windowing::engine::{DOWN, Inputs, META, Queue, WindowStep, output};
+use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::logic::{Complete, Fold, Partial};
+use crate::windowing::window::{WindowId, WindowMetadata};
+
+/// The streams of a join in windows. Rows are labelled with the ids of their windows.
+#[derive(Debug)]
+#[must_use]
+pub struct JoinWindowOut<K, U, L> {
+    /// The rows.
+    pub down: KeyedStream<K, (WindowId, U)>,
+    /// For each stream that is joined, in their order, the values that came too late.
+    pub late: L,
+    /// What is known of a window, once it is closed.
+    pub meta: KeyedStream<K, (WindowId, WindowMetadata)>,
+}
+
+impl<K: 'static, U: 'static, L> JoinWindowOut<K, U, L> {
+    fn of<S: JoinSides<Late = L>>((flow, step): (Flow, StepIndex)) -> Self {
+        Self {
+            down: output(&flow, step, DOWN),
+            late: S::late(&flow, step),
+            meta: output(&flow, step, META),
+        }
+    }
+
+    /// Names the step; see [`Stream::named`].
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            down: self.down.named(name),
+            ..self
+        }
+    }
+}
+
+/// An item of one of the streams.
+type Item<S> = <<S as JoinSides>::Sides as Sides>::Item;
+
+/// The labelled value of a window of `W`.
+pub(crate) type Emitted<W, U> = <<W as Windowing>::Mode as Emission>::Out<U>;
+
+/// Tuples of keyed streams that can be joined in windows; what is known of their values.
+pub trait WindowedStreams: KeyedStreams {
+    /// A value of any of them: what the clock of a join must know.
+    type Item;
+    /// The streams of late values.
+    type Late;
+
+    #[doc(hidden)]
+    fn complete_in<C: Clock<Self::Item>, W: Windowing>(
+        self,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<Self::Key, Emitted<W, Self::Row>, Self::Late>;
+
+    #[doc(hidden)]
+    fn partial_in<C: Clock<Self::Item>, W: Windowing>(
+        self,
+        operator: &'static str,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<Self::Key, Emitted<W, Self::PartialRow>, Self::Late>;
+}
+
+const FINAL: &str = "join_window";
+const RUNNING: &str = "join_window_running";
+
+/// Joins of up to eight keyed streams in windows, as methods of a tuple of streams; see
+/// [`Stream::join_window`] for two.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::operators::JoinInsert;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower, WindowId};
+/// use chrono::{DateTime, TimeDelta};
+///
+/// let ms = TimeDelta::milliseconds;
+/// let out = run_keyed([('a', 3)], |times| {
+///     let clock = EventClock::of_sides((|ms: &i64| Millis(*ms), |ms: &i64| Millis(*ms)), ms(0));
+///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
+///     let none = times.clone().filter(|_| false);
+///     (times, none).join_window(clock, windower, JoinInsert::Last).named("rows").down
+/// });
+/// assert_eq!(out, [('a', (WindowId(0), (Some(3), None)))]);
+/// ```
+pub trait JoinAllWindows: Sized {
+    /// Gives the rows of a window when it is over; see [`Stream::join_window`].
+    #[track_caller]
+    fn join_window<C, W>(
+        self,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<Self::Key, Emitted<W, Self::PartialRow>, Self::Late>
+    where
+        Self: WindowedStreams,
+        C: Clock<Self::Item>,
+        W: Windowing,
+    {
+        self.partial_in(FINAL, clock, windower, insert)
+    }
+
+    /// Gives rows whenever each stream has a value in a window; see [`Stream::join_window_complete`].
+    #[track_caller]
+    fn join_window_complete<C, W>(
+        self,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<Self::Key, Emitted<W, Self::Row>, Self::Late>
+    where
+        Self: WindowedStreams,
+        C: Clock<Self::Item>,
+        W: Windowing,
+    {
+        self.complete_in(clock, windower, insert)
+    }
+
+    /// Gives the rows of a window whenever a value comes; see [`Stream::join_window_running`].
+    #[track_caller]
+    fn join_window_running<C, W>(
+        self,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<Self::Key, Emitted<W, Self::PartialRow>, Self::Late>
+    where
+        Self: WindowedStreams,
+        C: Clock<Self::Item>,
+        W: Windowing,
+    {
+        self.partial_in(RUNNING, clock, windower, insert)
+    }
+}
+
+// Not for streams alone: rustc then tells what is wrong with other tuples.
+impl<S: JoinAll> JoinAllWindows for S {}
+
+/// A value of one of two streams, and the streams of their late values.
+type ItemOf2<K, A, B> = <(KeyedStream<K, A>, KeyedStream<K, B>) as WindowedStreams>::Item;
+type LateOf2<K, A, B> = <(KeyedStream<K, A>, KeyedStream<K, B>) as WindowedStreams>::Late;
+
+impl<T: 'static> Stream<T> {
+    /// Gives pairs of values of two streams, of one key and one window, when the window is over.
+    ///
+    /// Of the values of a stream in a window, `insert` says which are kept. A stream without any is `None` in
+    /// the row; with [`JoinInsert::Product`], each value of this stream is paired with each of the
+    /// other. What is first and last goes by the times of values, unless the windower says
+    /// [`in_arrival_order`]; of sessions that become one, the values of the earlier in time are first.
+    ///
+    /// The clock must know the times of both: [`EventClock::of_sides`] takes a function for each.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::operators::JoinInsert;
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower, WindowId};
+    /// use chrono::{DateTime, TimeDelta};
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let out = run_keyed([('a', 1), ('a', 5), ('a', 12)], |times| {
+    ///     let even = times.clone().filter_value(|ms| ms % 2 == 0);
+    ///     let odd = times.filter_value(|ms| ms % 2 == 1);
+    ///     let time = |ms: &i64| Millis(*ms);
+    ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
+    ///     let clock = EventClock::of_sides((time, time), ms(5));
+    ///     odd.join_window(even, clock, windower, JoinInsert::Last).named("rows").down
+    /// });
+    /// let (w0, w1) = (WindowId(0), WindowId(1));
+    /// assert_eq!(out, [('a', (w0, (Some(5), None))), ('a', (w1, (None, Some(12))))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key: of each open window the values that are kept; the values that wait for the watermark;
+    /// and what its [clock](crate::windowing#state) remembers.
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    ///
+    /// [`EventClock::of_sides`]: crate::windowing::EventClock::of_sides
+    /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
+    #[track_caller]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
+    pub fn join_window<B, C, W>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<
+        KeyOf<Self>,
+        Emitted<W, (Option<ValueOf<Self>>, Option<B>)>,
+        LateOf2<KeyOf<Self>, ValueOf<Self>, B>,
+    >
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        W: Windowing,
+    {
+        (self.pairs(), other).join_window(clock, windower, insert)
+    }
+
+    /// Gives pairs of values of two streams, of one key and one window, as soon as both have one.
+    ///
+    /// Then the window begins anew, so each row needs a new value of each stream; what is left at its end
+    /// gives nothing. Otherwise it is [`join_window`](Stream::join_window).
+    ///
+    /// # State
+    ///
+    /// As [`join_window`](Stream::join_window).
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
+    pub fn join_window_complete<B, C, W>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<
+        KeyOf<Self>,
+        Emitted<W, (ValueOf<Self>, B)>,
+        LateOf2<KeyOf<Self>, ValueOf<Self>, B>,
+    >
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        W: Windowing,
+    {
+        (self.pairs(), other).join_window_complete(clock, windower, insert)
+    }
+
+    /// Gives what is known of a window from two streams, whenever either has a value for it.
+    ///
+    /// Nothing more is given at the end of a window. Otherwise it is
+    /// [`join_window`](Stream::join_window).
+    ///
+    /// # State
+    ///
+    /// As [`join_window`](Stream::join_window).
+    ///
+    /// # Panics
+    ///
+    /// When the other stream belongs to another flow.
+    #[track_caller]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
+    pub fn join_window_running<B, C, W>(
+        self,
+        other: KeyedStream<KeyOf<Self>, B>,
+        clock: C,
+        windower: W,
+        insert: JoinInsert,
+    ) -> JoinWindowOut<
+        KeyOf<Self>,
+        Emitted<W, (Option<ValueOf<Self>>, Option<B>)>,
+        LateOf2<KeyOf<Self>, ValueOf<Self>, B>,
+    >
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        B: State + Clone,
+        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        W: Windowing,
+    {
+        (self.pairs(), other).join_window_running(clock, windower, insert)
+    }
+}
+
+#[track_caller]
+pub(crate) fn complete_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
+    sides: &S,
+    clock: C,
+    windower: W,
+    insert: JoinInsert,
+) -> JoinWindowOut<S::Key, Emitted<W, <S::Sides as Sides>::Row>, S::Late> {
+    join_step(sides, "join_window_complete", clock, windower, move || {
+        Complete::<S::Sides>::new(insert)
+    })
+}
+
+#[track_caller]
+pub(crate) fn partial_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
+    sides: &S,
+    operator: &'static str,
+    clock: C,
+    windower: W,
+    insert: JoinInsert,
+) -> JoinWindowOut<S::Key, Emitted<W, <S::Sides as Sides>::PartialRow>, S::Late> {
+    let running = operator == RUNNING;
+    join_step(sides, operator, clock, windower, move || {
+        Partial::<S::Sides>::new(insert, running)
+    })
+}
+
+#[track_caller]
+fn join_step<S, C, W, F>(
+    sides: &S,
+    operator: &'static str,
+    clock: C,
+    windower: W,
+    fold: impl Fn() -> F + Send + Sync + 'static,
+) -> JoinWindowOut<S::Key, Emitted<W, F::Out>, S::Late>
+where
+    S: JoinSides,
+    C: Clock<Item<S>>,
+    W: Windowing,
+    F: Fold<Item<S>>,
+{
+    let (flow, ports) = sides.inputs();
+    let mut outputs: Vec<_> = ["down", "meta"].map(OutputSpec::field).into();
+    outputs.extend(S::late_outputs());
+    let inputs = Inputs {
+        flow,
+        ports,
+        enter: S::enter,
+        outputs,
+    };
+    let step = WindowStep::<C, W, Queue<Item<S>>, S::LateWay>::new(operator, clock, windower);
+    JoinWindowOut::of::<S>(step.each(inputs, fold))
+}

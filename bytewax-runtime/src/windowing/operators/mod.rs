@@ -1,0 +1,38 @@
+//! The window operators: methods of [`Stream`](crate::flow::Stream), one file each.
+
+mod collect_window;
+mod count_window;
+mod fold_window;
+mod join_window;
+mod max_min_window;
+mod reduce_window;
+mod window;
+
+pub(crate) use join_window::{Emitted, complete_in, partial_in};
+pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};
+
+use super::engine::{Inputs, WindowStep};
+use super::window::WindowId;
+use super::windowed::WindowOut;
+use crate::flow::KeyedStream;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::keyed::{KeyedOut, Route};
+use crate::worker::{AnyPush, Exchange, Next};
+
+/// What a step on one stream is made of.
+type Step<C, W, Q, K, V> = WindowStep<C, W, Q, Next<(K, (WindowId, V))>>;
+
+/// A window step reads one stream.
+fn inputs<K: Key, V: Exchange, U: 'static>(
+    stream: &KeyedStream<K, V>,
+) -> Inputs<
+    impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static + use<K, V, U>,
+> {
+    Inputs {
+        flow: stream.flow(),
+        ports: vec![stream.port()],
+        enter: |step, _, out| AnyPush::new(Route::new(step, out)),
+        outputs: WindowOut::<K, U, V>::outputs(),
+    }
+}

@@ -1,0 +1,78 @@
+//! `reduce_window`.
+
+use std::sync::Arc;
+
+use super::{Step, inputs};
+use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
+use crate::key::Key;
+use crate::state::State;
+use crate::windowing::clock::Clock;
+use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::logic::Reduce;
+use crate::windowing::windowed::WindowOut;
+use crate::worker::Exchange;
+
+/// What a reducing window step gives.
+pub(super) type Reduced<K, V, W> = WindowOut<K, <<W as Windowing>::Mode as Emission>::Out<V>, V>;
+
+impl<T: 'static> Stream<T> {
+    /// Makes one value of the values of each key in each window, two at a time.
+    ///
+    /// Values are taken in the order in which they arrive. Of sessions that become one, the value of the
+    /// earlier in time comes first. Sliding windows are put together from slices, the earlier first; so
+    /// `reduce` must be associative, and with sliding windows the order of values must not matter to it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower, WindowId};
+    /// use chrono::{DateTime, TimeDelta};
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let out = run_keyed([('a', (0, 5)), ('a', (3, 7)), ('a', (12, 1))], |values| {
+    ///     let clock = EventClock::new(|value: &(i64, u32)| Millis(value.0), ms(0));
+    ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
+    ///     let sums = values.reduce_window(clock, windower, |a, b| (b.0, a.1 + b.1));
+    ///     sums.named("sums").down
+    /// });
+    /// assert_eq!(out, [('a', (WindowId(0), (3, 12))), ('a', (WindowId(1), (12, 1)))]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// For each key: a value for each open window, or for each slice of sliding windows; and what its
+    /// [clock](crate::windowing#state) remembers.
+    #[track_caller]
+    pub fn reduce_window<C, W, R>(
+        self,
+        clock: C,
+        windower: W,
+        reduce: R,
+    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<ValueOf<Self>>, ValueOf<Self>>
+    where
+        Self: Keyed<Key: Key, Value: State + Clone>,
+        C: Clock<ValueOf<Self>>,
+        W: Windowing,
+        R: Fn(ValueOf<Self>, ValueOf<Self>) -> ValueOf<Self> + Send + Sync + 'static,
+    {
+        reduce_step("reduce_window", self.pairs(), clock, windower, reduce)
+    }
+}
+
+#[track_caller]
+pub(super) fn reduce_step<K: Key, V: State + Exchange + Clone, C: Clock<V>, W: Windowing>(
+    operator: &'static str,
+    stream: Stream<(K, V)>,
+    clock: C,
+    windower: W,
+    reduce: impl Fn(V, V) -> V + Send + Sync + 'static,
+) -> Reduced<K, V, W> {
+    let step = Step::<_, _, (), _, _>::new(operator, clock, windower);
+    let inputs = inputs::<_, _, <W::Mode as Emission>::Out<V>>(&stream);
+    let reduce = Arc::new(reduce);
+    WindowOut::of(step.sliced(inputs, move || {
+        let reduce = Arc::clone(&reduce);
+        Reduce(move |a, b| reduce(a, b))
+    }))
+}

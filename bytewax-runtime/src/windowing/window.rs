@@ -1,0 +1,75 @@
+//! What is told of a window: its id, its times, and why a value was emitted.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::key::Key;
+use crate::state::{Field, Schema, State};
+
+/// The id of a window among the windows of its key.
+///
+/// Of windows that follow the calendar it is the number of the window, counted from the one that begins
+/// at the time they are aligned to. Sessions and windows of a number of values are counted from 0. A late
+/// value that has no such window is labelled with [`WindowId::NONE`].
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct WindowId(pub i64);
+
+impl WindowId {
+    /// No window: the label of late values that would have begun one.
+    pub const NONE: WindowId = WindowId(-1);
+}
+
+impl fmt::Display for WindowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The same key as its number.
+impl Key for WindowId {
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        self.0.stable_hash()
+    }
+}
+
+impl State for WindowId {
+    const SCHEMA: Schema = Schema::new("WindowId", 1, &[Field::of::<i64>("0")]);
+}
+
+/// What is known of a window when it is closed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WindowMetadata {
+    /// When it begins: of a session, the time of its first value.
+    pub open_time: DateTime<Utc>,
+    /// When it ends, which does not belong to it; of a session and of a window of a number of values,
+    /// the time of its last value, which does.
+    pub close_time: DateTime<Utc>,
+    /// The sessions that have become a part of it, in ascending order.
+    pub merged_ids: Vec<WindowId>,
+}
+
+/// Why a window emitted a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Firing {
+    /// Before its end: what it holds so far.
+    Early,
+    /// The watermark has reached its end.
+    OnTime,
+    /// A late value has changed what it had emitted.
+    Correction,
+}
+
+/// A value of a window, and why it was emitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fired<V> {
+    /// Why it was emitted.
+    pub firing: Firing,
+    /// The value.
+    pub value: V,
+}

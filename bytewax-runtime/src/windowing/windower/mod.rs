@@ -1,0 +1,77 @@
+//! Windowers: which windows there are, and which of them a value belongs to.
+
+mod count;
+mod line;
+mod session;
+mod sliding;
+#[cfg(test)]
+mod tests;
+
+use std::ops::RangeInclusive;
+
+pub use count::CountWindower;
+pub(crate) use line::{Line, Open};
+pub use session::SessionWindower;
+pub(crate) use sliding::Slicing;
+pub use sliding::{SlidingWindower, TumblingWindower};
+
+use super::time::Time;
+
+/// What is wrong with the parameters of a windower, and how to mend it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) fault: String,
+    pub(crate) help: String,
+}
+
+impl Fault {
+    fn new(fault: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            fault: fault.into(),
+            help: help.into(),
+        }
+    }
+}
+
+/// Which windows there are: [`TumblingWindower`], [`SlidingWindower`], [`SessionWindower`] or
+/// [`CountWindower`].
+#[expect(private_bounds, reason = "windowers are those of this crate")]
+pub trait Windower: Windows + Clone {}
+
+/// The windows of each key. What is kept for a key is a [`Line`].
+pub(crate) trait Windows: Send + Sync + 'static {
+    /// Whether a window has its id by its times, so that nothing of a key need be remembered.
+    const IDS_BY_TIME: bool;
+
+    /// What is wrong with the parameters.
+    fn fault(&self) -> Option<Fault>;
+
+    /// Hands out the windows of a value, in the order of ids; those that are not open are opened.
+    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>);
+
+    /// The first watermark at which a window is over.
+    fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time;
+
+    /// The ids that a late value is labelled with.
+    fn late(&self, time: Time) -> RangeInclusive<i64>;
+
+    /// How values can be kept once, if a value belongs to several windows.
+    fn slicing(&self) -> Option<Slicing> {
+        None
+    }
+}
+
+/// What is done with the windows of a value.
+pub(crate) trait Visit<S> {
+    /// The state of a window that is opened.
+    fn open(&mut self) -> S;
+
+    /// The value belongs to this window, and perhaps to `more`.
+    fn add(&mut self, window: &mut Open<S>, more: bool);
+
+    /// A session has become part of another one.
+    fn merge(&mut self, into: &mut Open<S>, other: Open<S>);
+
+    /// All is done with a window, which is over at `ends`.
+    fn settled(&mut self, window: &mut Open<S>, ends: Time);
+}

@@ -1,0 +1,144 @@
+//! `SessionWindower`.
+
+use std::ops::RangeInclusive;
+
+use chrono::TimeDelta;
+
+use super::{Fault, Line, Open, Visit, Windower, Windows};
+use crate::windowing::time::{Time, span};
+use crate::windowing::window::WindowId;
+
+/// Windows that hold the values between two silences.
+///
+/// Values no further apart than `gap` are in one session. A session begins and ends with a value, and is
+/// over when the watermark has gone further than the gap beyond the last. Sessions of a key are counted
+/// from 0 in the order in which they are begun.
+///
+/// A value between two sessions makes them one, if they are so near to it: the later becomes a part of
+/// the earlier in time, whatever their ids, and is never closed; the metadata of the session tells what
+/// has become part of it. The value itself is added to the session that was begun first.
+///
+/// To find the session of a value takes a time that grows with the logarithm of the number of sessions
+/// that its key has open.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{EventClock, Millis, SessionWindower, WindowId};
+/// use chrono::TimeDelta;
+///
+/// let ms = TimeDelta::milliseconds;
+/// let out = run_keyed([('a', 0), ('a', 20), ('a', 10), ('a', 90)], |times| {
+///     let clock = EventClock::new(|ms: &i64| Millis(*ms), ms(50));
+///     let visits = times.count_window(clock, SessionWindower::new(ms(10)));
+///     visits.named("visits").down
+/// });
+/// assert_eq!(out, [('a', (WindowId(0), 3)), ('a', (WindowId(2), 1))]);
+/// ```
+///
+/// A gap of zero puts equal times together. A flow with a negative one is refused.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct SessionWindower {
+    gap: i64,
+}
+
+impl SessionWindower {
+    /// Sessions that are over after a silence of more than `gap`.
+    pub fn new(gap: TimeDelta) -> Self {
+        Self { gap: span(gap) }
+    }
+}
+
+impl Windower for SessionWindower {}
+
+impl Windows for SessionWindower {
+    const IDS_BY_TIME: bool = false;
+
+    fn fault(&self) -> Option<Fault> {
+        let fault = || {
+            Fault::new(
+                "the gap of sessions is negative",
+                "give sessions a gap of zero or more",
+            )
+        };
+        (self.gap < 0).then(fault)
+    }
+
+    // Open sessions are further apart than the gap, so only two can be near enough: the one that
+    // begins last before the time, and the one behind it.
+    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+        let before = line.at_or_before(time).and_then(|(place, session)| {
+            let near = time.saturating_sub(session.close) <= self.gap;
+            near.then_some((place, session.id, session.close >= time))
+        });
+        if let Some((place, _, true)) = before {
+            if let Some(session) = line.get_mut(place) {
+                visit.add(session, false);
+                let ends = self.ends(0, session);
+                visit.settled(session, ends);
+            }
+            return;
+        }
+        let after = line.after(time).and_then(|(place, session)| {
+            let near = session.open.saturating_sub(time) <= self.gap;
+            near.then_some((place, session.id))
+        });
+        let place = match (before, after) {
+            (None, None) => {
+                let id = line.counted;
+                line.counted += 1;
+                line.open(time, Open::new(id, time, time, visit.open()));
+                if let Some(session) = line.get_mut(time) {
+                    visit.add(session, false);
+                }
+                time
+            }
+            (Some((place, ..)), None) => {
+                if let Some(session) = line.get_mut(place) {
+                    session.close = time;
+                    visit.add(session, false);
+                }
+                place
+            }
+            (None, Some((place, _))) => {
+                if let Some(mut session) = line.take(place) {
+                    session.open = time;
+                    visit.add(&mut session, false);
+                    line.put(time, session);
+                }
+                time
+            }
+            (Some((place, id, _)), Some((other_place, other_id))) => {
+                if let Some(mut other) = line.take(other_place)
+                    && let Some(session) = line.get_mut(place)
+                {
+                    let first = if id < other_id {
+                        &mut *session
+                    } else {
+                        &mut other
+                    };
+                    visit.add(first, false);
+                    session.absorb(&mut other);
+                    visit.merge(session, other);
+                }
+                place
+            }
+        };
+        if let Some(session) = line.get_mut(place) {
+            let ends = self.ends(0, session);
+            visit.settled(session, ends);
+        }
+    }
+
+    /// A session is open as long as a value could come that is near enough.
+    #[inline]
+    fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
+        window.close.saturating_add(self.gap).saturating_add(1)
+    }
+
+    fn late(&self, _: Time) -> RangeInclusive<i64> {
+        WindowId::NONE.0..=WindowId::NONE.0
+    }
+}

@@ -1,0 +1,247 @@
+//! `SlidingWindower` and `TumblingWindower`.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Fault, Line, Open, Visit, Windower, Windows};
+use crate::windowing::time::{Time, span};
+
+/// A value may belong to so many windows.
+const MOST_WINDOWS: i64 = 1_000_000;
+
+/// Windows of one length that follow each other without gap or overlap.
+///
+/// Window 0 begins at the time that is given, and windows before it have negative ids. A window holds
+/// its begin and not its end.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower, WindowId};
+/// use chrono::{DateTime, TimeDelta};
+///
+/// let out = run_keyed([('a', -1), ('a', 0), ('a', 9), ('a', 10)], |times| {
+///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero());
+///     let windower = TumblingWindower::new(TimeDelta::milliseconds(10), DateTime::UNIX_EPOCH);
+///     times.count_window(clock, windower).named("counts").down
+/// });
+/// let counts: Vec<_> = out.into_iter().map(|(_, count)| count).collect();
+/// assert_eq!(counts, [(WindowId(-1), 1), (WindowId(0), 2), (WindowId(1), 1)]);
+/// ```
+///
+/// The length must be more than nothing; a flow with another one is refused.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct TumblingWindower(SlidingWindower);
+
+impl TumblingWindower {
+    /// Windows of `length`, one of which begins at `align_to`.
+    pub fn new(length: TimeDelta, align_to: DateTime<Utc>) -> Self {
+        Self(SlidingWindower::new(length, length, align_to))
+    }
+}
+
+/// Windows of one length that begin at equal distances, so that they overlap.
+///
+/// Window *n* begins *n* times `offset` after `align_to`; *n* may be negative. A window holds its begin
+/// and not its end. If the length is no multiple of the offset, some values are in one window more than
+/// others.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{EventClock, Millis, SlidingWindower, WindowId};
+/// use chrono::{DateTime, TimeDelta};
+///
+/// let ms = TimeDelta::milliseconds;
+/// let out = run_keyed([('a', 1), ('a', 4), ('a', 8)], |times| {
+///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero());
+///     let windower = SlidingWindower::new(ms(10), ms(5), DateTime::UNIX_EPOCH);
+///     times.count_window(clock, windower).named("counts").down
+/// });
+/// let counts: Vec<_> = out.into_iter().map(|(_, count)| count).collect();
+/// assert_eq!(counts, [(WindowId(-1), 2), (WindowId(0), 3), (WindowId(1), 1)]);
+/// ```
+///
+/// Both spans must be more than nothing, and the offset no longer than the length; a flow with others
+/// is refused.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct SlidingWindower {
+    length: i64,
+    offset: i64,
+    align_to: Time,
+}
+
+impl SlidingWindower {
+    /// Windows of `length`, one of which begins at `align_to` and the next `offset` later.
+    pub fn new(length: TimeDelta, offset: TimeDelta, align_to: DateTime<Utc>) -> Self {
+        Self {
+            length: span(length),
+            offset: span(offset),
+            align_to: align_to.timestamp_micros(),
+        }
+    }
+
+    pub(crate) fn ids(&self, time: Time) -> RangeInclusive<i64> {
+        let behind = time.saturating_sub(self.align_to);
+        let last = behind.div_euclid(self.offset);
+        if self.length == self.offset {
+            return last..=last;
+        }
+        let first = behind.saturating_sub(self.length).div_euclid(self.offset) + 1;
+        // At the end of all times there is a window at least.
+        first.min(last)..=last
+    }
+
+    pub(crate) fn opens(&self, id: i64) -> Time {
+        self.align_to.saturating_add(id.saturating_mul(self.offset))
+    }
+
+    pub(crate) fn closes(&self, id: i64) -> Time {
+        self.opens(id).saturating_add(self.length)
+    }
+}
+
+impl Windower for SlidingWindower {}
+impl Windower for TumblingWindower {}
+
+impl Windows for SlidingWindower {
+    const IDS_BY_TIME: bool = true;
+
+    fn fault(&self) -> Option<Fault> {
+        let fault = if self.length <= 0 {
+            Fault::new(
+                "windows have no length",
+                "give windows a length of more than zero",
+            )
+        } else if self.offset <= 0 {
+            Fault::new(
+                "windows begin at the same time",
+                "give windows an offset of more than zero",
+            )
+        } else if self.offset > self.length {
+            Fault::new(
+                "the offset of windows is longer than their length, so that values between them would \
+                 be lost",
+                "give windows an offset that is no longer than their length",
+            )
+        } else if self.length / self.offset > MOST_WINDOWS {
+            Fault::new(
+                format!(
+                    "each value would be in {} windows",
+                    self.length / self.offset
+                ),
+                format!("give windows an offset of at least their length / {MOST_WINDOWS}"),
+            )
+        } else {
+            return None;
+        };
+        Some(fault)
+    }
+
+    #[inline]
+    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+        let ids = self.ids(time);
+        let last = *ids.end();
+        for id in ids {
+            let window = match line.get_mut(id) {
+                Some(window) => window,
+                None => {
+                    let window = Open::new(id, self.opens(id), self.closes(id), visit.open());
+                    line.open(id, window);
+                    match line.get_mut(id) {
+                        Some(window) => window,
+                        None => unreachable!("it was put there"),
+                    }
+                }
+            };
+            visit.add(window, id != last);
+            let ends = window.close;
+            visit.settled(window, ends);
+        }
+    }
+
+    #[inline]
+    fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
+        window.close
+    }
+
+    fn late(&self, time: Time) -> RangeInclusive<i64> {
+        self.ids(time)
+    }
+
+    fn slicing(&self) -> Option<Slicing> {
+        (self.offset < self.length).then(|| Slicing::of(*self))
+    }
+}
+
+impl Windows for TumblingWindower {
+    const IDS_BY_TIME: bool = true;
+
+    fn fault(&self) -> Option<Fault> {
+        self.0.fault()
+    }
+
+    #[inline]
+    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+        self.0.place(line, time, visit);
+    }
+
+    #[inline]
+    fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time {
+        self.0.ends(counted, window)
+    }
+
+    fn late(&self, time: Time) -> RangeInclusive<i64> {
+        self.0.late(time)
+    }
+}
+
+/// Cuts the time of sliding windows into slices that lie wholly inside or outside of each window, at
+/// most two an offset: from where a window begins to where an older one ends, and from there to where
+/// the next begins.
+///
+/// The cuts are those of "pairs" (Krishnamurthy, Wu and Franklin, 2006), which are never more than the
+/// "panes" of Li, Maier, Tufte, Papadimos and Tucker (2005).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slicing {
+    pub(crate) windows: SlidingWindower,
+    /// Where an older window ends, behind the begin of each.
+    rest: i64,
+}
+
+impl Slicing {
+    fn of(windows: SlidingWindower) -> Self {
+        Self {
+            windows,
+            rest: windows.length % windows.offset,
+        }
+    }
+
+    /// The begin of the slice of a time, and the last window it lies in.
+    #[inline]
+    pub(crate) fn slice(&self, time: Time) -> (Time, i64) {
+        let id = time
+            .saturating_sub(self.windows.align_to)
+            .div_euclid(self.windows.offset);
+        let begin = self.windows.opens(id);
+        let cut = begin.saturating_add(self.rest);
+        (if time >= cut { cut } else { begin }, id)
+    }
+
+    /// The first window that a slice lies in.
+    #[inline]
+    pub(crate) fn first(&self, begin: Time) -> i64 {
+        *self.windows.ids(begin).start()
+    }
+
+    /// The last window that a slice lies in.
+    #[inline]
+    pub(crate) fn last(&self, begin: Time) -> i64 {
+        *self.windows.ids(begin).end()
+    }
+}
