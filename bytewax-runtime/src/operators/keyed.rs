@@ -200,7 +200,7 @@ where
 
 /// The plan of a step that keeps state per key. `enter` makes what stands before the exchange of an
 /// input.
-pub(crate) fn keyed_plan<K: Key, V: Exchange, L: HeadLogic<Routed<K, V>>>(
+pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
 ) -> Plan {

@@ -89,6 +89,10 @@ pub trait Windowing: Sized {
     fn with_options(self) -> WithOptions<Self::Windower, Self::Mode>;
 }
 
+/// What a window of `W` emits for a value `V`: the value itself, or, if windows may emit before and after
+/// their ends, [`Fired`].
+pub type Emitted<W, V> = <<W as Windowing>::Mode as Emission>::Out<V>;
+
 /// The options of a windower, or of one that has some already. `$with` gives it as [`WithOptions`].
 macro_rules! options {
     ($windower:ty, $mode:ty, $with:path) => {

@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::engine::Queue;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::{Collect, Collection};
 use crate::windowing::windowed::WindowOut;
 
@@ -45,7 +45,7 @@ impl<T: 'static> Stream<T> {
         self,
         clock: C,
         windower: W,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<L>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, L>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         L: Collection<ValueOf<Self>>,
@@ -54,7 +54,7 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, Queue<_>, _, _>::new("collect_window", clock, windower);
-        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<L>>(&stream);
+        let inputs = inputs::<_, _, Emitted<W, L>>(&stream);
         WindowOut::of(step.sliced(inputs, Collect::<L>::new))
     }
 }

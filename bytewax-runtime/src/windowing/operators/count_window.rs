@@ -4,7 +4,7 @@ use super::{Step, inputs};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
 use crate::windowing::clock::Clock;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Count;
 use crate::windowing::windowed::WindowOut;
 use crate::worker::Exchange;
@@ -43,7 +43,7 @@ impl<T: 'static> Stream<T> {
         self,
         clock: C,
         windower: W,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<u64>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, u64>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: Exchange + Clone>,
         C: Clock<ValueOf<Self>>,
@@ -51,7 +51,7 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, (), _, _>::new("count_window", clock, windower);
-        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<u64>>(&stream);
+        let inputs = inputs::<_, _, Emitted<W, u64>>(&stream);
         WindowOut::of(step.sliced(inputs, || Count))
     }
 }

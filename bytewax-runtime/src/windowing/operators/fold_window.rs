@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::engine::Queue;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::FoldWith;
 use crate::windowing::windowed::WindowOut;
 use crate::worker::Exchange;
@@ -66,7 +66,7 @@ impl<T: 'static> Stream<T> {
         init: I,
         fold: F,
         merge: M,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<S>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, S>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Exchange + Clone>,
         C: Clock<ValueOf<Self>>,
@@ -78,7 +78,7 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, Queue<_>, _, _>::new("fold_window", clock, windower);
-        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<S>>(&stream);
+        let inputs = inputs::<_, _, Emitted<W, S>>(&stream);
         let (init, fold, merge) = (Arc::new(init), Arc::new(fold), Arc::new(merge));
         WindowOut::of(step.sliced(inputs, move || {
             let (init, fold, merge) = (Arc::clone(&init), Arc::clone(&fold), Arc::clone(&merge));

@@ -8,7 +8,7 @@ use crate::operators::{JoinAll, JoinInsert, KeyedStreams};
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::engine::{DOWN, Inputs, META, Queue, WindowStep, output};
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::{Complete, Fold, Partial};
 use crate::windowing::window::{WindowId, WindowMetadata};
 
@@ -44,9 +44,6 @@ impl<K: 'static, U: 'static, L> JoinWindowOut<K, U, L> {
 
 /// An item of one of the streams.
 type Item<S> = <<S as JoinSides>::Sides as Sides>::Item;
-
-/// The labelled value of a window of `W`.
-pub(crate) type Emitted<W, U> = <<W as Windowing>::Mode as Emission>::Out<U>;
 
 /// Tuples of keyed streams that can be joined in windows; what is known of their values.
 pub trait WindowedStreams: KeyedStreams {
@@ -287,13 +284,17 @@ impl<T: 'static> Stream<T> {
     }
 }
 
+/// A row of a join.
+type Row<S> = <<S as JoinSides>::Sides as Sides>::Row;
+type PartialRow<S> = <<S as JoinSides>::Sides as Sides>::PartialRow;
+
 #[track_caller]
 pub(crate) fn complete_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
     sides: &S,
     clock: C,
     windower: W,
     insert: JoinInsert,
-) -> JoinWindowOut<S::Key, Emitted<W, <S::Sides as Sides>::Row>, S::Late> {
+) -> JoinWindowOut<S::Key, Emitted<W, Row<S>>, S::Late> {
     join_step(sides, "join_window_complete", clock, windower, move || {
         Complete::<S::Sides>::new(insert)
     })
@@ -306,7 +307,7 @@ pub(crate) fn partial_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
     clock: C,
     windower: W,
     insert: JoinInsert,
-) -> JoinWindowOut<S::Key, Emitted<W, <S::Sides as Sides>::PartialRow>, S::Late> {
+) -> JoinWindowOut<S::Key, Emitted<W, PartialRow<S>>, S::Late> {
     let running = operator == RUNNING;
     join_step(sides, operator, clock, windower, move || {
         Partial::<S::Sides>::new(insert, running)

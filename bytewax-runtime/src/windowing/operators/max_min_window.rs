@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::operators::max_min_final::further;
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::windowed::WindowOut;
 
 impl<T: 'static> Stream<T> {
@@ -44,7 +44,7 @@ impl<T: 'static> Stream<T> {
         clock: C,
         windower: W,
         by: F,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<ValueOf<Self>>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, ValueOf<Self>>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         C: Clock<ValueOf<Self>>,
@@ -53,7 +53,7 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Greater);
-        reduce_step("max_window", self.pairs(), clock, windower, reduce)
+        reduce_step("max_window", &self.pairs(), clock, windower, reduce)
     }
 
     /// Keeps the least value of each key in each window, as `by` sees it.
@@ -87,7 +87,7 @@ impl<T: 'static> Stream<T> {
         clock: C,
         windower: W,
         by: F,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<ValueOf<Self>>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, ValueOf<Self>>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         C: Clock<ValueOf<Self>>,
@@ -96,6 +96,6 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Less);
-        reduce_step("min_window", self.pairs(), clock, windower, reduce)
+        reduce_step("min_window", &self.pairs(), clock, windower, reduce)
     }
 }

@@ -8,8 +8,8 @@ mod max_min_window;
 mod reduce_window;
 mod window;
 
-pub(crate) use join_window::{Emitted, complete_in, partial_in};
 pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};
+pub(crate) use join_window::{complete_in, partial_in};
 
 use super::engine::{Inputs, WindowStep};
 use super::window::WindowId;

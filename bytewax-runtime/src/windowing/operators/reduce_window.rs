@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::{Step, inputs};
-use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Reduce;
 use crate::windowing::windowed::WindowOut;
 use crate::worker::Exchange;
 
 /// What a reducing window step gives.
-pub(super) type Reduced<K, V, W> = WindowOut<K, <<W as Windowing>::Mode as Emission>::Out<V>, V>;
+pub(super) type Reduced<K, V, W> = WindowOut<K, Emitted<W, V>, V>;
 
 impl<T: 'static> Stream<T> {
     /// Makes one value of the values of each key in each window, two at a time.
@@ -49,27 +49,27 @@ impl<T: 'static> Stream<T> {
         clock: C,
         windower: W,
         reduce: R,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<ValueOf<Self>>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, ValueOf<Self>>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         C: Clock<ValueOf<Self>>,
         W: Windowing,
         R: Fn(ValueOf<Self>, ValueOf<Self>) -> ValueOf<Self> + Send + Sync + 'static,
     {
-        reduce_step("reduce_window", self.pairs(), clock, windower, reduce)
+        reduce_step("reduce_window", &self.pairs(), clock, windower, reduce)
     }
 }
 
 #[track_caller]
 pub(super) fn reduce_step<K: Key, V: State + Exchange + Clone, C: Clock<V>, W: Windowing>(
     operator: &'static str,
-    stream: Stream<(K, V)>,
+    stream: &KeyedStream<K, V>,
     clock: C,
     windower: W,
     reduce: impl Fn(V, V) -> V + Send + Sync + 'static,
 ) -> Reduced<K, V, W> {
     let step = Step::<_, _, (), _, _>::new(operator, clock, windower);
-    let inputs = inputs::<_, _, <W::Mode as Emission>::Out<V>>(&stream);
+    let inputs = inputs::<_, _, Emitted<W, V>>(stream);
     let reduce = Arc::new(reduce);
     WindowOut::of(step.sliced(inputs, move || {
         let reduce = Arc::clone(&reduce);

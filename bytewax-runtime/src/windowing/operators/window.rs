@@ -8,7 +8,7 @@ use crate::key::Key;
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::engine::Queue;
-use crate::windowing::firing::{Emission, Windowing};
+use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::{Own, WindowLogic};
 use crate::windowing::windowed::WindowOut;
 
@@ -74,7 +74,7 @@ impl<T: 'static> Stream<T> {
         clock: C,
         windower: W,
         make: F,
-    ) -> WindowOut<KeyOf<Self>, <W::Mode as Emission>::Out<L::Out>, ValueOf<Self>>
+    ) -> WindowOut<KeyOf<Self>, Emitted<W, L::Out>, ValueOf<Self>>
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         C: Clock<ValueOf<Self>>,
@@ -84,7 +84,7 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, Queue<_>, _, _>::new("window", clock, windower);
-        let inputs = inputs::<_, _, <W::Mode as Emission>::Out<L::Out>>(&stream);
+        let inputs = inputs::<_, _, Emitted<W, L::Out>>(&stream);
         let make = Arc::new(make);
         WindowOut::of(step.each(inputs, move || {
             let make = Arc::clone(&make);

@@ -311,9 +311,8 @@ mod tests {
             let mut model = BTreeMap::new();
             for (what, place) in steps {
                 if what > 0 {
-                    if !model.contains_key(&place) {
+                    if model.insert(place, ()).is_none() {
                         line.open(place, Open::new(place, 0, 0, ()));
-                        model.insert(place, ());
                     }
                 } else {
                     let taken = line.take(place).map(|window| window.id);

@@ -166,7 +166,7 @@ fn x03() {
             |counts, other| {
                 other
                     .into_iter()
-                    .for_each(|(kind, n)| *counts.entry(kind).or_default() += n)
+                    .for_each(|(kind, n)| *counts.entry(kind).or_default() += n);
             },
         );
         listed(out, |counts| format!("{counts:?}").replace(' ', ""))

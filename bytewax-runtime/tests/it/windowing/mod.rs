@@ -15,5 +15,6 @@
 
 mod conformance;
 mod joins;
+mod recovery;
 mod scripted;
 mod support;

@@ -1,0 +1,151 @@
+//! Windows are there again when a run is resumed.
+
+use std::time::Duration;
+
+use bytewax_runtime::RecoveryConfig;
+use bytewax_runtime::clock::Clock;
+use bytewax_runtime::prelude::*;
+use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::windowing::{Once, Windowing};
+use chrono::{DateTime, TimeDelta};
+
+use super::support::{Value, clock, session, sliding, told_down, told_late, tumbling, values};
+
+/// `"a@1 ABORT b@2 EOF c@3"`.
+fn marked(text: &str) -> Vec<TestingItem<(String, Value)>> {
+    let element = |word: &str| match word {
+        "ABORT" => Abort,
+        "EOF" => Eof,
+        value => Item(values(value).remove(0)),
+    };
+    text.split_whitespace().map(element).collect()
+}
+
+/// Runs until all input has been seen, each value an epoch, with other workers each time. Gives what each
+/// run told: windows, and late values.
+fn runs<W: Windowing<Mode = Once> + Copy + 'static>(
+    text: &str,
+    wait: f64,
+    windower: W,
+    passes: TimeDelta,
+) -> Vec<(String, String)> {
+    let dir = tempfile::tempdir().unwrap();
+    let (down, late) = (TestingSink::new(), TestingSink::new());
+    let flow = Dataflow::build("f", |flow| {
+        let values = flow
+            .input(TestingSource::with_marks(marked(text)))
+            .named("in");
+        let out = values.fold_window(
+            clock(wait),
+            windower,
+            String::new,
+            |texts, value: Value| texts.push_str(&value.0),
+            |texts, later: String| texts.push_str(&later),
+        );
+        let out = out.named("texts");
+        out.down.map(told_down).output(down.clone()).named("down");
+        out.late.map(told_late).output(late.clone()).named("late");
+    });
+    let mut now = DateTime::UNIX_EPOCH;
+    let stops = text.matches("ABORT").count() + text.matches("EOF").count();
+    let run = |run: usize| {
+        let (clock, _) = Clock::by_hand(now);
+        now += passes;
+        let config = ClusterConfig::new()
+            .workers([1, 3, 2][run % 3])
+            .epoch_interval(Duration::ZERO)
+            .clock(clock)
+            .recovery(RecoveryConfig::new(dir.path()));
+        cluster_main(flow.clone(), config).unwrap();
+        (down.take().join(" "), late.take().join(" "))
+    };
+    (0..=stops).map(run).collect()
+}
+
+fn told(runs: &[(&str, &str)]) -> Vec<(String, String)> {
+    runs.iter()
+        .map(|(down, late)| ((*down).to_owned(), (*late).to_owned()))
+        .collect()
+}
+
+const STILL: TimeDelta = TimeDelta::zero();
+
+#[test]
+fn x56_a_window_is_emitted_once_a_run() {
+    let runs = runs(
+        "a@1 EOF b@2",
+        0.0,
+        tumbling(10.0),
+        TimeDelta::milliseconds(1),
+    );
+    assert_eq!(runs, told(&[("0=a", ""), ("0=b", "")]));
+}
+
+#[test]
+fn x57() {
+    let runs = runs("a@1 ABORT b@2 c@12", 0.0, tumbling(10.0), STILL);
+    assert_eq!(runs, told(&[("", ""), ("0=ab 1=c", "")]));
+}
+
+#[test]
+fn x58_the_watermark_survives() {
+    let runs = runs("a@5 ABORT b@2 c@12", 0.0, tumbling(10.0), STILL);
+    assert_eq!(runs, told(&[("", ""), ("0=a 1=c", "0:b")]));
+}
+
+#[test]
+fn x59_ids_go_on_after_the_end_of_input() {
+    assert_eq!(
+        runs("a@1 EOF b@2 c@30", 0.0, session(10.0), STILL),
+        told(&[("0=a", ""), ("1=b 2=c", "")]),
+    );
+    assert_eq!(
+        runs("a@1 EOF b@0.5 c@30", 0.0, session(10.0), STILL),
+        told(&[("0=a", ""), ("1=c", "-1:b")]),
+    );
+}
+
+#[test]
+fn x60_values_that_wait_are_saved() {
+    let runs = runs("p@3 q@1 ABORT r@2 x@30", 10.0, tumbling(10.0), STILL);
+    assert_eq!(runs, told(&[("", ""), ("0=qrp 3=x", "")]));
+}
+
+#[test]
+fn slices_are_saved() {
+    let runs = runs(
+        "a@4 b@9 ABORT c@7 ABORT d@18",
+        3.0,
+        sliding(10.0, 5.0),
+        STILL,
+    );
+    assert_eq!(
+        runs,
+        told(&[("-1=a", ""), ("", ""), ("0=acb 1=cb 2=d 3=d", "")])
+    );
+}
+
+/// The time that passes while nothing runs counts.
+#[test]
+fn a_window_that_is_over_when_a_run_is_resumed_closes_first() {
+    let runs = runs(
+        "a@1 ABORT b@2 c@30",
+        0.0,
+        tumbling(10.0),
+        TimeDelta::seconds(15),
+    );
+    assert_eq!(runs, told(&[("", ""), ("0=a 3=c", "0:b")]));
+}
+
+/// The system's clock may be set back meanwhile; the watermark stays where it is.
+#[test]
+fn a_clock_that_is_behind_when_a_run_is_resumed_is_not_believed() {
+    let runs = runs(
+        "a@5 ABORT b@4 c@30",
+        0.0,
+        tumbling(10.0),
+        TimeDelta::seconds(-100),
+    );
+    assert_eq!(runs, told(&[("", ""), ("0=a 3=c", "0:b")]));
+}
