@@ -61,6 +61,8 @@
 //! | `macros` | yes | `dataflow!` and the derive; a compile of `syn` |
 //! | `stdio` | yes | nothing |
 //! | `files` | yes | `memchr`, `glob` |
+//! | `csv` | no | `csv` |
+//! | `demo` | no | nothing |
 //! | `async` | no | `map_async`; a compile of `tokio`, and a thread for each such step |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
@@ -98,7 +100,12 @@ pub use std::process::ExitCode;
 
 /// Connectors: where items come from and go to.
 pub mod connectors {
-    #[cfg(any(feature = "stdio", feature = "files"))]
+    #[cfg(any(
+        feature = "stdio",
+        feature = "files",
+        feature = "csv",
+        feature = "demo"
+    ))]
     pub use bytewax_connectors::*;
 }
 

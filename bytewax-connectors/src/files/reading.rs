@@ -37,7 +37,7 @@ pub struct FileSourcePartition {
 }
 
 /// Checks that a file of lines is there.
-pub(super) fn check(path: &Path) -> Result<(), Error> {
+pub(crate) fn check(path: &Path) -> Result<(), Error> {
     let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, error))?;
     check_kind(path, &metadata)
 }

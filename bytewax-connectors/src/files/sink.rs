@@ -7,8 +7,8 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::FixedPartitionedSink;
 
-use super::Error;
 use super::writing::{FileSinkPartition, directory_of};
+use super::{Error, check_partition, partition_of};
 
 /// Writes the values of a keyed stream to one file, each as a line, exactly once.
 ///
@@ -102,11 +102,6 @@ impl FileSink {
         self.line_end = end.into();
         self
     }
-
-    /// The path as text.
-    fn partition(&self) -> String {
-        self.path.display().to_string()
-    }
 }
 
 impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
@@ -115,7 +110,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         check_directory(directory_of(&self.path))?;
-        Ok(vec![self.partition()])
+        Ok(vec![partition_of(&self.path)])
     }
 
     fn assign(&self, _: &K, _: usize) -> usize {
@@ -123,12 +118,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
-        if partition != self.partition() {
-            return Err(StepError::from(Error::UnknownPartition {
-                path: self.path.clone(),
-                partition: partition.to_owned(),
-            }));
-        }
+        check_partition(&self.path, partition)?;
         Ok(FileSinkPartition::open(&self.path, &self.line_end, resume)?)
     }
 }

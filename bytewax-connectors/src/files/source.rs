@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::FixedPartitionedSource;
 
-use super::Error;
 use super::lines::Limits;
 use super::reading::{FileSourcePartition, check};
+use super::{check_partition, partition_of};
 
 /// Reads the lines of one text file.
 ///
@@ -47,7 +47,7 @@ use super::reading::{FileSourcePartition, check};
 ///
 /// A missing file, a directory, bytes that are not UTF-8, a line that is
 /// [too long](Self::max_line_bytes), and a file that is shorter than the saved position stop the
-/// run. [`Error`] lists what can go wrong. Lines before a fault are given first.
+/// run. [`Error`](super::Error) lists what can go wrong. Lines before a fault are given first.
 ///
 /// # State
 ///
@@ -139,11 +139,6 @@ impl FileSource {
         self.limits.max_line_bytes = bytes;
         self
     }
-
-    /// The path as text.
-    fn partition(&self) -> String {
-        self.path.display().to_string()
-    }
 }
 
 impl FixedPartitionedSource for FileSource {
@@ -153,16 +148,11 @@ impl FixedPartitionedSource for FileSource {
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         check(&self.path)?;
-        Ok(vec![self.partition()])
+        Ok(vec![partition_of(&self.path)])
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSourcePartition, StepError> {
-        if partition != self.partition() {
-            return Err(StepError::from(Error::UnknownPartition {
-                path: self.path.clone(),
-                partition: partition.to_owned(),
-            }));
-        }
+        check_partition(&self.path, partition)?;
         Ok(FileSourcePartition::open(&self.path, self.limits, resume)?)
     }
 }

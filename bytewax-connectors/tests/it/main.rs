@@ -1,5 +1,7 @@
 //! Whole flows over connectors.
 
+#[cfg(feature = "csv")]
+mod csv;
 #[cfg(feature = "files")]
 mod directories;
 #[cfg(feature = "files")]

@@ -1,0 +1,154 @@
+//! A CSV file that is read from a position on.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord};
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+
+use super::limit::{Limited, TooMuch};
+use super::{CsvRow, Error};
+use crate::files;
+
+/// How much is read at once, and so about how much text a batch has.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub(super) delimiter: u8,
+    pub(super) quote: u8,
+    pub(super) batch_rows: usize,
+    pub(super) max_row_bytes: usize,
+}
+
+/// The opened file of a [`CsvSource`](super::CsvSource).
+#[derive(Debug)]
+pub struct CsvSourcePartition {
+    path: PathBuf,
+    form: Form,
+    reader: Reader<Limited<File>>,
+    columns: Arc<StringRecord>,
+    /// Where the next row begins: its byte and its line.
+    position: (u64, u64),
+    /// The row that is read; kept for the next.
+    cells: StringRecord,
+    /// What was met behind the rows that were given.
+    fault: Option<Error>,
+}
+
+impl CsvSourcePartition {
+    pub(super) fn open(path: &Path, form: Form, resume: Option<(u64, u64)>) -> Result<Self, Error> {
+        let file = files::open(path, resume.map_or(0, |(byte, _)| byte))?;
+        let mut reader = ReaderBuilder::new()
+            .flexible(true)
+            .delimiter(form.delimiter)
+            .quote(form.quote)
+            .buffer_capacity(CHUNK_BYTES)
+            .from_reader(Limited::new(file));
+        reader.get_mut().allow(form.most());
+        let columns = reader.headers().cloned();
+        let columns = columns.map_err(|error| fault(path, form, 1, error))?;
+        if let Some((byte, line)) = resume {
+            let mut position = Position::new();
+            position.set_byte(byte).set_line(line);
+            let sought = reader.seek(position);
+            sought.map_err(|error| fault(path, form, line, error))?;
+        }
+        let position = reader.position();
+        Ok(Self {
+            path: path.to_owned(),
+            form,
+            columns: Arc::new(columns),
+            position: (position.byte(), position.line()),
+            reader,
+            cells: StringRecord::new(),
+            fault: None,
+        })
+    }
+
+    /// The next row; none at the end of the file.
+    fn next_row(&mut self) -> Result<Option<CsvRow>, Error> {
+        self.reader.get_mut().allow(self.form.most());
+        let read = self.reader.read_record(&mut self.cells);
+        let (_, line) = self.position;
+        if !read.map_err(|error| fault(&self.path, self.form, line, error))? {
+            return Ok(None);
+        }
+        let position = self.reader.position();
+        self.position = (position.byte(), position.line());
+        Ok(Some(CsvRow::new(&self.columns, &self.cells, line)))
+    }
+
+    /// The next rows; none at the end of the file. Rows before a fault are given first.
+    fn next_rows(&mut self) -> Result<Vec<CsvRow>, Error> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let mut rows = Vec::new();
+        let (first, _) = self.position;
+        while rows.len() < self.form.batch_rows && self.position.0 - first < CHUNK_BYTES as u64 {
+            match self.next_row() {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => break,
+                Err(fault) if rows.is_empty() => return Err(fault),
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    break;
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
+impl Form {
+    /// How many bytes may be read for one row, with its end.
+    fn most(self) -> usize {
+        self.max_row_bytes.saturating_add(2)
+    }
+}
+
+fn fault(path: &Path, form: Form, line: u64, error: ::csv::Error) -> Error {
+    let path = path.to_owned();
+    match error.into_kind() {
+        ErrorKind::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<TooMuch>()) => {
+            Error::RowTooLong {
+                path,
+                line,
+                max_row_bytes: form.max_row_bytes,
+            }
+        }
+        ErrorKind::Io(source) => Error::Read { path, line, source },
+        ErrorKind::Utf8 { err, .. } => Error::InvalidUtf8 {
+            path,
+            line,
+            cell: err.field() + 1,
+        },
+        other => Error::Read {
+            path,
+            line,
+            source: std::io::Error::other(format!("{other:?}")),
+        },
+    }
+}
+
+impl StatefulSourcePartition for CsvSourcePartition {
+    type Item = CsvRow;
+    type Position = (u64, u64);
+
+    fn next_batch(&mut self) -> Result<Poll<CsvRow>, StepError> {
+        let rows = self.next_rows()?;
+        Ok(if rows.is_empty() {
+            Poll::end()
+        } else {
+            Poll::batch(rows)
+        })
+    }
+
+    fn snapshot(&self) -> (u64, u64) {
+        self.position
+    }
+}

@@ -1,0 +1,235 @@
+//! CSV files: their rows, where reading goes on, and what is said of them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytewax_connectors::csv::{CsvRow, CsvSource};
+use bytewax_runtime::RunError;
+use bytewax_runtime::prelude::*;
+use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use proptest::prelude::*;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+fn file(content: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    fs::write(&path, content).unwrap();
+    (directory, path)
+}
+
+fn run(source: CsvSource, workers: usize) -> Result<Vec<CsvRow>, RunError> {
+    let out = TestingSink::new();
+    let flow = Dataflow::build("rows", |flow| {
+        let rows = flow.input(source).named("rows");
+        rows.redistribute().output(out.clone()).named("out");
+    });
+    cluster_main(flow, ClusterConfig::new().workers(workers))?;
+    Ok(out.take())
+}
+
+fn rows(content: &str) -> Vec<CsvRow> {
+    let (_directory, path) = file(content);
+    run(CsvSource::new(path), 1).unwrap()
+}
+
+/// The cells of rows, those of surplus behind the others; `-` where there is none.
+fn cells(rows: &[CsvRow]) -> Vec<Vec<&str>> {
+    rows.iter()
+        .map(|row| {
+            let cells = row.cells().map(|(_, cell)| cell.unwrap_or("-"));
+            cells.chain(row.surplus()).collect()
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check_failure(path: &Path, source: CsvSource, expect: &str) {
+    let error = run(source, 1).unwrap_err();
+    assert_eq!(error.step_id().unwrap().as_str(), "rows.rows");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause.replace(path.to_str().unwrap(), "PATH"), expect);
+}
+
+#[test]
+fn row_117_cells_by_their_columns() {
+    let numbers: String = (0..8).map(|n| format!("{n},name {n}\n")).collect();
+    let rows = rows(&format!("number,name\n{numbers}"));
+    assert_eq!(rows.len(), 8);
+    for (n, row) in rows.iter().enumerate() {
+        assert_eq!(row.get("number"), Some(n.to_string().as_str()));
+        assert_eq!(row.get("name"), Some(format!("name {n}").as_str()));
+        assert_eq!(row.get("other"), None);
+        assert_eq!(row.line(), n as u64 + 2);
+    }
+}
+
+#[test]
+fn row_118_short_and_long_rows() {
+    let rows = rows("a,b\n1\n1,2,3,4\n");
+    assert_eq!(cells(&rows), [vec!["1", "-"], vec!["1", "2", "3", "4"]]);
+    assert!(rows[1].surplus().eq(["3", "4"]));
+}
+
+#[test]
+fn quotes_blank_lines_and_ends() {
+    let check = |content: &str, expect: &[&[&str]]| {
+        assert_eq!(cells(&rows(content)), expect, "{content:?}");
+    };
+    check("a,b\n\"x,\ny\",\"a \"\"b\"\"\"\n", &[&["x,\ny", "a \"b\""]]);
+    check(
+        "a,b\r\n\r\n1,2\r\n\n3,4\r5,6",
+        &[&["1", "2"], &["3", "4"], &["5", "6"]],
+    );
+    check("a,b\n", &[]);
+    check("", &[]);
+    check("\u{feff}a\nx\n", &[&["x"]]);
+    assert_eq!(rows("\u{feff}a\nx\n")[0].get("a"), Some("x"));
+}
+
+#[test]
+fn other_forms() {
+    let (_directory, path) = file("a;b\n'x;y';2\n");
+    let source = CsvSource::new(path).delimiter(b';').quote(b'\'');
+    assert_eq!(cells(&run(source, 1).unwrap()), [["x;y", "2"]]);
+}
+
+#[test]
+fn rows_that_are_given_to_other_workers() {
+    let numbers: String = (0..500).map(|n| format!("{n}\n")).collect();
+    let (_directory, path) = file(format!("number\n{numbers}"));
+    let rows = run(CsvSource::new(path).batch_rows(7), 3).unwrap();
+    let mut numbers: Vec<u32> = rows
+        .iter()
+        .map(|row| row.get("number").unwrap().parse().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..500));
+}
+
+#[derive(Debug, PartialEq, Deserialize)]
+struct Person {
+    name: String,
+    age: Option<u8>,
+}
+
+#[test]
+fn parsed() {
+    let rows = rows("age,name,city\n36,Ada,London\n,Bob\nold,Eve,Graz\n7\n1,Kim,Wien,surplus\n");
+    let person = |name: &str, age| Person {
+        name: name.to_owned(),
+        age,
+    };
+    let parsed: Vec<_> = rows.iter().map(|row| row.parse::<Person>()).collect();
+    assert_eq!(*parsed[0].as_ref().unwrap(), person("Ada", Some(36)));
+    assert_eq!(*parsed[1].as_ref().unwrap(), person("Bob", None));
+    assert_eq!(*parsed[4].as_ref().unwrap(), person("Kim", Some(1)));
+    let wrong = parsed[2].as_ref().unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "line 4, column `age`: invalid digit found in string"
+    );
+    assert_eq!((wrong.line(), wrong.column()), (4, Some("age")));
+    let short = parsed[3].as_ref().unwrap_err();
+    assert_eq!(short.to_string(), "line 5: missing field `name`");
+}
+
+#[test]
+fn faults() {
+    let (_directory, path) = file(b"a,b\n1,2\n3,\xff\n");
+    let expect = "the row of the CSV file `PATH` that begins at line 3 is not UTF-8 text in cell 2; \
+                  convert the file to UTF-8, or take out the row";
+    check_failure(&path, CsvSource::new(&path), expect);
+
+    let open_quote = format!("a\n1\n\"{}", "x".repeat(200_000));
+    let (_directory, path) = file(open_quote);
+    let expect = "the row of the CSV file `PATH` that begins at line 3 is longer than 1000 bytes; \
+                  if no quote is left open there, raise `max_row_bytes`";
+    check_failure(&path, CsvSource::new(&path).max_row_bytes(1000), expect);
+    assert_eq!(run(CsvSource::new(&path), 1).unwrap().len(), 2);
+
+    let missing = path.with_extension("missing");
+    let expect = "cannot open the file `PATH`; \
+                  it must be there, and readable, for each process of the run";
+    check_failure(&missing, CsvSource::new(&missing), expect);
+}
+
+/// Rows as long as the limit are none too long, whatever comes before and behind.
+#[test]
+fn rows_of_the_greatest_length() {
+    for end in ["\n", "\r\n", ""] {
+        let long = "x".repeat(3000);
+        let (_directory, path) = file(format!("a\n1\n{long}{end}"));
+        let source = CsvSource::new(&path).max_row_bytes(3000);
+        assert_eq!(cells(&run(source, 1).unwrap()), [["1"], [long.as_str()]]);
+    }
+}
+
+#[test]
+fn rows_before_a_fault_are_given_first() {
+    let (_directory, path) = file(b"a\n1\n2\n\xff\n3\n");
+    let source = CsvSource::new(&path);
+    let mut file = source.open(path.to_str().unwrap(), None).unwrap();
+    assert_eq!(cells(file.next_batch().unwrap().items()), [["1"], ["2"]]);
+    let saved = file.snapshot();
+    assert!(file.next_batch().is_err());
+    assert_eq!(saved, (6, 4));
+    let mut file = source.open(path.to_str().unwrap(), Some(saved)).unwrap();
+    let error = file.next_batch().unwrap_err().to_string();
+    assert!(error.contains("begins at line 4"), "{error}");
+}
+
+#[test]
+fn grown_and_cut() {
+    let (_directory, path) = file("a,b\n1,2\n");
+    let source = CsvSource::new(&path);
+    let open = |resume| source.open(path.to_str().unwrap(), resume);
+    let mut file = open(None).unwrap();
+    assert_eq!(file.next_batch().unwrap().items().len(), 1);
+    assert!(file.next_batch().unwrap().is_end());
+    let saved = file.snapshot();
+    fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
+    let mut file = open(Some(saved)).unwrap();
+    assert_eq!(cells(file.next_batch().unwrap().items()), [["3", "4"]]);
+    fs::write(&path, "a,b\n").unwrap();
+    let error = open(Some(saved)).unwrap_err().to_string();
+    assert!(
+        error.contains("is 4 bytes long, but was read up to byte 8"),
+        "{error}"
+    );
+}
+
+fn cell() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-c]{0,3}", "\"[a,\n\r]{0,4}\"", "\"(\"\"|b){0,2}\""]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Stopped after any batch and opened again, the rows are the same.
+    #[test]
+    fn stopped_anywhere(
+        rows in prop::collection::vec((prop::collection::vec(cell(), 1..4), "\n|\r\n|\r|\n\n"), 0..12),
+        batch in 1..4_usize,
+    ) {
+        let rows: String = rows.iter().map(|(cells, end)| cells.join(",") + end).collect();
+        let (_directory, path) = file(format!("a,b\n{rows}"));
+        let source = CsvSource::new(&path).batch_rows(batch);
+        let partition = path.to_str().unwrap();
+        let whole = run(CsvSource::new(&path), 1).unwrap();
+        let (mut joined, mut position) = (Vec::new(), None);
+        loop {
+            let mut file = source.open(partition, position).unwrap();
+            let batch = file.next_batch().unwrap();
+            joined.extend_from_slice(batch.items());
+            position = Some(file.snapshot());
+            if batch.is_end() {
+                break;
+            }
+        }
+        prop_assert_eq!(joined, whole);
+    }
+}
