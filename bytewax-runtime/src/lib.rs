@@ -21,6 +21,12 @@ pub mod testing;
 pub mod windowing;
 mod worker;
 
+pub mod backup {
+    //! Where copies of recovery state are kept.
+
+    pub use crate::recovery::{Backup, FileSystemBackup};
+}
+
 pub use error::{RunError, RunErrorKind, StepError};
 pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};

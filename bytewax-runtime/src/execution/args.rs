@@ -22,6 +22,8 @@ use super::render::GraphFormat;
 /// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of every process, joined with `;` |
 /// | `-s`, `--snapshot-interval SECONDS` | `BYTEWAX_SNAPSHOT_INTERVAL` | 10 | length of an epoch |
 /// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | keep the state in the recovery partitions in this directory, and resume from them; may be given several times |
+/// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | keep the state in this directory of this machine, and copy each closed epoch to `--backup`; instead of `--recovery-directory` |
+/// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
 ///
@@ -218,6 +220,30 @@ pub(crate) struct Flags {
         global = true
     )]
     pub(crate) recovery: Vec<PathBuf>,
+
+    /// Keep the state in this directory of this machine, and copy each closed epoch to `--backup`;
+    /// instead of `--recovery-directory`
+    #[arg(
+        id = "bytewax-local-state",
+        short = 'd',
+        long = "local-state",
+        value_name = "DIR",
+        env = "BYTEWAX_LOCAL_STATE",
+        global = true
+    )]
+    pub(crate) local_state: Option<PathBuf>,
+
+    /// Where the copies of local state are: a directory, or the address of an object store
+    /// [default: backup]
+    #[arg(
+        id = "bytewax-backup",
+        short = 'b',
+        long = "backup",
+        value_name = "PLACE",
+        env = "BYTEWAX_BACKUP",
+        global = true
+    )]
+    pub(crate) backup: Option<String>,
 
     /// How long replaced states are kept for copies of recovery partitions, in whole seconds
     #[arg(

@@ -5,13 +5,16 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::args::{Addresses, Flags};
-use crate::recovery::RecoveryConfig;
+use crate::recovery::{RecoveryConfig, open_backup};
+
+/// Where copies of local state are, unless told.
+const BACKUP: &str = "backup";
 
 /// Reads an environment variable. Tests give their own.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A checked way to run a flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct RunPlan {
     /// Worker threads in each process.
     pub(crate) workers: usize,
@@ -65,17 +68,44 @@ impl Flags {
         Ok(RunPlan {
             workers: self.workers,
             epoch_interval: self.snapshot_interval,
-            recovery: self.recovery(),
+            recovery: self.recovery()?,
             processes,
         })
     }
 
-    fn recovery(&self) -> Option<RecoveryConfig> {
-        let (first, others) = self.recovery.split_first()?;
-        let config = others
-            .iter()
-            .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
-        Some(config.backup_interval(self.backup_interval))
+    fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
+        let config = match (self.recovery.split_first(), &self.local_state) {
+            (Some(_), Some(_)) => {
+                let text = "`--local-state` (BYTEWAX_LOCAL_STATE) cannot be used with \
+                            `--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY): either the \
+                            partitions outlive the machine, or their backup does; leave one of the \
+                            two away";
+                return Err(usage(ErrorKind::ArgumentConflict, text));
+            }
+            (None, None) if self.backup.is_some() => {
+                let text = "`--backup` (BYTEWAX_BACKUP) is given without `--local-state` \
+                            (BYTEWAX_LOCAL_STATE); name the directory that is copied to the backup";
+                return Err(usage(ErrorKind::MissingRequiredArgument, text));
+            }
+            (None, None) => return Ok(None),
+            (None, Some(dir)) => {
+                let place = self.backup.as_deref().unwrap_or(BACKUP);
+                let invalid =
+                    |text| usage(ErrorKind::ValueValidation, format!("`--backup`: {text}"));
+                RecoveryConfig::new(dir).with_backup(open_backup(place).map_err(invalid)?)
+            }
+            (Some(_), None) if self.backup.is_some() => {
+                let text = "`--backup` (BYTEWAX_BACKUP) cannot be used with \
+                            `--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY), whose partitions \
+                            are copied by other means; keep the state in `--local-state`, or leave \
+                            `--backup` away";
+                return Err(usage(ErrorKind::ArgumentConflict, text));
+            }
+            (Some((first, others)), None) => others
+                .iter()
+                .fold(RecoveryConfig::new(first), RecoveryConfig::dir),
+        };
+        Ok(Some(config.backup_interval(self.backup_interval)))
     }
 
     /// The part of this process among several; `None` if it is alone.

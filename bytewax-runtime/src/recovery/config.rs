@@ -1,8 +1,10 @@
 //! Where a run keeps its state, and for how long.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::backup::{Backup, Restored, Share, Uploads, restore};
 use super::error::Error;
 use super::layout::{PartitionFile, discover, init_on_first_use};
 
@@ -40,11 +42,19 @@ const PARTITIONS: u32 = 16;
 /// assert_eq!(out.take(), [6]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct RecoveryConfig {
     dirs: Vec<PathBuf>,
     backup_interval: Duration,
+    backup: Option<Arc<dyn Backup>>,
+}
+
+/// The partitions that a worker finds, and what it needs to write on in a backup.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    pub(crate) parts: Vec<PartitionFile>,
+    pub(crate) uploads: Option<Uploads>,
 }
 
 impl RecoveryConfig {
@@ -54,6 +64,7 @@ impl RecoveryConfig {
         Self {
             dirs: vec![dir.into()],
             backup_interval: Duration::ZERO,
+            backup: None,
         }
     }
 
@@ -70,12 +81,67 @@ impl RecoveryConfig {
         self
     }
 
+    /// Copies each closed epoch to a backup. The directory is then one of this machine, and may be
+    /// lost: what is missing in it, or older than in the backup, is restored from there when the
+    /// flow runs, on any machine and with any number of workers.
+    ///
+    /// An epoch counts as saved when it is in the backup: what a source has acknowledged is there.
+    /// Each partition is copied by itself, one object for each epoch with what changed in it; now and
+    /// then these objects are replaced by one that holds the whole state of the partition.
+    ///
+    /// A backup of no objects yet can be begun with the partitions in the directory. Others than the
+    /// first directory are not looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::RecoveryConfig;
+    /// use bytewax_runtime::backup::FileSystemBackup;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{
+    ///     ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
+    /// };
+    ///
+    /// let backup = tempfile::tempdir()?;
+    /// let marks = [TestingItem::Item(1), TestingItem::Eof, TestingItem::Item(2)];
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("sums", |flow| {
+    ///     let numbers = flow.input(TestingSource::with_marks(marks)).named("numbers");
+    ///     let sums = numbers.key_on(|_| "all".to_owned()).stateful_map(|sum: &mut u64, n| {
+    ///         *sum += n;
+    ///         *sum
+    ///     });
+    ///     sums.named("sums").key_rm().output(out.clone()).named("out");
+    /// });
+    /// // Each run is on another machine, with a directory of its own.
+    /// for workers in [1, 3] {
+    ///     let local = tempfile::tempdir()?;
+    ///     let recovery = RecoveryConfig::new(local.path())
+    ///         .backup(FileSystemBackup::new(backup.path()));
+    ///     cluster_main(flow.clone(), ClusterConfig::new().workers(workers).recovery(recovery))?;
+    /// }
+    /// assert_eq!(out.take(), [1, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn backup(self, backup: impl Backup) -> Self {
+        self.with_backup(Arc::new(backup))
+    }
+
+    pub(crate) fn with_backup(mut self, backup: Arc<dyn Backup>) -> Self {
+        self.backup = Some(backup);
+        self
+    }
+
     pub(crate) fn kept_for(&self) -> Duration {
         self.backup_interval
     }
 
     /// Makes a store where there is none. One worker of a cluster does this, before others look.
     pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
+        if self.backup.is_some() {
+            // What the backup says of the store is agreed upon in the backup.
+            return Ok(());
+        }
         let exists = |dir: &&PathBuf| dir.exists();
         let dirs: Vec<&Path> = self
             .dirs
@@ -86,14 +152,37 @@ impl RecoveryConfig {
         if discover(&dirs)?.is_empty()
             && let Some(dir) = self.dirs.first()
         {
-            let partitions = u32::try_from(4 * workers).unwrap_or(u32::MAX);
-            init_on_first_use(dir, partitions.max(PARTITIONS), flow)?;
+            init_on_first_use(dir, partitions(workers), flow)?;
         }
         Ok(())
     }
 
-    /// The partitions that this process can reach.
-    pub(crate) fn partitions(&self) -> Result<Vec<PartitionFile>, Error> {
-        discover(&self.dirs)
+    /// The partitions that a worker can reach. With a backup they are made what the backup says they
+    /// are, and each worker has its own.
+    pub(crate) fn reach(
+        &self,
+        flow: &str,
+        worker: usize,
+        workers: usize,
+    ) -> Result<Reached, Error> {
+        let (Some(backup), Some(dir)) = (&self.backup, self.dirs.first()) else {
+            let parts = discover(&self.dirs)?;
+            return Ok(Reached {
+                parts,
+                uploads: None,
+            });
+        };
+        let share = Share { worker, workers };
+        let Restored { parts, uploads } = restore(backup, dir, flow, partitions(workers), share)?;
+        Ok(Reached {
+            parts,
+            uploads: Some(uploads),
+        })
     }
+}
+
+/// How many partitions a store gets that nobody made by hand.
+fn partitions(workers: usize) -> u32 {
+    let partitions = u32::try_from(4 * workers).unwrap_or(u32::MAX);
+    partitions.max(PARTITIONS)
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::backup::BackupError;
 use super::batch::TooLong;
 use super::parts::{ExecutionNumber, PartitionCount, PartitionIndex, StoreId};
 use crate::error::{RunError, RunErrorKind};
@@ -129,6 +130,8 @@ pub(crate) enum Error {
     TooLong(#[from] TooLong),
     #[error(transparent)]
     Resume(#[from] ResumeError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }
 
 impl Error {
@@ -170,7 +173,9 @@ impl From<Error> for RunError {
             Error::DiskFull { cause, .. }
             | Error::ReadOnly { cause, .. }
             | Error::Database { cause, .. } => failed.caused_by(cause),
-            Error::Io { cause, .. } | Error::Thread(cause) => failed.caused_by(cause),
+            Error::Io { cause, .. }
+            | Error::Thread(cause)
+            | Error::Backup(BackupError::Io { cause, .. }) => failed.caused_by(cause),
             _ => failed,
         }
     }

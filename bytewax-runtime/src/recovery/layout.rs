@@ -117,18 +117,15 @@ impl Draft {
         let store = sql::random_store_id()?;
         let mut parts = Vec::new();
         for index in count.indices() {
-            let file = dir.join(format!("part-{index}.draft"));
-            for ending in ["", "-wal", "-shm"] {
-                remove_if_there(&beside(&file, ending))?;
-            }
-            let meta = Meta {
-                store,
-                flow: flow.to_owned(),
-                index,
-                count,
-            };
-            Db::create(&file, &meta)?;
-            parts.push(PartitionFile { file, meta });
+            parts.push(draft_partition(
+                dir,
+                Meta {
+                    store,
+                    flow: flow.to_owned(),
+                    index,
+                    count,
+                },
+            )?);
         }
         Ok(Self {
             dir: dir.to_path_buf(),
@@ -143,25 +140,50 @@ impl Draft {
 
     /// Gives the files their names. Nobody may have them open.
     pub(super) fn publish(self) -> Result<Vec<PartitionFile>, Error> {
-        let mut parts = Vec::new();
-        for part in self.parts {
-            let sync = File::open(&part.file).and_then(|file| file.sync_all());
-            sync.map_err(Error::io(&part.file, "making it"))?;
-            if beside(&part.file, "-wal").exists() {
-                // Its log was not emptied on closing, and would be lost by the new name.
-                return Err(Error::damaged(&part.file, "it was not written to the end"));
-            }
-            let file = part.file.with_extension(EXTENSION);
-            fs::rename(&part.file, &file).map_err(Error::io(&file, "making it"))?;
-            parts.push(PartitionFile {
-                file,
-                meta: part.meta,
-            });
-        }
-        // So that the names survive a power cut. Not all systems can open a directory.
-        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
+        let published = self.parts.into_iter().map(publish_partition);
+        let parts = published.collect::<Result<_, _>>()?;
+        sync_names(&self.dir);
         Ok(parts)
     }
+}
+
+/// Where a partition of this index is made.
+pub(super) fn partition_path(dir: &Path, index: PartitionIndex) -> PathBuf {
+    dir.join(format!("part-{index}.{EXTENSION}"))
+}
+
+/// Makes a partition under a name that nobody takes for one.
+pub(super) fn draft_partition(dir: &Path, meta: Meta) -> Result<PartitionFile, Error> {
+    let file = partition_path(dir, meta.index).with_extension("draft");
+    for ending in ["", "-wal", "-shm"] {
+        remove_if_there(&beside(&file, ending))?;
+    }
+    Db::create(&file, &meta)?;
+    Ok(PartitionFile { file, meta })
+}
+
+/// Gives a draft its name, instead of a file that has it. Nobody may have them open.
+pub(super) fn publish_partition(draft: PartitionFile) -> Result<PartitionFile, Error> {
+    let sync = File::open(&draft.file).and_then(|file| file.sync_all());
+    sync.map_err(Error::io(&draft.file, "making it"))?;
+    if beside(&draft.file, "-wal").exists() {
+        // Its log was not emptied on closing, and would be lost by the new name.
+        return Err(Error::damaged(&draft.file, "it was not written to the end"));
+    }
+    let file = partition_path(
+        draft.file.parent().unwrap_or(Path::new("")),
+        draft.meta.index,
+    );
+    for ending in ["-wal", "-shm"] {
+        remove_if_there(&beside(&file, ending))?;
+    }
+    fs::rename(&draft.file, &file).map_err(Error::io(&file, "making it"))?;
+    Ok(PartitionFile { file, ..draft })
+}
+
+/// So that names survive a power cut. Not all systems can open a directory.
+pub(super) fn sync_names(dir: &Path) {
+    let _ = File::open(dir).and_then(|dir| dir.sync_all());
 }
 
 fn refuse_occupied(dir: &Path) -> Result<(), Error> {

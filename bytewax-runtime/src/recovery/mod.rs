@@ -16,9 +16,12 @@
 //!    from the resume epoch on. [`PartitionReader`]s load timers and positions at once, and states
 //!    slot by slot.
 //! 4. A [`WriterThread`] writes what changes, commits epochs, and collects what no resume needs.
+//! 5. With a backup, partitions are not made and found but restored, and what is written goes there
+//!    too; see the module `backup`.
 //!
 //! All SQL is in the module `sql`.
 
+mod backup;
 mod batch;
 mod checksum;
 mod collect;
@@ -39,7 +42,10 @@ mod timer;
 mod tools;
 mod writer;
 
+pub use backup::{Backup, FileSystemBackup};
+pub(crate) use backup::{Uploads, open_backup};
 pub(crate) use batch::{Batch, TooLong};
+pub(crate) use config::Reached;
 pub use config::RecoveryConfig;
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
@@ -61,6 +67,7 @@ pub(crate) use writer::PartitionWriter;
 
 #[cfg(test)]
 pub(crate) use {
+    backup::{Restored, Share, restore},
     error::ResumeError,
     layout::{discover, init_on_first_use},
     parts::ExecutionNumber,

@@ -58,7 +58,13 @@ impl PartitionReader {
         self.load(Table::Snaps, step, slot, before)
     }
 
-    fn load(&self, table: Table, step: &StepId, slot: Slot, before: Epoch) -> Result<Run, Error> {
+    pub(super) fn load(
+        &self,
+        table: Table,
+        step: &StepId,
+        slot: Slot,
+        before: Epoch,
+    ) -> Result<Run, Error> {
         let (Some(step), Some(last)) = (self.number(step), before.0.checked_sub(1)) else {
             return Ok(Run::default());
         };
@@ -78,9 +84,18 @@ impl PartitionReader {
 
     /// The slots of a step that may have states at the start of an epoch, ascending.
     pub(crate) fn slots(&self, step: &StepId, before: Epoch) -> Result<Vec<Slot>, Error> {
+        self.slots_of(Table::Snaps, step, before)
+    }
+
+    pub(super) fn slots_of(
+        &self,
+        table: Table,
+        step: &StepId,
+        before: Epoch,
+    ) -> Result<Vec<Slot>, Error> {
         let number = self.number(step);
         number.map_or(Ok(Vec::new()), |number| {
-            self.db.slots(Table::Snaps, number, before)
+            self.db.slots(table, number, before)
         })
     }
 
@@ -107,10 +122,7 @@ impl PartitionReader {
         step: &StepId,
         before: Epoch,
     ) -> Result<Vec<(Slot, Run)>, Error> {
-        let Some(number) = self.number(step) else {
-            return Ok(Vec::new());
-        };
-        let slots = self.db.slots(Table::Timers, number, before)?.into_iter();
+        let slots = self.slots_of(Table::Timers, step, before)?.into_iter();
         let load = |slot| Ok((slot, self.load(Table::Timers, step, slot, before)?));
         slots.map(load).collect()
     }

@@ -2,11 +2,14 @@
 //! overlap.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::backup::{Stopped, Uploader, Uploads};
 use super::error::Error;
 use super::parts::{PartitionIndex, StepMeta, StepNumber, position_slot};
 use super::run::Run;
+use super::sql::Table;
 use super::writer::PartitionWriter;
 use crate::ids::Epoch;
 use crate::key::Slot;
@@ -52,10 +55,21 @@ pub(crate) enum Message {
 /// What the thread reports.
 #[derive(Debug)]
 pub(crate) enum WriterEvent {
-    /// All partitions of the thread are durable up to this epoch.
+    /// All partitions of the thread are durable up to this epoch, in the backup if there is one.
     Committed(Epoch),
     /// Nothing more is written.
     Failed(Error),
+}
+
+/// Where events are reported to, from several threads.
+#[derive(Clone)]
+pub(super) struct Report(Arc<Mutex<dyn FnMut(WriterEvent) + Send>>);
+
+impl Report {
+    pub(super) fn tell(&self, event: WriterEvent) {
+        let mut report = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        report(event);
+    }
 }
 
 /// The writer thread has failed, and has reported why.
@@ -73,15 +87,18 @@ pub(crate) struct WriterThread {
 
 impl WriterThread {
     /// Starts the thread. Every slot and position that is sent must belong to one of `writers`;
-    /// `steps` are all steps with rows; at most `queue` messages wait.
+    /// `steps` are all steps with rows; at most `queue` messages wait. With a backup, an epoch is
+    /// committed when it is there too.
     pub(crate) fn spawn(
         writers: Vec<PartitionWriter>,
         steps: &[StepMeta],
         queue: usize,
+        uploads: Option<Uploads>,
         report: impl FnMut(WriterEvent) + Send + 'static,
     ) -> Result<Self, Error> {
         let (messages, inbox) = sync_channel(queue);
-        let mut writing = Writing::new(writers, steps, report)?;
+        let report = Report(Arc::new(Mutex::new(report)));
+        let mut writing = Writing::new(writers, steps, uploads, report)?;
         let named = thread::Builder::new().name("bytewax-recovery".to_owned());
         let thread = named
             .spawn(move || writing.run(&inbox))
@@ -127,7 +144,7 @@ impl Part {
     }
 }
 
-struct Writing<R> {
+struct Writing {
     parts: Vec<Part>,
     /// For each partition of the store its place in `parts`.
     places: Vec<Option<usize>>,
@@ -135,11 +152,19 @@ struct Writing<R> {
     steps: Vec<StepMeta>,
     /// Bytes written since a step of a collection was done.
     backlog: u64,
-    report: R,
+    uploader: Option<Uploader>,
+    report: Report,
 }
 
-impl<R: FnMut(WriterEvent)> Writing<R> {
-    fn new(writers: Vec<PartitionWriter>, steps: &[StepMeta], report: R) -> Result<Self, Error> {
+impl Writing {
+    fn new(
+        writers: Vec<PartitionWriter>,
+        steps: &[StepMeta],
+        uploads: Option<Uploads>,
+        report: Report,
+    ) -> Result<Self, Error> {
+        let start = |uploads| Uploader::start(uploads, writers.iter(), steps, report.clone());
+        let uploader = uploads.map(start).transpose()?;
         let count = writers
             .first()
             .map_or(0, |writer| writer.meta().count.get());
@@ -161,18 +186,21 @@ impl<R: FnMut(WriterEvent)> Writing<R> {
             places,
             steps: steps.to_vec(),
             backlog: 0,
+            uploader,
             report,
         })
     }
 
     fn run(&mut self, inbox: &Receiver<Message>) {
-        if let Err(error) = self.work(inbox) {
-            // Returning drops the queue's end: whoever sends learns of it.
-            (self.report)(WriterEvent::Failed(error));
+        if let Err(Stopped::Error(error)) = self.work(inbox) {
+            self.report.tell(WriterEvent::Failed(error));
         }
+        // Waits until all is uploaded. Returning drops the queue's end: whoever sends learns of an
+        // error.
+        self.uploader = None;
     }
 
-    fn work(&mut self, inbox: &Receiver<Message>) -> Result<(), Error> {
+    fn work(&mut self, inbox: &Receiver<Message>) -> Result<(), Stopped> {
         loop {
             let message = if self.collecting() {
                 match inbox.try_recv() {
@@ -203,66 +231,98 @@ impl<R: FnMut(WriterEvent)> Writing<R> {
         Ok(())
     }
 
-    fn handle(&mut self, message: Message) -> Result<(), Error> {
+    fn handle(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
             Message::Snaps {
                 step,
                 slot,
                 epoch,
                 run,
-            } => {
-                self.backlog += run.len() as u64;
-                let part = self.part(slot)?;
-                let step = part.number(step)?;
-                part.writer.write_snaps(step, slot, epoch, run)
-            }
+            } => Ok(self.write(Table::Snaps, step, slot, epoch, run)?),
             Message::Timers {
                 step,
                 slot,
                 epoch,
                 run,
-            } => {
-                self.backlog += run.len() as u64;
-                let part = self.part(slot)?;
-                let step = part.number(step)?;
-                part.writer.write_timers(step, slot, epoch, run)
-            }
+            } => Ok(self.write(Table::Timers, step, slot, epoch, run)?),
             Message::Position {
                 step,
                 partition,
                 epoch,
                 bytes,
-            } => {
-                let id = &self.steps.get(step.0).ok_or(Error::Misrouted)?.id;
-                let part = self.part(position_slot(id, &partition))?;
-                let step = part.number(step)?;
-                part.writer.write_position(step, &partition, epoch, &bytes)
-            }
+            } => Ok(self.write_position(step, &partition, epoch, &bytes)?),
             Message::Commit(epoch) => self.commit(epoch),
-            Message::Collect(oldest) => self
-                .parts
-                .iter_mut()
-                .try_for_each(|part| part.writer.begin_collect(oldest)),
+            Message::Collect(oldest) => self.collect(oldest),
         }
     }
 
-    fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
-        self.parts
-            .iter_mut()
-            .try_for_each(|part| part.writer.commit(epoch))?;
-        (self.report)(WriterEvent::Committed(epoch));
-        self.parts
-            .iter_mut()
-            .try_for_each(|part| part.writer.checkpoint_if_due())
+    fn write(
+        &mut self,
+        table: Table,
+        step: StepPlace,
+        slot: Slot,
+        epoch: Epoch,
+        run: Run,
+    ) -> Result<(), Error> {
+        self.backlog += run.len() as u64;
+        let place = self.place(slot)?;
+        if let Some(uploader) = &mut self.uploader {
+            uploader.run(place, table, step.0, slot, epoch, &run);
+        }
+        let part = &mut self.parts[place];
+        let step = part.number(step)?;
+        match table {
+            Table::Snaps => part.writer.write_snaps(step, slot, epoch, run),
+            Table::Timers => part.writer.write_timers(step, slot, epoch, run),
+        }
     }
 
-    fn part(&mut self, slot: Slot) -> Result<&mut Part, Error> {
-        let place = slot
-            .index()
-            .checked_rem(self.places.len())
-            .and_then(|index| self.places[index]);
-        let part = place.and_then(|place| self.parts.get_mut(place));
-        part.ok_or(Error::Misrouted)
+    fn write_position(
+        &mut self,
+        step: StepPlace,
+        partition: &str,
+        epoch: Epoch,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let id = &self.steps.get(step.0).ok_or(Error::Misrouted)?.id;
+        let place = self.place(position_slot(id, partition))?;
+        if let Some(uploader) = &mut self.uploader {
+            uploader.position(place, step.0, partition, epoch, bytes);
+        }
+        let part = &mut self.parts[place];
+        let step = part.number(step)?;
+        part.writer.write_position(step, partition, epoch, bytes)
+    }
+
+    fn commit(&mut self, epoch: Epoch) -> Result<(), Stopped> {
+        for part in &mut self.parts {
+            part.writer.commit(epoch)?;
+        }
+        match &mut self.uploader {
+            Some(uploader) => uploader.commit(epoch)?,
+            None => self.report.tell(WriterEvent::Committed(epoch)),
+        }
+        for part in &mut self.parts {
+            part.writer.checkpoint_if_due()?;
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self, oldest: Epoch) -> Result<(), Stopped> {
+        for (place, part) in self.parts.iter_mut().enumerate() {
+            if let Some(uploader) = &mut self.uploader {
+                uploader.collect(place, &part.writer, oldest)?;
+            }
+            part.writer.begin_collect(oldest)?;
+        }
+        Ok(())
+    }
+
+    /// The place of the partition that a slot belongs to.
+    fn place(&self, slot: Slot) -> Result<usize, Error> {
+        let index = slot.index().checked_rem(self.places.len());
+        let place = index.and_then(|index| self.places[index]);
+        place.ok_or(Error::Misrouted)
     }
 
     fn collecting(&self) -> bool {

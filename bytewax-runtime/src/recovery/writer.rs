@@ -6,7 +6,7 @@ use std::path::Path;
 use super::collect;
 use super::error::Error;
 use super::lock::Lock;
-use super::parts::{Execution, Meta, Progress, StepMeta, StepNumber};
+use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
 use super::run::{Removed, Run};
 use super::sql::{Db, RowSize, SlotRow, Table};
 use crate::ids::Epoch;
@@ -69,8 +69,17 @@ impl PartitionWriter {
         Ok(())
     }
 
+    pub(crate) fn file(&self) -> &Path {
+        self.db.file()
+    }
+
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// How far the partition will have got with the next commit.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
     }
 
     /// Begins an execution: notes it and removes all that earlier ones wrote from its first epoch
@@ -320,6 +329,31 @@ impl PartitionWriter {
     #[cfg(test)]
     pub(super) fn limit_pages(&self) {
         self.db.limit_pages();
+    }
+
+    /// Goes back to the end of an epoch of an execution, or to the very beginning, and forgets the
+    /// executions after it. Durable when it returns.
+    pub(super) fn rewind(
+        &mut self,
+        execution: Option<ExecutionNumber>,
+        durable: Epoch,
+    ) -> Result<(), Error> {
+        self.db.begin()?;
+        self.truncate_from(durable.next())?;
+        self.db.forget_executions_after(execution)?;
+        self.progress.execution = execution;
+        self.db.set_progress(&self.progress)?;
+        self.db.commit()
+    }
+
+    /// About how many bytes its runs have.
+    pub(super) fn bytes(&self) -> u64 {
+        self.rows.values().flatten().map(|row| row.bytes).sum()
+    }
+
+    /// The executions that it remembers, in ascending order.
+    pub(super) fn executions(&self) -> Result<Vec<Execution>, Error> {
+        self.db.executions()
     }
 
     /// Takes over the history of another store, of which the states at the start of an epoch were

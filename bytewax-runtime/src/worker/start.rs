@@ -19,7 +19,7 @@ use crate::error::{RunError, RunErrorKind, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::SlotOwners;
 use crate::recovery::{
-    PartitionFile, PartitionIndex, PartitionState, RecoveryConfig, check_complete, resume,
+    PartitionFile, PartitionIndex, PartitionState, Reached, RecoveryConfig, check_complete, resume,
 };
 
 /// In the place of a step, the partitions of the recovery store.
@@ -47,8 +47,12 @@ pub(super) fn agree(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
             return Ok(false);
         }
     }
-    let files = config.map(RecoveryConfig::partitions).transpose();
-    let files = files.map_err(RunError::recovery)?.unwrap_or_default();
+    let reach = |config: &RecoveryConfig| config.reach(&cx.graph.name, cx.index.0, cx.count);
+    let reached = config.map(reach).transpose().map_err(RunError::recovery)?;
+    let Reached {
+        parts: files,
+        uploads,
+    } = reached.unwrap_or_default();
     let hello = Hello {
         reachable: reachable(cx, &files)?,
         store: files
@@ -82,7 +86,8 @@ pub(super) fn agree(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
         let Some(all) = tell_all::<Found>(worker, cx, &found)? else {
             return Ok(false);
         };
-        store = Some(Rc::new(store::open(cx, &mine, readers, &agreed, all)?));
+        let opened = store::open(cx, &mine, readers, uploads, &agreed, all)?;
+        store = Some(Rc::new(opened));
     }
     begin(cx, store, owners, assignments);
     Ok(true)

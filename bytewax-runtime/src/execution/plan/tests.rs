@@ -3,6 +3,7 @@ use std::io::Write;
 use clap::Parser;
 
 use super::*;
+use crate::backup::FileSystemBackup;
 use crate::execution::RunArgs;
 
 #[derive(Parser)]
@@ -169,4 +170,56 @@ fn the_settings_reach_the_plan() {
     };
     assert_eq!(cluster.workers, 3);
     assert_eq!(cluster.connect_timeout, Duration::from_secs(7));
+}
+
+#[test]
+fn where_state_is_kept() {
+    let kept = |flags: &str| {
+        let recovery = plan(flags, "").unwrap().recovery;
+        recovery.map(|config| format!("{config:?}"))
+    };
+    let config = |dir: &str| RecoveryConfig::new(dir);
+    let local = |backup: &str| config("LOCAL").backup(FileSystemBackup::new(backup));
+    let cases = [
+        ("", None),
+        ("-r DIR -r MORE", Some(config("DIR").dir("MORE"))),
+        (
+            "-r DIR --backup-interval 7",
+            Some(config("DIR").backup_interval(Duration::from_secs(7))),
+        ),
+        ("-d LOCAL", Some(local("backup"))),
+        ("-d LOCAL -b /else/where", Some(local("/else/where"))),
+        ("-d LOCAL -b file:///else/where", Some(local("/else/where"))),
+    ];
+    for (flags, expected) in cases {
+        let expected = expected.map(|config| format!("{config:?}"));
+        assert_eq!(kept(flags), expected, "{flags}");
+    }
+}
+
+#[test]
+fn places_of_state_that_exclude_each_other_are_usage_errors() {
+    let cases = [
+        (
+            "-d LOCAL -r DIR",
+            "`--local-state` (BYTEWAX_LOCAL_STATE) cannot be used with `--recovery-directory`",
+        ),
+        (
+            "-b BACKUP",
+            "`--backup` (BYTEWAX_BACKUP) is given without `--local-state`",
+        ),
+        (
+            "-r DIR -b BACKUP",
+            "`--backup` (BYTEWAX_BACKUP) cannot be used with `--recovery-directory`",
+        ),
+        ("-d LOCAL -b file://", "the name of the directory is empty"),
+        (
+            "-d LOCAL -b moon://crater",
+            "`--backup`: `moon://crater` is neither a directory nor an object store",
+        ),
+    ];
+    for (flags, expected) in cases {
+        let error = plan(flags, "").unwrap_err();
+        assert!(error.contains(expected), "{flags}\n{error}");
+    }
 }

@@ -87,6 +87,16 @@ impl Db {
         self.execute(sql, [signed(oldest.0)], doing).map(drop)
     }
 
+    /// Removes the executions after this one; without one, all.
+    pub(in crate::recovery) fn forget_executions_after(
+        &self,
+        last: Option<ExecutionNumber>,
+    ) -> Result<(), Error> {
+        let sql = "DELETE FROM executions WHERE number > ?1";
+        let last = last.map_or(-1, |last| signed(last.0));
+        self.execute(sql, [last], "removing executions").map(drop)
+    }
+
     /// The steps that have or had rows in this partition.
     pub(in crate::recovery) fn steps(&self) -> Result<Vec<(StepNumber, StepMeta)>, Error> {
         let sql =

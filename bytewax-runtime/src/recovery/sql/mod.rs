@@ -45,6 +45,13 @@ impl Db {
         self.run("COMMIT", "committing an epoch")
     }
 
+    /// From here on, everything is read as it is now, whatever is written meanwhile.
+    pub(super) fn freeze(&self) -> Result<(), Error> {
+        self.run("BEGIN", "beginning to read it")?;
+        // The first statement that reads decides what is seen.
+        self.progress().map(drop)
+    }
+
     fn run(&self, sql: &'static str, doing: &'static str) -> Result<(), Error> {
         self.execute(sql, [], doing).map(drop)
     }

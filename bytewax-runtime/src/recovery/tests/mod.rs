@@ -1,5 +1,6 @@
 //! Tests of the store as a whole.
 
+mod backup;
 mod damage;
 mod model;
 mod refusals;
@@ -90,8 +91,12 @@ fn commit(writers: &mut [PartitionWriter], epoch: u64) {
 
 /// All states at the start of an epoch, by key.
 fn load(dir: &Path, before: Epoch) -> Vec<(u64, Vec<u8>)> {
+    load_files(&discover(&[dir]).unwrap(), before)
+}
+
+fn load_files(parts: &[PartitionFile], before: Epoch) -> Vec<(u64, Vec<u8>)> {
     let mut all = Vec::new();
-    for part in discover(&[dir]).unwrap() {
+    for part in parts {
         let reader = PartitionReader::open(&part.file).unwrap();
         for slot in reader.slots(&total().id, before).unwrap() {
             let run = reader.load_slot(&total().id, slot, before).unwrap();

@@ -49,18 +49,22 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 /// All that is saved at the end of an epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Model {
-    states: BTreeMap<u64, Vec<u8>>,
-    timers: BTreeMap<u64, i64>,
-    positions: BTreeMap<String, Vec<u8>>,
+pub(super) struct Model {
+    pub(super) states: BTreeMap<u64, Vec<u8>>,
+    pub(super) timers: BTreeMap<u64, i64>,
+    pub(super) positions: BTreeMap<String, Vec<u8>>,
 }
 
 impl Model {
     /// What the store holds at the start of an epoch.
     fn load(dir: &Path, before: Epoch) -> Self {
+        Self::load_files(&discover(&[dir]).unwrap(), before)
+    }
+
+    pub(super) fn load_files(parts: &[PartitionFile], before: Epoch) -> Self {
         let mut timers = BTreeMap::new();
         let mut positions = Vec::new();
-        for part in discover(&[dir]).unwrap() {
+        for part in parts {
             let reader = PartitionReader::open(&part.file).unwrap();
             for timer in reader.load_timers(&total().id, before).unwrap() {
                 let key = u64::from_le_bytes(timer.key.try_into().unwrap());
@@ -70,7 +74,7 @@ impl Model {
         }
         let positions = newest_positions(positions).into_iter();
         Self {
-            states: load(dir, before).into_iter().collect(),
+            states: load_files(parts, before).into_iter().collect(),
             timers,
             positions: positions
                 .map(|position| (position.partition, position.bytes))

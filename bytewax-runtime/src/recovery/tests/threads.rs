@@ -31,7 +31,7 @@ fn epochs_are_reported_in_order_and_all_is_written_on_drop() {
     let (writers, _) = start(dir.path());
     let (events, seen) = mpsc::channel();
     let report = move |event| events.send(event).unwrap();
-    let thread = WriterThread::spawn(writers, &[input(), total()], 8, report).unwrap();
+    let thread = WriterThread::spawn(writers, &[input(), total()], 8, None, report).unwrap();
     for epoch in 1..=20 {
         for (slot, run) in runs((0..100).map(|key| (key, Some(epoch as u8)))) {
             let (step, epoch) = (StepPlace(1), Epoch(epoch));
@@ -79,7 +79,7 @@ fn an_error_is_reported_once_and_ends_the_queue() {
     writers.pop();
     let (events, seen) = mpsc::channel();
     let report = move |event| events.send(event).unwrap();
-    let thread = WriterThread::spawn(writers, &[total()], 1, report).unwrap();
+    let thread = WriterThread::spawn(writers, &[total()], 1, None, report).unwrap();
     // Slot 1 belongs to the partition that the thread does not have.
     let misrouted = || Message::Snaps {
         step: StepPlace(0),

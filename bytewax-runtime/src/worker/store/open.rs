@@ -13,7 +13,8 @@ use crate::flow::{Graph, StepKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::recovery::{
     self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
-    PartitionWriter, Position, Resume, StepMeta, StepPlace, WriterThread, newest_positions,
+    PartitionWriter, Position, Resume, StepMeta, StepPlace, Uploads, WriterThread,
+    newest_positions,
 };
 use crate::state::Kept;
 use crate::worker::context::WorkerCx;
@@ -62,6 +63,7 @@ pub(in crate::worker) fn open(
     cx: &Rc<WorkerCx>,
     files: &[PartitionFile],
     readers: Readers,
+    uploads: Option<Uploads>,
     agreed: &Agreed,
     all: Vec<Found>,
 ) -> Result<Store, RunError> {
@@ -82,7 +84,7 @@ pub(in crate::worker) fn open(
     } else {
         let writers = begin(cx, files, agreed).map_err(RunError::recovery)?;
         let report = progress.reporter(&cx.shared);
-        let thread = WriterThread::spawn(writers, &metas, QUEUE, report);
+        let thread = WriterThread::spawn(writers, &metas, QUEUE, uploads, report);
         let thread = thread.map_err(RunError::recovery)?;
         Some(Writer {
             messages: thread.sender().map_err(RunError::recovery)?,

@@ -1,5 +1,6 @@
 //! What is saved is there again: flows that are stopped and go on, with the same store.
 
+mod backup;
 mod basics;
 mod kept;
 mod law;

@@ -1,0 +1,143 @@
+//! Replacing the objects of a log by what they amount to.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use super::super::error::Error;
+use super::super::parts::{Execution, Meta, StepMeta};
+use super::super::reader::PartitionReader;
+use super::super::sql::Table;
+use super::log::{Log, Names};
+use super::object::{Entries, LogHeader, StepHeader};
+use super::{Backup, BackupError, put_once};
+use crate::ids::Epoch;
+use crate::key::Slot;
+
+/// About how many bytes one piece of a base has.
+const PIECE_BYTES: usize = if cfg!(test) { 100 } else { 16 << 20 };
+
+/// How many objects are removed in one go.
+const REMOVED_AT_ONCE: usize = if cfg!(test) { 3 } else { 32 };
+
+/// A base in the making. It is read from the local partition, as that was when it was begun.
+pub(super) struct Compaction {
+    names: Names,
+    meta: Meta,
+    reader: PartitionReader,
+    executions: Vec<Execution>,
+    steps: Vec<StepMeta>,
+    /// The number of the last object that it replaces.
+    sequence: u64,
+    /// It holds the state at the start of this epoch.
+    before: Epoch,
+    /// What is not in a piece yet.
+    rest: VecDeque<(Table, u32, Slot)>,
+    progress: Progress,
+}
+
+enum Progress {
+    /// So many pieces are written.
+    Pieces(u32),
+    /// All pieces are, and these objects are replaced.
+    Whole(Vec<String>),
+}
+
+impl Compaction {
+    /// Begins a base of the state at the start of an epoch. What is committed later does not show.
+    pub(super) fn begin(
+        file: &Path,
+        names: &Names,
+        sequence: u64,
+        before: Epoch,
+    ) -> Result<Self, Error> {
+        let reader = PartitionReader::open(file)?;
+        reader.db().freeze()?;
+        let state = reader.state()?;
+        let steps: Vec<StepMeta> = reader.steps().cloned().collect();
+        let mut rest = VecDeque::new();
+        for (step, number) in steps.iter().zip(0..) {
+            for table in Table::ALL {
+                let slots = reader.slots_of(table, &step.id, before)?;
+                rest.extend(slots.into_iter().map(|slot| (table, number, slot)));
+            }
+        }
+        Ok(Self {
+            names: names.clone(),
+            meta: state.meta,
+            reader,
+            executions: state.executions,
+            steps,
+            sequence,
+            before,
+            rest,
+            progress: Progress::Pieces(0),
+        })
+    }
+
+    /// Writes a piece, or removes some objects that are replaced. True when all is done.
+    pub(super) fn do_some(&mut self, backup: &dyn Backup) -> Result<bool, Error> {
+        match &mut self.progress {
+            Progress::Pieces(written) => {
+                let piece = *written;
+                *written += 1;
+                if self.write_piece(backup, piece)? {
+                    let log = Log::read(backup, &self.names, self.meta.index)?;
+                    self.progress = Progress::Whole(log.replaced);
+                }
+                Ok(false)
+            }
+            Progress::Whole(replaced) => {
+                let kept = replaced.len().saturating_sub(REMOVED_AT_ONCE);
+                for name in replaced.drain(kept..) {
+                    let removed = backup.delete(&name);
+                    removed.map_err(|cause| BackupError::io("removing", &name, cause))?;
+                }
+                Ok(replaced.is_empty())
+            }
+        }
+    }
+
+    /// Writes the next piece; whether it is the last.
+    fn write_piece(&mut self, backup: &dyn Backup, piece: u32) -> Result<bool, Error> {
+        let epoch = Epoch(self.before.0.saturating_sub(1));
+        let mut entries = Entries::default();
+        if piece == 0 {
+            self.positions(epoch, &mut entries)?;
+        }
+        while entries.len() < PIECE_BYTES
+            && let Some((table, number, slot)) = self.rest.pop_front()
+        {
+            if let Some(step) = self.steps.get(number as usize) {
+                let run = self.reader.load(table, &step.id, slot, self.before)?;
+                if !run.is_empty() {
+                    entries.run(table, number, epoch, slot, &run);
+                }
+            }
+        }
+        let is_last = self.rest.is_empty();
+        let object = entries.finish(&LogHeader {
+            meta: self.meta.clone(),
+            sequence: self.sequence,
+            executions: self.executions.clone(),
+            epoch,
+            oldest: self.before,
+            steps: self.steps.iter().map(StepHeader::from).collect(),
+        });
+        let name = self
+            .names
+            .base(self.meta.index, self.sequence, piece, is_last);
+        put_once(backup, &name, &object)?;
+        Ok(is_last)
+    }
+
+    fn positions(&self, epoch: Epoch, entries: &mut Entries) -> Result<(), Error> {
+        for position in self.reader.load_positions(self.before)? {
+            let number = self.steps.iter().zip(0..);
+            let number = number.filter(|(step, _)| step.id == position.step);
+            for (_, number) in number {
+                entries.position(number, epoch, &position.partition, &position.bytes);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! What can go wrong with a backup, and how it is told.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::parts::{PartitionIndex, StoreId};
+
+/// Why a backup cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackupError {
+    #[error(
+        "the backup failed while {doing} `{name}`; mend the access to it and run the flow again, it \
+         resumes from the last epoch that the backup holds"
+    )]
+    Io {
+        doing: &'static str,
+        name: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(
+        "`{name}` is missing in the backup; bring it back from a copy of the backup, or, when another \
+         run of the flow is using the backup, stop that run first"
+    )]
+    Missing { name: String },
+    #[error(
+        "`{name}` in the backup is damaged: {what}; bring it back from a copy of the backup, or move \
+         the backup away and run the flow with its local directory on an empty one"
+    )]
+    Damaged { name: String, what: String },
+    #[error(
+        "`{name}` is not an object of a backup: {what}; move it away, or name the right backup"
+    )]
+    Foreign { name: String, what: &'static str },
+    #[error(
+        "`{name}` in the backup has format {found}, this program knows up to {known}; it was written \
+         by a newer release. Run that release, or use another backup"
+    )]
+    NewerFormat {
+        name: String,
+        found: u32,
+        known: u32,
+    },
+    #[error(
+        "`{name}` was written to the backup by another run of the flow; stop that run, then run \
+         this one again"
+    )]
+    Conflict { name: String },
+    #[error(
+        "`{}` is of recovery store {local}, the backup holds store {backup} of this flow; name the \
+         backup of this directory, or use an empty directory",
+        file.display()
+    )]
+    OtherStore {
+        file: PathBuf,
+        local: StoreId,
+        backup: StoreId,
+    },
+    #[error(
+        "partition {index} was never written to the backup, and `{}` is missing; bring the file back, \
+         or start with the whole store on an empty backup",
+        file.display()
+    )]
+    NeverWritten {
+        index: PartitionIndex,
+        file: PathBuf,
+    },
+}
+
+impl BackupError {
+    pub(super) fn io(doing: &'static str, name: &str, cause: io::Error) -> Self {
+        Self::Io {
+            doing,
+            name: name.to_owned(),
+            cause,
+        }
+    }
+
+    pub(super) fn damaged(name: &str, what: impl Into<String>) -> Self {
+        Self::Damaged {
+            name: name.to_owned(),
+            what: what.into(),
+        }
+    }
+}

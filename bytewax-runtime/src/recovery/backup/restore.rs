@@ -1,0 +1,428 @@
+//! The partitions of a worker, as the backup says they are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use super::super::error::{Error, ResumeError};
+use super::super::layout::{
+    PartitionFile, discover, draft_partition, partition_path, publish_partition, sync_names,
+};
+use super::super::parts::{
+    Execution, Meta, PartitionCount, PartitionIndex, Progress, StepMeta, StepNumber, StoreId,
+};
+use super::super::sql::{self, Table};
+use super::super::writer::PartitionWriter;
+use super::log::{Log, Names};
+use super::object::{self, Entries, Entry, LogHeader};
+use super::upload::{LogEnd, Uploads};
+use super::{Backup, BackupError, get, put_once};
+use crate::ids::{Epoch, StepId};
+
+/// How many objects are read from the backup at once.
+const AT_ONCE: usize = 8;
+
+/// How many bytes are written to a partition before they are committed.
+const COMMIT_BYTES: usize = if cfg!(test) { 200 } else { 16 << 20 };
+
+/// Which partitions a worker of the cluster has: every one of so many, by index.
+///
+/// So every worker knows its partitions, wherever they were before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) worker: usize,
+    pub(crate) workers: usize,
+}
+
+impl Share {
+    pub(crate) fn has(self, index: PartitionIndex) -> bool {
+        (index.0 as usize).checked_rem(self.workers) == Some(self.worker)
+    }
+}
+
+/// The partitions of a worker, and what is needed to write on in the backup.
+pub(crate) struct Restored {
+    pub(crate) parts: Vec<PartitionFile>,
+    pub(crate) uploads: Uploads,
+}
+
+/// What all partitions of a store have in common.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+struct StoreHeader {
+    flow: String,
+    store: StoreId,
+    count: PartitionCount,
+    /// The backup was begun with a store that held state already: a partition without objects is
+    /// not one without state.
+    adopted: bool,
+}
+
+/// Makes the partitions of a worker what the backup says they are, in a local directory, which is
+/// made when it is missing. Other partitions in the directory are left alone.
+///
+/// When the backup holds nothing for the flow, it is begun: with the partitions in the directory, or
+/// with `count` new ones.
+pub(crate) fn restore(
+    backup: &Arc<dyn Backup>,
+    dir: &Path,
+    flow: &str,
+    count: u32,
+    share: Share,
+) -> Result<Restored, Error> {
+    fs::create_dir_all(dir).map_err(Error::io(dir, "making the directory"))?;
+    let dir = dir
+        .canonicalize()
+        .map_err(Error::io(dir, "resolving its name"))?;
+    let names = Names::new(flow);
+    let store = read_or_make_store(&**backup, &names, &dir, count)?;
+    let mut parts = Vec::new();
+    let mut logs = BTreeMap::new();
+    for index in store.count.indices().filter(|&index| share.has(index)) {
+        let meta = Meta {
+            store: store.store,
+            flow: store.flow.clone(),
+            index,
+            count: store.count,
+        };
+        let log = Log::read(&**backup, &names, index)?;
+        let part = Partition {
+            backup: &**backup,
+            dir: &dir,
+            log: &log,
+            adopted: store.adopted,
+            meta,
+        };
+        parts.push(part.restore()?);
+        logs.insert(index, LogEnd::new(&log, store.adopted));
+    }
+    sync_names(&dir);
+    let uploads = Uploads::new(Arc::clone(backup), names, logs);
+    Ok(Restored { parts, uploads })
+}
+
+/// What the backup says of the store. When it says nothing, the worker that is first to say it
+/// decides for all.
+fn read_or_make_store(
+    backup: &dyn Backup,
+    names: &Names,
+    dir: &Path,
+    count: u32,
+) -> Result<StoreHeader, Error> {
+    let name = names.store();
+    let bytes = match get(backup, &name) {
+        Err(BackupError::Missing { .. }) => {
+            let others = backup.list(&names.all());
+            let others = others.map_err(|cause| BackupError::io("listing", &name, cause))?;
+            if !others.is_empty() && !others.contains(&name) {
+                return Err(BackupError::Missing { name }.into());
+            }
+            let store = new_store(names, dir, count)?;
+            match put_once(backup, &name, &Entries::default().finish(&store)) {
+                // Another worker of the cluster was faster: what it says holds.
+                Ok(()) | Err(BackupError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            get(backup, &name)?
+        }
+        read => read?,
+    };
+    let (store, _): (StoreHeader, _) = object::open(&name, &bytes)?;
+    if PartitionCount::new(store.count.get()).is_none() || store.flow != names.flow() {
+        return Err(BackupError::damaged(&name, "it is of no store of this flow").into());
+    }
+    Ok(store)
+}
+
+/// A new store, or the one that is in the directory.
+fn new_store(names: &Names, dir: &Path, count: u32) -> Result<StoreHeader, Error> {
+    if let Some(PartitionFile { file, meta }) = discover(&[dir])?.into_iter().next() {
+        refuse_other_flow(&file, &meta, names.flow())?;
+        return Ok(StoreHeader {
+            flow: meta.flow,
+            store: meta.store,
+            count: meta.count,
+            adopted: true,
+        });
+    }
+    Ok(StoreHeader {
+        flow: names.flow().to_owned(),
+        store: sql::random_store_id()?,
+        count: PartitionCount::new(count).ok_or(Error::Count { count })?,
+        adopted: false,
+    })
+}
+
+fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeError> {
+    if meta.flow == flow {
+        return Ok(());
+    }
+    Err(ResumeError::OtherFlow {
+        file: file.to_path_buf(),
+        stored: meta.flow.clone(),
+        running: flow.to_owned(),
+    })
+}
+
+/// A partition that is to become what its log says.
+struct Partition<'a> {
+    backup: &'a dyn Backup,
+    dir: &'a Path,
+    log: &'a Log,
+    adopted: bool,
+    meta: Meta,
+}
+
+impl Partition<'_> {
+    fn restore(self) -> Result<PartitionFile, Error> {
+        let file = partition_path(self.dir, self.meta.index);
+        if file.exists() {
+            let mut writer = PartitionWriter::open(&file)?;
+            self.refuse_other(&writer)?;
+            if self.rewind(&mut writer)? {
+                let meta = self.meta;
+                return Ok(PartitionFile { file, meta });
+            }
+        } else if self.adopted && self.log.live.is_empty() {
+            let index = self.meta.index;
+            return Err(BackupError::NeverWritten { index, file }.into());
+        }
+        self.build()
+    }
+
+    fn refuse_other(&self, writer: &PartitionWriter) -> Result<(), Error> {
+        let (file, meta) = (writer.file(), writer.meta());
+        refuse_other_flow(file, meta, &self.meta.flow)?;
+        if meta.store != self.meta.store {
+            return Err(BackupError::OtherStore {
+                file: file.to_path_buf(),
+                local: meta.store,
+                backup: self.meta.store,
+            }
+            .into());
+        }
+        if *meta != self.meta {
+            let what = format!("by its name it is partition {}", self.meta.index);
+            return Err(Error::damaged(file, what));
+        }
+        Ok(())
+    }
+
+    /// Takes a local partition back to what the log says, or finds that it cannot be.
+    ///
+    /// A partition is written before its log. So it may be ahead by what was never reported, and that
+    /// is cut off. It may also be behind, or of another timeline, when other machines have run the
+    /// flow meanwhile.
+    fn rewind(&self, writer: &mut PartitionWriter) -> Result<bool, Error> {
+        let progress = writer.progress();
+        let Some(name) = self.log.head() else {
+            let is_untouched = progress.oldest == Epoch::FIRST;
+            if is_untouched && !self.adopted {
+                writer.rewind(None, Epoch(0))?;
+            }
+            return Ok(is_untouched || self.adopted);
+        };
+        let (head, _) = self.open(name, &get(self.backup, name)?)?;
+        let last = running(name, &head)?;
+        let executions = writer.executions()?;
+        let mut later = executions
+            .iter()
+            .filter(|execution| execution.number > last.number);
+        let fits = executions.contains(last)
+            && later.all(|execution| execution.resume > head.epoch)
+            && progress.execution >= Some(last.number)
+            && progress.durable >= head.epoch
+            && progress.oldest <= head.epoch.next();
+        if fits {
+            writer.rewind(Some(last.number), head.epoch)?;
+        }
+        Ok(fits)
+    }
+
+    /// Checks an object of the log.
+    fn open<'b>(&self, name: &str, bytes: &'b [u8]) -> Result<(LogHeader, &'b [u8]), BackupError> {
+        let (header, entries): (LogHeader, _) = object::open(name, bytes)?;
+        if header.meta != self.meta || !Names::is_numbered(name, header.sequence) {
+            return Err(BackupError::damaged(name, "it belongs to another place"));
+        }
+        Ok((header, entries))
+    }
+
+    /// Does again what the log tells.
+    fn build(self) -> Result<PartitionFile, Error> {
+        let draft = draft_partition(self.dir, self.meta.clone())?;
+        let mut replay = Replay {
+            writer: PartitionWriter::open(&draft.file)?,
+            steps: BTreeMap::new(),
+            epoch: Epoch(0),
+            uncommitted: 0,
+        };
+        let mut pieces = self.log.pieces;
+        for names in self.log.live.chunks(AT_ONCE) {
+            for (name, bytes) in names.iter().zip(get_all(self.backup, names)?) {
+                let (header, entries) = self.open(name, &bytes)?;
+                if pieces > 0 {
+                    pieces -= 1;
+                    replay.piece(name, header, entries)?;
+                } else {
+                    replay.segment(name, header, entries)?;
+                }
+            }
+        }
+        replay.commit()?;
+        replay.writer.checkpoint()?;
+        drop(replay);
+        publish_partition(draft)
+    }
+}
+
+/// Reads some objects at once.
+fn get_all(backup: &dyn Backup, names: &[String]) -> Result<Vec<Vec<u8>>, Error> {
+    thread::scope(|scope| {
+        let readers: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(move || get(backup, name)))
+            .collect();
+        let read = readers.into_iter().zip(names).map(|(reader, name)| {
+            let panicked = |_| BackupError::io("reading", name, io::ErrorKind::Other.into());
+            Ok(reader.join().map_err(panicked)??)
+        });
+        read.collect()
+    })
+}
+
+/// A partition in the making.
+struct Replay {
+    writer: PartitionWriter,
+    steps: BTreeMap<StepId, (StepMeta, StepNumber)>,
+    /// All changes of this epoch were written.
+    epoch: Epoch,
+    uncommitted: usize,
+}
+
+impl Replay {
+    /// Writes what is in a piece of a base.
+    fn piece(&mut self, name: &str, header: LogHeader, bytes: &[u8]) -> Result<(), Error> {
+        let LogHeader { epoch, oldest, .. } = header;
+        let execution = Some(running(name, &header)?.number);
+        if self.writer.progress().execution.is_none() {
+            let progress = Progress {
+                execution,
+                durable: Epoch(epoch.0.saturating_sub(1)),
+                oldest,
+            };
+            self.writer.adopt(&header.executions, progress)?;
+            self.epoch = epoch;
+        }
+        if self.writer.progress().execution != execution || self.epoch != epoch {
+            return Err(BackupError::damaged(name, "it is a piece of another base").into());
+        }
+        self.entries(name, header, epoch..=epoch, bytes)?;
+        // The epoch is not complete before the last piece.
+        self.writer.flush()
+    }
+
+    /// Does what the writer did in an epoch.
+    fn segment(&mut self, name: &str, header: LogHeader, bytes: &[u8]) -> Result<(), Error> {
+        let execution = running(name, &header)?;
+        if self.writer.progress().execution != Some(execution.number) {
+            self.commit()?;
+            self.writer.begin_execution(execution)?;
+            self.epoch = self.writer.progress().durable;
+        }
+        let epoch = header.epoch;
+        if epoch <= self.epoch {
+            let what = format!("it is of epoch {epoch}, after epoch {}", self.epoch);
+            return Err(BackupError::damaged(name, what).into());
+        }
+        self.entries(name, header, self.epoch.next()..=epoch, bytes)?;
+        self.epoch = epoch;
+        self.uncommitted += bytes.len();
+        if self.uncommitted < COMMIT_BYTES {
+            return Ok(());
+        }
+        self.commit()
+    }
+
+    fn entries(
+        &mut self,
+        name: &str,
+        header: LogHeader,
+        epochs: RangeInclusive<Epoch>,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let Meta { index, count, .. } = header.meta;
+        let steps = header.steps.into_iter();
+        let steps: Vec<StepNumber> = steps
+            .map(|step| self.step(step.into()))
+            .collect::<Result<_, _>>()?;
+        let damaged = |what: &str| BackupError::damaged(name, what);
+        let number = |step: u32| {
+            let number = steps.get(step as usize).copied();
+            number.ok_or_else(|| damaged("it has an entry of a step that it does not name"))
+        };
+        for entry in object::entries(name, bytes) {
+            let entry = entry?;
+            if !epochs.contains(&entry.epoch()) {
+                return Err(damaged("it has an entry of an epoch that it is not of").into());
+            }
+            match entry {
+                Entry::Run {
+                    table,
+                    step,
+                    epoch,
+                    slot,
+                    run,
+                } => {
+                    if count.partition_of(slot) != index {
+                        return Err(damaged("it has a slot of another partition").into());
+                    }
+                    let step = number(step)?;
+                    match table {
+                        Table::Snaps => self.writer.write_snaps(step, slot, epoch, run)?,
+                        Table::Timers => self.writer.write_timers(step, slot, epoch, run)?,
+                    }
+                }
+                Entry::Position {
+                    step,
+                    epoch,
+                    partition,
+                    position,
+                } => {
+                    let step = number(step)?;
+                    self.writer
+                        .write_position(step, partition, epoch, position)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: StepMeta) -> Result<StepNumber, Error> {
+        if let Some((known, number)) = self.steps.get(&step.id)
+            && *known == step
+        {
+            return Ok(*number);
+        }
+        let number = self.writer.step(&step)?;
+        self.steps.insert(step.id.clone(), (step, number));
+        Ok(number)
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.uncommitted = 0;
+        if self.epoch > self.writer.progress().durable {
+            self.writer.commit(self.epoch)?;
+        }
+        self.writer.checkpoint_if_due()
+    }
+}
+
+/// The execution that has written an object.
+fn running<'a>(name: &str, header: &'a LogHeader) -> Result<&'a Execution, BackupError> {
+    let last = header.executions.last();
+    last.ok_or_else(|| BackupError::damaged(name, "it names no execution"))
+}

@@ -1,0 +1,407 @@
+//! Writing the logs while the flow runs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::super::error::Error;
+use super::super::parts::{Execution, Meta, PartitionIndex, StepMeta};
+use super::super::run::Run;
+use super::super::sql::Table;
+use super::super::thread::{Report, WriterEvent};
+use super::super::writer::PartitionWriter;
+use super::compact::Compaction;
+use super::log::{Log, Names};
+use super::object::{Entries, LogHeader};
+use super::{Backup, BackupError, put_once};
+use crate::ids::Epoch;
+use crate::key::Slot;
+
+/// What an object weighs at least when it is decided what to compact: the time of a request.
+const LEAST_WEIGHT: u64 = 64 << 10;
+
+/// So many small segments may be there beside a small base.
+const FEW_SEGMENTS: u64 = if cfg!(test) { 4 } else { 64 };
+
+/// How many objects are written to the backup at once.
+const AT_ONCE: usize = 8;
+
+/// How many epochs wait to be uploaded.
+const QUEUE: usize = 2;
+
+/// The ends of the logs of a process, to go on from.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploads {
+    backup: Arc<dyn Backup>,
+    names: Names,
+    logs: BTreeMap<PartitionIndex, LogEnd>,
+}
+
+impl Uploads {
+    pub(super) fn new(
+        backup: Arc<dyn Backup>,
+        names: Names,
+        logs: BTreeMap<PartitionIndex, LogEnd>,
+    ) -> Self {
+        Self {
+            backup,
+            names,
+            logs,
+        }
+    }
+}
+
+/// The end of the log of a partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogEnd {
+    /// The number of the next object.
+    next: u64,
+    /// What the segments after the newest base weigh.
+    weight: u64,
+    /// The partition is older than its backup, which has nothing of it yet.
+    is_adopted: bool,
+}
+
+impl LogEnd {
+    pub(super) fn new(log: &Log, is_adopted: bool) -> Self {
+        Self {
+            next: log.next,
+            weight: log.segments() as u64 * LEAST_WEIGHT,
+            is_adopted: is_adopted && log.live.is_empty(),
+        }
+    }
+}
+
+/// Why nothing more is written.
+#[derive(Debug)]
+pub(in crate::recovery) enum Stopped {
+    Error(Error),
+    /// The error was reported by another thread.
+    Reported,
+}
+
+impl<E: Into<Error>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Gathers what is written to the partitions of a writer thread, and has it uploaded by a thread of
+/// its own, so that writing and uploading overlap.
+pub(in crate::recovery) struct Uploader {
+    names: Names,
+    steps: Vec<StepMeta>,
+    /// In the order of the partitions of the writer thread.
+    parts: Vec<Part>,
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Part {
+    meta: Meta,
+    execution: Execution,
+    log: LogEnd,
+    /// The changes that are in no segment yet.
+    changes: BTreeMap<Epoch, Changes>,
+    /// The segments of this execution.
+    segments: VecDeque<Segment>,
+}
+
+#[derive(Default)]
+struct Changes {
+    entries: Entries,
+    /// The places of the steps, in order of their numbers in the entries.
+    steps: Vec<usize>,
+}
+
+impl Changes {
+    fn step(&mut self, place: usize) -> u32 {
+        let known = self.steps.iter().position(|&step| step == place);
+        let number = known.unwrap_or_else(|| {
+            self.steps.push(place);
+            self.steps.len() - 1
+        });
+        number as u32
+    }
+}
+
+struct Segment {
+    epoch: Epoch,
+    sequence: u64,
+    weight: u64,
+}
+
+/// What the thread does.
+enum Job {
+    Epoch {
+        epoch: Epoch,
+        /// The new segments, by partition.
+        segments: Vec<Vec<(String, Vec<u8>)>>,
+    },
+    /// Is done when there is time.
+    Compact(Box<Compaction>),
+    /// Is done before all that follows.
+    Begin(Box<Compaction>),
+}
+
+impl Uploader {
+    /// Starts the thread, for partitions on which an execution has begun.
+    pub(in crate::recovery) fn start<'a>(
+        uploads: Uploads,
+        writers: impl Iterator<Item = &'a PartitionWriter>,
+        steps: &[StepMeta],
+        report: Report,
+    ) -> Result<Self, Error> {
+        let Uploads {
+            backup,
+            names,
+            mut logs,
+        } = uploads;
+        let (jobs, inbox) = sync_channel(QUEUE);
+        let named = thread::Builder::new().name("bytewax-backup".to_owned());
+        let thread = named.spawn(move || run(&*backup, &inbox, &report));
+        let mut uploader = Self {
+            names,
+            steps: steps.to_vec(),
+            parts: Vec::new(),
+            jobs: Some(jobs),
+            thread: Some(thread.map_err(Error::Thread)?),
+        };
+        for writer in writers {
+            let meta = writer.meta().clone();
+            let execution = writer.executions()?.pop();
+            let part = Part {
+                log: logs.remove(&meta.index).ok_or(Error::Misrouted)?,
+                execution: execution.ok_or(Error::Misrouted)?,
+                meta,
+                changes: BTreeMap::new(),
+                segments: VecDeque::new(),
+            };
+            uploader.parts.push(part);
+            uploader.begin(writer)?;
+        }
+        Ok(uploader)
+    }
+
+    /// The log of a partition that is older than its backup begins with a base.
+    fn begin(&mut self, writer: &PartitionWriter) -> Result<(), Error> {
+        let part = self.parts.last_mut().ok_or(Error::Misrouted)?;
+        if !part.log.is_adopted {
+            return Ok(());
+        }
+        let sequence = part.log.next;
+        part.log.next += 1;
+        let before = writer.progress().durable.next();
+        let base = Compaction::begin(writer.file(), &self.names, sequence, before)?;
+        // When the thread has failed it has said so, and the next message finds out.
+        let _ = self.send(Job::Begin(Box::new(base)));
+        Ok(())
+    }
+
+    pub(in crate::recovery) fn run(
+        &mut self,
+        part: usize,
+        table: Table,
+        step: usize,
+        slot: Slot,
+        epoch: Epoch,
+        run: &Run,
+    ) {
+        if let Some(part) = self.parts.get_mut(part) {
+            let changes = part.changes.entry(epoch).or_default();
+            let step = changes.step(step);
+            changes.entries.run(table, step, epoch, slot, run);
+        }
+    }
+
+    pub(in crate::recovery) fn position(
+        &mut self,
+        part: usize,
+        step: usize,
+        partition: &str,
+        epoch: Epoch,
+        position: &[u8],
+    ) {
+        if let Some(part) = self.parts.get_mut(part) {
+            let changes = part.changes.entry(epoch).or_default();
+            let step = changes.step(step);
+            changes.entries.position(step, epoch, partition, position);
+        }
+    }
+
+    /// Uploads all changes of an epoch and those before it; then the epoch is reported as
+    /// committed.
+    pub(in crate::recovery) fn commit(&mut self, epoch: Epoch) -> Result<(), Stopped> {
+        let Self {
+            parts,
+            names,
+            steps,
+            ..
+        } = self;
+        let segments = parts
+            .iter_mut()
+            .map(|part| part.segments(names, steps, epoch))
+            .collect();
+        self.send(Job::Epoch { epoch, segments })
+    }
+
+    /// No resume before this epoch is wanted any more: replaces segments before it by a base, if it
+    /// is time. Nothing may have been collected yet that is kept for the epoch.
+    pub(in crate::recovery) fn collect(
+        &mut self,
+        part: usize,
+        writer: &PartitionWriter,
+        oldest: Epoch,
+    ) -> Result<(), Stopped> {
+        let Some(part) = self.parts.get_mut(part) else {
+            return Ok(());
+        };
+        let least = FEW_SEGMENTS * LEAST_WEIGHT;
+        if part.log.weight < least.max(writer.bytes()) {
+            return Ok(());
+        }
+        let found = part
+            .segments
+            .iter()
+            .position(|segment| segment.epoch.next() == oldest);
+        let Some(last) = found else { return Ok(()) };
+        let replaced = part.segments.drain(..=last).next_back();
+        let sequence = replaced.map_or(0, |segment| segment.sequence);
+        part.log.weight = part.segments.iter().map(|segment| segment.weight).sum();
+        let base = Compaction::begin(writer.file(), &self.names, sequence, oldest)?;
+        self.send(Job::Compact(Box::new(base)))
+    }
+
+    fn send(&self, job: Job) -> Result<(), Stopped> {
+        let jobs = self.jobs.as_ref().ok_or(Stopped::Reported)?;
+        jobs.send(job).map_err(|_| Stopped::Reported)
+    }
+}
+
+impl Drop for Uploader {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread reports its errors; a panic was printed by its hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Part {
+    /// Makes the segments up to an epoch, one for each epoch with changes; the last one says that
+    /// the epoch is complete.
+    fn segments(
+        &mut self,
+        names: &Names,
+        steps: &[StepMeta],
+        epoch: Epoch,
+    ) -> Vec<(String, Vec<u8>)> {
+        self.changes.entry(epoch).or_default();
+        let later = self.changes.split_off(&epoch.next());
+        let changes = std::mem::replace(&mut self.changes, later);
+        changes
+            .into_iter()
+            .map(|(epoch, changes)| self.segment(names, steps, epoch, &changes))
+            .collect()
+    }
+
+    fn segment(
+        &mut self,
+        names: &Names,
+        steps: &[StepMeta],
+        epoch: Epoch,
+        changes: &Changes,
+    ) -> (String, Vec<u8>) {
+        let sequence = self.log.next;
+        self.log.next += 1;
+        let named = changes.steps.iter().filter_map(|&place| steps.get(place));
+        let object = changes.entries.finish(&LogHeader {
+            meta: self.meta.clone(),
+            sequence,
+            executions: vec![self.execution.clone()],
+            epoch,
+            oldest: Epoch::FIRST,
+            steps: named.map(Into::into).collect(),
+        });
+        let weight = LEAST_WEIGHT.max(object.len() as u64);
+        self.log.weight += weight;
+        self.segments.push_back(Segment {
+            epoch,
+            sequence,
+            weight,
+        });
+        (names.segment(self.meta.index, sequence), object)
+    }
+}
+
+fn run(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) {
+    if let Err(error) = work(backup, inbox, report) {
+        // Returning drops the queue's end: the writer thread learns of it.
+        report.tell(WriterEvent::Failed(error));
+    }
+}
+
+fn work(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) -> Result<(), Error> {
+    let mut compactions: VecDeque<Box<Compaction>> = VecDeque::new();
+    loop {
+        let job = match compactions.front_mut() {
+            None => {
+                let Ok(job) = inbox.recv() else { break };
+                job
+            }
+            Some(first) => {
+                // A part of it after each epoch too, or it would never come to its end.
+                if first.do_some(backup)? {
+                    compactions.pop_front();
+                }
+                match inbox.try_recv() {
+                    Ok(job) => job,
+                    Err(TryRecvError::Empty) => continue,
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            }
+        };
+        match job {
+            Job::Epoch { epoch, segments } => {
+                upload(backup, &segments)?;
+                report.tell(WriterEvent::Committed(epoch));
+            }
+            Job::Compact(compaction) => compactions.push_back(compaction),
+            Job::Begin(mut base) => while !base.do_some(backup)? {},
+        }
+    }
+    for mut compaction in compactions {
+        while !compaction.do_some(backup)? {}
+    }
+    Ok(())
+}
+
+/// Stores the segments of all partitions, those of each partition in order.
+fn upload(backup: &dyn Backup, segments: &[Vec<(String, Vec<u8>)>]) -> Result<(), BackupError> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        while let Some(segments) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
+            for (name, bytes) in segments {
+                put_once(backup, name, bytes)?;
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..AT_ONCE.min(segments.len()))
+            .map(|_| scope.spawn(some))
+            .collect();
+        let mut done = some();
+        for other in others {
+            let panicked = |_| {
+                let cause = std::io::ErrorKind::Other.into();
+                BackupError::io("writing", "segments", cause)
+            };
+            done = done.and(other.join().unwrap_or_else(|cause| Err(panicked(cause))));
+        }
+        done
+    })
+}
