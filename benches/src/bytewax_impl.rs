@@ -82,6 +82,11 @@ struct Stats(Running);
 
 /// W3: events by key, a running mean and maximum.
 pub fn keyed(case: &Case) -> Result<StreamCheck, RunError> {
+    keyed_in(case, ClusterConfig::new())
+}
+
+/// W3 with other settings, such as a recovery store.
+pub fn keyed_in(case: &Case, config: ClusterConfig) -> Result<StreamCheck, RunError> {
     let (n, batch) = (case.n(), case.batch());
     let tally = Tally::new(|check: &mut StreamCheck, items: &[(String, (f64, f64))]| {
         for (_, (mean, max)) in items {
@@ -99,7 +104,7 @@ pub fn keyed(case: &Case) -> Result<StreamCheck, RunError> {
         .output(tally.clone())
         .named("tally");
     });
-    run(flow, case)?;
+    cluster_main(flow, config.workers(case.workers))?;
     Ok(tally.total())
 }
 

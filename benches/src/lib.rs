@@ -14,6 +14,7 @@ pub mod check;
 pub mod keyed;
 pub mod loop_impl;
 pub mod mix;
+pub mod recovery;
 pub mod report;
 pub mod timely_impl;
 pub mod words;

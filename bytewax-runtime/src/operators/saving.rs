@@ -128,19 +128,24 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
         cx.enter(self.step);
         let table = self.logic.table();
         loop {
-            let room = store.send()?;
-            if room {
-                table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
-                    store.put(epoch, slot, changed);
-                    Ok::<_, RunError>(())
-                })?;
-                if !table.is_snapshotting() && store.send()? {
-                    self.epoch = None;
-                    cx.release();
-                    return Ok(());
-                }
+            if all {
+                store.send_all()?;
+            } else if !store.send()? {
+                // The items go on meanwhile.
+                cx.worker.timers.retry(cx.alarm);
+                return Ok(());
             }
-            if !all {
+            if !table.is_snapshotting() {
+                self.epoch = None;
+                cx.release();
+                return Ok(());
+            }
+            table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
+                store.put(epoch, slot, changed);
+                Ok::<_, RunError>(())
+            })?;
+            if !all && table.is_snapshotting() {
+                store.send()?;
                 cx.worker.timers.wake(cx.alarm);
                 return Ok(());
             }

@@ -163,6 +163,8 @@ pub(crate) struct Timers {
     operators: RefCell<Vec<(Activator, SyncActivator)>>,
     /// The latest time up to which operators were woken.
     fired: Cell<Option<DateTime<Utc>>>,
+    /// The operators that wait for what is not told when it comes.
+    retries: RefCell<Vec<Alarm>>,
 }
 
 /// Wakes an operator from any thread.
@@ -217,6 +219,24 @@ impl Timers {
         if set.is_none_or(|set| due < set || self.has_fired(set)) {
             self.wake_at(alarm, due);
             *set = Some(due);
+        }
+    }
+
+    /// Wakes the operator after a moment, whatever the worker's clock shows: for what other threads do
+    /// and do not tell.
+    pub(crate) fn retry(&self, alarm: Alarm) {
+        self.retries.borrow_mut().push(alarm);
+    }
+
+    /// Whether an operator is to be woken after a moment.
+    pub(super) fn has_retries(&self) -> bool {
+        !self.retries.borrow().is_empty()
+    }
+
+    /// Wakes the operators that were to be woken after a moment.
+    pub(super) fn wake_retries(&self) {
+        for alarm in self.retries.borrow_mut().drain(..) {
+            self.wake(alarm);
         }
     }
 

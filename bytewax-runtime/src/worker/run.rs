@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use timely::WorkerConfig;
 use timely::communication::allocator::thread::Thread;
@@ -64,6 +65,9 @@ pub(crate) fn run_allocators(
     }
 }
 
+/// How long an operator waits for what it is not told of.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// The life of one worker.
 fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
     shared.register_thread();
@@ -103,6 +107,11 @@ fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
 fn turn(worker: &mut Worker, cx: &WorkerCx) {
     while worker.has_dataflows() && !cx.shared.is_stopping() {
         let due = cx.timers.fire(&cx.clock);
-        worker.step_or_park(due.and_then(|due| cx.clock.sleep_until(due)));
+        let mut sleep = due.and_then(|due| cx.clock.sleep_until(due));
+        if cx.timers.has_retries() {
+            sleep = Some(sleep.map_or(MOMENT, |sleep| sleep.min(MOMENT)));
+        }
+        worker.step_or_park(sleep);
+        cx.timers.wake_retries();
     }
 }

@@ -228,6 +228,11 @@ impl<T: 'static> Operator for SourceHead<T> {
             epochs.note_poll();
         }
         let all_had_a_turn = may_go_on && (!zero || epochs.take_turn(self.alarm));
+        // One snapshot follows the other: while that of the epoch before is under way, this one lasts.
+        let may_end = match worker.store.get() {
+            Some(_) => epochs.complete_before() >= cx.epoch,
+            None => may_go_on,
+        };
 
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
@@ -242,7 +247,7 @@ impl<T: 'static> Operator for SourceHead<T> {
         // asleep only follows the others.
         let epoch_end = |began| (!zero).then(|| later(began, interval));
         let is_over = match epoch_end(epochs.began()) {
-            Some(end) => may_go_on && now >= end,
+            Some(end) => may_end && now >= end,
             None => all_had_a_turn && epochs.had_a_poll(),
         };
         if is_over {
@@ -251,10 +256,12 @@ impl<T: 'static> Operator for SourceHead<T> {
             worker.shared.begin_epoch(next, worker.index);
             self.end_epoch(next, cx)?;
         }
-        if may_go_on {
-            self.sleep(now, epoch_end(epochs.began()), !full, cx);
-        } else {
+        if !may_end {
             epochs.wait(self.alarm);
+        }
+        if may_go_on {
+            let epoch_end = epoch_end(epochs.began()).filter(|_| may_end);
+            self.sleep(now, epoch_end, !full, cx);
         }
         Ok(Progress::Waiting)
     }

@@ -144,13 +144,14 @@ impl StepStore {
         });
     }
 
-    /// Passes on as much as the writer's queue has room for, one message at least. Gives whether that
-    /// was all.
+    /// Passes on everything; waits while the writer's queue is full.
+    pub(crate) fn send_all(&mut self) -> Result<(), RunError> {
+        let mut unsent = self.unsent.drain(..);
+        unsent.try_for_each(|message| self.store.send(message))
+    }
+
+    /// Passes on as much as the writer's queue has room for. Gives whether that was all.
     pub(crate) fn send(&mut self) -> Result<bool, RunError> {
-        let Some(first) = self.unsent.pop_front() else {
-            return Ok(true);
-        };
-        self.store.send(first)?;
         let Some(writer) = &self.store.writer else {
             self.unsent.clear();
             return Ok(true);
