@@ -38,14 +38,17 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The time from the start of the run to the first output.
     pub fn first_output(&self) -> Duration {
         Duration::from_micros(self.first_output.load(Ordering::Relaxed))
     }
 
+    /// The longest time between two outputs.
     pub fn longest_pause(&self) -> Duration {
         Duration::from_micros(self.longest_pause.load(Ordering::Relaxed))
     }
 
+    /// How many outputs there were.
     pub fn outputs(&self) -> u64 {
         self.outputs.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
-//! The last two operators of a flow: an epoch that the first has seen the end of is complete on the
-//! whole cluster, and one that the second has seen the end of is saved on the whole cluster.
+//! The last two operators of a flow. An epoch that the first has seen the end of has left all operators
+//! of the cluster; then it is saved, and one that the second has seen the end of is saved on the whole
+//! cluster. Only then it is complete.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -124,8 +125,10 @@ pub(super) fn complete<'s>(
                 Ok(None) => {}
                 Err(error) => worker.fail(error),
             }
-            let complete = frontier.unwrap_or(Epoch(u64::MAX));
-            worker.epochs.complete(complete, &worker.timers);
+            if commits.is_none() {
+                let complete = frontier.unwrap_or(Epoch(u64::MAX));
+                worker.epochs.complete(complete, &worker.timers);
+            }
         }
     });
 
@@ -136,14 +139,15 @@ pub(super) fn complete<'s>(
     let mut collects = store.map(|store| Collects::new(store, cx));
     operator.build(move |_| {
         move |frontiers| {
+            let Some(collects) = &mut collects else {
+                return;
+            };
             let saved_before = frontier(frontiers).map_or(last.get().next(), Epoch);
-            if let Some(collects) = &mut collects {
-                worker.leave();
-                let ended = guard(|| collects.saved(saved_before, &worker));
-                if let Err(error) = ended {
-                    worker.fail(error);
-                }
+            worker.leave();
+            if let Err(error) = guard(|| collects.saved(saved_before, &worker)) {
+                worker.fail(error);
             }
+            worker.epochs.complete(saved_before, &worker.timers);
         }
     });
 }
