@@ -191,5 +191,9 @@ fn the_macro_knows_the_operators_that_there_are() {
         );
     }
     table.retain(|name, _| !steps.iter().any(|step| step.operator == name));
-    assert_eq!(table.keys().collect::<Vec<_>>(), [""; 0], "without an operator");
+    assert_eq!(
+        table.keys().collect::<Vec<_>>(),
+        [""; 0],
+        "without an operator"
+    );
 }

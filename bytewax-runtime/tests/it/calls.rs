@@ -410,7 +410,11 @@ fn all_items_come_through_on_any_number_of_workers() {
                             for _ in 0..n % 5 {
                                 tokio::task::yield_now().await;
                             }
-                            if n.is_multiple_of(3) { Err("three") } else { Ok(n) }
+                            if n.is_multiple_of(3) {
+                                Err("three")
+                            } else {
+                                Ok(n)
+                            }
                         }
                     });
                     out.oks.merge(out.errs.map(|bad| 1000 + bad.item))
