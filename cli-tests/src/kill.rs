@@ -4,14 +4,18 @@
 //! Whatever happens to it, the lines of each key come to be the same, in the same order: a key has
 //! items of one partition only. Try `kill --out DIR`, or with `-r STORE -s 0`, kill it, and go on.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytewax::chrono::{DateTime, TimeDelta, Utc};
 use bytewax::connectors::files::{DirSink, FileSink, FileSource};
-use bytewax::operators::{Emit, Keep, StatefulLogic};
+use bytewax::operators::{AsyncConfig, Emit, Keep, StatefulLogic};
 use bytewax::prelude::*;
-use bytewax::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use bytewax::source::{self, FixedPartitionedSource, StatefulSourcePartition};
+use bytewax::windowing::{EventClock, TumblingWindower};
 use bytewax::{ExitCode, RunArgs, StepError};
 use serde::{Deserialize, Serialize};
 
@@ -94,13 +98,13 @@ impl StatefulSourcePartition for Partition {
     type Item = Event;
     type Position = u64;
 
-    fn next_batch(&mut self) -> Result<Poll<Event>, StepError> {
+    fn next_batch(&mut self) -> Result<source::Poll<Event>, StepError> {
         if self.next == self.numbers {
             let rested = std::mem::replace(&mut self.rested, true);
             return Ok(if rested {
-                Poll::end()
+                source::Poll::end()
             } else {
-                Poll::idle(REST)
+                source::Poll::idle(REST)
             });
         }
         let first = self.next;
@@ -109,7 +113,7 @@ impl StatefulSourcePartition for Partition {
             partition: self.partition,
             number,
         });
-        Ok(Poll::batch(events.collect()).wait(self.pace))
+        Ok(source::Poll::batch(events.collect()).wait(self.pace))
     }
 
     fn snapshot(&self) -> u64 {
@@ -149,6 +153,26 @@ impl StatefulLogic for Timed {
     fn notify_at(&self) -> Option<DateTime<Utc>> {
         self.due
     }
+}
+
+/// Gives an event back, after it has been waited for some times.
+async fn ask(event: Event) -> Result<Event, Infallible> {
+    let mut waits = event.number % 4;
+    poll_fn(|context| {
+        if waits == 0 {
+            return Poll::Ready(());
+        }
+        waits -= 1;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    Ok(event)
+}
+
+/// A time of an event, far enough from the next that none is late, however slow the runs are.
+fn hour(number: u64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::hours(number as i64)
 }
 
 /// A line of text, with the key before what is known of it.
@@ -215,6 +239,7 @@ fn flow(args: &Args) -> Dataflow {
 
         // What is known at the end only, of all partitions, and of items behind a state.
         let counts = events
+            .clone()
             .redistribute()
             .key_on(|event| event.number % 13)
             .count_final();
@@ -223,6 +248,29 @@ fn flow(args: &Args) -> Dataflow {
         let greatest = mixed.max_final(|hash| *hash);
         let greatest_told = told(greatest);
         greatest_told.output(out("greatest"));
+
+        // What has been somewhere else in between, and windows, which end when time has gone on.
+        let asked = events.map_async(AsyncConfig::new().in_flight(5), |event: &Event| {
+            ask(event.clone())
+        });
+        asked.errs.fail();
+        let answers = asked.oks.key_on(|event| event.partition);
+        let windows = answers.count_window(
+            EventClock::new(|event: &Event| hour(event.number), TimeDelta::zero()),
+            TumblingWindower::new(TimeDelta::hours(10), hour(0)),
+        );
+        let windows_told = told(
+            windows
+                .down
+                .map_value(|(id, count)| format!("{id} {count}")),
+        );
+        windows_told.output(out("windows"));
+        let late_told = told(
+            windows
+                .late
+                .map_value(|(id, event)| format!("{id} {event:?}")),
+        );
+        late_told.output(out("late"));
 
         // Every third line of each first letter.
         let read = flow.input(lines);

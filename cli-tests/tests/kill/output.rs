@@ -20,7 +20,12 @@ static UNBROKEN: LazyLock<Output> = LazyLock::new(|| {
     let out = directory.path().join("out");
     fs::create_dir(&out).unwrap();
     run(kill(&out, &lines, "")).code(0);
-    Output::of(&out)
+    let output = Output::of(&out);
+    let files = [
+        "counts", "fives", "greatest", "mixed", "pairs", "thirds", "timed", "windows",
+    ];
+    assert!(output.0.keys().eq(&files), "{:?}", output.0.keys());
+    output
 });
 
 impl Output {
