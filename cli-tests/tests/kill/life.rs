@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use cli_tests::{END, Ended, PATIENCE, Programs, command, list, listen, run, signal_if_running};
+use cli_tests::{Ended, PATIENCE, Programs, command, list, listen, run, signal_if_running};
 use tempfile::TempDir;
 
 use super::output::Output;
@@ -17,6 +17,9 @@ pub(crate) static LINES: LazyLock<String> = LazyLock::new(|| {
     let line = |n: usize| format!("{} {n}\n", ["ash", "birch", "cedar", "elm"][n * n % 7 % 4]);
     (0..600).map(line).collect()
 });
+
+/// How long processes may take to end when one of them is killed.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The program, with its files and more arguments.
 pub(crate) fn kill(out: &Path, lines: &Path, args: &str) -> Command {
@@ -97,7 +100,9 @@ impl Life {
                 let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
                 drop(held);
                 for process in 0..addresses.len() {
-                    let place = format!("-i {process} -a {}", list(&addresses));
+                    // One that is killed before the others know it is waited for.
+                    let place =
+                        format!("-i {process} -a {} --connect-timeout 10", list(&addresses));
                     start(&mut programs, &place);
                 }
             }
@@ -114,7 +119,7 @@ impl Life {
             let mut programs = self.start(random);
             let hit = self.wait(&mut programs, random) && strike(&programs, random);
             // If another program has taken a port, nothing has run.
-            if let Ok(ended) = programs.all_ended(END) {
+            if let Ok(ended) = programs.all_ended(LIMIT) {
                 return killed(&ended, hit);
             }
         }

@@ -2,10 +2,13 @@
 
 mod backup;
 mod basics;
+mod failures;
 mod kept;
 mod law;
 mod logic;
+mod processes;
 mod runs;
+mod schemas;
 mod sinks;
 mod sources;
 mod store;
