@@ -270,7 +270,7 @@ fn flow(source: Lists<(u8, i64)>, steps: &[(&'static str, Step)]) -> (Dataflow, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn steps_that_do_nothing_at_the_end(case in case()) {

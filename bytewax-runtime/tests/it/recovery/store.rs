@@ -121,7 +121,7 @@ fn partitions_in_several_directories() {
         .config(ZERO)
         .recovery(RecoveryConfig::new(store.path()).dir(other.path()));
     let (flow, out) = counting();
-    let got = runs(&flow, &out, [config.clone(), config.workers(2)]);
+    let got = runs(&flow, &out, [config.clone().workers(2), config]);
     assert_eq!(got[1], [('a', 2)]);
     check_refusal(store.path(), &["missing", ": 1;"]);
 }
@@ -206,8 +206,7 @@ fn a_store_of_one_partition() {
     let directory = tempfile::tempdir().unwrap();
     init(directory.path(), 1);
     let (flow, out) = counting();
-    // After an abort, only one worker is sure to have saved all.
-    let configs = [1, 4, 2].map(|workers| config_at(directory.path(), ZERO).workers(workers));
+    let configs = [3, 4, 2].map(|workers| config_at(directory.path(), ZERO).workers(workers));
     let got = runs(&flow, &out, configs);
     assert_eq!(got[1..], [vec![('a', 2)], vec![('b', 2)]]);
 }
