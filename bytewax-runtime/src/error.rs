@@ -62,6 +62,7 @@ struct Inner {
     kind: RunErrorKind,
     step: Option<StepId>,
     partition: Option<String>,
+    key: Option<String>,
     worker: Option<WorkerIndex>,
     /// The number of the item, from 1, and of all in its batch.
     item: Option<(usize, usize)>,
@@ -99,6 +100,7 @@ impl RunError {
             kind,
             step: None,
             partition: None,
+            key: None,
             worker: None,
             item: None,
             text: text.into(),
@@ -122,6 +124,12 @@ impl RunError {
 
     pub(crate) fn in_partition(mut self, partition: &str) -> Self {
         self.0.partition = Some(partition.to_owned());
+        self
+    }
+
+    /// Adds the debug form of the key at which it happened.
+    pub(crate) fn at_key(mut self, key: impl Into<String>) -> Self {
+        self.0.key = Some(key.into());
         self
     }
 
@@ -151,6 +159,31 @@ impl RunError {
     #[must_use]
     pub fn worker(&self) -> Option<WorkerIndex> {
         self.0.worker
+    }
+
+    /// The debug form of the key at hand, when the step keeps state for keys.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
+    ///
+    /// let flow = Dataflow::build("stock", |flow| {
+    ///     let moves = flow.input(TestingSource::new([("nuts", 2_u32), ("tea", 1)])).named("moves");
+    ///     let moves = moves.map(|(good, n)| (good.to_owned(), n));
+    ///     let left = moves.stateful_map(|sold: &mut u32, n| {
+    ///         *sold += n;
+    ///         1_u32.checked_sub(*sold).expect("sold out")
+    ///     });
+    ///     left.named("left").output(TestingSink::new()).named("out");
+    /// });
+    /// let error = run_main(flow).unwrap_err();
+    /// assert_eq!(error.key(), Some("\"nuts\""));
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
     }
 
     /// The error and its causes on one line, without the step.
@@ -186,6 +219,9 @@ impl fmt::Display for RunError {
             write!(f, "step `{step}`")?;
             if let Some(partition) = &inner.partition {
                 write!(f, ", partition `{partition}`")?;
+            }
+            if let Some(key) = &inner.key {
+                write!(f, ", key `{key}`")?;
             }
             if let Some(worker) = inner.worker {
                 write!(f, ", worker {worker}")?;

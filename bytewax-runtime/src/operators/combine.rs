@@ -10,7 +10,7 @@ use crate::flow::{KeyedStream, Stream};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push, with_key};
 
 /// With more keys than this, partial results go on before the epoch ends.
 const COMBINED_KEYS: usize = 1 << 18;
@@ -79,10 +79,13 @@ impl<K: Key, V, C: Combine<V>> Combiner<K, V, C> {
 impl<K: Key, V: 'static, C: Combine<V>> Push<(K, V)> for Combiner<K, V, C> {
     fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for (key, value) in batch.drain(..) {
+        let numbers = cx.numbers(batch.len());
+        for (index, (key, value)) in batch.drain(..).enumerate() {
             let hash = key.stable_hash();
-            let partial = self.partials.touch_owned(hash, key, || None);
-            *partial = Some(self.combine.add(partial.take(), value));
+            let (key, partial) = self.partials.touch_owned(hash, key, || None);
+            let before = partial.take();
+            let add = || with_key(key, || self.combine.add(before, value));
+            *partial = Some(numbers.at(index, add));
         }
         if self.partials.len() > COMBINED_KEYS {
             self.send_partials(cx);
@@ -142,10 +145,11 @@ where
     F: Fn(&mut A, V) + 'static,
     G: Fn(A) -> Option<U> + 'static,
 {
-    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, _: &mut Cx) -> Result<(), RunError> {
-        for (hash, key, value) in items.drain(..) {
-            let state = self.table.touch_owned(hash, key, &self.init);
-            (self.fold)(state, value);
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        let numbers = cx.numbers(items.len());
+        for (index, (hash, key, value)) in items.drain(..).enumerate() {
+            let (key, state) = self.table.touch_owned(hash, key, &self.init);
+            numbers.at(index, || with_key(key, || (self.fold)(state, value)));
         }
         Ok(())
     }

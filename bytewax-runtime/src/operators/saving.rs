@@ -39,8 +39,8 @@ pub(crate) struct Saving<K, V, L> {
 
 impl From<Unsaved> for RunError {
     fn from(Unsaved { key, error }: Unsaved) -> Self {
-        let text = format!("the state of key {key} cannot be saved");
-        Self::new(RunErrorKind::Recovery, text).caused_by(error)
+        let failed = Self::new(RunErrorKind::Recovery, "the state cannot be saved");
+        failed.at_key(key).caused_by(error)
     }
 }
 
@@ -82,20 +82,19 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             return Ok(());
         };
         for entry in store.load(slot)?.iter() {
-            let unreadable =
-                |what: &str, key: &str, error: Box<dyn std::error::Error + Send + Sync>| {
-                    let text = format!("the saved {what}{key} cannot be read");
-                    RunError::new(RunErrorKind::Recovery, text).caused_by(error)
-                };
             let key: K = codec::decode_stored(entry.key).map_err(|error| {
                 let bytes: String = entry.key.iter().map(|byte| format!("{byte:02x}")).collect();
-                unreadable("key", &format!(" {bytes}"), error.into())
+                let text = format!("the saved key {bytes} cannot be read");
+                RunError::new(RunErrorKind::Recovery, text).caused_by(error)
             })?;
             let Some(saved) = entry.state else {
                 continue;
             };
-            let saved = state::open(saved)
-                .map_err(|error| unreadable("state of key ", &format!("{key:?}"), error.into()))?;
+            let saved = state::open(saved).map_err(|error| {
+                let failed =
+                    RunError::new(RunErrorKind::Recovery, "the saved state cannot be read");
+                failed.at_key(format!("{key:?}")).caused_by(error)
+            })?;
             self.logic.restore(entry.hash, key, saved);
         }
         Ok(())

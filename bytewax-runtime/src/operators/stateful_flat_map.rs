@@ -9,7 +9,7 @@ use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, with_key};
 
 impl<T: 'static> Stream<T> {
     /// Keeps an optional state for each key, and turns each value into any number of values with
@@ -81,14 +81,17 @@ where
     F: Fn(&mut Option<S>, V) -> I + 'static,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
-        for (hash, key, value) in items.drain(..) {
+        let numbers = cx.numbers(items.len());
+        for (index, (hash, key, value)) in items.drain(..).enumerate() {
             let state = self.table.touch(hash, &key, || None);
-            let results = (self.f)(state, value);
+            let call = || with_key(&key, || (self.f)(state, value).into_iter());
+            let results = numbers.at(index, call);
             if state.is_none() {
                 self.table.remove(hash, &key);
             }
-            let results = results.into_iter().map(|result| (key.clone(), result));
-            self.next.buffer.extend(results);
+            let buffer = &mut self.next.buffer;
+            let results = results.map(|result| (key.clone(), result));
+            numbers.at(index, || with_key(&key, || buffer.extend(results)));
             self.next.send_if_full(cx)?;
         }
         self.next.send(cx)

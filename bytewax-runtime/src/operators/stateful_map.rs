@@ -10,7 +10,7 @@ use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
+use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, with_key};
 
 impl<T: 'static> Stream<T> {
     /// Keeps a state for each key, and turns each value into one other value with its help.
@@ -81,9 +81,10 @@ where
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.next.buffer.reserve(items.len());
-        for (hash, key, value) in items.drain(..) {
+        let numbers = cx.numbers(items.len());
+        for (index, (hash, key, value)) in items.drain(..).enumerate() {
             let state = self.table.touch(hash, &key, S::default);
-            let result = (self.f)(state, value);
+            let result = numbers.at(index, || with_key(&key, || (self.f)(state, value)));
             self.next.buffer.push((key, result));
         }
         self.next.send(cx)

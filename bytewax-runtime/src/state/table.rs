@@ -72,9 +72,9 @@ fn insert<'a, K: Key, C: Cell>(
     hash: u64,
     key: K,
     cell: C,
-) -> &'a mut C {
+) -> &'a mut Slot<K, C> {
     let mark = changes.mark_new(hash);
-    &mut entry.insert(Slot { key, cell, mark }).into_mut().cell
+    entry.insert(Slot { key, cell, mark }).into_mut()
 }
 
 impl<K: Key, C: Cell> KeyTable<K, C> {
@@ -98,21 +98,30 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
                 self.changes.touch(hash, slot);
                 &mut slot.cell
             }
-            Entry::Vacant(entry) => insert(entry, &mut self.changes, hash, key.clone(), make()),
+            Entry::Vacant(entry) => {
+                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
+                &mut slot.cell
+            }
         }
     }
 
-    /// Like [`touch`](Self::touch) for a key that is not needed afterwards: no clone.
+    /// Like [`touch`](Self::touch) for a key that is not needed afterwards but for a look: no clone.
     #[inline]
-    pub(crate) fn touch_owned(&mut self, hash: u64, key: K, make: impl FnOnce() -> C) -> &mut C {
-        match find(&mut self.slots, hash, &key) {
+    pub(crate) fn touch_owned(
+        &mut self,
+        hash: u64,
+        key: K,
+        make: impl FnOnce() -> C,
+    ) -> (&K, &mut C) {
+        let slot = match find(&mut self.slots, hash, &key) {
             Entry::Occupied(entry) => {
                 let slot = entry.into_mut();
                 self.changes.touch(hash, slot);
-                &mut slot.cell
+                slot
             }
             Entry::Vacant(entry) => insert(entry, &mut self.changes, hash, key, make()),
-        }
+        };
+        (&slot.key, &mut slot.cell)
     }
 
     /// What is kept for a key that is there, without touching it: nothing that is saved may change.

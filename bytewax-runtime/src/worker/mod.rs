@@ -34,4 +34,5 @@ pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
 pub(crate) use run::{run_here, run_threads};
 pub(crate) use shared::{EdgeId, Settings, Shared};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
+pub(crate) use spot::with_key;
 pub(crate) use store::StepStore;

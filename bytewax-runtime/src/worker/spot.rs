@@ -1,8 +1,9 @@
-//! Where user code panicked: the item's number in its batch.
+//! Where user code panicked: the item's number in its batch, and the key.
 //!
 //! All of it is found out while a panic unwinds. Nothing is counted or noted before that.
 
 use std::cell::RefCell;
+use std::fmt::Debug;
 use std::mem;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 
 thread_local! {
-    static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None }) };
+    static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None, key: None }) };
 }
 
 /// What is known of the place of a panic, beside its step.
@@ -19,6 +20,7 @@ thread_local! {
 pub(super) struct Spot {
     /// The number of the item, from 1, and of all in its batch.
     item: Option<(usize, usize)>,
+    key: Option<String>,
 }
 
 impl Spot {
@@ -33,6 +35,9 @@ impl Spot {
     }
 
     pub(super) fn told_by(self, mut error: RunError) -> RunError {
+        if let Some(key) = self.key {
+            error = error.at_key(key);
+        }
         if let Some((number, all)) = self.item {
             error = error.at_item(number, all);
         }
@@ -77,6 +82,21 @@ impl Numbers {
             SPOT.with_borrow_mut(|spot| spot.item = spot.item.or(item));
         }
     }
+}
+
+/// Calls the code of a user for a key. If it panics, the error names the key.
+#[inline]
+pub(crate) fn with_key<K: Debug, R>(key: &K, call: impl FnOnce() -> R) -> R {
+    let named = OnPanic(|| note_key(key));
+    let result = call();
+    mem::forget(named);
+    result
+}
+
+#[cold]
+fn note_key(key: &impl Debug) {
+    let text = format!("{key:?}");
+    SPOT.with_borrow_mut(|spot| spot.key = spot.key.take().or(Some(text)));
 }
 
 /// Calls a function when it is dropped: it is forgotten unless a panic unwinds.

@@ -253,10 +253,9 @@ fn a_panic_of_a_keyed_step_is_told_with_its_step() {
             let items = [(0, 6), (1, 6), (0, 7), (1, 8)];
             let flow = flow_of(TestingSource::new(items), body, TestingSink::new());
             let report = failure(flow, workers);
-            assert!(
-                report.starts_with(&format!("step `f.{step}`, worker ")),
-                "{report}"
-            );
+            let key = if step == "m" { ", key `0`" } else { "" };
+            let place = format!("step `f.{step}`{key}, worker ");
+            assert!(report.starts_with(&place), "{report}");
             assert!(report.ends_with(": seven"), "{report}");
             assert_eq!(report.matches("seven").count(), 1, "{report}");
         }

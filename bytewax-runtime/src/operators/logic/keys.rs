@@ -12,7 +12,7 @@ use crate::key::Key;
 use crate::operators::keyed::Routed;
 use crate::operators::saving::KeyedLogic;
 use crate::state::KeyTable;
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items};
+use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items, with_key};
 
 /// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
 /// times that had come when the pass began.
@@ -73,34 +73,38 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         key: K,
         call: impl FnOnce(&L, &mut L::State, &mut Emit<L::Out>) -> Keep,
     ) {
-        let make = || Timed::new(self.logic.new_state(&key));
-        let timed = self.table.touch(hash, &key, make);
-        match call(&self.logic, &mut timed.state, &mut self.out) {
-            Keep::Yes => {
-                let due = self.logic.notify_at(&timed.state);
-                self.schedule.set(hash, &key, timed, due);
+        with_key(&key, || {
+            let make = || Timed::new(self.logic.new_state(&key));
+            let timed = self.table.touch(hash, &key, make);
+            match call(&self.logic, &mut timed.state, &mut self.out) {
+                Keep::Yes => {
+                    let due = self.logic.notify_at(&timed.state);
+                    self.schedule.set(hash, &key, timed, due);
+                }
+                Keep::No => self.table.remove(hash, &key),
             }
-            Keep::No => self.table.remove(hash, &key),
-        }
+        });
         self.out.deliver(key, &mut self.next.buffer);
     }
 
     /// Tells a key that its time has come, if it is still owed that.
     fn notify(&mut self, hash: u64, key: K) {
-        // It may be forgotten by now, and even be there anew.
-        let Some(timed) = self.table.touch_known(hash, &key) else {
-            return;
-        };
-        if !timed.take_owed() {
-            return;
-        }
-        match self.logic.on_notify(&mut timed.state, &mut self.out) {
-            Keep::Yes => {
-                let due = self.logic.notify_at(&timed.state);
-                self.schedule.set(hash, &key, timed, due);
+        with_key(&key, || {
+            // It may be forgotten by now, and even be there anew.
+            let Some(timed) = self.table.touch_known(hash, &key) else {
+                return;
+            };
+            if !timed.take_owed() {
+                return;
             }
-            Keep::No => self.table.remove(hash, &key),
-        }
+            match self.logic.on_notify(&mut timed.state, &mut self.out) {
+                Keep::Yes => {
+                    let due = self.logic.notify_at(&timed.state);
+                    self.schedule.set(hash, &key, timed, due);
+                }
+                Keep::No => self.table.remove(hash, &key),
+            }
+        });
         self.out.deliver(key, &mut self.next.buffer);
     }
 
@@ -155,7 +159,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         cx.enter(self.step);
         self.schedule.clear();
         for (key, timed) in self.table.touch_all_sorted() {
-            let keep = self.logic.on_eof(&mut timed.state, &mut self.out);
+            let keep = with_key(key, || self.logic.on_eof(&mut timed.state, &mut self.out));
             timed.gone = keep == Keep::No;
             self.out.deliver(key.clone(), &mut self.next.buffer);
             self.next.send_if_full(cx)?;
@@ -232,9 +236,12 @@ impl<K: Key, V, L: KeyLogic<K>> ItemHead<K, V, L> {
 impl<K: Key, V: 'static, L: ItemLogic<K, V>> HeadLogic<Routed<K, V>> for ItemHead<K, V, L> {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.keys.begin(cx);
-        for (hash, key, value) in items.drain(..) {
-            self.keys.call(hash, key, |logic, state, out| {
-                logic.on_item(state, value, out)
+        let numbers = cx.numbers(items.len());
+        for (index, (hash, key, value)) in items.drain(..).enumerate() {
+            numbers.at(index, || {
+                self.keys.call(hash, key, |logic, state, out| {
+                    logic.on_item(state, value, out)
+                });
             });
             self.keys.send_if_full(cx)?;
         }

@@ -147,7 +147,7 @@ rows! {
 }
 
 #[test]
-fn c26_a_panic_of_a_logic_names_the_step() {
+fn c26_a_panic_of_a_logic_names_step_and_key() {
     let flow = |act, make: fn(&char) -> Told| {
         flow_of(
             TestingSource::new(acts([act])),
@@ -166,7 +166,7 @@ fn c26_a_panic_of_a_logic_names_the_step() {
     ] {
         let report = failure(flow, 1);
         assert!(
-            report.starts_with("step `f.told`, worker 0: panicked at "),
+            report.starts_with("step `f.told`, key `'k'`, worker 0"),
             "{report}"
         );
     }
@@ -176,5 +176,8 @@ fn c26_a_panic_of_a_logic_names_the_step() {
         TestingSink::new(),
     );
     let report = failure(flow, 2);
-    assert!(report.starts_with("step `f.batches`, worker "), "{report}");
+    assert!(
+        report.starts_with("step `f.batches`, key `'k'`, worker "),
+        "{report}"
+    );
 }
