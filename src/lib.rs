@@ -64,6 +64,7 @@
 //! | `csv` | no | `csv` |
 //! | `demo` | no | nothing |
 //! | `async` | no | `map_async`; a compile of `tokio`, and a thread for each such step |
+//! | `object-store` | no | backups in object stores; compiles of `object_store` and `tokio` |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;
@@ -93,7 +94,9 @@ pub use bytewax_runtime::{
     Epoch, Exchange, GraphFormat, RecoveryConfig, RunArgs, RunError, RunErrorKind, StepError,
     StepId, WorkerIndex, run, run_from,
 };
-pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing, windowing};
+pub use bytewax_runtime::{
+    backup, clock, flow, key, operators, sink, source, state, testing, windowing,
+};
 
 /// What [`run`] and its kin give back to `main`: the exit code of the process.
 pub use std::process::ExitCode;

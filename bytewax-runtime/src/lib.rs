@@ -24,6 +24,8 @@ mod worker;
 pub mod backup {
     //! Where copies of recovery state are kept.
 
+    #[cfg(feature = "object-store")]
+    pub use crate::recovery::ObjectStoreBackup;
     pub use crate::recovery::{Backup, FileSystemBackup};
 }
 

@@ -42,6 +42,8 @@ mod timer;
 mod tools;
 mod writer;
 
+#[cfg(feature = "object-store")]
+pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
 pub(crate) use backup::{Uploads, open_backup};
 pub(crate) use batch::{Batch, TooLong};

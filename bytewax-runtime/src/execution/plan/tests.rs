@@ -215,7 +215,7 @@ fn places_of_state_that_exclude_each_other_are_usage_errors() {
         ("-d LOCAL -b file://", "the name of the directory is empty"),
         (
             "-d LOCAL -b moon://crater",
-            "`--backup`: `moon://crater` is neither a directory nor an object store",
+            "`--backup`: `moon://crater` is no",
         ),
     ];
     for (flags, expected) in cases {

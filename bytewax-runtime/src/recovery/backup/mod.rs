@@ -17,6 +17,8 @@ mod error;
 mod file_system;
 mod log;
 mod object;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod restore;
 mod upload;
 
@@ -26,6 +28,8 @@ use std::sync::Arc;
 
 pub(crate) use error::BackupError;
 pub use file_system::FileSystemBackup;
+#[cfg(feature = "object-store")]
+pub use object_store::ObjectStoreBackup;
 pub(crate) use restore::{Restored, Share, restore};
 pub(crate) use upload::Uploads;
 pub(super) use upload::{Stopped, Uploader};
@@ -37,8 +41,10 @@ pub(super) use upload::{Stopped, Uploader};
 /// of workers. State counts as saved when it is in the backup; only then do sources acknowledge what
 /// they read, so nothing acknowledged is lost with a machine.
 ///
-/// [`FileSystemBackup`] keeps the objects in a directory. For another place implement this trait: four
-/// blocking calls on small objects. A thread of its own makes them, never a worker, some at a time.
+/// [`FileSystemBackup`] keeps the objects in a directory, and `ObjectStoreBackup`, with the feature
+/// `object-store`, in S3, Google Cloud Storage, Azure and their like. For another place implement this
+/// trait: four blocking calls on small objects. While the flow runs, threads of their own make them,
+/// never a worker, some at a time.
 ///
 /// Names are parts of letters, digits, `_`, `-` and `.`, with `/` between them; the first part is the
 /// name of the flow, so that many flows can share a backup. Nothing else is stored under a flow's
@@ -130,17 +136,32 @@ pub(crate) fn open_backup(place: &str) -> Result<Arc<dyn Backup>, String> {
     let directory = match place.split_once("://") {
         None => place,
         Some(("file", path)) => path,
-        Some((scheme, _)) => {
-            return Err(format!(
-                "`{place}` is neither a directory nor an object store that this program knows; \
-                 build it with the feature `object-store` to use `{scheme}://`"
-            ));
-        }
+        Some((scheme, _)) => return open_object_store(place, scheme),
     };
     if directory.is_empty() {
         return Err("the name of the directory is empty".to_owned());
     }
     Ok(Arc::new(FileSystemBackup::new(directory)))
+}
+
+#[cfg(feature = "object-store")]
+fn open_object_store(address: &str, scheme: &str) -> Result<Arc<dyn Backup>, String> {
+    match ObjectStoreBackup::at(address) {
+        Ok(backup) => Ok(Arc::new(backup)),
+        Err(error) => Err(format!(
+            "`{address}` is no object store that this program can use: {error}; build it with the \
+             feature of the crate `object_store` that knows `{scheme}://`, such as `aws`, and check \
+             the address and the variables of the environment that it needs"
+        )),
+    }
+}
+
+#[cfg(not(feature = "object-store"))]
+fn open_object_store(address: &str, scheme: &str) -> Result<Arc<dyn Backup>, String> {
+    Err(format!(
+        "`{address}` is not a directory, and this program knows no object stores; build it with the \
+         feature `object-store` to use `{scheme}://`"
+    ))
 }
 
 /// Stores an object. That the same one is there already is no error: an answer may have been lost.
