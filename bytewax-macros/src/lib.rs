@@ -7,6 +7,7 @@ mod errors;
 mod hooks;
 mod item;
 mod key;
+mod lock;
 mod operator;
 mod options;
 mod registry;
@@ -18,7 +19,7 @@ use proc_macro::TokenStream;
 /// Describes a dataflow; documented where the crate `bytewax` shows it.
 #[proc_macro]
 pub fn dataflow(input: TokenStream) -> TokenStream {
-    dataflow::expand(&input.into()).into()
+    dataflow::expand(&input.into(), lock::of_package().as_ref()).into()
 }
 
 /// Makes a function an operator; documented where the crate `bytewax` shows it.

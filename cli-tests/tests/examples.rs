@@ -30,3 +30,22 @@ fn sensors() {
         assert_eq!(ended.out.len(), 24, "{way}");
     }
 }
+
+#[test]
+fn the_lock_of_an_example_is_written_and_checked() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let path = directory.path().join("dataflow.lock");
+    let lock = |args: &str| {
+        let mut command = command(env!("CARGO_BIN_EXE_checkout"), args);
+        command.arg("--file").arg(&path);
+        run(command)
+    };
+    let error = lock("lock --check").code(1).err;
+    assert!(error.contains("is not up to date"), "{error}");
+    let told = lock("lock").code(0).says("").out;
+    let carts = "+ \"carts.stateful\" = { kind = \"stateful\", operator = \"stateful\", \
+                 state = \"Cart\", version = 1, fingerprint = \"";
+    assert!(told.iter().any(|line| line.starts_with(carts)), "{told:?}");
+    let told = lock("lock --check").code(0).says("").out;
+    assert_eq!(told, [format!("`{}` is up to date", path.display())]);
+}

@@ -69,3 +69,28 @@ fn sink_fail() {
 fn sink_pass() {
     TestCases::new().pass("tests/pass/sink/*.rs");
 }
+
+/// Puts the lock file beside the manifest of the package that the cases are compiled in.
+fn lock() {
+    let program = std::env::current_exe().expect("this program has a place");
+    let target = program
+        .ancestors()
+        .nth(3)
+        .expect("it is deep in the target directory");
+    let package = target.join("tests/trybuild/ui-tests");
+    std::fs::create_dir_all(&package).expect("there is room");
+    let lock = include_str!("dataflow.lock");
+    std::fs::write(package.join("dataflow.lock"), lock).expect("there is room");
+}
+
+#[test]
+fn lock_fail() {
+    lock();
+    TestCases::new().compile_fail("tests/fail/lock/*.rs");
+}
+
+#[test]
+fn lock_pass() {
+    lock();
+    TestCases::new().pass("tests/pass/lock/*.rs");
+}

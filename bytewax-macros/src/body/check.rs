@@ -96,7 +96,7 @@ fn same_name(step: &Step, clash: &Clash, errors: &mut Errors) {
         Some(label) => format!("`{}`", label.unraw()),
         None => "this statement".to_owned(),
     };
-    let mend = if step.is_call {
+    let mend = if step.kind.is_none() {
         "give it its own `let`"
     } else {
         "end it with `.named(\"..\")`, or give it its own `let`"

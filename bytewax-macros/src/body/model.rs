@@ -1,9 +1,10 @@
 //! What the walk over a body finds out; the checks read nothing else.
 
 use proc_macro2::{Ident, TokenStream};
-use syn::LitStr;
+use syn::{LitStr, Type};
 
 use super::env::Binding;
+use crate::registry::Kind;
 
 /// The graph of one flow, as far as its text shows it.
 #[derive(Debug, Default)]
@@ -30,13 +31,38 @@ pub(crate) struct Model {
     pub(crate) has_output: bool,
     /// Whether a stream went where the walk cannot follow it.
     pub(crate) has_escapes: bool,
+    /// Patterns of the names of steps that are built where the walk cannot see them.
+    pub(crate) unseen: Vec<Pattern>,
+    /// What is said to be dropped by `flow.dropped(..)`.
+    pub(crate) drops: Vec<Drop>,
+}
+
+/// A name with scopes in front, in which `*` stands for what is known only when the flow is built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern(pub(crate) String);
+
+/// A step that is not wanted any more.
+#[derive(Debug)]
+pub(crate) struct Drop {
+    /// The text that names it.
+    pub(crate) text: LitStr,
+    /// Its name, with scopes in front.
+    pub(crate) name: Pattern,
 }
 
 /// A step with a name that is fixed at compile time.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// Its name within the flow.
+    /// Its name within the flow, as far as it is text in the source.
     pub(crate) name: String,
+    /// Its name with all scopes in front.
+    pub(crate) full: Pattern,
+    /// How much of that is scopes, with the dot behind them.
+    pub(crate) scope_len: usize,
+    /// What it does; none for a call of the user's function.
+    pub(crate) kind: Option<Kind>,
+    /// The type that was named in `stateful::<T>()`.
+    pub(crate) state: Option<Type>,
     /// What it is called in the source: an operator or a function.
     pub(crate) callee: Ident,
     /// The tokens that give the name: the callee, or the text in `.named(..)`.
@@ -45,8 +71,6 @@ pub(crate) struct Step {
     pub(crate) label: Option<Ident>,
     /// Whether the user gave the name.
     pub(crate) is_given: bool,
-    /// Whether it is a call of the user's function rather than an operator.
-    pub(crate) is_call: bool,
     /// The earlier step of the same name.
     pub(crate) clash: Option<Clash>,
     /// The loop in which it repeats.

@@ -15,13 +15,14 @@ use proc_macro2::TokenStream;
 
 use crate::body::walk;
 use crate::errors::Errors;
+use crate::lock;
 use parse::Parsed;
 
 /// Set to the name of a flow, makes the compiler print what the flow expands to.
 const DEBUG_VARIABLE: &str = "BYTEWAX_MACROS_DEBUG";
 
-/// Expands one `dataflow!`.
-pub(crate) fn expand(input: &TokenStream) -> TokenStream {
+/// Expands one `dataflow!`, of a package that may have a lock file.
+pub(crate) fn expand(input: &TokenStream, lock: Option<&lock::File>) -> TokenStream {
     let mut errors = Errors::new();
     let mut described = match parse::described(input) {
         Parsed::Flow(described) => described,
@@ -30,9 +31,15 @@ pub(crate) fn expand(input: &TokenStream) -> TokenStream {
     };
     let model = walk::closure(&described.flow, &mut described.closure);
     check::all(&model, &described, &mut errors);
+    if let Some(file) = lock {
+        lock::all(file, &described.name, &model, &mut errors);
+    }
     match errors.finish() {
         Ok(()) => {
-            let expanded = codegen::dataflow(&described);
+            let mut expanded = codegen::dataflow(&described);
+            if let Some(file) = lock {
+                expanded = lock::beside(file, &described.name, &model, &expanded);
+            }
             print_if_asked(&described.name.value(), &expanded);
             expanded
         }

@@ -25,6 +25,7 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
         true => (gap.map(|gap| quote!(const { #gap };)), None),
         false => (None, gap.map(|gap| quote!(const _: () = #gap;))),
     };
+    let history = history(options, &krate);
     let load = load(options, &model.prefixes, &krate, gap_inside.as_ref());
     let generics = bounded(&model.generics, &krate);
     let (parameters, arguments, conditions) = generics.split_for_impl();
@@ -39,7 +40,7 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
             #[automatically_derived]
             impl #parameters #krate::state::State for #ident #arguments #conditions {
                 const SCHEMA: #krate::state::Schema =
-                    #krate::state::Schema::new(#name, #version, &[#(#fields),*]);
+                    #krate::state::Schema::new(#name, #version, &[#(#fields),*])#history;
 
                 #load
             }
@@ -147,6 +148,19 @@ fn load(
             #older
             saved.decode()
         }
+    })
+}
+
+/// What the schema says of older versions.
+fn history(options: &Options, krate: &Path) -> Option<TokenStream> {
+    let oldest = options.lowest_version();
+    (options.own_version() > 1).then(|| match &options.from {
+        Some((_, old)) => {
+            let span = old.span().resolved_at(Span::mixed_site());
+            let before = quote_spanned!(span=> &<#old as #krate::state::State>::SCHEMA);
+            quote!(.with_history(#oldest, ::core::option::Option::Some(#before)))
+        }
+        None => quote!(.with_history(#oldest, ::core::option::Option::None)),
     })
 }
 

@@ -60,21 +60,27 @@ const _: () = {
     #[automatically_derived]
     impl ::bytewax::state::State for Mean {
         const SCHEMA: ::bytewax::state::Schema = ::bytewax::state::Schema::new(
-            "Mean",
-            3u32,
-            &[
-                ::bytewax::state::Field::known_or_opaque(
-                    "sum",
-                    ::bytewax::__private::OfState::<f64>::SCHEMA,
-                    "f64",
+                "Mean",
+                3u32,
+                &[
+                    ::bytewax::state::Field::known_or_opaque(
+                        "sum",
+                        ::bytewax::__private::OfState::<f64>::SCHEMA,
+                        "f64",
+                    ),
+                    ::bytewax::state::Field::known_or_opaque(
+                        "last",
+                        ::bytewax::__private::OfState::<Option<Url>>::SCHEMA,
+                        "Option<Url>",
+                    ),
+                ],
+            )
+            .with_history(
+                2u32,
+                ::core::option::Option::Some(
+                    &<OldMean as ::bytewax::state::State>::SCHEMA,
                 ),
-                ::bytewax::state::Field::known_or_opaque(
-                    "last",
-                    ::bytewax::__private::OfState::<Option<Url>>::SCHEMA,
-                    "Option<Url>",
-                ),
-            ],
-        );
+            );
         fn load(
             saved: ::bytewax::state::Saved<'_>,
         ) -> ::core::result::Result<Self, ::bytewax::state::StateError> {

@@ -35,6 +35,7 @@ use super::render::GraphFormat;
 /// | --- | --- |
 /// | `run` | runs the flow; this is meant when there is none |
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
+/// | `lock [--file FILE] [--check]` | writes down in `dataflow.lock` what the flow saves state under, for the compiler to check |
 /// | `recovery init DIR N` | makes a recovery store of N partitions |
 /// | `recovery show DIR.. [--json]` | shows partitions, executions, and what is saved for each step |
 /// | `recovery verify DIR..` | reads every row, and tells what is damaged |
@@ -291,6 +292,16 @@ pub(crate) enum Command {
             default_value_t
         )]
         format: GraphFormat,
+    },
+    /// Write down in `dataflow.lock` what the flow saves state under; runs nothing
+    Lock {
+        /// The file, in place of the one beside the package's `Cargo.toml`
+        #[arg(id = "bytewax-file", long = "file", value_name = "FILE")]
+        file: Option<std::path::PathBuf>,
+
+        /// Only tell whether the file is up to date
+        #[arg(id = "bytewax-check", long = "check")]
+        check: bool,
     },
     /// Make, show, check and change recovery stores; runs nothing
     Recovery {

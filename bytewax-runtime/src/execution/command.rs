@@ -11,6 +11,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use super::args::{Command, RunArgs};
 use super::cluster::Ended;
 use super::config::ClusterConfig;
+use super::lock::lock;
 use super::plan::{Processes, RunPlan};
 use super::recovery::Outcome;
 use super::render::GraphFormat;
@@ -149,6 +150,10 @@ impl RunArgs {
     ) -> ExitCode {
         let ended = match self.command() {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
+            Command::Lock { file, check } => {
+                let told = lock(flow, file.as_deref(), check);
+                told.and_then(|text| say(&text)).map_err(Ended::from)
+            }
             Command::Recovery { command } => {
                 finish(command.execute(flow.name())).map_err(Ended::from)
             }

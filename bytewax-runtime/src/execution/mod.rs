@@ -8,6 +8,7 @@ mod args;
 mod cluster;
 mod command;
 mod config;
+mod lock;
 mod plan;
 mod recovery;
 mod render;

@@ -165,6 +165,17 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
             defect.help.clone(),
         );
     }
+    for dropped in &graph.dropped {
+        if let Some(step) = first_use.get(dropped.id.as_str()) {
+            report(
+                format!(
+                    "`{}` is dropped at {}, and the flow still has it, at {}",
+                    dropped.id, dropped.location, step.location
+                ),
+                "remove the step, or give it another name by `.named(\"..\")`".to_owned(),
+            );
+        }
+    }
 
     if defects.is_empty() {
         Ok(())

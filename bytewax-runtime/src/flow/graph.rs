@@ -111,6 +111,13 @@ pub(crate) struct OutputPort {
     pub(crate) readers: Vec<(StepIndex, usize)>,
 }
 
+/// A step that earlier runs had, and whose saved state is not wanted any more.
+pub(crate) struct Dropped {
+    pub(crate) id: StepId,
+    pub(crate) why: String,
+    pub(crate) location: &'static Location<'static>,
+}
+
 /// A finished description.
 pub(crate) struct Graph {
     pub(crate) name: String,
@@ -119,9 +126,15 @@ pub(crate) struct Graph {
     pub(crate) bad_scopes: Vec<String>,
     /// What is wrong with the parameters of steps.
     pub(crate) faults: Vec<(StepIndex, FlowDefect)>,
+    pub(crate) dropped: Vec<Dropped>,
 }
 
 impl Graph {
+    /// Whether what is saved for this step is not wanted any more.
+    pub(crate) fn drops(&self, id: &StepId) -> bool {
+        self.dropped.iter().any(|dropped| dropped.id == *id)
+    }
+
     pub(crate) fn step(&self, index: StepIndex) -> &Step {
         &self.steps[index.get()]
     }
@@ -169,6 +182,7 @@ pub(crate) struct Description {
     bad_scopes: Vec<String>,
     drafts: Vec<Draft>,
     faults: Vec<(StepIndex, FlowDefect)>,
+    dropped: Vec<Dropped>,
     finished: bool,
 }
 
@@ -180,6 +194,7 @@ impl Description {
             bad_scopes: Vec::new(),
             drafts: Vec::new(),
             faults: Vec::new(),
+            dropped: Vec::new(),
             finished: false,
         }
     }
@@ -211,6 +226,18 @@ impl Description {
             step,
         });
         index
+    }
+
+    #[track_caller]
+    pub(crate) fn drop_step(&mut self, name: &str, why: &str) {
+        let scope = self.scopes.join(".");
+        let parts = [self.name.as_str(), &scope, name];
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        self.dropped.push(Dropped {
+            id: StepId::new(parts.collect::<Vec<_>>().join(".")),
+            why: why.to_owned(),
+            location: Location::caller(),
+        });
     }
 
     pub(crate) fn name_step(&mut self, step: StepIndex, name: &str) {
@@ -285,6 +312,7 @@ impl Description {
             steps,
             bad_scopes: std::mem::take(&mut self.bad_scopes),
             faults: std::mem::take(&mut self.faults),
+            dropped: std::mem::take(&mut self.dropped),
         }
     }
 }

@@ -5,11 +5,13 @@
 
 mod check;
 mod graph;
+mod lock;
 mod stream;
 
 pub use check::{FlowDefect, FlowDefects};
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
 pub use graph::{StepInfo, StepKind};
+pub(crate) use lock::LockFile;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 
 use std::cell::RefCell;
@@ -133,6 +135,33 @@ impl Flow {
     pub fn scope<R>(&self, name: impl AsRef<str>, body: impl FnOnce() -> R) -> R {
         let _scope = Scope::enter(self, name.as_ref());
         body()
+    }
+
+    /// Says that an earlier version of the flow had a step of this name, and that what it has saved is not
+    /// wanted any more. `why` is for those who read the program, and the lock file.
+    ///
+    /// A resume refuses a store with saved state that no step claims, because a step may have been
+    /// renamed by mistake. With this it removes what the step has saved, and goes on. The name is that in
+    /// [`named`](Stream::named), within the scope at hand.
+    ///
+    /// Keep the line until no store with such state is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("shop", |flow| {
+    ///     flow.dropped("visits", "nobody looked at the counts of visits");
+    ///     let orders = flow.input(TestingSource::new([1])).named("orders");
+    ///     orders.output(TestingSink::new()).named("out");
+    /// });
+    /// assert!(flow.check().is_ok());
+    /// ```
+    #[track_caller]
+    pub fn dropped(&self, name: &str, why: &str) {
+        self.description.borrow_mut().drop_step(name, why);
     }
 
     /// Adds a step and gives its index; the streams out of it are made by `Stream::from_port`.

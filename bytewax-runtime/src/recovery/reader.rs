@@ -45,7 +45,7 @@ impl PartitionReader {
         self.steps.values().map(|(_, meta)| meta)
     }
 
-    pub(super) fn number(&self, step: &StepId) -> Option<StepNumber> {
+    pub(crate) fn number(&self, step: &StepId) -> Option<StepNumber> {
         self.steps.get(step).map(|(number, _)| *number)
     }
 

@@ -301,7 +301,7 @@ impl PartitionWriter {
     }
 
     /// Removes all that is kept for a step. Durable when it returns.
-    pub(super) fn drop_step(&mut self, step: StepNumber) -> Result<(), Error> {
+    pub(crate) fn drop_step(&mut self, step: StepNumber) -> Result<(), Error> {
         const ROWS: u32 = 1024;
         for table in Table::ALL {
             loop {

@@ -32,6 +32,10 @@ pub struct Schema {
     pub fingerprint: u64,
     /// The fields, in the order in which they are saved; of an enum, the variants with their fields.
     pub fields: &'static [Field],
+    /// The oldest version that the type reads by itself; 0 if that is not known.
+    oldest: u32,
+    /// The type that reads what is older.
+    before: Option<&'static Schema>,
 }
 
 impl Schema {
@@ -49,6 +53,44 @@ impl Schema {
             version,
             fingerprint: fingerprint(fields, fields.len()),
             fields,
+            oldest: 0,
+            before: None,
+        }
+    }
+
+    /// The same schema of a type whose older versions are known: it reads those from `oldest` on by
+    /// itself, and those before by the type of another schema, if there is one.
+    ///
+    /// ```
+    /// use bytewax_runtime::state::{Field, Schema};
+    ///
+    /// const OLD: Schema = Schema::new("Mean", 1, &[Field::of::<f64>("mean")]);
+    /// const NEW: Schema =
+    ///     Schema::new("Mean", 2, &[Field::of::<f64>("sum"), Field::of::<u64>("count")])
+    ///         .with_history(2, Some(&OLD));
+    /// assert!(NEW.reads(1, OLD.fingerprint));
+    /// assert!(!NEW.reads(1, NEW.fingerprint));
+    /// ```
+    #[must_use]
+    pub const fn with_history(self, oldest: u32, before: Option<&'static Schema>) -> Self {
+        Self {
+            oldest,
+            before,
+            ..self
+        }
+    }
+
+    /// Whether the type reads saved values of this version and fingerprint, as far as its schema tells:
+    /// where the schema has no history, older values may be readable.
+    #[must_use]
+    pub const fn reads(&self, version: u32, fingerprint: u64) -> bool {
+        if version >= self.version {
+            return version == self.version && fingerprint == self.fingerprint;
+        }
+        match self.before {
+            _ if version >= self.oldest => true,
+            Some(before) => before.reads(version, fingerprint),
+            None => false,
         }
     }
 
@@ -70,6 +112,8 @@ impl Schema {
             version: 1,
             fingerprint: hash.0,
             fields: &[],
+            oldest: 0,
+            before: None,
         }
     }
 

@@ -39,6 +39,10 @@ impl Walk {
             }
         }
         self.model.has_escapes |= taken.is_followed;
+        let is_kept = matches!(*call.func, Expr::Path(_)) && taken.has_streams;
+        if taken.is_followed && function.is_none() && !is_kept {
+            self.build_unseen("");
+        }
         let Some(function) = function.filter(|_| taken.is_followed) else {
             return match callee {
                 // A closure of the user's that builds steps.
@@ -49,6 +53,7 @@ impl Walk {
         };
         self.built += 1;
         let scope = self.label_text();
+        self.build_unseen(&scope);
         if taken.is_moved {
             self.call_step(&function);
         }

@@ -2,12 +2,16 @@
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Expr, ExprMethodCall, Lit, Member};
+use syn::{
+    AngleBracketedGenericArguments, Expr, ExprLit, ExprMethodCall, GenericArgument, Lit, Member,
+    Type,
+};
 
 use super::steps::Given;
 use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::env::Value;
+use crate::body::model::Drop;
 use crate::registry::{self, Kind};
 
 /// Methods that call a closure at most once.
@@ -31,6 +35,52 @@ const TAKEN_OUT: &[&str] = &[
 ];
 /// Methods that give what is inside one by one; streams have none of these.
 const ITERATED: &[&str] = &["drain", "into_iter", "iter", "iter_mut", "keys", "values"];
+/// Methods of the standard library's containers and iterators, which build nothing by themselves.
+const OF_CONTAINERS: &[&str] = &[
+    "append",
+    "chain",
+    "cloned",
+    "collect",
+    "copied",
+    "enumerate",
+    "extend",
+    "filter",
+    "filter_map",
+    "find",
+    "first",
+    "flat_map",
+    "flatten",
+    "fold",
+    "for_each",
+    "get",
+    "get_mut",
+    "insert",
+    "is_empty",
+    "is_none",
+    "is_some",
+    "last",
+    "len",
+    "map",
+    "next",
+    "ok",
+    "peekable",
+    "pop",
+    "pop_back",
+    "pop_front",
+    "push",
+    "push_back",
+    "push_front",
+    "reduce",
+    "rev",
+    "reverse",
+    "skip",
+    "split_off",
+    "swap",
+    "take",
+    "truncate",
+    "unzip",
+    "zip",
+];
 /// Methods of the standard library that build nothing.
 const TRANSPARENT: &[&str] = &["as_ref", "borrow", "into", "to_owned", "to_string"];
 
@@ -105,6 +155,7 @@ impl Walk {
         match (receiver, registry::kind_of(&method)) {
             (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
             (Value::Flow, None) if method == "scope" && call.args.len() == 2 => self.scope(call),
+            (Value::Flow, None) if method == "dropped" => self.dropped(call),
             (receiver @ (Value::Flow | Value::Stream(_)), None) if method == "clone" => {
                 receiver.settled()
             }
@@ -136,6 +187,7 @@ impl Walk {
         let value = self.foreign(call, method, receiver, &mut hoisted);
         self.built += 1;
         let scope = self.label_text();
+        self.build_unseen(&scope);
         if receiver.is_certain() {
             self.call_step(&callee);
         }
@@ -190,8 +242,9 @@ impl Walk {
             }
         }
         let operator = call.method.clone();
+        let state = call.turbofish.as_ref().and_then(named_type).cloned();
         self.model.has_output |= kind.is_output();
-        if let Some(name) = self.step(kind, &operator, given) {
+        if let Some(name) = self.step(kind, &operator, state, given) {
             codegen::name_step(expr, &name);
         }
         match kind {
@@ -241,6 +294,26 @@ impl Walk {
         value.settled()
     }
 
+    /// `flow.dropped(name, why)`: what a step of this name has saved is not wanted any more.
+    fn dropped(&mut self, call: &mut ExprMethodCall) -> Value {
+        for argument in &mut call.args {
+            self.expr(argument);
+        }
+        match call.args.first().map(peeled) {
+            Some(Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            })) => {
+                let name = self.pattern(&text.value());
+                let text = text.clone();
+                self.model.drops.push(Drop { text, name });
+            }
+            // Whatever is dropped, it may be any.
+            _ => self.build_unseen(""),
+        }
+        Value::Other
+    }
+
     /// A method that is not ours.
     fn foreign(
         &mut self,
@@ -265,6 +338,14 @@ impl Walk {
             }
         }
         self.model.has_escapes |= has_streams || receiver.is_followed();
+        let is_hidden = match receiver {
+            Value::Container => true,
+            Value::Other => has_streams,
+            Value::Flow | Value::Stream(_) => false,
+        };
+        if is_hidden && is_extension(method) && !OF_CONTAINERS.contains(&method) {
+            self.build_unseen("");
+        }
         if has_streams
             && let Value::Other = receiver
             && let Expr::Path(path) = &*call.receiver
@@ -288,6 +369,14 @@ impl Walk {
 fn is_extension(method: &str) -> bool {
     let others = [CALLED_ONCE, TAKEN_OUT, ITERATED, TRANSPARENT];
     !others.iter().any(|list| list.contains(&method))
+}
+
+/// The type in `::<T>`, if it is the only one.
+fn named_type(turbofish: &AngleBracketedGenericArguments) -> Option<&Type> {
+    match (turbofish.args.first(), turbofish.args.len()) {
+        (Some(GenericArgument::Type(ty)), 1) => Some(ty),
+        _ => None,
+    }
 }
 
 /// An expression without the references and parentheses around it.

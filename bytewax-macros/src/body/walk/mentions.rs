@@ -12,6 +12,21 @@ use crate::body::env::Value;
 /// Macros that never give a value.
 const DIVERGING: &[&str] = &["panic", "todo", "unimplemented", "unreachable"];
 
+/// Macros that only show values.
+const SHOWING: &[&str] = &[
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "dbg",
+    "eprint",
+    "eprintln",
+    "format",
+    "print",
+    "println",
+    "write",
+    "writeln",
+];
+
 impl Walk {
     /// Counts every name in these tokens as read, and tells whether any is a stream or the flow.
     pub(super) fn mention(&mut self, tokens: TokenStream) -> bool {
@@ -59,9 +74,12 @@ impl Walk {
             }
         }
         let is_diverging = DIVERGING.iter().any(|name| call.path.is_ident(name));
-        if self.mention(call.tokens.clone()) && !is_diverging {
-            return Value::likely_stream();
+        if !self.mention(call.tokens.clone()) || is_diverging {
+            return Value::Other;
         }
-        Value::Other
+        if !SHOWING.iter().any(|name| call.path.is_ident(name)) {
+            self.build_unseen("");
+        }
+        Value::likely_stream()
     }
 }

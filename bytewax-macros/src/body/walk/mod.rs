@@ -344,7 +344,12 @@ struct Children<'walk> {
 
 impl VisitMut for Children<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        self.has_streams |= self.walk.expr(expr).has_streams();
+        let value = self.walk.expr(expr);
+        self.has_streams |= value.has_streams();
+        if matches!(value, Value::Flow) {
+            // It is part of something now, whose methods may build any step.
+            self.walk.build_unseen("");
+        }
     }
 
     fn visit_block_mut(&mut self, block: &mut Block) {

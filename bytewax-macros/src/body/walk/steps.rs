@@ -2,11 +2,11 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::LitStr;
 use syn::ext::IdentExt;
+use syn::{LitStr, Type};
 
 use super::{Frame, Label, Walk};
-use crate::body::model::{Clash, Repeat, Step};
+use crate::body::model::{Clash, Pattern, Repeat, Step};
 use crate::body::names::{self, Holder};
 use crate::registry::Kind;
 
@@ -25,11 +25,15 @@ impl Walk {
         &mut self,
         kind: Kind,
         operator: &Ident,
+        state: Option<Type>,
         given: Option<Given>,
     ) -> Option<String> {
         self.built += 1;
         let text = match given {
-            Some(Given::Computed) => return None,
+            Some(Given::Computed) => {
+                self.build_unseen("");
+                return None;
+            }
             Some(Given::Text(text)) => Some(text),
             None => None,
         };
@@ -56,11 +60,14 @@ impl Walk {
         self.model.texts.extend(text);
         self.model.steps.push(Step {
             name: self.shown(&name),
+            full: self.pattern(&name),
+            scope_len: self.pattern("").0.len(),
+            kind: Some(kind),
+            state,
             callee: operator.clone(),
             place,
             label: self.label_ident().filter(|_| !is_given),
             is_given,
-            is_call: false,
             clash: clash.map(|first| self.clash(first)),
             repeat: self.repeat(),
         });
@@ -78,11 +85,14 @@ impl Walk {
         let clash = self.names.claim(&full, holder);
         self.model.steps.push(Step {
             name: self.shown(&name),
+            full: self.pattern(&self.label_text()),
+            scope_len: self.pattern("").0.len(),
+            kind: None,
+            state: None,
             callee: function.clone(),
             place: function.to_token_stream(),
             label: self.label_ident(),
             is_given: false,
-            is_call: true,
             clash: clash.map(|first| self.clash(first)),
             // In a loop it may be fine: the function may name its steps after what it is given.
             repeat: None,
@@ -103,6 +113,29 @@ impl Walk {
             Label::Let(name) => Some(name.clone()),
             Label::Open | Label::Chain(_) => None,
         }
+    }
+
+    /// Notes that steps are built in a scope of this name, or in no other than the present for none,
+    /// where they cannot be seen.
+    pub(super) fn build_unseen(&mut self, scope: &str) {
+        let dot = if scope.is_empty() { "" } else { "." };
+        let pattern = self.pattern(&format!("{scope}{dot}*"));
+        if !self.model.unseen.contains(&pattern) {
+            self.model.unseen.push(pattern);
+        }
+    }
+
+    /// A name with the scopes before it, where `*` stands for those that are no text in the source.
+    pub(super) fn pattern(&self, name: &str) -> Pattern {
+        let parts = self
+            .prefix
+            .split('.')
+            .map(|part| match part.starts_with('{') {
+                true => "*",
+                false => part,
+            });
+        let prefix: Vec<_> = parts.collect();
+        Pattern(format!("{}{name}", prefix.join(".")))
     }
 
     /// A name with the scopes before it, as far as these are text in the source.

@@ -21,7 +21,7 @@ fn expand_body(body: &str) -> TokenStream {
 
 /// Expands `dataflow!(arguments)`.
 fn expand(arguments: &str) -> TokenStream {
-    super::expand(&arguments.parse().expect("balanced tokens"))
+    super::expand(&arguments.parse().expect("balanced tokens"), None)
 }
 
 /// The messages of the errors in an expansion, in order.

@@ -11,6 +11,7 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> 
     let mut orphans = Vec::new();
     for found in stored {
         match graph.steps.iter().find(|step| step.id == found.id) {
+            None if graph.drops(&found.id) => {}
             None => orphans.push(found),
             Some(step) => faults.extend(mismatch(step, found)),
         }
@@ -94,8 +95,10 @@ fn orphan(graph: &Graph, stored: &[StepMeta], found: &StepMeta) -> String {
         ));
     }
     text.push_str(&format!(
-        "\n  help: if the step was renamed, give it its old name by `.named(\"{name}\")`; {}",
-        drop_help(found)
+        "\n  help: if the step was renamed, give it its old name by `.named(\"{name}\")`; if what is \
+         saved is not wanted any more, say `flow.dropped(\"{name}\", \"why\")`, or remove it by \
+         `recovery drop-step --step {}`",
+        found.id
     ));
     text
 }

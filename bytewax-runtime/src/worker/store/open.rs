@@ -62,7 +62,7 @@ pub(in crate::worker) fn found(
 pub(in crate::worker) fn open(
     cx: &Rc<WorkerCx>,
     files: &[PartitionFile],
-    readers: Readers,
+    mut readers: Readers,
     uploads: Option<Uploads>,
     agreed: &Agreed,
     all: Vec<Found>,
@@ -82,7 +82,7 @@ pub(in crate::worker) fn open(
     let writer = if files.is_empty() {
         None
     } else {
-        let writers = begin(cx, files, agreed).map_err(RunError::recovery)?;
+        let writers = begin(cx, files, &mut readers, agreed).map_err(RunError::recovery)?;
         let report = progress.reporter(&cx.shared);
         let thread = WriterThread::spawn(writers, &metas, QUEUE, uploads, report);
         let thread = thread.map_err(RunError::recovery)?;
@@ -105,10 +105,12 @@ pub(in crate::worker) fn open(
     })
 }
 
-/// Opens the partitions of this worker for writing, and notes the execution in them.
+/// Opens the partitions of this worker for writing, removes what the flow drops, and notes the execution
+/// in them.
 fn begin(
     cx: &WorkerCx,
     files: &[PartitionFile],
+    readers: &mut Readers,
     agreed: &Agreed,
 ) -> Result<Vec<PartitionWriter>, Error> {
     let execution = Execution {
@@ -120,6 +122,15 @@ fn begin(
     };
     let begin = |file: &PartitionFile| {
         let mut writer = PartitionWriter::open(&file.file)?;
+        for dropped in &cx.graph.dropped {
+            let reader = readers.get(&file.meta.index);
+            if let Some(step) = reader.and_then(|reader| reader.number(&dropped.id)) {
+                readers.remove(&file.meta.index);
+                writer.drop_step(step)?;
+                let reader = PartitionReader::open(&file.file)?;
+                readers.insert(file.meta.index, reader);
+            }
+        }
         writer.begin_execution(&execution)?;
         Ok(writer)
     };

@@ -155,9 +155,31 @@ fn state_that_no_step_claims() {
         out.clone(),
     );
     let text = refusal(&renamed, store.config(ZERO));
-    for expect in ["f.counts", "recovery drop-step", ".named(\"counts\")"] {
+    let ways = [
+        ".named(\"counts\")",
+        "flow.dropped(\"counts\", \"why\")",
+        "recovery drop-step",
+    ];
+    for expect in [&["f.counts"][..], &ways[..]].concat() {
         assert!(text.contains(expect), "{expect} is not told: {text}");
     }
+}
+
+/// A step that is dropped on purpose leaves nothing behind, not even for a later step of its name.
+#[test]
+fn state_that_is_dropped() {
+    let store = Store::new(2);
+    let (flow, out) = counting();
+    let first = runs(&flow, &out, [store.config(ZERO)]);
+    assert_eq!(first, [vec![('a', 1), ('b', 1)]]);
+    let without = Dataflow::build("f", |flow| {
+        flow.dropped("counts", "nobody counts any more");
+        let items = flow.input(TestingSource::new(['a', 'b'])).named("in");
+        items.map(|key| (key, 0)).output(out.clone()).named("out");
+    });
+    runs(&without, &out, [store.config(ZERO)]);
+    let again = runs(&flow, &out, [store.config(ZERO).workers(2)]);
+    assert_eq!(again, [vec![('a', 1)]]);
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! What is added to the expansion of a flow that is locked.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{GenericArgument, LitStr, PathArguments, Type};
+
+use super::file::{File, Locked};
+use crate::body::model::{Model, Step};
+
+/// The builder call, with the checks of types in front. The file is named, so that the flow is compiled
+/// again when it changes.
+pub(crate) fn beside(file: &File, flow: &LitStr, model: &Model, call: &TokenStream) -> TokenStream {
+    let path = &file.path;
+    let locked = file.flow(&flow.value()).unwrap_or_default();
+    let checks = model.steps.iter().filter_map(|step| {
+        let entry = locked.iter().find(|entry| entry.name == step.full.0)?;
+        Some(check(step, step.state.as_ref()?, entry.state.as_ref()?))
+    });
+    quote!({
+        const _: &::core::primitive::str = ::core::include_str!(#path);
+        #(#checks)*
+        #call
+    })
+}
+
+/// Whether the type of a step's state reads what was saved by that in the file.
+fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
+    let Locked {
+        name,
+        version,
+        fingerprint,
+    } = locked;
+    let message = format!(
+        "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which this type cannot \
+         read\nhelp: if its fields have changed, give it the next version by `#[stateful(version = {}, \
+         from(Old{name}))]`, and keep the old one as `Old{name}`",
+        step.full.0,
+        version + 1,
+    );
+    let span = ty.span().resolved_at(Span::mixed_site());
+    let schema = quote_spanned!(span=> <#ty as ::bytewax::state::State>::SCHEMA);
+    let check =
+        quote_spanned!(span=> ::core::assert!(#schema.reads(#version, #fingerprint), #message));
+    match may_be_parameter(ty) {
+        // An item sees no parameters of the function around it.
+        true => quote!(const { #check };),
+        false => quote!(const _: () = #check;),
+    }
+}
+
+/// Whether a type may have to do with a type parameter: by the habit that these are short and upper
+/// case.
+fn may_be_parameter(ty: &Type) -> bool {
+    let Type::Path(path) = ty else {
+        return true;
+    };
+    path.path.segments.iter().any(|part| {
+        let name = part.ident.to_string();
+        let is_short = name.chars().all(|c| c.is_uppercase() || c.is_numeric());
+        let has_parameters = match &part.arguments {
+            PathArguments::AngleBracketed(list) => {
+                list.args.iter().any(|argument| match argument {
+                    GenericArgument::Type(ty) => may_be_parameter(ty),
+                    _ => true,
+                })
+            }
+            PathArguments::None => false,
+            PathArguments::Parenthesized(_) => true,
+        };
+        is_short || name == "Self" || has_parameters
+    })
+}

@@ -1,0 +1,16 @@
+//! The lock file: what a flow was when state was first saved under its steps' ids.
+//!
+//! `dataflow.lock` stands beside the package's `Cargo.toml`. [`file`] reads it, [`check`] holds the
+//! steps of a flow against it, and [`codegen`] adds what only the compiler can tell: whether a type of
+//! state is still the same.
+
+mod check;
+mod codegen;
+mod file;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::all;
+pub(crate) use codegen::beside;
+pub(crate) use file::{File, of_package};

@@ -1,0 +1,514 @@
+//! Edits of a locked flow, each with its verdict; and the lines of the file.
+
+use proc_macro2::TokenStream;
+use syn::visit::Visit;
+
+use super::File;
+use crate::dataflow;
+
+const LOCK: &str = r#"
+# Comments do not count.
+[other]
+"elsewhere.input" = { kind = "source" }
+
+[shop]
+"audit" = { kind = "sink", operator = "output" }
+"carts.output" = { kind = "sink", operator = "output", later = 5 }
+"carts.stateful" = { kind = "stateful", operator = "stateful", state = "Cart", version = 1, fingerprint = "00000000000000ff" }
+"eu.clicks.input" = { kind = "source", operator = "input", state = "u64", version = 1, fingerprint = "1234567890abcdef" }
+"eu.clicks.output" = { kind = "sink", operator = "output" }
+"fresh.dedupe.marked.stateful_map" = { kind = "stateful", operator = "stateful_map" }
+"north.logs.input" = { kind = "source", operator = "input" }
+"north.logs.output" = { kind = "sink", operator = "output" }
+"old.collect" = { kind = "dropped", why = "counted \"twice\"" }
+"orders.input" = { kind = "source", operator = "input" }
+"totals.stateful_map" = { kind = "stateful", operator = "stateful_map" }
+"#;
+
+const FLOW: &str = r#"
+    let orders = flow.input(orders);
+    let by_item = orders.key_on(item);
+    let totals = by_item.stateful_map(total);
+    let fresh = dedupe(totals.clone(), 100);
+    let carts = totals.stateful::<Cart>();
+    flow.scope("eu", || {
+        let clicks = flow.input(clicks);
+        clicks.output(files);
+    });
+    for region in regions {
+        flow.scope(region, || {
+            let logs = flow.input(logs);
+            logs.output(files);
+        });
+    }
+    carts.output(files);
+    fresh.output(files).named("audit");
+"#;
+
+/// The messages for a flow of the name `shop`, and its expansion.
+fn expanded(lock: &str, body: &str) -> (Vec<String>, TokenStream) {
+    let file = File::read("/work/dataflow.lock", lock);
+    let tokens = format!("\"shop\", |flow| {{ {body} }}");
+    let tokens = tokens.parse().expect("balanced tokens");
+    let expansion = dataflow::expand(&tokens, Some(&file));
+    let mut messages = Messages::default();
+    messages.visit_expr(&syn::parse2(expansion.clone()).expect("an expression"));
+    (messages.0, expansion)
+}
+
+#[derive(Default)]
+struct Messages(Vec<String>);
+
+impl<'ast> Visit<'ast> for Messages {
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let last = call.path.segments.last();
+        if last.is_some_and(|part| part.ident == "compile_error") {
+            let text: syn::LitStr = call.parse_body().expect("a message");
+            self.0.push(text.value());
+        }
+    }
+}
+
+/// Replaces texts of the flow, and checks what is said.
+#[track_caller]
+fn edit(changes: &[(&str, &str)], expect: &[&str]) {
+    let mut body = FLOW.to_owned();
+    for (from, to) in changes {
+        assert!(body.contains(from), "{from}");
+        body = body.replace(from, to);
+    }
+    assert_eq!(expanded(LOCK, &body).0, expect, "{changes:?}");
+}
+
+/// What is said of one step that is gone.
+fn gone(what: &str, new: &str, mend: &str, old: &str) -> String {
+    let new = match new {
+        "" => String::new(),
+        new => format!(", and {new}"),
+    };
+    format!(
+        "{what} of `dataflow.lock` has no step in this flow{new}\n\
+         help: {mend}; if what is saved is not wanted any more, say `flow.dropped(\"{old}\", \"why\")`"
+    )
+}
+
+fn renamed(kind: &str, old: &str, new: &str) -> String {
+    renamed_as(kind, old, new, old)
+}
+
+fn renamed_as(kind: &str, old: &str, new: &str, name: &str) -> String {
+    gone(
+        &format!("the {kind} `{old}`"),
+        &format!("the step `{new}` is new"),
+        &format!("if the step was renamed, give it its old name by `.named(\"{name}\")`"),
+        old,
+    )
+}
+
+fn removed(kind: &str, old: &str) -> String {
+    gone(
+        &format!("the {kind} `{old}`"),
+        "",
+        "bring the step back",
+        old,
+    )
+}
+
+#[test]
+fn what_changes_no_id_that_saves_is_fine() {
+    // 1 to 14.
+    edit(&[], &[]);
+    edit(
+        &[(
+            "orders.key_on(item)",
+            "orders.map(f).filter(g).key_on(item)",
+        )],
+        &[],
+    );
+    edit(&[("orders.key_on(item)", "orders.key_on(other)")], &[]);
+    edit(
+        &[
+            ("let by_item = orders.key_on", "let keyed = orders.key_on"),
+            ("by_item.", "keyed."),
+        ],
+        &[],
+    );
+    edit(
+        &[(
+            "stateful_map(total)",
+            "stateful_map(|sum: &mut Sum, n| sum.add(n))",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "flow.input(orders)",
+            "flow.input(Kafka::new(brokers, orders))",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "carts.output(files);",
+            "carts.clone().collect(9, t).output(files).named(\"x\"); carts.output(files);",
+        )],
+        &[],
+    );
+    edit(
+        &[
+            ("carts.output(files);", ""),
+            ("fresh.output", "carts.output(files); fresh.output"),
+        ],
+        &[],
+    );
+    edit(
+        &[
+            ("let totals = by_item", "let sums = by_item"),
+            ("totals.", "sums."),
+            ("(total);", "(total).named(\"totals.stateful_map\");"),
+        ],
+        &[],
+    );
+    edit(
+        &[
+            ("region in regions", "place in places"),
+            ("scope(region", "scope(place"),
+        ],
+        &[],
+    );
+    edit(
+        &[("dedupe(totals.clone(), 100)", "dedupe(totals.clone(), 200)")],
+        &[],
+    );
+    edit(
+        &[(
+            "dedupe(totals.clone(), 100)",
+            "ops::dedupe_all(totals.clone())",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "fresh.output(files).named(\"audit\");",
+            "fresh.output(files).named(&audit);",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "flow.input(orders)",
+            "if test { flow.input(few) } else { flow.input(orders) }",
+        )],
+        &[],
+    );
+}
+
+#[test]
+fn what_is_renamed_is_told_with_its_old_name() {
+    // 15 to 20.
+    edit(
+        &[
+            ("let totals = by_item", "let sums = by_item"),
+            ("totals.", "sums."),
+        ],
+        &[&renamed(
+            "stateful step",
+            "totals.stateful_map",
+            "sums.stateful_map",
+        )],
+    );
+    edit(
+        &[("let orders =", "let all ="), ("orders.key", "all.key")],
+        &[&renamed("source", "orders.input", "all.input")],
+    );
+    edit(
+        &[("named(\"audit\")", "named(\"checks\")")],
+        &[&renamed("sink", "audit", "checks")],
+    );
+    edit(
+        &[
+            ("carts = totals", "baskets = totals"),
+            ("carts.output", "baskets.output"),
+        ],
+        &[
+            &renamed("sink", "carts.output", "baskets.output"),
+            &renamed("stateful step", "carts.stateful", "baskets.stateful"),
+        ],
+    );
+    edit(
+        &[
+            ("let clicks =", "let views ="),
+            ("clicks.output", "views.output"),
+        ],
+        &[
+            &renamed_as(
+                "source",
+                "eu.clicks.input",
+                "eu.views.input",
+                "clicks.input",
+            ),
+            &renamed_as(
+                "sink",
+                "eu.clicks.output",
+                "eu.views.output",
+                "clicks.output",
+            ),
+        ],
+    );
+    edit(
+        &[
+            ("let fresh = dedupe", "let kept = dedupe"),
+            ("fresh.output", "kept.output"),
+        ],
+        &[&gone(
+            "the stateful step `fresh.dedupe.marked.stateful_map`",
+            "the call in `kept` is new",
+            "if the variable was renamed, give it its old name by `let fresh = ..`",
+            "fresh.dedupe.marked.stateful_map",
+        )],
+    );
+}
+
+#[test]
+fn what_is_another_operator_now_is_told() {
+    // 21 to 24.
+    edit(
+        &[("stateful_map(total)", "stateful_flat_map(total)")],
+        &[&renamed(
+            "stateful step",
+            "totals.stateful_map",
+            "totals.stateful_flat_map",
+        )],
+    );
+    edit(
+        &[(
+            "totals.stateful::<Cart>()",
+            "totals.stateful_with(Cart::of)",
+        )],
+        &[&renamed(
+            "stateful step",
+            "carts.stateful",
+            "carts.stateful_with",
+        )],
+    );
+    let kind = |name: &str, was: &str, is: &str| {
+        format!(
+            "the step `{name}` was {was} in `dataflow.lock`, and is {is} now\n\
+             help: what is saved under this name is of no use to it; give the step another name by \
+             `.named(\"..\")`"
+        )
+    };
+    edit(
+        &[(
+            "stateful_map(total)",
+            "map(total).named(\"totals.stateful_map\")",
+        )],
+        &[&kind(
+            "totals.stateful_map",
+            "a stateful step",
+            "a step that saves nothing",
+        )],
+    );
+    edit(
+        &[(
+            "fresh.output(files).named(\"audit\")",
+            "fresh.join(x).named(\"audit\").inspect(f)",
+        )],
+        &[&kind("audit", "a sink", "a stateful step")],
+    );
+}
+
+#[test]
+fn what_is_removed_is_told() {
+    // 25 to 28.
+    edit(
+        &[("carts.output(files);", "carts.inspect(f);")],
+        &[&removed("sink", "carts.output")],
+    );
+    edit(
+        &[(
+            "let totals = by_item.stateful_map(total);",
+            "let totals = by_item;",
+        )],
+        &[&removed("stateful step", "totals.stateful_map")],
+    );
+    edit(
+        &[(
+            "carts.output(files);",
+            "flow.dropped(\"carts.output\", \"nobody read it\"); carts.inspect(f);",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "let fresh = dedupe(totals.clone(), 100);",
+            "let fresh = totals.clone().map(f);",
+        )],
+        &[&removed(
+            "stateful step",
+            "fresh.dedupe.marked.stateful_map",
+        )],
+    );
+}
+
+#[test]
+fn what_is_moved_between_scopes_is_told_once() {
+    // 29 to 32.
+    edit(
+        &[("scope(\"eu\"", "scope(\"europe\"")],
+        &[
+            "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
+           the step `europe.clicks.input` is new, in the scope `europe`\n\
+           help: if the steps were moved, put the steps in a scope `eu` again; if what is saved is \
+           not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
+        ],
+    );
+    edit(
+        &[
+            ("flow.scope(\"eu\", || {", "{"),
+            ("clicks.output(files);\n    });", "clicks.output(files); }"),
+        ],
+        &[
+            "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
+           the step `clicks.input` is new, outside of all scopes\n\
+           help: if the steps were moved, put the steps in a scope `eu` again; if what is saved is \
+           not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
+        ],
+    );
+    edit(
+        &[(
+            "let orders = flow.input(orders)",
+            "let orders = flow.scope(\"us\", || flow.input(orders))",
+        )],
+        &[
+            "the source `orders.input` of `dataflow.lock` has no step in this flow, and the step \
+           `us.orders.input` is new, in the scope `us`\n\
+           help: if the steps were moved, take the steps out of the scope again; if what is saved \
+           is not wanted any more, say `flow.dropped(\"orders.input\", \"why\")`",
+        ],
+    );
+    edit(
+        &[
+            ("for region in regions {", "{"),
+            ("scope(region", "scope(\"north\""),
+        ],
+        &[],
+    );
+}
+
+#[test]
+fn what_is_dropped_was_there_and_is_gone() {
+    let orders = "let orders = flow.input(orders);";
+    edit(
+        &[(
+            orders,
+            &format!("{orders} flow.dropped(\"orders.input\", \"why\");"),
+        )],
+        &[
+            "`orders.input` is dropped here, and the flow still has it\n\
+           help: remove the step, or give it another name by `.named(\"..\")`",
+        ],
+    );
+    edit(
+        &[(
+            orders,
+            &format!("{orders} flow.dropped(\"order.input\", \"why\");"),
+        )],
+        &[
+            "`order.input` is not in `dataflow.lock`, so there is nothing to drop\n\
+           help: write the name as it is there, or remove this",
+        ],
+    );
+    // It stays in the file, so that the flow may go on saying so.
+    edit(
+        &[(
+            orders,
+            &format!("{orders} flow.dropped(\"old.collect\", \"why\");"),
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            "clicks.output(files);",
+            "clicks.inspect(f); flow.dropped(\"clicks.output\", \"why\");",
+        )],
+        &[],
+    );
+}
+
+#[test]
+fn what_cannot_be_seen_is_not_judged() {
+    let nothing = |body: &str| assert_eq!(expanded(LOCK, body).0, [""; 0], "{body}");
+    nothing("helper(flow);");
+    nothing("let app = App { flow }; app.build(); flow.input(x).output(y);");
+    nothing("let app = App::new(flow); app.build(); flow.input(x).output(y);");
+    nothing("publish!(flow);");
+    nothing("(table.build)(flow);");
+    nothing("let a = flow.input(x); registry.add(a);");
+    // But of what is only kept, all is seen.
+    let body =
+        "let a = flow.input(x); list.push(a); for a in list { a.fail(); } println!(\"{flow:?}\");";
+    assert_ne!(expanded(LOCK, body).0, [""; 0]);
+}
+
+#[test]
+fn a_flow_that_is_not_locked_may_be_anything() {
+    let lock = LOCK.replace("[shop]", "[shops]");
+    let (messages, expansion) = expanded(&lock, "flow.input(x).output(y);");
+    assert_eq!(messages, [""; 0]);
+    // It is compiled again all the same, when it is locked.
+    assert!(
+        expansion
+            .to_string()
+            .contains("include_str ! (\"/work/dataflow.lock\")")
+    );
+}
+
+#[test]
+fn the_types_of_state_are_checked_by_the_compiler() {
+    let (_, expansion) = expanded(LOCK, FLOW);
+    let text = expansion.to_string();
+    let check = "const _ : () = :: core :: assert ! (< Cart as :: bytewax :: state :: State > :: \
+                 SCHEMA . reads (1u32 , 255u64) , \"the state of `carts.stateful` is `Cart` version 1";
+    assert!(text.contains(check), "{text}");
+    let (_, expansion) = expanded(LOCK, &FLOW.replace("<Cart>", "<Cart<T>>"));
+    let text = expansion.to_string();
+    assert!(
+        text.contains("const { :: core :: assert ! (< Cart < T >"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_by_its_line() {
+    for (line, why) in [
+        (
+            "<<<<<<< HEAD",
+            "it is the mark of a conflict between two changes",
+        ),
+        (
+            "\"a.input\" = { kind = \"sourc\" }",
+            "`sourc` is no kind of step",
+        ),
+        ("\"a.input\" { kind = \"source\" }", "expected `=`"),
+        (
+            "\"a.map\" = { kind = \"stateful\", version = 1, fingerprint = \"x\" }",
+            "expected 16 hexadecimal digits",
+        ),
+    ] {
+        let (messages, _) = expanded(
+            &LOCK
+                .replace("# Comments do not count.", "[a]")
+                .replace("[other]", line),
+            FLOW,
+        );
+        let expect = format!(
+            "line 3 of `dataflow.lock` cannot be read: {why}\n\
+             help: mend the line, or take the file from before; then write it anew by the command \
+             `lock` of the program"
+        );
+        assert_eq!(messages, [expect]);
+    }
+    let (messages, _) = expanded("\"a.input\" = { kind = \"source\" }", FLOW);
+    assert!(messages[0].starts_with("line 1 of `dataflow.lock` cannot be read: it stands before"));
+}
