@@ -37,6 +37,7 @@ use super::render::GraphFormat;
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
 /// | `lock [--file FILE] [--check]` | writes down in `dataflow.lock` what the flow saves state under, for the compiler to check |
 /// | `recovery init DIR N` | makes a recovery store of N partitions |
+/// | `recovery restore BACKUP DIR` | makes the recovery store that a backup holds |
 /// | `recovery show DIR.. [--json]` | shows partitions, executions, and what is saved for each step |
 /// | `recovery verify DIR..` | reads every row, and tells what is damaged |
 /// | `recovery repartition DIR N NEW_DIR` | copies the newest state to a store of N partitions |

@@ -18,7 +18,6 @@ use super::render::GraphFormat;
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
-use crate::recovery;
 use crate::worker::{Shared, run_here, run_threads};
 
 /// Runs a flow as the command line of the program says, and gives the program's exit code.
@@ -202,7 +201,7 @@ fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
 }
 
 /// Prints what a command on a store has to say, then gives what is wrong.
-pub(super) fn finish(outcome: Result<Outcome, recovery::Error>) -> Result<(), RunError> {
+pub(super) fn finish(outcome: Result<Outcome, RunError>) -> Result<(), RunError> {
     let Outcome { text, problem } = outcome?;
     say(&text)?;
     problem.map_or(Ok(()), Err)

@@ -173,7 +173,10 @@ impl RecoveryConfig {
             });
         };
         let share = Share { worker, workers };
-        let Restored { parts, uploads } = restore(backup, dir, flow, partitions(workers), share)?;
+        let Restored { parts, uploads } = {
+            let count = Some(partitions(workers));
+            restore(backup, dir, flow, count, share)?
+        };
         Ok(Reached {
             parts,
             uploads: Some(uploads),

@@ -21,6 +21,8 @@ pub(crate) enum Error {
         dir.display()
     )]
     NoDirectory { dir: PathBuf },
+    #[error("`{}` is not a directory; name the right recovery directory", dir.display())]
+    NotADirectory { dir: PathBuf },
     #[error(
         "a store has from 1 to 4096 partitions, not {count}; take the most workers that will ever \
          run, or more"
@@ -148,6 +150,7 @@ impl Error {
                 doing,
                 cause: cause.into(),
             },
+            io::ErrorKind::NotADirectory => Self::NotADirectory { dir: file },
             _ => Self::Io { file, doing, cause },
         }
     }

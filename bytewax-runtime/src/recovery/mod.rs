@@ -62,8 +62,8 @@ pub(crate) use run::Run;
 pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use timer::push_timer;
 pub(crate) use tools::{
-    Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition, show,
-    verify,
+    Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition,
+    restore_all, show, verify,
 };
 pub(crate) use writer::PartitionWriter;
 

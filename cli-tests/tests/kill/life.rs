@@ -34,6 +34,9 @@ pub(crate) struct Life {
     directory: TempDir,
     /// How many stores there have been; a repartition makes another.
     stores: usize,
+    /// The store is in a backup; each process that is started here is a machine of its own, which
+    /// loses its directory at times.
+    has_backup: bool,
 }
 
 impl Life {
@@ -44,7 +47,11 @@ impl Life {
         let life = Self {
             directory,
             stores: 0,
+            has_backup: random.below(3) == 0,
         };
+        if life.has_backup {
+            return life;
+        }
         fs::create_dir(life.store()).unwrap();
         // Otherwise it is made when the flow runs, unless that is killed before.
         if random.below(2) == 0 {
@@ -62,6 +69,11 @@ impl Life {
 
     fn store(&self) -> PathBuf {
         self.directory.path().join(format!("store-{}", self.stores))
+    }
+
+    /// The local directory of a machine.
+    fn local(&self, machine: usize) -> PathBuf {
+        self.directory.path().join(format!("local-{machine}"))
     }
 
     pub(crate) fn output(&self) -> Output {
@@ -86,15 +98,21 @@ impl Life {
         let args = format!(
             "{epoch} --backup-interval {kept} --batch {batch} --pace-millis 4 -w {workers}"
         );
-        let start = |programs: &mut Programs, more: &str| {
+        let start = |programs: &mut Programs, machine: usize, more: &str| {
             let mut command = self.command(&format!("{args} {more}"));
-            command.arg("-r").arg(self.store());
+            if self.has_backup {
+                let backup = self.directory.path().join("backup");
+                command.arg("-d").arg(self.local(machine));
+                command.arg("-b").arg(backup);
+            } else {
+                command.arg("-r").arg(self.store());
+            }
             programs.start(command);
         };
         let mut programs = Programs::new();
         match random.below(3) {
-            0 => start(&mut programs, ""),
-            1 => start(&mut programs, &format!("-p {}", random.few())),
+            0 => start(&mut programs, 0, ""),
+            1 => start(&mut programs, 0, &format!("-p {}", random.few())),
             _ => {
                 let held: Vec<_> = (0..random.few()).map(|_| listen()).collect();
                 let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
@@ -103,7 +121,7 @@ impl Life {
                     // One that is killed before the others know it is waited for.
                     let place =
                         format!("-i {process} -a {} --connect-timeout 10", list(&addresses));
-                    start(&mut programs, &place);
+                    start(&mut programs, process, &place);
                 }
             }
         }
@@ -112,7 +130,9 @@ impl Life {
 
     /// Runs the flow until it is killed; false if it has come to its end before.
     pub(crate) fn round(&mut self, random: &mut Random) -> bool {
-        if self.written() > 0 && random.below(8) == 0 {
+        if self.has_backup {
+            self.lose_some(random);
+        } else if self.written() > 0 && random.below(8) == 0 {
             self.repartition(random);
         }
         loop {
@@ -147,6 +167,15 @@ impl Life {
             if let Ok(ended) = self.start(random).all_ended(PATIENCE) {
                 assert!(!killed(&ended, false));
                 return;
+            }
+        }
+    }
+
+    /// Some machines are replaced by new ones.
+    fn lose_some(&self, random: &mut Random) {
+        for machine in 0..4 {
+            if random.below(4) == 0 && self.local(machine).exists() {
+                fs::remove_dir_all(self.local(machine)).unwrap();
             }
         }
     }

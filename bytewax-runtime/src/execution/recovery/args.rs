@@ -11,6 +11,8 @@ use clap::{Args, Subcommand};
 pub(crate) enum RecoveryCommand {
     /// Make a recovery store for this flow, with state of none
     Init(InitArgs),
+    /// Make the recovery store of this flow that a backup holds
+    Restore(RestoreArgs),
     #[command(flatten)]
     Store(StoreCommand),
 }
@@ -24,6 +26,17 @@ pub(crate) struct InitArgs {
     /// Number of partitions: the most workers that will ever run, or more
     #[arg(id = "bytewax-partitions", value_name = "N")]
     pub(crate) partitions: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup: a directory, or the address of an object store
+    #[arg(id = "bytewax-place", value_name = "BACKUP")]
+    pub(crate) place: String,
+
+    /// The directory in which the partitions are made; it may hold older ones of the same store
+    #[arg(id = "bytewax-dir", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 // What can be done with a store of any flow.

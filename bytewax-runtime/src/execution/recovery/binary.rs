@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{InitArgs, Outcome, StoreCommand};
+use super::{InitArgs, Outcome, RestoreArgs, StoreCommand};
+use crate::error::RunError;
 use crate::execution::command::{exit, finish};
-use crate::recovery::Error;
 
 /// Looks after recovery stores without the program of their flow
 #[derive(Parser)]
@@ -33,6 +33,14 @@ enum AnyFlow {
         #[command(flatten)]
         init: InitArgs,
     },
+    /// Make the recovery store of a flow that a backup holds
+    Restore {
+        /// Name of the flow
+        #[arg(long, value_name = "NAME")]
+        flow: String,
+        #[command(flatten)]
+        restore: RestoreArgs,
+    },
     #[command(flatten)]
     Store(StoreCommand),
 }
@@ -45,10 +53,11 @@ pub fn recovery_main() -> ExitCode {
 }
 
 impl AnyFlow {
-    fn execute(&self) -> Result<Outcome, Error> {
+    fn execute(&self) -> Result<Outcome, RunError> {
         match self {
-            Self::Init { flow, init } => init.execute(flow),
-            Self::Store(command) => command.execute(),
+            Self::Init { flow, init } => Ok(init.execute(flow)?),
+            Self::Restore { flow, restore } => restore.execute(flow),
+            Self::Store(command) => Ok(command.execute()?),
         }
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-pub(crate) use args::{InitArgs, RecoveryCommand, StoreCommand};
+pub(crate) use args::{InitArgs, RecoveryCommand, RestoreArgs, StoreCommand};
 pub use binary::recovery_main;
 
 use crate::error::{RunError, RunErrorKind};
@@ -36,10 +36,11 @@ impl Outcome {
 
 impl RecoveryCommand {
     /// Does it, for the flow of this name.
-    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, Error> {
+    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, RunError> {
         match self {
-            Self::Init(args) => args.execute(flow),
-            Self::Store(command) => command.execute(),
+            Self::Init(args) => Ok(args.execute(flow)?),
+            Self::Restore(args) => args.execute(flow),
+            Self::Store(command) => Ok(command.execute()?),
         }
     }
 }
@@ -51,6 +52,21 @@ impl InitArgs {
         let count = counted(u64::from(*partitions), "partition");
         let dir = dir.display();
         let text = format!("made {count} for flow `{flow}` in `{dir}`\n");
+        Ok(Outcome::text(text))
+    }
+}
+
+impl RestoreArgs {
+    fn execute(&self, flow: &str) -> Result<Outcome, RunError> {
+        let Self { place, dir } = self;
+        let backup = recovery::open_backup(place)
+            .map_err(|text| RunError::new(RunErrorKind::Config, text))?;
+        let restored = recovery::restore_all(&backup, dir, flow)?;
+        let count = counted(restored.partitions as u64, "partition");
+        let (dir, epoch) = (dir.display(), restored.resume);
+        let text = format!(
+            "restored {count} of flow `{flow}` in `{dir}`; the next run begins with epoch {epoch}\n"
+        );
         Ok(Outcome::text(text))
     }
 }

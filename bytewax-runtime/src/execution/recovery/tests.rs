@@ -32,7 +32,7 @@ fn run(dir: &Path, line: &str) -> (String, Option<String>) {
             outcome.text,
             outcome.problem.map(|problem| problem.report()),
         ),
-        Err(error) => (String::new(), Some(RunError::from(error).report())),
+        Err(error) => (String::new(), Some(error.report())),
     };
     let dir = dir.canonicalize().unwrap().display().to_string();
     let clean = |text: String| {
@@ -314,4 +314,35 @@ fn bytes_are_hexadecimal() {
     for wrong in ["0", "0x", "é0"] {
         assert_eq!(wrong.parse::<args::Hex>(), Err(text.to_owned()));
     }
+}
+
+#[test]
+fn restore_makes_what_a_backup_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().canonicalize().unwrap();
+    check_problem(
+        &path,
+        "restore DIR NEW",
+        "the backup holds nothing of flow `orders`; name the backup that does, or give the name of \
+         the flow as it is in the program\n",
+    );
+    check_problem(
+        &path,
+        "restore file:// NEW",
+        "the name of the directory is empty\n",
+    );
+    let backup = recovery::open_backup(path.to_str().unwrap()).unwrap();
+    let made = tempfile::tempdir().unwrap();
+    recovery::restore(
+        &backup,
+        made.path(),
+        "orders",
+        Some(3),
+        recovery::Share::ALL,
+    )
+    .unwrap();
+    let text = "restored 3 partitions of flow `orders` in `DIR/new`; the next run begins with epoch \
+                1\n";
+    check(&path, "restore DIR NEW", text);
+    check(&path, "verify NEW", "0 rows read, all sound\n");
 }

@@ -42,6 +42,11 @@ pub(crate) enum BackupError {
         known: u32,
     },
     #[error(
+        "the backup holds nothing of flow `{flow}`; name the backup that does, or give the name of \
+         the flow as it is in the program"
+    )]
+    Empty { flow: String },
+    #[error(
         "`{name}` was written to the backup by another run of the flow; stop that run, then run \
          this one again"
     )]

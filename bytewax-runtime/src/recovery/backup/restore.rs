@@ -39,6 +39,11 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    pub(crate) const ALL: Self = Self {
+        worker: 0,
+        workers: 1,
+    };
+
     pub(crate) fn has(self, index: PartitionIndex) -> bool {
         (index.0 as usize).checked_rem(self.workers) == Some(self.worker)
     }
@@ -65,12 +70,12 @@ struct StoreHeader {
 /// made when it is missing. Other partitions in the directory are left alone.
 ///
 /// When the backup holds nothing for the flow, it is begun: with the partitions in the directory, or
-/// with `count` new ones.
+/// with `count` new ones. Without a count, this is an error.
 pub(crate) fn restore(
     backup: &Arc<dyn Backup>,
     dir: &Path,
     flow: &str,
-    count: u32,
+    count: Option<u32>,
     share: Share,
 ) -> Result<Restored, Error> {
     fs::create_dir_all(dir).map_err(Error::io(dir, "making the directory"))?;
@@ -110,7 +115,7 @@ fn read_or_make_store(
     backup: &dyn Backup,
     names: &Names,
     dir: &Path,
-    count: u32,
+    count: Option<u32>,
 ) -> Result<StoreHeader, Error> {
     let name = names.store();
     let bytes = match get(backup, &name) {
@@ -120,6 +125,8 @@ fn read_or_make_store(
             if !others.is_empty() && !others.contains(&name) {
                 return Err(BackupError::Missing { name }.into());
             }
+            let flow = names.flow().to_owned();
+            let count = count.ok_or(BackupError::Empty { flow })?;
             let store = new_store(names, dir, count)?;
             match put_once(backup, &name, &Entries::default().finish(&store)) {
                 // Another worker of the cluster was faster: what it says holds.

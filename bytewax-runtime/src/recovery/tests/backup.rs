@@ -174,7 +174,7 @@ impl Cluster {
             .iter()
             .map(|&share| {
                 let dir = self.dirs[share.worker].path();
-                restore(&backup, dir, "orders", self.partitions, share).unwrap()
+                restore(&backup, dir, "orders", Some(self.partitions), share).unwrap()
             })
             .collect();
         let files: Vec<_> = restored.iter().flat_map(|own| own.parts.clone()).collect();
@@ -400,11 +400,7 @@ fn three_epochs(partitions: u32) -> Cluster {
 
 fn restore_from(backup: &Arc<Memory>, dir: &Path) -> Result<Restored, Error> {
     let backup: Arc<dyn Backup> = backup.clone();
-    let share = Share {
-        worker: 0,
-        workers: 1,
-    };
-    restore(&backup, dir, "orders", 2, share)
+    restore(&backup, dir, "orders", Some(2), Share::ALL)
 }
 
 /// Changes an object behind the back of the store; the error when an empty directory is restored,
@@ -511,6 +507,22 @@ fn a_local_directory_of_another_store_is_refused() {
             .to_string()
             .contains("holds the state of flow `sales`, this is flow `orders`")
     );
+}
+
+#[test]
+fn nothing_is_begun_by_looking() {
+    let backup = Memory::new();
+    let dir = tempfile::tempdir().unwrap();
+    let empty: Arc<dyn Backup> = backup.clone();
+    let error = restore(&empty, dir.path(), "orders", None, Share::ALL)
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the backup holds nothing of flow `orders`; name the backup that does, or give the name of \
+         the flow as it is in the program"
+    );
+    assert!(backup.names().is_empty());
 }
 
 #[test]
@@ -687,14 +699,10 @@ fn object_stores_are_backups() {
         check_backup(&ObjectStoreBackup::new(Arc::clone(&store)).unwrap());
         // A store in it.
         let backup: Arc<dyn Backup> = Arc::new(ObjectStoreBackup::new(store).unwrap());
-        let share = Share {
-            worker: 0,
-            workers: 1,
-        };
         let made = tempfile::tempdir().unwrap();
-        let made = restore(&backup, made.path(), "sales", 3, share).unwrap();
+        let made = restore(&backup, made.path(), "sales", Some(3), Share::ALL).unwrap();
         let again = tempfile::tempdir().unwrap();
-        let again = restore(&backup, again.path(), "sales", 7, share).unwrap();
+        let again = restore(&backup, again.path(), "sales", Some(7), Share::ALL).unwrap();
         let metas = |restored: &Restored| -> Vec<_> {
             restored
                 .parts

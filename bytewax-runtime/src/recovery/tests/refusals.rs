@@ -188,3 +188,72 @@ fn an_unknown_step_is_told_with_those_that_are_known() {
          orders.total",
     );
 }
+
+#[test]
+fn a_file_is_no_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("notes.txt");
+    fs::write(&file, "mine").unwrap();
+    let text = "`notes.txt` is not a directory; name the right recovery directory";
+    check(discover(&[&file]), dir.path(), text);
+    check(init(&file, 1, "orders"), dir.path(), text);
+}
+
+/// Writes three epochs to two partitions, keeping one resumable; partition 0 is then that of after
+/// the first.
+fn with_an_older_partition(oldest: u64) -> (tempfile::TempDir, Result<Resume, ResumeError>) {
+    let (dir, path) = store(2);
+    let file = path.join("part-0.sqlite3");
+    let (mut writers, _) = start(&path);
+    write(&mut writers, 1, &[(0, Some(b"one")), (1, Some(b"one"))]);
+    commit(&mut writers, 1);
+    writers[0].checkpoint().unwrap();
+    let older = fs::read(&file).unwrap();
+    for epoch in 2..4 {
+        write(&mut writers, epoch, &[(0, Some(b"new")), (1, Some(b"new"))]);
+        commit(&mut writers, epoch);
+    }
+    for writer in &mut writers {
+        writer.collect(Epoch(oldest)).unwrap();
+    }
+    drop(writers);
+    fs::write(&file, older).unwrap();
+    let resumed = resume(&states(&path));
+    (dir, resumed)
+}
+
+#[test]
+fn an_older_copy_of_a_partition_is_replayed_from_or_refused() {
+    let (dir, resumed) = with_an_older_partition(2);
+    assert_eq!(resumed.map(|resume| resume.epoch), Ok(Epoch(2)));
+    let (_writers, _) = start(dir.path());
+    let one = |key| (key, b"one".to_vec());
+    assert_eq!(load(dir.path(), Epoch(2)), [one(0), one(1)]);
+
+    let (_dir, resumed) = with_an_older_partition(3);
+    let refused = resumed.unwrap_err().to_string();
+    assert!(
+        refused.contains("part-0.sqlite3` would resume at epoch 2, but `")
+            && refused
+                .contains("part-1.sqlite3` can no longer resume before epoch 3; restore newer"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_may_not_be_written_is_told() {
+    let dir = Path::new("/store");
+    for kind in [
+        std::io::ErrorKind::PermissionDenied,
+        std::io::ErrorKind::ReadOnlyFilesystem,
+    ] {
+        check::<()>(
+            Err(Error::io(&dir.join("part-0.lock"), "opening its lock")(
+                kind.into(),
+            )),
+            dir,
+            "`part-0.lock`: no access while opening its lock; make the file, its directory and its \
+             disk writable for this user",
+        );
+    }
+}

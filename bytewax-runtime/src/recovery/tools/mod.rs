@@ -4,6 +4,7 @@
 mod drop_step;
 mod dump;
 mod repartition;
+mod restore;
 mod show;
 mod verify;
 
@@ -14,6 +15,7 @@ pub(crate) use drop_step::drop_step;
 pub(crate) use dump::FoundState;
 pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use repartition::repartition;
+pub(crate) use restore::restore_all;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 
