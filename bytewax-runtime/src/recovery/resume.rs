@@ -223,26 +223,26 @@ mod tests {
     const FIRST: &[(u64, u64)] = &[(0, 1)];
 
     #[test]
-    fn nothing_recorded_begins_at_the_first_epoch() {
+    fn r88_nothing_recorded_begins_at_the_first_epoch() {
         check(&[(None, 0, 1, &[]), (None, 0, 1, &[])], 0, 1);
     }
 
     #[test]
-    fn the_least_durable_partition_decides() {
+    fn r89_the_least_durable_partition_decides() {
         let executions = &[(0, 1), (1, 5)];
         let part = |durable| (Some(1), durable, 12, executions.as_slice());
         check(&[part(12), part(11), part(12)], 2, 12);
     }
 
     #[test]
-    fn an_execution_that_completed_no_epoch_is_resumed_where_it_began() {
+    fn r90_an_execution_that_completed_no_epoch_is_resumed_where_it_began() {
         // Partition 1 was not reached by execution 1 before the crash.
         let both = [(0, 1), (1, 11)].as_slice();
         check(&[(Some(1), 10, 9, both), (Some(0), 10, 9, FIRST)], 2, 11);
     }
 
     #[test]
-    fn what_was_collected_is_not_resumed_from() {
+    fn r91_what_was_collected_is_not_resumed_from() {
         let executions = [(0, 1), (1, 11)].as_slice();
         let part = |durable, oldest| (Some(1), durable, oldest, executions);
         check_inconsistent(

@@ -63,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn without_an_interval_only_the_newest_is_kept() {
+    fn r93_without_an_interval_only_the_newest_is_kept() {
         check(0, &[10, 10, 11], &[Some(6), Some(7), Some(8)]);
     }
 
     #[test]
-    fn an_interval_is_kept_however_long_epochs_are() {
+    fn r93_an_interval_is_kept_however_long_epochs_are() {
         check(
             12,
             &[5, 10, 15, 20, 25],

@@ -2,6 +2,7 @@
 
 mod backup;
 mod damage;
+mod flows;
 mod model;
 mod refusals;
 mod space;

@@ -44,7 +44,7 @@ fn the_file_stays_near_the_live_state_and_shrinks_with_it() {
 }
 
 #[test]
-fn one_row_a_slot_is_left_of_epochs_that_are_given_up() {
+fn r92_one_row_a_slot_is_left_of_epochs_that_are_given_up() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path(), 1, "orders").unwrap();
     let (mut writers, _) = start(dir.path());

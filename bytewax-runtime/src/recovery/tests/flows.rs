@@ -1,0 +1,122 @@
+//! What flows leave in a store: rows 103 to 105 of the conformance table.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::flow::Dataflow;
+use crate::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Runs a flow with one step that keeps state.
+fn run(dir: &Path, interval: Duration, source: TestingSource<char>) {
+    let flow = Dataflow::build("sums", |flow| {
+        let items = flow.input(source).named("in");
+        let counts = items.key_on(|key| *key).stateful_map(|count: &mut u64, _| {
+            *count += 1;
+            *count
+        });
+        counts
+            .named("counts")
+            .output(TestingSink::new())
+            .named("out");
+    });
+    let recovery = RecoveryConfig::new(dir);
+    let config = ClusterConfig::new()
+        .epoch_interval(interval)
+        .recovery(recovery);
+    cluster_main(flow, config).unwrap();
+}
+
+fn store(partitions: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), partitions, "sums").unwrap();
+    dir
+}
+
+/// The executions: number, first epoch and workers.
+fn executions(info: &StoreInfo) -> Vec<(u64, u64, u32)> {
+    let told = |execution: &Execution| (execution.number.0, execution.resume.0, execution.workers);
+    info.executions.iter().map(told).collect()
+}
+
+/// Keys, and partitions with a position, of a step.
+fn kept(info: &StoreInfo, step: &str) -> (u64, u64) {
+    let found = info.steps.iter().find(|info| info.meta.id.as_str() == step);
+    found.map_or((0, 0), |step| (step.keys, step.positions))
+}
+
+#[test]
+fn r103_r104_one_epoch_and_an_idle_run() {
+    let dir = store(1);
+    let source = TestingSource::new(['a', 'b', 'a']);
+    run(dir.path(), LONG, source.clone());
+    let info = show(&[dir.path()]).unwrap();
+    let first = executions(&info);
+    assert_eq!(
+        first
+            .iter()
+            .map(|told| (told.1, told.2))
+            .collect::<Vec<_>>(),
+        [(1, 1)]
+    );
+    assert_eq!(info.partitions[0].progress.durable, Epoch(1));
+    assert_eq!(info.resume.as_ref().unwrap().epoch, Epoch(2));
+    assert_eq!(
+        (kept(&info, "sums.in"), kept(&info, "sums.counts")),
+        ((0, 1), (2, 0))
+    );
+
+    run(dir.path(), LONG, source);
+    let info = show(&[dir.path()]).unwrap();
+    let (number, resume, _) = *executions(&info).last().unwrap();
+    assert_eq!((number, resume), (first[0].0 + 1, 2));
+    assert_eq!(info.partitions[0].progress.durable, Epoch(2));
+    assert_eq!(
+        (kept(&info, "sums.in"), kept(&info, "sums.counts")),
+        ((0, 1), (2, 0))
+    );
+}
+
+/// Of all epochs, one row a slot is left, and one position.
+#[test]
+fn r105_nothing_older_is_kept() {
+    let dir = store(1);
+    run(
+        dir.path(),
+        Duration::ZERO,
+        TestingSource::new("abababab".chars()),
+    );
+    // What was collected is cleared away when the next execution begins, at the latest.
+    run(
+        dir.path(),
+        Duration::ZERO,
+        TestingSource::new("abababab".chars()),
+    );
+    let info = show(&[dir.path()]).unwrap();
+    let counts = info
+        .steps
+        .iter()
+        .find(|step| step.meta.id.as_str() == "sums.counts");
+    assert_eq!(counts.map(|step| (step.keys, step.rows)), Some((2, 2)));
+}
+
+/// Keys that are forgotten leave nothing behind.
+#[test]
+fn a_key_that_is_forgotten() {
+    let dir = store(2);
+    let elements = "ab".chars().map(TestingItem::Item);
+    let source = TestingSource::with_marks(elements.chain([TestingItem::Eof]));
+    for _ in 0..2 {
+        let flow = Dataflow::build("sums", |flow| {
+            let items = flow.input(source.clone()).named("in");
+            let counts = items.key_on(|key| *key).count_final().named("counts");
+            counts.output(TestingSink::new()).named("out");
+        });
+        let config = ClusterConfig::new().recovery(RecoveryConfig::new(dir.path()));
+        cluster_main(flow, config.epoch_interval(Duration::ZERO)).unwrap();
+        let info = show(&[dir.path()]).unwrap();
+        assert_eq!(kept(&info, "sums.counts"), (0, 0));
+    }
+}
