@@ -1,19 +1,20 @@
 //! One flow from its first run to its end, with all that happens to it in between.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use cli_tests::{Ended, PATIENCE, Programs, command, list, listen, run, signal_if_running};
+use cli_tests::{Ended, PATIENCE, Programs, command, list, listen, signal_if_running};
 use tempfile::TempDir;
 
 use super::output::Output;
 use super::random::Random;
+use super::state::State;
 
 /// The text that is read.
-pub(crate) static LINES: LazyLock<String> = LazyLock::new(|| {
+static LINES: LazyLock<String> = LazyLock::new(|| {
     let line = |n: usize| format!("{} {n}\n", ["ash", "birch", "cedar", "elm"][n * n % 7 % 4]);
     (0..600).map(line).collect()
 });
@@ -21,75 +22,47 @@ pub(crate) static LINES: LazyLock<String> = LazyLock::new(|| {
 /// How long processes may take to end when one of them is killed.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The program, with its files and more arguments.
-pub(crate) fn kill(out: &Path, lines: &Path, args: &str) -> Command {
+/// Makes what a flow reads, and the directory that it writes to.
+pub(crate) fn prepare(life: &Path) {
+    fs::write(life.join("lines"), LINES.as_str()).unwrap();
+    fs::create_dir(life.join("out")).unwrap();
+}
+
+/// The program with its files, and more arguments.
+pub(crate) fn kill(life: &Path, args: &str) -> Command {
     let mut command = command(env!("CARGO_BIN_EXE_kill"), "--numbers 4000");
-    command.arg("--out").arg(out).arg("--lines").arg(lines);
+    command.arg("--out").arg(life.join("out"));
+    command.arg("--lines").arg(life.join("lines"));
     command.args(args.split_whitespace());
     command
 }
 
-/// A flow that is run again and again with one store.
+/// A flow that is run again and again, and goes on each time.
 pub(crate) struct Life {
     directory: TempDir,
-    /// How many stores there have been; a repartition makes another.
-    stores: usize,
-    /// The store is in a backup; each process that is started here is a machine of its own, which
-    /// loses its directory at times.
-    has_backup: bool,
+    state: State,
 }
 
 impl Life {
     pub(crate) fn begin(random: &mut Random) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("lines"), LINES.as_str()).unwrap();
-        fs::create_dir(directory.path().join("out")).unwrap();
-        let life = Self {
-            directory,
-            stores: 0,
-            has_backup: random.below(3) == 0,
-        };
-        if life.has_backup {
-            return life;
-        }
-        fs::create_dir(life.store()).unwrap();
-        // Otherwise it is made when the flow runs, unless that is killed before.
-        if random.below(2) == 0 {
-            let partitions = random.few().to_string();
-            let mut init = life.command("recovery init");
-            init.arg(life.store()).arg(partitions);
-            run(init).code(0);
-        }
-        life
-    }
-
-    fn out(&self) -> PathBuf {
-        self.directory.path().join("out")
-    }
-
-    fn store(&self) -> PathBuf {
-        self.directory.path().join(format!("store-{}", self.stores))
-    }
-
-    /// The local directory of a machine.
-    fn local(&self, machine: usize) -> PathBuf {
-        self.directory.path().join(format!("local-{machine}"))
+        prepare(directory.path());
+        let state = State::begin(directory.path(), random);
+        Self { directory, state }
     }
 
     pub(crate) fn output(&self) -> Output {
-        Output::of(&self.out())
+        Output::of(&self.directory.path().join("out"))
     }
 
     /// How much has been written of what comes all the time.
     pub(crate) fn written(&self) -> u64 {
-        fs::metadata(self.out().join("mixed")).map_or(0, |file| file.len())
+        let file = self.directory.path().join("out/mixed");
+        fs::metadata(file).map_or(0, |file| file.len())
     }
 
-    fn command(&self, args: &str) -> Command {
-        kill(&self.out(), &self.directory.path().join("lines"), args)
-    }
-
-    /// Starts the flow in one process, in some that one starts, or in some that are started here.
+    /// Starts the flow in one process, in some that one starts, or in some that are started here, each
+    /// as on a machine of its own.
     fn start(&self, random: &mut Random) -> Programs {
         let epoch = random.one_of(&["-s 0", "--epoch-millis 5", "--epoch-millis 20"]);
         let batch = random.one_of(&[7, 20, 50]);
@@ -98,30 +71,25 @@ impl Life {
         let args = format!(
             "{epoch} --backup-interval {kept} --batch {batch} --pace-millis 4 -w {workers}"
         );
-        let start = |programs: &mut Programs, machine: usize, more: &str| {
-            let mut command = self.command(&format!("{args} {more}"));
-            if self.has_backup {
-                let backup = self.directory.path().join("backup");
-                command.arg("-d").arg(self.local(machine));
-                command.arg("-b").arg(backup);
-            } else {
-                command.arg("-r").arg(self.store());
-            }
+        let (kind, count) = (random.below(3), random.few());
+        let mut programs = Programs::new();
+        let mut start = |machine: usize, more: &str| {
+            let mut command = kill(self.directory.path(), &format!("{args} {more}"));
+            command.args(self.state.flags(machine));
             programs.start(command);
         };
-        let mut programs = Programs::new();
-        match random.below(3) {
-            0 => start(&mut programs, 0, ""),
-            1 => start(&mut programs, 0, &format!("-p {}", random.few())),
+        match kind {
+            0 => start(0, ""),
+            1 => start(0, &format!("-p {count}")),
             _ => {
-                let held: Vec<_> = (0..random.few()).map(|_| listen()).collect();
+                let held: Vec<_> = (0..count).map(|_| listen()).collect();
                 let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
                 drop(held);
-                for process in 0..addresses.len() {
+                let addresses = list(&addresses);
+                for process in 0..count {
                     // One that is killed before the others know it is waited for.
-                    let place =
-                        format!("-i {process} -a {} --connect-timeout 10", list(&addresses));
-                    start(&mut programs, process, &place);
+                    let place = format!("-i {process} -a {addresses} --connect-timeout 6");
+                    start(process, &place);
                 }
             }
         }
@@ -130,10 +98,8 @@ impl Life {
 
     /// Runs the flow until it is killed; false if it has come to its end before.
     pub(crate) fn round(&mut self, random: &mut Random) -> bool {
-        if self.has_backup {
-            self.lose_some(random);
-        } else if self.written() > 0 && random.below(8) == 0 {
-            self.repartition(random);
+        if self.written() > 0 {
+            self.state.change(self.directory.path(), random);
         }
         loop {
             let mut programs = self.start(random);
@@ -169,27 +135,6 @@ impl Life {
                 return;
             }
         }
-    }
-
-    /// Some machines are replaced by new ones.
-    fn lose_some(&self, random: &mut Random) {
-        for machine in 0..4 {
-            if random.below(4) == 0 && self.local(machine).exists() {
-                fs::remove_dir_all(self.local(machine)).unwrap();
-            }
-        }
-    }
-
-    fn repartition(&mut self, random: &mut Random) {
-        let old = self.store();
-        self.stores += 1;
-        fs::create_dir(self.store()).unwrap();
-        let mut command = self.command("recovery repartition");
-        command
-            .arg(old)
-            .arg(random.few().to_string())
-            .arg(self.store());
-        run(command).code(0);
     }
 }
 

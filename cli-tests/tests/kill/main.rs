@@ -1,6 +1,6 @@
 //! The kill test: a flow is killed by SIGKILL at random moments, again and again, and goes on each
 //! time with other numbers of workers and processes. In the end its files are those of a run that
-//! nothing has broken. One life in three has a backup, and its machines lose their directories.
+//! nothing has broken. Half of the lives have a backup, and their machines lose their directories.
 //!
 //! `KILLS=200 cargo test -p cli-tests --test kill` kills more often than the usual 30 times. A failure
 //! prints the seed; `KILL_SEED=…` makes the same choices again, though not the same moments.
@@ -10,6 +10,7 @@
 mod life;
 mod output;
 mod random;
+mod state;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -7,20 +7,17 @@ use std::sync::LazyLock;
 
 use cli_tests::run;
 
-use super::life::{LINES, kill};
+use super::life::{kill, prepare};
 
 /// The lines of each key of each file, in order. How keys mix is not fixed.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Output(BTreeMap<String, BTreeMap<String, Vec<String>>>);
 
 static UNBROKEN: LazyLock<Output> = LazyLock::new(|| {
-    let directory = tempfile::tempdir().unwrap();
-    let lines = directory.path().join("lines");
-    fs::write(&lines, LINES.as_str()).unwrap();
-    let out = directory.path().join("out");
-    fs::create_dir(&out).unwrap();
-    run(kill(&out, &lines, "")).code(0);
-    let output = Output::of(&out);
+    let life = tempfile::tempdir().unwrap();
+    prepare(life.path());
+    run(kill(life.path(), "")).code(0);
+    let output = Output::of(&life.path().join("out"));
     let files = [
         "counts", "fives", "greatest", "mixed", "pairs", "thirds", "timed", "windows",
     ];
