@@ -7,7 +7,7 @@ use bytewax_runtime::source::FixedPartitionedSource;
 
 use super::reading::{CsvSourcePartition, Form};
 use super::{CsvRow, Error};
-use crate::files;
+use crate::files::{self, FsId};
 
 /// Reads the rows of one CSV file.
 ///
@@ -55,6 +55,7 @@ use crate::files;
 #[must_use]
 pub struct CsvSource {
     path: PathBuf,
+    fs_id: FsId,
     form: Form,
 }
 
@@ -73,6 +74,7 @@ impl CsvSource {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            fs_id: FsId::NONE,
             form: Form {
                 delimiter: b',',
                 quote: b'"',
@@ -141,6 +143,25 @@ impl CsvSource {
         self.form.max_row_bytes = bytes;
         self
     }
+
+    /// Says that the file is one of this machine alone, or of those with the same id; it becomes part
+    /// of the partition's name.
+    ///
+    /// Without an id, a path means the same file on all machines, and one of them reads it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::csv::CsvSource;
+    /// use bytewax_runtime::source::FixedPartitionedSource;
+    ///
+    /// let source = CsvSource::new("Cargo.toml").fs_id("host-1");
+    /// assert_eq!(source.partitions().unwrap()[0], "host-1::Cargo.toml");
+    /// ```
+    pub fn fs_id(mut self, id: impl Into<String>) -> Self {
+        self.fs_id = FsId::new(id.into());
+        self
+    }
 }
 
 impl FixedPartitionedSource for CsvSource {
@@ -150,7 +171,8 @@ impl FixedPartitionedSource for CsvSource {
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         files::check(&self.path).map_err(Error::from)?;
-        Ok(vec![files::partition_of(&self.path)])
+        let name = self.fs_id.partition(&self.path);
+        Ok(vec![name.map_err(Error::from)?])
     }
 
     fn open(
@@ -158,7 +180,8 @@ impl FixedPartitionedSource for CsvSource {
         partition: &str,
         resume: Option<(u64, u64)>,
     ) -> Result<CsvSourcePartition, StepError> {
-        files::check_partition(&self.path, partition).map_err(Error::from)?;
+        let known = self.fs_id.check(&self.path, partition);
+        known.map_err(Error::from)?;
         Ok(CsvSourcePartition::open(&self.path, self.form, resume)?)
     }
 }

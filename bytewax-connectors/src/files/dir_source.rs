@@ -6,9 +6,9 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::source::FixedPartitionedSource;
 use glob::{MatchOptions, Pattern};
 
-use super::Error;
 use super::lines::Limits;
 use super::reading::FileSourcePartition;
+use super::{Error, FsId};
 
 /// Reads the lines of the text files of one directory.
 ///
@@ -54,6 +54,7 @@ use super::reading::FileSourcePartition;
 #[must_use]
 pub struct DirSource {
     path: PathBuf,
+    fs_id: FsId,
     pattern: String,
     limits: Limits,
 }
@@ -74,6 +75,7 @@ impl DirSource {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             path: directory.into(),
+            fs_id: FsId::NONE,
             pattern: "*".to_owned(),
             limits: Limits::USUAL,
         }
@@ -133,6 +135,26 @@ impl DirSource {
     /// ```
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.limits.max_line_bytes = bytes;
+        self
+    }
+
+    /// Says that the files are those of this machine alone, or of those with the same id; it becomes part
+    /// of the partitions' names.
+    ///
+    /// Without an id, a path means the same file on all machines, and one of them reads it: files of one name on two machines are
+    /// taken for one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::DirSource;
+    /// use bytewax_runtime::source::FixedPartitionedSource;
+    ///
+    /// let source = DirSource::new(".").pattern("*.toml").fs_id("host-1");
+    /// assert_eq!(source.partitions().unwrap(), ["host-1::Cargo.toml"]);
+    /// ```
+    pub fn fs_id(mut self, id: impl Into<String>) -> Self {
+        self.fs_id = FsId::new(id.into());
         self
     }
 
@@ -211,11 +233,17 @@ impl FixedPartitionedSource for DirSource {
     type Partition = FileSourcePartition;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        Ok(self.list()?)
+        let files = self.list()?;
+        let named = files.iter().map(|path| self.fs_id.partition(path.as_ref()));
+        Ok(named.collect::<Result<_, _>>()?)
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSourcePartition, StepError> {
-        let path = self.path.join(partition);
+        let path = self.fs_id.path(partition).map(|path| self.path.join(path));
+        let path = path.ok_or_else(|| Error::UnknownPartition {
+            path: self.path.clone(),
+            partition: partition.to_owned(),
+        })?;
         Ok(FileSourcePartition::open(&path, self.limits, resume)?)
     }
 }

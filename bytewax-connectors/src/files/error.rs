@@ -106,6 +106,12 @@ pub enum Error {
         /// The partition asked for.
         partition: String,
     },
+    /// The id of a file system has what stands behind it in names of partitions.
+    #[error("`{id}` cannot be the id of a file system, because it has `::` in it; take another")]
+    FsId {
+        /// The id as it was given.
+        id: String,
+    },
     /// A directory is missing, may not be read, or is no directory.
     #[error(
         "cannot list the directory `{path}`; \

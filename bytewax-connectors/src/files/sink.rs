@@ -8,7 +8,7 @@ use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::FixedPartitionedSink;
 
 use super::writing::{FileSinkPartition, directory_of};
-use super::{Error, check_partition, partition_of};
+use super::{Error, FsId};
 
 /// Writes the values of a keyed stream to one file, each as a line, exactly once.
 ///
@@ -110,7 +110,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         check_directory(directory_of(&self.path))?;
-        Ok(vec![partition_of(&self.path)])
+        Ok(vec![FsId::NONE.partition(&self.path)?])
     }
 
     fn assign(&self, _: &K, _: usize) -> usize {
@@ -118,7 +118,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
-        check_partition(&self.path, partition)?;
+        FsId::NONE.check(&self.path, partition)?;
         Ok(FileSinkPartition::open(&self.path, &self.line_end, resume)?)
     }
 }

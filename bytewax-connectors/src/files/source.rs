@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::FixedPartitionedSource;
 
+use super::FsId;
 use super::lines::Limits;
 use super::reading::{FileSourcePartition, check};
-use super::{check_partition, partition_of};
 
 /// Reads the lines of one text file.
 ///
@@ -58,6 +58,7 @@ use super::{check_partition, partition_of};
 #[must_use]
 pub struct FileSource {
     path: PathBuf,
+    fs_id: FsId,
     limits: Limits,
 }
 
@@ -77,6 +78,7 @@ impl FileSource {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            fs_id: FsId::NONE,
             limits: Limits::USUAL,
         }
     }
@@ -139,6 +141,25 @@ impl FileSource {
         self.limits.max_line_bytes = bytes;
         self
     }
+
+    /// Says that the file is one of this machine alone, or of those with the same id; it becomes part
+    /// of the partition's name.
+    ///
+    /// Without an id, a path means the same file on all machines, and one of them reads it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FileSource;
+    /// use bytewax_runtime::source::FixedPartitionedSource;
+    ///
+    /// let source = FileSource::new("Cargo.toml").fs_id("host-1");
+    /// assert_eq!(source.partitions().unwrap()[0], "host-1::Cargo.toml");
+    /// ```
+    pub fn fs_id(mut self, id: impl Into<String>) -> Self {
+        self.fs_id = FsId::new(id.into());
+        self
+    }
 }
 
 impl FixedPartitionedSource for FileSource {
@@ -148,11 +169,11 @@ impl FixedPartitionedSource for FileSource {
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         check(&self.path)?;
-        Ok(vec![partition_of(&self.path)])
+        Ok(vec![self.fs_id.partition(&self.path)?])
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSourcePartition, StepError> {
-        check_partition(&self.path, partition)?;
+        self.fs_id.check(&self.path, partition)?;
         Ok(FileSourcePartition::open(&self.path, self.limits, resume)?)
     }
 }

@@ -154,3 +154,51 @@ fn a_file_that_is_gone() {
     let text = opened.unwrap_err().to_string();
     assert!(text.contains("a.txt`; it must be there"), "{text}");
 }
+
+#[test]
+fn row_116_files_of_one_machine() {
+    let directory = directory(&[("a.txt", "one\ntwo\n")]);
+    let source = DirSource::new(directory.path()).fs_id("host-1");
+    assert_eq!(source.partitions().unwrap(), ["host-1::a.txt"]);
+    assert_eq!(run(source.clone(), 2).unwrap(), ["one", "two"]);
+    let elsewhere = source.open("host-2::a.txt", None).unwrap_err();
+    assert!(
+        elsewhere
+            .to_string()
+            .ends_with("has no partition `host-2::a.txt`")
+    );
+
+    let wrong = DirSource::new(directory.path()).fs_id("a::b").partitions();
+    let expect =
+        "`a::b` cannot be the id of a file system, because it has `::` in it; take another";
+    check_text(directory.path(), wrong, expect);
+}
+
+/// Two machines, each with a file of its own, and of the same name.
+#[test]
+fn files_of_two_machines() {
+    use std::net::TcpListener;
+    let machines = [
+        directory(&[("a.txt", "one\n")]),
+        directory(&[("a.txt", "two\n")]),
+    ];
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners
+        .each_ref()
+        .map(|listener| listener.local_addr().unwrap().to_string());
+    let out = TestingSink::new();
+    std::thread::scope(|scope| {
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let source = DirSource::new(machines[index].path()).fs_id(format!("host-{index}"));
+            let flow = Dataflow::build("lines", |flow| {
+                let lines = flow.input(source).named("lines");
+                lines.output(out.clone()).named("out");
+            });
+            let config = ClusterConfig::new()
+                .process(index, addresses.clone())
+                .listener(listener);
+            scope.spawn(|| cluster_main(flow, config).unwrap());
+        }
+    });
+    assert_eq!(out.sorted(), ["one", "two"]);
+}

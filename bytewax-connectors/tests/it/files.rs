@@ -64,7 +64,7 @@ fn check_open(path: &Path, resume: u64, expect: &str) {
 }
 
 #[test]
-fn lines_in_order() {
+fn row_111_lines_in_order() {
     check_run(
         "one\ntwo\nthree\nfour\nfive\nsix\n",
         &["one", "two", "three", "four", "five", "six"],
@@ -72,13 +72,13 @@ fn lines_in_order() {
 }
 
 #[test]
-fn blank_lines() {
+fn row_112_blank_lines() {
     let expect = ["one", "", "two", "", "", "three", "four", "", "five"];
     check_run("one\n\ntwo\n\n\nthree\nfour\n\nfive\n", &expect);
 }
 
 #[test]
-fn kinds_of_ends() {
+fn row_114_kinds_of_ends() {
     check_run(
         "a\r\nb\r\n\r\nc\rd\n\ne",
         &["a", "b", "", "c", "d", "", "e"],
@@ -107,7 +107,7 @@ fn many_lines() {
 }
 
 #[test]
-fn resumed() {
+fn row_113_resumed() {
     let (_directory, path) = file(b"one\ntwo\nthree\nfour\nfive\n");
     let source = FileSource::new(&path).batch_lines(1);
     let mut file = source.open(path.to_str().unwrap(), None).unwrap();
@@ -124,7 +124,7 @@ fn resumed() {
 }
 
 #[test]
-fn resumed_after_growth() {
+fn row_115_resumed_after_growth() {
     let check = |old: &str, new: &str, expect_old: &[&str], expect_new: &[&str]| {
         let (_directory, path) = file(old.as_bytes());
         let source = FileSource::new(&path);
@@ -248,4 +248,16 @@ fn too_long() {
         "the line of the file `PATH` that begins at byte 4 is longer than 5 bytes; \
          if this is a file of lines, raise `max_line_bytes`",
     );
+}
+
+#[test]
+fn row_116_a_file_of_one_machine() {
+    let (_directory, path) = file(b"one\ntwo\n");
+    let source = FileSource::new(&path).fs_id("host-1").batch_lines(1);
+    let name = format!("host-1::{}", path.display());
+    assert_eq!(source.partitions().unwrap(), [name.as_str()]);
+    let mut file = source.open(&name, Some(4)).unwrap();
+    assert_eq!(file.next_batch().unwrap().items(), ["two"]);
+    assert!(source.open(path.to_str().unwrap(), None).is_err());
+    assert!(FileSource::new(&path).fs_id("a::b").partitions().is_err());
 }
