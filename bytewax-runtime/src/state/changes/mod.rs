@@ -347,3 +347,6 @@ fn encode_touched<K: Key, C: Cell>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
