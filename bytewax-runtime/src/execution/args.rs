@@ -25,6 +25,7 @@ use super::render::GraphFormat;
 /// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | keep the state in this directory of this machine, and copy each closed epoch to `--backup`; instead of `--recovery-directory` |
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
+/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
 ///
 /// A flag goes before its variable, and the variable before the default.
@@ -260,6 +261,19 @@ pub(crate) struct Flags {
     )]
     pub(crate) backup_interval: Duration,
 
+    /// How many bytes the states in memory may take in each process, such as `512MiB`; what is not needed
+    /// stays on the disk
+    #[arg(
+        id = "bytewax-state-memory",
+        long = "state-memory",
+        value_name = "BYTES",
+        env = "BYTEWAX_STATE_MEMORY",
+        value_parser = bytes,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) state_memory: Option<u64>,
+
     /// How long to wait for the other processes at the start, in whole seconds
     #[arg(
         id = "bytewax-connect-timeout",
@@ -382,6 +396,24 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 fn process_id(text: &str) -> Result<usize, String> {
     text.parse()
         .map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
+/// A number of bytes, perhaps with a unit.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "" | "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let number = digits.trim_end().parse::<u64>().ok();
+    let bytes = number
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
+    bytes
+        .ok_or_else(|| "give a number of bytes, such as `500000000`, `512MiB` or `4GiB`".to_owned())
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {

@@ -105,7 +105,11 @@ impl Flags {
                 .iter()
                 .fold(RecoveryConfig::new(first), RecoveryConfig::dir),
         };
-        Ok(Some(config.backup_interval(self.backup_interval)))
+        let config = config.backup_interval(self.backup_interval);
+        Ok(Some(match self.state_memory {
+            Some(bytes) => config.state_memory(bytes),
+            None => config,
+        }))
     }
 
     /// The part of this process among several; `None` if it is alone.

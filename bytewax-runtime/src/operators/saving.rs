@@ -119,6 +119,21 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
         Ok(())
     }
 
+    /// Lets states leave the memory when they are too many.
+    fn make_room(&mut self) {
+        let Some(store) = self.store.as_mut().filter(|store| store.has_limit()) else {
+            return;
+        };
+        let table = self.logic.table();
+        if table.is_snapshotting() || self.epoch.is_some() {
+            return;
+        }
+        let leaving = store.leaving(table.len(), KeyTable::<K, L::Cell>::SLOT_BYTES);
+        for (slot, due) in table.leave(&leaving) {
+            store.left(slot, due);
+        }
+    }
+
     /// Goes on with the snapshot under way: a part of it, or all.
     fn save(&mut self, all: bool, cx: &mut Cx) -> Result<(), RunError> {
         let (Some(store), Some(epoch)) = (&mut self.store, self.epoch) else {
@@ -164,6 +179,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         self.load_due(cx)?;
         let settled = self.logic.settle(edges, cx)?;
         self.save(false, cx)?;
+        self.make_room();
         Ok(settled)
     }
 

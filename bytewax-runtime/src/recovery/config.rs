@@ -48,6 +48,7 @@ pub struct RecoveryConfig {
     dirs: Vec<PathBuf>,
     backup_interval: Duration,
     backup: Option<Arc<dyn Backup>>,
+    memory: Option<u64>,
 }
 
 /// The partitions that a worker finds, and what it needs to write on in a backup.
@@ -65,6 +66,7 @@ impl RecoveryConfig {
             dirs: vec![dir.into()],
             backup_interval: Duration::ZERO,
             backup: None,
+            memory: None,
         }
     }
 
@@ -130,6 +132,20 @@ impl RecoveryConfig {
     pub(crate) fn with_backup(mut self, backup: Arc<dyn Backup>) -> Self {
         self.backup = Some(backup);
         self
+    }
+
+    /// How many bytes the states in memory may take in each process, about. States that were not needed
+    /// for longest stay on the disk alone until they are needed again; those that have changed since
+    /// the last snapshot cannot. Without a limit, all that was touched stays in memory.
+    ///
+    /// At the end of input, operators that look at all keys load them all.
+    pub fn state_memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    pub(crate) fn memory(&self) -> Option<u64> {
+        self.memory
     }
 
     pub(crate) fn kept_for(&self) -> Duration {

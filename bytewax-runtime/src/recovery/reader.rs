@@ -58,6 +58,18 @@ impl PartitionReader {
         self.load(Table::Snaps, step, slot, before)
     }
 
+    /// The states of a slot as they were last committed, in the running execution also.
+    pub(crate) fn load_again(&self, step: &StepId, slot: Slot) -> Result<Run, Error> {
+        let mut number = self.number(step);
+        if number.is_none() {
+            // It was noted after the reader was opened.
+            let steps = self.db.steps()?;
+            let found = steps.into_iter().find(|(_, meta)| meta.id == *step);
+            number = found.map(|(number, _)| number);
+        }
+        self.load_of(Table::Snaps, number, slot, Epoch(u64::MAX))
+    }
+
     pub(super) fn load(
         &self,
         table: Table,
@@ -65,7 +77,17 @@ impl PartitionReader {
         slot: Slot,
         before: Epoch,
     ) -> Result<Run, Error> {
-        let (Some(step), Some(last)) = (self.number(step), before.0.checked_sub(1)) else {
+        self.load_of(table, self.number(step), slot, before)
+    }
+
+    fn load_of(
+        &self,
+        table: Table,
+        step: Option<StepNumber>,
+        slot: Slot,
+        before: Epoch,
+    ) -> Result<Run, Error> {
+        let (Some(step), Some(last)) = (step, before.0.checked_sub(1)) else {
             return Ok(Run::default());
         };
         let rows = self

@@ -9,7 +9,7 @@ use bytewax_runtime::RunError;
 use bytewax_runtime::clock::{Clock, ClockHand};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::TestingSink;
+use bytewax_runtime::testing::{ClusterConfig, TestingSink};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::support::{Answer, Parts, flow_of, start, workers_of};
@@ -28,7 +28,16 @@ pub(crate) struct ByHand<T, U> {
 }
 
 impl<T: Send + 'static, U: Send + Clone + std::fmt::Debug + 'static> ByHand<T, U> {
+    /// A run of one epoch.
     pub(crate) fn start(workers: usize, body: impl FnOnce(Stream<T>) -> Stream<U>) -> Self {
+        let config = workers_of(workers).epoch_interval(Duration::from_secs(1 << 40));
+        Self::start_in(config, body)
+    }
+
+    pub(crate) fn start_in(
+        config: ClusterConfig,
+        body: impl FnOnce(Stream<T>) -> Stream<U>,
+    ) -> Self {
         let (clock, hand) = Clock::by_hand(at(0));
         let (answers, receiver) = channel::<Poll<T>>();
         let receiver = Arc::new(Mutex::new(receiver));
@@ -46,10 +55,7 @@ impl<T: Send + 'static, U: Send + Clone + std::fmt::Debug + 'static> ByHand<T, U
             |s| body(s).inspect(move |item| sender.send(item.clone()).unwrap()),
             TestingSink::new(),
         );
-        let config = workers_of(workers)
-            .clock(clock)
-            .epoch_interval(Duration::from_secs(1 << 40));
-        let run = start(flow, config);
+        let run = start(flow, config.clock(clock));
         Self {
             hand,
             answers,

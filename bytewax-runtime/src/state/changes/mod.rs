@@ -5,6 +5,12 @@
 //! encoded as it was, just before it changes. So each touch costs a comparison, and the first of a key
 //! in an epoch a note of eight bytes.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use hashbrown::HashTable;
 
 use super::table::{Cell, Slot};
@@ -313,6 +319,36 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
         Ok(())
     }
 
+    /// About how many bytes a key takes in the table, without what its parts point to.
+    pub(crate) const SLOT_BYTES: usize = (size_of::<Slot<K, C>>() + 1) * 8 / 7;
+
+    /// Removes the keys of those of the slots in which all is saved, and gives for each of these the
+    /// first time that a key waits for.
+    pub(crate) fn leave(
+        &mut self,
+        leaving: &[KeySlot],
+    ) -> impl Iterator<Item = (KeySlot, Option<DateTime<Utc>>)> {
+        let mut left: BTreeMap<KeySlot, Option<DateTime<Utc>>> =
+            leaving.iter().map(|slot| (*slot, None)).collect();
+        if !left.is_empty() {
+            let (slots, _) = self.parts();
+            let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
+            for slot in slots.iter().filter(|slot| slot.mark.round() != 0) {
+                left.remove(&of(slot));
+            }
+            slots.retain(|slot| {
+                let Some(first) = left.get_mut(&of(slot)) else {
+                    return true;
+                };
+                *first = [*first, slot.cell.due()].into_iter().flatten().min();
+                false
+            });
+            let room = slots.len() * 2;
+            slots.shrink_to(room, |slot| table_hash(slot.key.stable_hash()));
+        }
+        left.into_iter()
+    }
+
     /// Takes in a key that was saved; the time it waits for must be known.
     pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C) {
         let (slots, _) = self.parts();
@@ -347,6 +383,3 @@ fn encode_touched<K: Key, C: Cell>(
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

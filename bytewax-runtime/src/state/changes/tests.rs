@@ -107,19 +107,19 @@ proptest! {
                 Act::TakeWhenEven(key, n) => {
                     let change = |sum: &mut u64| {
                         *sum += n;
-                        *sum % 2 == 0
+                        sum.is_multiple_of(2)
                     };
                     let taken = saved.table.take_when(key.stable_hash(), key, || 0, change);
                     let sum = model.entry(key).or_default();
                     *sum += n;
-                    if *sum % 2 == 0 {
+                    if sum.is_multiple_of(2) {
                         prop_assert_eq!(taken, Some((key, *sum)));
                         model.remove(&key);
                     }
                 }
                 Act::RemoveOdd => {
-                    saved.table.retain(|sum| sum % 2 == 0);
-                    model.retain(|_, sum| *sum % 2 == 0);
+                    saved.table.retain(|sum| sum.is_multiple_of(2));
+                    model.retain(|_, sum| sum.is_multiple_of(2));
                 }
                 Act::Begin => saved.begin(&model),
                 Act::Some(keys) => saved.snapshot_some(keys),
@@ -157,12 +157,17 @@ fn rounds_are_used_again() {
         let mut saved = Vec::new();
         let take = |_, changed| {
             if let Changed::States(run) = changed {
-                saved.extend(run.iter().map(|entry| open::<u64>(entry.state.unwrap()).unwrap()));
+                saved.extend(
+                    run.iter()
+                        .map(|entry| open::<u64>(entry.state.unwrap()).unwrap()),
+                );
             }
             Ok::<_, Unsaved>(())
         };
         table.snapshot_some(usize::MAX, take).unwrap();
-        table.snapshot_some(usize::MAX, |_, _| Ok::<_, Unsaved>(())).unwrap();
+        table
+            .snapshot_some(usize::MAX, |_, _| Ok::<_, Unsaved>(()))
+            .unwrap();
         assert_eq!(saved, [round + 1]);
     }
 }

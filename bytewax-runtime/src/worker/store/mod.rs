@@ -2,9 +2,11 @@
 //! execution resumes.
 
 mod check;
+mod memory;
 mod open;
 mod step;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,6 +44,9 @@ pub(crate) struct Store {
     /// The positions of all sources and sinks of the cluster.
     positions: HashMap<(StepId, String), Vec<u8>>,
     progress: Arc<WriterProgress>,
+    /// How much memory the states on this worker may take, and take, about.
+    memory: Option<usize>,
+    memory_used: Cell<usize>,
 }
 
 struct Writer {

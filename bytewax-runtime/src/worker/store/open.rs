@@ -1,5 +1,6 @@
 //! Opening the store: what each worker finds, and what all of them agree on.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -102,7 +103,16 @@ pub(in crate::worker) fn open(
             .map(|position| ((position.step, position.partition), position.bytes))
             .collect(),
         progress,
+        memory: memory(cx),
+        memory_used: Cell::new(0),
     })
+}
+
+/// How much memory the states on this worker may take.
+fn memory(cx: &WorkerCx) -> Option<usize> {
+    let recovery = cx.shared.settings.recovery.as_ref()?;
+    let bytes = usize::try_from(recovery.memory()?).unwrap_or(usize::MAX);
+    Some(bytes / cx.shared.workers_here().max(1))
 }
 
 /// Opens the partitions of this worker for writing, removes what the flow drops, and notes the execution

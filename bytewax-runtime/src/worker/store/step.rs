@@ -8,6 +8,7 @@ use std::sync::mpsc::TrySendError;
 use chrono::{DateTime, Utc};
 
 use super::Store;
+use super::memory::Memory;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId};
 use crate::key::{SLOTS, Slot};
@@ -26,6 +27,7 @@ pub(crate) struct StepStore {
     waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
     /// The time of the last wake-up that was asked for.
     alarm_set: Option<DateTime<Utc>>,
+    memory: Option<Memory>,
     /// What the queue of the writer had no room for.
     unsent: VecDeque<Message>,
 }
@@ -33,22 +35,26 @@ pub(crate) struct StepStore {
 /// A set of slots.
 struct Missing {
     slots: Box<[bool; SLOTS]>,
+    /// Those that were in memory and have left it.
+    left: Box<[bool; SLOTS]>,
     count: usize,
 }
 
 impl StepStore {
     pub(super) fn new(store: Rc<Store>, id: StepId, place: StepPlace) -> Self {
         Self {
-            store,
             id,
             place,
             missing: Missing {
                 slots: Box::new([false; SLOTS]),
+                left: Box::new([false; SLOTS]),
                 count: 0,
             },
             waiting: BinaryHeap::new(),
             alarm_set: None,
+            memory: store.memory.map(Memory::new),
             unsent: VecDeque::new(),
+            store,
         }
     }
 
@@ -121,13 +127,47 @@ impl StepStore {
         let Some(reader) = self.store.reader(slot) else {
             return Ok(Run::default());
         };
-        let run = reader.load_slot(&self.id, slot, self.store.resume);
+        let run = if self.missing.left[slot.index()] {
+            reader.load_again(&self.id, slot)
+        } else {
+            reader.load_slot(&self.id, slot, self.store.resume)
+        };
         run.map_err(RunError::recovery)
+    }
+
+    /// Whether states may leave the memory.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// The slots that are to leave the memory, if the step has so many keys of so many bytes.
+    pub(crate) fn leaving(&mut self, keys: usize, slot_bytes: usize) -> Vec<Slot> {
+        let Some(memory) = &mut self.memory else {
+            return Vec::new();
+        };
+        let mut all = self.store.memory_used.get();
+        memory.count(keys, slot_bytes, &mut all);
+        self.store.memory_used.set(all);
+        let missing = &self.missing;
+        let present = Slot::all()
+            .filter(|slot| !missing.slots[slot.index()] && self.store.reader(*slot).is_some());
+        memory.leaving(all, self.store.durable(), present)
+    }
+
+    /// Notes that a slot has left the memory, and when the first of its keys wants to be woken.
+    pub(crate) fn left(&mut self, slot: Slot, due: Option<DateTime<Utc>>) {
+        self.missing.count += usize::from(!self.missing.slots[slot.index()]);
+        self.missing.slots[slot.index()] = true;
+        self.missing.left[slot.index()] = true;
+        self.waiting.extend(due.map(|due| Reverse((due, slot))));
     }
 
     /// Takes what has changed in an epoch; [`send`](Self::send) passes it on.
     pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) {
         let step = self.place;
+        if let (Some(memory), Changed::States(run)) = (&mut self.memory, &changed) {
+            memory.saved(slot, epoch, run);
+        }
         self.unsent.push_back(match changed {
             Changed::States(run) => Message::Snaps {
                 step,

@@ -7,6 +7,7 @@ mod kept;
 mod law;
 mod logic;
 mod processes;
+mod memory;
 mod runs;
 mod schemas;
 mod sinks;
