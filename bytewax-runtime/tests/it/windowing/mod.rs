@@ -14,7 +14,9 @@
 //! and into what, is a matter of types).
 
 mod conformance;
+mod firing;
 mod joins;
+mod properties;
 mod recovery;
 mod scripted;
 mod support;

@@ -1,0 +1,193 @@
+//! Values before and after the end of a window.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytewax_runtime::clock::Clock;
+use bytewax_runtime::prelude::*;
+use bytewax_runtime::source::Poll;
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::windowing::{Fired, Labelled, WindowId, WindowOut, Windowing};
+use chrono::{DateTime, TimeDelta};
+
+use super::support::{
+    Value, clock, micros, seconds, session, sliding, told_late, told_meta, tumbling, values,
+};
+use crate::support::EachWorker;
+
+type Values = KeyedStream<String, Value>;
+
+fn texts<W: Windowing<Mode = Labelled>>(
+    wait: f64,
+    windower: W,
+) -> impl FnOnce(Values) -> WindowOut<String, Fired<String>, Value> {
+    move |values| {
+        values.fold_window(
+            clock(wait),
+            windower,
+            String::new,
+            |texts, value: Value| texts.push_str(&value.0),
+            |texts, later: String| texts.push_str(&later),
+        )
+    }
+}
+
+fn told((_, (id, fired)): (String, (WindowId, Fired<String>))) -> String {
+    format!("{id}={:?}:{}", fired.firing, fired.value)
+}
+
+/// Runs values that each come at a time of the system. Gives what was told at each time: windows, late
+/// values and metadata, in this order.
+fn run(
+    script: &[(f64, &str)],
+    body: impl FnOnce(Values) -> WindowOut<String, Fired<String>, Value>,
+) -> Vec<String> {
+    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let sinks = [TestingSink::new(), TestingSink::new(), TestingSink::new()];
+    let all: Arc<Mutex<Vec<String>>> = Arc::default();
+    let [down, late, meta] = sinks.clone();
+    let steps: Vec<_> = script.iter().map(|(at, text)| (micros(*at), values(text))).collect();
+    let steps = Mutex::new(Some(steps));
+    let note = {
+        let all = Arc::clone(&all);
+        move || {
+            let told: Vec<_> = sinks.iter().flat_map(TestingSink::take).collect();
+            all.lock().unwrap().push(told.join(" "));
+        }
+    };
+    let end = note.clone();
+    let flow = Dataflow::build("f", |flow| {
+        let source = EachWorker(move |_| {
+            let mut steps = steps.lock().unwrap().take().unwrap().into_iter();
+            let (hand, note) = (hand.clone(), note.clone());
+            let mut first = true;
+            Ok(move || {
+                // With an interval of zero, a source is polled when the epoch before is complete.
+                if !std::mem::take(&mut first) {
+                    note();
+                }
+                let Some((at, values)) = steps.next() else {
+                    return Ok(Poll::end());
+                };
+                hand.set(DateTime::UNIX_EPOCH + TimeDelta::microseconds(at));
+                Ok(Poll::batch(values))
+            })
+        });
+        let out = body(flow.input(source).named("in")).named("windows");
+        out.down.map(told).output(down).named("down");
+        out.late.map(told_late).output(late).named("late");
+        out.meta.map(told_meta).output(meta).named("meta");
+    });
+    let config = ClusterConfig::new().epoch_interval(Duration::ZERO).clock(clock);
+    if let Err(error) = cluster_main(flow, config) {
+        panic!("{}", error.report());
+    }
+    end();
+    let told = all.lock().unwrap().clone();
+    told
+}
+
+#[test]
+fn late_values_correct_what_was_told() {
+    let script = [(0.0, "a@1"), (0.0, "b@12"), (0.0, "c@5"), (0.0, "d@18"), (0.0, "e@2 f@9")];
+    assert_eq!(
+        run(&script, texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))),
+        [
+            "",
+            "0=OnTime:a",
+            "0=Correction:ac",
+            "",
+            "0=Correction:acf 0:e",
+            "1=OnTime:bd 0=[0,10] 1=[10,20]",
+        ],
+    );
+}
+
+#[test]
+fn a_window_that_late_values_open_is_a_correction() {
+    let script = [(0.0, "a@21"), (0.0, "b@15"), (0.0, "c@16"), (0.0, "d@100")];
+    assert_eq!(
+        run(&script, texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))),
+        [
+            "",
+            "1=Correction:b",
+            "1=Correction:bc",
+            "2=OnTime:a 2=[20,30] 1=[10,20]",
+            "10=OnTime:d 10=[100,110]",
+        ],
+    );
+}
+
+#[test]
+fn slices_are_corrected_too() {
+    let windower = sliding(10.0, 5.0).allow_late(seconds(20.0));
+    let script = [(0.0, "a@7"), (0.0, "b@16"), (0.0, "c@8"), (0.0, "d@3"), (0.0, "e@34")];
+    assert_eq!(
+        run(&script, texts(0.0, windower)),
+        [
+            "",
+            "0=OnTime:a 1=OnTime:a",
+            // Window 2 holds b, and nothing of it has changed.
+            "0=Correction:ac 1=Correction:ac",
+            "-1=Correction:d 0=Correction:dac",
+            "2=OnTime:b 3=OnTime:b -1=[-5,5] 0=[0,10]",
+            "5=OnTime:e 6=OnTime:e 1=[5,15] 2=[10,20] 3=[15,25] 5=[25,35] 6=[30,40]",
+        ],
+    );
+}
+
+#[test]
+fn a_late_value_makes_one_of_two_sessions_that_were_told() {
+    let windower = session(5.0).allow_late(seconds(100.0));
+    let script = [(0.0, "a@0"), (0.0, "b@10"), (0.0, "c@30"), (0.0, "d@5")];
+    assert_eq!(
+        run(&script, texts(0.0, windower)),
+        [
+            "",
+            "0=OnTime:a",
+            "1=OnTime:b",
+            "0=Correction:adb",
+            "2=OnTime:c 0=[0,10]{1} 2=[30,30]",
+        ],
+    );
+}
+
+#[test]
+fn windows_tell_what_they_hold_so_far() {
+    let windower = tumbling(10.0).in_arrival_order().fire_early(seconds(2.0));
+    let script = [
+        (0.0, "a@1"),
+        (1.0, "b@2"),
+        (2.0, "x/x@0"),
+        (3.0, "x/y@0"),
+        (3.5, "c@3"),
+        (5.5, "x/z@0"),
+        (9.0, "d@10"),
+    ];
+    assert_eq!(
+        run(&script, texts(100.0, windower)),
+        [
+            "",
+            "",
+            "0=Early:ab",
+            "",
+            "",
+            // Each key has a time of its own; both had come.
+            "0=Early:abc 0=Early:xyz",
+            "",
+            "0=OnTime:abc 1=OnTime:d 0=OnTime:xyz 0=[0,10] 1=[10,20] x/0=[0,10]",
+        ]
+    );
+}
+
+#[test]
+fn what_has_not_changed_is_not_told_again() {
+    let windower = sliding(10.0, 5.0).in_arrival_order().fire_early(seconds(2.0));
+    let script = [(0.0, "a@7"), (2.0, "x/x@0"), (8.0, "x/y@0"), (8.0, "b@12"), (10.0, "x/z@0")];
+    let told = run(&script, texts(100.0, windower));
+    assert_eq!(told[1], "0=Early:a 1=Early:a");
+    // The value comes before the time.
+    assert_eq!(told[2], "-1=Early:xy 0=Early:xy");
+    assert_eq!(told[3], "");
+    assert_eq!(told[4], "1=Early:ab 2=Early:b");
+}
