@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytewax::chrono::{DateTime, TimeDelta};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::windowing::{Clock, EventClock, Micros, SlidingWindower, WindowId};
 use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex, stateful};
 
 use crate::case::Case;
 use crate::chain;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, Running};
+use crate::windows::{self, Tallied};
 use crate::words::Lines;
 
 /// W1: lines, owned words, a count of each.
@@ -105,6 +108,63 @@ pub fn keyed_in(case: &Case, config: ClusterConfig) -> Result<StreamCheck, RunEr
         .named("tally");
     });
     cluster_main(flow, config.workers(case.workers))?;
+    Ok(tally.total())
+}
+
+/// W4 and W5: one time for all keys.
+pub fn windows(case: &Case) -> Result<StreamCheck, RunError> {
+    let wait = TimeDelta::microseconds(windows::WAIT);
+    let clock = EventClock::per_partition(|event: &Timed| Micros(event.0), wait);
+    windows_by(case, clock)
+}
+
+/// W4 and W5: a time for each key.
+pub fn windows_per_key(case: &Case) -> Result<StreamCheck, RunError> {
+    let wait = TimeDelta::microseconds(windows::WAIT);
+    windows_by(case, EventClock::new(|event: &Timed| Micros(event.0), wait))
+}
+
+/// The time and the value of an event.
+type Timed = (i64, f64);
+
+/// What is kept of a key in a window, which a recovery store could save.
+#[stateful]
+#[derive(Clone, Default)]
+struct Sums(Tallied);
+
+fn windows_by(case: &Case, clock: impl Clock<Timed>) -> Result<StreamCheck, RunError> {
+    let (n, batch, offset) = (case.n(), case.batch(), windows::offset(case.workload));
+    let tally = Tally::new(
+        move |check: &mut StreamCheck, items: &[(u32, (i64, Sums))]| {
+            for (key, (begin, sums)) in items {
+                check.add(sums.0.checked(*key, *begin));
+            }
+        },
+    );
+    let align_to = DateTime::from_timestamp_micros(windows::BASE).unwrap_or_default();
+    let span = TimeDelta::microseconds;
+    let flow = Dataflow::build("windows", |flow| {
+        let events = flow.input(Feed(move |part, parts| {
+            let events = windows::events(part, parts, n);
+            let items = events.map(|(key, time, value)| (key, (time, value)));
+            Ok(Chunks { items, batch })
+        }));
+        let windower = SlidingWindower::new(span(windows::LENGTH), span(offset), align_to);
+        let sums = events.named("events").fold_window(
+            clock,
+            windower.in_arrival_order(),
+            Sums::default,
+            |sums, (_, value)| sums.0.push(value),
+            |sums, later| {
+                sums.0.count += later.0.count;
+                sums.0.sum += later.0.sum;
+            },
+        );
+        let begun = move |(id, sums): (WindowId, Sums)| (windows::BASE + id.0 * offset, sums);
+        let begun = sums.named("sums").down.map_value(begun);
+        begun.output(tally.clone()).named("tally");
+    });
+    run(flow, case)?;
     Ok(tally.total())
 }
 

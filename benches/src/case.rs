@@ -16,18 +16,28 @@ pub enum Workload {
     W2,
     /// Running state per key: see [`keyed`].
     W3,
+    /// Windows that follow each other: see [`windows`](crate::windows).
+    W4,
+    /// Windows that overlap: see [`windows`](crate::windows).
+    W5,
 }
 
 impl Workload {
     /// All of them, in the order in which they are compared.
-    pub const ALL: [Workload; 3] = [Workload::W1, Workload::W2, Workload::W3];
+    pub const ALL: [Workload; 5] = [
+        Workload::W1,
+        Workload::W2,
+        Workload::W3,
+        Workload::W4,
+        Workload::W5,
+    ];
 
     /// The number of inputs that the comparison takes. W1 has the size of its text instead.
     pub fn default_n(self) -> u64 {
         match self {
             Workload::W1 => 0,
             Workload::W2 => 100_000_000,
-            Workload::W3 => 20_000_000,
+            Workload::W3 | Workload::W4 | Workload::W5 => 20_000_000,
         }
     }
 
@@ -35,7 +45,7 @@ impl Workload {
     pub fn baseline(self) -> Implementation {
         match self {
             Workload::W1 => Implementation::TimelyCombiner,
-            Workload::W2 | Workload::W3 => Implementation::Timely,
+            _ => Implementation::Timely,
         }
     }
 }
@@ -45,6 +55,8 @@ impl Workload {
 pub enum Implementation {
     /// This project's library.
     Bytewax,
+    /// W4 and W5 only: as `bytewax`, but each key has a time of its own.
+    BytewaxPerKey,
     /// Written by hand on timely's own operators, one for each step.
     Timely,
     /// W1 only: as `timely`, but each worker counts its own words before it sends them on.
@@ -55,8 +67,9 @@ pub enum Implementation {
 
 impl Implementation {
     /// All of them, in the order in which they are compared.
-    pub const ALL: [Implementation; 4] = [
+    pub const ALL: [Implementation; 5] = [
         Implementation::Bytewax,
+        Implementation::BytewaxPerKey,
         Implementation::Timely,
         Implementation::TimelyCombiner,
         Implementation::Loop,
@@ -94,7 +107,7 @@ pub struct Case {
     /// The number of worker threads.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub workers: usize,
-    /// The number of inputs, for w2 (100,000,000 if not given) and w3 (20,000,000).
+    /// The number of inputs, for w2 (100,000,000 if not given) and w3 to w5 (20,000,000).
     #[arg(long, value_parser = number)]
     pub n: Option<u64>,
     /// The text to read, for w1.
@@ -131,13 +144,17 @@ impl Case {
             ..
         } = self;
         match (workload, implementation) {
-            (Workload::W2 | Workload::W3, Implementation::TimelyCombiner) => {
+            (Workload::W1, Implementation::TimelyCombiner) => Ok(()),
+            (_, Implementation::TimelyCombiner) => {
                 Err(format!("{workload} has nothing to combine"))
             }
-            (Workload::W3, Implementation::Loop) if *workers > 1 => {
+            (Workload::W1 | Workload::W2 | Workload::W3, Implementation::BytewaxPerKey) => {
+                Err(format!("{workload} knows no times"))
+            }
+            (Workload::W3 | Workload::W4 | Workload::W5, Implementation::Loop) if *workers > 1 => {
                 Err("one loop cannot exchange by key with another".to_owned())
             }
-            (Workload::W3, _) if *workers > keyed::MAX_WORKERS => {
+            (Workload::W3 | Workload::W4 | Workload::W5, _) if *workers > keyed::MAX_WORKERS => {
                 Err(format!("{workload} has {} partitions", keyed::MAX_WORKERS))
             }
             _ => Ok(()),

@@ -1,6 +1,6 @@
 //! The workloads of the comparison and the programs that run them: see the README of this folder.
 //!
-//! [`words`], [`chain`] and [`keyed`] define the work and its input, [`check`] the sums by which two
+//! [`words`], [`chain`], [`keyed`] and [`windows`] define the work and its input, [`check`] the sums by which two
 //! programs are known to have computed the same. The programs themselves are in one module each, so
 //! that what differs between them is how the work is driven and not what the work is.
 
@@ -17,6 +17,7 @@ pub mod mix;
 pub mod recovery;
 pub mod report;
 pub mod timely_impl;
+pub mod windows;
 pub mod words;
 
 use case::{Case, Implementation, Workload};
@@ -60,7 +61,19 @@ pub fn run(case: &Case) -> Result<Report, Box<dyn Error + Send + Sync>> {
         (Workload::W3, Implementation::Bytewax) => {
             (case.n(), bytewax_impl::keyed(case)?.to_string())
         }
-        (_, Implementation::TimelyCombiner) => {
+        (Workload::W4 | Workload::W5, Implementation::Loop) => {
+            (case.n(), loop_impl::windows(case).to_string())
+        }
+        (Workload::W4 | Workload::W5, Implementation::Timely) => {
+            (case.n(), timely_impl::windows(case)?.to_string())
+        }
+        (Workload::W4 | Workload::W5, Implementation::Bytewax) => {
+            (case.n(), bytewax_impl::windows(case)?.to_string())
+        }
+        (Workload::W4 | Workload::W5, Implementation::BytewaxPerKey) => {
+            (case.n(), bytewax_impl::windows_per_key(case)?.to_string())
+        }
+        (_, Implementation::TimelyCombiner | Implementation::BytewaxPerKey) => {
             unreachable!("ruled out by Case::possible")
         }
     };

@@ -8,9 +8,11 @@ use std::thread;
 
 use hashbrown::HashMap;
 
+use crate::case::Case;
 use crate::chain;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, KeyText, Running};
+use crate::windows::{self, Windows};
 
 /// W1: the text as a whole in memory, lower case in place, each word looked up where it stands and
 /// copied only when it is new. Threads take a stretch of the text each.
@@ -111,6 +113,33 @@ pub fn keyed(n: u64) -> StreamCheck {
         check.add_running(mean, max);
     }
     check
+}
+
+/// W4 and W5: windows by their begins, closed after each batch.
+pub fn windows(case: &Case) -> StreamCheck {
+    let mut windows = Windows::new(windows::offset(case.workload));
+    let mut check = StreamCheck::default();
+    let mut events = windows::events(0, 1, case.n());
+    let mut newest = i64::MIN;
+    loop {
+        let mut any = false;
+        for event in events.by_ref().take(case.batch()) {
+            any = true;
+            newest = newest.max(event.1);
+            windows.push(event);
+        }
+        let watermark = if any {
+            newest - windows::WAIT
+        } else {
+            i64::MAX
+        };
+        windows.close(watermark, |key, begin, tallied| {
+            check.add(tallied.checked(key, begin));
+        });
+        if !any {
+            return check;
+        }
+    }
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {

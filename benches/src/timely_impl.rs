@@ -16,8 +16,9 @@ use timely::dataflow::{Scope, StreamVec};
 use crate::case::Case;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{Running, events};
+use crate::windows::{Event, Tallied, Windows};
 use crate::words::{Lines, each_word, words_of};
-use crate::{chain, keyed};
+use crate::{chain, keyed, windows};
 
 type Time = u64;
 type Tally<C> = Rc<RefCell<C>>;
@@ -176,6 +177,80 @@ pub fn keyed(case: &Case) -> Result<StreamCheck, String> {
                 input.for_each_time(|_, batches| {
                     for (_, mean, max) in batches.flat_map(|batch| batch.drain(..)) {
                         tally.add_running(mean, max);
+                    }
+                });
+            });
+    })
+}
+
+/// W4 and W5: timely's time is the watermark in seconds, and windows close on the frontier.
+pub fn windows(case: &Case) -> Result<StreamCheck, String> {
+    let (n, batch, offset) = (case.n(), case.batch(), windows::offset(case.workload));
+    execute(case.workers, move |scope, tally: Tally<StreamCheck>| {
+        let events = windows::events(scope.index(), scope.peers(), n);
+        let events: StreamVec<'_, Time, Event> = source(scope, "Events", |capability, info| {
+            let turn = scope.activator_for(info.address);
+            let mut rest = Some((capability, events));
+            let mut newest = i64::MIN;
+            move |output| {
+                let Some((capability, events)) = &mut rest else {
+                    return;
+                };
+                let mut session = output.session(capability);
+                let mut given = 0;
+                for event in events.by_ref().take(batch) {
+                    newest = newest.max(event.1);
+                    session.give(event);
+                    given += 1;
+                }
+                drop(session);
+                if given < batch {
+                    rest = None;
+                    return;
+                }
+                let watermark = ((newest - windows::WAIT) / 1_000_000) as Time;
+                if watermark > *capability.time() {
+                    capability.downgrade(&watermark);
+                }
+                turn.activate();
+            }
+        });
+        events
+            .unary_frontier(
+                Exchange::new(|event: &Event| ROUTE.hash_one(event.0)),
+                "Windows",
+                move |capability, _| {
+                    let mut windows = Windows::new(offset);
+                    let mut capability = Some(capability);
+                    move |(input, frontier), output| {
+                        input.for_each_time(|_, batches| {
+                            for event in batches.flat_map(|batch| batch.drain(..)) {
+                                windows.push(event);
+                            }
+                        });
+                        let Some(now) = &mut capability else {
+                            return;
+                        };
+                        let first = frontier.frontier().first().copied();
+                        let watermark = first.map_or(i64::MAX, |second| second as i64 * 1_000_000);
+                        let mut session = output.session(now);
+                        windows.close(watermark, |key, begin, tallied| {
+                            session.give((key, begin, tallied));
+                        });
+                        drop(session);
+                        match first {
+                            Some(second) => now.downgrade(&second),
+                            None => capability = None,
+                        }
+                    }
+                },
+            )
+            .container::<Vec<(u32, i64, Tallied)>>()
+            .sink(Pipeline, "Sum", move |(input, _)| {
+                let mut tally = tally.borrow_mut();
+                input.for_each_time(|_, batches| {
+                    for (key, begin, tallied) in batches.flat_map(|batch| batch.drain(..)) {
+                        tally.add(tallied.checked(key, begin));
                     }
                 });
             });

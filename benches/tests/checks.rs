@@ -75,6 +75,20 @@ fn running_state_gives_the_same_sum() {
 }
 
 #[test]
+fn windows_give_the_same_sum() {
+    let cases = [
+        (Workload::W4, 1, "1/0000000000000000"),
+        (Workload::W4, 1000, "1/0000000000000000"),
+        (Workload::W4, 500_000, "1/0000000000000000"),
+        (Workload::W5, 1000, "1/0000000000000000"),
+        (Workload::W5, 500_000, "1/0000000000000000"),
+    ];
+    for (workload, n, check) in cases {
+        all_give(workload, Some(n), Path::new(""), n, check);
+    }
+}
+
+#[test]
 fn what_cannot_run_says_so() {
     let case = |workload, implementation, workers| Case {
         workload,

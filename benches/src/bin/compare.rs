@@ -101,7 +101,7 @@ fn contestants(workload: Workload, arguments: &Arguments) -> Result<Vec<Contesta
     let scaled = |x: u64| (x as f64 * arguments.n_scale).round() as u64;
     let (n, file) = match workload {
         Workload::W1 => (None, text(scaled(words::TEXT_BYTES))?),
-        Workload::W2 | Workload::W3 => (Some(scaled(workload.default_n())), PathBuf::new()),
+        _ => (Some(scaled(workload.default_n())), PathBuf::new()),
     };
     let mut contestants = Vec::new();
     for &workers in &arguments.workers {

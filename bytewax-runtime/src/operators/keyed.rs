@@ -11,8 +11,8 @@ use crate::ids::{Port, StepIndex, WorkerIndex};
 use crate::key::{Key, SlotOwners};
 use crate::state::{Cell, Kept};
 use crate::worker::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Operator, Outlet, Outs,
-    Plan, Push, Site, batch_items,
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Mark, Operator, Outlet,
+    Outs, Plan, Push, Site, WorkerCx, batch_items,
 };
 
 /// An item with the hash of its key, which routes it and finds its state.
@@ -29,10 +29,21 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     /// Puts an item into the batch for its worker.
     #[inline]
     pub(crate) fn send(&mut self, hash: u64, key: K, value: V, cx: &Cx) {
-        let target = match self.buffers.len() {
+        self.put(self.target(hash), hash, key, value, cx);
+    }
+
+    /// The worker of a key.
+    #[inline]
+    pub(crate) fn target(&self, hash: u64) -> usize {
+        match self.buffers.len() {
             1 => 0,
             _ => self.owners.owner(hash),
-        };
+        }
+    }
+
+    /// Puts an item into the batch for a worker.
+    #[inline]
+    pub(crate) fn put(&mut self, target: usize, hash: u64, key: K, value: V, cx: &Cx) {
         let buffer = &mut self.buffers[target];
         if buffer.capacity() == 0 {
             buffer.reserve_exact(batch_items::<Routed<K, V>>());
@@ -41,6 +52,21 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         if buffer.len() >= batch_items::<Routed<K, V>>() {
             self.edge.give(WorkerIndex(target), buffer, cx);
         }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn targets(&self) -> usize {
+        self.buffers.len()
+    }
+
+    pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
+        self.edge.worker()
+    }
+
+    /// Sends what there is for a worker, and says of all that will come what `mark` says.
+    pub(crate) fn give_marked(&mut self, target: usize, mark: Mark, cx: &Cx) {
+        let buffer = &mut self.buffers[target];
+        self.edge.give_marked(WorkerIndex(target), buffer, mark, cx);
     }
 
     /// Sends a batch of a keyed stream, each value as `wrap` makes it.

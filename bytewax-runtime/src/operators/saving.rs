@@ -8,7 +8,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
 use crate::state::{self, Cell, KeyTable, Unsaved};
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Site, StepStore};
+use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
 const KEYS_AT_ONCE: usize = 1 << 15;
@@ -173,6 +173,10 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             self.load_for(items.iter().map(|(hash, ..)| *hash))?;
         }
         self.logic.batch(items, cx)
+    }
+
+    fn mark(&mut self, sender: Sender, mark: Mark, cx: &mut Cx) -> Result<(), RunError> {
+        self.logic.mark(sender, mark, cx)
     }
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {

@@ -6,6 +6,7 @@
 //! | | |
 //! | --- | --- |
 //! | [`EventClock`] | values say when they happened; they may come late, and in any order |
+//! | [`PartitionClock`] | the same with one time for all keys, from [`EventClock::per_partition`] |
 //! | [`SystemClock`] | a value happened when it arrives |
 //! | [`TumblingWindower`] | windows of one length that follow each other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
@@ -75,7 +76,7 @@ mod window;
 mod windowed;
 mod windower;
 
-pub use clock::{Clock, EventClock, SystemClock, TimeOf, TimeOfSides};
+pub use clock::{Clock, EventClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
 pub(crate) use clock::{Getter, event_time};
 pub(crate) use engine::{LATE, LateWay};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};

@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
 use super::completion::{Note, complete};
-use super::context::{Alarm, Cx, WorkerCx};
+use super::context::{Alarm, Cx, Partitions, WorkerCx};
 use super::edge::{AnyInput, Inlet, Outlet, ProgressStream, frontier};
 use super::guard::guard;
 use super::head::{Operator, Progress};
@@ -188,6 +188,7 @@ fn start(
             held: false,
             notes,
             alarm,
+            partitions: Partitions::default(),
         };
         move |frontiers| {
             let Some(running) = operator.as_mut() else {

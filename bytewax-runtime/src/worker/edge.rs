@@ -46,7 +46,19 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Exchange for T {}
 pub(crate) struct Batch<I> {
     origin: u32,
     target: u32,
+    /// What the sender says of the items to come.
+    mark: Mark,
     items: Vec<I>,
+}
+
+/// A bound to the event times of the items that a worker has still to send over an edge, in
+/// microseconds. It may go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Mark(pub(crate) i64);
+
+impl Mark {
+    /// Nothing is said.
+    pub(crate) const NONE: Self = Self(i64::MIN);
 }
 
 impl<I> Default for Batch<I> {
@@ -54,6 +66,7 @@ impl<I> Default for Batch<I> {
         Self {
             origin: 0,
             target: 0,
+            mark: Mark::NONE,
             items: Vec::new(),
         }
     }
@@ -61,11 +74,13 @@ impl<I> Default for Batch<I> {
 
 impl<I> Accountable for Batch<I> {
     fn record_count(&self) -> i64 {
-        self.items.len() as i64
+        // A mark without items counts too, so that no epoch ends before it has arrived.
+        let is_mark = self.items.is_empty() && self.mark != Mark::NONE;
+        self.items.len() as i64 + i64::from(is_mark)
     }
 }
 
-const BATCH_HEADER: usize = 8;
+const BATCH_HEADER: usize = 16;
 
 fn padded(length: usize) -> usize {
     length.next_multiple_of(8)
@@ -75,16 +90,17 @@ fn padded(length: usize) -> usize {
 // receives, and reported with its step.
 impl<I: Exchange> ContainerBytes for Batch<I> {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
-        let number = |at: usize| {
+        fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
             let field = bytes
-                .get(at..at + 4)
+                .get(at..at + N)
                 .and_then(|field| field.try_into().ok());
-            u32::from_le_bytes(field.unwrap_or_else(|| panic!("a batch arrived cut off")))
-        };
+            field.unwrap_or_else(|| panic!("a batch arrived cut off"))
+        }
         let items = codec::decode_wire(bytes.get(BATCH_HEADER..).unwrap_or_default());
         Self {
-            origin: number(0),
-            target: number(4),
+            origin: u32::from_le_bytes(field(&bytes, 0)),
+            target: u32::from_le_bytes(field(&bytes, 4)),
+            mark: Mark(i64::from_le_bytes(field(&bytes, 8))),
             items: items.unwrap_or_else(|error| {
                 let name = std::any::type_name::<I>();
                 panic!(
@@ -112,6 +128,7 @@ impl<I: Exchange> ContainerBytes for Batch<I> {
         let mut write = || -> Result<(), Box<dyn std::error::Error>> {
             writer.write_all(&self.origin.to_le_bytes())?;
             writer.write_all(&self.target.to_le_bytes())?;
+            writer.write_all(&self.mark.0.to_le_bytes())?;
             let length = BATCH_HEADER + codec::encode_wire(&self.items, writer)?;
             writer.write_all(&[0; 8][..padded(length) - length])?;
             Ok(())
@@ -161,17 +178,32 @@ pub(crate) struct EdgeOut<I> {
 }
 
 impl<I: 'static> EdgeOut<I> {
+    pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
+        &self.worker
+    }
+
     /// Sends `items` to one worker, leaving them empty.
     pub(crate) fn give(&mut self, target: WorkerIndex, items: &mut Vec<I>, cx: &Cx) {
-        if items.is_empty() {
-            return;
+        if !items.is_empty() {
+            self.give_marked(target, items, Mark::NONE, cx);
         }
+    }
+
+    /// Sends `items`, or none of them, and says what comes behind them.
+    pub(crate) fn give_marked(
+        &mut self,
+        target: WorkerIndex,
+        items: &mut Vec<I>,
+        mark: Mark,
+        cx: &Cx,
+    ) {
         self.worker
             .shared
             .sent(self.edge, self.worker.index, items.len());
         let mut batch = Batch {
             origin: self.worker.index.0 as u32,
             target: target.0 as u32,
+            mark,
             items: std::mem::take(items),
         };
         self.output.give(&cx.capabilities[self.port], &mut batch);
@@ -206,7 +238,21 @@ impl<I: 'static> Input<I> {
     }
 }
 
+/// Who sends over an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sender {
+    pub(crate) worker: WorkerIndex,
+}
+
 impl<I> Arrived<I> {
+    /// What the sender says of the items to come, if it says anything.
+    pub(crate) fn mark(&self) -> Option<(Sender, Mark)> {
+        let sender = Sender {
+            worker: WorkerIndex(self.batch.origin as usize),
+        };
+        (self.batch.mark != Mark::NONE).then_some((sender, self.batch.mark))
+    }
+
     /// Takes the items, which makes room on the edge.
     pub(crate) fn take(self, worker: &WorkerCx) -> Vec<I> {
         let origin = WorkerIndex(self.batch.origin as usize);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::context::Cx;
-use super::edge::{AnyInput, Arrived, Inlet, Input, Outlet};
+use super::edge::{AnyInput, Arrived, Inlet, Input, Mark, Outlet, Sender};
 use super::plan::{Outs, Site};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
@@ -70,6 +70,11 @@ pub(crate) trait HeadLogic<I>: 'static {
 
     /// Takes items of the present epoch, leaving `items` empty.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
+
+    /// A sender says of the items that it has still to send that none is before `mark`.
+    fn mark(&mut self, _sender: Sender, _mark: Mark, _cx: &mut Cx) -> Result<(), RunError> {
+        Ok(())
+    }
 
     /// All items of the present epoch that have arrived are taken: does what is due by the clock.
     ///
@@ -159,9 +164,15 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             let mut entry = entry;
             match entry.get_mut().pop_front() {
                 Some(batch) => {
+                    let mark = batch.mark();
                     let mut items = batch.take(&cx.worker);
                     cx.enter(self.step);
-                    self.logic.batch(&mut items, cx)?;
+                    if !items.is_empty() {
+                        self.logic.batch(&mut items, cx)?;
+                    }
+                    if let Some((sender, mark)) = mark {
+                        self.logic.mark(sender, mark, cx)?;
+                    }
                 }
                 None => {
                     entry.remove();

@@ -19,12 +19,13 @@ mod spot;
 mod start;
 mod store;
 
+pub(crate) use assign::Assignment;
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 #[cfg(feature = "async")]
 pub(crate) use context::Waker;
-pub(crate) use context::{Alarm, Cx, WorkerCx};
+pub(crate) use context::{Alarm, Cx, Watermark, WorkerCx};
 pub use edge::Exchange;
-pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Outlet};
+pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Mark, Outlet, Sender};
 #[cfg(feature = "async")]
 pub(crate) use guard::guard;
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator};

@@ -72,6 +72,16 @@ impl Site {
         &self.worker.graph.step(self.step).id
     }
 
+    /// The source or the head whose tree feeds the first input.
+    pub(crate) fn root_of_input(&self) -> Option<StepIndex> {
+        let graph = &self.worker.graph;
+        let mut step = graph.step(self.step).inputs.first()?.step;
+        while let Plan::Stage(_) = graph.step(step).plan {
+            step = graph.step(step).inputs.first()?.step;
+        }
+        Some(step)
+    }
+
     /// Which worker has which partition of this step.
     pub(crate) fn assignment(&self) -> Option<&Assignment> {
         self.worker.assignments.get()?.get(&self.step)

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::context::{Alarm, Cx};
+use super::context::{Alarm, Cx, Partitions};
 use super::head::{Operator, Progress};
 use super::plan::{Outs, Site};
 use super::push::{Flush, Next};
@@ -43,6 +43,8 @@ pub(crate) trait PolledPartition<T>: 'static {
 /// One opened partition and when to poll it.
 pub(crate) struct Polled<T> {
     name: String,
+    /// Its number among the partitions of the worker.
+    number: usize,
     partition: Box<dyn PolledPartition<T>>,
     /// The earliest time of the next poll; `None` is at once.
     awake: Option<DateTime<Utc>>,
@@ -55,6 +57,7 @@ impl<T: 'static> Polled<T> {
         let awake = partition.next_awake();
         Self {
             name,
+            number: 0,
             partition,
             awake,
             saved: None,
@@ -96,15 +99,19 @@ pub(crate) struct SourceHead<T> {
     polled_in: Epoch,
     /// The time for which a wake-up is under way already.
     wake_set: Option<DateTime<Utc>>,
+    has_begun: bool,
 }
 
 impl<T: 'static> SourceHead<T> {
     pub(crate) fn new(
         site: &Site,
         alarm: Alarm,
-        partitions: Vec<Polled<T>>,
+        mut partitions: Vec<Polled<T>>,
         outs: &mut Outs,
     ) -> Self {
+        for (number, partition) in partitions.iter_mut().enumerate() {
+            partition.number = number;
+        }
         site.worker.epochs.add_source(alarm);
         Self {
             step: site.step,
@@ -113,6 +120,7 @@ impl<T: 'static> SourceHead<T> {
             next: outs.next(0),
             polled_in: Epoch(0),
             wake_set: None,
+            has_begun: false,
         }
     }
 
@@ -132,7 +140,7 @@ impl<T: 'static> SourceHead<T> {
         let mut polled = false;
         let mut index = 0;
         while let Some(partition) = self.partitions.get_mut(index) {
-            if !partition.is_due(now) {
+            if !partition.is_due(now) || cx.partitions.is_held(partition.number) {
                 index += 1;
                 continue;
             }
@@ -154,10 +162,15 @@ impl<T: 'static> SourceHead<T> {
                             awake => awake,
                         },
                     };
+                    cx.partitions.current = partition.number;
                     self.next.pass(&mut items, cx)?;
                     index += 1;
                 }
-                Answer::End => self.partitions.remove(index).save(self.step, cx)?,
+                Answer::End => {
+                    let mut ended = self.partitions.remove(index);
+                    cx.partitions.end(ended.number);
+                    ended.save(self.step, cx)?;
+                }
                 Answer::Abort => {
                     cx.worker.shared.stop(Stop::Aborted);
                     return Ok(true);
@@ -175,7 +188,9 @@ impl<T: 'static> SourceHead<T> {
         may_poll: bool,
         cx: &Cx,
     ) {
-        let polls = self.partitions.iter().filter(|_| may_poll);
+        let may_poll =
+            |partition: &&Polled<T>| may_poll && !cx.partitions.is_held(partition.number);
+        let polls = self.partitions.iter().filter(may_poll);
         let polls = polls.map(|partition| partition.awake.unwrap_or(now));
         let Some(wake) = polls.chain(epoch_end).min() else {
             return;
@@ -204,6 +219,10 @@ impl<T: 'static> Operator for SourceHead<T> {
     ) -> Result<Progress, RunError> {
         let worker = std::rc::Rc::clone(&cx.worker);
         cx.enter(self.step);
+        if !self.has_begun {
+            self.has_begun = true;
+            cx.partitions = Partitions::new(self.partitions.len());
+        }
         let interval = worker.shared.settings.epoch_interval;
         let zero = interval <= TimeDelta::zero();
         let epochs = &worker.epochs;
@@ -242,6 +261,7 @@ impl<T: 'static> Operator for SourceHead<T> {
             return Ok(Progress::Finished);
         }
         self.next.flush(Flush::Activation, cx)?;
+        cx.partitions.hold_asked();
 
         // With an interval of zero it is polls that end epochs, and a worker whose sources are all
         // asleep only follows the others.

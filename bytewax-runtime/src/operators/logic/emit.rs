@@ -43,6 +43,12 @@ impl<U> Emit<U> {
         self.now = now;
     }
 
+    /// Whether anything was emitted.
+    #[inline]
+    pub(crate) fn has_any(&self) -> bool {
+        !self.values.is_empty()
+    }
+
     /// Takes what was emitted.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = U> + '_ {
         self.values.drain(..)

@@ -4,8 +4,14 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, ClockOf, Watermark, bound};
+use super::{Clock, KeyClock, Timing, Watermark, bound};
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::keyed::KeyedOut;
+use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::firing::Emission;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
+use crate::worker::{AnyPush, Exchange, Plan};
 
 /// A value happened when it says so.
 ///
@@ -61,6 +67,12 @@ pub struct TimeOf<F>(F);
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct TimeOfSides<F>(pub(crate) F);
+
+impl<F> TimeOf<F> {
+    pub(super) fn new(timestamp_of: F) -> Self {
+        Self(timestamp_of)
+    }
+}
 
 impl<F> EventClock<TimeOf<F>> {
     /// A clock that asks `timestamp_of` for the time of each value and is `wait` behind the newest.
@@ -122,9 +134,28 @@ where
     }
 }
 
-impl<V, G: Getter<V>> Clock<V> for EventClock<G> {}
+impl<V: 'static, G: Getter<V>> Clock<V> for EventClock<G> {}
 
-impl<V, G: Getter<V>> ClockOf<V> for EventClock<G> {
+impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
+    fn plan<K, B, Q, L, M>(
+        self,
+        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        book: impl Fn(bool) -> B + Send + Sync + 'static,
+        options: Options,
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission,
+    {
+        per_key::<_, V, _, _, Q, L, M>(self, enter, book, options)
+    }
+}
+
+impl<V, G: Getter<V>> KeyClock<V> for EventClock<G> {
     #[inline]
     fn start(&self, now: Time) -> Watermark {
         Watermark::new(FIRST, now)

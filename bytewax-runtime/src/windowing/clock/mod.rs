@@ -1,6 +1,7 @@
 //! Clocks: when a value happened, and how far time has got.
 
 mod event;
+mod partition;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -8,10 +9,17 @@ mod watermark;
 
 pub use event::{EventClock, TimeOf, TimeOfSides};
 pub(crate) use event::{Getter, event_time};
+pub use partition::PartitionClock;
 pub use system::SystemClock;
 pub(crate) use watermark::{Watermark, bound};
 
+use super::engine::{Book, LateWay, Options, Waiters};
+use super::firing::Emission;
 use super::time::Time;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::keyed::KeyedOut;
+use crate::worker::{AnyPush, Exchange, Plan};
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
@@ -24,10 +32,29 @@ const FORGET_AFTER: i64 = 3_600_000_000;
     note = "`EventClock::new(|value: &{V}| .., wait)` makes one, and `SystemClock::new()` is one for all"
 )]
 #[expect(private_bounds, reason = "clocks are those of this crate")]
-pub trait Clock<V>: ClockOf<V> {}
+pub trait Clock<V>: Timing<V> {}
 
-/// The clock of each key: all that is kept for a key is its watermark.
-pub(crate) trait ClockOf<V>: Send + Sync + 'static {
+/// The form that a window step has with a clock.
+pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
+    /// The plan of a step. `enter` makes what stands before the exchange of an input, and `book` is told
+    /// whether anybody reads the metadata.
+    fn plan<K, B, Q, L, M>(
+        self,
+        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        book: impl Fn(bool) -> B + Send + Sync + 'static,
+        options: Options,
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission;
+}
+
+/// A clock with a time for each key: all that is kept of a key is its watermark.
+pub(crate) trait KeyClock<V>: Send + Sync + 'static {
     /// The watermark of a new key.
     fn start(&self, now: Time) -> Watermark;
 

@@ -2,8 +2,14 @@
 
 use chrono::TimeDelta;
 
-use super::{Clock, ClockOf, Watermark};
+use super::{Clock, KeyClock, Timing, Watermark};
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::keyed::KeyedOut;
+use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::firing::Emission;
 use crate::windowing::time::{Time, span};
+use crate::worker::{AnyPush, Exchange, Plan};
 
 /// The time at which a value arrives is the time of the value.
 ///
@@ -51,9 +57,28 @@ impl SystemClock {
     }
 }
 
-impl<V> Clock<V> for SystemClock {}
+impl<V: 'static> Clock<V> for SystemClock {}
 
-impl<V> ClockOf<V> for SystemClock {
+impl<V: 'static> Timing<V> for SystemClock {
+    fn plan<K, B, Q, L, M>(
+        self,
+        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        book: impl Fn(bool) -> B + Send + Sync + 'static,
+        options: Options,
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission,
+    {
+        per_key::<_, V, _, _, Q, L, M>(self, enter, book, options)
+    }
+}
+
+impl<V> KeyClock<V> for SystemClock {
     #[inline]
     fn start(&self, now: Time) -> Watermark {
         Watermark::new(now, now)

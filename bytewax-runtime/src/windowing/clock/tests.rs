@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{ClockOf, EventClock, SystemClock, TimeOf, Watermark};
+use super::{EventClock, KeyClock, SystemClock, TimeOf, Watermark};
 use crate::windowing::Micros;
 use crate::windowing::time::{FIRST, LAST};
 
@@ -17,13 +17,13 @@ fn clock(wait: TimeDelta) -> EventClock<TimeOf<impl Fn(&f64) -> Micros>> {
 }
 
 /// A key of a clock, and what the system's clock shows.
-struct KeyClock<C> {
+struct OneKey<C> {
     clock: C,
     watermark: Watermark,
     now: i64,
 }
 
-impl<C: ClockOf<f64>> KeyClock<C> {
+impl<C: KeyClock<f64>> OneKey<C> {
     fn at(clock: C, now: f64) -> Self {
         let now = micros(now);
         Self {
@@ -43,12 +43,12 @@ impl<C: ClockOf<f64>> KeyClock<C> {
     }
 }
 
-fn five() -> KeyClock<impl ClockOf<f64>> {
-    KeyClock::at(clock(TimeDelta::seconds(5)), 0.0)
+fn five() -> OneKey<impl KeyClock<f64>> {
+    OneKey::at(clock(TimeDelta::seconds(5)), 0.0)
 }
 
-fn longest() -> KeyClock<impl ClockOf<f64>> {
-    KeyClock::at(clock(TimeDelta::MAX), 0.0)
+fn longest() -> OneKey<impl KeyClock<f64>> {
+    OneKey::at(clock(TimeDelta::MAX), 0.0)
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn k10_and_the_watermark_still_goes_on() {
 
 #[test]
 fn k11_a_clock_that_steps_back_is_not_believed() {
-    let mut key = KeyClock::at(clock(TimeDelta::seconds(5)), 100.0);
+    let mut key = OneKey::at(clock(TimeDelta::seconds(5)), 100.0);
     let first = [7.0, 7.0, 12.0, 11.0, 12.5].map(|seconds| key.item(seconds));
     assert_eq!(first, [2.0, 2.0, 7.0, 7.0, 7.5].map(micros));
     key.now = micros(103.0);
@@ -135,7 +135,7 @@ fn k11_a_clock_that_steps_back_is_not_believed() {
 #[test]
 fn k12_nor_after_a_resume() {
     let clock = clock(TimeDelta::seconds(5));
-    let mut key = KeyClock::at(clock, 90.0);
+    let mut key = OneKey::at(clock, 90.0);
     key.watermark = Watermark::new(micros(10.0), micros(103.0));
     assert_eq!(key.item(0.0), micros(10.0));
     assert_eq!(key.item(200.0), micros(195.0));
@@ -143,7 +143,7 @@ fn k12_nor_after_a_resume() {
 
 #[test]
 fn a_system_clock_that_steps_back_stands_still() {
-    let mut key = KeyClock::at(SystemClock::new(), 100.0);
+    let mut key = OneKey::at(SystemClock::new(), 100.0);
     key.now = micros(90.0);
     assert_eq!(key.item(0.0), micros(100.0));
     key.now = micros(101.0);

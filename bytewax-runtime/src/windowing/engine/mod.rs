@@ -2,6 +2,7 @@
 
 mod each;
 mod out;
+mod partitioned;
 mod per_key;
 mod plan;
 mod queue;
@@ -9,8 +10,8 @@ mod slices;
 
 pub(crate) use each::Each;
 pub(crate) use out::{DOWN, LATE, LateWay, META};
-pub(crate) use plan::{Inputs, WindowStep, output};
-pub(crate) use queue::Queue;
+pub(crate) use plan::{Inputs, WindowStep, output, partitioned, per_key};
+pub(crate) use queue::{Queue, Waiters};
 pub(crate) use slices::Slices;
 
 use super::time::Time;

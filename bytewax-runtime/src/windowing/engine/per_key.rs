@@ -10,7 +10,7 @@ use super::queue::Waiters;
 use super::{Book, Event, Events, Options};
 use crate::operators::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
-use crate::windowing::clock::{Clock, Watermark};
+use crate::windowing::clock::{KeyClock, Watermark};
 use crate::windowing::time::{END, LAST, Time, date};
 
 /// So long after a value, in microseconds, a key is looked at: while values come, its windows are closed
@@ -87,7 +87,7 @@ impl<T: State, Q: State> State for KeyWindows<T, Q> {
 impl<V, C, B, Q> PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
-    C: Clock<V>,
+    C: KeyClock<V>,
     B: Book<V>,
     Q: Waiters<V>,
 {
@@ -159,7 +159,7 @@ fn micros(now: DateTime<Utc>) -> Time {
 impl<K, V, C, B, Q> KeyLogic<K> for PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
-    C: Clock<V>,
+    C: KeyClock<V>,
     B: Book<V>,
     Q: Waiters<V>,
 {
@@ -212,7 +212,7 @@ where
 impl<K, V, C, B, Q> ItemLogic<K, V> for PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
-    C: Clock<V>,
+    C: KeyClock<V>,
     B: Book<V>,
     Q: Waiters<V>,
 {
@@ -226,7 +226,7 @@ where
         let (time, mark) = self.clock.observe(&mut key.watermark, &value);
         if time < mark.saturating_sub(self.options.lateness) {
             self.book.late(time, value, out);
-        } else if self.options.ordered && (time > mark || !key.queue.is_empty()) {
+        } else if self.options.ordered && (time > mark || time == mark && !key.queue.is_empty()) {
             key.queue.push(time, value);
         } else {
             if time < mark {

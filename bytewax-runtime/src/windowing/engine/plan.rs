@@ -3,20 +3,21 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::out::{LateWay, Split};
+use super::out::{LateWay, META, Split};
+use super::partitioned::{PartitionedHead, TimedRoute};
 use super::per_key::PerKey;
 use super::queue::Waiters;
-use super::{Book, Each, Options, Slices};
+use super::{Book, Each, Event, Options, Slices};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::operators::keyed::{KeyedOut, keyed_plan};
 use crate::operators::logic::ItemHead;
-use crate::windowing::clock::Clock;
-use crate::windowing::firing::{Firings, Windowing};
+use crate::windowing::clock::{Clock, Getter, KeyClock, PartitionClock};
+use crate::windowing::firing::{Emission, Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
-use crate::worker::{AnyPush, Exchange, Next, Outs};
+use crate::worker::{AnyPush, Exchange, Next, Outs, Plan, Site};
 
 /// What a window step reads.
 pub(crate) struct Inputs<E> {
@@ -32,7 +33,7 @@ pub(crate) struct Inputs<E> {
 /// late values go (`L`).
 pub(crate) struct WindowStep<C, W: Windowing, Q, L> {
     operator: &'static str,
-    clock: Arc<C>,
+    clock: C,
     windower: W::Windower,
     firings: Firings,
     kinds: PhantomData<fn(Q, L)>,
@@ -43,7 +44,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         let windowing = windowing.with_options();
         Self {
             operator,
-            clock: Arc::new(clock),
+            clock,
             windower: windowing.windower,
             firings: windowing.firings,
             kinds: PhantomData,
@@ -133,14 +134,9 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             early: self.firings.early,
             ordered: Q::ORDERED && !self.firings.in_arrival_order,
         };
-        let clock = self.clock;
-        let plan = keyed_plan(inputs.enter, move |site, outs: &mut Outs| {
-            let book = book(outs.is_read(super::out::META));
-            let split = Split::<K, B::Out, V, W::Mode, L>::new(outs);
-            let next = Next::new(site.step, Some(Box::new(split)));
-            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
-            ItemHead::<K, V, _>::with(site.step, next, logic)
-        });
+        let plan = self
+            .clock
+            .plan::<K, B, Q, L, W::Mode>(inputs.enter, book, options);
         let step = inputs.flow.add(NewStep {
             operator: self.operator,
             kind: StepKind::Stateful,
@@ -157,6 +153,70 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         }
         (inputs.flow, step)
     }
+}
+
+/// A step whose keys have a time each.
+pub(crate) fn per_key<K, V, C, B, Q, L, M>(
+    clock: C,
+    enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    book: impl Fn(bool) -> B + Send + Sync + 'static,
+    options: Options,
+) -> Plan
+where
+    K: Key,
+    V: Exchange + Clone,
+    C: KeyClock<V>,
+    B: Book<V>,
+    Q: Waiters<V>,
+    L: LateWay<K, V>,
+    M: Emission,
+{
+    let clock = Arc::new(clock);
+    keyed_plan(enter, move |site, outs: &mut Outs| {
+        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book);
+        let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
+        ItemHead::<K, V, _>::with(site.step, next, logic)
+    })
+}
+
+/// A step whose keys have one time.
+pub(crate) fn partitioned<K, V, G, B, Q, L, M>(
+    clock: PartitionClock<G>,
+    book: impl Fn(bool) -> B + Send + Sync + 'static,
+    options: Options,
+) -> Plan
+where
+    K: Key,
+    V: Exchange + Clone,
+    G: Getter<V>,
+    B: Book<V>,
+    Q: Waiters<V>,
+    L: LateWay<K, V>,
+    M: Emission,
+{
+    let clock = Arc::new(clock);
+    let of_senders = Arc::clone(&clock);
+    let enter = move |step, _: usize, out: KeyedOut<K, V>| {
+        AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
+    };
+    keyed_plan(enter, move |site, outs: &mut Outs| {
+        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book);
+        PartitionedHead::<K, V, G, B, Q>::new(site, Arc::clone(&clock), (book, options), next)
+    })
+}
+
+/// The way of what a key emits.
+type EventWay<K, V, B> = Next<(K, Event<<B as Book<V>>::Out, V>)>;
+
+/// How windows are kept, and where goes what they emit.
+fn way_out<K: Key, V: 'static, B: Book<V>, L: LateWay<K, V>, M: Emission>(
+    site: &Site,
+    outs: &mut Outs,
+    book: impl Fn(bool) -> B,
+) -> (B, EventWay<K, V, B>) {
+    let book = book(outs.is_read(META));
+    let split = Split::<K, B::Out, V, M, L>::new(outs);
+    (book, Next::new(site.step, Some(Box::new(split))))
 }
 
 /// The streams of a window step.

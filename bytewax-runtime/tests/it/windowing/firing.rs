@@ -46,7 +46,10 @@ fn run(
     let sinks = [TestingSink::new(), TestingSink::new(), TestingSink::new()];
     let all: Arc<Mutex<Vec<String>>> = Arc::default();
     let [down, late, meta] = sinks.clone();
-    let steps: Vec<_> = script.iter().map(|(at, text)| (micros(*at), values(text))).collect();
+    let steps: Vec<_> = script
+        .iter()
+        .map(|(at, text)| (micros(*at), values(text)))
+        .collect();
     let steps = Mutex::new(Some(steps));
     let note = {
         let all = Arc::clone(&all);
@@ -78,20 +81,30 @@ fn run(
         out.late.map(told_late).output(late).named("late");
         out.meta.map(told_meta).output(meta).named("meta");
     });
-    let config = ClusterConfig::new().epoch_interval(Duration::ZERO).clock(clock);
+    let config = ClusterConfig::new()
+        .epoch_interval(Duration::ZERO)
+        .clock(clock);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());
     }
     end();
-    let told = all.lock().unwrap().clone();
-    told
+    all.lock().unwrap().clone()
 }
 
 #[test]
 fn late_values_correct_what_was_told() {
-    let script = [(0.0, "a@1"), (0.0, "b@12"), (0.0, "c@5"), (0.0, "d@18"), (0.0, "e@2 f@9")];
+    let script = [
+        (0.0, "a@1"),
+        (0.0, "b@12"),
+        (0.0, "c@5"),
+        (0.0, "d@18"),
+        (0.0, "e@2 f@9"),
+    ];
     assert_eq!(
-        run(&script, texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))),
+        run(
+            &script,
+            texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))
+        ),
         [
             "",
             "0=OnTime:a",
@@ -107,7 +120,10 @@ fn late_values_correct_what_was_told() {
 fn a_window_that_late_values_open_is_a_correction() {
     let script = [(0.0, "a@21"), (0.0, "b@15"), (0.0, "c@16"), (0.0, "d@100")];
     assert_eq!(
-        run(&script, texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))),
+        run(
+            &script,
+            texts(0.0, tumbling(10.0).allow_late(seconds(10.0)))
+        ),
         [
             "",
             "1=Correction:b",
@@ -121,7 +137,13 @@ fn a_window_that_late_values_open_is_a_correction() {
 #[test]
 fn slices_are_corrected_too() {
     let windower = sliding(10.0, 5.0).allow_late(seconds(20.0));
-    let script = [(0.0, "a@7"), (0.0, "b@16"), (0.0, "c@8"), (0.0, "d@3"), (0.0, "e@34")];
+    let script = [
+        (0.0, "a@7"),
+        (0.0, "b@16"),
+        (0.0, "c@8"),
+        (0.0, "d@3"),
+        (0.0, "e@34"),
+    ];
     assert_eq!(
         run(&script, texts(0.0, windower)),
         [
@@ -182,8 +204,16 @@ fn windows_tell_what_they_hold_so_far() {
 
 #[test]
 fn what_has_not_changed_is_not_told_again() {
-    let windower = sliding(10.0, 5.0).in_arrival_order().fire_early(seconds(2.0));
-    let script = [(0.0, "a@7"), (2.0, "x/x@0"), (8.0, "x/y@0"), (8.0, "b@12"), (10.0, "x/z@0")];
+    let windower = sliding(10.0, 5.0)
+        .in_arrival_order()
+        .fire_early(seconds(2.0));
+    let script = [
+        (0.0, "a@7"),
+        (2.0, "x/x@0"),
+        (8.0, "x/y@0"),
+        (8.0, "b@12"),
+        (10.0, "x/z@0"),
+    ];
     let told = run(&script, texts(100.0, windower));
     assert_eq!(told[1], "0=Early:a 1=Early:a");
     // The value comes before the time.

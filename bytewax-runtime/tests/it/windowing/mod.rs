@@ -16,6 +16,7 @@
 mod conformance;
 mod firing;
 mod joins;
+mod partitions;
 mod properties;
 mod recovery;
 mod scripted;

@@ -1,0 +1,394 @@
+//! What stands behind the exchange: it keeps the windows, and closes them when the watermark says so.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::agenda::Agenda;
+use crate::error::RunError;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::Emit;
+use crate::operators::keyed::Routed;
+use crate::operators::saving::KeyedLogic;
+use crate::state::{self, Cell, Field, KeyTable, Schema, State};
+use crate::windowing::clock::{Getter, PartitionClock};
+use crate::windowing::engine::queue::Waiters;
+use crate::windowing::engine::{Book, Event, Options};
+use crate::windowing::time::{END, FIRST, Time, date};
+use crate::worker::{
+    Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark, batch_items,
+};
+
+/// What is kept of a key.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct KeyWindows<T, Q> {
+    kept: T,
+    queue: Q,
+    /// The watermark at which the key is forgotten, if it has no windows.
+    forget_at: Time,
+}
+
+impl<T: State, Q: State> State for KeyWindows<T, Q> {
+    const SCHEMA: Schema = Schema::new(
+        "KeyWindows",
+        1,
+        &[
+            Field::of::<T>("kept"),
+            Field::of::<Q>("queue"),
+            Field::of::<i64>("forget_at"),
+        ],
+    );
+}
+
+/// The same, and when it is looked at next.
+pub(crate) struct Listed<T, Q> {
+    windows: KeyWindows<T, Q>,
+    /// Its first time on the agenda.
+    at: Time,
+    /// What there is to do first, if the agenda says nothing earlier.
+    next: Time,
+}
+
+impl<T: State, Q: State> Cell for Listed<T, Q> {
+    type Saved = KeyWindows<T, Q>;
+
+    const TIMED: bool = true;
+
+    fn saved(&self) -> &Self::Saved {
+        &self.windows
+    }
+
+    fn restored(windows: Self::Saved) -> Self {
+        Self {
+            windows,
+            at: END,
+            next: Time::MIN,
+        }
+    }
+
+    /// When a run is resumed, no key may be left unread: its windows may be over by other keys' values.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        Some(DateTime::UNIX_EPOCH)
+    }
+}
+
+/// A window step whose keys have one watermark.
+pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
+    step: StepIndex,
+    clock: Arc<PartitionClock<G>>,
+    book: B,
+    options: Options,
+    table: KeyTable<K, Listed<B::Kept, Q>>,
+    agenda: Agenda<K>,
+    /// What each worker has said of the values that it has still to send, if it has said anything.
+    marks: Vec<Option<Time>>,
+    mark: Time,
+    /// The watermark that was saved last.
+    saved: Time,
+    known: Rc<Watermark>,
+    /// The system's time at which windows emit before their ends.
+    early_at: Option<Time>,
+    out: Emit<Event<B::Out, V>>,
+    next: Next<(K, Event<B::Out, V>)>,
+    values: PhantomData<fn(V)>,
+}
+
+impl<K, V, G, B, Q> PartitionedHead<K, V, G, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    B: Book<V>,
+    Q: Waiters<V>,
+{
+    pub(crate) fn new(
+        site: &Site,
+        clock: Arc<PartitionClock<G>>,
+        (book, options): (B, Options),
+        next: Next<(K, Event<B::Out, V>)>,
+    ) -> Self {
+        // What each worker has saved; they may have been stopped at different places.
+        let saved = site.worker.store.get().map(|store| {
+            let names: Vec<_> = store.positions_of(site.id()).map(str::to_owned).collect();
+            let read = |name: &String| store.position::<i64>(site.id(), name);
+            let marks = names.iter().filter_map(|name| match read(name) {
+                Ok(mark) => mark,
+                Err(error) => {
+                    site.fail(error);
+                    None
+                }
+            });
+            marks.max().unwrap_or(FIRST)
+        });
+        let mark = saved.unwrap_or(FIRST);
+        let known = site.worker.watermark(site.step);
+        known.set(mark, &site.worker.timers);
+        Self {
+            step: site.step,
+            clock,
+            book,
+            options,
+            table: KeyTable::new(),
+            agenda: Agenda::new(),
+            marks: senders(site),
+            mark,
+            saved: mark,
+            known,
+            early_at: None,
+            out: Emit::new(),
+            next,
+            values: PhantomData,
+        }
+    }
+
+    /// Does what is to be done for a key at a watermark.
+    fn catch_up(&mut self, hash: u64, key: K, mark: Time) {
+        let Some(listed) = self.table.touch_known(hash, &key) else {
+            return;
+        };
+        listed.at = END;
+        let windows = &mut listed.windows;
+        while let Some((time, value)) = windows.queue.pop(mark) {
+            let next = self
+                .book
+                .add(&mut windows.kept, time, value, time, &mut self.out);
+            listed.next = listed.next.min(next);
+        }
+        if mark >= listed.next {
+            self.book.close(&mut windows.kept, mark, &mut self.out);
+            listed.next = self.book.next(&windows.kept);
+        }
+        let is_idle = windows.queue.is_empty() && self.book.is_empty(&windows.kept);
+        if !is_idle {
+            windows.forget_at = END;
+        } else if windows.forget_at == END {
+            windows.forget_at = self.mark.saturating_add(self.clock.forget_after);
+        }
+        if is_idle && (B::FORGETS || self.mark >= windows.forget_at) {
+            self.table.remove(hash, &key);
+        } else {
+            let at = listed.looked_at();
+            if at < END {
+                listed.at = at;
+                self.agenda.list(at, hash, key.clone());
+            }
+        }
+        self.out.deliver(key, &mut self.next.buffer);
+    }
+
+    /// Has all windows that have changed emit what they hold so far, in the order of keys.
+    fn fire_early(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        for (key, listed) in self.table.touch_all_sorted() {
+            self.book
+                .fire_early(&mut listed.windows.kept, self.mark, &mut self.out);
+            self.out.deliver(key.clone(), &mut self.next.buffer);
+            self.next.send_if_full(cx)?;
+        }
+        self.next.send(cx)
+    }
+
+    /// Whether all that is due at the watermark was done; it stops when there is no room for more.
+    fn catch_up_all(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        while let Some((hash, key)) = self.agenda.pop(self.mark) {
+            self.catch_up(hash, key, self.mark);
+            if self.next.buffer.len() >= batch_items::<(K, Event<B::Out, V>)>() {
+                self.next.send(cx)?;
+                if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
+                    return Ok(false);
+                }
+            }
+        }
+        self.next.send(cx)?;
+        Ok(true)
+    }
+}
+
+/// A worker that has no partition of the source is not waited for, so that what is late does not depend on
+/// when it says so.
+fn senders(site: &Site) -> Vec<Option<Time>> {
+    let assigned = site
+        .root_of_input()
+        .and_then(|root| site.worker.assignments.get()?.get(&root));
+    let has_any = |worker| {
+        let any = |assigned: &Assignment| {
+            assigned
+                .partitions
+                .iter()
+                .any(|(_, owner)| owner.0 == worker)
+        };
+        assigned.is_none_or(any)
+    };
+    (0..site.worker.count)
+        .map(|worker| (!has_any(worker)).then_some(END))
+        .collect()
+}
+
+impl<T, Q> Listed<T, Q> {
+    /// When it is to be looked at.
+    fn looked_at<V>(&self) -> Time
+    where
+        Q: Waiters<V>,
+    {
+        let next = self.next.min(self.windows.forget_at);
+        self.windows
+            .queue
+            .first()
+            .map_or(next, |first| first.min(next))
+    }
+}
+
+impl<K, V, G, B, Q> HeadLogic<Routed<K, V>> for PartitionedHead<K, V, G, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    G: Getter<V>,
+    B: Book<V>,
+    Q: Waiters<V>,
+{
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        let taken_from = self.mark.saturating_sub(self.options.lateness);
+        for (hash, key, value) in items.drain(..) {
+            let time = self.clock.getter.time(&value);
+            if time < taken_from {
+                self.book.late(time, value, &mut self.out);
+                self.out.deliver(key, &mut self.next.buffer);
+                self.next.send_if_full(cx)?;
+                continue;
+            }
+            if time < self.mark {
+                // What is over by now is so without this value.
+                self.catch_up(hash, key.clone(), self.mark);
+            }
+            let listed = self.table.touch(hash, &key, || Listed {
+                windows: KeyWindows {
+                    kept: B::Kept::default(),
+                    queue: Q::default(),
+                    forget_at: END,
+                },
+                at: END,
+                next: END,
+            });
+            listed.windows.forget_at = END;
+            let queue = &mut listed.windows.queue;
+            let waits = self.options.ordered
+                && (time > self.mark || time == self.mark && !queue.is_empty());
+            let next = if waits {
+                queue.push(time, value);
+                time
+            } else {
+                let kept = &mut listed.windows.kept;
+                self.book.add(kept, time, value, self.mark, &mut self.out)
+            };
+            if !waits {
+                listed.next = listed.next.min(next);
+            }
+            if next < listed.at {
+                listed.at = next;
+                self.agenda.list(next, hash, key.clone());
+            }
+            if self.out.has_any() {
+                self.out.deliver(key, &mut self.next.buffer);
+                self.next.send_if_full(cx)?;
+            }
+        }
+        if let Some(every) = self.options.early
+            && self.early_at.is_none()
+        {
+            let now = cx.worker.clock.now().timestamp_micros();
+            let at = now.saturating_add(every);
+            self.early_at = Some(at);
+            cx.worker.timers.wake_at(cx.alarm, date(at));
+        }
+        self.next.send(cx)
+    }
+
+    fn mark(&mut self, sender: Sender, mark: Mark, cx: &mut Cx) -> Result<(), RunError> {
+        self.marks[sender.worker.0] = Some(mark.0);
+        let furthest_behind = self.marks.iter().copied().min().flatten();
+        // Without any that is waited for, time stands still.
+        let mark = furthest_behind.filter(|mark| *mark < END);
+        if let Some(mark) = mark
+            && mark > self.mark
+        {
+            self.mark = mark;
+            self.known.set(mark, &cx.worker.timers);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        let all = self.catch_up_all(edges, cx)?;
+        if let Some(at) = self.early_at
+            && cx.worker.clock.now().timestamp_micros() >= at
+        {
+            self.early_at = None;
+            self.fire_early(cx)?;
+        }
+        Ok(all)
+    }
+
+    fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.worker.store.get().is_some() && self.mark != self.saved {
+            let mut bytes = Vec::new();
+            state::seal(&self.mark, &mut bytes)
+                .map_err(|error| RunError::step("the watermark cannot be saved", error.into()))?;
+            let worker = cx.worker.index.0.to_string();
+            cx.save_position(self.step, &worker, bytes);
+            self.saved = self.mark;
+        }
+        Ok(())
+    }
+
+    /// All windows close; the watermark stays where the values have brought it.
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.agenda.clear();
+        let keys: Vec<_> = self
+            .table
+            .touch_all_sorted()
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            let hash = key.stable_hash();
+            if let Some(listed) = self.table.get_mut(hash, &key) {
+                listed.next = Time::MIN;
+            }
+            self.catch_up(hash, key, END);
+            self.next.send_if_full(cx)?;
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}
+
+impl<K, V, G, B, Q> KeyedLogic<K, V> for PartitionedHead<K, V, G, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    G: Getter<V>,
+    B: Book<V>,
+    Q: Waiters<V>,
+{
+    type Cell = Listed<B::Kept, Q>;
+
+    fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
+        &mut self.table
+    }
+
+    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::Kept, Q>) {
+        let mut listed = Listed::restored(saved);
+        listed.next = self.book.next(&listed.windows.kept);
+        let at = listed.looked_at();
+        if at < END {
+            listed.at = at;
+            self.agenda.list(at, hash, key.clone());
+        }
+        self.table.restore(hash, key, listed);
+    }
+}

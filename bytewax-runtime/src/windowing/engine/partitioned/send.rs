@@ -1,0 +1,180 @@
+//! What stands before the exchange: it sees how far each partition is.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::error::RunError;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::operators::keyed::KeyedOut;
+use crate::windowing::clock::{Getter, PartitionClock, bound};
+use crate::windowing::time::{END, FIRST, Time, date};
+use crate::worker::{Cx, Exchange, Flush, Mark, Push, Watermark};
+
+/// Sends the values of a keyed stream, and says how far time has got.
+///
+/// A batch is cut before a value that is late by what its own worker knows, so that it arrives behind the
+/// mark that makes it so: what is late does not depend on batches.
+pub(crate) struct TimedRoute<K, V, G> {
+    step: StepIndex,
+    clock: Arc<PartitionClock<G>>,
+    out: KeyedOut<K, V>,
+    partitions: Vec<Partition>,
+    /// The bound of all partitions but the current one.
+    others: Time,
+    /// The last mark that was sent to each worker.
+    sent: Vec<Time>,
+    /// The watermark of the step on this worker.
+    known: Rc<Watermark>,
+    /// The last time at which the operator is to be woken.
+    wake_set: Option<Time>,
+}
+
+/// How far a partition is.
+#[derive(Clone, Copy)]
+struct Partition {
+    newest: Time,
+    /// The bound of its values to come; [`END`] if none are waited for.
+    bound: Time,
+    /// The system's time at which it is idle, if nothing comes until then.
+    idle_at: Option<Time>,
+}
+
+impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
+    pub(crate) fn new(step: StepIndex, clock: Arc<PartitionClock<G>>, out: KeyedOut<K, V>) -> Self {
+        Self {
+            known: out.worker().watermark(step),
+            wake_set: None,
+            step,
+            clock,
+            sent: vec![Mark::NONE.0; out.targets()],
+            out,
+            partitions: Vec::new(),
+            others: END,
+        }
+    }
+
+    /// Gets to know the partitions, the first time that anything happens.
+    fn begin(&mut self, cx: &Cx) {
+        if self.partitions.len() != cx.partitions.len() {
+            let begun = Partition {
+                newest: Time::MIN,
+                bound: FIRST,
+                idle_at: self.idle_at(cx),
+            };
+            self.partitions = vec![begun; cx.partitions.len()];
+        }
+    }
+
+    fn idle_at(&self, cx: &Cx) -> Option<Time> {
+        let after = self.clock.idle_after?;
+        Some(
+            cx.worker
+                .clock
+                .now()
+                .timestamp_micros()
+                .saturating_add(after),
+        )
+    }
+
+    /// The bound of all partitions.
+    fn bound(&self) -> Time {
+        let bounds = self.partitions.iter().map(|partition| partition.bound);
+        bounds.min().unwrap_or(END)
+    }
+
+    /// Stops waiting for partitions that have ended or are idle, and has partitions that are too far ahead
+    /// left alone.
+    fn look_after(&mut self, cx: &mut Cx) {
+        let now = self
+            .clock
+            .idle_after
+            .map(|_| cx.worker.clock.now().timestamp_micros());
+        let mut wake = None;
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let is_idle = partition
+                .idle_at
+                .zip(now)
+                .is_some_and(|(at, now)| at <= now);
+            if is_idle || cx.partitions.has_ended(index) {
+                partition.bound = END;
+                partition.idle_at = None;
+            }
+            wake = wake.into_iter().chain(partition.idle_at).min();
+            if let Some(lead) = self.clock.max_lead {
+                let limit = self.known.get().max(FIRST).saturating_add(self.clock.wait);
+                if partition.newest > limit.saturating_add(lead) {
+                    cx.partitions.hold(index);
+                    self.known.wait(cx.alarm);
+                }
+            }
+        }
+        if let Some(wake) = wake
+            && self.wake_set != Some(wake)
+        {
+            self.wake_set = Some(wake);
+            cx.worker.timers.wake_at(cx.alarm, date(wake));
+        }
+    }
+}
+
+impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
+    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.begin(cx);
+        let current = cx.partitions.current;
+        let others = self.partitions.iter().enumerate();
+        let others = others.filter(|(index, _)| *index != current);
+        self.others = others.map(|(_, other)| other.bound).min().unwrap_or(END);
+        let Partition { mut newest, .. } = self.partitions[current];
+        let mut mark = bound(newest, self.clock.wait)
+            .unwrap_or(FIRST)
+            .min(self.others);
+        for (key, value) in batch.drain(..) {
+            let time = self.clock.getter.time(&value);
+            if time > newest {
+                newest = time;
+                mark = bound(newest, self.clock.wait)
+                    .unwrap_or(FIRST)
+                    .min(self.others);
+            }
+            let hash = key.stable_hash();
+            let target = self.out.target(hash);
+            if time < mark && self.sent[target] < mark {
+                self.sent[target] = mark;
+                self.out.give_marked(target, Mark(mark), cx);
+            }
+            self.out.put(target, hash, key, value, cx);
+        }
+        let idle_at = self.idle_at(cx);
+        self.partitions[current] = Partition {
+            newest,
+            bound: bound(newest, self.clock.wait).unwrap_or(FIRST),
+            idle_at,
+        };
+        Ok(())
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.begin(cx);
+        self.look_after(cx);
+        let mark = if what == Flush::End {
+            END
+        } else {
+            self.bound()
+        };
+        for target in 0..self.sent.len() {
+            if self.sent[target] == mark {
+                continue;
+            }
+            self.sent[target] = mark;
+            self.out.give_marked(target, Mark(mark), cx);
+        }
+        self.out.flush(cx);
+        Ok(())
+    }
+}
