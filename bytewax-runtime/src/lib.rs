@@ -9,6 +9,8 @@ mod codec;
 mod error;
 mod execution;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzz;
 mod ids;
 pub mod key;
 pub mod operators;

@@ -89,7 +89,8 @@ impl RecoveryConfig {
     ///
     /// An epoch counts as saved when it is in the backup: what a source has acknowledged is there.
     /// Each partition is copied by itself, one object for each epoch with what changed in it; now and
-    /// then these objects are replaced by one that holds the whole state of the partition.
+    /// then these objects are replaced by one that holds the whole state of the partition. Until it is
+    /// copied, what an epoch has changed is held in memory.
     ///
     /// A backup of no objects yet can be begun with the partitions in the directory. Others than the
     /// first directory are not looked at.

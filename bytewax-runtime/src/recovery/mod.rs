@@ -27,6 +27,7 @@ mod checksum;
 mod collect;
 mod config;
 mod error;
+pub(crate) mod fuzz;
 mod layout;
 mod lock;
 mod parts;

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 pub(crate) use error::BackupError;
 pub use file_system::FileSystemBackup;
+pub(super) use object::check as check_object;
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStoreBackup;
 pub(crate) use restore::{Restored, Share, restore};

@@ -263,3 +263,18 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], String> {
     *rest = tail;
     Ok(bytes)
 }
+
+/// Reads bytes as an object of a log, as they are and with the checksum that they would need, for the
+/// fuzz targets.
+pub(in crate::recovery) fn check(bytes: &[u8]) {
+    let read = |bytes: &[u8]| {
+        if let Ok((header, rest)) = open::<LogHeader>("object", bytes) {
+            let read = entries("object", rest).count();
+            assert!(read <= rest.len(), "{header:?}");
+        }
+    };
+    read(bytes);
+    let mut whole = [MAGIC.as_slice(), &VERSION.to_le_bytes(), bytes].concat();
+    whole.extend_from_slice(&xxh3_64(&whole).to_le_bytes());
+    read(&whole);
+}
