@@ -102,7 +102,13 @@ const OPERATORS: &[(Kind, &[&str])] = &[
 ];
 
 /// The operators whose result has the field `errs`, which must be read.
-const WITH_ERRS: &[&str] = &["split_result", "try_filter_map", "try_flat_map", "try_map"];
+const WITH_ERRS: &[&str] = &[
+    "map_async",
+    "split_result",
+    "try_filter_map",
+    "try_flat_map",
+    "try_map",
+];
 
 /// Whether the result of the built-in operator of this name has the field `errs`.
 pub(crate) fn has_errs(method: &str) -> bool {

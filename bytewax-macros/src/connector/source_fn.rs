@@ -12,7 +12,7 @@ use crate::signature::argument;
 
 /// Expands one `#[source]` on a function.
 pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors) -> TokenStream {
-    let instead = "for an `async` stream, use `StreamSource`";
+    let instead = "for an `async` stream, use `AsyncBatches`";
     check_form(&function, "source", instead, &mut errors);
     let parameters = Parameters::take(&mut function, false, &mut errors);
     let given = Given::of(&function.sig.output);

@@ -214,7 +214,7 @@ fn what_a_source_that_is_a_function_cannot_be() {
         (
             "async fn ticks() -> Poll<u64> {}",
             "a source does its work in pieces, and is never waited for",
-            "for an `async` stream, use `StreamSource`",
+            "for an `async` stream, use `AsyncBatches`",
         ),
         (
             "fn ticks(&self) -> Poll<u64> {}",

@@ -44,6 +44,8 @@ pub use join::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 pub use logic::{Emit, Keep};
 #[cfg(feature = "async")]
 pub use map_async::AsyncConfig;
+#[cfg(feature = "async")]
+pub(crate) use map_async::{Executor, Guarded};
 pub use output::Sink;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;

@@ -6,11 +6,15 @@
 //!
 //! Both are polled, never waited for: see [`Poll`].
 
+#[cfg(feature = "async")]
+mod async_batches;
 mod function;
 mod poll;
 
 use chrono::{DateTime, Utc};
 
+#[cfg(feature = "async")]
+pub use async_batches::AsyncBatches;
 #[doc(hidden)]
 pub use function::source_fn;
 pub use poll::Poll;

@@ -102,6 +102,15 @@ impl<T> Poll<T> {
         }
     }
 
+    /// The items of this answer, taken out; none for an end.
+    #[must_use]
+    pub fn into_items(self) -> Vec<T> {
+        match self.answer {
+            Answer::Items(items) => items,
+            Answer::End | Answer::Abort => Vec::new(),
+        }
+    }
+
     /// Whether this is the end.
     #[must_use]
     pub fn is_end(&self) -> bool {

@@ -16,14 +16,15 @@ use crate::error::RunError;
 use crate::worker::{Waker, guard};
 
 /// A thread that runs futures, until this is dropped.
-pub(super) struct Executor {
+#[derive(Debug)]
+pub(crate) struct Executor {
     handle: Handle,
     /// A task that the thread waits for.
     life: AbortHandle,
 }
 
 impl Executor {
-    pub(super) fn start(step: &str) -> io::Result<Self> {
+    pub(crate) fn start(step: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let life = runtime.spawn(std::future::pending::<()>());
@@ -42,8 +43,13 @@ impl Executor {
         Ok(executor)
     }
 
+    /// Runs a future on the thread.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(future);
+    }
+
     /// Runs code that may ask for the runtime, as what makes futures often does.
-    pub(super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+    pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.handle.enter();
         f()
     }
@@ -92,7 +98,7 @@ impl<U: Send + 'static> Mailbox<U> {
     ) -> AbortHandle {
         let (sender, woken, waker) = (self.sender.clone(), Arc::clone(&self.woken), waker.clone());
         let future = async move { future.await.map_err(|error| error.to_string()) };
-        let future = Guarded(Box::pin(future));
+        let future = Guarded::new(future);
         let task = executor.handle.spawn(async move {
             let result = future.await;
             let reply = Reply {
@@ -116,7 +122,13 @@ impl<U: Send + 'static> Mailbox<U> {
 }
 
 /// A future whose panic is an error.
-struct Guarded<F>(Pin<Box<F>>);
+pub(crate) struct Guarded<F>(Pin<Box<F>>);
+
+impl<F> Guarded<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Box::pin(future))
+    }
+}
 
 impl<F: Future> Future for Guarded<F> {
     type Output = Result<F::Output, RunError>;

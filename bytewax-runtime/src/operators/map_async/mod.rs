@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use self::calls::Calls;
-use self::executor::Executor;
+pub(crate) use self::executor::{Executor, Guarded};
 use super::keyed::local_edge;
 use super::try_map::{ERRS_HELP, Errored, TryOut, errs};
 use crate::error::RunError;
