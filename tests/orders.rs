@@ -138,5 +138,8 @@ fn orders_are_priced_once_and_bad_ones_kept() {
         panic!("{:?}", bad.items());
     };
     assert_eq!(bad.value, b"no order");
-    assert_eq!(bad.error.as_deref(), Some("expected ident at line 1 column 2"));
+    assert_eq!(
+        bad.error.as_deref(),
+        Some("expected ident at line 1 column 2")
+    );
 }

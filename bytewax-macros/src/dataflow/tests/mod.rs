@@ -1,6 +1,7 @@
 //! Tests of `dataflow!` from tokens to tokens.
 
 mod broken;
+mod cost;
 mod diagnostics;
 mod expansion;
 mod names;
