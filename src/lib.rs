@@ -41,6 +41,9 @@
 //! 5. **Run.** An error or a panic on any worker stops the whole run; its text names the step, the
 //!    partition and the cause. Ctrl-C and SIGTERM stop a run cleanly.
 //!
+//! 6. **Keep.** With `-r DIR` the state is saved, and the next run goes on where this one ended or was
+//!    killed, with any number of workers: see [`RecoveryConfig`].
+//!
 //! # Where to look
 //!
 //! | | |

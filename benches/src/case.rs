@@ -162,7 +162,8 @@ impl Case {
     }
 }
 
-fn number(text: &str) -> Result<u64, String> {
+/// Reads a number from the command line, which may have `_` in it.
+pub fn number(text: &str) -> Result<u64, String> {
     text.replace('_', "")
         .parse()
         .map_err(|error| format!("{error}"))

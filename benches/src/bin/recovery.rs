@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytewax::RecoveryConfig;
 use bytewax::testing::ClusterConfig;
 use bytewax_benches::bytewax_impl;
-use bytewax_benches::case::{Case, Implementation, Workload};
+use bytewax_benches::case::{Case, Implementation, Workload, number};
 use bytewax_benches::recovery::{Input, run, size_of};
 use clap::{Parser, Subcommand};
 
@@ -24,28 +24,28 @@ enum Figure {
     Overhead {
         #[arg(long, default_value_t = 5)]
         rounds: usize,
-        #[arg(long, default_value_t = 20_000_000)]
+        #[arg(long, default_value_t = 100_000_000, value_parser = number)]
         n: u64,
         #[arg(long, default_value_t = 1)]
         workers: usize,
     },
     /// The time from the start of a process to its first output, after a crash with many keys.
     Resume {
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = number)]
         keys: u64,
         #[arg(long, default_value_t = 3)]
         rounds: usize,
     },
     /// A snapshot in which all keys have changed, while items go on.
     Snapshot {
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = number)]
         keys: u64,
     },
     /// The size of the store after many updates, beside that of the live state.
     Space {
-        #[arg(long, default_value_t = 1_000_000)]
+        #[arg(long, default_value_t = 1_000_000, value_parser = number)]
         keys: u64,
-        #[arg(long, default_value_t = 100_000_000)]
+        #[arg(long, default_value_t = 100_000_000, value_parser = number)]
         updates: u64,
     },
     /// Goes on from a directory and tells when the first output came; for `resume`.
