@@ -15,10 +15,7 @@ pub(super) fn tell(dump: &Dump, wanted: &Wanted) -> Outcome {
         ("step", format!("{} ({})", step.id, step.kind.name())),
         (
             "schema",
-            format!(
-                "{}, version {}, fingerprint {:016x}",
-                step.schema, step.version, step.fingerprint
-            ),
+            format!("{}, fingerprint {:016x}", step.schema, step.fingerprint),
         ),
     ];
     let mut blocks = vec![facts.to_vec()];

@@ -59,7 +59,7 @@ fn as_text(store: &StoreInfo) -> String {
             step.positions.to_string(),
             step.rows.to_string(),
             step.bytes.to_string(),
-            format!("{} (version {})", step.meta.schema, step.meta.version),
+            step.meta.schema.clone(),
         ]
     });
     [

@@ -61,7 +61,7 @@ fn store(partitions: u32) -> tempfile::TempDir {
     let meta = |id, kind| StepMeta {
         id: StepId::new(id),
         kind,
-        schema: "u64".to_owned(),
+        schema: u64::SCHEMA.to_string(),
         version: 1,
         fingerprint: u64::SCHEMA.fingerprint,
     };
@@ -149,8 +149,8 @@ execution  first epoch  processes  workers  started at
         0            1          1        3  1970-01-01T00:00:00+00:00
 
 step          kind      keys  positions  rows  bytes  schema
-orders.input  source       0          1     0      0  u64 (version 1)
-orders.total  stateful     2          0     3    104  u64 (version 1)
+orders.input  source       0          1     0      0  `u64` version 1
+orders.total  stateful     2          0     3    104  `u64` version 1
 ";
     assert_eq!(text, expected);
 }
@@ -176,7 +176,7 @@ fn show_is_json_too() {
     );
     assert_eq!(
         (&total["keys"], &total["schema"]),
-        (&2.into(), &"u64".into())
+        (&2.into(), &"`u64` version 1".into())
     );
     let fingerprint = format!("{:016x}", u64::SCHEMA.fingerprint);
     assert_eq!(total["fingerprint"], fingerprint);
@@ -229,7 +229,7 @@ fn dump_shows_a_key_with_its_state_and_its_time() {
     let expected = format!(
         "\
 step    orders.total (stateful)
-schema  u64, version 1, fingerprint {fingerprint}
+schema  `u64` version 1, fingerprint {fingerprint}
 
 key        616461
 hash       {hash} (slot 47)
@@ -269,7 +269,7 @@ fn dump_shows_a_position() {
     let expected = format!(
         "\
 step    orders.input (source)
-schema  u64, version 1, fingerprint {fingerprint}
+schema  `u64` version 1, fingerprint {fingerprint}
 
 partition  file.txt
 saved as   version 1, fingerprint {fingerprint}
