@@ -11,6 +11,7 @@ use crate::errors::Errors;
 pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
     flow_name(&described.name, errors);
     leaves(model, errors);
+    super::windows::all(&described.closure, errors);
     let has_lost_streams = body::check::all(model, errors);
     if !has_lost_streams {
         output(model, &described.name, errors);

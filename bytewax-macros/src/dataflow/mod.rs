@@ -7,6 +7,7 @@ mod check;
 mod codegen;
 mod fallback;
 mod parse;
+mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,9 @@ const KEYS_AT_ONCE: usize = 1 << 15;
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
     type Cell: Cell;
 
+    /// Whether states may leave the memory; not if any of them may be needed at any time.
+    const LEAVES: bool = true;
+
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell>;
 
     /// Takes in a key as it was saved, before anything else is done with it.
@@ -121,7 +124,8 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
 
     /// Lets states leave the memory when they are too many.
     fn make_room(&mut self) {
-        let Some(store) = self.store.as_mut().filter(|store| store.has_limit()) else {
+        let has_limit = |store: &&mut StepStore| L::LEAVES && store.has_limit();
+        let Some(store) = self.store.as_mut().filter(has_limit) else {
             return;
         };
         let table = self.logic.table();

@@ -85,6 +85,11 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         }
     }
 
+    /// All keys, in no order, without touching them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &C)> {
+        self.slots.iter().map(|slot| (&slot.key, &slot.cell))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

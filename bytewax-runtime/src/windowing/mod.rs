@@ -47,6 +47,11 @@
 //! with [`allow_late`](TumblingWindower::allow_late) has them take late values and correct what they have
 //! told. Then each value is [`Fired`], which says which it is.
 //!
+//! # Why is it open?
+//!
+//! A [`WindowProbe`] that is given to the clock tells of the running step which windows are open, how far the
+//! watermark is, and what holds it back.
+//!
 //! # State
 //!
 //! For each key: the state of its open windows, the values that wait until the watermark has reached them,
@@ -71,6 +76,7 @@ mod engine;
 mod firing;
 mod logic;
 mod operators;
+mod probe;
 mod time;
 mod window;
 mod windowed;
@@ -83,6 +89,7 @@ pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};
 pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 pub(crate) use operators::{complete_in, partial_in};
+pub use probe::{WindowProbe, WindowReport};
 pub use time::{Micros, Millis, Timestamp};
 pub use window::{Fired, Firing, WindowId, WindowMetadata};
 pub use windowed::WindowOut;

@@ -10,6 +10,7 @@ use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
 use crate::windowing::firing::Emission;
+use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
 use crate::worker::{AnyPush, Exchange, Plan};
 
@@ -56,6 +57,7 @@ pub struct EventClock<G> {
     getter: G,
     wait: i64,
     forget_after: i64,
+    probe: Option<WindowProbe>,
 }
 
 /// Asks a function for the time of a value.
@@ -99,7 +101,14 @@ impl<G> EventClock<G> {
             getter,
             wait: span(wait),
             forget_after: super::FORGET_AFTER,
+            probe: None,
         }
+    }
+
+    /// Has a probe see what is open in the step of this clock.
+    pub fn probe(mut self, probe: &WindowProbe) -> Self {
+        self.probe = Some(probe.clone());
+        self
     }
 
     /// How long the watermark of a key, and the number of its next session, are remembered after its last
@@ -169,6 +178,10 @@ impl<V, G: Getter<V>> KeyClock<V> for EventClock<G> {
 
     fn forget_after(&self) -> i64 {
         self.forget_after
+    }
+
+    fn probe(&self) -> Option<&WindowProbe> {
+        self.probe.as_ref()
     }
 
     fn needs_no_memory(&self) -> bool {

@@ -15,6 +15,7 @@ pub(crate) use watermark::{Watermark, bound};
 
 use super::engine::{Book, LateWay, Options, Waiters};
 use super::firing::Emission;
+use super::probe::WindowProbe;
 use super::time::Time;
 use crate::ids::StepIndex;
 use crate::key::Key;
@@ -64,6 +65,9 @@ pub(crate) trait KeyClock<V>: Send + Sync + 'static {
 
     /// For how many microseconds a key without windows is remembered.
     fn forget_after(&self) -> i64;
+
+    /// What may look at the step.
+    fn probe(&self) -> Option<&WindowProbe>;
 
     /// Whether the watermark of a key is known without any value of it.
     fn needs_no_memory(&self) -> bool;

@@ -10,6 +10,7 @@ use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, partitioned};
 use crate::windowing::firing::Emission;
+use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Timestamp, span};
 use crate::worker::{AnyPush, Exchange, Plan};
 
@@ -61,6 +62,7 @@ pub struct PartitionClock<G> {
     pub(crate) idle_after: Option<i64>,
     pub(crate) max_lead: Option<i64>,
     pub(crate) forget_after: i64,
+    pub(crate) probe: Option<WindowProbe>,
 }
 
 impl<F> EventClock<TimeOf<F>> {
@@ -77,11 +79,18 @@ impl<F> EventClock<TimeOf<F>> {
             idle_after: None,
             max_lead: None,
             forget_after: super::FORGET_AFTER,
+            probe: None,
         }
     }
 }
 
 impl<G> PartitionClock<G> {
+    /// Has a probe see what is open in the step of this clock.
+    pub fn probe(mut self, probe: &WindowProbe) -> Self {
+        self.probe = Some(probe.clone());
+        self
+    }
+
     /// How long a partition to which nothing comes is waited for, by the system's clock; for ever unless
     /// set.
     pub fn idle_after(mut self, time: TimeDelta) -> Self {

@@ -8,6 +8,7 @@ use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
 use crate::windowing::firing::Emission;
+use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Time, span};
 use crate::worker::{AnyPush, Exchange, Plan};
 
@@ -29,10 +30,11 @@ use crate::worker::{AnyPush, Exchange, Plan};
 /// });
 /// assert_eq!(out[0].1.1, [1, 2]);
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct SystemClock {
     forget_after: i64,
+    probe: Option<WindowProbe>,
 }
 
 impl Default for SystemClock {
@@ -46,7 +48,14 @@ impl SystemClock {
     pub fn new() -> Self {
         Self {
             forget_after: super::FORGET_AFTER,
+            probe: None,
         }
+    }
+
+    /// Has a probe see what is open in the step of this clock.
+    pub fn probe(mut self, probe: &WindowProbe) -> Self {
+        self.probe = Some(probe.clone());
+        self
     }
 
     /// How long the ids of a key's sessions are remembered after the last of them was closed; an hour
@@ -92,6 +101,10 @@ impl<V> KeyClock<V> for SystemClock {
 
     fn forget_after(&self) -> i64 {
         self.forget_after
+    }
+
+    fn probe(&self) -> Option<&WindowProbe> {
+        self.probe.as_ref()
     }
 
     fn needs_no_memory(&self) -> bool {

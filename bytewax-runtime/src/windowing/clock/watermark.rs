@@ -40,6 +40,10 @@ impl Watermark {
         Self { at, since: now }
     }
 
+    pub(crate) fn at(&self) -> Time {
+        self.at
+    }
+
     /// Lets it move on by the time that has passed.
     #[inline]
     pub(crate) fn pass(&mut self, now: Time) -> Time {

@@ -233,6 +233,10 @@ where
         }
     }
 
+    fn open(&self, line: &Self::Kept) -> (usize, Option<Time>) {
+        (line.len(), line.iter().map(|window| window.open).min())
+    }
+
     fn late(&self, time: Time, value: V, out: &mut Events<Self, V>) {
         label_late(self.windower.late(time), value, out);
     }

@@ -7,6 +7,7 @@ mod per_key;
 mod plan;
 mod queue;
 mod slices;
+mod watched;
 
 pub(crate) use each::Each;
 pub(crate) use out::{DOWN, LATE, LateWay, META};
@@ -76,6 +77,9 @@ pub(crate) trait Book<V>: 'static {
 
     /// Emits what windows that are not over hold so far, if it has changed.
     fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+
+    /// How many windows are open, and the begin of the oldest.
+    fn open(&self, kept: &Self::Kept) -> (usize, Option<Time>);
 
     /// Labels a value that comes too late.
     fn late(&self, time: Time, value: V, out: &mut Events<Self, V>);

@@ -11,6 +11,7 @@ use super::{Book, Event, Events, Options};
 use crate::operators::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 use crate::windowing::clock::{KeyClock, Watermark};
+use crate::windowing::probe::Status;
 use crate::windowing::time::{END, LAST, Time, date};
 
 /// So long after a value, in microseconds, a key is looked at: while values come, its windows are closed
@@ -42,6 +43,23 @@ pub(crate) struct KeyWindows<T, Q> {
     /// When the key is to be looked at.
     #[serde(skip)]
     wake: Wake,
+}
+
+impl<T, Q> KeyWindows<T, Q> {
+    /// What is open, and the watermark.
+    pub(super) fn status<V, B>(&self, book: &B) -> (Status, Time)
+    where
+        B: Book<V, Kept = T>,
+        Q: Waiters<V>,
+    {
+        let (windows, oldest) = book.open(&self.kept);
+        let status = Status {
+            windows,
+            waiting: self.queue.len(),
+            oldest,
+        };
+        (status, self.watermark.at())
+    }
 }
 
 /// A time of the system, also as a date, which is asked for at each value.

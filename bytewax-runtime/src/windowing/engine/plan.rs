@@ -7,6 +7,7 @@ use super::out::{LateWay, META, Split};
 use super::partitioned::{PartitionedHead, TimedRoute};
 use super::per_key::PerKey;
 use super::queue::Waiters;
+use super::watched::Watched;
 use super::{Book, Each, Event, Options, Slices};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
@@ -173,9 +174,14 @@ where
 {
     let clock = Arc::new(clock);
     keyed_plan(enter, move |site, outs: &mut Outs| {
+        let to_ask = book(false);
         let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book);
         let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
-        ItemHead::<K, V, _>::with(site.step, next, logic)
+        Watched {
+            head: ItemHead::<K, V, _>::with(site.step, next, logic),
+            book: to_ask,
+            probe: clock.probe().cloned(),
+        }
     })
 }
 

@@ -15,6 +15,8 @@ pub(crate) trait Waiters<V>: State + Default {
 
     fn is_empty(&self) -> bool;
 
+    fn len(&self) -> usize;
+
     fn push(&mut self, time: Time, value: V);
 
     /// The time of the first value.
@@ -30,6 +32,10 @@ impl<V> Waiters<V> for () {
     #[inline]
     fn is_empty(&self) -> bool {
         true
+    }
+
+    fn len(&self) -> usize {
+        0
     }
 
     fn push(&mut self, _: Time, _: V) {
@@ -87,6 +93,10 @@ impl<V: State> Waiters<V> for Queue<V> {
     #[inline]
     fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.waiting.len()
     }
 
     fn push(&mut self, time: Time, value: V) {

@@ -314,6 +314,13 @@ where
         }
     }
 
+    fn open(&self, kept: &Self::Kept) -> (usize, Option<Time>) {
+        let next = |from: i64| self.next_over(kept, from, END);
+        let first = next(kept.fired);
+        let open = std::iter::successors(first, |id| next(id + 1));
+        (open.count(), first.map(|id| self.slicing.windows.opens(id)))
+    }
+
     fn late(&self, time: Time, value: V, out: &mut Events<Self, V>) {
         label_late(self.slicing.windows.late(time), value, out);
     }

@@ -138,7 +138,6 @@ impl<S> Line<S> {
         matches!(self.windows, Places::None)
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         match &self.windows {
             Places::None => 0,

@@ -17,6 +17,7 @@ mod conformance;
 mod firing;
 mod joins;
 mod partitions;
+mod probe;
 mod properties;
 mod recovery;
 mod scripted;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
 use crate::error::RunError;
-use crate::ids::StepIndex;
+use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::operators::Emit;
 use crate::operators::keyed::Routed;
@@ -18,6 +18,7 @@ use crate::state::{self, Cell, Field, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::engine::{Book, Event, Options};
+use crate::windowing::probe::{Status, Tally};
 use crate::windowing::time::{END, FIRST, Time, date};
 use crate::worker::{
     Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark, batch_items,
@@ -190,6 +191,33 @@ where
         self.next.send(cx)
     }
 
+    fn tell(&self, cx: &Cx) {
+        let Some(probe) = &self.clock.probe else {
+            return;
+        };
+        let keys = self.table.iter().map(|(key, listed)| {
+            let (windows, oldest) = self.book.open(&listed.windows.kept);
+            let status = Status {
+                windows,
+                waiting: listed.windows.queue.len(),
+                oldest,
+            };
+            (key, status, self.mark)
+        });
+        let marks = self
+            .marks
+            .iter()
+            .enumerate()
+            .filter(|(_, mark)| **mark < Some(END));
+        let slowest = marks.min_by_key(|(_, mark)| **mark);
+        let slowest = slowest.map(|(worker, _)| WorkerIndex(worker));
+        probe.tell(
+            cx.worker.index,
+            &Tally::of(keys),
+            Some((self.mark, slowest)),
+        );
+    }
+
     /// Whether all that is due at the watermark was done; it stops when there is no room for more.
     fn catch_up_all(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         while let Some((hash, key)) = self.agenda.pop(self.mark) {
@@ -331,6 +359,7 @@ where
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.tell(cx);
         if cx.worker.store.get().is_some() && self.mark != self.saved {
             let mut bytes = Vec::new();
             state::seal(&self.mark, &mut bytes)
@@ -376,6 +405,9 @@ where
     Q: Waiters<V>,
 {
     type Cell = Listed<B::Kept, Q>;
+
+    // A watermark may close the windows of any key.
+    const LEAVES: bool = false;
 
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
         &mut self.table

@@ -167,6 +167,13 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
         } else {
             self.bound()
         };
+        if what >= Flush::Epoch
+            && let Some(probe) = &self.clock.probe
+        {
+            let bounds = self.partitions.iter().map(|partition| partition.bound);
+            let slowest = bounds.enumerate().min_by_key(|(_, bound)| *bound);
+            probe.tell_sender(cx.worker.index, slowest);
+        }
         for target in 0..self.sent.len() {
             if self.sent[target] == mark {
                 continue;

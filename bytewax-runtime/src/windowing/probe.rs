@@ -1,0 +1,175 @@
+//! Why is it open? What a running window step tells of itself.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+
+use super::time::{END, FIRST, Time, date};
+use crate::ids::WorkerIndex;
+
+/// A view of a running window step: how many windows are open, the oldest, how far the watermark is, and
+/// what holds it back.
+///
+/// It is given to the clock of the step, and tells what was seen at the end of the last epoch. To see it
+/// takes a look at all keys; a step without a probe does not take it.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{EventClock, Millis, SessionWindower, WindowProbe};
+/// use chrono::TimeDelta;
+///
+/// let probe = WindowProbe::new();
+/// let watched = probe.clone();
+/// run_keyed([('a', 5)], |times| {
+///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero()).probe(&watched);
+///     times.count_window(clock, SessionWindower::new(TimeDelta::hours(1))).named("visits").down
+/// });
+/// // The input has ended, so all windows are closed.
+/// assert_eq!(probe.reports()[0].open_windows, 0);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct WindowProbe(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    reports: BTreeMap<WorkerIndex, WindowReport>,
+    /// Where values are sent: the partition of a worker that is furthest behind, and its bound.
+    senders: BTreeMap<WorkerIndex, (usize, Time)>,
+}
+
+/// What one worker has open in a window step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowReport {
+    /// The worker.
+    pub worker: WorkerIndex,
+    /// How many keys it remembers, with windows or without.
+    pub keys: usize,
+    /// How many windows are open.
+    pub open_windows: usize,
+    /// How many values wait for the watermark.
+    pub waiting_values: usize,
+    /// The begin of the oldest window that is open, and its key.
+    pub oldest: Option<(DateTime<Utc>, String)>,
+    /// The watermark of the key with the oldest window, or of all keys if they have one; `None` before
+    /// any value has moved it.
+    pub watermark: Option<DateTime<Utc>>,
+    /// What the watermark waits for.
+    pub held_by: String,
+}
+
+/// What is open of one key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Status {
+    pub(crate) windows: usize,
+    pub(crate) waiting: usize,
+    pub(crate) oldest: Option<Time>,
+}
+
+/// The sum of what is open of all keys.
+pub(crate) struct Tally<K> {
+    keys: usize,
+    windows: usize,
+    waiting: usize,
+    /// The oldest window, its key, and the watermark of that.
+    pub(crate) oldest: Option<(Time, K, Time)>,
+}
+
+impl<'a, K> Tally<&'a K> {
+    pub(crate) fn of(keys: impl Iterator<Item = (&'a K, Status, Time)>) -> Self {
+        let mut tally = Self {
+            keys: 0,
+            windows: 0,
+            waiting: 0,
+            oldest: None,
+        };
+        for (key, status, mark) in keys {
+            tally.keys += 1;
+            tally.windows += status.windows;
+            tally.waiting += status.waiting;
+            if let Some(oldest) = status.oldest
+                && tally
+                    .oldest
+                    .as_ref()
+                    .is_none_or(|(than, ..)| oldest < *than)
+            {
+                tally.oldest = Some((oldest, key, mark));
+            }
+        }
+        tally
+    }
+}
+
+impl WindowProbe {
+    /// A probe that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What each worker of this process has told last, in the order of workers.
+    #[must_use]
+    pub fn reports(&self) -> Vec<WindowReport> {
+        self.seen().reports.values().cloned().collect()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what is open on a worker. `mark` is the watermark of all keys, and `slowest` the worker that
+    /// holds it back; without it, each key has its own.
+    pub(crate) fn tell<K: std::fmt::Debug>(
+        &self,
+        worker: WorkerIndex,
+        tally: &Tally<&K>,
+        mark: Option<(Time, Option<WorkerIndex>)>,
+    ) {
+        let mut seen = self.seen();
+        let (watermark, held_by) = match (mark, &tally.oldest) {
+            (Some((mark, Some(slowest))), _) => {
+                let part = match seen.senders.get(&slowest) {
+                    Some((partition, _)) => format!("partition {partition} of the source on "),
+                    None => String::new(),
+                };
+                (
+                    mark,
+                    format!("{part}worker {slowest}, which is furthest behind"),
+                )
+            }
+            (Some((mark, None)), _) => (mark, "no partition has values to come".to_owned()),
+            (None, Some((_, key, mark))) => {
+                let held_by =
+                    format!("the newest value of key {key:?}; it goes on with the system's time");
+                (*mark, held_by)
+            }
+            (None, None) => (FIRST, "nothing is open".to_owned()),
+        };
+        let report = WindowReport {
+            worker,
+            keys: tally.keys,
+            open_windows: tally.windows,
+            waiting_values: tally.waiting,
+            oldest: tally
+                .oldest
+                .as_ref()
+                .map(|(time, key, _)| (date(*time), format!("{key:?}"))),
+            watermark: (watermark > FIRST).then(|| date(watermark)),
+            held_by,
+        };
+        seen.reports.insert(worker, report);
+    }
+
+    /// Tells which partition of a worker is furthest behind.
+    pub(crate) fn tell_sender(&self, worker: WorkerIndex, slowest: Option<(usize, Time)>) {
+        let waited_for = slowest.filter(|(_, bound)| *bound < END);
+        let mut seen = self.seen();
+        match waited_for {
+            Some(slowest) => drop(seen.senders.insert(worker, slowest)),
+            None => drop(seen.senders.remove(&worker)),
+        }
+    }
+}
