@@ -10,7 +10,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
 use super::completion::{Note, complete};
-use super::context::{Alarm, Cx, Partitions, WorkerCx};
+use super::context::{Cx, WorkerCx};
 use super::edge::{AnyInput, Inlet, Outlet, ProgressStream, frontier};
 use super::guard::guard;
 use super::head::{Operator, Progress};
@@ -18,6 +18,8 @@ use super::plan::{Outs, Plan, Site};
 use super::push::AnyPush;
 use super::shared::EdgeId;
 use super::start::agree;
+use super::timers::Alarm;
+use super::watermark::Partitions;
 use crate::error::RunError;
 use crate::ids::{Epoch, Port, StepIndex};
 

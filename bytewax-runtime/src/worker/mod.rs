@@ -6,6 +6,7 @@ mod cluster;
 mod completion;
 mod context;
 mod edge;
+mod epochs;
 mod gather;
 mod guard;
 mod head;
@@ -18,12 +19,12 @@ mod source_head;
 mod spot;
 mod start;
 mod store;
+mod timers;
+mod watermark;
 
 pub(crate) use assign::Assignment;
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
-#[cfg(feature = "async")]
-pub(crate) use context::Waker;
-pub(crate) use context::{Alarm, Cx, Watermark, WorkerCx};
+pub(crate) use context::{Cx, WorkerCx};
 pub use edge::Exchange;
 pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Mark, Outlet, Sender};
 #[cfg(feature = "async")]
@@ -37,3 +38,7 @@ pub(crate) use shared::{EdgeId, Settings, Shared};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use spot::with_key;
 pub(crate) use store::StepStore;
+pub(crate) use timers::Alarm;
+#[cfg(feature = "async")]
+pub(crate) use timers::Waker;
+pub(crate) use watermark::Watermark;

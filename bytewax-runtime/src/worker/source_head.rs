@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::context::{Alarm, Cx, Partitions};
+use super::context::Cx;
 use super::head::{Operator, Progress};
 use super::plan::{Outs, Site};
 use super::push::{Flush, Next};
 use super::shared::{EdgeId, Stop};
+use super::timers::Alarm;
+use super::watermark::Partitions;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::source::{Answer, Poll, Wake};
