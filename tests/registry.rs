@@ -1,6 +1,6 @@
 //! The macro's table of operators against the operators that there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytewax::StepError;
@@ -196,4 +196,21 @@ fn the_macro_knows_the_operators_that_there_are() {
         [""; 0],
         "without an operator"
     );
+}
+
+#[test]
+fn the_macro_knows_the_operators_whose_errors_must_be_read() {
+    let text = include_str!("../bytewax-macros/src/registry.rs");
+    let start = text.find("const WITH_ERRS").expect("the table");
+    let text = &text[start..start + text[start..].find("];").expect("its end")];
+    let table: BTreeSet<&str> = text.split('"').skip(1).step_by(2).collect();
+
+    let steps = everything().steps();
+    let reads = steps.iter().flat_map(|step| &step.reads);
+    let erring: BTreeSet<_> = reads
+        .filter(|(_, field)| *field == "errs")
+        .filter_map(|(id, _)| steps.iter().find(|step| step.id == *id))
+        .map(|step| step.operator)
+        .collect();
+    assert_eq!(table, erring);
 }

@@ -115,6 +115,11 @@ pub(crate) fn has_errs(method: &str) -> bool {
     WITH_ERRS.contains(&method)
 }
 
+/// Whether the type in `operator::<T>()` is what the step saves.
+pub(crate) fn names_state(method: &str) -> bool {
+    ["stateful", "stateful_batch"].contains(&method)
+}
+
 /// The kind of the built-in operator of this name, if there is one.
 pub(crate) fn kind_of(method: &str) -> Option<Kind> {
     OPERATORS

@@ -471,6 +471,13 @@ fn the_types_of_state_are_checked_by_the_compiler() {
     let check = "const _ : () = :: core :: assert ! (< Cart as :: bytewax :: state :: State > :: \
                  SCHEMA . reads (1u32 , 255u64) , \"the state of `carts.stateful` is `Cart` version 1";
     assert!(text.contains(check), "{text}");
+    // Only of these operators it is the type that is saved.
+    let join = FLOW.replace(
+        "totals.stateful::<Cart>()",
+        "totals.join::<Cart>(x).named(\"carts.stateful\")",
+    );
+    let (_, expansion) = expanded(LOCK, &join);
+    assert!(!expansion.to_string().contains("assert"), "{expansion}");
     let (_, expansion) = expanded(LOCK, &FLOW.replace("<Cart>", "<Cart<T>>"));
     let text = expansion.to_string();
     assert!(

@@ -242,7 +242,9 @@ impl Walk {
             }
         }
         let operator = call.method.clone();
-        let state = call.turbofish.as_ref().and_then(named_type).cloned();
+        let state = registry::names_state(&operator.to_string())
+            .then(|| call.turbofish.as_ref().and_then(named_type).cloned())
+            .flatten();
         self.model.has_output |= kind.is_output();
         if let Some(name) = self.step(kind, &operator, state, given) {
             codegen::name_step(expr, &name);
