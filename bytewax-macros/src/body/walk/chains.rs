@@ -7,82 +7,13 @@ use syn::{
     Type,
 };
 
+use super::methods::is_extension;
 use super::steps::Given;
 use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::env::Value;
 use crate::body::model::Drop;
 use crate::registry::{self, Kind};
-
-/// Methods that call a closure at most once.
-const CALLED_ONCE: &[&str] = &[
-    "and_then",
-    "map_or",
-    "map_or_else",
-    "or_else",
-    "then",
-    "unwrap_or_else",
-];
-/// Methods that give one element of a container.
-const TAKEN_OUT: &[&str] = &[
-    "expect",
-    "remove",
-    "swap_remove",
-    "unwrap",
-    "unwrap_or",
-    "unwrap_or_default",
-    "unwrap_or_else",
-];
-/// Methods that give what is inside one by one; streams have none of these.
-const ITERATED: &[&str] = &["drain", "into_iter", "iter", "iter_mut", "keys", "values"];
-/// Methods of the standard library's containers and iterators, which build nothing by themselves.
-const OF_CONTAINERS: &[&str] = &[
-    "append",
-    "chain",
-    "cloned",
-    "collect",
-    "copied",
-    "enumerate",
-    "extend",
-    "filter",
-    "filter_map",
-    "find",
-    "first",
-    "flat_map",
-    "flatten",
-    "fold",
-    "for_each",
-    "get",
-    "get_mut",
-    "insert",
-    "is_empty",
-    "is_none",
-    "is_some",
-    "last",
-    "len",
-    "map",
-    "next",
-    "ok",
-    "peekable",
-    "pop",
-    "pop_back",
-    "pop_front",
-    "push",
-    "push_back",
-    "push_front",
-    "reduce",
-    "rev",
-    "reverse",
-    "skip",
-    "split_off",
-    "swap",
-    "take",
-    "truncate",
-    "unzip",
-    "zip",
-];
-/// Methods of the standard library that build nothing.
-const TRANSPARENT: &[&str] = &["as_ref", "borrow", "into", "to_owned", "to_string"];
 
 impl Walk {
     /// Walks a method call with all calls before it.
@@ -160,43 +91,13 @@ impl Walk {
                 receiver.settled()
             }
             (Value::Stream(_), None) if method == "flow" && call.args.is_empty() => Value::Flow,
-            (receiver @ (Value::Flow | Value::Stream(_)), None) if is_extension(&method) => {
+            (receiver @ (Value::Flow | Value::Stream(_)), None)
+                if is_extension(&method, &receiver) =>
+            {
                 self.extension(expr, &method, &receiver, is_made_here)
             }
             (receiver, _) => self.foreign(call, &method, &receiver, &mut Hoisted::default()),
         }
-    }
-
-    /// A method of an extension trait, on a stream or the flow: opens the scope of its statement, as a
-    /// call of a function does.
-    fn extension(
-        &mut self,
-        expr: &mut Expr,
-        method: &str,
-        receiver: &Value,
-        is_made_here: bool,
-    ) -> Value {
-        let Expr::MethodCall(call) = expr else {
-            return Value::Other;
-        };
-        let callee = call.method.clone();
-        let mut hoisted = Hoisted {
-            receiver: is_made_here,
-            ..Hoisted::default()
-        };
-        let value = self.foreign(call, method, receiver, &mut hoisted);
-        self.built += 1;
-        let scope = self.label_text();
-        self.build_unseen(&scope);
-        if receiver.is_certain() {
-            self.call_step(&callee);
-        }
-        if !scope.is_empty()
-            && let Some(flow) = self.env.flow().cloned()
-        {
-            codegen::scope_call(expr, &flow, &scope, &hoisted);
-        }
-        value
     }
 
     /// `.named(..)`: gives a name to the call before it.
@@ -315,62 +216,6 @@ impl Walk {
         }
         Value::Other
     }
-
-    /// A method that is not ours.
-    fn foreign(
-        &mut self,
-        call: &mut ExprMethodCall,
-        method: &str,
-        receiver: &Value,
-        hoisted: &mut Hoisted,
-    ) -> Value {
-        let is_once = CALLED_ONCE.contains(&method);
-        // An extension trait's operator: its closures see items, not streams.
-        let is_ours = matches!(receiver, Value::Flow | Value::Stream(_));
-        let mut has_streams = false;
-        for (index, argument) in call.args.iter_mut().enumerate() {
-            let built = self.built;
-            has_streams |= match &mut *argument {
-                Expr::Closure(closure) if is_ours => self.mention(closure.to_token_stream()),
-                Expr::Closure(closure) => self.helper(closure, is_once, receiver).is_followed(),
-                other => self.expr(other).is_followed(),
-            };
-            if self.is_hoisted(argument, built) {
-                hoisted.arguments.push(index);
-            }
-        }
-        self.model.has_escapes |= has_streams || receiver.is_followed();
-        let is_hidden = match receiver {
-            Value::Container => true,
-            Value::Other => has_streams,
-            Value::Flow | Value::Stream(_) => false,
-        };
-        if is_hidden && is_extension(method) && !OF_CONTAINERS.contains(&method) {
-            self.build_unseen("");
-        }
-        if has_streams
-            && let Value::Other = receiver
-            && let Expr::Path(path) = &*call.receiver
-            && let Some(name) = path.path.get_ident()
-        {
-            self.env.assign(name, Value::Container);
-        }
-        let is_iterated = ITERATED.contains(&method);
-        match receiver {
-            Value::Flow => Value::likely_stream(),
-            Value::Stream(_) if !is_iterated => Value::likely_stream(),
-            Value::Container if TAKEN_OUT.contains(&method) => Value::likely_stream(),
-            Value::Stream(_) | Value::Container => Value::Container,
-            Value::Other if has_streams => Value::Container,
-            Value::Other => Value::Other,
-        }
-    }
-}
-
-/// Whether a method that is not ours may be an operator of the user's.
-fn is_extension(method: &str) -> bool {
-    let others = [CALLED_ONCE, TAKEN_OUT, ITERATED, TRANSPARENT];
-    !others.iter().any(|list| list.contains(&method))
 }
 
 /// The type in `::<T>`, if it is the only one.

@@ -1,18 +1,21 @@
 //! The walk over a body: follows streams through the user's code, and names each step in place.
 
+mod bindings;
 mod calls;
 mod chains;
 mod control;
 mod mentions;
+mod methods;
+mod statements;
 mod steps;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
-use syn::ext::IdentExt;
-use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Block, Expr, ExprAssign, ExprClosure, ExprField, ExprPath, Local, Pat, Stmt};
+use syn::{Block, Expr, ExprAssign, ExprClosure, ExprField, ExprPath};
 
+use self::bindings::is_kept;
+pub(crate) use self::bindings::simple_name;
 use super::env::{Env, Value, is_errs};
 use super::model::{Leave, Model};
 use super::names::Names;
@@ -89,111 +92,6 @@ impl Walk {
         self.model
     }
 
-    fn block(&mut self, block: &mut Block) -> Value {
-        let mark = self.env.mark();
-        let last = block.stmts.len().saturating_sub(1);
-        let mut value = Value::Other;
-        for (index, stmt) in block.stmts.iter_mut().enumerate() {
-            value = self.stmt(stmt, index == last);
-        }
-        self.env.reset(mark);
-        value
-    }
-
-    fn stmt(&mut self, stmt: &mut Stmt, is_last: bool) -> Value {
-        if !is_conditional(stmt) {
-            return self.compiled(stmt, is_last);
-        }
-        // Whether it is compiled is unknown, and so is whether its names are taken.
-        let names = self.names.clone();
-        let value = self.compiled(stmt, is_last);
-        self.names = names;
-        value
-    }
-
-    fn compiled(&mut self, stmt: &mut Stmt, is_last: bool) -> Value {
-        match stmt {
-            Stmt::Local(local) => self.local(local),
-            Stmt::Expr(expr, None) if is_last => return self.tail(expr),
-            Stmt::Expr(expr, semicolon) => {
-                let value = self.in_statement(Label::Open, |walk| walk.expr(expr));
-                if let Value::Stream(stream) = value
-                    && semicolon.is_some()
-                {
-                    self.model.has_escapes |= stream.made_by.is_none();
-                    self.model.dropped.extend(stream.made_by);
-                }
-            }
-            Stmt::Macro(call) => {
-                let value = self.macro_call(&mut call.mac);
-                if is_last && call.semi_token.is_none() {
-                    return value;
-                }
-            }
-            Stmt::Item(_) => {}
-        }
-        Value::Other
-    }
-
-    fn local(&mut self, local: &mut Local) {
-        let name = simple_name(&local.pat).cloned();
-        let label = name.clone().map_or(Label::Open, Label::Let);
-        let value = match &mut local.init {
-            Some(init) => self.in_statement(label, |walk| {
-                let value = walk.expr(&mut init.expr);
-                if let Some((_, diverge)) = &mut init.diverge {
-                    walk.expr(diverge);
-                }
-                value
-            }),
-            None => Value::Other,
-        };
-        match name {
-            Some(name) => {
-                let watched = is_kept(&name) && value.is_sure() && !has_cfg(&local.attrs);
-                self.env.bind(name, value, watched);
-            }
-            None => self.bind_parts(&local.pat, &value),
-        }
-    }
-
-    /// Binds the names in a pattern that takes a value apart.
-    fn bind_parts(&mut self, pattern: &Pat, value: &Value) {
-        let mut names = PatternNames::default();
-        names.visit_pat(pattern);
-        let errs = match value.errs_of() {
-            Some(operator) => self.errs_in(pattern, operator),
-            None => None,
-        };
-        for name in names.0 {
-            if errs.as_ref() == Some(&name) {
-                self.env.bind_errs(name);
-                continue;
-            }
-            self.env.bind(name, value.element(), false);
-        }
-    }
-
-    /// The name that a pattern gives to the field `errs`; if it gives none, the errors are lost.
-    fn errs_in(&mut self, pattern: &Pat, operator: &Ident) -> Option<Ident> {
-        let Pat::Struct(pattern) = pattern else {
-            return None;
-        };
-        let errs = pattern.fields.iter().find(|field| is_errs(&field.member));
-        if errs.is_none_or(|errs| matches!(*errs.pat, Pat::Wild(_))) {
-            self.model.lost_errs.push(operator.clone());
-        }
-        errs.and_then(|errs| simple_name(&errs.pat)).cloned()
-    }
-
-    /// Binds a pattern that stands for each element of a value.
-    fn bind_element(&mut self, pattern: &Pat, value: &Value) {
-        match simple_name(pattern) {
-            Some(name) => self.env.bind(name.clone(), value.element(), false),
-            None => self.bind_parts(pattern, &Value::Other),
-        }
-    }
-
     /// Walks the value of a block: named as the statement that the block is in.
     fn tail(&mut self, expr: &mut Expr) -> Value {
         let outer = self.enter_inner();
@@ -209,16 +107,6 @@ impl Walk {
             self.label = Label::Open;
         }
         outer
-    }
-
-    fn in_statement<T>(&mut self, label: Label, walk: impl FnOnce(&mut Self) -> T) -> T {
-        self.statements += 1;
-        let outer_statement = std::mem::replace(&mut self.statement, self.statements);
-        let outer_label = std::mem::replace(&mut self.label, label);
-        let result = walk(self);
-        self.label = outer_label;
-        self.statement = outer_statement;
-        result
     }
 
     fn expr(&mut self, expr: &mut Expr) -> Value {
@@ -358,58 +246,5 @@ impl VisitMut for Children<'_> {
 
     fn visit_macro_mut(&mut self, call: &mut syn::Macro) {
         self.has_streams |= self.walk.macro_call(call).has_streams();
-    }
-}
-
-/// Collects the names that a pattern binds.
-#[derive(Default)]
-struct PatternNames(Vec<Ident>);
-
-impl<'ast> Visit<'ast> for PatternNames {
-    fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
-        self.0.push(pattern.ident.clone());
-        syn::visit::visit_pat_ident(self, pattern);
-    }
-
-    fn visit_expr(&mut self, _: &'ast Expr) {}
-}
-
-/// Whether a statement is compiled under some `#[cfg(..)]` only.
-fn is_conditional(stmt: &Stmt) -> bool {
-    match stmt {
-        Stmt::Local(local) => has_cfg(&local.attrs),
-        Stmt::Macro(call) => has_cfg(&call.attrs),
-        Stmt::Expr(expr, _) => match expr {
-            Expr::MethodCall(expr) => has_cfg(&expr.attrs),
-            Expr::Call(expr) => has_cfg(&expr.attrs),
-            Expr::Block(expr) => has_cfg(&expr.attrs),
-            Expr::If(expr) => has_cfg(&expr.attrs),
-            Expr::Match(expr) => has_cfg(&expr.attrs),
-            Expr::ForLoop(expr) => has_cfg(&expr.attrs),
-            Expr::Assign(expr) => has_cfg(&expr.attrs),
-            _ => false,
-        },
-        Stmt::Item(_) => false,
-    }
-}
-
-fn has_cfg(attributes: &[Attribute]) -> bool {
-    attributes
-        .iter()
-        .any(|attribute| attribute.path().is_ident("cfg"))
-}
-
-/// Whether a name is one of something that is meant to be read.
-fn is_kept(name: &Ident) -> bool {
-    !name.unraw().to_string().starts_with('_')
-}
-
-/// The variable, if the pattern is no more than one.
-pub(crate) fn simple_name(pattern: &Pat) -> Option<&Ident> {
-    match pattern {
-        Pat::Ident(name) if name.subpat.is_none() => Some(&name.ident),
-        Pat::Type(typed) => simple_name(&typed.pat),
-        Pat::Paren(inner) => simple_name(&inner.pat),
-        _ => None,
     }
 }
