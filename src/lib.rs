@@ -94,8 +94,8 @@ pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
-    Epoch, Exchange, GraphFormat, RecoveryConfig, RunArgs, RunError, RunErrorKind, StepError,
-    StepId, WorkerIndex, run, run_from,
+    Epoch, Exchange, GraphFormat, RecoveryConfig, RunArgs, RunError, RunErrorKind, SnapshotMode,
+    StepError, StepId, WorkerIndex, run, run_from,
 };
 pub use bytewax_runtime::{
     backup, clock, flow, key, operators, sink, source, state, testing, windowing,

@@ -3,6 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use bytewax::ExitCode;
+use bytewax::prelude::*;
+use bytewax::testing::{TestingItem, TestingSink, TestingSource};
+
 /// Runs the program in a directory; its exit code and what it prints.
 fn bytewax(dir: &Path, args: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bytewax"));
@@ -69,4 +73,51 @@ fn usage_errors_have_the_code_2() {
     ] {
         assert_eq!(bytewax(dir.path(), args).0, Some(2), "{args}");
     }
+}
+
+/// Sums that are broken off twice within an epoch; what three runs give.
+fn broken_off(dir: &Path, more: &[&str]) -> Vec<Vec<u64>> {
+    let numbers = |numbers: std::ops::Range<u64>| numbers.map(TestingItem::Item);
+    let marks = numbers(1..4)
+        .chain([TestingItem::Abort])
+        .chain(numbers(4..6))
+        .chain([TestingItem::Eof])
+        .chain(numbers(6..7));
+    let out = TestingSink::new();
+    let flow = Dataflow::build("sums", |flow| {
+        let numbers = flow
+            .input(TestingSource::with_marks(marks))
+            .named("numbers");
+        let sums = numbers.key_on(|n| n % 2).stateful_map(|sum: &mut u64, n| {
+            *sum += n;
+            *sum
+        });
+        sums.named("sums").key_rm().output(out.clone()).named("out");
+    });
+    let dir = dir.to_str().expect("it is text");
+    let args = [&["-r", dir, "-s", "3600"], more].concat();
+    let run = |_| {
+        assert_eq!(bytewax::run_from(flow.clone(), &args), ExitCode::SUCCESS);
+        if out.items().len() == 3 && !more.is_empty() {
+            // The epoch was not completed, and what was written of it counts for nothing.
+            let (_, shown, _) = bytewax(Path::new("."), &format!("recovery show {dir} --json"));
+            let shown: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+            assert_eq!(shown["next"]["epoch"], 1);
+            assert_eq!(shown["steps"][1]["id"], "sums.sums");
+            assert_eq!(shown["steps"][1]["rows"], 2);
+            assert_eq!(shown["steps"][1]["keys"], 0);
+        }
+        out.take()
+    };
+    (0..3).map(run).collect()
+}
+
+#[test]
+fn what_is_saved_at_once_counts_at_the_end_of_the_epoch_too() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("there is a place for files"));
+    let batch = broken_off(dirs[0].path(), &[]);
+    let expected = [vec![1, 2, 4], vec![1, 2, 4, 6, 9], vec![12]];
+    assert_eq!(batch, expected);
+    let immediate = broken_off(dirs[1].path(), &["--snapshot-mode", "immediate"]);
+    assert_eq!(immediate, expected);
 }

@@ -34,7 +34,7 @@ pub mod backup {
 pub use error::{RunError, RunErrorKind, StepError};
 pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
-pub use recovery::RecoveryConfig;
+pub use recovery::{RecoveryConfig, SnapshotMode};
 pub use worker::Exchange;
 
 #[doc(hidden)]

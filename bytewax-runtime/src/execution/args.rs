@@ -8,6 +8,7 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
+use crate::recovery::SnapshotMode;
 
 /// How a flow is run: flags and subcommands for a program's own command line.
 ///
@@ -26,6 +27,7 @@ use super::render::GraphFormat;
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
+/// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
 ///
 /// A flag goes before its variable, and the variable before the default.
@@ -273,6 +275,18 @@ pub(crate) struct Flags {
         global = true
     )]
     pub(crate) state_memory: Option<u64>,
+
+    /// When changed states are handed to the store
+    #[arg(
+        id = "bytewax-snapshot-mode",
+        long = "snapshot-mode",
+        value_name = "MODE",
+        env = "BYTEWAX_SNAPSHOT_MODE",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
+    pub(crate) snapshot_mode: SnapshotMode,
 
     /// How long to wait for the other processes at the start, in whole seconds
     #[arg(

@@ -105,7 +105,9 @@ impl Flags {
                 .iter()
                 .fold(RecoveryConfig::new(first), RecoveryConfig::dir),
         };
-        let config = config.backup_interval(self.backup_interval);
+        let config = config
+            .backup_interval(self.backup_interval)
+            .snapshot_mode(self.snapshot_mode);
         Ok(Some(match self.state_memory {
             Some(bytes) => config.state_memory(bytes),
             None => config,

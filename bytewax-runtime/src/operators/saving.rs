@@ -7,6 +7,7 @@ use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
+use crate::recovery::RecoveryConfig;
 use crate::state::{self, Cell, KeyTable, Unsaved};
 use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
 
@@ -37,6 +38,8 @@ pub(crate) struct Saving<K, V, L> {
     /// The epoch of the snapshot that is under way.
     epoch: Option<Epoch>,
     input_ended: bool,
+    /// Whether what was touched is saved while the epoch goes on.
+    is_immediate: bool,
     items: PhantomData<fn(K, V)>,
 }
 
@@ -49,6 +52,7 @@ impl From<Unsaved> for RunError {
 
 impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
     pub(crate) fn new(site: &Site, mut logic: L) -> Result<Self, RunError> {
+        let config = site.worker.shared.settings.recovery.as_ref();
         let store = site.worker.store.get();
         let mut store = store.and_then(|store| store.step(site.id(), site.step));
         if let Some(store) = &mut store {
@@ -61,6 +65,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             store,
             epoch: None,
             input_ended: false,
+            is_immediate: config.is_some_and(RecoveryConfig::is_immediate),
             items: PhantomData,
         })
     }
@@ -186,6 +191,11 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         self.load_due(cx)?;
         let settled = self.logic.settle(edges, cx)?;
+        if self.is_immediate && self.store.is_some() && self.epoch.is_none() {
+            cx.enter(self.step);
+            self.logic.table().begin_snapshot()?;
+            self.epoch = Some(cx.epoch);
+        }
         self.save(false, cx)?;
         self.make_room();
         Ok(settled)

@@ -49,6 +49,17 @@ pub struct RecoveryConfig {
     backup_interval: Duration,
     backup: Option<Arc<dyn Backup>>,
     memory: Option<u64>,
+    snapshot_mode: SnapshotMode,
+}
+
+/// When changed states are handed to the store. An epoch counts when it is complete, whatever the mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SnapshotMode {
+    /// When the epoch ends: each key once, while the items of the next epoch flow
+    #[default]
+    Batch,
+    /// While the epoch goes on: a key each time it was touched, so that less is left for the end
+    Immediate,
 }
 
 /// The partitions that a worker finds, and what it needs to write on in a backup.
@@ -67,6 +78,7 @@ impl RecoveryConfig {
             backup_interval: Duration::ZERO,
             backup: None,
             memory: None,
+            snapshot_mode: SnapshotMode::default(),
         }
     }
 
@@ -143,6 +155,19 @@ impl RecoveryConfig {
     pub fn state_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
+    }
+
+    /// When changed states are handed to the store: at the end of the epoch, unless set.
+    ///
+    /// [`Immediate`](SnapshotMode::Immediate) suits long epochs with many keys, whose end would bring
+    /// much to write at once; keys that change often are then written often.
+    pub fn snapshot_mode(mut self, mode: SnapshotMode) -> Self {
+        self.snapshot_mode = mode;
+        self
+    }
+
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.snapshot_mode == SnapshotMode::Immediate
     }
 
     pub(crate) fn memory(&self) -> Option<u64> {

@@ -49,7 +49,7 @@ pub use backup::{Backup, FileSystemBackup};
 pub(crate) use backup::{Uploads, open_backup};
 pub(crate) use batch::{Batch, TooLong};
 pub(crate) use config::Reached;
-pub use config::RecoveryConfig;
+pub use config::{RecoveryConfig, SnapshotMode};
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
 pub(crate) use parts::{

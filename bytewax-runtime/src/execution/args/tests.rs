@@ -194,6 +194,9 @@ fn help_names_the_variables_and_leaves_the_program_its_description() {
         "BYTEWAX_PROCESS_ID",
         "BYTEWAX_ADDRESSES",
         "BYTEWAX_SNAPSHOT_INTERVAL",
+        "BYTEWAX_LOCAL_STATE",
+        "BYTEWAX_BACKUP",
+        "BYTEWAX_SNAPSHOT_MODE",
         "BYTEWAX_CONNECT_TIMEOUT",
     ] {
         assert!(

@@ -5,6 +5,7 @@ use clap::Parser;
 use super::*;
 use crate::backup::FileSystemBackup;
 use crate::execution::RunArgs;
+use crate::recovery::SnapshotMode;
 
 #[derive(Parser)]
 struct Cli {
@@ -187,6 +188,11 @@ fn where_state_is_kept() {
             "-r DIR --backup-interval 7",
             Some(config("DIR").backup_interval(Duration::from_secs(7))),
         ),
+        (
+            "-r DIR --snapshot-mode immediate",
+            Some(config("DIR").snapshot_mode(SnapshotMode::Immediate)),
+        ),
+        ("-r DIR --snapshot-mode batch", Some(config("DIR"))),
         ("-d LOCAL", Some(local("backup"))),
         ("-d LOCAL -b /else/where", Some(local("/else/where"))),
         ("-d LOCAL -b file:///else/where", Some(local("/else/where"))),
