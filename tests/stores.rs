@@ -49,7 +49,9 @@ fn flow(out: &TestingSink<String>) -> Dataflow {
     let item = |key: &str, n| TestingItem::Item((key.to_owned(), n));
     let first = [item("ann", 1), item("bob", 2), item("cyd", 5)];
     let second = [item("ann", 10), item("bob", 20), item("cyd", 50)];
-    let marks = first.into_iter().chain([TestingItem::Eof]).chain(second);
+    // The first run gives the first items, the second none, the third the others.
+    let ends = [TestingItem::Eof, TestingItem::Eof];
+    let marks = first.into_iter().chain(ends).chain(second);
     let marks: Vec<TestingItem<(String, i64)>> = marks.collect();
     Dataflow::build("kept", |flow| {
         let items = flow.input(TestingSource::with_marks(marks)).named("items");
@@ -153,14 +155,15 @@ fn make(stores: &Path) {
     let (store, backup) = (stores.join("v1"), stores.join("backup-v1"));
     fs::create_dir(&store).unwrap();
     assert!(run(&["recovery", "init", text(&store), "2"]).is_empty());
-    let local = tempfile::tempdir().unwrap();
-    copy(&store, local.path());
     assert_eq!(run(&["-r", text(&store)]), BEFORE);
     for lock in ["init", "part-0", "part-1"] {
         fs::remove_file(store.join(lock).with_extension("lock")).unwrap();
     }
+    // The backup has a base, of the store, and a segment of the second run.
+    let local = tempfile::tempdir().unwrap();
+    copy(&store, local.path());
     let args = ["-d", text(local.path()), "-b", text(&backup)];
-    assert_eq!(run(&args), BEFORE);
+    assert!(run(&args).is_empty());
 }
 
 /// What the program `bytewax` says.
@@ -203,7 +206,8 @@ fn stores_of_all_formats_are_resumed() {
                 "{alarm}"
             );
         }
-        assert_eq!(run(&["-r", text(&store), "-w", "3"]), AFTER);
+        assert!(run(&["-r", text(&store), "-w", "3"]).is_empty());
+        assert_eq!(run(&["-r", text(&store)]), AFTER);
         assert_eq!(run(&["-r", text(&restored)]), AFTER);
         let args = ["-d", text(&local), "-b", text(&backup), "-w", "2"];
         assert_eq!(run(&args), AFTER);

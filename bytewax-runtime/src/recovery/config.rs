@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backup::{Backup, Restored, Share, Uploads, restore};
+use super::backup::{Backup, Restored, Share, Uploads, begin, restore};
 use super::error::Error;
 use super::layout::{PartitionFile, discover, init_on_first_use};
 
@@ -104,8 +104,8 @@ impl RecoveryConfig {
     /// then these objects are replaced by one that holds the whole state of the partition. Until it is
     /// copied, what an epoch has changed is held in memory.
     ///
-    /// A backup of no objects yet can be begun with the partitions in the directory. Others than the
-    /// first directory are not looked at.
+    /// An empty backup is begun with the partitions in the directory of the first process, if there
+    /// are any. Others than the first directory are not looked at.
     ///
     /// # Examples
     ///
@@ -180,9 +180,8 @@ impl RecoveryConfig {
 
     /// Makes a store where there is none. One worker of a cluster does this, before others look.
     pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
-        if self.backup.is_some() {
-            // What the backup says of the store is agreed upon in the backup.
-            return Ok(());
+        if let (Some(backup), Some(dir)) = (&self.backup, self.dirs.first()) {
+            return begin(&**backup, dir, flow, partitions(workers));
         }
         let exists = |dir: &&PathBuf| dir.exists();
         let dirs: Vec<&Path> = self
@@ -215,10 +214,7 @@ impl RecoveryConfig {
             });
         };
         let share = Share { worker, workers };
-        let Restored { parts, uploads } = {
-            let count = Some(partitions(workers));
-            restore(backup, dir, flow, count, share)?
-        };
+        let Restored { parts, uploads } = restore(backup, dir, flow, share)?;
         Ok(Reached {
             parts,
             uploads: Some(uploads),

@@ -70,7 +70,7 @@ pub(crate) use writer::PartitionWriter;
 
 #[cfg(test)]
 pub(crate) use {
-    backup::{Restored, Share, restore},
+    backup::{Restored, Share, begin, restore},
     error::ResumeError,
     layout::{discover, init_on_first_use},
     parts::ExecutionNumber,

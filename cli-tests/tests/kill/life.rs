@@ -68,8 +68,10 @@ impl Life {
         let batch = random.one_of(&[7, 20, 50]);
         let workers = random.few();
         let kept = random.one_of(&["0", "1", "3600"]);
+        let mode = random.one_of(&["batch", "immediate"]);
         let args = format!(
-            "{epoch} --backup-interval {kept} --batch {batch} --pace-millis 4 -w {workers}"
+            "{epoch} --backup-interval {kept} --snapshot-mode {mode} --batch {batch} \
+             --pace-millis 4 -w {workers}"
         );
         let (kind, count) = (random.below(3), random.few());
         let mut programs = Programs::new();

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::parts::{PartitionIndex, StoreId};
+use super::super::parts::StoreId;
 
 /// Why a backup cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +60,6 @@ pub(crate) enum BackupError {
         file: PathBuf,
         local: StoreId,
         backup: StoreId,
-    },
-    #[error(
-        "partition {index} was never written to the backup, and `{}` is missing; bring the file back, \
-         or start with the whole store on an empty backup",
-        file.display()
-    )]
-    NeverWritten {
-        index: PartitionIndex,
-        file: PathBuf,
     },
 }
 

@@ -7,11 +7,13 @@
 //! in this partition; an epoch counts when all partitions have theirs, by the same rule as for files
 //! (see the module `resume`). To restore a partition is to do again what its writer did.
 //!
+//! - [`begin()`] says, once, of which store the backup is.
 //! - [`restore()`] makes the partitions of a worker, at the start of an execution.
 //! - [`Uploader`] writes the logs while the flow runs. An epoch is reported as committed when its
 //!   segments are in the backup.
 //! - The number of an object is free only once: of two runs that write to one backup, one is refused.
 
+mod begin;
 mod compact;
 mod error;
 mod file_system;
@@ -26,6 +28,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
 
+pub(crate) use begin::begin;
 pub(crate) use error::BackupError;
 pub use file_system::FileSystemBackup;
 pub(super) use object::check as check_object;

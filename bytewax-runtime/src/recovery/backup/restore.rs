@@ -10,17 +10,16 @@ use std::thread;
 
 use super::super::error::{Error, ResumeError};
 use super::super::layout::{
-    PartitionFile, discover, draft_partition, partition_path, publish_partition, sync_names,
+    PartitionFile, draft_partition, partition_path, publish_partition, sync_names,
 };
-use super::super::parts::{
-    Execution, Meta, PartitionCount, PartitionIndex, Progress, StepMeta, StepNumber, StoreId,
-};
-use super::super::sql::{self, Table};
+use super::super::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta, StepNumber};
+use super::super::sql::Table;
 use super::super::writer::PartitionWriter;
+use super::begin::read_store;
 use super::log::{Log, Names};
-use super::object::{self, Entries, Entry, LogHeader};
+use super::object::{self, Entry, LogHeader};
 use super::upload::{LogEnd, Uploads};
-use super::{Backup, BackupError, get, put_once};
+use super::{Backup, BackupError, get};
 use crate::ids::{Epoch, StepId};
 
 /// How many objects are read from the backup at once.
@@ -55,27 +54,12 @@ pub(crate) struct Restored {
     pub(crate) uploads: Uploads,
 }
 
-/// What all partitions of a store have in common.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-struct StoreHeader {
-    flow: String,
-    store: StoreId,
-    count: PartitionCount,
-    /// The backup was begun with a store that held state already: a partition without objects is
-    /// not one without state.
-    adopted: bool,
-}
-
 /// Makes the partitions of a worker what the backup says they are, in a local directory, which is
 /// made when it is missing. Other partitions in the directory are left alone.
-///
-/// When the backup holds nothing for the flow, it is begun: with the partitions in the directory, or
-/// with `count` new ones. Without a count, this is an error.
 pub(crate) fn restore(
     backup: &Arc<dyn Backup>,
     dir: &Path,
     flow: &str,
-    count: Option<u32>,
     share: Share,
 ) -> Result<Restored, Error> {
     fs::create_dir_all(dir).map_err(Error::io(dir, "making the directory"))?;
@@ -83,84 +67,23 @@ pub(crate) fn restore(
         .canonicalize()
         .map_err(Error::io(dir, "resolving its name"))?;
     let names = Names::new(flow);
-    let store = read_or_make_store(&**backup, &names, &dir, count)?;
+    let store = read_store(&**backup, &names)?;
     let mut parts = Vec::new();
     let mut logs = BTreeMap::new();
     for index in store.count.indices().filter(|&index| share.has(index)) {
-        let meta = Meta {
-            store: store.store,
-            flow: store.flow.clone(),
-            index,
-            count: store.count,
-        };
         let log = Log::read(&**backup, &names, index)?;
         let part = Partition {
             backup: &**backup,
             dir: &dir,
             log: &log,
-            adopted: store.adopted,
-            meta,
+            meta: store.meta(index),
         };
         parts.push(part.restore()?);
-        logs.insert(index, LogEnd::new(&log, store.adopted));
+        logs.insert(index, LogEnd::new(&log));
     }
     sync_names(&dir);
     let uploads = Uploads::new(Arc::clone(backup), names, logs);
     Ok(Restored { parts, uploads })
-}
-
-/// What the backup says of the store. When it says nothing, the worker that is first to say it
-/// decides for all.
-fn read_or_make_store(
-    backup: &dyn Backup,
-    names: &Names,
-    dir: &Path,
-    count: Option<u32>,
-) -> Result<StoreHeader, Error> {
-    let name = names.store();
-    let bytes = match get(backup, &name) {
-        Err(BackupError::Missing { .. }) => {
-            let others = backup.list(&names.all());
-            let others = others.map_err(|cause| BackupError::io("listing", &name, cause))?;
-            if !others.is_empty() && !others.contains(&name) {
-                return Err(BackupError::Missing { name }.into());
-            }
-            let flow = names.flow().to_owned();
-            let count = count.ok_or(BackupError::Empty { flow })?;
-            let store = new_store(names, dir, count)?;
-            match put_once(backup, &name, &Entries::default().finish(&store)) {
-                // Another worker of the cluster was faster: what it says holds.
-                Ok(()) | Err(BackupError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-            get(backup, &name)?
-        }
-        read => read?,
-    };
-    let (store, _): (StoreHeader, _) = object::open(&name, &bytes)?;
-    if PartitionCount::new(store.count.get()).is_none() || store.flow != names.flow() {
-        return Err(BackupError::damaged(&name, "it is of no store of this flow").into());
-    }
-    Ok(store)
-}
-
-/// A new store, or the one that is in the directory.
-fn new_store(names: &Names, dir: &Path, count: u32) -> Result<StoreHeader, Error> {
-    if let Some(PartitionFile { file, meta }) = discover(&[dir])?.into_iter().next() {
-        refuse_other_flow(&file, &meta, names.flow())?;
-        return Ok(StoreHeader {
-            flow: meta.flow,
-            store: meta.store,
-            count: meta.count,
-            adopted: true,
-        });
-    }
-    Ok(StoreHeader {
-        flow: names.flow().to_owned(),
-        store: sql::random_store_id()?,
-        count: PartitionCount::new(count).ok_or(Error::Count { count })?,
-        adopted: false,
-    })
 }
 
 fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeError> {
@@ -179,7 +102,6 @@ struct Partition<'a> {
     backup: &'a dyn Backup,
     dir: &'a Path,
     log: &'a Log,
-    adopted: bool,
     meta: Meta,
 }
 
@@ -193,9 +115,6 @@ impl Partition<'_> {
                 let meta = self.meta;
                 return Ok(PartitionFile { file, meta });
             }
-        } else if self.adopted && self.log.live.is_empty() {
-            let index = self.meta.index;
-            return Err(BackupError::NeverWritten { index, file }.into());
         }
         self.build()
     }
@@ -226,11 +145,11 @@ impl Partition<'_> {
     fn rewind(&self, writer: &mut PartitionWriter) -> Result<bool, Error> {
         let progress = writer.progress();
         let Some(name) = self.log.head() else {
-            let is_untouched = progress.oldest == Epoch::FIRST;
-            if is_untouched && !self.adopted {
+            let is_whole = progress.oldest == Epoch::FIRST;
+            if is_whole {
                 writer.rewind(None, Epoch(0))?;
             }
-            return Ok(is_untouched || self.adopted);
+            return Ok(is_whole);
         };
         let (head, _) = self.open(name, &get(self.backup, name)?)?;
         let last = running(name, &head)?;

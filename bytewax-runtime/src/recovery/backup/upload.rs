@@ -60,16 +60,13 @@ pub(super) struct LogEnd {
     next: u64,
     /// What the segments after the newest base weigh.
     weight: u64,
-    /// The partition is older than its backup, which has nothing of it yet.
-    is_adopted: bool,
 }
 
 impl LogEnd {
-    pub(super) fn new(log: &Log, is_adopted: bool) -> Self {
+    pub(super) fn new(log: &Log) -> Self {
         Self {
             next: log.next,
             weight: log.segments() as u64 * LEAST_WEIGHT,
-            is_adopted: is_adopted && log.live.is_empty(),
         }
     }
 }
@@ -142,8 +139,6 @@ enum Job {
     },
     /// Is done when there is time.
     Compact(Box<Compaction>),
-    /// Is done before all that follows.
-    Begin(Box<Compaction>),
 }
 
 impl Uploader {
@@ -180,24 +175,8 @@ impl Uploader {
                 segments: VecDeque::new(),
             };
             uploader.parts.push(part);
-            uploader.begin(writer)?;
         }
         Ok(uploader)
-    }
-
-    /// The log of a partition that is older than its backup begins with a base.
-    fn begin(&mut self, writer: &PartitionWriter) -> Result<(), Error> {
-        let part = self.parts.last_mut().ok_or(Error::Misrouted)?;
-        if !part.log.is_adopted {
-            return Ok(());
-        }
-        let sequence = part.log.next;
-        part.log.next += 1;
-        let before = writer.progress().durable.next();
-        let base = Compaction::begin(writer.file(), &self.names, sequence, before)?;
-        // When the thread has failed it has said so, and the next message finds out.
-        let _ = self.send(Job::Begin(Box::new(base)));
-        Ok(())
     }
 
     pub(in crate::recovery) fn run(
@@ -370,7 +349,6 @@ fn work(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) -> Result<(
                 report.tell(WriterEvent::Committed(epoch));
             }
             Job::Compact(compaction) => compactions.push_back(compaction),
-            Job::Begin(mut base) => while !base.do_some(backup)? {},
         }
     }
     for mut compaction in compactions {

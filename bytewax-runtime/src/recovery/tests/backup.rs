@@ -170,11 +170,12 @@ impl Cluster {
             workers: processes,
         });
         let shares: Vec<_> = shares.collect();
+        begin(&*backup, self.dirs[0].path(), "orders", self.partitions).unwrap();
         let restored: Vec<Restored> = shares
             .iter()
             .map(|&share| {
                 let dir = self.dirs[share.worker].path();
-                restore(&backup, dir, "orders", Some(self.partitions), share).unwrap()
+                restore(&backup, dir, "orders", share).unwrap()
             })
             .collect();
         let files: Vec<_> = restored.iter().flat_map(|own| own.parts.clone()).collect();
@@ -400,7 +401,7 @@ fn three_epochs(partitions: u32) -> Cluster {
 
 fn restore_from(backup: &Arc<Memory>, dir: &Path) -> Result<Restored, Error> {
     let backup: Arc<dyn Backup> = backup.clone();
-    restore(&backup, dir, "orders", Some(2), Share::ALL)
+    restore(&backup, dir, "orders", Share::ALL)
 }
 
 /// Changes an object behind the back of the store; the error when an empty directory is restored,
@@ -514,7 +515,7 @@ fn nothing_is_begun_by_looking() {
     let backup = Memory::new();
     let dir = tempfile::tempdir().unwrap();
     let empty: Arc<dyn Backup> = backup.clone();
-    let error = restore(&empty, dir.path(), "orders", None, Share::ALL)
+    let error = restore(&empty, dir.path(), "orders", Share::ALL)
         .err()
         .unwrap();
     assert_eq!(
@@ -577,24 +578,25 @@ fn a_backup_can_be_begun_with_a_store_that_is_there() {
     cluster.backup = Memory::new();
     cluster.dirs[0] = copy;
     cluster.partitions = 5;
+    let backup: Arc<dyn Backup> = cluster.backup.clone();
+    let start = |dir: &Path| begin(&*backup, dir, "orders", 5);
     // The first attempt is cut off.
     cluster.backup.left.store(4, Ordering::Relaxed);
-    cluster.start(1);
-    assert!(!cluster.epoch(vec![state(1, 9)]));
-    cluster.processes.clear();
-    cluster.backup.left.store(i64::MAX, Ordering::Relaxed);
-    let elsewhere = tempfile::tempdir().unwrap();
-    let error = restore_from(&cluster.backup, elsewhere.path())
-        .err()
-        .unwrap();
+    let error = start(cluster.dirs[0].path()).unwrap_err().to_string();
     assert!(
-        error
-            .to_string()
-            .contains("was never written to the backup, and"),
+        error.starts_with("the backup failed while writing"),
         "{error}"
     );
+    cluster.backup.left.store(i64::MAX, Ordering::Relaxed);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let error = start(elsewhere.path()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("`orders/store` is missing in the backup; bring"),
+        "{error}"
+    );
+    // On three machines, of which the first has the store.
     cluster.committed = 3;
-    cluster.start(1);
+    cluster.start(3);
     cluster.apply(Op::Epoch(vec![state(2, 9)]));
     cluster.apply(Op::Kill {
         changes: Vec::new(),
@@ -700,9 +702,11 @@ fn object_stores_are_backups() {
         // A store in it.
         let backup: Arc<dyn Backup> = Arc::new(ObjectStoreBackup::new(store).unwrap());
         let made = tempfile::tempdir().unwrap();
-        let made = restore(&backup, made.path(), "sales", Some(3), Share::ALL).unwrap();
+        begin(&*backup, made.path(), "sales", 3).unwrap();
+        let made = restore(&backup, made.path(), "sales", Share::ALL).unwrap();
         let again = tempfile::tempdir().unwrap();
-        let again = restore(&backup, again.path(), "sales", Some(7), Share::ALL).unwrap();
+        begin(&*backup, again.path(), "sales", 7).unwrap();
+        let again = restore(&backup, again.path(), "sales", Share::ALL).unwrap();
         let metas = |restored: &Restored| -> Vec<_> {
             restored
                 .parts

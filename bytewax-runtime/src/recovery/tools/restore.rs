@@ -22,7 +22,7 @@ pub(crate) fn restore_all(
     dir: &Path,
     flow: &str,
 ) -> Result<RestoredInfo, Error> {
-    let parts = restore(backup, dir, flow, None, Share::ALL)?.parts;
+    let parts = restore(backup, dir, flow, Share::ALL)?.parts;
     let states: Vec<_> = parts
         .iter()
         .map(|part| part.state())
