@@ -241,10 +241,9 @@ impl Uploader {
         if part.log.weight < least.max(writer.bytes()) {
             return Ok(());
         }
-        let found = part
-            .segments
-            .iter()
-            .position(|segment| segment.epoch.next() == oldest);
+        // Every epoch with changes has a segment, so the next one has changes from `oldest` on only.
+        let before = |segment: &Segment| segment.epoch < oldest;
+        let found = part.segments.iter().rposition(before);
         let Some(last) = found else { return Ok(()) };
         let replaced = part.segments.drain(..=last).next_back();
         let sequence = replaced.map_or(0, |segment| segment.sequence);

@@ -95,6 +95,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 #[derive(Clone, Debug)]
 enum Op {
     Epoch(Vec<Change>),
+    /// The same, but the epoch is committed with the next.
+    Unreported(Vec<Change>),
     /// Epochs are given up, but for so many.
     Collect(u64),
     /// All processes are killed when so many objects more were written, in an epoch with these
@@ -118,6 +120,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     );
     let op = prop_oneof![
         12 => changes().prop_map(Op::Epoch),
+        3 => changes().prop_map(Op::Unreported),
         4 => (0_u64..3).prop_map(Op::Collect),
         2 => kill.prop_map(|(changes, objects, processes, lost)| Op::Kill {
             changes, objects, processes, lost
@@ -229,8 +232,8 @@ impl Cluster {
         let _ = process.unwrap().thread.send(message);
     }
 
-    /// Does an epoch; whether it was committed everywhere.
-    fn epoch(&mut self, changes: Vec<Change>) -> bool {
+    /// Changes what an epoch changes.
+    fn change(&mut self, changes: Vec<Change>) {
         let epoch = Epoch(self.history.len() as u64);
         let (mut states, mut timers) = (Batch::default(), Batch::default());
         for change in changes {
@@ -293,6 +296,12 @@ impl Cluster {
         });
         sent.unwrap();
         self.history.push(self.model.clone());
+    }
+
+    /// Does an epoch; whether it was committed everywhere.
+    fn epoch(&mut self, changes: Vec<Change>) -> bool {
+        let epoch = Epoch(self.history.len() as u64);
+        self.change(changes);
         for process in &self.processes {
             let _ = process.thread.send(Message::Commit(epoch));
         }
@@ -313,11 +322,9 @@ impl Cluster {
     fn apply(&mut self, op: Op) {
         match op {
             Op::Epoch(changes) => assert!(self.epoch(changes)),
+            Op::Unreported(changes) => self.change(changes),
             Op::Collect(keep) => {
-                let oldest = Epoch(self.history.len() as u64)
-                    .0
-                    .saturating_sub(keep)
-                    .max(1);
+                let oldest = (self.committed + 1).saturating_sub(keep).max(1);
                 for process in &self.processes {
                     process
                         .thread
