@@ -1,8 +1,8 @@
 //! What a function's signature says, as far as its text shows it.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
-use syn::{GenericArgument, Pat, PathArguments, ReturnType, Type};
+use quote::{ToTokens, format_ident, quote};
+use syn::{GenericArgument, GenericParam, Generics, Pat, PathArguments, ReturnType, Type};
 
 /// The first type argument of a type that is called `name`, whatever the path before it.
 pub(crate) fn argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
@@ -52,6 +52,21 @@ pub(crate) fn argument_name(index: usize, pattern: &Pat) -> Ident {
         Pat::Type(typed) => argument_name(index, &typed.pat),
         _ => format_ident!("argument_{}", index + 1),
     }
+}
+
+/// The arguments by which a function hands its own parameters on: `::<T, N>`. Lifetimes are found by the
+/// compiler.
+pub(crate) fn turbofish(generics: &Generics) -> Option<TokenStream> {
+    let names = generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(it) => Some(&it.ident),
+            GenericParam::Const(it) => Some(&it.ident),
+            GenericParam::Lifetime(_) => None,
+        });
+    let names: Vec<_> = names.collect();
+    (!names.is_empty()).then(|| quote!(::<#(#names),*>))
 }
 
 /// Whether a name occurs anywhere in these tokens.

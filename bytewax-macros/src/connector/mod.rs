@@ -146,7 +146,7 @@ impl<'ast> Given<'ast> {
     /// A call that gives it, as a call that gives a `Result`.
     fn wrap(&self, call: &TokenStream) -> TokenStream {
         match self.may_fail {
-            true => quote!(::core::result::Result::Ok(#call?)),
+            true => quote!(#call.map_err(::core::convert::Into::into)),
             false => quote!(::core::result::Result::Ok(#call)),
         }
     }

@@ -2,10 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Type};
+use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Signature, Type};
 
 use crate::errors::Errors;
-use crate::signature::{argument_name, mentions};
+use crate::signature::{argument_name, mentions, turbofish};
 
 /// A parameter by what it stands for.
 pub(super) enum Parameter {
@@ -151,7 +151,13 @@ impl Parameters {
     }
 
     /// A call of the user's function, where the position and what is made once have these names.
-    pub(super) fn call(&self, function: &Ident, position: &Ident, local: &Ident) -> TokenStream {
+    pub(super) fn call(
+        &self,
+        function: &Signature,
+        position: &Ident,
+        local: &Ident,
+    ) -> TokenStream {
+        let (name, types) = (&function.ident, turbofish(&function.generics));
         let arguments = self.all.iter().map(|parameter| match parameter {
             Parameter::Items(name) => quote!(#name),
             Parameter::Position => quote!(#position),
@@ -161,7 +167,7 @@ impl Parameters {
             }
             Parameter::Setting(setting) => setting.passed(),
         });
-        quote!(#function(#(#arguments),*))
+        quote!(#name #types (#(#arguments),*))
     }
 
     fn settings(&self) -> impl Iterator<Item = &Setting> {

@@ -69,7 +69,7 @@ fn print(
     let inside = inner(function);
     let (items, make, write) = match (is_right, parameters.all.first()) {
         (true, Some(Parameter::Items(items))) => {
-            let call = given.wrap(&parameters.call(ident, &local, &local));
+            let call = given.wrap(&parameters.call(sig, &local, &local));
             let items = items.to_token_stream();
             (items, parameters.make_locals(), call)
         }

@@ -62,7 +62,7 @@ fn print(
     let inside = inner(function);
     let (make, poll) = match is_right {
         true => {
-            let call = given.wrap(&parameters.call(ident, &next, &local));
+            let call = given.wrap(&parameters.call(sig, &next, &local));
             (parameters.make_locals(), call)
         }
         false => {

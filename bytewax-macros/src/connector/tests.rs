@@ -87,15 +87,18 @@ pub fn read<T: Decode>(
                 ::core::result::Result::Ok((Client::open(url, every)?,))
             }
         },
-        move |__bw_position, __bw_local| ::core::result::Result::Ok(
-            read(
-                &url,
-                &mut __bw_local.0,
-                ::core::clone::Clone::clone(&every),
-                __bw_position,
-                &tags,
-            )?,
-        ),
+        move |__bw_position, __bw_local| {
+            read::<
+                T,
+            >(
+                    &url,
+                    &mut __bw_local.0,
+                    ::core::clone::Clone::clone(&every),
+                    __bw_position,
+                    &tags,
+                )
+                .map_err(::core::convert::Into::into)
+        },
     )
 }
 "#,
@@ -168,14 +171,14 @@ where
         ::std::vec::Vec<::std::string::String>,
         ::bytewax::StepError,
     > {
-        ::core::result::Result::Ok(Self::partitions(self)?)
+        Self::partitions(self).map_err(::core::convert::Into::into)
     }
     fn open(
         &self,
         partition: &str,
         resume: ::core::option::Option<Self::Position>,
     ) -> ::core::result::Result<Self::Partition, ::bytewax::StepError> {
-        ::core::result::Result::Ok(Self::open(self, partition, resume)?)
+        Self::open(self, partition, resume).map_err(::core::convert::Into::into)
     }
 }
 "#,

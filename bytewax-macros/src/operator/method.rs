@@ -7,7 +7,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, FnArg, GenericParam, Generics, ItemFn, PatType, Type, WherePredicate};
 
-use crate::signature::{argument_name, mentions};
+use crate::signature::{argument_name, mentions, turbofish};
 
 /// The trait `name` and its implementation, for a function whose first parameter is a stream.
 pub(super) fn form(function: &ItemFn, name: &Ident) -> TokenStream {
@@ -33,7 +33,7 @@ pub(super) fn form(function: &ItemFn, name: &Ident) -> TokenStream {
     let bare = without_bounds(&of_stream);
     let (parameters, stream_arguments, _) = bare.split_for_impl();
     let (method_parameters, _, conditions) = of_method.split_for_impl();
-    let ident = &sig.ident;
+    let (ident, types) = (&sig.ident, turbofish(&sig.generics));
     let output = &sig.output;
     let title = format!("Gives streams the method form of [`{ident}`].");
     let docs = of_trait_method(attrs);
@@ -55,7 +55,7 @@ pub(super) fn form(function: &ItemFn, name: &Ident) -> TokenStream {
         #(#conditional)*
         impl #parameters #name #stream_arguments for #stream {
             #head {
-                #ident(self, #(#names),*)
+                #ident #types (self, #(#names),*)
             }
         }
     }

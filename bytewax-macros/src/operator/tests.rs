@@ -136,7 +136,7 @@ impl<K, V> Totals<K, V> for KeyedStream<K, V> {
         V: State,
         F: Fn(&V) -> u64,
     {
-        totals(self, argument_1, other, add)
+        totals::<K, V, F>(self, argument_1, other, add)
     }
 }
 "#,

@@ -20,6 +20,18 @@ where
     left.pop().map_or(Ok(Poll::end()), |word| Ok(Poll::item(word.parse()?)))
 }
 
+/// `N` items at a time.
+#[source]
+fn list<T, const N: usize>(items: &[T], #[resume] next: &mut u64) -> Poll<T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let first = usize::try_from(*next).unwrap();
+    let items = items.iter().skip(first).take(N).cloned().collect::<Vec<_>>();
+    *next += items.len() as u64;
+    if items.is_empty() { Poll::end() } else { Poll::batch(items) }
+}
+
 struct Workers;
 
 struct Part {
@@ -45,9 +57,10 @@ fn main() {
     let flow = dataflow!("f", |flow| {
         let numbers = flow.input(words::<usize>("3 4".to_owned()));
         let workers = flow.input(Workers);
-        let all = numbers.merge(workers);
+        let listed = flow.input(list::<_, 2>(vec![7, 8, 9]));
+        let all = flow.merge([numbers, workers, listed]);
         all.output(out.clone());
     });
     run_main(flow).unwrap();
-    assert_eq!(out.sorted(), [0, 3, 4]);
+    assert_eq!(out.sorted(), [0, 3, 4, 7, 8, 9]);
 }
