@@ -1,5 +1,6 @@
 //! How a step of the description is built on a worker.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -98,11 +99,7 @@ impl Site {
     /// Whether a position was saved for a partition of this step.
     pub(crate) fn has_position(&self, partition: &str) -> bool {
         let store = self.worker.store.get();
-        store.is_some_and(|store| {
-            store
-                .positions_of(self.id())
-                .any(|known| known == partition)
-        })
+        store.is_some_and(|store| store.has_position(self.id(), partition))
     }
 
     /// Refuses to go on without a partition that has been read or written before.
@@ -111,17 +108,11 @@ impl Site {
             return Ok(());
         };
         let partitions = self.assignment().map(|all| all.partitions.as_slice());
-        let listed = || {
-            partitions
-                .unwrap_or_default()
-                .iter()
-                .map(|(name, _)| name.as_str())
-        };
-        let mut lost: Vec<&str> = store
-            .positions_of(self.id())
-            .filter(|name| !listed().any(|listed| listed == *name))
-            .collect();
-        lost.sort_unstable();
+        let listed = partitions.unwrap_or_default().iter();
+        let listed: Vec<&str> = listed.map(|(name, _)| name.as_str()).collect();
+        let set: HashSet<&str> = listed.iter().copied().collect();
+        let saved = store.positions_of(self.id());
+        let lost: Vec<&str> = saved.filter(|name| !set.contains(name)).collect();
         let Some(first) = lost.first() else {
             return Ok(());
         };
@@ -129,7 +120,7 @@ impl Site {
             StepKind::Sink => ("written", "sink"),
             _ => ("read", "source"),
         };
-        let known: Vec<String> = listed().map(|name| format!("`{name}`")).collect();
+        let known: Vec<String> = listed.iter().map(|name| format!("`{name}`")).collect();
         let known = match known.as_slice() {
             [] => "none".to_owned(),
             known => known.join(", "),

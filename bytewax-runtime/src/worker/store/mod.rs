@@ -41,8 +41,8 @@ pub(crate) struct Store {
     writer: Option<Writer>,
     /// The places of the steps that save anything.
     places: HashMap<StepIndex, StepPlace>,
-    /// The positions of all sources and sinks of the cluster.
-    positions: HashMap<(StepId, String), Vec<u8>>,
+    /// The positions of all sources and sinks of the cluster, by partition.
+    positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
     /// How much memory the states on this worker may take, and take, about.
     memory: Option<usize>,
@@ -108,8 +108,9 @@ impl Store {
         step: &StepId,
         partition: &str,
     ) -> Result<Option<P>, RunError> {
-        let at = (step.clone(), partition.to_owned());
-        let position = self.positions.get(&at).map(|bytes| state::open(bytes));
+        let of_step = self.positions.get(step);
+        let position = of_step.and_then(|of_step| of_step.get(partition));
+        let position = position.map(|bytes| state::open(bytes));
         position.transpose().map_err(|error| {
             RunError::new(
                 crate::RunErrorKind::Recovery,
@@ -120,10 +121,16 @@ impl Store {
         })
     }
 
-    /// The partitions of a source or a sink that have a saved position.
-    pub(crate) fn positions_of<'a>(&'a self, step: &'a StepId) -> impl Iterator<Item = &'a str> {
-        let of_step = self.positions.keys().filter(move |(id, _)| id == step);
-        of_step.map(|(_, partition)| partition.as_str())
+    pub(crate) fn has_position(&self, step: &StepId, partition: &str) -> bool {
+        let of_step = self.positions.get(step);
+        of_step.is_some_and(|of_step| of_step.contains_key(partition))
+    }
+
+    /// The partitions of a source or a sink that have a saved position, by name.
+    pub(crate) fn positions_of(&self, step: &StepId) -> impl Iterator<Item = &str> + use<'_> {
+        let of_step = self.positions.get(step);
+        let names = of_step.map(BTreeMap::keys).into_iter().flatten();
+        names.map(String::as_str)
     }
 
     /// Has the writer wake an operator when it has committed an epoch.

@@ -11,7 +11,7 @@ use super::check::check;
 use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
 use crate::flow::{Graph, StepKind};
-use crate::ids::{Epoch, StepIndex};
+use crate::ids::{Epoch, StepId, StepIndex};
 use crate::recovery::{
     self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
     PartitionWriter, Position, Resume, StepMeta, StepPlace, Uploads, WriterThread,
@@ -92,16 +92,18 @@ pub(in crate::worker) fn open(
             _thread: thread,
         })
     };
+    let mut by_step: HashMap<StepId, BTreeMap<String, Vec<u8>>> = HashMap::new();
+    for position in newest_positions(positions.into_iter().flatten()) {
+        let of_step = by_step.entry(position.step).or_default();
+        of_step.insert(position.partition, position.bytes);
+    }
     Ok(Store {
         resume,
         count: agreed.count,
         readers,
         writer,
         places,
-        positions: newest_positions(positions.into_iter().flatten())
-            .into_iter()
-            .map(|position| ((position.step, position.partition), position.bytes))
-            .collect(),
+        positions: by_step,
         progress,
         memory: memory(cx),
         memory_used: Cell::new(0),
