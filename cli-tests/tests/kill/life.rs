@@ -37,6 +37,14 @@ pub(crate) fn kill(life: &Path, args: &str) -> Command {
     command
 }
 
+/// How fast a flow goes.
+enum Pace {
+    /// So that it is seldom at its end before it is killed; with an epoch for each poll it is slow.
+    Any,
+    /// To its end.
+    Fast,
+}
+
 /// A flow that is run again and again, and goes on each time.
 pub(crate) struct Life {
     directory: TempDir,
@@ -63,9 +71,14 @@ impl Life {
 
     /// Starts the flow in one process, in some that one starts, or in some that are started here, each
     /// as on a machine of its own.
-    fn start(&self, random: &mut Random) -> Programs {
-        let epoch = random.one_of(&["-s 0", "--epoch-millis 5", "--epoch-millis 20"]);
-        let batch = random.one_of(&[7, 20, 50]);
+    fn start(&self, pace: Pace, random: &mut Random) -> Programs {
+        let (epoch, batch) = match pace {
+            Pace::Any => (
+                random.one_of(&["-s 0", "--epoch-millis 5", "--epoch-millis 20"]),
+                random.one_of(&[7, 20, 50]),
+            ),
+            Pace::Fast => ("--epoch-millis 50", 50),
+        };
         let workers = random.few();
         let kept = random.one_of(&["0", "1", "3600"]);
         let mode = random.one_of(&["batch", "immediate"]);
@@ -104,7 +117,7 @@ impl Life {
             self.state.change(self.directory.path(), random);
         }
         loop {
-            let mut programs = self.start(random);
+            let mut programs = self.start(Pace::Any, random);
             let hit = self.wait(&mut programs, random) && strike(&programs, random);
             // If another program has taken a port, nothing has run.
             if let Ok(ended) = programs.all_ended(LIMIT) {
@@ -132,7 +145,7 @@ impl Life {
     /// Lets the flow come to its end.
     pub(crate) fn finish(&self, random: &mut Random) {
         loop {
-            if let Ok(ended) = self.start(random).all_ended(PATIENCE) {
+            if let Ok(ended) = self.start(Pace::Fast, random).all_ended(PATIENCE) {
                 assert!(!killed(&ended, false));
                 return;
             }

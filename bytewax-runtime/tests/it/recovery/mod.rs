@@ -7,6 +7,7 @@ mod kept;
 mod law;
 mod logic;
 mod memory;
+mod many;
 mod processes;
 mod runs;
 mod schemas;
