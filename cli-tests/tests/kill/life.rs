@@ -82,8 +82,9 @@ impl Life {
         let workers = random.few();
         let kept = random.one_of(&["0", "1", "3600"]);
         let mode = random.one_of(&["batch", "immediate"]);
+        let memory = random.one_of(&["", "--state-memory 1", "--state-memory 20000"]);
         let args = format!(
-            "{epoch} --backup-interval {kept} --snapshot-mode {mode} --batch {batch} \
+            "{epoch} --backup-interval {kept} --snapshot-mode {mode} {memory} --batch {batch} \
              --pace-millis 4 -w {workers}"
         );
         let (kind, count) = (random.below(3), random.few());

@@ -331,10 +331,14 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
         let mut left: BTreeMap<KeySlot, Option<DateTime<Utc>>> =
             leaving.iter().map(|slot| (*slot, None)).collect();
         if !left.is_empty() {
-            let (slots, _) = self.parts();
+            let (slots, changes) = self.parts();
             let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
             for slot in slots.iter().filter(|slot| slot.mark.round() != 0) {
                 left.remove(&of(slot));
+            }
+            // Until it is saved that a key is gone, it would come back with its slot.
+            for removed in &changes.removed {
+                left.remove(&KeySlot::of(removed.hash));
             }
             slots.retain(|slot| {
                 let Some(first) = left.get_mut(&of(slot)) else {

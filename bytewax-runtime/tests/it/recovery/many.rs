@@ -4,19 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytewax_runtime::StepError;
 use bytewax_runtime::clock::{Clock, ClockHand};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use bytewax_runtime::testing::{
     ClusterConfig, TestingItem, TestingSource, TestingSourcePartition, cluster_main,
 };
+use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::{DateTime, TimeDelta};
 
 use super::kept::KeptSink;
 use super::{LONG, Store};
-
-const KEYS: u64 = 40_000;
 
 /// Lets time pass with each poll, so that an epoch has so many.
 struct Ticking {
@@ -61,21 +59,23 @@ impl StatefulSourcePartition for TickingPartition {
 }
 
 /// Each key three times, in another order each time, with aborts in between.
-fn source(aborts: &[usize]) -> TestingSource<u64> {
+fn source(keys: u64, aborts: &[usize]) -> TestingSource<u64> {
     let times = [7919, 104_729, 1_299_709].into_iter();
-    let numbers = times.flat_map(|prime| (0..KEYS).map(move |n| n * prime % KEYS));
+    let numbers = times.flat_map(|prime| (0..keys).map(move |n| n * prime % keys));
     let mut elements: Vec<_> = numbers.map(TestingItem::Item).collect();
     for abort in aborts.iter().rev() {
         elements.insert(*abort, TestingItem::Abort);
     }
-    TestingSource::with_marks(elements).batch_size(1500)
+    TestingSource::with_marks(elements).batch_size(keys as usize / 26)
 }
 
-fn flow(aborts: &[usize], hand: ClockHand) -> (Dataflow, BTreeMap<&'static str, KeptSink>) {
+fn flow(
+    source: TestingSource<u64>,
+    hand: ClockHand,
+) -> (Dataflow, BTreeMap<&'static str, KeptSink>) {
     let names = ["map", "flat_map", "collect"];
     let sinks = BTreeMap::from(names.map(|name| (name, KeptSink::default())));
     let flow = Dataflow::build("f", |flow| {
-        let source = source(aborts);
         let numbers = flow.input(Ticking { source, hand }).named("in");
         let keyed = numbers.map(|n| (n, n));
         let told = |name: &'static str, out: KeyedStream<u64, String>| {
@@ -103,15 +103,16 @@ fn flow(aborts: &[usize], hand: ClockHand) -> (Dataflow, BTreeMap<&'static str, 
     (flow, sinks)
 }
 
-#[test]
-fn snapshots_while_items_flow() {
+/// Checks that runs which are broken off, by so many items, give what one gives that is not.
+fn check(keys: u64, aborts: &[usize], set: fn(RecoveryConfig) -> RecoveryConfig) {
     let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
-    let (unbroken, expect) = flow(&[], hand.clone());
+    let (unbroken, expect) = flow(source(keys, &[]), hand.clone());
     cluster_main(unbroken, ClusterConfig::new()).unwrap();
-    let (broken, sinks) = flow(&[57_000, 108_000], hand);
+    let (broken, sinks) = flow(source(keys, aborts), hand);
     let store = Store::new(3);
-    // An epoch has 38 000 items, and the next begins while it is saved.
+    // An epoch has most of the keys, and the next begins while it is saved.
     let config = store.config(Duration::from_secs(25)).clock(clock);
+    let config = config.recovery(set(RecoveryConfig::new(store.path())));
     for workers in [1, 1, 2] {
         cluster_main(broken.clone(), config.clone().workers(workers)).unwrap();
     }
@@ -122,6 +123,18 @@ fn snapshots_while_items_flow() {
             .find(|(key, lines)| got.get(*key) != Some(*lines));
         let got = wrong.map(|(key, _)| got.get(key));
         assert_eq!(got, None, "{name}, instead of {wrong:?}");
-        assert_eq!(expect.len(), KEYS as usize, "{name}");
+        assert_eq!(expect.len(), keys as usize, "{name}");
     }
+}
+
+#[test]
+fn snapshots_while_items_flow() {
+    check(40_000, &[57_000, 108_000], |config| config);
+}
+
+/// A key that is gone does not come back with the others of its slot.
+#[test]
+fn states_leave_while_items_flow() {
+    check(1000, &[1400, 2700], |config| config.state_memory(1));
+    check(1000, &[1400, 2700], |config| config.state_memory(50_000));
 }
