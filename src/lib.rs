@@ -40,9 +40,10 @@
 //!    test, on any number of workers, with a clock that the test moves.
 //! 5. **Run.** An error or a panic on any worker stops the whole run; its text names the step, the
 //!    partition and the cause. Ctrl-C and SIGTERM stop a run cleanly.
-//!
 //! 6. **Keep.** With `-r DIR` the state is saved, and the next run goes on where this one ended or was
 //!    killed, with any number of workers: see [`RecoveryConfig`].
+//! 7. **Lock.** `cargo run -- lock` writes the names that state is saved under to `dataflow.lock`. Commit
+//!    it, and a change of the flow that would lose state does not compile: see [`dataflow!`].
 //!
 //! # Where to look
 //!
@@ -61,7 +62,7 @@
 //!
 //! | Feature | Default | What it costs |
 //! | --- | --- | --- |
-//! | `macros` | yes | `dataflow!` and the derive; a compile of `syn` |
+//! | `macros` | yes | `dataflow!`, the attributes and the derive; a compile of `syn` |
 //! | `stdio` | yes | nothing |
 //! | `files` | yes | `memchr`, `glob` |
 //! | `csv` | no | `csv` |
