@@ -1,0 +1,66 @@
+//! A backup for tests.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::recovery::Backup;
+
+/// A backup in memory that can be cut off.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) objects: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// How many objects can still be written.
+    pub(super) left: AtomicI64,
+}
+
+impl Memory {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            objects: Mutex::default(),
+            left: AtomicI64::new(i64::MAX),
+        })
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.list("").unwrap()
+    }
+
+    fn spend(&self, puts: i64) -> io::Result<()> {
+        if self.left.fetch_sub(puts, Ordering::Relaxed) < puts {
+            return Err(io::Error::other("the backup is cut off"));
+        }
+        Ok(())
+    }
+}
+
+impl Backup for Memory {
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.spend(1)?;
+        let mut objects = self.objects.lock().unwrap();
+        if objects.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        objects.insert(name.to_owned(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> io::Result<Vec<u8>> {
+        let objects = self.objects.lock().unwrap();
+        let object = objects.get(name).cloned();
+        object.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        let objects = self.objects.lock().unwrap();
+        let names = objects.keys().filter(|name| name.starts_with(prefix));
+        Ok(names.cloned().collect())
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.spend(0)?;
+        self.objects.lock().unwrap().remove(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! What is refused, and in which words.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::recovery::tests::model::Model;
+
+/// A cluster of one process that has done three epochs and ended, and its backup.
+fn three_epochs(partitions: u32) -> Cluster {
+    let mut cluster = Cluster::new(partitions, 1);
+    for epoch in 1..4 {
+        let changes = (0..20).map(|key| state(key, epoch)).collect();
+        cluster.apply(Op::Epoch(changes));
+    }
+    cluster.processes.clear();
+    cluster
+}
+
+fn restore_from(backup: &Arc<Memory>, dir: &Path) -> Result<Restored, Error> {
+    let backup: Arc<dyn Backup> = backup.clone();
+    restore(&backup, dir, "orders", Share::ALL)
+}
+
+/// Changes an object behind the back of the store; the error when an empty directory is restored,
+/// and nothing must be there then.
+#[track_caller]
+fn check_refused(change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>), expected: &str) {
+    let cluster = three_epochs(1);
+    change(&mut cluster.backup.objects.lock().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let error = restore_from(&cluster.backup, dir.path()).err().unwrap();
+    assert_eq!(error.to_string(), expected);
+    assert!(discover(&[dir.path()]).unwrap().is_empty());
+}
+
+const SECOND: &str = "orders/part-0000/000000000002.segment";
+const THIRD: &str = "orders/part-0000/000000000003.segment";
+
+#[test]
+fn a_damaged_object_is_refused() {
+    let text = |what: &str| {
+        format!(
+            "`{SECOND}` in the backup is damaged: {what}; bring it back from a copy of the backup, \
+             or move the backup away and run the flow with its local directory on an empty one"
+        )
+    };
+    let flip = |objects: &mut BTreeMap<String, Vec<u8>>| {
+        let object = objects.get_mut(SECOND).unwrap();
+        let middle = object.len() / 2;
+        object[middle] ^= 1;
+    };
+    check_refused(flip, &text("its checksum does not fit"));
+    let cut =
+        |objects: &mut BTreeMap<String, Vec<u8>>| objects.get_mut(SECOND).unwrap().truncate(15);
+    check_refused(cut, &text("it is cut off"));
+    let swap = |objects: &mut BTreeMap<String, Vec<u8>>| {
+        let third = objects[THIRD].clone();
+        objects.insert(SECOND.to_owned(), third);
+    };
+    check_refused(swap, &text("it belongs to another place"));
+}
+
+#[test]
+fn foreign_and_missing_objects_are_refused() {
+    check_refused(
+        |objects| {
+            objects.insert(SECOND.to_owned(), b"text".to_vec());
+        },
+        &format!(
+            "`{SECOND}` is not an object of a backup: it begins otherwise; move it away, or name \
+             the right backup"
+        ),
+    );
+    check_refused(
+        |objects| {
+            objects.remove(SECOND);
+        },
+        &format!(
+            "`{SECOND}` is missing in the backup; bring it back from a copy of the backup, or, when \
+             another run of the flow is using the backup, stop that run first"
+        ),
+    );
+    check_refused(
+        |objects| {
+            objects.remove("orders/store");
+        },
+        "`orders/store` is missing in the backup; bring it back from a copy of the backup, or, when \
+         another run of the flow is using the backup, stop that run first",
+    );
+}
+
+#[test]
+fn an_object_of_a_newer_release_is_refused() {
+    check_refused(
+        |objects| objects.get_mut(THIRD).unwrap()[8] = 2,
+        &format!(
+            "`{THIRD}` in the backup has format 2, this program knows up to 1; it was written by a \
+             newer release. Run that release, or use another backup"
+        ),
+    );
+}
+
+#[test]
+fn a_local_directory_of_another_store_is_refused() {
+    let cluster = three_epochs(1);
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "orders").unwrap();
+    let error = restore_from(&cluster.backup, dir.path())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("part-0.sqlite3` is of recovery store "),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("; name the backup of this directory, or use an empty directory"),
+        "{error}"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 1, "sales").unwrap();
+    let error = restore_from(&cluster.backup, dir.path()).err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("holds the state of flow `sales`, this is flow `orders`")
+    );
+}
+
+#[test]
+fn nothing_is_begun_by_looking() {
+    let backup = Memory::new();
+    let dir = tempfile::tempdir().unwrap();
+    let empty: Arc<dyn Backup> = backup.clone();
+    let error = restore(&empty, dir.path(), "orders", Share::ALL)
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the backup holds nothing of flow `orders`; name the backup that does, or give the name of \
+         the flow as it is in the program"
+    );
+    assert!(backup.names().is_empty());
+}
+
+#[test]
+fn of_two_runs_on_one_backup_one_is_refused() {
+    let mut first = Cluster::new(2, 1);
+    first.apply(Op::Epoch(vec![state(1, 1)]));
+    // On another machine.
+    let mut second = Cluster {
+        backup: first.backup.clone(),
+        dirs: vec![tempfile::tempdir().unwrap()],
+        partitions: 2,
+        processes: Vec::new(),
+        history: first.history.clone(),
+        committed: 1,
+        model: Model::default(),
+    };
+    second.start(1);
+    second.apply(Op::Epoch(vec![state(2, 2)]));
+    let epoch = Epoch(2);
+    first.processes[0]
+        .thread
+        .send(Message::Commit(epoch))
+        .unwrap();
+    let event = first.processes[0].events.recv().unwrap();
+    let WriterEvent::Failed(error) = event else {
+        panic!("{event:?}");
+    };
+    let error = error.to_string();
+    assert!(
+        error.ends_with(
+            "000002.segment` was written to the backup by another run of the flow; stop that run, \
+             then run this one again"
+        ),
+        "{error}"
+    );
+    // What the second one has written stays.
+    second.apply(Op::Kill {
+        changes: Vec::new(),
+        objects: 9,
+        processes: 1,
+        lost: [true; MACHINES],
+    });
+    assert_eq!(second.model.states[&2], [2]);
+}
+
+#[test]
+fn a_backup_can_be_begun_with_a_store_that_is_there() {
+    let mut cluster = three_epochs(3);
+    let copy = tempfile::tempdir().unwrap();
+    // A store that had no backup, as far as this one knows.
+    repartition(&[cluster.dirs[0].path()], 5, copy.path()).unwrap();
+    cluster.backup = Memory::new();
+    cluster.dirs[0] = copy;
+    cluster.partitions = 5;
+    let backup: Arc<dyn Backup> = cluster.backup.clone();
+    let start = |dir: &Path| begin(&*backup, dir, "orders", 5);
+    // The first attempt is cut off.
+    cluster.backup.left.store(4, Ordering::Relaxed);
+    let error = start(cluster.dirs[0].path()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the backup failed while writing"),
+        "{error}"
+    );
+    cluster.backup.left.store(i64::MAX, Ordering::Relaxed);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let error = start(elsewhere.path()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("`orders/store` is missing in the backup; bring"),
+        "{error}"
+    );
+    // On three machines, of which the first has the store.
+    cluster.committed = 3;
+    cluster.start(3);
+    cluster.apply(Op::Epoch(vec![state(2, 9)]));
+    cluster.apply(Op::Kill {
+        changes: Vec::new(),
+        objects: 99,
+        processes: 2,
+        lost: [true; MACHINES],
+    });
+    assert_eq!(cluster.model.states.len(), 20);
+    assert_eq!(cluster.model.states[&2], [9]);
+}
+
+#[test]
+fn a_backup_that_fails_stops_the_run_with_its_cause() {
+    let mut cluster = Cluster::new(1, 1);
+    cluster.backup.left.store(0, Ordering::Relaxed);
+    cluster.processes[0]
+        .thread
+        .send(Message::Commit(Epoch(1)))
+        .unwrap();
+    let event = cluster.processes[0].events.recv().unwrap();
+    let WriterEvent::Failed(error) = event else {
+        panic!("{event:?}");
+    };
+    let error = crate::RunError::from(error).report();
+    assert_eq!(
+        error,
+        "the backup failed while writing `orders/part-0000/000000000001.segment`; mend the access \
+         to it and run the flow again, it resumes from the last epoch that the backup holds\n  \
+         caused by: the backup is cut off"
+    );
+    cluster.processes.clear();
+    cluster.backup.left.store(i64::MAX, Ordering::Relaxed);
+    cluster.start(1);
+}
