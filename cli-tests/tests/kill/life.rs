@@ -38,6 +38,7 @@ pub(crate) fn kill(life: &Path, args: &str) -> Command {
 }
 
 /// How fast a flow goes.
+#[derive(Clone, Copy)]
 enum Pace {
     /// So that it is seldom at its end before it is killed; with an epoch for each poll it is slow.
     Any,
@@ -133,11 +134,16 @@ impl Life {
         if random.below(3) == 0 {
             return programs.run_for(random.time_up_to(500));
         }
-        let (written, begun) = (self.written(), Instant::now());
-        while self.written() <= written {
-            assert!(begun.elapsed() < PATIENCE, "nothing new is written");
+        let before = self.written();
+        let (mut seen, mut since) = (before, Instant::now());
+        while seen <= before {
+            assert!(since.elapsed() < PATIENCE, "nothing is written");
             if !programs.run_for(Duration::from_millis(1)) {
                 return false;
+            }
+            // What was written in epochs that were not saved is written again first.
+            if self.written() != seen {
+                (seen, since) = (self.written(), Instant::now());
             }
         }
         programs.run_for(random.time_up_to(200))
@@ -146,7 +152,7 @@ impl Life {
     /// Lets the flow come to its end.
     pub(crate) fn finish(&self, random: &mut Random) {
         loop {
-            if let Ok(ended) = self.start(Pace::Fast, random).all_ended(PATIENCE) {
+            if let Ok(ended) = self.start(Pace::Fast, random).all_ended(3 * PATIENCE) {
                 assert!(!killed(&ended, false));
                 return;
             }

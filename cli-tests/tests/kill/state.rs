@@ -29,7 +29,7 @@ impl State {
             Self::Backup(_) => state.local(0),
         };
         // Otherwise it is made when the flow runs, unless that is killed before.
-        if random.below(2) == 0 {
+        if random.below(3) > 0 {
             fs::create_dir_all(&first).unwrap();
             recovery(life, "init", &[&first], random.few());
         }
