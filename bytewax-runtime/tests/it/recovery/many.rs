@@ -93,7 +93,8 @@ fn flow(
             .clone()
             .stateful_flat_map(|last: &mut Option<u64>, n: u64| {
                 let before = last.take();
-                *last = (n % 2 == 0 || before.is_none()).then_some(before.unwrap_or(0) + 1);
+                *last =
+                    (n.is_multiple_of(2) || before.is_none()).then_some(before.unwrap_or(0) + 1);
                 [format!("{before:?}")]
             });
         told("flat_map", turns.named("flat_map"));
