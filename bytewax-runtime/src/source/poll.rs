@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// The answer of a source to one poll: items, nothing for now, or the end.
 ///
@@ -41,6 +41,37 @@ pub(crate) enum Wake {
     Default,
     After(Duration),
     At(DateTime<Utc>),
+    Mark(Mark),
+}
+
+/// A time that lies a whole number of intervals from another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Mark {
+    every: Duration,
+    align_to: DateTime<Utc>,
+    /// Whether the present counts, if it is one.
+    or_now: bool,
+}
+
+impl Mark {
+    /// The next mark. With an interval of zero every time is one.
+    pub(crate) fn after(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
+        let nanos = |span: TimeDelta| {
+            i128::from(span.num_seconds()) * 1_000_000_000 + i128::from(span.subsec_nanos())
+        };
+        if every.is_zero() {
+            return now;
+        }
+        let passed = nanos(now - self.align_to).rem_euclid(nanos(every));
+        if passed == 0 && self.or_now {
+            return now;
+        }
+        let left = nanos(every) - passed;
+        let left = i64::try_from(left).map_or(TimeDelta::MAX, TimeDelta::nanoseconds);
+        now.checked_add_signed(left)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
 }
 
 impl<T> Poll<T> {
@@ -93,6 +124,53 @@ impl<T> Poll<T> {
         self
     }
 
+    /// Asks to be polled again at the next of the times that lie a whole number of intervals from
+    /// `align_to`: with an hour from midnight, at the next full hour.
+    ///
+    /// Polls that were late, or that asked to wait otherwise in between, do not move the later ones.
+    ///
+    /// # Examples
+    ///
+    /// A reading at each full hour, and the first at the next:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bytewax_macros::source;
+    /// use bytewax_runtime::source::Poll;
+    /// use chrono::DateTime;
+    ///
+    /// # fn read_meter() -> u64 { 0 }
+    /// #[source(crate = "bytewax_runtime")]
+    /// fn meter(#[local(false)] begun: &mut bool) -> Poll<u64> {
+    ///     let (hour, midnight) = (Duration::from_secs(3600), DateTime::UNIX_EPOCH);
+    ///     if !std::mem::replace(begun, true) {
+    ///         return Poll::until_mark(hour, midnight);
+    ///     }
+    ///     Poll::item(read_meter()).wait_for_mark(hour, midnight)
+    /// }
+    /// # let _ = meter();
+    /// ```
+    pub fn wait_for_mark(mut self, every: Duration, align_to: DateTime<Utc>) -> Self {
+        self.wake = Wake::Mark(Mark {
+            every,
+            align_to,
+            or_now: false,
+        });
+        self
+    }
+
+    /// Nothing for now; ask again at the next of the times of [`wait_for_mark`](Self::wait_for_mark), or at
+    /// once if the present is one.
+    pub fn until_mark(every: Duration, align_to: DateTime<Utc>) -> Self {
+        let mut poll = Self::batch(Vec::new());
+        poll.wake = Wake::Mark(Mark {
+            every,
+            align_to,
+            or_now: true,
+        });
+        poll
+    }
+
     /// The items of this answer; none for an end.
     #[must_use]
     pub fn items(&self) -> &[T] {
@@ -121,5 +199,45 @@ impl<T> Poll<T> {
     #[must_use]
     pub fn is_abort(&self) -> bool {
         matches!(self.answer, Answer::Abort)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A time of one day, in hours and minutes.
+    fn at(hour: i64, minute: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::minutes(60 * hour + minute)
+    }
+
+    fn mark(
+        every: u64,
+        align_to: DateTime<Utc>,
+        now: DateTime<Utc>,
+        or_now: bool,
+    ) -> DateTime<Utc> {
+        let every = Duration::from_secs(60 * every);
+        let mark = Mark {
+            every,
+            align_to,
+            or_now,
+        };
+        mark.after(now)
+    }
+
+    #[test]
+    fn r53_r55_r56_marks_are_aligned() {
+        assert_eq!(mark(30, at(5, 0), at(5, 0), false), at(5, 30));
+        assert_eq!(mark(30, at(4, 0), at(5, 15), true), at(5, 30));
+        assert_eq!(mark(30, at(4, 0), at(5, 0), true), at(5, 0));
+    }
+
+    #[test]
+    fn marks_before_the_first_and_without_an_interval() {
+        assert_eq!(mark(30, at(9, 10), at(5, 0), true), at(5, 10));
+        assert_eq!(mark(0, at(4, 0), at(5, 1), false), at(5, 1));
+        let late = DateTime::<Utc>::MAX_UTC;
+        assert_eq!(mark(u64::MAX / 60, at(0, 1), late, false), late);
     }
 }

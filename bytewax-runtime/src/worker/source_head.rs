@@ -159,6 +159,7 @@ impl<T: 'static> SourceHead<T> {
                             TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX),
                         )),
                         Wake::At(time) => Some(time),
+                        Wake::Mark(mark) => Some(mark.after(now)),
                         Wake::Default => match partition.partition.next_awake() {
                             None if items.is_empty() => Some(later(now, COOL_DOWN)),
                             awake => awake,

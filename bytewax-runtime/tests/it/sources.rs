@@ -227,6 +227,43 @@ fn r40_two_paces_go_together() {
 }
 
 #[test]
+fn r54_polls_at_marks_are_aligned_again_after_a_retry() {
+    let at = |minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
+    let (clock, hand) = Clock::by_hand(at(300));
+    let (sender, polled) = channel();
+    let source = Parts(&["p"], move |_: &str| {
+        let (sender, mut polls) = (sender.clone(), 0);
+        Ok(move || -> Answer<u32> {
+            polls += 1;
+            sender.send(polls).unwrap();
+            let half_an_hour = Duration::from_secs(1800);
+            Ok(match polls {
+                1 => Poll::until_mark(half_an_hour, at(240)),
+                3 => Poll::idle(Duration::from_secs(5)),
+                5 => Poll::end(),
+                n => Poll::item(n).wait_for_mark(half_an_hour, at(240)),
+            })
+        })
+    });
+    let out = TestingSink::new();
+    let run = start(
+        flow_of(source, |s| s, out.clone()),
+        ClusterConfig::new().clock(clock),
+    );
+    let waits = [0, 0, 1800, 5, 1795];
+    for (poll, wait) in (1..).zip(waits) {
+        if wait > 0 {
+            hand.advance(TimeDelta::seconds(wait - 1));
+            assert!(polled.try_recv().is_err(), "poll {poll} is too early");
+            hand.advance(TimeDelta::seconds(1));
+        }
+        assert_eq!(polled.recv().unwrap(), poll);
+    }
+    run.join().unwrap().unwrap();
+    assert_eq!(out.take(), [2, 4]);
+}
+
+#[test]
 fn r41_a_time_in_the_past_is_at_once() {
     let source = Metronome {
         awake: |_| Some(DateTime::UNIX_EPOCH),
