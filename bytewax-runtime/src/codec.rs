@@ -60,12 +60,18 @@ const MAX_CLAIM: usize = if usize::BITS > 32 {
     usize::MAX >> 1
 };
 
+/// What most stored values stay within: 1 MiB.
+const SMALL: usize = 1 << 20;
+
 /// Values that are kept: numbers take as many bytes as they need.
-fn stored() -> impl config::Config {
+fn stored() -> Stored<MAX_CLAIM> {
     config::standard()
         .with_variable_int_encoding()
         .with_limit::<MAX_CLAIM>()
 }
+
+type Stored<const CLAIM: usize> =
+    config::Configuration<config::LittleEndian, config::Varint, config::Limit<CLAIM>>;
 
 /// Adds a value to bytes that are kept. On an error they are as they were.
 pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -104,8 +110,14 @@ fn decode_seed<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
     bytes: &[u8],
     seed: S,
 ) -> Result<T, CodecError> {
-    let (value, read) = bincode::serde::seed_decode_from_slice(seed, bytes, stored())
-        .map_err(CodecError::Decode)?;
+    let decoded = if bytes.len() <= SMALL {
+        // A damaged length must not take more memory than a value of this size can need.
+        let small = stored().with_limit::<{ SMALL << 4 }>();
+        bincode::serde::seed_decode_from_slice(seed, bytes, small)
+    } else {
+        bincode::serde::seed_decode_from_slice(seed, bytes, stored())
+    };
+    let (value, read) = decoded.map_err(CodecError::Decode)?;
     match bytes.len() - read {
         0 => Ok(value),
         left => Err(CodecError::LeftOver(left)),
@@ -214,6 +226,17 @@ mod tests {
         encode_wire(&vec!["text".to_owned()], &mut bytes).expect("is fine");
         bytes.pop();
         assert!(decode_wire::<Vec<String>>(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_length_that_was_never_written_takes_no_memory() {
+        // A text of 3.6 GB, by its length.
+        let bytes = [0xfc, 0xd9, 0xd9, 0xd9, 0xd9, b'x'];
+        let read = decode_stored::<String>(&bytes);
+        assert!(
+            matches!(read, Err(CodecError::Decode(DecodeError::LimitExceeded))),
+            "{read:?}"
+        );
     }
 
     fn stored_bytes(value: &impl Serialize) -> Vec<u8> {
