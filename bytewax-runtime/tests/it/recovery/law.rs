@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytewax_macros::stateful;
+use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSource, cluster_main};
@@ -189,6 +190,8 @@ struct Case {
     lists: Vec<(Items, Stops)>,
     batch: usize,
     partitions: u32,
+    /// How much memory states may take.
+    memory: Option<u64>,
     /// The workers of each run, and whether each poll is an epoch.
     runs: Vec<(usize, bool)>,
 }
@@ -198,12 +201,16 @@ fn case() -> impl Strategy<Value = Case> {
     let stops = prop::collection::vec((any::<Index>(), any::<bool>()), 0..3);
     let lists = prop::collection::vec((items, stops), 3);
     let runs = prop::collection::vec((1..5_usize, prop::bool::weighted(0.8)), 7);
-    (lists, 1..8_usize, 1..4_u32, runs).prop_map(|(lists, batch, partitions, runs)| Case {
-        lists,
-        batch,
-        partitions,
-        runs,
-    })
+    let memory = prop_oneof![Just(None), Just(Some(1)), Just(Some(2000))];
+    (lists, 1..8_usize, 1..4_u32, memory, runs).prop_map(
+        |(lists, batch, partitions, memory, runs)| Case {
+            lists,
+            batch,
+            partitions,
+            memory,
+            runs,
+        },
+    )
 }
 
 impl Case {
@@ -226,11 +233,17 @@ impl Case {
     /// Checks the law for some steps.
     fn check(&self, steps: &[(&'static str, Step)], aborts_only: bool) {
         let store = Store::new(self.partitions);
+        let recovery = RecoveryConfig::new(store.path());
+        let recovery = match self.memory {
+            Some(bytes) => recovery.state_memory(bytes),
+            None => recovery,
+        };
         let (flow, sinks) = flow(self.source(true, aborts_only), steps);
         let stops: usize = self.lists.iter().map(|(_, stops)| stops.len()).sum();
         // Each run but the last meets one stop at least.
         for (workers, short) in self.runs.iter().take(stops + 1) {
             let config = store.config(if *short { ZERO } else { LONG });
+            let config = config.recovery(recovery.clone());
             if let Err(error) = cluster_main(flow.clone(), config.workers(*workers)) {
                 panic!("{}", error.report());
             }
