@@ -50,6 +50,8 @@ enum Pace {
 pub(crate) struct Life {
     directory: TempDir,
     state: State,
+    /// How much has been written at the most, before a crash or since.
+    most: u64,
 }
 
 impl Life {
@@ -57,15 +59,23 @@ impl Life {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path());
         let state = State::begin(directory.path(), random);
-        Self { directory, state }
+        Self {
+            directory,
+            state,
+            most: 0,
+        }
     }
 
     pub(crate) fn output(&self) -> Output {
         Output::of(&self.directory.path().join("out"))
     }
 
-    /// How much has been written of what comes all the time.
-    pub(crate) fn written(&self) -> u64 {
+    /// How much has been written at the most, of what comes all the time.
+    pub(crate) fn most(&self) -> u64 {
+        self.most
+    }
+
+    fn written(&self) -> u64 {
         let file = self.directory.path().join("out/mixed");
         fs::metadata(file).map_or(0, |file| file.len())
     }
@@ -115,7 +125,7 @@ impl Life {
 
     /// Runs the flow until it is killed; false if it has come to its end before.
     pub(crate) fn round(&mut self, random: &mut Random) -> bool {
-        if self.written() > 0 {
+        if self.most > 0 {
             self.state.change(self.directory.path(), random);
         }
         loop {
@@ -123,6 +133,7 @@ impl Life {
             let hit = self.wait(&mut programs, random) && strike(&programs, random);
             // If another program has taken a port, nothing has run.
             if let Ok(ended) = programs.all_ended(LIMIT) {
+                self.most = self.most.max(self.written());
                 return killed(&ended, hit);
             }
         }
@@ -134,9 +145,8 @@ impl Life {
         if random.below(3) == 0 {
             return programs.run_for(random.time_up_to(500));
         }
-        let before = self.written();
-        let (mut seen, mut since) = (before, Instant::now());
-        while seen <= before {
+        let (mut seen, mut since) = (0, Instant::now());
+        while seen <= self.most {
             assert!(since.elapsed() < PATIENCE, "nothing is written");
             if !programs.run_for(Duration::from_millis(1)) {
                 return false;

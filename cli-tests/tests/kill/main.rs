@@ -36,12 +36,12 @@ fn killed_again_and_again() {
     let (mut killed, mut lives) = (0, 0);
     while killed < kills {
         let mut life = Life::begin(&mut random);
-        let (mut rounds, mut grown, mut written) = (0, 0, 0);
+        let (mut rounds, mut grown, mut most) = (0, 0, 0);
         // Until the flow has come to its end by itself.
         while killed < kills && life.round(&mut random) {
             (killed, rounds) = (killed + 1, rounds + 1);
-            grown += u64::from(life.written() > written);
-            written = written.max(life.written());
+            grown += u64::from(life.most() > most);
+            most = life.most();
             assert!(rounds < 200, "the flow does not come to its end");
         }
         life.finish(&mut random);
