@@ -54,6 +54,9 @@ pub(crate) struct KeyTable<K, C> {
     changes: Changes<K>,
 }
 
+/// Tables with room for so many keys are never made smaller.
+const SMALL: usize = 1 << 10;
+
 fn find<'a, K: Key, C>(
     slots: &'a mut HashTable<Slot<K, C>>,
     hash: u64,
@@ -184,11 +187,24 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     where
         K: 'a,
     {
-        let found = keys.filter(|(hash, key)| {
-            let same = |slot: &Slot<K, C>| slot.key == **key;
-            self.slots.find(table_hash(*hash), same).is_some()
+        self.warm_with(keys, |_| 0);
+    }
+
+    /// Like [`warm`](Self::warm) for states that take several lines of a cache, of which `look` reads some.
+    #[inline]
+    pub(crate) fn warm_with<'a>(
+        &self,
+        keys: impl Iterator<Item = (u64, &'a K)>,
+        look: impl Fn(&C) -> i64,
+    ) where
+        K: 'a,
+    {
+        let looks = keys.map(|(hash, key)| {
+            let same = |slot: &Slot<K, C>| slot.key == *key;
+            let found = self.slots.find(table_hash(hash), same);
+            found.map_or(0, |slot| look(&slot.cell))
         });
-        std::hint::black_box(found.count());
+        std::hint::black_box(looks.fold(0, i64::wrapping_add));
     }
 
     /// Changes the state of a key, made when it is new. When `change` gives `true`, the key is
@@ -231,6 +247,17 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         if let Ok(mut entry) = found {
             self.changes.remove_ref(hash, entry.get_mut());
             entry.remove();
+            self.give_back();
+        }
+    }
+
+    /// Gives memory back when most keys are gone.
+    #[inline]
+    fn give_back(&mut self) {
+        let (len, capacity) = (self.slots.len(), self.slots.capacity());
+        if capacity > SMALL && len < capacity / 8 {
+            let hash = |slot: &Slot<K, C>| table_hash(slot.key.stable_hash());
+            self.slots.shrink_to(capacity / 4, hash);
         }
     }
 

@@ -50,6 +50,14 @@ pub(crate) struct Schedule<K> {
     owed: VecDeque<(u64, K)>,
 }
 
+/// Gives memory back when little of it is used.
+fn give_back<T>(list: &mut VecDeque<T>) {
+    let room = 2 * list.len() + SPARE;
+    if list.capacity() > 4 * room {
+        list.shrink_to(room);
+    }
+}
+
 /// So many entries more than keys are never worth a clean-up.
 const SPARE: usize = 64;
 
@@ -143,6 +151,11 @@ impl<K: Key> Schedule<K> {
 
     /// Drops stale entries when they are more than half of all.
     pub(crate) fn clean<S: State>(&mut self, table: &mut TimedKeys<K, S>) {
+        give_back(&mut self.owed);
+        let room = 2 * self.queue.len() + SPARE;
+        if self.queue.capacity() > 4 * room {
+            self.queue.shrink_to(room);
+        }
         if self.queue.len() <= 2 * table.len() + SPARE {
             return;
         }

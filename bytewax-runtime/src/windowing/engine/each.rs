@@ -220,6 +220,11 @@ where
         line.iter().map(next).min().unwrap_or(END)
     }
 
+    #[inline]
+    fn glance(&self, line: &Self::Kept) -> i64 {
+        line.glance()
+    }
+
     fn is_empty(&self, line: &Self::Kept) -> bool {
         line.is_empty()
     }

@@ -72,6 +72,9 @@ pub(crate) trait Book<V>: 'static {
     /// if there are windows that end with the input only, or no windows.
     fn next(&self, kept: &Self::Kept) -> Time;
 
+    /// Reads a little of all that a value will need, so that it is in the caches when its turn comes.
+    fn glance(&self, kept: &Self::Kept) -> i64;
+
     /// Whether there are no windows.
     fn is_empty(&self, kept: &Self::Kept) -> bool;
 

@@ -46,6 +46,12 @@ pub(crate) struct KeyWindows<T, Q> {
 }
 
 impl<T, Q> KeyWindows<T, Q> {
+    /// Reads a little of it.
+    #[inline]
+    pub(super) fn glance<V, B: Book<V, Kept = T>>(&self, book: &B) -> i64 {
+        book.glance(&self.kept) ^ self.watermark.at() ^ self.wake.time ^ self.next
+    }
+
     /// What is open, and the watermark.
     pub(super) fn status<V, B>(&self, book: &B) -> (Status, Time)
     where

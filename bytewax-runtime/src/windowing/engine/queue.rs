@@ -54,8 +54,13 @@ impl<V> Waiters<V> for () {
 }
 
 /// Values in the order of their times; of equal times, in the order in which they came.
+///
+/// Most keys have none most of the time, and there are many keys.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Queue<V> {
+pub(crate) struct Queue<V>(Option<Box<Line<V>>>);
+
+#[derive(Serialize, Deserialize)]
+struct Line<V> {
     waiting: BinaryHeap<Waiting<V>>,
     came: u64,
 }
@@ -71,19 +76,13 @@ impl<V: State> State for Queue<V> {
     const SCHEMA: Schema = Schema::new(
         "Queue",
         1,
-        &[
-            Field::of::<Vec<(i64, u64, V)>>("waiting"),
-            Field::of::<u64>("came"),
-        ],
+        &[Field::of::<Option<(Vec<(i64, u64, V)>, u64)>>("0")],
     );
 }
 
 impl<V> Default for Queue<V> {
     fn default() -> Self {
-        Self {
-            waiting: BinaryHeap::new(),
-            came: 0,
-        }
+        Self(None)
     }
 }
 
@@ -92,22 +91,28 @@ impl<V: State> Waiters<V> for Queue<V> {
 
     #[inline]
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.0.is_none()
     }
 
     fn len(&self) -> usize {
-        self.waiting.len()
+        self.0.as_ref().map_or(0, |line| line.waiting.len())
     }
 
     fn push(&mut self, time: Time, value: V) {
-        let came = self.came;
-        self.came += 1;
-        self.waiting.push(Waiting { time, came, value });
+        let line = self.0.get_or_insert_with(|| {
+            Box::new(Line {
+                waiting: BinaryHeap::new(),
+                came: 0,
+            })
+        });
+        let came = line.came;
+        line.came += 1;
+        line.waiting.push(Waiting { time, came, value });
     }
 
     #[inline]
     fn first(&self) -> Option<Time> {
-        self.waiting.peek().map(|first| first.time)
+        self.0.as_ref()?.waiting.peek().map(|first| first.time)
     }
 
     #[inline]
@@ -115,9 +120,10 @@ impl<V: State> Waiters<V> for Queue<V> {
         if self.first()? > mark {
             return None;
         }
-        let first = self.waiting.pop()?;
-        if self.waiting.is_empty() {
-            *self = Self::default();
+        let line = self.0.as_mut()?;
+        let first = line.waiting.pop()?;
+        if line.waiting.is_empty() {
+            self.0 = None;
         }
         Some((first.time, first.value))
     }

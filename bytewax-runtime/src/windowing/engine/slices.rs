@@ -40,6 +40,8 @@ pub(crate) struct Sliced<S> {
 #[derive(Serialize, Deserialize)]
 struct Slice<S> {
     begin: Time,
+    /// The last window that it lies in.
+    last: i64,
     /// Whether it has changed since windows last emitted before their ends.
     changed: bool,
     state: S,
@@ -50,7 +52,7 @@ impl<S: State> State for Sliced<S> {
         "Sliced",
         1,
         &[
-            Field::of::<Vec<(i64, bool, S)>>("slices"),
+            Field::of::<Vec<(i64, i64, bool, S)>>("slices"),
             Field::of::<i64>("fired"),
             Field::of::<i64>("gone"),
         ],
@@ -70,18 +72,18 @@ impl<S> Default for Sliced<S> {
 impl<S> Sliced<S> {
     /// The slice that begins at `begin`; values mostly belong to the last one.
     #[inline]
-    fn slice(&mut self, begin: Time, open: impl FnOnce() -> S) -> &mut Slice<S> {
+    fn slice(&mut self, (begin, last): (Time, i64), open: impl FnOnce() -> S) -> &mut Slice<S> {
         let at = match self.slices.back() {
-            Some(last) if last.begin == begin => self.slices.len() - 1,
-            Some(last) if last.begin > begin => {
+            Some(back) if back.begin == begin => self.slices.len() - 1,
+            Some(back) if back.begin > begin => {
                 let at = self.slices.partition_point(|slice| slice.begin < begin);
                 if self.slices[at].begin != begin {
-                    self.slices.insert(at, Slice::new(begin, open()));
+                    self.slices.insert(at, Slice::new(begin, last, open()));
                 }
                 at
             }
             _ => {
-                self.slices.push_back(Slice::new(begin, open()));
+                self.slices.push_back(Slice::new(begin, last, open()));
                 self.slices.len() - 1
             }
         };
@@ -90,9 +92,10 @@ impl<S> Sliced<S> {
 }
 
 impl<S> Slice<S> {
-    fn new(begin: Time, state: S) -> Self {
+    fn new(begin: Time, last: i64, state: S) -> Self {
         Self {
             begin,
+            last,
             changed: false,
             state,
         }
@@ -106,11 +109,11 @@ impl<F> Slices<F> {
 
     /// The windows from `from` on that are over at `mark` and hold values, one after the other.
     fn next_over<S>(&self, kept: &Sliced<S>, from: i64, mark: Time) -> Option<i64> {
-        let is_behind = |slice: &Slice<S>| self.slicing.last(slice.begin) < from;
+        let is_behind = |slice: &Slice<S>| slice.last < from;
         // Slices before the first window that is asked for are few: those of windows that may still
         // change.
         let slice = kept.slices.iter().find(|slice| !is_behind(slice))?;
-        let id = from.max(self.slicing.first(slice.begin));
+        let id = from.max(self.slicing.first(slice.begin, slice.last));
         (self.closes(id) <= mark).then_some(id)
     }
 
@@ -148,7 +151,7 @@ impl<F> Slices<F> {
     {
         let mut value: Option<S> = None;
         while let Some(first) = kept.slices.front()
-            && self.slicing.last(first.begin) <= id
+            && first.last <= id
             && let Some(first) = kept.slices.pop_front()
         {
             match &mut value {
@@ -221,10 +224,10 @@ where
         out: &mut Events<Self, V>,
     ) -> Time {
         let (begin, last) = self.slicing.slice(time);
-        let slice = kept.slice(begin, || self.fold.open());
+        let slice = kept.slice((begin, last), || self.fold.open());
         slice.changed = true;
         self.fold.add(&mut slice.state, value, &mut |_| {});
-        let first = self.slicing.first(begin);
+        let first = self.slicing.first(begin, last);
         if time < mark {
             for id in first.max(kept.gone)..=last {
                 if self.closes(id) > mark {
@@ -270,7 +273,7 @@ where
             }
             kept.gone = id + 1;
             while let Some(first) = kept.slices.front()
-                && self.slicing.last(first.begin) <= id
+                && first.last <= id
             {
                 kept.slices.pop_front();
             }
@@ -288,6 +291,11 @@ where
         fires.min(goes)
     }
 
+    #[inline]
+    fn glance(&self, kept: &Self::Kept) -> i64 {
+        kept.slices.back().map_or(0, |last| last.begin)
+    }
+
     fn is_empty(&self, kept: &Self::Kept) -> bool {
         kept.slices.is_empty()
     }
@@ -295,12 +303,7 @@ where
     fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
         let mut from = i64::MIN;
         let changed = kept.slices.iter().filter(|slice| slice.changed);
-        let ids = changed.map(|slice| {
-            (
-                self.slicing.first(slice.begin),
-                self.slicing.last(slice.begin),
-            )
-        });
+        let ids = changed.map(|slice| (self.slicing.first(slice.begin, slice.last), slice.last));
         for (first, last) in ids {
             for id in first.max(from)..=last {
                 if self.closes(id) > mark {

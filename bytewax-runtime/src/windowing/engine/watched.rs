@@ -51,6 +51,9 @@ where
     Q: Waiters<V>,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        let keys = items.iter().map(|(hash, key, _)| (*hash, key));
+        let table = KeyedLogic::<K, V>::table(&mut self.head);
+        table.warm_with(keys, |timed| timed.state.glance(&self.book));
         self.head.batch(items, cx)
     }
 

@@ -147,15 +147,34 @@ impl<S> Line<S> {
         }
     }
 
+    /// Reads a little of it.
+    #[inline]
+    pub(crate) fn glance(&self) -> i64 {
+        let one = match &self.windows {
+            Places::One(one) => one.0 ^ i64::from(one.1.born),
+            _ => 0,
+        };
+        one ^ self.counted
+    }
+
     /// The window at a place.
     #[inline]
     pub(crate) fn get_mut(&mut self, place: i64) -> Option<&mut Open<S>> {
+        if !matches!(self.windows, Places::One(_)) {
+            return self.get_of_several(place);
+        }
+        match &mut self.windows {
+            Places::One(one) if one.0 == place => Some(&mut one.1),
+            _ => None,
+        }
+    }
+
+    fn get_of_several(&mut self, place: i64) -> Option<&mut Open<S>> {
         let (found, window) = self.at_or_before(place)?;
         (found == place).then_some(window)
     }
 
     /// The last window up to a place.
-    #[inline]
     pub(crate) fn at_or_before(&mut self, place: i64) -> Option<(i64, &mut Open<S>)> {
         match &mut self.windows {
             Places::None => None,
@@ -237,13 +256,13 @@ impl<S> Line<S> {
             }
             Places::Many(many) => many.remove(&place),
         };
-        let is_empty = match &self.windows {
-            Places::None | Places::One(_) => false,
-            Places::Few(few) => few.is_empty(),
-            Places::Many(many) => many.is_empty(),
-        };
-        if is_empty {
-            self.windows = Places::None;
+        match &mut self.windows {
+            Places::None | Places::One(_) => {}
+            Places::Few(few) if few.len() > 1 => {}
+            // The last one is in place again.
+            Places::Few(few) => self.windows = few.pop().map_or(Places::None, Places::One),
+            Places::Many(many) if many.is_empty() => self.windows = Places::None,
+            Places::Many(_) => {}
         }
         taken
     }

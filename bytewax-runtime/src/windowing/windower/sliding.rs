@@ -212,6 +212,8 @@ pub(crate) struct Slicing {
     pub(crate) windows: SlidingWindower,
     /// Where an older window ends, behind the begin of each.
     rest: i64,
+    /// How many windows begin before one of them ends.
+    most: i64,
 }
 
 impl Slicing {
@@ -219,29 +221,26 @@ impl Slicing {
         Self {
             windows,
             rest: windows.length % windows.offset,
+            most: windows.length / windows.offset,
         }
     }
 
     /// The begin of the slice of a time, and the last window it lies in.
     #[inline]
     pub(crate) fn slice(&self, time: Time) -> (Time, i64) {
-        let id = time
+        let last = time
             .saturating_sub(self.windows.align_to)
             .div_euclid(self.windows.offset);
-        let begin = self.windows.opens(id);
+        let begin = self.windows.opens(last);
         let cut = begin.saturating_add(self.rest);
-        (if time >= cut { cut } else { begin }, id)
+        (if time >= cut { cut } else { begin }, last)
     }
 
     /// The first window that a slice lies in.
     #[inline]
-    pub(crate) fn first(&self, begin: Time) -> i64 {
-        *self.windows.ids(begin).start()
-    }
-
-    /// The last window that a slice lies in.
-    #[inline]
-    pub(crate) fn last(&self, begin: Time) -> i64 {
-        *self.windows.ids(begin).end()
+    pub(crate) fn first(&self, begin: Time, last: i64) -> i64 {
+        // In front of the cut, one window more is still open.
+        let is_cut = begin >= self.windows.opens(last).saturating_add(self.rest);
+        last - self.most + i64::from(is_cut)
     }
 }

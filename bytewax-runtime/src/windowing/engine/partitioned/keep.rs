@@ -278,6 +278,10 @@ where
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         let taken_from = self.mark.saturating_sub(self.options.lateness);
+        let keys = items.iter().map(|(hash, key, _)| (*hash, key));
+        self.table.warm_with(keys, |listed| {
+            self.book.glance(&listed.windows.kept) ^ listed.at ^ listed.windows.forget_at
+        });
         for (hash, key, value) in items.drain(..) {
             let time = self.clock.getter.time(&value);
             if time < taken_from {
