@@ -44,7 +44,7 @@
 //! | rows 44, 73 | without a store, nothing is asked for its position |
 //! | row 42 | batches are vectors; `flat_map` takes iterators |
 //! | row 71 | partitions have the numbers of the list that the sink gives, unsorted |
-//! | row 85 | a store is made where there is none |
+//! | rows 85, 99 | a run makes a store, and its directory, where there is none |
 //! | row 87 | an old partition is refused if what the others had then is no longer kept |
 //! | row 76 | a route is an index modulo the number of partitions, and cannot be negative |
 

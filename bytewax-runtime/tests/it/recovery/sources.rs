@@ -1,9 +1,12 @@
-//! Partitions of sources that come, go and are read on: rows 45, 106 and 107.
+//! Partitions of sources that come, go and are read on: rows 45, 57, 106 and 107.
+
+use std::time::Duration;
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
-use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource};
+use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource, TestingSourcePartition};
+use chrono::DateTime;
 
 use super::kept::Lists;
 use super::{LONG, Store, ZERO, refusal, runs};
@@ -165,4 +168,49 @@ fn a_partition_that_has_ended_stays_so() {
     let flow = flow_of(Lists(vec![short, long]), |s: Stream<u32>| s, out.clone());
     let got = runs(&flow, &out, [store.config(ZERO), store.config(ZERO)]);
     assert_eq!(got[1], [20]);
+}
+
+/// The items of a list, one at each mark of a clock.
+struct AtMarks(TestingSource<char>);
+
+struct PolledAtMarks(TestingSourcePartition<char>);
+
+impl FixedPartitionedSource for AtMarks {
+    type Item = char;
+    type Position = u64;
+    type Partition = PolledAtMarks;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok(vec!["singleton".to_owned()])
+    }
+
+    fn open(&self, partition: &str, resume: Option<u64>) -> Result<PolledAtMarks, StepError> {
+        self.0.open(partition, resume).map(PolledAtMarks)
+    }
+}
+
+impl StatefulSourcePartition for PolledAtMarks {
+    type Item = char;
+    type Position = u64;
+
+    fn next_batch(&mut self) -> Result<Poll<char>, StepError> {
+        let poll = self.0.next_batch()?;
+        Ok(poll.wait_for_mark(Duration::from_millis(2), DateTime::UNIX_EPOCH))
+    }
+
+    fn snapshot(&self) -> u64 {
+        self.0.snapshot()
+    }
+}
+
+#[test]
+fn r57_a_polled_source_goes_on() {
+    let store = Store::new(1);
+    let out = TestingSink::new();
+    let elements = ['a', 'b'].map(TestingItem::Item).into_iter();
+    let elements = elements.chain([TestingItem::Abort, TestingItem::Item('c')]);
+    let source = AtMarks(TestingSource::with_marks(elements));
+    let flow = flow_of(source, |s| s, out.clone());
+    let got = runs(&flow, &out, [store.config(ZERO), store.config(ZERO)]);
+    assert_eq!(got, [vec!['a', 'b'], vec!['c']]);
 }

@@ -88,6 +88,19 @@ fn r97_r98_a_store_is_made_once() {
 }
 
 #[test]
+fn r99_a_directory_is_made_by_a_run_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let init = ["recovery", "init", missing.to_str().unwrap(), "2"];
+    let code = bytewax_runtime::run_from(Dataflow::build("f", |_| ()), init);
+    assert_eq!(code, std::process::ExitCode::FAILURE);
+    assert!(!missing.exists());
+    let (flow, out) = counting();
+    runs(&flow, &out, [config_at(&missing, ZERO)]);
+    assert!(file(&missing, 0).exists());
+}
+
+#[test]
 fn r100_partitions_of_stores_of_different_sizes() {
     let store = Store::new(3);
     let other = Store::new(2);
