@@ -9,6 +9,6 @@ fn main() {
         let pairs = flow.input(TestingSource::new(vec![(1_u64, 2_u64)]));
         let windower = TumblingWindower::new(TimeDelta::minutes(0), DateTime::UNIX_EPOCH);
         let counts = pairs.count_window(SystemClock::new(), windower);
-        counts.down.output(StdOutSink::new());
+        counts.down.output(StdOutSink::debug());
     });
 }
