@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytewax_macros::stateful;
 use bytewax_runtime::clock::Clock;
-use bytewax_runtime::operators::JoinInsert::Last;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource};
 use chrono::{DateTime, TimeDelta};
@@ -15,7 +14,7 @@ use crate::support::{flow_of, sorted};
 use TestingItem::{Abort, Eof, Item};
 
 /// Runs a few steps again and again, on one worker with an epoch for each poll.
-fn again<T, U>(
+pub(super) fn again<T, U>(
     times: usize,
     elements: impl IntoIterator<Item = TestingItem<T>>,
     body: impl FnOnce(Stream<T>) -> Stream<U>,
@@ -30,7 +29,7 @@ where
     runs(&flow, &out, (0..times).map(|_| store.config(ZERO)))
 }
 
-fn item<V>(key: char, value: V) -> TestingItem<(char, V)> {
+pub(super) fn item<V>(key: char, value: V) -> TestingItem<(char, V)> {
     Item((key, value))
 }
 
@@ -327,39 +326,6 @@ fn d28_a_state_that_is_taken_is_gone() {
     assert_eq!(got, [[(None, 1)], [(Some(1), 2)]]);
     let got = again(2, [item('k', 1), item('k', 2), Abort, item('k', 3)], odd);
     assert_eq!(got, [vec![(None, 1), (Some(1), 2)], vec![(None, 3)]]);
-}
-
-type Rows = KeyedStream<char, (Option<u32>, Option<u32>)>;
-
-/// The rows of both runs for a left value, the end, a right value and a left value.
-fn joined(
-    join: impl FnOnce(KeyedStream<char, u32>, KeyedStream<char, u32>) -> Rows,
-) -> Vec<String> {
-    let elements = [item('k', (0, 1)), Eof, item('k', (1, 1)), item('k', (0, 2))];
-    let got = again(2, elements, |s: KeyedStream<char, (u32, u32)>| {
-        let side = |number| {
-            let of_side = s.clone().filter(move |(_, (side, _))| *side == number);
-            of_side.map_value(|(_, value)| value)
-        };
-        join(side(0), side(1)).key_rm()
-    });
-    let show = |value: Option<u32>| value.map_or("-".to_owned(), |value| value.to_string());
-    let row = |(left, right)| format!("L{}R{}", show(left), show(right));
-    let run = |rows: Vec<_>| rows.into_iter().map(row).collect::<Vec<_>>().join(" ");
-    got.into_iter().map(run).collect()
-}
-
-#[test]
-fn j27_joins_go_on() {
-    let complete = joined(|left, right| {
-        let rows = left.join(right).named("rows");
-        rows.map_value(|(left, right)| (Some(left), Some(right)))
-    });
-    assert_eq!(complete, ["", "L1R1"]);
-    let running = joined(|left, right| left.join_running(right, Last).named("rows"));
-    assert_eq!(running, ["L1R-", "L1R1 L2R1"]);
-    let at_the_end = joined(|left, right| left.join_final(right, Last).named("rows"));
-    assert_eq!(at_the_end, ["L1R-", "L2R1"]);
 }
 
 /// Keys are read when they are touched, and there may be many.

@@ -3,6 +3,7 @@
 mod backup;
 mod basics;
 mod failures;
+mod joins;
 mod kept;
 mod law;
 mod logic;
