@@ -69,6 +69,7 @@ fn find<'a, K: Key, C>(
     )
 }
 
+#[inline]
 fn insert<'a, K: Key, C: Cell>(
     entry: VacantEntry<'a, Slot<K, C>>,
     changes: &mut Changes<K>,
@@ -180,17 +181,9 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         });
     }
 
-    /// Brings the states of keys into the caches. These reads do not wait for each other, as changes
-    /// that depend on states do; it pays for large tables of which little is asked for each key.
-    #[inline]
-    pub(crate) fn warm<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>)
-    where
-        K: 'a,
-    {
-        self.warm_with(keys, |_| 0);
-    }
-
-    /// Like [`warm`](Self::warm) for states that take several lines of a cache, of which `look` reads some.
+    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
+    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
+    /// for each key.
     #[inline]
     pub(crate) fn warm_with<'a>(
         &self,
@@ -207,33 +200,51 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         std::hint::black_box(looks.fold(0, i64::wrapping_add));
     }
 
-    /// Changes the state of a key, made when it is new. When `change` gives `true`, the key is
-    /// forgotten, and is given with its state.
+    /// Takes in a key that is new, with the state that `make` makes of a value. One that is known comes
+    /// back with its value, after `look` has seen its state: it is in the caches then.
     #[inline]
-    pub(crate) fn take_when(
+    pub(crate) fn add<T>(
         &mut self,
         hash: u64,
         key: K,
-        make: impl FnOnce() -> C,
-        change: impl FnOnce(&mut C) -> bool,
-    ) -> Option<(K, C)> {
+        value: T,
+        make: impl FnOnce(T) -> C,
+        look: impl FnOnce(&C),
+    ) -> Result<(), (K, T)> {
+        match find(&mut self.slots, hash, &key) {
+            Entry::Occupied(entry) => {
+                look(&entry.get().cell);
+                Err((key, value))
+            }
+            Entry::Vacant(entry) => {
+                insert(entry, &mut self.changes, hash, key, make(value));
+                Ok(())
+            }
+        }
+    }
+
+    /// Changes the state of a key with a value, or has `make` make it of that when the key is new. When
+    /// `change` gives something, the key is forgotten, and that is given with it.
+    #[inline]
+    pub(crate) fn take_when<T, R>(
+        &mut self,
+        hash: u64,
+        key: K,
+        value: T,
+        make: impl FnOnce(T) -> C,
+        change: impl FnOnce(&mut C, T) -> Option<R>,
+    ) -> Option<(K, R)> {
         match find(&mut self.slots, hash, &key) {
             Entry::Occupied(mut entry) => {
                 let slot = entry.get_mut();
                 self.changes.touch(hash, slot);
-                if !change(&mut slot.cell) {
-                    return None;
-                }
+                let result = change(&mut slot.cell, value)?;
                 self.changes.remove_ref(hash, slot);
-                let (slot, _) = entry.remove();
-                Some((slot.key, slot.cell))
+                entry.remove();
+                Some((key, result))
             }
             Entry::Vacant(entry) => {
-                let mut cell = make();
-                if change(&mut cell) {
-                    return Some((key, cell));
-                }
-                insert(entry, &mut self.changes, hash, key, cell);
+                insert(entry, &mut self.changes, hash, key, make(value));
                 None
             }
         }

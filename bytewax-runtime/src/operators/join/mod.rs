@@ -4,9 +4,13 @@
 //! they are made of is an argument.
 
 mod sides;
+mod waiting;
+
+use std::hint::black_box;
 
 pub(crate) use self::sides::Sides;
 pub use self::sides::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
+use self::waiting::Waiting;
 use super::keyed::{KeyedOut, Routed, keyed_step_of};
 use super::saving::KeyedLogic;
 use crate::error::RunError;
@@ -302,6 +306,8 @@ impl<T: 'static> Stream<T> {
 pub(crate) trait JoinSides: 'static {
     type Key: Key;
     type Sides: Sides;
+    /// What is kept until each side has a value.
+    type Waiting: Waiting<Sides = Self::Sides>;
     /// Late values of each stream.
     type Late: 'static;
     /// Where late values go.
@@ -334,9 +340,10 @@ fn complete<S: JoinSides>(
         operator,
         inputs,
         S::enter,
-        move |_, outs| Complete::<S::Key, S::Sides> {
+        move |_, outs| Complete::<S::Key, S::Waiting> {
             insert,
             table: KeyTable::new(),
+            known: Vec::new(),
             next: outs.next(0),
         },
     )
@@ -362,32 +369,61 @@ fn partial<S: JoinSides>(
 }
 
 /// Gives the rows of a key when each side has a value, and forgets the key.
-struct Complete<K, S: Sides> {
+struct Complete<K, W: Waiting> {
     insert: JoinInsert,
-    table: KeyTable<K, S>,
-    next: Next<(K, S::Row)>,
+    table: KeyTable<K, W>,
+    /// Those items of a batch whose keys are waiting.
+    known: Vec<Routed<K, Item<W>>>,
+    next: Next<(K, <W::Sides as Sides>::Row)>,
 }
 
-impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Complete<K, S> {
-    fn batch(&mut self, items: &mut Vec<Routed<K, S::Item>>, cx: &mut Cx) -> Result<(), RunError> {
-        self.table
-            .warm(items.iter().map(|(hash, key, _)| (*hash, key)));
-        for (hash, key, item) in items.drain(..) {
-            let completed = self.table.take_when(hash, key, S::default, |sides| {
+type Item<W> = <<W as Waiting>::Sides as Sides>::Item;
+
+impl<K: Key, W: Waiting> Complete<K, W> {
+    /// Emits the rows of a key.
+    #[inline]
+    fn give(&mut self, key: K, sides: W::Sides, cx: &mut Cx) -> Result<(), RunError> {
+        match sides.into_row() {
+            Ok(row) => self.next.buffer.push((key, row)),
+            Err(several) => several.rows(|row| {
+                self.next.buffer.push((key.clone(), row));
+                self.next.send_if_full(cx)
+            })?,
+        }
+        Ok(())
+    }
+}
+
+impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
+    fn batch(&mut self, items: &mut Vec<Routed<K, Item<W>>>, cx: &mut Cx) -> Result<(), RunError> {
+        if W::Sides::COUNT == 1 {
+            for (_, key, item) in items.drain(..) {
+                let mut sides = W::Sides::default();
                 sides.insert(item, self.insert);
-                sides.is_complete()
-            });
-            let Some((key, sides)) = completed else {
-                continue;
+                self.give(key, sides, cx)?;
+            }
+            return self.next.send(cx);
+        }
+        // Two short loops are faster than one: in the first, misses of the caches do not wait for each
+        // other, and in the second there are none. A key that is known in the first stays so to its end,
+        // so all its items keep their order.
+        for (hash, key, item) in items.drain(..) {
+            let look = |waiting: &W| {
+                black_box(waiting.peek());
             };
-            match sides.into_row() {
-                Ok(row) => self.next.buffer.push((key, row)),
-                Err(several) => several.rows(|row| {
-                    self.next.buffer.push((key.clone(), row));
-                    self.next.send_if_full(cx)
-                })?,
+            if let Err((key, item)) = self.table.add(hash, key, item, W::first, look) {
+                self.known.push((hash, key, item));
             }
         }
+        let mut known = std::mem::take(&mut self.known);
+        for (hash, key, item) in known.drain(..) {
+            let take_in = |waiting: &mut W, item| waiting.take_in(item, self.insert);
+            let completed = self.table.take_when(hash, key, item, W::first, take_in);
+            if let Some((key, sides)) = completed {
+                self.give(key, sides, cx)?;
+            }
+        }
+        self.known = known;
         self.next.send(cx)
     }
 
@@ -439,10 +475,10 @@ impl<K: Key, S: Sides> HeadLogic<Routed<K, S::Item>> for Partial<K, S> {
     }
 }
 
-impl<K: Key, S: Sides> KeyedLogic<K, S::Item> for Complete<K, S> {
-    type Cell = S;
+impl<K: Key, W: Waiting> KeyedLogic<K, Item<W>> for Complete<K, W> {
+    type Cell = W;
 
-    fn table(&mut self) -> &mut KeyTable<K, S> {
+    fn table(&mut self) -> &mut KeyTable<K, W> {
         &mut self.table
     }
 }

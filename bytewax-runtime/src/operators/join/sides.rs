@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::waiting::OneOf2;
 use super::{JoinAll, JoinInsert, JoinSides, KeyedStreams, complete, partial};
 use crate::error::RunError;
 use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
@@ -98,6 +99,8 @@ pub(crate) trait Sides: State + Default {
     type Row: 'static;
     /// A row with a value of each side that has any.
     type PartialRow: 'static;
+    /// How many sides there are.
+    const COUNT: usize;
 
     fn insert(&mut self, item: Self::Item, insert: JoinInsert);
 
@@ -129,7 +132,7 @@ macro_rules! product {
 }
 
 macro_rules! joins {
-    ($($item:ident: $($V:ident $v:ident $n:tt $f:ident $t:ident),+;)+) => { $(
+    ($($item:ident waits as $waiting:ty: $($V:ident $v:ident $n:tt $f:ident $t:ident),+;)+) => { $(
         /// An item of one of the sides.
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum $item<$($V),+> { $(
@@ -181,6 +184,7 @@ macro_rules! joins {
             type Item = $item<$($V),+>;
             type Row = ($($V,)+);
             type PartialRow = ($(Option<$V>,)+);
+            const COUNT: usize = [$($n),+].len();
 
             #[inline]
             fn insert(&mut self, item: Self::Item, insert: JoinInsert) {
@@ -223,6 +227,7 @@ macro_rules! joins {
         impl<K: Key, $($V: State + Clone),+> JoinSides for ($(KeyedStream<K, $V>,)+) {
             type Key = K;
             type Sides = ($(Values<$V>,)+);
+            type Waiting = $waiting;
             type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
             type LateWay = ($(Next<(K, (WindowId, $V))>,)+);
 
@@ -305,14 +310,14 @@ macro_rules! joins {
 }
 
 joins! {
-    Of1: A a 0 FA TA;
-    Of2: A a 0 FA TA, B b 1 FB TB;
-    Of3: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC;
-    Of4: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD;
-    Of5: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF;
-    Of6: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG;
-    Of7: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH;
-    Of8: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH, I i 7 FI TI;
+    Of1 waits as <Self as JoinSides>::Sides: A a 0 FA TA;
+    Of2 waits as OneOf2<A, B>: A a 0 FA TA, B b 1 FB TB;
+    Of3 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC;
+    Of4 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD;
+    Of5 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF;
+    Of6 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG;
+    Of7 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH;
+    Of8 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH, I i 7 FI TI;
 }
 
 #[cfg(test)]

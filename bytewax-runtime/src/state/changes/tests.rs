@@ -105,16 +105,21 @@ proptest! {
                     model.remove(&key);
                 }
                 Act::TakeWhenEven(key, n) => {
-                    let change = |sum: &mut u64| {
+                    let change = |sum: &mut u64, n| {
                         *sum += n;
-                        sum.is_multiple_of(2)
+                        sum.is_multiple_of(2).then_some(*sum)
                     };
-                    let taken = saved.table.take_when(key.stable_hash(), key, || 0, change);
+                    let hash = key.stable_hash();
+                    let taken = saved.table.take_when(hash, key, n, |n| n, change);
+                    // A new key is not asked whether it is to be taken.
+                    let known = model.contains_key(&key);
                     let sum = model.entry(key).or_default();
                     *sum += n;
-                    if sum.is_multiple_of(2) {
+                    if known && sum.is_multiple_of(2) {
                         prop_assert_eq!(taken, Some((key, *sum)));
                         model.remove(&key);
+                    } else {
+                        prop_assert_eq!(taken, None);
                     }
                 }
                 Act::RemoveOdd => {
