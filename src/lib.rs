@@ -50,6 +50,7 @@
 //! | | |
 //! | --- | --- |
 //! | [`flow::Stream`] | the operators |
+//! | [`from_python`] | how the operators of Bytewax for Python are called here |
 //! | [`flow::Flow`] | `input`, `merge`, `scope` |
 //! | [`connectors`] | files and standard output |
 //! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source), [`#[sink]`](macro@sink) |
@@ -101,6 +102,9 @@ pub use bytewax_runtime::{
 pub use bytewax_runtime::{
     backup, clock, flow, key, operators, sink, source, state, testing, windowing,
 };
+
+#[doc = include_str!("docs/python.md")]
+pub mod from_python {}
 
 /// What [`run`] and its kin give back to `main`: the exit code of the process.
 pub use std::process::ExitCode;

@@ -14,6 +14,7 @@ use crate::case::Case;
 use crate::chain;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, Running};
+use crate::pairs;
 use crate::windows::{self, Tallied};
 use crate::words::Lines;
 
@@ -163,6 +164,32 @@ fn windows_by(case: &Case, clock: impl Clock<Timed>) -> Result<StreamCheck, RunE
         let begun = move |(id, sums): (WindowId, Sums)| (windows::BASE + id.0 * offset, sums);
         let begun = sums.named("sums").down.map_value(begun);
         begun.output(tally.clone()).named("tally");
+    });
+    run(flow, case)?;
+    Ok(tally.total())
+}
+
+/// W6: a join.
+pub fn pairs(case: &Case) -> Result<StreamCheck, RunError> {
+    let (n, batch) = (case.n(), case.batch());
+    let tally = Tally::new(|check: &mut StreamCheck, rows: &[(u64, (u64, u64))]| {
+        for (key, (left, right)) in rows {
+            check.add(pairs::seen(*key, *left, *right));
+        }
+    });
+    let flow = Dataflow::build("w6", |flow| {
+        let side = |name, of: fn(u64) -> (u64, u64)| {
+            let feed = Feed(move |_, _| {
+                let items = (0..n).map(of);
+                Ok(Chunks { items, batch })
+            });
+            flow.input(feed).named(name)
+        };
+        side("left", pairs::left)
+            .join(side("right", pairs::right))
+            .named("pairs")
+            .output(tally.clone())
+            .named("tally");
     });
     run(flow, case)?;
     Ok(tally.total())

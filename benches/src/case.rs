@@ -20,16 +20,19 @@ pub enum Workload {
     W4,
     /// Windows that overlap: see [`windows`](crate::windows).
     W5,
+    /// A join of two streams: see [`pairs`](crate::pairs).
+    W6,
 }
 
 impl Workload {
     /// All of them, in the order in which they are compared.
-    pub const ALL: [Workload; 5] = [
+    pub const ALL: [Workload; 6] = [
         Workload::W1,
         Workload::W2,
         Workload::W3,
         Workload::W4,
         Workload::W5,
+        Workload::W6,
     ];
 
     /// The number of inputs that the comparison takes. W1 has the size of its text instead.
@@ -38,6 +41,7 @@ impl Workload {
             Workload::W1 => 0,
             Workload::W2 => 100_000_000,
             Workload::W3 | Workload::W4 | Workload::W5 => 20_000_000,
+            Workload::W6 => 5_000_000,
         }
     }
 
@@ -107,7 +111,8 @@ pub struct Case {
     /// The number of worker threads.
     #[arg(long, default_value_t = 1, value_parser = at_least_one)]
     pub workers: usize,
-    /// The number of inputs, for w2 (100,000,000 if not given) and w3 to w5 (20,000,000).
+    /// The number of inputs, for w2 (100,000,000 if not given) w3 to w5 (20,000,000), and
+    /// of each stream for w6 (5,000,000).
     #[arg(long, value_parser = number)]
     pub n: Option<u64>,
     /// The text to read, for w1.
@@ -148,8 +153,12 @@ impl Case {
             (_, Implementation::TimelyCombiner) => {
                 Err(format!("{workload} has nothing to combine"))
             }
-            (Workload::W1 | Workload::W2 | Workload::W3, Implementation::BytewaxPerKey) => {
-                Err(format!("{workload} knows no times"))
+            (
+                Workload::W1 | Workload::W2 | Workload::W3 | Workload::W6,
+                Implementation::BytewaxPerKey,
+            ) => Err(format!("{workload} knows no times")),
+            (Workload::W6, _) if *workers > 1 => {
+                Err("with several workers, nothing keeps the two streams side by side".to_owned())
             }
             (Workload::W3 | Workload::W4 | Workload::W5, Implementation::Loop) if *workers > 1 => {
                 Err("one loop cannot exchange by key with another".to_owned())

@@ -1,7 +1,7 @@
 //! The workloads of the comparison and the programs that run them: see the README of this folder.
 //!
-//! [`words`], [`chain`], [`keyed`] and [`windows`] define the work and its input, [`check`] the sums by which two
-//! programs are known to have computed the same. The programs themselves are in one module each, so
+//! [`words`], [`chain`], [`keyed`], [`windows`] and [`pairs`] define the work and its input, [`check`] the
+//! sums by which two programs are known to have computed the same. The programs themselves are in one module each, so
 //! that what differs between them is how the work is driven and not what the work is.
 
 use std::error::Error;
@@ -14,6 +14,7 @@ pub mod check;
 pub mod keyed;
 pub mod loop_impl;
 pub mod mix;
+pub mod pairs;
 pub mod recovery;
 pub mod report;
 pub mod timely_impl;
@@ -72,6 +73,15 @@ pub fn run(case: &Case) -> Result<Report, Box<dyn Error + Send + Sync>> {
         }
         (Workload::W4 | Workload::W5, Implementation::BytewaxPerKey) => {
             (case.n(), bytewax_impl::windows_per_key(case)?.to_string())
+        }
+        (Workload::W6, Implementation::Loop) => {
+            (2 * case.n(), loop_impl::pairs(case.n()).to_string())
+        }
+        (Workload::W6, Implementation::Timely) => {
+            (2 * case.n(), timely_impl::pairs(case)?.to_string())
+        }
+        (Workload::W6, Implementation::Bytewax) => {
+            (2 * case.n(), bytewax_impl::pairs(case)?.to_string())
         }
         (_, Implementation::TimelyCombiner | Implementation::BytewaxPerKey) => {
             unreachable!("ruled out by Case::possible")

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::thread;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::case::Case;
 use crate::chain;
 use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{self, KeyText, Running};
+use crate::pairs;
 use crate::windows::{self, Windows};
 
 /// W1: the text as a whole in memory, lower case in place, each word looked up where it stands and
@@ -140,6 +142,37 @@ pub fn windows(case: &Case) -> StreamCheck {
             return check;
         }
     }
+}
+
+/// W6: the first half of each pair in a map, until the second comes.
+pub fn pairs(n: u64) -> StreamCheck {
+    let mut waiting = HashMap::<u64, (Option<u64>, Option<u64>)>::new();
+    let mut check = StreamCheck::default();
+    for i in 0..n {
+        let (key, left) = pairs::left(i);
+        match waiting.entry(key) {
+            Entry::Occupied(mut entry) => match entry.get().1 {
+                Some(right) => {
+                    entry.remove();
+                    check.add(pairs::seen(key, left, right));
+                }
+                None => entry.get_mut().0 = Some(left),
+            },
+            Entry::Vacant(entry) => drop(entry.insert((Some(left), None))),
+        }
+        let (key, right) = pairs::right(i);
+        match waiting.entry(key) {
+            Entry::Occupied(mut entry) => match entry.get().0 {
+                Some(left) => {
+                    entry.remove();
+                    check.add(pairs::seen(key, left, right));
+                }
+                None => entry.get_mut().1 = Some(right),
+            },
+            Entry::Vacant(entry) => drop(entry.insert((None, Some(right)))),
+        }
+    }
+    check
 }
 
 fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {

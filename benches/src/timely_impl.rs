@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use timely::communication::Config as Communication;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::operator::source;
@@ -18,7 +19,7 @@ use crate::check::{Check, StreamCheck, WordCheck};
 use crate::keyed::{Running, events};
 use crate::windows::{Event, Tallied, Windows};
 use crate::words::{Lines, each_word, words_of};
-use crate::{chain, keyed, windows};
+use crate::{chain, keyed, pairs, windows};
 
 type Time = u64;
 type Tally<C> = Rc<RefCell<C>>;
@@ -251,6 +252,60 @@ pub fn windows(case: &Case) -> Result<StreamCheck, String> {
                 input.for_each_time(|_, batches| {
                     for (key, begin, tallied) in batches.flat_map(|batch| batch.drain(..)) {
                         tally.add(tallied.checked(key, begin));
+                    }
+                });
+            });
+    })
+}
+
+/// W6: both streams sent by their key, the halves of a pair kept until there are both.
+pub fn pairs(case: &Case) -> Result<StreamCheck, String> {
+    let (n, batch) = (case.n(), case.batch());
+    execute(case.workers, move |scope, tally: Tally<StreamCheck>| {
+        let side = |of: fn(u64) -> (u64, u64)| feed(scope, batch, (0..n).map(of));
+        let by_key = || Exchange::new(|(key, _): &(u64, u64)| ROUTE.hash_one(key));
+        side(pairs::left)
+            .binary(side(pairs::right), by_key(), by_key(), "Join", |_, _| {
+                let mut waiting = HashMap::<u64, (Option<u64>, Option<u64>)>::new();
+                move |lefts, rights, output| {
+                    lefts.for_each_time(|time, batches| {
+                        let mut session = output.session(&time);
+                        for (key, left) in batches.flat_map(|batch| batch.drain(..)) {
+                            match waiting.entry(key) {
+                                Entry::Occupied(mut entry) => match entry.get().1 {
+                                    Some(right) => {
+                                        entry.remove();
+                                        session.give((key, left, right));
+                                    }
+                                    None => entry.get_mut().0 = Some(left),
+                                },
+                                Entry::Vacant(entry) => drop(entry.insert((Some(left), None))),
+                            }
+                        }
+                    });
+                    rights.for_each_time(|time, batches| {
+                        let mut session = output.session(&time);
+                        for (key, right) in batches.flat_map(|batch| batch.drain(..)) {
+                            match waiting.entry(key) {
+                                Entry::Occupied(mut entry) => match entry.get().0 {
+                                    Some(left) => {
+                                        entry.remove();
+                                        session.give((key, left, right));
+                                    }
+                                    None => entry.get_mut().1 = Some(right),
+                                },
+                                Entry::Vacant(entry) => drop(entry.insert((None, Some(right)))),
+                            }
+                        }
+                    });
+                }
+            })
+            .container::<Vec<(u64, u64, u64)>>()
+            .sink(Pipeline, "Sum", move |(input, _)| {
+                let mut tally = tally.borrow_mut();
+                input.for_each_time(|_, batches| {
+                    for (key, left, right) in batches.flat_map(|batch| batch.drain(..)) {
+                        tally.add(pairs::seen(key, left, right));
                     }
                 });
             });

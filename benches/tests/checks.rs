@@ -117,6 +117,34 @@ fn windows_that_close_on_the_way_give_the_same_sum() {
 }
 
 #[test]
+fn joins_give_the_same_sum() {
+    // For half a round there are no pairs yet.
+    all_give(
+        Workload::W6,
+        Some(1000),
+        Path::new(""),
+        2000,
+        "0/0000000000000000",
+    );
+    for implementation in [
+        Implementation::Bytewax,
+        Implementation::Timely,
+        Implementation::Loop,
+    ] {
+        let case = Case {
+            workload: Workload::W6,
+            implementation,
+            workers: 1,
+            n: Some(501_000),
+            file: PathBuf::new(),
+            batch: None,
+        };
+        let report = bytewax_benches::run(&case).expect("the program runs to its end");
+        assert_eq!(report.check, "2000/000557ff5b919a00", "{case:?}");
+    }
+}
+
+#[test]
 fn what_cannot_run_says_so() {
     let case = |workload, implementation, workers| Case {
         workload,
@@ -130,6 +158,7 @@ fn what_cannot_run_says_so() {
         case(Workload::W2, Implementation::TimelyCombiner, 1),
         case(Workload::W3, Implementation::Loop, 2),
         case(Workload::W3, Implementation::Timely, 3),
+        case(Workload::W6, Implementation::Timely, 2),
     ] {
         assert!(bytewax_benches::run(&case).is_err(), "{case:?}");
     }
