@@ -4,6 +4,8 @@ use std::fmt::{Display, Write as _};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::sink::StatefulSinkPartition;
@@ -166,14 +168,26 @@ impl<V: Display> StatefulSinkPartition<V> for FileSinkPartition {
     }
 }
 
+/// How long a lock that is held is waited for. A process that was killed may still be on its way out
+/// when the program is started again, and a program that it was just starting shares its files for a
+/// moment.
+const WAIT: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(5);
+
 /// Keeps other sinks out until the file is closed, be it by a crash.
 fn lock(file: &File, path: &Path) -> Result<(), Error> {
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(Error::InUse {
-            path: path.to_owned(),
-        }),
-        // Some file systems have no locks; the file can be written all the same.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            // Some file systems have no locks; the file can be written all the same.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+            Err(TryLockError::WouldBlock) if start.elapsed() < WAIT => thread::sleep(TURN),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::InUse {
+                    path: path.to_owned(),
+                });
+            }
+        }
     }
 }
 
