@@ -12,7 +12,7 @@ use crate::state::{self, Cell, KeyTable, Unsaved};
 use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
-const KEYS_AT_ONCE: usize = 1 << 15;
+const KEYS_AT_ONCE: usize = 1 << 13;
 
 /// A logic that keeps all it has to remember in one table.
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {

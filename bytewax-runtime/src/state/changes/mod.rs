@@ -20,7 +20,7 @@ use crate::key::{Key, Slot as KeySlot, table_hash};
 use crate::recovery::{Batch, Run, TooLong, push_timer};
 
 /// The parts of a snapshot: keys of neighbouring slots.
-const PARTS: usize = 64;
+const PARTS: usize = 512;
 
 fn part_of(hash: u64) -> usize {
     KeySlot::of(hash).index() * PARTS / crate::key::SLOTS
