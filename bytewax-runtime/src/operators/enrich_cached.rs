@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn the_getter_is_asked_as_rarely_as_the_limits_allow() {
+    fn b45_the_getter_is_asked_as_rarely_as_the_limits_allow() {
         let all = CacheConfig::new();
         let ttl = all.ttl(TimeDelta::seconds(60));
         let two = all.max_items(2);

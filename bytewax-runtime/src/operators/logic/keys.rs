@@ -175,6 +175,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     /// Takes in a key as it was saved, and waits for what it waited for.
     pub(crate) fn restore(&mut self, hash: u64, key: K, saved: L::State) {
         let mut timed = Timed::new(saved);
+        self.logic.restored(&mut timed.state);
         let due = self.logic.notify_at(&timed.state);
         self.schedule.set(hash, &key, &mut timed, due);
         self.table.restore(hash, key, timed);

@@ -40,6 +40,9 @@ pub(crate) trait KeyLogic<K>: 'static {
     /// No more values will come in this run.
     fn on_eof(&self, state: &mut Self::State, out: &mut Emit<Self::Out>) -> Keep;
 
+    /// Puts right what is not saved, when a key is there again.
+    fn restored(&self, _: &mut Self::State) {}
+
     /// The time that the key waits for now.
     fn notify_at(&self, state: &Self::State) -> Option<DateTime<Utc>>;
 }

@@ -7,6 +7,8 @@ mod per_key;
 mod plan;
 mod queue;
 mod slices;
+#[cfg(test)]
+mod tests;
 mod watched;
 
 pub(crate) use each::Each;

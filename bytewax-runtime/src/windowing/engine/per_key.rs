@@ -36,9 +36,8 @@ pub(crate) struct KeyWindows<T, Q> {
     early_at: Time,
     /// The system's time at which the key is forgotten, if it has no windows.
     forget_at: Time,
-    /// The next watermark at which there is something to do, or one before; nothing is known of it when
-    /// the key has been restored.
-    #[serde(skip, default = "at_once")]
+    /// The next watermark at which there is something to do, or one before.
+    #[serde(skip)]
     next: Time,
     /// When the key is to be looked at.
     #[serde(skip)]
@@ -88,10 +87,6 @@ impl Default for Wake {
     fn default() -> Self {
         Self::at(END)
     }
-}
-
-fn at_once() -> Time {
-    Time::MIN
 }
 
 impl<T: State, Q: State> State for KeyWindows<T, Q> {
@@ -225,6 +220,11 @@ where
         let keep = self.forget(key, now);
         key.wake = Wake::at(self.due(key));
         keep
+    }
+
+    fn restored(&self, key: &mut Self::State) {
+        key.next = self.book.next(&key.kept);
+        key.wake = Wake::at(self.due(key));
     }
 
     #[inline]

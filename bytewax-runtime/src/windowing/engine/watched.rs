@@ -89,4 +89,8 @@ where
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
         self.head.table()
     }
+
+    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::Kept, Q>) {
+        self.head.restore(hash, key, saved);
+    }
 }

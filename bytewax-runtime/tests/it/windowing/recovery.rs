@@ -30,6 +30,17 @@ fn runs<W: Windowing<Mode = Once> + Copy + 'static>(
     windower: W,
     passes: TimeDelta,
 ) -> Vec<(String, String)> {
+    runs_on([1, 3, 2], text, wait, windower, passes)
+}
+
+/// The same with these workers in turn.
+fn runs_on<W: Windowing<Mode = Once> + Copy + 'static>(
+    workers: [usize; 3],
+    text: &str,
+    wait: f64,
+    windower: W,
+    passes: TimeDelta,
+) -> Vec<(String, String)> {
     let dir = tempfile::tempdir().unwrap();
     let (down, late) = (TestingSink::new(), TestingSink::new());
     let flow = Dataflow::build("f", |flow| {
@@ -53,7 +64,7 @@ fn runs<W: Windowing<Mode = Once> + Copy + 'static>(
         let (clock, _) = Clock::by_hand(now);
         now += passes;
         let config = ClusterConfig::new()
-            .workers([1, 3, 2][run % 3])
+            .workers(workers[run % 3])
             .epoch_interval(Duration::ZERO)
             .clock(clock)
             .recovery(RecoveryConfig::new(dir.path()));
@@ -136,6 +147,19 @@ fn a_window_that_is_over_when_a_run_is_resumed_closes_first() {
         TimeDelta::seconds(15),
     );
     assert_eq!(runs, told(&[("", ""), ("0=a 3=c", "0:b")]));
+}
+
+/// At the end of input, keys would come in their order.
+#[test]
+fn a_window_that_is_over_when_a_run_is_resumed_closes_without_a_value() {
+    let runs = runs_on(
+        [1; 3],
+        "k/a@1 ABORT a/x@100",
+        0.0,
+        tumbling(10.0),
+        TimeDelta::seconds(15),
+    );
+    assert_eq!(runs, told(&[("", ""), ("0=a a/10=x", "")]));
 }
 
 /// The system's clock may be set back meanwhile; the watermark stays where it is.
