@@ -52,6 +52,7 @@ use crate::worker::{AnyPush, Exchange, Plan};
 /// runs, and never goes back, even if the system's clock does.
 ///
 /// [`forget_after`]: EventClock::forget_after
+#[derive(Clone)]
 #[must_use]
 pub struct EventClock<G> {
     getter: G,

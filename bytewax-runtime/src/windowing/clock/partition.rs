@@ -55,6 +55,7 @@ use crate::worker::{AnyPush, Exchange, Plan};
 /// with sessions or windows of a number of values is remembered until the watermark has gone on by
 /// [`forget_after`](Self::forget_after), so that they are counted on. When a run is resumed, all keys with
 /// windows are read at once.
+#[derive(Clone)]
 #[must_use]
 pub struct PartitionClock<G> {
     pub(crate) getter: G,

@@ -1,16 +1,22 @@
 //! Windows are there again when a run is resumed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::clock::Clock;
 use bytewax_runtime::prelude::*;
+use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
-use bytewax_runtime::windowing::{Once, Windowing};
+use bytewax_runtime::windowing::{Clock as WindowClock, EventClock, Micros, Once, Windowing};
+use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::{DateTime, TimeDelta};
 
-use super::support::{Value, clock, session, sliding, told_down, told_late, tumbling, values};
+use super::support::{
+    Value, clock, seconds, session, sliding, told_down, told_late, tumbling, values,
+};
+use crate::support::{Answer, Parts};
 
 /// `"a@1 ABORT b@2 EOF c@3"`.
 fn marked(text: &str) -> Vec<TestingItem<(String, Value)>> {
@@ -172,4 +178,74 @@ fn a_clock_that_is_behind_when_a_run_is_resumed_is_not_believed() {
         TimeDelta::seconds(-100),
     );
     assert_eq!(runs, told(&[("", ""), ("0=a 3=c", "0:b")]));
+}
+
+/// Runs a value until its epoch is saved and the source fails, and then a second at a time without any.
+/// Gives what was told at the end of each second of the second run, and at its end.
+fn told_without_values<C: WindowClock<Value>>(clock_of: C) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = TestingSink::new();
+    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (told, runs): (Arc<Mutex<Vec<String>>>, _) = (Arc::default(), AtomicUsize::new(0));
+    let (note, seen) = (Arc::clone(&told), sink.clone());
+    let source = Parts(&["only"], move |_: &str| {
+        let is_first = runs.fetch_add(1, Ordering::SeqCst) == 0;
+        let (hand, note, seen) = (hand.clone(), Arc::clone(&note), seen.clone());
+        let mut polls = 0;
+        Ok(move || -> Answer<(String, Value)> {
+            polls += 1;
+            match (is_first, polls) {
+                (true, 1) => Ok(Poll::batch(values("a@1 b@5"))),
+                (true, _) => Err(StepError::msg("the source is gone")),
+                (false, 1..=4) => {
+                    note.lock().unwrap().push(seen.take().join(" "));
+                    hand.advance(TimeDelta::seconds(1));
+                    Ok(Poll::idle(Duration::ZERO))
+                }
+                (false, _) => Ok(Poll::end()),
+            }
+        })
+    });
+    let flow = Dataflow::build("f", |flow| {
+        let values = flow.input(source).named("in");
+        let windower = tumbling(10.0).in_arrival_order().fire_early(seconds(2.0));
+        let counts = values.count_window(clock_of, windower).named("counts");
+        let down = counts.down.map_value(|(id, fired)| {
+            let (firing, count) = (fired.firing, fired.value);
+            format!("{id}={firing:?}:{count}")
+        });
+        down.key_rm().output(sink.clone()).named("down");
+    });
+    let config = || {
+        ClusterConfig::new()
+            .epoch_interval(Duration::ZERO)
+            .clock(clock.clone())
+            .recovery(RecoveryConfig::new(dir.path()))
+    };
+    cluster_main(flow.clone(), config()).unwrap_err();
+    assert_eq!(sink.take(), [""; 0]);
+    cluster_main(flow, config()).unwrap();
+    let mut told = told.lock().unwrap().clone();
+    told.push(sink.take().join(" "));
+    told
+}
+
+#[test]
+fn windows_that_were_to_emit_early_do_so_when_a_run_is_resumed() {
+    let each = told_without_values(clock(100.0));
+    let all = told_without_values(EventClock::per_partition(
+        |value: &Value| Micros(value.1),
+        seconds(100.0),
+    ));
+    assert_eq!(each, ["", "", "0=Early:2", "", "0=OnTime:2"]);
+    // It is not saved when the value came, so the time counts from the resume.
+    let waited = all.iter().take_while(|told| told.is_empty()).count();
+    assert!(waited <= 3, "{all:?}");
+    assert_eq!(
+        all[waited..]
+            .join(" ")
+            .split_whitespace()
+            .collect::<Vec<_>>(),
+        ["0=Early:2", "0=OnTime:2"]
+    );
 }

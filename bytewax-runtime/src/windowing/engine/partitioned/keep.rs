@@ -93,6 +93,8 @@ pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
     known: Rc<Watermark>,
     /// The system's time at which windows emit before their ends.
     early_at: Option<Time>,
+    /// Whether there are windows of an earlier run, which may have changed since they emitted.
+    has_restored: bool,
     out: Emit<Event<B::Out, V>>,
     next: Next<(K, Event<B::Out, V>)>,
     values: PhantomData<fn(V)>,
@@ -139,6 +141,7 @@ where
             saved: mark,
             known,
             early_at: None,
+            has_restored: false,
             out: Emit::new(),
             next,
             values: PhantomData,
@@ -178,6 +181,18 @@ where
             }
         }
         self.out.deliver(key, &mut self.next.buffer);
+    }
+
+    /// Has windows emit before their ends in a while, if they do so and are not waited for already.
+    fn wait_to_fire_early(&mut self, cx: &Cx) {
+        if let Some(every) = self.options.early
+            && self.early_at.is_none()
+        {
+            let now = cx.worker.clock.now().timestamp_micros();
+            let at = now.saturating_add(every);
+            self.early_at = Some(at);
+            cx.worker.timers.wake_at(cx.alarm, date(at));
+        }
     }
 
     /// Has all windows that have changed emit what they hold so far, in the order of keys.
@@ -326,14 +341,7 @@ where
                 self.next.send_if_full(cx)?;
             }
         }
-        if let Some(every) = self.options.early
-            && self.early_at.is_none()
-        {
-            let now = cx.worker.clock.now().timestamp_micros();
-            let at = now.saturating_add(every);
-            self.early_at = Some(at);
-            cx.worker.timers.wake_at(cx.alarm, date(at));
-        }
+        self.wait_to_fire_early(cx);
         self.next.send(cx)
     }
 
@@ -353,6 +361,9 @@ where
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         let all = self.catch_up_all(edges, cx)?;
+        if std::mem::take(&mut self.has_restored) {
+            self.wait_to_fire_early(cx);
+        }
         if let Some(at) = self.early_at
             && cx.worker.clock.now().timestamp_micros() >= at
         {
@@ -426,5 +437,6 @@ where
             self.agenda.list(at, hash, key.clone());
         }
         self.table.restore(hash, key, listed);
+        self.has_restored = true;
     }
 }
