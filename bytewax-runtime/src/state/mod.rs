@@ -70,9 +70,11 @@
 mod changes;
 mod envelope;
 mod error;
+mod few;
 mod impls;
 mod kept;
 mod schema;
+mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use changes::{Changed, Unsaved};
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
+pub(crate) use few::{Few, Found};
 pub(crate) use kept::Kept;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};

@@ -1,12 +1,13 @@
 //! The table of one keyed step on one worker: for each key its state.
 
 use chrono::{DateTime, Utc};
-use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, VacantEntry};
 
 use super::State;
 use super::changes::{Changes, Mark};
-use crate::key::{Key, table_hash};
+use super::few::Found;
+use super::slots::Slots;
+use crate::key::Key;
 
 /// What a table keeps for a key, and what of it is saved.
 pub(crate) trait Cell: 'static {
@@ -49,24 +50,9 @@ pub(super) struct Slot<K, C> {
 /// When the step is saved, the table notes which keys were touched since the last snapshot, so every
 /// change of a state goes through one of the methods that touch its key.
 pub(crate) struct KeyTable<K, C> {
-    slots: HashTable<Slot<K, C>>,
+    slots: Slots<K, C>,
     /// What was touched; for ever empty when the step is not saved.
     changes: Changes<K>,
-}
-
-/// Tables with room for so many keys are never made smaller.
-const SMALL: usize = 1 << 10;
-
-fn find<'a, K: Key, C>(
-    slots: &'a mut HashTable<Slot<K, C>>,
-    hash: u64,
-    key: &K,
-) -> Entry<'a, Slot<K, C>> {
-    slots.entry(
-        table_hash(hash),
-        |slot| slot.key == *key,
-        |slot| table_hash(slot.key.stable_hash()),
-    )
 }
 
 #[inline]
@@ -84,8 +70,63 @@ fn insert<'a, K: Key, C: Cell>(
 impl<K: Key, C: Cell> KeyTable<K, C> {
     pub(crate) fn new() -> Self {
         Self {
-            slots: HashTable::new(),
+            slots: Slots::new(),
             changes: Changes::default(),
+        }
+    }
+
+    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
+    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
+    /// for each key.
+    #[inline]
+    pub(crate) fn warm_with<'a>(
+        &self,
+        keys: impl Iterator<Item = (u64, &'a K)>,
+        look: impl Fn(&C) -> i64,
+    ) where
+        K: 'a,
+    {
+        let looks = keys.map(|(hash, key)| {
+            let found = self.slots.find(hash, key);
+            found.map_or(0, |slot| look(&slot.cell))
+        });
+        std::hint::black_box(looks.fold(0, i64::wrapping_add));
+    }
+
+    /// Finds the keys of a few items that are about to be touched, for the same reason.
+    #[inline]
+    pub(crate) fn find_few<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>, found: &mut Found)
+    where
+        K: 'a,
+    {
+        found.buckets.clear();
+        found.buckets.extend(keys.map(|(hash, key)| {
+            let bucket = self.slots.bucket(hash, key);
+            bucket.unwrap_or(usize::MAX)
+        }));
+    }
+
+    /// Like [`touch`](Self::touch) for one of the keys that were found.
+    #[inline]
+    pub(crate) fn touch_found(
+        &mut self,
+        found: &Found,
+        index: usize,
+        hash: u64,
+        key: &K,
+        make: impl FnOnce() -> C,
+    ) -> &mut C {
+        let bucket = found.buckets.get(index).copied().unwrap_or(usize::MAX);
+        match self.slots.entry_at(bucket, hash, key) {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                self.changes.touch(hash, slot);
+                &mut slot.cell
+            }
+            Entry::Vacant(entry) => {
+                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
+                &mut slot.cell
+            }
         }
     }
 
@@ -101,7 +142,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     /// The state of a key, made when it is new.
     #[inline]
     pub(crate) fn touch(&mut self, hash: u64, key: &K, make: impl FnOnce() -> C) -> &mut C {
-        match find(&mut self.slots, hash, key) {
+        match self.slots.entry(hash, key) {
             Entry::Occupied(entry) => {
                 let slot = entry.into_mut();
                 self.changes.touch(hash, slot);
@@ -122,7 +163,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         key: K,
         make: impl FnOnce() -> C,
     ) -> (&K, &mut C) {
-        let slot = match find(&mut self.slots, hash, &key) {
+        let slot = match self.slots.entry(hash, &key) {
             Entry::Occupied(entry) => {
                 let slot = entry.into_mut();
                 self.changes.touch(hash, slot);
@@ -136,24 +177,15 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     /// What is kept for a key that is there, without touching it: nothing that is saved may change.
     #[inline]
     pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut C> {
-        self.slot(hash, key).map(|slot| &mut slot.cell)
+        self.slots.find_mut(hash, key).map(|slot| &mut slot.cell)
     }
 
     /// The state of a key that is there.
     #[inline]
     pub(crate) fn touch_known(&mut self, hash: u64, key: &K) -> Option<&mut C> {
-        let found = self
-            .slots
-            .find_mut(table_hash(hash), |slot| slot.key == *key);
-        let slot = found?;
+        let slot = self.slots.find_mut(hash, key)?;
         self.changes.touch(hash, slot);
         Some(&mut slot.cell)
-    }
-
-    #[inline]
-    fn slot(&mut self, hash: u64, key: &K) -> Option<&mut Slot<K, C>> {
-        self.slots
-            .find_mut(table_hash(hash), |slot| slot.key == *key)
     }
 
     /// All keys, in ascending order.
@@ -181,25 +213,6 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         });
     }
 
-    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
-    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
-    /// for each key.
-    #[inline]
-    pub(crate) fn warm_with<'a>(
-        &self,
-        keys: impl Iterator<Item = (u64, &'a K)>,
-        look: impl Fn(&C) -> i64,
-    ) where
-        K: 'a,
-    {
-        let looks = keys.map(|(hash, key)| {
-            let same = |slot: &Slot<K, C>| slot.key == *key;
-            let found = self.slots.find(table_hash(hash), same);
-            found.map_or(0, |slot| look(&slot.cell))
-        });
-        std::hint::black_box(looks.fold(0, i64::wrapping_add));
-    }
-
     /// Takes in a key that is new, with the state that `make` makes of a value. One that is known comes
     /// back with its value, after `look` has seen its state: it is in the caches then.
     #[inline]
@@ -211,7 +224,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         make: impl FnOnce(T) -> C,
         look: impl FnOnce(&C),
     ) -> Result<(), (K, T)> {
-        match find(&mut self.slots, hash, &key) {
+        match self.slots.entry(hash, &key) {
             Entry::Occupied(entry) => {
                 look(&entry.get().cell);
                 Err((key, value))
@@ -234,7 +247,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         make: impl FnOnce(T) -> C,
         change: impl FnOnce(&mut C, T) -> Option<R>,
     ) -> Option<(K, R)> {
-        match find(&mut self.slots, hash, &key) {
+        match self.slots.entry(hash, &key) {
             Entry::Occupied(mut entry) => {
                 let slot = entry.get_mut();
                 self.changes.touch(hash, slot);
@@ -252,24 +265,9 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
 
     /// Forgets a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
-        let found = self
-            .slots
-            .find_entry(table_hash(hash), |slot| slot.key == *key);
-        if let Ok(mut entry) = found {
-            self.changes.remove_ref(hash, entry.get_mut());
-            entry.remove();
-            self.give_back();
-        }
-    }
-
-    /// Gives memory back when most keys are gone.
-    #[inline]
-    fn give_back(&mut self) {
-        let (len, capacity) = (self.slots.len(), self.slots.capacity());
-        if capacity > SMALL && len < capacity / 8 {
-            let hash = |slot: &Slot<K, C>| table_hash(slot.key.stable_hash());
-            self.slots.shrink_to(capacity / 4, hash);
-        }
+        let changes = &mut self.changes;
+        self.slots
+            .remove(hash, key, |slot| changes.remove_ref(hash, slot));
     }
 
     /// Takes everything out, in no order that may be relied on.
@@ -294,7 +292,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     }
 
     /// The notes of what has changed, with the slots that they are about.
-    pub(super) fn parts(&mut self) -> (&mut HashTable<Slot<K, C>>, &mut Changes<K>) {
+    pub(super) fn parts(&mut self) -> (&mut Slots<K, C>, &mut Changes<K>) {
         (&mut self.slots, &mut self.changes)
     }
 }

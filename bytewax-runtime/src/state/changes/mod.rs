@@ -10,20 +10,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use hashbrown::HashTable;
-
+use super::slots::{PARTS, Slots, part_of};
 use super::table::{Cell, Slot};
 use super::{StateError, seal};
 use crate::codec::{self, CodecError};
-use crate::key::{Key, Slot as KeySlot, table_hash};
+use crate::key::{Key, Slot as KeySlot};
 use crate::recovery::{Batch, Run, TooLong, push_timer};
+use chrono::{DateTime, Utc};
 
-/// The parts of a snapshot: keys of neighbouring slots.
-const PARTS: usize = 512;
-
-fn part_of(hash: u64) -> usize {
-    KeySlot::of(hash).index() * PARTS / crate::key::SLOTS
+fn part_of_hash(hash: u64) -> usize {
+    part_of(KeySlot::of(hash))
 }
 
 /// What the notes need to know of a key.
@@ -150,14 +146,14 @@ impl<K: Key> Changes<K> {
     fn touch_first<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         self.save_before(hash, slot);
         slot.mark = slot.mark.touched(self.round);
-        self.touched[part_of(hash)].push(hash);
+        self.touched[part_of_hash(hash)].push(hash);
     }
 
     /// The mark of a key that is new.
     #[inline]
     pub(super) fn mark_new(&mut self, hash: u64) -> Mark {
         if self.are_noted() {
-            self.touched[part_of(hash)].push(hash);
+            self.touched[part_of_hash(hash)].push(hash);
         }
         Mark(self.round)
     }
@@ -190,7 +186,7 @@ impl<K: Key> Changes<K> {
             return;
         }
         // Parts are taken from the end.
-        if let Some(part) = snapshot.parts.get_mut(part_of(hash))
+        if let Some(part) = snapshot.parts.get_mut(part_of_hash(hash))
             && let Err(error) = part.encode(hash, slot)
         {
             let key = format!("{:?}", slot.key);
@@ -207,7 +203,7 @@ impl<K: Key> Changes<K> {
         });
         let mut parts: Vec<Part> = touched.collect();
         for removed in self.removed.drain(..) {
-            let part = &mut parts[part_of(removed.hash)];
+            let part = &mut parts[part_of_hash(removed.hash)];
             part.encode_removed(&removed).map_err(|error| Unsaved {
                 key: format!("{:?}", removed.key),
                 error,
@@ -332,34 +328,34 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
             leaving.iter().map(|slot| (*slot, None)).collect();
         if !left.is_empty() {
             let (slots, changes) = self.parts();
-            let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
-            for slot in slots.iter().filter(|slot| slot.mark.round() != 0) {
-                left.remove(&of(slot));
-            }
             // Until it is saved that a key is gone, it would come back with its slot.
             for removed in &changes.removed {
                 left.remove(&KeySlot::of(removed.hash));
             }
-            slots.retain(|slot| {
-                let Some(first) = left.get_mut(&of(slot)) else {
-                    return true;
-                };
-                *first = [*first, slot.cell.due()].into_iter().flatten().min();
-                false
-            });
-            let room = slots.len() * 2;
-            slots.shrink_to(room, |slot| table_hash(slot.key.stable_hash()));
+            let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
+            let mut parts: Vec<usize> = left.keys().map(|slot| part_of(*slot)).collect();
+            parts.dedup();
+            for part in parts {
+                let touched = slots.of_part(part).iter();
+                for slot in touched.filter(|slot| slot.mark.round() != 0) {
+                    left.remove(&of(slot));
+                }
+                slots.retain_in(part, |slot| {
+                    let Some(first) = left.get_mut(&of(slot)) else {
+                        return true;
+                    };
+                    *first = [*first, slot.cell.due()].into_iter().flatten().min();
+                    false
+                });
+            }
         }
         left.into_iter()
     }
 
     /// Takes in a key that was saved; the time it waits for must be known.
     pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C) {
-        let (slots, _) = self.parts();
         let mark = Mark::stored(cell.due().is_some());
-        slots.insert_unique(table_hash(hash), Slot { key, cell, mark }, |slot| {
-            table_hash(slot.key.stable_hash())
-        });
+        self.parts().0.insert(hash, Slot { key, cell, mark });
     }
 }
 
@@ -372,13 +368,13 @@ fn unsaved(key: &impl Key, error: SaveError) -> Unsaved {
 
 /// Encodes those of the keys with these hashes that were last touched in this round.
 fn encode_touched<K: Key, C: Cell>(
-    slots: &mut HashTable<Slot<K, C>>,
+    slots: &mut Slots<K, C>,
     hashes: &[u64],
     round: u32,
     part: &mut Part,
 ) -> Result<(), Unsaved> {
     for &hash in hashes {
-        for slot in slots.iter_hash_mut(table_hash(hash)) {
+        for slot in slots.of_hash(hash) {
             if slot.mark.round() == round && slot.key.stable_hash() == hash {
                 let encoded = part.encode(hash, slot);
                 encoded.map_err(|error| unsaved(&slot.key, error))?;

@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::operators::Emit;
 use crate::operators::keyed::Routed;
 use crate::operators::saving::KeyedLogic;
-use crate::state::{self, Cell, Field, KeyTable, Schema, State};
+use crate::state::{self, Cell, Few, Field, Found, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::engine::{Book, Event, Options};
@@ -84,6 +84,7 @@ pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
     book: B,
     options: Options,
     table: KeyTable<K, Listed<B::Kept, Q>>,
+    found: Found,
     agenda: Agenda<K>,
     /// What each worker has said of the values that it has still to send, if it has said anything.
     marks: Vec<Option<Time>>,
@@ -104,6 +105,7 @@ impl<K, V, G, B, Q> PartitionedHead<K, V, G, B, Q>
 where
     K: Key,
     V: Clone + 'static,
+    G: Getter<V>,
     B: Book<V>,
     Q: Waiters<V>,
 {
@@ -135,6 +137,7 @@ where
             book,
             options,
             table: KeyTable::new(),
+            found: Found::default(),
             agenda: Agenda::new(),
             marks: senders(site),
             mark,
@@ -146,6 +149,61 @@ where
             next,
             values: PhantomData,
         }
+    }
+
+    /// Takes a value of the key that was found at this place.
+    #[inline]
+    fn take(
+        &mut self,
+        place: usize,
+        (hash, key, value): Routed<K, V>,
+        cx: &mut Cx,
+    ) -> Result<(), RunError> {
+        let time = self.clock.getter.time(&value);
+        if time < self.mark.saturating_sub(self.options.lateness) {
+            self.book.late(time, value, &mut self.out);
+            self.out.deliver(key, &mut self.next.buffer);
+            self.next.send_if_full(cx)?;
+            return Ok(());
+        }
+        if time < self.mark {
+            // What is over by now is so without this value.
+            self.catch_up(hash, key.clone(), self.mark);
+        }
+        let listed = self
+            .table
+            .touch_found(&self.found, place, hash, &key, || Listed {
+                windows: KeyWindows {
+                    kept: B::Kept::default(),
+                    queue: Q::default(),
+                    forget_at: END,
+                },
+                at: END,
+                next: END,
+            });
+        listed.windows.forget_at = END;
+        let queue = &mut listed.windows.queue;
+        let waits =
+            self.options.ordered && (time > self.mark || time == self.mark && !queue.is_empty());
+        let next = if waits {
+            queue.push(time, value);
+            time
+        } else {
+            let kept = &mut listed.windows.kept;
+            self.book.add(kept, time, value, self.mark, &mut self.out)
+        };
+        if !waits {
+            listed.next = listed.next.min(next);
+        }
+        if next < listed.at {
+            listed.at = next;
+            self.agenda.list(next, hash, key.clone());
+        }
+        if self.out.has_any() {
+            self.out.deliver(key, &mut self.next.buffer);
+            self.next.send_if_full(cx)?;
+        }
+        Ok(())
     }
 
     /// Does what is to be done for a key at a watermark.
@@ -292,53 +350,12 @@ where
     Q: Waiters<V>,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
-        let taken_from = self.mark.saturating_sub(self.options.lateness);
-        let keys = items.iter().map(|(hash, key, _)| (*hash, key));
-        self.table.warm_with(keys, |listed| {
-            self.book.glance(&listed.windows.kept) ^ listed.at ^ listed.windows.forget_at
-        });
-        for (hash, key, value) in items.drain(..) {
-            let time = self.clock.getter.time(&value);
-            if time < taken_from {
-                self.book.late(time, value, &mut self.out);
-                self.out.deliver(key, &mut self.next.buffer);
-                self.next.send_if_full(cx)?;
-                continue;
-            }
-            if time < self.mark {
-                // What is over by now is so without this value.
-                self.catch_up(hash, key.clone(), self.mark);
-            }
-            let listed = self.table.touch(hash, &key, || Listed {
-                windows: KeyWindows {
-                    kept: B::Kept::default(),
-                    queue: Q::default(),
-                    forget_at: END,
-                },
-                at: END,
-                next: END,
-            });
-            listed.windows.forget_at = END;
-            let queue = &mut listed.windows.queue;
-            let waits = self.options.ordered
-                && (time > self.mark || time == self.mark && !queue.is_empty());
-            let next = if waits {
-                queue.push(time, value);
-                time
-            } else {
-                let kept = &mut listed.windows.kept;
-                self.book.add(kept, time, value, self.mark, &mut self.out)
-            };
-            if !waits {
-                listed.next = listed.next.min(next);
-            }
-            if next < listed.at {
-                listed.at = next;
-                self.agenda.list(next, hash, key.clone());
-            }
-            if self.out.has_any() {
-                self.out.deliver(key, &mut self.next.buffer);
-                self.next.send_if_full(cx)?;
+        let mut items = Few::new(items);
+        while let Some(few) = items.ahead() {
+            let keys = few.iter().map(|(hash, key, _)| (*hash, key));
+            self.table.find_few(keys, &mut self.found);
+            for (index, item) in items.take().enumerate() {
+                self.take(index, item, cx)?;
             }
         }
         self.wait_to_fire_early(cx);

@@ -1,0 +1,205 @@
+//! The hash tables under a key table.
+//!
+//! A hash table moves all its keys when it grows, and meanwhile items wait. So many keys lie in parts, each
+//! a hash table of its own, which grow one by one. Few keys lie in one: it is a little faster.
+
+#[cfg(test)]
+mod tests;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use super::table::Slot;
+use crate::key::{Key, SLOTS, Slot as KeySlot, table_hash};
+
+/// The parts of a table and of a snapshot: keys of neighbouring slots.
+pub(super) const PARTS: usize = 256;
+
+/// So many keys are split into parts: as many as fit into a hash table of 2^17 buckets.
+const MANY: usize = (1 << 17) / 8 * 7;
+
+/// Hash tables with room for so many keys are never made smaller.
+const SMALL: usize = 1 << 10;
+
+/// The part that has the keys of a slot.
+#[inline]
+pub(super) fn part_of(slot: KeySlot) -> usize {
+    slot.index() / (SLOTS / PARTS)
+}
+
+type Part<K, C> = HashTable<Slot<K, C>>;
+
+pub(super) struct Slots<K, C> {
+    /// All keys, while they are few.
+    few: Part<K, C>,
+    /// The parts, when there were many; none before.
+    many: Option<Box<[Part<K, C>; PARTS]>>,
+}
+
+fn rehash<K: Key, C>(slot: &Slot<K, C>) -> u64 {
+    table_hash(slot.key.stable_hash())
+}
+
+impl<K: Key, C> Slots<K, C> {
+    pub(super) fn new() -> Self {
+        Self {
+            few: HashTable::new(),
+            many: None,
+        }
+    }
+
+    #[inline]
+    fn part(&self, hash: u64) -> &Part<K, C> {
+        match &self.many {
+            Some(parts) => &parts[part_of(KeySlot::of(hash))],
+            None => &self.few,
+        }
+    }
+
+    #[inline]
+    fn part_mut(&mut self, hash: u64) -> &mut Part<K, C> {
+        match &mut self.many {
+            Some(parts) => &mut parts[part_of(KeySlot::of(hash))],
+            None => &mut self.few,
+        }
+    }
+
+    #[cold]
+    fn split(&mut self) {
+        let room = 2 * self.few.len() / PARTS;
+        let parts = std::array::from_fn(|_| HashTable::with_capacity(room));
+        self.many = Some(Box::new(parts));
+        for slot in std::mem::take(&mut self.few) {
+            let hash = slot.key.stable_hash();
+            self.part_mut(hash)
+                .insert_unique(table_hash(hash), slot, rehash);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let parts = self.many.iter().flat_map(|parts| parts.iter());
+        self.few.len() + parts.map(HashTable::len).sum::<usize>()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<K, C>> {
+        let parts = self.many.iter().flat_map(|parts| parts.iter());
+        self.few.iter().chain(parts.flatten())
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<K, C>> {
+        let parts = self.many.iter_mut().flat_map(|parts| parts.iter_mut());
+        self.few.iter_mut().chain(parts.flatten())
+    }
+
+    /// All keys with a hash, and perhaps others.
+    pub(super) fn of_hash(&mut self, hash: u64) -> impl Iterator<Item = &mut Slot<K, C>> {
+        self.part_mut(hash).iter_hash_mut(table_hash(hash))
+    }
+
+    /// All keys of a part, and others while they are few.
+    pub(super) fn of_part(&self, part: usize) -> &Part<K, C> {
+        self.many.as_ref().map_or(&self.few, |parts| &parts[part])
+    }
+
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K, C>> {
+        self.part(hash)
+            .find(table_hash(hash), |slot| slot.key == *key)
+    }
+
+    #[inline]
+    pub(super) fn find_mut(&mut self, hash: u64, key: &K) -> Option<&mut Slot<K, C>> {
+        self.part_mut(hash)
+            .find_mut(table_hash(hash), |slot| slot.key == *key)
+    }
+
+    /// Where a key is, or may be put.
+    #[inline]
+    pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Slot<K, C>> {
+        if self.few.len() >= MANY {
+            self.split();
+        }
+        match &mut self.many {
+            None => entry(&mut self.few, hash, key),
+            Some(parts) => entry(&mut parts[part_of(KeySlot::of(hash))], hash, key),
+        }
+    }
+
+    /// The bucket that a key is in.
+    #[inline]
+    pub(super) fn bucket(&self, hash: u64, key: &K) -> Option<usize> {
+        self.part(hash)
+            .find_bucket_index(table_hash(hash), |slot| slot.key == *key)
+    }
+
+    /// Like [`entry`](Self::entry) for a key that was in this bucket.
+    #[inline]
+    pub(super) fn entry_at(&mut self, bucket: usize, hash: u64, key: &K) -> Entry<'_, Slot<K, C>> {
+        if self.few.len() >= MANY {
+            self.split();
+        }
+        let part = match self.part_mut(hash).get_bucket_entry(bucket) {
+            Ok(known) if known.get().key == *key => return Entry::Occupied(known),
+            Ok(other) => other.into_table(),
+            Err(absent) => absent.into_table(),
+        };
+        part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
+    }
+
+    /// Takes in a key that is not there.
+    pub(super) fn insert(&mut self, hash: u64, slot: Slot<K, C>) {
+        if self.few.len() >= MANY {
+            self.split();
+        }
+        self.part_mut(hash)
+            .insert_unique(table_hash(hash), slot, rehash);
+    }
+
+    /// Takes a key out, after a last look at it.
+    #[inline]
+    pub(super) fn remove(&mut self, hash: u64, key: &K, look: impl FnOnce(&mut Slot<K, C>)) {
+        let part = self.part_mut(hash);
+        if let Ok(mut entry) = part.find_entry(table_hash(hash), |slot| slot.key == *key) {
+            look(entry.get_mut());
+            entry.remove();
+            give_back(part);
+        }
+    }
+
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(&mut Slot<K, C>) -> bool) {
+        self.few.retain(&mut stays);
+        for part in self.many.iter_mut().flat_map(|parts| parts.iter_mut()) {
+            part.retain(&mut stays);
+        }
+    }
+
+    /// Like [`retain`](Self::retain) for the keys of a part, and others while they are few. Gives memory
+    /// back at once.
+    pub(super) fn retain_in(&mut self, part: usize, stays: impl FnMut(&mut Slot<K, C>) -> bool) {
+        let part = match &mut self.many {
+            Some(parts) => &mut parts[part],
+            None => &mut self.few,
+        };
+        part.retain(stays);
+        part.shrink_to(2 * part.len(), rehash);
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Slot<K, C>> {
+        let parts = self.many.iter_mut().flat_map(|parts| parts.iter_mut());
+        self.few.drain().chain(parts.flat_map(HashTable::drain))
+    }
+}
+
+#[inline]
+fn entry<'a, K: Key, C>(part: &'a mut Part<K, C>, hash: u64, key: &K) -> Entry<'a, Slot<K, C>> {
+    part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
+}
+
+/// Gives memory back when most keys are gone.
+#[inline]
+fn give_back<K: Key, C>(part: &mut Part<K, C>) {
+    let (len, capacity) = (part.len(), part.capacity());
+    if capacity > SMALL && len < capacity / 8 {
+        part.shrink_to(capacity / 4, rehash);
+    }
+}
