@@ -26,11 +26,13 @@ pub(in crate::recovery) fn random_store_id() -> Result<StoreId, Error> {
 }
 
 impl Db {
-    /// Makes a new partition in a file that does not exist yet.
+    /// Makes a new partition in a file that does not exist yet. It is not durable yet: nobody relies on the
+    /// file before it is synced as a whole and gets its name.
     pub(in crate::recovery) fn create(file: &Path, meta: &Meta) -> Result<(), Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let db = Self::connect(file, flags, MAKING)?;
         let fill = || -> rusqlite::Result<()> {
+            db.connection.pragma_update(None, "synchronous", "OFF")?;
             db.connection.execute_batch(LAYOUT)?;
             db.connection.execute_batch("BEGIN")?;
             db.connection.execute_batch(TABLES)?;
