@@ -15,8 +15,8 @@ use crate::key::{Key, SLOTS, Slot as KeySlot, table_hash};
 /// The parts of a table and of a snapshot: keys of neighbouring slots.
 pub(super) const PARTS: usize = 256;
 
-/// So many keys are split into parts: as many as fit into a hash table of 2^17 buckets.
-const MANY: usize = (1 << 17) / 8 * 7;
+/// So many keys are split into parts: as many as fit into a hash table of 2^18 buckets.
+const MANY: usize = (1 << 18) / 8 * 7;
 
 /// Hash tables with room for so many keys are never made smaller.
 const SMALL: usize = 1 << 10;
