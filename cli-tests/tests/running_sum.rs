@@ -23,37 +23,30 @@ fn goes_on() {
     }
 }
 
-/// Twice from the same flags; the machine is replaced between the two if it is to be lost.
-fn goes_on_with(flags: &str, lost: Option<&std::path::Path>) {
-    for (numbers, way, expect) in [
-        ("0 1 2", "", "(\"ALL\", 0) (\"ALL\", 1) (\"ALL\", 3)"),
-        ("0 1 2 3 4", "-w 2", "(\"ALL\", 6) (\"ALL\", 10)"),
+/// Local state and a backup, each where the flags say; the machine is lost between two runs, or not.
+#[test]
+fn goes_on_from_local_state_or_from_its_backup() {
+    for (flags, backup, lost) in [
+        ("-d local", "backup", false),
+        ("-d local", "backup", true),
+        ("-d local -b copies", "copies", true),
     ] {
-        let ended = sum(numbers, &format!("{flags} {way}"));
-        assert_eq!(ended.out.join(" "), expect, "{flags}");
-        if let Some(lost) = lost {
-            std::fs::remove_dir_all(lost).expect("it is there");
+        let machine = tempfile::tempdir().expect("there is room");
+        let sum = |numbers: &str, way: &str| {
+            let args = format!("{numbers} -- {flags} {way}");
+            let mut command = command(env!("CARGO_BIN_EXE_running_sum"), &args);
+            command.current_dir(machine.path());
+            run(command).code(0).out
+        };
+        let expect = ["(\"ALL\", 0)", "(\"ALL\", 1)", "(\"ALL\", 3)"];
+        assert_eq!(sum("0 1 2", "-w 3"), expect, "{flags}");
+        assert!(machine.path().join(backup).is_dir(), "{flags}");
+        if lost {
+            std::fs::remove_dir_all(machine.path().join("local")).expect("it is there");
         }
+        let expect = ["(\"ALL\", 6)", "(\"ALL\", 10)"];
+        assert_eq!(sum("0 1 2 3 4", "-p 2"), expect, "{flags} {lost}");
     }
-}
-
-#[test]
-fn goes_on_from_a_local_store() {
-    let directory = tempfile::tempdir().expect("there is room");
-    let local = directory.path().join("local");
-    goes_on_with(&format!("-d {}", local.display()), None);
-}
-
-#[test]
-fn goes_on_from_a_backup_on_another_machine() {
-    let directory = tempfile::tempdir().expect("there is room");
-    let (local, backup) = (
-        directory.path().join("local"),
-        directory.path().join("backup"),
-    );
-    std::fs::create_dir(&backup).expect("there is room");
-    let flags = format!("-d {} -b {}", local.display(), backup.display());
-    goes_on_with(&flags, Some(&local));
 }
 
 #[test]

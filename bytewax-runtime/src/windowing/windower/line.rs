@@ -1,9 +1,8 @@
 //! The open windows of one key, in order.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
+use super::several::Several;
 use crate::state::{Field, Schema, State};
 use crate::windowing::time::Time;
 use crate::windowing::time::date;
@@ -90,16 +89,15 @@ impl<S> Open<S> {
     }
 }
 
-/// With more windows than this, a tree takes the place of the list.
-const FEW: usize = 16;
-
 /// The windows of a key, each at a place of its own: its id or the time at which it opens. Both are in
 /// the order in which windows end.
 ///
-/// One window, the usual case, is kept in place; some are a sorted list, and many a tree.
+/// The last one, to which most values belong, is kept in place; mostly it is the only one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Line<S> {
-    windows: Places<Open<S>>,
+    last: Option<(i64, Open<S>)>,
+    /// Those before the last.
+    before: Option<Box<Several<Open<S>>>>,
     /// How many windows were opened, or values counted; the source of ids.
     pub(crate) counted: i64,
     born: u32,
@@ -110,13 +108,11 @@ impl<S: State> State for Line<S> {
         "Line",
         1,
         &[
-            Field::variant("None"),
-            Field::variant("One"),
-            Field::of::<(i64, Open<S>)>("One.0"),
-            Field::variant("Few"),
-            Field::of::<Vec<(i64, Open<S>)>>("Few.0"),
-            Field::variant("Many"),
-            Field::opaque("Many.0", "map"),
+            Field::of::<Option<(i64, Open<S>)>>("last"),
+            Field::variant("before.Few"),
+            Field::of::<Vec<(i64, Open<S>)>>("before.Few.0"),
+            Field::variant("before.Many"),
+            Field::opaque("before.Many.0", "map"),
             Field::of::<i64>("counted"),
             Field::of::<u32>("born"),
         ],
@@ -126,7 +122,8 @@ impl<S: State> State for Line<S> {
 impl<S> Default for Line<S> {
     fn default() -> Self {
         Self {
-            windows: Places::None,
+            last: None,
+            before: None,
             counted: 0,
             born: 0,
         }
@@ -135,78 +132,53 @@ impl<S> Default for Line<S> {
 
 impl<S> Line<S> {
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.windows, Places::None)
+        self.last.is_none()
     }
 
     pub(crate) fn len(&self) -> usize {
-        match &self.windows {
-            Places::None => 0,
-            Places::One(_) => 1,
-            Places::Few(few) => few.len(),
-            Places::Many(many) => many.len(),
-        }
+        let before = self.before.as_ref().map_or(0, |before| before.len());
+        before + usize::from(self.last.is_some())
     }
 
     /// Reads a little of it.
     #[inline]
     pub(crate) fn glance(&self) -> i64 {
-        let one = match &self.windows {
-            Places::One(one) => one.0 ^ i64::from(one.1.born),
-            _ => 0,
-        };
-        one ^ self.counted
+        let last = self.last.as_ref();
+        last.map_or(0, |last| last.0 ^ i64::from(last.1.born)) ^ self.counted
+    }
+
+    /// The last window, if this time lies in it.
+    #[inline]
+    pub(crate) fn last_around(&mut self, time: Time) -> Option<&mut Open<S>> {
+        let (_, last) = self.last.as_mut()?;
+        (last.open <= time && time < last.close).then_some(last)
     }
 
     /// The window at a place.
     #[inline]
     pub(crate) fn get_mut(&mut self, place: i64) -> Option<&mut Open<S>> {
-        if !matches!(self.windows, Places::One(_)) {
-            return self.get_of_several(place);
+        match &mut self.last {
+            Some((last, window)) if *last == place => Some(window),
+            _ => self.before.as_mut()?.get_mut(place),
         }
-        match &mut self.windows {
-            Places::One(one) if one.0 == place => Some(&mut one.1),
-            _ => None,
-        }
-    }
-
-    fn get_of_several(&mut self, place: i64) -> Option<&mut Open<S>> {
-        let (found, window) = self.at_or_before(place)?;
-        (found == place).then_some(window)
     }
 
     /// The last window up to a place.
     pub(crate) fn at_or_before(&mut self, place: i64) -> Option<(i64, &mut Open<S>)> {
-        match &mut self.windows {
-            Places::None => None,
-            Places::One(one) => (one.0 <= place).then_some((one.0, &mut one.1)),
-            Places::Few(few) => {
-                let after = few.partition_point(|at| at.0 <= place);
-                let found = few.get_mut(after.checked_sub(1)?)?;
-                Some((found.0, &mut found.1))
-            }
-            Places::Many(many) => {
-                let (place, window) = many.range_mut(..=place).next_back()?;
-                Some((*place, window))
-            }
+        match &mut self.last {
+            Some((last, window)) if *last <= place => Some((*last, window)),
+            _ => self.before.as_mut()?.at_or_before(place),
         }
     }
 
     /// The first window behind a place.
     pub(crate) fn after(&mut self, place: i64) -> Option<(i64, &mut Open<S>)> {
-        match &mut self.windows {
-            Places::None => None,
-            Places::One(one) => (one.0 > place).then_some((one.0, &mut one.1)),
-            Places::Few(few) => {
-                let after = few.partition_point(|at| at.0 <= place);
-                let found = few.get_mut(after)?;
-                Some((found.0, &mut found.1))
-            }
-            Places::Many(many) => {
-                let behind = (std::ops::Bound::Excluded(place), std::ops::Bound::Unbounded);
-                let (place, window) = many.range_mut(behind).next()?;
-                Some((*place, window))
-            }
+        let before = self.before.as_mut();
+        if let Some(found) = before.and_then(|before| before.after(place)) {
+            return Some(found);
         }
+        let (last, window) = self.last.as_mut()?;
+        (*last > place).then_some((*last, window))
     }
 
     /// Puts a window that has just been opened at a place where there is none.
@@ -218,103 +190,60 @@ impl<S> Line<S> {
 
     /// Puts a window at a place where there is none.
     pub(crate) fn put(&mut self, place: i64, window: Open<S>) {
-        match &mut self.windows {
-            Places::Few(few) if few.len() < FEW => {
-                let after = few.partition_point(|at| at.0 <= place);
-                few.insert(after, (place, window));
-            }
-            Places::Many(many) => {
-                many.insert(place, window);
-            }
-            windows => {
-                *windows = match std::mem::take(windows) {
-                    Places::None => Places::One((place, window)),
-                    Places::One(one) if one.0 < place => Places::Few(vec![one, (place, window)]),
-                    Places::One(one) => Places::Few(vec![(place, window), one]),
-                    Places::Few(few) => {
-                        let new = std::iter::once((place, window));
-                        Places::Many(few.into_iter().chain(new).collect())
-                    }
-                    Places::Many(many) => Places::Many(many),
-                };
-            }
+        let Some((last, _)) = &self.last else {
+            self.last = Some((place, window));
+            return;
+        };
+        let is_last = *last < place;
+        let at = (place, window);
+        let earlier = if is_last {
+            self.last.replace(at)
+        } else {
+            Some(at)
+        };
+        if let Some((place, window)) = earlier {
+            self.before.get_or_insert_default().put(place, window);
         }
     }
 
     /// Takes the window out of a place.
     pub(crate) fn take(&mut self, place: i64) -> Option<Open<S>> {
-        let taken = match &mut self.windows {
-            Places::None => None,
-            Places::One(one) if one.0 != place => None,
-            Places::One(_) => match std::mem::take(&mut self.windows) {
-                Places::One(one) => Some(one.1),
-                _ => None,
-            },
-            Places::Few(few) => {
-                let at = few.binary_search_by_key(&place, |at| at.0).ok()?;
-                Some(few.remove(at).1)
-            }
-            Places::Many(many) => many.remove(&place),
+        let is_last = self.last.as_ref().is_some_and(|(last, _)| *last == place);
+        let taken = if is_last {
+            let before = self.before.as_mut().and_then(|before| before.pop_last());
+            std::mem::replace(&mut self.last, before).map(|(_, window)| window)
+        } else {
+            self.before.as_mut()?.take(place)
         };
-        match &mut self.windows {
-            Places::None | Places::One(_) => {}
-            Places::Few(few) if few.len() > 1 => {}
-            // The last one is in place again.
-            Places::Few(few) => self.windows = few.pop().map_or(Places::None, Places::One),
-            Places::Many(many) if many.is_empty() => self.windows = Places::None,
-            Places::Many(_) => {}
+        if self.before.as_ref().is_some_and(|before| before.len() == 0) {
+            self.before = None;
         }
         taken
     }
 
     /// The first window.
     pub(crate) fn first(&self) -> Option<(i64, &Open<S>)> {
-        match &self.windows {
-            Places::None => None,
-            Places::One(one) => Some((one.0, &one.1)),
-            Places::Few(few) => few.first().map(|at| (at.0, &at.1)),
-            Places::Many(many) => many
-                .first_key_value()
-                .map(|(place, window)| (*place, window)),
-        }
+        let before = self.before.as_ref().and_then(|before| before.first());
+        before.or_else(|| self.last.as_ref().map(|(place, window)| (*place, window)))
     }
 
     /// All windows, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Open<S>> {
-        let (few, many) = match &self.windows {
-            Places::None => (&[][..], None),
-            Places::One(one) => (std::slice::from_ref(one), None),
-            Places::Few(few) => (few.as_slice(), None),
-            Places::Many(many) => (&[][..], Some(many)),
-        };
-        let few = few.iter().map(|at| &at.1);
-        few.chain(many.into_iter().flat_map(BTreeMap::values))
+        let before = self.before.iter().flat_map(|before| before.iter());
+        before.chain(self.last.iter().map(|(_, window)| window))
     }
 
     /// All windows, in order.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Open<S>> {
-        let (few, many) = match &mut self.windows {
-            Places::None => (&mut [][..], None),
-            Places::One(one) => (std::slice::from_mut(one), None),
-            Places::Few(few) => (few.as_mut_slice(), None),
-            Places::Many(many) => (&mut [][..], Some(many)),
-        };
-        let few = few.iter_mut().map(|at| &mut at.1);
-        few.chain(many.into_iter().flat_map(BTreeMap::values_mut))
+        let before = self.before.iter_mut().flat_map(|before| before.iter_mut());
+        before.chain(self.last.iter_mut().map(|(_, window)| window))
     }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-enum Places<T> {
-    #[default]
-    None,
-    One((i64, T)),
-    Few(Vec<(i64, T)>),
-    Many(BTreeMap<i64, T>),
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     use super::*;

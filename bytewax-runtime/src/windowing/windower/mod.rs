@@ -3,6 +3,7 @@
 mod count;
 mod line;
 mod session;
+mod several;
 mod sliding;
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,15 @@ impl Windows for SlidingWindower {
 
     #[inline]
     fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+        if self.length == self.offset
+            && let Some(window) = line.last_around(time)
+        {
+            // The usual case, and no division.
+            visit.add(window, false);
+            let ends = window.close;
+            visit.settled(window, ends);
+            return;
+        }
         let ids = self.ids(time);
         let last = *ids.end();
         for id in ids {
