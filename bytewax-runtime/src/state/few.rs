@@ -2,7 +2,8 @@
 
 use std::vec::Drain;
 
-const FEW: usize = 64;
+/// How many these are.
+pub(crate) const FEW: usize = 64;
 
 /// Takes the items of a batch, a few at a time.
 pub(crate) struct Few<'a, T>(Drain<'a, T>);

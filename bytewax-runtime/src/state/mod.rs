@@ -85,7 +85,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use changes::{Changed, Unsaved};
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
-pub(crate) use few::{Few, Found};
+pub(crate) use few::{FEW, Few, Found};
 pub(crate) use kept::Kept;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};

@@ -46,18 +46,27 @@ impl<K> Agenda<K> {
         }
     }
 
-    /// The next key whose time has come.
-    pub(super) fn pop(&mut self, mark: Time) -> Option<(u64, K)> {
+    /// Keys whose time has come, the first of them last; when they are taken there may be more.
+    pub(super) fn due(&mut self, mark: Time) -> &[(u64, K)] {
         if self.due.is_empty() {
             let first = self.at.first_key_value().map(|(time, _)| *time);
             let last = self.last.as_ref().map(|(time, _)| *time);
-            if first.into_iter().chain(last).min()? > mark {
-                return None;
+            if first
+                .into_iter()
+                .chain(last)
+                .min()
+                .is_some_and(|first| first <= mark)
+            {
+                self.put_back();
+                self.due = self.at.pop_first().map_or_else(Vec::new, |(_, keys)| keys);
+                self.due.reverse();
             }
-            self.put_back();
-            self.due = self.at.pop_first()?.1;
-            self.due.reverse();
         }
+        &self.due
+    }
+
+    /// Takes the last of the keys that are due.
+    pub(super) fn take(&mut self) -> Option<(u64, K)> {
         self.due.pop()
     }
 
@@ -77,9 +86,11 @@ mod tests {
             agenda.list(at, 0, key);
         }
         let mut pop = |mark| {
-            std::iter::from_fn(|| agenda.pop(mark))
-                .map(|at| at.1)
-                .collect::<String>()
+            let pop = || {
+                agenda.due(mark);
+                agenda.take()
+            };
+            std::iter::from_fn(pop).map(|at| at.1).collect::<String>()
         };
         assert_eq!(pop(2), "");
         assert_eq!(pop(4), "c");

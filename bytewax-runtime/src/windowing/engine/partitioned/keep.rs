@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::operators::Emit;
 use crate::operators::keyed::Routed;
 use crate::operators::saving::KeyedLogic;
-use crate::state::{self, Cell, Few, Field, Found, KeyTable, Schema, State};
+use crate::state::{self, Cell, FEW, Few, Field, Found, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::engine::{Book, Event, Options};
@@ -293,12 +293,26 @@ where
 
     /// Whether all that is due at the watermark was done; it stops when there is no room for more.
     fn catch_up_all(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        while let Some((hash, key)) = self.agenda.pop(self.mark) {
-            self.catch_up(hash, key, self.mark);
-            if self.next.buffer.len() >= batch_items::<(K, Event<B::Out, V>)>() {
-                self.next.send(cx)?;
-                if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
-                    return Ok(false);
+        loop {
+            let due = self.agenda.due(self.mark);
+            let few = &due[due.len().saturating_sub(FEW)..];
+            if few.is_empty() {
+                break;
+            }
+            let keys = few.iter().map(|(hash, key)| (*hash, key));
+            let count = keys.len();
+            self.table.warm_with(keys, |listed| {
+                self.book.glance(&listed.windows.kept) ^ listed.at ^ listed.windows.forget_at
+            });
+            for _ in 0..count {
+                if let Some((hash, key)) = self.agenda.take() {
+                    self.catch_up(hash, key, self.mark);
+                }
+                if self.next.buffer.len() >= batch_items::<(K, Event<B::Out, V>)>() {
+                    self.next.send(cx)?;
+                    if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
+                        return Ok(false);
+                    }
                 }
             }
         }
