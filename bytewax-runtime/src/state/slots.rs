@@ -18,7 +18,7 @@ pub(super) const PARTS: usize = 256;
 /// So many keys are split into parts: as many as fit into a hash table of 2^18 buckets.
 const MANY: usize = (1 << 18) / 8 * 7;
 
-/// Hash tables with room for so many keys are never made smaller.
+/// The only table is never made smaller when it has room for so many keys.
 const SMALL: usize = 1 << 10;
 
 /// The part that has the keys of a slot.
@@ -64,6 +64,14 @@ impl<K: Key, C> Slots<K, C> {
         }
     }
 
+    /// To be called before a key comes that may be new.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.few.len() >= MANY {
+            self.split();
+        }
+    }
+
     #[cold]
     fn split(&mut self) {
         let room = 2 * self.few.len() / PARTS;
@@ -96,7 +104,12 @@ impl<K: Key, C> Slots<K, C> {
         self.part_mut(hash).iter_hash_mut(table_hash(hash))
     }
 
-    /// All keys of a part, and others while they are few.
+    /// The part that has the keys of a slot: there is one alone while they are few.
+    pub(super) fn part_with(&self, slot: KeySlot) -> usize {
+        self.many.as_ref().map_or(0, |_| part_of(slot))
+    }
+
+    /// All keys of a part.
     pub(super) fn of_part(&self, part: usize) -> &Part<K, C> {
         self.many.as_ref().map_or(&self.few, |parts| &parts[part])
     }
@@ -116,9 +129,8 @@ impl<K: Key, C> Slots<K, C> {
     /// Where a key is, or may be put.
     #[inline]
     pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Slot<K, C>> {
-        if self.few.len() >= MANY {
-            self.split();
-        }
+        self.make_room();
+        // Each case has code of its own, so that a look into the only table need not wait for the choice.
         match &mut self.many {
             None => entry(&mut self.few, hash, key),
             Some(parts) => entry(&mut parts[part_of(KeySlot::of(hash))], hash, key),
@@ -135,22 +147,18 @@ impl<K: Key, C> Slots<K, C> {
     /// Like [`entry`](Self::entry) for a key that was in this bucket.
     #[inline]
     pub(super) fn entry_at(&mut self, bucket: usize, hash: u64, key: &K) -> Entry<'_, Slot<K, C>> {
-        if self.few.len() >= MANY {
-            self.split();
-        }
+        self.make_room();
         let part = match self.part_mut(hash).get_bucket_entry(bucket) {
             Ok(known) if known.get().key == *key => return Entry::Occupied(known),
             Ok(other) => other.into_table(),
             Err(absent) => absent.into_table(),
         };
-        part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
+        entry(part, hash, key)
     }
 
     /// Takes in a key that is not there.
     pub(super) fn insert(&mut self, hash: u64, slot: Slot<K, C>) {
-        if self.few.len() >= MANY {
-            self.split();
-        }
+        self.make_room();
         self.part_mut(hash)
             .insert_unique(table_hash(hash), slot, rehash);
     }
@@ -158,11 +166,12 @@ impl<K: Key, C> Slots<K, C> {
     /// Takes a key out, after a last look at it.
     #[inline]
     pub(super) fn remove(&mut self, hash: u64, key: &K, look: impl FnOnce(&mut Slot<K, C>)) {
+        let small = if self.many.is_some() { 0 } else { SMALL };
         let part = self.part_mut(hash);
         if let Ok(mut entry) = part.find_entry(table_hash(hash), |slot| slot.key == *key) {
             look(entry.get_mut());
             entry.remove();
-            give_back(part);
+            give_back(part, small);
         }
     }
 
@@ -173,8 +182,7 @@ impl<K: Key, C> Slots<K, C> {
         }
     }
 
-    /// Like [`retain`](Self::retain) for the keys of a part, and others while they are few. Gives memory
-    /// back at once.
+    /// Like [`retain`](Self::retain) for the keys of a part. Gives memory back at once.
     pub(super) fn retain_in(&mut self, part: usize, stays: impl FnMut(&mut Slot<K, C>) -> bool) {
         let part = match &mut self.many {
             Some(parts) => &mut parts[part],
@@ -195,11 +203,11 @@ fn entry<'a, K: Key, C>(part: &'a mut Part<K, C>, hash: u64, key: &K) -> Entry<'
     part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
 }
 
-/// Gives memory back when most keys are gone.
+/// Gives memory back when most keys are gone, but for room for a few.
 #[inline]
-fn give_back<K: Key, C>(part: &mut Part<K, C>) {
+fn give_back<K: Key, C>(part: &mut Part<K, C>, few: usize) {
     let (len, capacity) = (part.len(), part.capacity());
-    if capacity > SMALL && len < capacity / 8 {
-        part.shrink_to(capacity / 4, rehash);
+    if capacity > few && len * 8 < capacity {
+        part.shrink_to(2 * len, rehash);
     }
 }

@@ -75,61 +75,6 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         }
     }
 
-    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
-    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
-    /// for each key.
-    #[inline]
-    pub(crate) fn warm_with<'a>(
-        &self,
-        keys: impl Iterator<Item = (u64, &'a K)>,
-        look: impl Fn(&C) -> i64,
-    ) where
-        K: 'a,
-    {
-        let looks = keys.map(|(hash, key)| {
-            let found = self.slots.find(hash, key);
-            found.map_or(0, |slot| look(&slot.cell))
-        });
-        std::hint::black_box(looks.fold(0, i64::wrapping_add));
-    }
-
-    /// Finds the keys of a few items that are about to be touched, for the same reason.
-    #[inline]
-    pub(crate) fn find_few<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>, found: &mut Found)
-    where
-        K: 'a,
-    {
-        found.buckets.clear();
-        found.buckets.extend(keys.map(|(hash, key)| {
-            let bucket = self.slots.bucket(hash, key);
-            bucket.unwrap_or(usize::MAX)
-        }));
-    }
-
-    /// Like [`touch`](Self::touch) for one of the keys that were found.
-    #[inline]
-    pub(crate) fn touch_found(
-        &mut self,
-        found: &Found,
-        index: usize,
-        hash: u64,
-        key: &K,
-        make: impl FnOnce() -> C,
-    ) -> &mut C {
-        let bucket = found.buckets.get(index).copied().unwrap_or(usize::MAX);
-        match self.slots.entry_at(bucket, hash, key) {
-            Entry::Occupied(entry) => {
-                let slot = entry.into_mut();
-                self.changes.touch(hash, slot);
-                &mut slot.cell
-            }
-            Entry::Vacant(entry) => {
-                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
-                &mut slot.cell
-            }
-        }
-    }
-
     /// All keys, in no order, without touching them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &C)> {
         self.slots.iter().map(|slot| (&slot.key, &slot.cell))
@@ -211,6 +156,61 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
             }
             stays
         });
+    }
+
+    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
+    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
+    /// for each key.
+    #[inline]
+    pub(crate) fn warm_with<'a>(
+        &self,
+        keys: impl Iterator<Item = (u64, &'a K)>,
+        look: impl Fn(&C) -> i64,
+    ) where
+        K: 'a,
+    {
+        let looks = keys.map(|(hash, key)| {
+            let found = self.slots.find(hash, key);
+            found.map_or(0, |slot| look(&slot.cell))
+        });
+        std::hint::black_box(looks.fold(0, i64::wrapping_add));
+    }
+
+    /// Finds the keys of a few items that are about to be touched, for the same reason.
+    #[inline]
+    pub(crate) fn find_few<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>, found: &mut Found)
+    where
+        K: 'a,
+    {
+        found.buckets.clear();
+        found.buckets.extend(keys.map(|(hash, key)| {
+            let bucket = self.slots.bucket(hash, key);
+            bucket.unwrap_or(usize::MAX)
+        }));
+    }
+
+    /// Like [`touch`](Self::touch) for one of the keys that were found.
+    #[inline]
+    pub(crate) fn touch_found(
+        &mut self,
+        found: &Found,
+        index: usize,
+        hash: u64,
+        key: &K,
+        make: impl FnOnce() -> C,
+    ) -> &mut C {
+        let bucket = found.buckets.get(index).copied().unwrap_or(usize::MAX);
+        match self.slots.entry_at(bucket, hash, key) {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                self.changes.touch(hash, slot);
+                &mut slot.cell
+            }
+            Entry::Vacant(entry) => {
+                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
+                &mut slot.cell
+            }
+        }
     }
 
     /// Takes in a key that is new, with the state that `make` makes of a value. One that is known comes

@@ -10,13 +10,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::slots::{PARTS, Slots, part_of};
 use super::table::{Cell, Slot};
 use super::{StateError, seal};
 use crate::codec::{self, CodecError};
 use crate::key::{Key, Slot as KeySlot};
 use crate::recovery::{Batch, Run, TooLong, push_timer};
-use chrono::{DateTime, Utc};
 
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
@@ -333,7 +334,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
                 left.remove(&KeySlot::of(removed.hash));
             }
             let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
-            let mut parts: Vec<usize> = left.keys().map(|slot| part_of(*slot)).collect();
+            let mut parts: Vec<usize> = left.keys().map(|slot| slots.part_with(*slot)).collect();
             parts.dedup();
             for part in parts {
                 let touched = slots.of_part(part).iter();
