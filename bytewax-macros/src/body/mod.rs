@@ -1,7 +1,8 @@
 //! The body of a flow or of an operator: plain Rust, in which streams are followed and steps named.
 //!
 //! [`walk`] names the steps in the user's tree by [`codegen`] and notes what it sees in a
-//! [`model::Model`]; [`check`] reports what is wrong with that.
+//! [`model::Model`]; [`check`] reports what is wrong with that, and [`windows`] which parameters of
+//! windows cannot be.
 
 pub(crate) mod check;
 mod codegen;
@@ -9,3 +10,4 @@ pub(crate) mod env;
 pub(crate) mod model;
 pub(crate) mod names;
 pub(crate) mod walk;
+pub(crate) mod windows;

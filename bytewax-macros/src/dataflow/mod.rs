@@ -7,7 +7,6 @@ mod check;
 mod codegen;
 mod fallback;
 mod parse;
-mod windows;
 
 #[cfg(test)]
 mod tests;

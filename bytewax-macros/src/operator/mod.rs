@@ -16,7 +16,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{ItemFn, Path, Token};
 
-use crate::body::walk;
+use crate::body::{walk, windows};
 use crate::errors::Errors;
 use crate::item;
 use crate::options;
@@ -52,6 +52,7 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     );
     check::method(&function.sig, &options, &mut errors);
     check::body(&function.sig, &body, &mut errors);
+    windows::in_block(&function.block, &mut errors);
     match (errors.finish(), &model.flow) {
         (Ok(()), Some(flow)) => codegen::operator(function, flow, &options),
         (Ok(()), None) => item.clone(),

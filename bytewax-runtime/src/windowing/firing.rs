@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 
 use chrono::TimeDelta;
 
+use super::fault::Fault;
 use super::time::span;
 use super::window::{Fired, Firing};
 use super::windower::{
-    CountWindower, Fault, SessionWindower, SlidingWindower, TumblingWindower, Windower,
+    CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower,
 };
 
 /// How the values of windows are told apart by why they were emitted.
@@ -64,17 +65,19 @@ pub(crate) struct Firings {
 }
 
 impl Firings {
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        if self.lateness < 0 {
-            return Some(Fault {
-                fault: "the time for which late values are allowed is negative".to_owned(),
-                help: "allow late values for zero or more".to_owned(),
-            });
-        }
-        self.early.is_some_and(|every| every <= 0).then(|| Fault {
-            fault: "windows are to emit early without any time between".to_owned(),
-            help: "fire early after more than zero".to_owned(),
-        })
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let late = Fault::if_negative(
+            self.lateness,
+            "the time for which late values are allowed",
+            "allow late values for zero or more",
+        );
+        let early = self.early.is_some_and(|every| every <= 0).then(|| {
+            Fault::new(
+                "windows are to emit early without any time between",
+                "fire early after a microsecond or more",
+            )
+        });
+        late.into_iter().chain(early).collect()
     }
 }
 

@@ -73,6 +73,7 @@
 
 mod clock;
 mod engine;
+mod fault;
 mod firing;
 mod logic;
 mod operators;

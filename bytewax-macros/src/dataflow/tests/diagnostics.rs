@@ -16,7 +16,7 @@ fn check_header(arguments: &str, expect: &[&str]) {
 
 /// Checks the errors of a body that has the streams `a` and `b`, which are read afterwards.
 #[track_caller]
-fn check_in_flow(body: &str, expect: &[&str]) {
+pub(super) fn check_in_flow(body: &str, expect: &[&str]) {
     let body = format!(
         "let a = flow.input(one); let b = flow.input(two); {body} \
          a.output(three).named(\"three\"); b.output(four).named(\"four\");"
@@ -358,46 +358,4 @@ fn a_half_written_flow_has_one_error() {
         &["the stream `lines` is never read\n\
            help: send it to an operator or a sink, or name it `_lines` to drop it on purpose"],
     );
-}
-
-#[test]
-fn window_without_length() {
-    let window = |windower: &str| {
-        format!("let x = a.clone().count_window(c, {windower}); x.down.output(s);")
-    };
-    for (windower, expect) in [
-        (
-            "TumblingWindower::new(TimeDelta::seconds(0), t)",
-            "windows have no length\nhelp: give windows a length of more than zero",
-        ),
-        (
-            "windowing::SlidingWindower::new(TimeDelta::minutes(1), TimeDelta::zero(), t)",
-            "windows begin at the same time\nhelp: give windows an offset of more than zero",
-        ),
-        (
-            "SlidingWindower::new(TimeDelta::seconds(59), TimeDelta::minutes(1), t).allow_late(d)",
-            "the offset of windows is longer than their length, so that values between them would be \
-             lost\nhelp: give windows an offset that is no longer than their length",
-        ),
-        (
-            "SessionWindower::new(TimeDelta::hours(-1))",
-            "the gap of sessions is negative\nhelp: give sessions a gap of zero or more",
-        ),
-        (
-            "CountWindower::new(0)",
-            "windows have no values\nhelp: give windows a number of values of at least 1",
-        ),
-    ] {
-        check_in_flow(&window(windower), &[expect]);
-    }
-    for fine in [
-        "TumblingWindower::new(TimeDelta::seconds(1), t)",
-        "TumblingWindower::new(length, t)",
-        "SlidingWindower::new(TimeDelta::minutes(1), TimeDelta::seconds(60), t)",
-        "SlidingWindower::new(length, TimeDelta::seconds(60), t)",
-        "SessionWindower::new(TimeDelta::zero())",
-        "CountWindower::new(3).every(1)",
-    ] {
-        check_in_flow(&window(fine), &[]);
-    }
 }

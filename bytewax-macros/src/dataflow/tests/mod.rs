@@ -6,6 +6,7 @@ mod diagnostics;
 mod expansion;
 mod names;
 mod programs;
+mod windows;
 
 use super::parse;
 use super::parse::Parsed;

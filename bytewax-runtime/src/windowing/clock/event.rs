@@ -4,11 +4,12 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, KeyClock, Timing, Watermark, bound};
+use super::{Clock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
@@ -117,7 +118,7 @@ impl<G> EventClock<G> {
     ///
     /// It is the system's time that counts. What is remembered takes some hundred bytes a key.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
-        self.forget_after = span(time).max(0);
+        self.forget_after = span(time);
         self
     }
 }
@@ -147,6 +148,11 @@ where
 impl<V: 'static, G: Getter<V>> Clock<V> for EventClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
+    fn faults(&self) -> Vec<Fault> {
+        let faults = wait_fault(self.wait).into_iter();
+        faults.chain(forget_fault(self.forget_after)).collect()
+    }
+
     fn plan<K, B, Q, L, M>(
         self,
         enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,

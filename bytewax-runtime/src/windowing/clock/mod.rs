@@ -14,6 +14,7 @@ pub use system::SystemClock;
 pub(crate) use watermark::{Watermark, bound};
 
 use super::engine::{Book, LateWay, Options, Waiters};
+use super::fault::Fault;
 use super::firing::Emission;
 use super::probe::WindowProbe;
 use super::time::Time;
@@ -24,6 +25,24 @@ use crate::worker::{AnyPush, Exchange, Plan};
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
+
+/// What is wrong with how long a key is remembered.
+fn forget_fault(forget_after: i64) -> Option<Fault> {
+    Fault::if_negative(
+        forget_after,
+        "the time after which keys are forgotten",
+        "forget keys after zero or more",
+    )
+}
+
+/// What is wrong with how far a clock is behind the newest value.
+fn wait_fault(wait: i64) -> Option<Fault> {
+    Fault::if_negative(
+        wait,
+        "the wait of the clock",
+        "give the clock a wait of zero or more",
+    )
+}
 
 /// What a window step goes by: [`SystemClock`], or [`EventClock`] for values of the type that its
 /// function takes.
@@ -37,6 +56,9 @@ pub trait Clock<V>: Timing<V> {}
 
 /// The form that a window step has with a clock.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
+    /// What is wrong with the parameters.
+    fn faults(&self) -> Vec<Fault>;
+
     /// The plan of a step. `enter` makes what stands before the exchange of an input, and `book` is told
     /// whether anybody reads the metadata.
     fn plan<K, B, Q, L, M>(

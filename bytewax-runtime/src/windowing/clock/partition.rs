@@ -4,11 +4,12 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, EventClock, Getter, TimeOf, Timing};
+use super::{Clock, EventClock, Getter, TimeOf, Timing, forget_fault, wait_fault};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, partitioned};
+use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Timestamp, span};
@@ -95,7 +96,7 @@ impl<G> PartitionClock<G> {
     /// How long a partition to which nothing comes is waited for, by the system's clock; for ever unless
     /// set.
     pub fn idle_after(mut self, time: TimeDelta) -> Self {
-        self.idle_after = Some(span(time).max(0));
+        self.idle_after = Some(span(time));
         self
     }
 
@@ -105,14 +106,14 @@ impl<G> PartitionClock<G> {
     /// It bounds what is kept of partitions that are ahead. A partition that stays behind for ever holds
     /// them for ever: say [`idle_after`](Self::idle_after) too.
     pub fn max_lead(mut self, time: TimeDelta) -> Self {
-        self.max_lead = Some(span(time).max(0));
+        self.max_lead = Some(span(time));
         self
     }
 
     /// How far the watermark goes on, behind the last window of a key, before the number of the key's next
     /// session is forgotten; an hour unless set.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
-        self.forget_after = span(time).max(0);
+        self.forget_after = span(time);
         self
     }
 }
@@ -120,6 +121,27 @@ impl<G> PartitionClock<G> {
 impl<V: 'static, G: Getter<V>> Clock<V> for PartitionClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
+    fn faults(&self) -> Vec<Fault> {
+        let idle = self.idle_after.is_some_and(|after| after <= 0).then(|| {
+            Fault::new(
+                "each partition would be idle at once",
+                "call partitions idle after a microsecond or more",
+            )
+        });
+        let lead = Fault::if_negative(
+            self.max_lead.unwrap_or(0),
+            "the lead of partitions",
+            "let partitions be ahead by zero or more",
+        );
+        let all = [
+            wait_fault(self.wait),
+            idle,
+            lead,
+            forget_fault(self.forget_after),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
     // What stands before the exchange sees the times of values, which are those of one stream.
     fn plan<K, B, Q, L, M>(
         self,

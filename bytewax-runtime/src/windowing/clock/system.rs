@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::{Clock, KeyClock, Timing, Watermark};
+use super::{Clock, KeyClock, Timing, Watermark, forget_fault};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::operators::keyed::KeyedOut;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Time, span};
@@ -61,7 +62,7 @@ impl SystemClock {
     /// How long the ids of a key's sessions are remembered after the last of them was closed; an hour
     /// unless set. Later ones count from 0 again.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
-        self.forget_after = span(time).max(0);
+        self.forget_after = span(time);
         self
     }
 }
@@ -69,6 +70,10 @@ impl SystemClock {
 impl<V: 'static> Clock<V> for SystemClock {}
 
 impl<V: 'static> Timing<V> for SystemClock {
+    fn faults(&self) -> Vec<Fault> {
+        forget_fault(self.forget_after).into_iter().collect()
+    }
+
     fn plan<K, B, Q, L, M>(
         self,
         enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,

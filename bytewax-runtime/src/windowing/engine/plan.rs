@@ -135,6 +135,9 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             early: self.firings.early,
             ordered: Q::ORDERED && !self.firings.in_arrival_order,
         };
+        let mut faults = self.clock.faults();
+        faults.extend(self.windower.fault());
+        faults.append(&mut self.firings.faults());
         let plan = self
             .clock
             .plan::<K, B, Q, L, W::Mode>(inputs.enter, book, options);
@@ -146,10 +149,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             plan,
             location: std::panic::Location::caller(),
         });
-        for fault in [self.windower.fault(), self.firings.fault()]
-            .into_iter()
-            .flatten()
-        {
+        for fault in faults {
             inputs.flow.fault(step, fault.fault, fault.help);
         }
         (inputs.flow, step)

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Fault, Line, Open, Visit, Windower, Windows};
+use super::{Line, Open, Visit, Windower, Windows, too_many};
+use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time};
 use crate::windowing::window::WindowId;
 
@@ -87,7 +88,7 @@ impl Windows for CountWindower {
                 "have windows begin no further apart than their number of values",
             )
         } else {
-            return None;
+            return too_many(self.length(), self.offset(), "their number of values");
         };
         Some(fault)
     }

@@ -16,23 +16,22 @@ pub use session::SessionWindower;
 pub(crate) use sliding::Slicing;
 pub use sliding::{SlidingWindower, TumblingWindower};
 
+/// A value may belong to so many windows.
+const MOST_WINDOWS: i64 = 1_000_000;
+
+/// What is wrong if a value belongs to too many windows.
+fn too_many(length: i64, offset: i64, of_what: &str) -> Option<Fault> {
+    let windows = length.checked_div(offset)?;
+    (windows > MOST_WINDOWS).then(|| {
+        Fault::new(
+            format!("each value would be in {windows} windows"),
+            format!("have windows begin no nearer to each other than {of_what} / {MOST_WINDOWS}"),
+        )
+    })
+}
+
+use super::fault::Fault;
 use super::time::Time;
-
-/// What is wrong with the parameters of a windower, and how to mend it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) fault: String,
-    pub(crate) help: String,
-}
-
-impl Fault {
-    fn new(fault: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            fault: fault.into(),
-            help: help.into(),
-        }
-    }
-}
 
 /// Which windows there are: [`TumblingWindower`], [`SlidingWindower`], [`SessionWindower`] or
 /// [`CountWindower`].

@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
 
-use super::{Fault, Line, Open, Visit, Windower, Windows};
+use super::{Line, Open, Visit, Windower, Windows};
+use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, span};
 use crate::windowing::window::WindowId;
 
@@ -57,13 +58,11 @@ impl Windows for SessionWindower {
     const IDS_BY_TIME: bool = false;
 
     fn fault(&self) -> Option<Fault> {
-        let fault = || {
-            Fault::new(
-                "the gap of sessions is negative",
-                "give sessions a gap of zero or more",
-            )
-        };
-        (self.gap < 0).then(fault)
+        Fault::if_negative(
+            self.gap,
+            "the gap of sessions",
+            "give sessions a gap of zero or more",
+        )
     }
 
     // Open sessions are further apart than the gap, so only two can be near enough: the one that

@@ -4,11 +4,9 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Fault, Line, Open, Visit, Windower, Windows};
-use crate::windowing::time::{Time, span};
-
-/// A value may belong to so many windows.
-const MOST_WINDOWS: i64 = 1_000_000;
+use super::{Line, Open, Visit, Windower, Windows, too_many};
+use crate::windowing::fault::Fault;
+use crate::windowing::time::{END, Time, span};
 
 /// Windows of one length that follow each other without gap or overlap.
 ///
@@ -116,12 +114,17 @@ impl Windows for SlidingWindower {
         let fault = if self.length <= 0 {
             Fault::new(
                 "windows have no length",
-                "give windows a length of more than zero",
+                "give windows a length of a microsecond or more",
+            )
+        } else if self.length == END {
+            Fault::new(
+                "windows are longer than 292,000 years, and so far no time is told",
+                "give windows a length that is shorter",
             )
         } else if self.offset <= 0 {
             Fault::new(
                 "windows begin at the same time",
-                "give windows an offset of more than zero",
+                "give windows an offset of a microsecond or more",
             )
         } else if self.offset > self.length {
             Fault::new(
@@ -129,16 +132,8 @@ impl Windows for SlidingWindower {
                  be lost",
                 "give windows an offset that is no longer than their length",
             )
-        } else if self.length / self.offset > MOST_WINDOWS {
-            Fault::new(
-                format!(
-                    "each value would be in {} windows",
-                    self.length / self.offset
-                ),
-                format!("give windows an offset of at least their length / {MOST_WINDOWS}"),
-            )
         } else {
-            return None;
+            return too_many(self.length, self.offset, "their length");
         };
         Some(fault)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytewax_macros::stateful;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{TestingSink, TestingSource, run_keyed, run_main};
+use bytewax_runtime::testing::run_keyed;
 use bytewax_runtime::windowing::{
     EventClock, SessionWindower, SystemClock, TumblingWindower, WindowId, WindowOut, Windowing,
 };
@@ -371,33 +371,6 @@ fn a_batch_of_late_values_still_moves_time() {
         texts(clock(0.0), tumbling(10.0), "|"),
     );
     gives(&told, "0=a 2=x", "0:b", None);
-}
-
-#[test]
-fn wrong_parameters_are_told_with_the_step() {
-    let flow = Dataflow::build("f", |flow| {
-        let values = flow.input(TestingSource::new([('a', 1_i64)])).named("in");
-        let minutes = TumblingWindower::new(TimeDelta::zero(), DateTime::UNIX_EPOCH);
-        let counts = values
-            .count_window(SystemClock::new(), minutes)
-            .named("counts");
-        let late = session(-1.0).allow_late(seconds(-1.0));
-        let again = counts
-            .down
-            .count_window(SystemClock::new(), late)
-            .named("again");
-        again.down.output(TestingSink::new()).named("out");
-    });
-    let text = run_main(flow).unwrap_err().report();
-    for part in [
-        "step `f.counts` at ",
-        ": windows have no length\n    help: give windows a length of more than zero",
-        "step `f.again` at ",
-        ": the gap of sessions is negative",
-        ": the time for which late values are allowed is negative",
-    ] {
-        assert!(text.contains(part), "{text}");
-    }
 }
 
 #[test]
