@@ -1,5 +1,8 @@
 //! `enrich_cached`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::fmt;
@@ -268,115 +271,5 @@ where
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.next.flush(what, cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::*;
-
-    /// A cache whose getter gives the length of a text, or fails for the empty text; and its calls.
-    fn lengths(config: CacheConfig) -> (Cache<String, usize>, Arc<Mutex<Vec<String>>>) {
-        let calls: Arc<Mutex<Vec<String>>> = Arc::default();
-        let noted = Arc::clone(&calls);
-        let getter = move |key: &String| {
-            noted.lock().unwrap().push(key.clone());
-            match key.len() {
-                0 => Err(StepError::msg("nothing")),
-                length => Ok(length),
-            }
-        };
-        (
-            Cache::new(config, Arc::new(getter), DateTime::UNIX_EPOCH),
-            calls,
-        )
-    }
-
-    /// What is asked of the getter for keys at seconds.
-    fn calls(config: CacheConfig, asked: &[(i64, &str)]) -> String {
-        let (mut cache, calls) = lengths(config);
-        for (second, key) in asked {
-            cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(*second);
-            let got = cache
-                .get(&(*key).to_owned())
-                .map_err(|error| error.to_string());
-            let failed = "no value could be got for the key `\"\"`: nothing".to_owned();
-            let expected = if key.is_empty() {
-                Err(failed)
-            } else {
-                Ok(key.len())
-            };
-            assert_eq!(got.copied(), expected);
-        }
-        let calls = calls.lock().unwrap();
-        calls.join(" ")
-    }
-
-    #[test]
-    fn b45_the_getter_is_asked_as_rarely_as_the_limits_allow() {
-        let all = CacheConfig::new();
-        let ttl = all.ttl(TimeDelta::seconds(60));
-        let two = all.max_items(2);
-        for (config, asked, expected) in [
-            (all, &[(0, "a"), (9, "a"), (99_999, "a")][..], "a"),
-            // B45, B46: older, and not as old.
-            (ttl, &[(0, "a"), (60, "a"), (61, "a"), (120, "a")], "a a"),
-            // A clock that is set back makes nothing older.
-            (ttl, &[(90, "a"), (0, "a")], "a"),
-            // B48
-            (all, &[(0, ""), (0, ""), (0, "a"), (0, "a")], "  a"),
-            (
-                two,
-                &[
-                    (0, "a"),
-                    (0, "b"),
-                    (0, "a"),
-                    (0, "c"),
-                    (0, "b"),
-                    (0, "a"),
-                    (0, "c"),
-                ],
-                "a b c a",
-            ),
-            (
-                all.max_items(0),
-                &[(0, "a"), (0, "a"), (0, "b"), (0, "b"), (0, "a")],
-                "a b a",
-            ),
-            // What was got again is not the oldest any more.
-            (
-                ttl.max_items(2),
-                &[(0, "a"), (50, "b"), (61, "a"), (62, "c"), (63, "a")],
-                "a b a c",
-            ),
-        ] {
-            assert_eq!(calls(config, asked), expected, "{config:?} {asked:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_too_old_goes_when_others_come() {
-        let (mut cache, _) = lengths(CacheConfig::new().ttl(TimeDelta::seconds(1)));
-        for second in 0..1000 {
-            cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
-            cache.get(&format!("key {second}")).unwrap();
-        }
-        assert_eq!((cache.held.len(), cache.order.len()), (2, 2));
-    }
-
-    #[test]
-    fn removed_keys_do_not_pile_up() {
-        let (mut cache, calls) = lengths(CacheConfig::new().max_items(10));
-        cache.get(&"stays".to_owned()).unwrap();
-        for _ in 0..1000 {
-            cache.get(&"goes".to_owned()).unwrap();
-            assert_eq!(cache.remove(&"goes".to_owned()), Some(4));
-            assert_eq!(cache.remove(&"goes".to_owned()), None);
-        }
-        assert!(cache.order.len() < 100);
-        cache.get(&"stays".to_owned()).unwrap();
-        assert_eq!(calls.lock().unwrap().len(), 1001);
     }
 }
