@@ -186,7 +186,25 @@ impl RunError {
         self.0.key.as_deref()
     }
 
-    /// The error and its causes on one line, without the step.
+    /// Where it happened, as far as that is known.
+    pub(crate) fn place(&self) -> Option<String> {
+        let inner = &*self.0;
+        let parts = [
+            Some(format!("step `{}`", inner.step.as_ref()?)),
+            inner
+                .partition
+                .as_ref()
+                .map(|name| format!("partition `{name}`")),
+            inner.key.as_ref().map(|key| format!("key `{key}`")),
+            inner.worker.map(|worker| format!("worker {worker}")),
+            inner
+                .item
+                .map(|(number, all)| format!("item {number} of a batch of {all}")),
+        ];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+
+    /// The error and its causes on one line, without the place.
     pub(crate) fn summary(&self) -> String {
         let mut text = self.0.text.clone();
         let mut cause = self.source();
@@ -214,24 +232,10 @@ impl RunError {
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        if let Some(step) = &inner.step {
-            write!(f, "step `{step}`")?;
-            if let Some(partition) = &inner.partition {
-                write!(f, ", partition `{partition}`")?;
-            }
-            if let Some(key) = &inner.key {
-                write!(f, ", key `{key}`")?;
-            }
-            if let Some(worker) = inner.worker {
-                write!(f, ", worker {worker}")?;
-            }
-            if let Some((number, all)) = inner.item {
-                write!(f, ", item {number} of a batch of {all}")?;
-            }
-            f.write_str(": ")?;
+        if let Some(place) = self.place() {
+            write!(f, "{place}: ")?;
         }
-        f.write_str(&inner.text)
+        f.write_str(&self.0.text)
     }
 }
 

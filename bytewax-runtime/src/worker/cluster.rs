@@ -119,9 +119,9 @@ impl FromPeers {
 }
 
 impl Handler for FromPeers {
-    fn failed(&self, process: usize, step: Option<&str>, text: &str) {
-        let text = match step {
-            Some(step) => format!("process {process} failed at step `{step}`: {text}"),
+    fn failed(&self, process: usize, place: Option<&str>, text: &str) {
+        let text = match place {
+            Some(place) => format!("process {process} failed at {place}: {text}"),
             None => format!("process {process} failed: {text}"),
         };
         self.stop(RunErrorKind::Peer, text);
@@ -179,8 +179,8 @@ impl shared::Peers for ToPeers {
                 RunErrorKind::Interrupted => self.control.stop(StopReason::Interrupted),
                 RunErrorKind::Terminated => self.control.stop(StopReason::Terminated),
                 _ => {
-                    let step = error.step_id().map(crate::ids::StepId::as_str);
-                    self.control.failed(step, &error.summary());
+                    self.control
+                        .failed(error.place().as_deref(), &error.summary());
                 }
             },
         }

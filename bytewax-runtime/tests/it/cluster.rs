@@ -95,13 +95,38 @@ fn a_failure_in_one_process_ends_all_and_names_the_step() {
         own[0]
     );
     assert_eq!(told[0].kind(), RunErrorKind::Peer);
+    let expect = format!(" failed at {}", own[0]);
+    assert!(told[0].to_string().ends_with(&expect), "{}", told[0]);
+}
+
+#[test]
+fn the_other_process_is_told_the_key_and_the_item() {
+    let ended = run_processes(2, 1, |_| {
+        Dataflow::build("told", |flow| {
+            let numbers = flow.input(TestingSource::new(0..100)).named("numbers");
+            let keyed = numbers.key_on(|number: &i32| number % 7).named("keyed");
+            let sums = keyed.stateful_map(|sum: &mut i32, number| {
+                assert_ne!(number, 33, "this number is not wanted");
+                *sum += number;
+                *sum
+            });
+            sums.named("sums").output(TestingSink::new()).named("out");
+        })
+    });
+    let errors: Vec<_> = ended.into_iter().map(Result::unwrap_err).collect();
+    let own = errors
+        .iter()
+        .find(|error| error.kind() == RunErrorKind::Panic);
+    let told = errors
+        .iter()
+        .find(|error| error.kind() == RunErrorKind::Peer);
+    let (own, told) = (own.unwrap().to_string(), told.unwrap().to_string());
     assert!(
-        told[0]
-            .to_string()
-            .contains("failed at step `counting.keys`: panicked at"),
-        "{}",
-        told[0]
+        own.starts_with("step `told.sums`, key `5`, worker "),
+        "{own}"
     );
+    assert!(own.contains(" of a batch of "), "{own}");
+    assert!(told.ends_with(&format!(" failed at {own}")), "{told}");
 }
 
 #[test]

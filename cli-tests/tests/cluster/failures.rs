@@ -103,7 +103,7 @@ fn an_error_in_one_of_two_processes_is_told_by_both() {
         }
         let mut ended = programs.all_ended(cli_tests::PATIENCE)?;
         ended.remove(1).code(1).says(ERROR.1);
-        let text = "error: process 1 failed at step `numbers.failed`: step `numbers.check` failed \
+        let text = "error: process 1 failed at step `numbers.failed`, worker 2: step `numbers.check` failed \
                     for the item `Place { worker: 2, number: 50 }`: this error was asked for\n";
         ended.remove(0).code(1).says(text);
         Ok(())
@@ -119,7 +119,7 @@ fn a_panic_in_one_of_two_processes_is_told_by_both() {
         }
         let mut ended = programs.all_ended(cli_tests::PATIENCE)?;
         let other = ended.remove(1).code(1);
-        other.says_once("error: process 0 failed at step `numbers.check`: panicked at ");
+        other.says_once("error: process 0 failed at step `numbers.check`, worker ");
         is_panic(ended.remove(0).code(1));
         Ok(())
     });

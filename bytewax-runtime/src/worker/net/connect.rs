@@ -254,7 +254,7 @@ impl Startup {
         let mut bytes = Vec::new();
         Message::Failed {
             process,
-            step: None,
+            place: None,
             text: error.to_string(),
         }
         .encode(&mut bytes);

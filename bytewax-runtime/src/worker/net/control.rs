@@ -88,12 +88,12 @@ impl Control {
     }
 
     /// Tells all processes that this one has failed.
-    pub(crate) fn failed(&self, step: Option<&str>, text: &str) {
-        let (step, text) = (step.map(String::from), text.to_owned());
+    pub(crate) fn failed(&self, place: Option<&str>, text: &str) {
+        let (place, text) = (place.map(String::from), text.to_owned());
         self.shared.hear(
             Message::Failed {
                 process: self.shared.process,
-                step,
+                place,
                 text,
             },
             None,

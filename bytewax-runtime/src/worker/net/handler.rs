@@ -5,7 +5,7 @@ use super::message::StopReason;
 /// Takes what other processes say. Called from the threads that read; must not end the control.
 pub(crate) trait Handler: Send + Sync {
     /// Process `process` has failed. Called once per process.
-    fn failed(&self, process: usize, step: Option<&str>, text: &str);
+    fn failed(&self, process: usize, place: Option<&str>, text: &str);
     /// Process `process` was asked to stop, and with it the cluster. Called once.
     fn stopped(&self, process: usize, reason: StopReason);
     /// Worker `worker` may take `items` more items on edge `edge`.

@@ -48,7 +48,7 @@ pub(super) enum Message {
     /// A process has failed.
     Failed {
         process: usize,
-        step: Option<String>,
+        place: Option<String>,
         text: String,
     },
     /// A process was asked to stop.
@@ -79,13 +79,13 @@ impl Message {
         match self {
             Self::Failed {
                 process,
-                step,
+                place,
                 text,
             } => {
                 bytes.push(FAILED);
                 put_number(bytes, *process);
-                bytes.push(u8::from(step.is_some()));
-                put_text(bytes, step.as_deref().unwrap_or_default());
+                bytes.push(u8::from(place.is_some()));
+                put_text(bytes, place.as_deref().unwrap_or_default());
                 put_text(bytes, text);
             }
             Self::Stop { process, reason } => {
@@ -154,11 +154,11 @@ impl<'a> Rest<'a> {
         Ok(match kind {
             FAILED => {
                 let process = self.number()? as usize;
-                let [has_step] = self.take()?;
-                let step = self.text()?;
+                let [has_place] = self.take()?;
+                let place = self.text()?;
                 Message::Failed {
                     process,
-                    step: (has_step == 1).then_some(step),
+                    place: (has_place == 1).then_some(place),
                     text: self.text()?,
                 }
             }
@@ -215,12 +215,12 @@ mod tests {
         let messages = [
             Message::Failed {
                 process: 2,
-                step: Some(String::from("a.map")),
+                place: Some(String::from("step `a.map`, key `7`, worker 1")),
                 text: "é".repeat(9),
             },
             Message::Failed {
                 process: 0,
-                step: None,
+                place: None,
                 text: String::new(),
             },
             Message::Stop {

@@ -107,10 +107,10 @@ impl Shared {
         match message {
             Message::Failed {
                 process,
-                step,
+                place,
                 text,
             } => {
-                handler.failed(process, step.as_deref(), &text);
+                handler.failed(process, place.as_deref(), &text);
             }
             Message::Stop { process, reason } => handler.stopped(process, reason),
             Message::Lost { process, by, .. } if process == self.process => {

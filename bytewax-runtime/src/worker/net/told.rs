@@ -56,7 +56,7 @@ mod tests {
     fn failed(process: usize) -> Message {
         Message::Failed {
             process,
-            step: None,
+            place: None,
             text: String::new(),
         }
     }

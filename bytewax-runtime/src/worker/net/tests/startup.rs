@@ -120,7 +120,7 @@ fn who_gives_up_tells_the_connected() {
     let text = String::from("stopped while the processes of the cluster were connecting");
     let expected = Message::Failed {
         process: 0,
-        step: None,
+        place: None,
         text: text.clone(),
     };
     assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
@@ -258,7 +258,7 @@ fn a_second_process_of_the_same_index_is_refused() {
     let mut bytes = Vec::new();
     Message::Failed {
         process: 1,
-        step: None,
+        place: None,
         text: String::from("enough"),
     }
     .encode(&mut bytes);

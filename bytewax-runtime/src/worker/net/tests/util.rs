@@ -130,10 +130,10 @@ impl Heard {
 }
 
 impl Handler for Heard {
-    fn failed(&self, process: usize, step: Option<&str>, text: &str) {
+    fn failed(&self, process: usize, place: Option<&str>, text: &str) {
         self.tell(format!(
             "process {process} failed in {}: {text}",
-            step.unwrap_or("no step")
+            place.unwrap_or("no step")
         ));
     }
 
