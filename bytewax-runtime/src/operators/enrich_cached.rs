@@ -170,12 +170,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// `getter` looks up the value of a key; [`Cache::get`] calls it only when no value is kept or the
     /// one that is kept is older than [`CacheConfig::ttl`], by the worker's clock, which is read once a
-    /// batch. The worker waits for it meanwhile. Each worker has a cache of its own, which is empty when
-    /// a run begins; nothing of it is saved. Items keep their order.
-    ///
-    /// A cache without a limit grows with the number of keys. With a `ttl`, values that are too old are
-    /// dropped when others are got; with [`CacheConfig::max_items`], those that were got longest ago,
-    /// which would become too old first.
+    /// batch. The worker waits for it meanwhile. Items keep their order.
     ///
     /// # Examples
     ///
@@ -204,6 +199,13 @@ impl<T: 'static> Stream<T> {
     /// });
     /// assert_eq!(out, ["Wien, Austria", "Atlantis"]);
     /// ```
+    ///
+    /// # State
+    ///
+    /// A cache of each worker, which is empty when a run begins; nothing of it is saved. Without a limit it
+    /// grows with the number of keys. With a `ttl`, values that are too old are dropped when others are
+    /// got; with [`CacheConfig::max_items`], those that were got longest ago, which would become too old
+    /// first.
     ///
     /// # Errors
     ///
