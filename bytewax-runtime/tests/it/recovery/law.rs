@@ -12,17 +12,20 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::kept::{KeptSink, Lists};
+use super::windows::{JOINED_WINDOWS, WINDOWS};
 use super::{LONG, Store, ZERO};
 
 /// A step to look at: of what comes out, the text is compared.
-type Step = fn(KeyedStream<u8, i64>, &str) -> KeyedStream<u8, String>;
+pub(super) type Step = fn(KeyedStream<u8, i64>, &str) -> KeyedStream<u8, String>;
 
-fn shown<V: std::fmt::Debug + 'static>(out: KeyedStream<u8, V>) -> KeyedStream<u8, String> {
+pub(super) fn shown<V: std::fmt::Debug + 'static>(
+    out: KeyedStream<u8, V>,
+) -> KeyedStream<u8, String> {
     out.map(|(key, value)| (key, format!("{key} {value:?}")))
 }
 
 /// What an order of values comes to.
-fn mix(sum: i64, n: i64) -> i64 {
+pub(super) fn mix(sum: i64, n: i64) -> i64 {
     (sum * 31 + n) % 1_000_003
 }
 
@@ -140,7 +143,7 @@ const ABORTS_ONLY: &[(&str, Step)] = &[
 ];
 
 /// The even and the odd numbers, as two streams.
-fn sides(s: KeyedStream<u8, i64>) -> (KeyedStream<u8, i64>, KeyedStream<u8, i64>) {
+pub(super) fn sides(s: KeyedStream<u8, i64>) -> (KeyedStream<u8, i64>, KeyedStream<u8, i64>) {
     let even = s.clone().filter(|(_, n)| n % 2 == 0);
     (even, s.filter(|(_, n)| n % 2 != 0))
 }
@@ -303,5 +306,19 @@ proptest! {
     #[test]
     fn joins_that_emit_at_the_end(case in case()) {
         case.in_turn().check(JOINS_AT_THE_END, true);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn windows(case in case()) {
+        case.check(WINDOWS, true);
+    }
+
+    #[test]
+    fn joined_windows(case in case()) {
+        case.in_turn().check(JOINED_WINDOWS, true);
     }
 }
