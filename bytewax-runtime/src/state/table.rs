@@ -67,6 +67,25 @@ fn insert<'a, K: Key, C: Cell>(
     entry.insert(Slot { key, cell, mark }).into_mut()
 }
 
+#[inline]
+fn touch_entry<'a, K: Key, C: Cell>(
+    entry: Entry<'a, Slot<K, C>>,
+    changes: &mut Changes<K>,
+    hash: u64,
+    key: &K,
+    make: impl FnOnce() -> C,
+) -> &'a mut C {
+    let slot = match entry {
+        Entry::Occupied(entry) => {
+            let slot = entry.into_mut();
+            changes.touch(hash, slot);
+            slot
+        }
+        Entry::Vacant(entry) => insert(entry, changes, hash, key.clone(), make()),
+    };
+    &mut slot.cell
+}
+
 impl<K: Key, C: Cell> KeyTable<K, C> {
     pub(crate) fn new() -> Self {
         Self {
@@ -87,17 +106,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     /// The state of a key, made when it is new.
     #[inline]
     pub(crate) fn touch(&mut self, hash: u64, key: &K, make: impl FnOnce() -> C) -> &mut C {
-        match self.slots.entry(hash, key) {
-            Entry::Occupied(entry) => {
-                let slot = entry.into_mut();
-                self.changes.touch(hash, slot);
-                &mut slot.cell
-            }
-            Entry::Vacant(entry) => {
-                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
-                &mut slot.cell
-            }
-        }
+        let entry = self.slots.entry(hash, key);
+        touch_entry(entry, &mut self.changes, hash, key, make)
     }
 
     /// Like [`touch`](Self::touch) for a key that is not needed afterwards but for a look: no clone.
@@ -200,17 +210,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         make: impl FnOnce() -> C,
     ) -> &mut C {
         let bucket = found.buckets.get(index).copied().unwrap_or(usize::MAX);
-        match self.slots.entry_at(bucket, hash, key) {
-            Entry::Occupied(entry) => {
-                let slot = entry.into_mut();
-                self.changes.touch(hash, slot);
-                &mut slot.cell
-            }
-            Entry::Vacant(entry) => {
-                let slot = insert(entry, &mut self.changes, hash, key.clone(), make());
-                &mut slot.cell
-            }
-        }
+        let entry = self.slots.entry_at(bucket, hash, key);
+        touch_entry(entry, &mut self.changes, hash, key, make)
     }
 
     /// Takes in a key that is new, with the state that `make` makes of a value. One that is known comes
