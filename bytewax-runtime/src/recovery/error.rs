@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::backup::BackupError;
-use super::batch::TooLong;
 use super::parts::{ExecutionNumber, PartitionCount, PartitionIndex, StoreId};
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::Epoch;
+use crate::state::batch::TooLong;
 
 type Cause = Box<dyn error::Error + Send + Sync>;
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::backup::check_object;
-use super::run::{Entry, Removed, Run};
 use super::tools::{Wanted, dump, show, verify};
 use crate::key::Slot;
+use crate::state::run::{Entry, Removed, Run};
 
 /// What can be read as a run is sorted, and merged with itself is the same.
 pub(crate) fn run(bytes: &[u8]) {

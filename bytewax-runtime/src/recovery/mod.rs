@@ -4,7 +4,7 @@
 //! of a key are in the partition of the key's slot. Within a partition, all changes of one step and
 //! one slot in one epoch are one row, a sorted [`Run`]; rows are kept by epoch until no
 //! resume can want them one by one and are then merged, like the runs of a log-structured store.
-//! The format is described in `docs/recovery-format.md` and in [`run`]; where an execution begins,
+//! The format is described in `docs/recovery-format.md` and in [`run`](crate::state::run); where an execution begins,
 //! in the module `resume`.
 //!
 //! The life of a partition:
@@ -22,7 +22,6 @@
 //! All SQL is in the module `sql`.
 
 mod backup;
-mod batch;
 mod checksum;
 mod collect;
 mod config;
@@ -34,12 +33,10 @@ mod parts;
 mod reader;
 mod resume;
 mod retention;
-mod run;
 mod sql;
 #[cfg(test)]
 mod tests;
 mod thread;
-mod timer;
 mod tools;
 mod writer;
 
@@ -47,7 +44,6 @@ mod writer;
 pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
 pub(crate) use backup::{Uploads, open_backup};
-pub(crate) use batch::{Batch, TooLong};
 pub(crate) use config::Reached;
 pub use config::{RecoveryConfig, SnapshotMode};
 pub(crate) use error::Error;
@@ -59,9 +55,7 @@ pub(crate) use parts::{
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, check_complete, resume};
 pub(crate) use retention::Retention;
-pub(crate) use run::Run;
 pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
-pub(crate) use timer::push_timer;
 pub(crate) use tools::{
     Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition,
     restore_all, show, verify,
@@ -70,6 +64,9 @@ pub(crate) use writer::PartitionWriter;
 
 #[cfg(test)]
 pub(crate) use {
+    crate::state::batch::{Batch, TooLong},
+    crate::state::run::Run,
+    crate::state::timer::push_timer,
     backup::{Restored, Share, begin, restore},
     error::ResumeError,
     layout::{discover, init_on_first_use},

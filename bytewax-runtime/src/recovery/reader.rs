@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::error::Error;
 use super::parts::{PartitionState, Position, StepMeta, StepNumber};
-use super::run::{Removed, Run};
 use super::sql::{Db, SlotRow, Table};
-use super::timer::{Timer, decode_due};
 use crate::ids::{Epoch, StepId};
 use crate::key::Slot;
+use crate::state::run::{Removed, Run};
+use crate::state::timer::{Timer, decode_due};
 
 /// A reader of a partition; everything it returns was checked.
 ///

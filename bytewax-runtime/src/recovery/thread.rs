@@ -8,11 +8,11 @@ use std::thread::{self, JoinHandle};
 use super::backup::{Stopped, Uploader, Uploads};
 use super::error::Error;
 use super::parts::{PartitionIndex, StepMeta, StepNumber, position_slot};
-use super::run::Run;
 use super::sql::Table;
 use super::writer::PartitionWriter;
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::state::run::Run;
 
 /// How much one step of a collection merges, while changes may be waiting.
 const COLLECT_BYTES: u64 = 1 << 20;

@@ -7,10 +7,10 @@ use super::collect;
 use super::error::Error;
 use super::lock::Lock;
 use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
-use super::run::{Removed, Run};
 use super::sql::{Db, RowSize, SlotRow, Table};
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::state::run::{Removed, Run};
 
 /// The most pages that one step of a collection gives back.
 const VACUUM_PAGES: u64 = 256;

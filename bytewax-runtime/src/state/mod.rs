@@ -67,17 +67,20 @@
 //! # Ok::<(), StateError>(())
 //! ```
 
+pub(crate) mod batch;
 mod changes;
 mod envelope;
 mod error;
 mod few;
 mod impls;
 mod kept;
+pub(crate) mod run;
 mod schema;
 mod slots;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod timer;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::parts::{Execution, Meta, StepKind, StepMeta};
-use super::super::run::Run;
 use super::super::sql::Table;
 use super::BackupError;
 use crate::ids::{Epoch, StepId};
 use crate::key::{SLOTS, Slot};
+use crate::state::run::Run;
 
 const MAGIC: [u8; 8] = *b"BxwrBack";
 const VERSION: u32 = 1;

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 
 use super::super::error::Error;
 use super::super::parts::{Execution, Meta, PartitionIndex, StepMeta};
-use super::super::run::Run;
 use super::super::sql::Table;
 use super::super::thread::{Report, WriterEvent};
 use super::super::writer::PartitionWriter;
@@ -18,6 +17,7 @@ use super::object::{Entries, LogHeader};
 use super::{Backup, BackupError, put_once};
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::state::run::Run;
 
 /// What an object weighs at least when it is decided what to compact: the time of a request.
 const LEAST_WEIGHT: u64 = 64 << 10;

@@ -6,7 +6,7 @@ use crate::key::Slot;
 use crate::recovery::checksum::Checksum;
 use crate::recovery::error::Error;
 use crate::recovery::parts::StepNumber;
-use crate::recovery::run::Run;
+use crate::state::run::Run;
 
 /// The two tables of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use crate::recovery::error::Error;
 use crate::recovery::parts::StepNumber;
 use crate::recovery::reader::PartitionReader;
 use crate::recovery::sql::{SlotRow, Table};
-use crate::recovery::timer::decode_due;
+use crate::state::timer::decode_due;
 
 /// What a check of a whole store found.
 #[derive(Debug, Default)]

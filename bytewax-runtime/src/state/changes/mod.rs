@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::batch::{Batch, TooLong};
+use super::run::Run;
 use super::slots::{PARTS, Slots, part_of};
 use super::table::{Cell, Slot};
+use super::timer::push_timer;
 use super::{StateError, seal};
 use crate::codec::{self, CodecError};
 use crate::key::{Key, Slot as KeySlot};
-use crate::recovery::{Batch, Run, TooLong, push_timer};
 
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))

@@ -2,7 +2,7 @@
 
 use crate::ids::Epoch;
 use crate::key::{SLOTS, Slot};
-use crate::recovery::Run;
+use crate::state::run::Run;
 
 /// How much of the limit is left when states have left.
 const LEFT: (usize, usize) = (3, 4);

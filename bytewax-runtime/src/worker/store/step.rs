@@ -12,8 +12,9 @@ use super::memory::Memory;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId};
 use crate::key::{SLOTS, Slot};
-use crate::recovery::{Message, Run, StepPlace, WriterStopped};
+use crate::recovery::{Message, StepPlace, WriterStopped};
 use crate::state::Changed;
+use crate::state::run::Run;
 use crate::worker::Cx;
 
 /// The states of one keyed step on one worker.

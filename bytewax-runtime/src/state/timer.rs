@@ -35,7 +35,7 @@ fn encode_due(due: DateTime<Utc>) -> [u8; 12] {
 }
 
 /// Reads what [`push_timer`] wrote; none when the bytes are no time.
-pub(super) fn decode_due(bytes: &[u8]) -> Option<DateTime<Utc>> {
+pub(crate) fn decode_due(bytes: &[u8]) -> Option<DateTime<Utc>> {
     let (seconds, nanoseconds) = bytes.split_first_chunk()?;
     let nanoseconds = nanoseconds.try_into().ok()?;
     DateTime::from_timestamp(
