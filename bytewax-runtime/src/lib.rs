@@ -8,11 +8,15 @@ pub mod clock;
 mod codec;
 mod error;
 mod execution;
+#[cfg(feature = "async")]
+mod executor;
 pub mod flow;
 #[doc(hidden)]
 pub mod fuzz;
+mod guard;
 mod ids;
 pub mod key;
+mod kit;
 pub mod operators;
 pub mod prelude;
 mod recovery;
@@ -34,8 +38,8 @@ pub mod backup {
 pub use error::{RunError, RunErrorKind, StepError};
 pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
+pub use kit::Exchange;
 pub use recovery::{RecoveryConfig, SnapshotMode};
-pub use worker::Exchange;
 
 #[doc(hidden)]
 pub mod __private {

@@ -8,9 +8,10 @@ use super::plan::{ClusterPart, ClusterPlan};
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
+use crate::kit::{Settings, Shared};
 use crate::worker::{
-    Child, ClusterPlace, Peers, Settings, Shared, SpawnOutcome, StopReason, child, network_error,
-    run_cluster, spawn_processes,
+    Child, ClusterPlace, Peers, SpawnOutcome, StopReason, child, network_error, run_cluster,
+    spawn_processes,
 };
 
 /// How a run of several processes ended for one of them, other than well.

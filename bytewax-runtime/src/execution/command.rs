@@ -18,7 +18,8 @@ use super::render::GraphFormat;
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
-use crate::worker::{Shared, run_here, run_threads};
+use crate::kit::Shared;
+use crate::worker::{run_here, run_threads};
 
 /// Runs a flow as the command line of the program says, and gives the program's exit code.
 ///

@@ -9,8 +9,9 @@ use chrono::TimeDelta;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
+use crate::kit::{Settings, Shared};
 use crate::recovery::RecoveryConfig;
-use crate::worker::{ClusterPlace, Peers, Settings, Shared, run_cluster, run_here, run_threads};
+use crate::worker::{ClusterPlace, Peers, run_cluster, run_here, run_threads};
 
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]

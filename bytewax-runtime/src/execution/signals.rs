@@ -10,7 +10,7 @@ use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::error::{RunError, RunErrorKind};
-use crate::worker::Shared;
+use crate::kit::Shared;
 
 const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
 

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use super::FlowDefect;
 use crate::ids::{Port, StepId, StepIndex};
-use crate::worker::{Plan, TeePlan};
+use crate::kit::{Plan, TeePlan};
 
 /// What a step is, as far as state and checks are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

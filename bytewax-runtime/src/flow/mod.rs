@@ -180,7 +180,7 @@ impl Flow {
             .fault(step, FlowDefect { fault, help });
     }
 
-    pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::worker::TeePlan) {
+    pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::kit::TeePlan) {
         self.description.borrow_mut().set_tee(port, tee);
     }
 

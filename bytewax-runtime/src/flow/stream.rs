@@ -6,7 +6,7 @@ use std::panic::Location;
 
 use super::{Flow, NewStep, OutputSpec, StepKind};
 use crate::ids::{Port, StepIndex};
-use crate::worker::{Plan, TeePlan};
+use crate::kit::{Plan, TeePlan};
 
 /// A stream of items of one type: the output of a step.
 ///

@@ -46,7 +46,7 @@ use serde::de::DeserializeOwned;
 
 pub use hash::FieldsHash;
 pub use slot::{SLOTS, Slot};
-pub(crate) use slot::{SlotOwners, table_hash};
+pub(crate) use slot::{SlotOwners, position_slot, table_hash};
 
 /// A type that can be the key of a keyed stream.
 ///

@@ -3,6 +3,8 @@
 use std::array;
 use std::fmt;
 
+use crate::ids::StepId;
+
 /// The number of slots. It is part of the stable format and never changes.
 ///
 /// ```
@@ -153,4 +155,12 @@ impl fmt::Debug for SlotOwners {
 #[inline]
 pub(crate) const fn table_hash(hash: u64) -> u64 {
     hash.rotate_right(19)
+}
+
+/// The slot whose recovery partition keeps the positions of this partition of a source or a sink.
+///
+/// Part of the stable format: xxh3-64 of the step id, a zero byte and the partition's name.
+pub(crate) fn position_slot(step: &StepId, partition: &str) -> Slot {
+    let bytes = [step.as_str().as_bytes(), &[0], partition.as_bytes()].concat();
+    Slot::of(xxhash_rust::xxh3::xxh3_64(&bytes))
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::keyed::{KeyedOut, Route};
-use super::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::keyed::{KeyedOut, Route};
+use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
+use crate::kit::{AnyPush, Exchange};
 use crate::state::{Field, Schema, State};
-use crate::worker::{AnyPush, Exchange};
 
 impl<T: 'static> Stream<T> {
     /// Collects the values of each key into lists of `size`, or shorter ones when no value of the

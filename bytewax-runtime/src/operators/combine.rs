@@ -3,14 +3,15 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::keyed::{KeyedOut, Routed};
-use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyedStream, Stream};
+use crate::guard::with_key;
 use crate::ids::StepIndex;
 use crate::key::Key;
+use crate::kit::keyed::{KeyedOut, Routed};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push};
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push, with_key};
 
 /// With more keys than this, partial results go on before the epoch ends.
 const COMBINED_KEYS: usize = 1 << 18;

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::error::{RunError, StepError};
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
-use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 /// How long and how much a [`Cache`] keeps: unless set, all of it until the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `filter`, `filter_value`.
 
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
-use crate::worker::Cx;
+use crate::kit::Cx;
 
 impl<T: 'static> Stream<T> {
     /// Keeps the items for which `keep` is true.

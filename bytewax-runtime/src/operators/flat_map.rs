@@ -2,7 +2,7 @@
 
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
-use crate::worker::{Cx, Next, batch_items};
+use crate::kit::{Cx, Next, batch_items};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.

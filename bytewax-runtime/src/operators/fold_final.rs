@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::combine::Final;
-use super::keyed::Route;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::keyed::Route;
+use crate::kit::{AnyPush, Exchange};
 use crate::state::State;
-use crate::worker::{AnyPush, Exchange};
 
 impl<T: 'static> Stream<T> {
     /// Folds the values of each key into an accumulator, and emits it at the end of input.

@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{RunError, StepError};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
+use crate::kit::{
+    Alarm, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
+};
 use crate::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
 use crate::state::{self, Kept, StateError};
-use crate::worker::{
-    Alarm, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
-};
 
 /// Marks sources and sinks with named partitions.
 #[derive(Debug)]

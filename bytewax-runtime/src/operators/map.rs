@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, OutputSpec, StepKind, Stream, ValueOf};
 use crate::ids::StepIndex;
-use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item.

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::keyed::local_edge;
 use crate::error::RunError;
 use crate::flow::{Flow, StepKind, Stream};
 use crate::ids::StepIndex;
-use crate::worker::{
+use crate::kit::keyed::local_edge;
+use crate::kit::{
     AnyInput, AnyPush, Cx, Flush, Head, HeadLogic, HeadPlan, Inlet, Next, Operator, Outlet, Outs,
     Plan, Site,
 };

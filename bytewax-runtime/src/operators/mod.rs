@@ -32,11 +32,10 @@ mod stateful_map;
 mod try_flat_map;
 mod try_map;
 
-pub(crate) mod keyed;
-pub(crate) mod logic;
-pub(crate) mod saving;
-pub(crate) mod stage;
+mod keyed;
+mod stage;
 
+pub use crate::kit::logic::{Emit, Keep};
 pub use branch::BranchOut;
 pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, Partitioned, Source};
@@ -44,11 +43,8 @@ pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]
 pub use join::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
-pub use logic::{Emit, Keep};
 #[cfg(feature = "async")]
 pub use map_async::AsyncConfig;
-#[cfg(feature = "async")]
-pub(crate) use map_async::{Executor, Guarded};
 pub use output::Sink;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;

@@ -9,14 +9,14 @@ use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::Key;
+use crate::kit::{
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
+    Outlet, Outs, Plan, Push, Site, StagePlan, batch_items,
+};
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition,
 };
 use crate::state::{self, Kept};
-use crate::worker::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
-    Outlet, Outs, Plan, Push, Site, StagePlan, batch_items,
-};
 
 /// What can be given to [`Stream::output`]: a [`DynamicSink`] of the stream's items, or a
 /// [`FixedPartitionedSink`] of its keys and values.

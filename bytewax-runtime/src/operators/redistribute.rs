@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::keyed::Spread;
 use super::merge::Pass;
 use crate::error::RunError;
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::{StepIndex, WorkerIndex};
-use crate::worker::{
+use crate::kit::keyed::Spread;
+use crate::kit::{
     AnyInput, AnyPush, Exchange, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site,
     WorkerCx,
 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::RunError;
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
-use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 /// A stage with one output that is filled by a function from batch to batch.
 struct Stage<T, U, F> {

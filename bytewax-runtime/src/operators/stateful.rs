@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::keyed::Route;
-use super::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::keyed::Route;
+use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
+use crate::kit::{AnyPush, Exchange};
 use crate::state::State;
-use crate::worker::{AnyPush, Exchange};
 
 /// What is kept for a key, and what is done when a value comes, when a time comes, and at the end of
 /// input. See [`Stream::stateful`].

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::keyed::{Route, Routed};
-use super::logic::{Emit, Keep, KeyLogic, Keys, Timed};
-use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::{Key, table_hash};
+use crate::kit::keyed::{Route, Routed};
+use crate::kit::logic::{Emit, Keep, KeyLogic, Keys, Timed};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
 
 /// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at
 /// once. See [`Stream::stateful_batch`].

@@ -3,13 +3,14 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::keyed::{Route, Routed};
-use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::guard::with_key;
 use crate::key::Key;
+use crate::kit::keyed::{Route, Routed};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
 use crate::state::{KeyTable, State};
-use crate::worker::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, with_key};
 
 impl<T: 'static> Stream<T> {
     /// Keeps an optional state for each key, and turns each value into any number of values with

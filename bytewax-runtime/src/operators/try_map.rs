@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{RunError, StepError};
 use crate::flow::{OutputSpec, StepKind, Stream, Terminal};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
-use crate::worker::{Cx, Flush, Next, Plan, Push, StagePlan};
+use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 /// The two streams of a step that may fail for single items.
 #[derive(Debug)]

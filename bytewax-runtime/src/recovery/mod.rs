@@ -50,7 +50,6 @@ pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
 pub(crate) use parts::{
     Execution, PartitionCount, PartitionIndex, PartitionState, Position, StepKind, StepMeta,
-    position_slot,
 };
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, check_complete, resume};

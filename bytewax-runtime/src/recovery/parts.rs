@@ -160,11 +160,3 @@ pub(crate) struct Position {
     pub(crate) epoch: Epoch,
     pub(crate) bytes: Vec<u8>,
 }
-
-/// The slot whose recovery partition keeps the positions of this partition of a source or a sink.
-///
-/// Part of the stable format: xxh3-64 of the step id, a zero byte and the partition's name.
-pub(crate) fn position_slot(step: &StepId, partition: &str) -> Slot {
-    let bytes = [step.as_str().as_bytes(), &[0], partition.as_bytes()].concat();
-    Slot::of(xxhash_rust::xxh3::xxh3_64(&bytes))
-}

@@ -7,11 +7,11 @@ use std::thread::{self, JoinHandle};
 
 use super::backup::{Stopped, Uploader, Uploads};
 use super::error::Error;
-use super::parts::{PartitionIndex, StepMeta, StepNumber, position_slot};
+use super::parts::{PartitionIndex, StepMeta, StepNumber};
 use super::sql::Table;
 use super::writer::PartitionWriter;
 use crate::ids::Epoch;
-use crate::key::Slot;
+use crate::key::{Slot, position_slot};
 use crate::state::run::Run;
 
 /// How much one step of a collection merges, while changes may be waiting.

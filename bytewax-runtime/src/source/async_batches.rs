@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Poll;
 use crate::error::StepError;
-use crate::operators::{Executor, Guarded};
+use crate::executor::{Executor, Guarded};
 
 /// How many batches may wait for the worker. While they do, the stream is not asked for more.
 const AHEAD: usize = 2;

@@ -5,28 +5,13 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{StepIndex, WorkerIndex};
+use crate::kit::Assignment;
 
 /// The partitions of one step that one worker can reach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reachable {
     pub(crate) step: u32,
     pub(crate) partitions: Vec<String>,
-}
-
-/// The partitions of one step, in the order in which they were listed, and their workers.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Assignment {
-    pub(crate) partitions: Vec<(String, WorkerIndex)>,
-}
-
-impl Assignment {
-    /// The partitions of one worker, by name.
-    pub(crate) fn of(&self, worker: WorkerIndex) -> Vec<String> {
-        let mine = self.partitions.iter().filter(|(_, owner)| *owner == worker);
-        let mut names: Vec<_> = mine.map(|(name, _)| name.clone()).collect();
-        names.sort_unstable();
-        names
-    }
 }
 
 /// Assigns partitions to workers. `reachable` has the lists of each worker, by its index.

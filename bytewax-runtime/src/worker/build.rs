@@ -9,19 +9,15 @@ use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
-use super::completion::{Note, complete};
-use super::context::{Cx, WorkerCx};
-use super::edge::{AnyInput, Inlet, Outlet, ProgressStream, frontier};
-use super::guard::guard;
-use super::head::{Operator, Progress};
-use super::plan::{Outs, Plan, Site};
-use super::push::AnyPush;
-use super::shared::EdgeId;
+use super::completion::complete;
 use super::start::agree;
-use super::timers::Alarm;
-use super::watermark::Partitions;
 use crate::error::RunError;
+use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
+use crate::kit::{
+    Alarm, AnyInput, AnyPush, Cx, EdgeId, Inlet, Note, Operator, Outlet, Outs, Partitions, Plan,
+    Progress, ProgressStream, Site, WorkerCx, frontier,
+};
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
 pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunError> {

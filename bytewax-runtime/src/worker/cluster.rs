@@ -10,10 +10,10 @@ use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
 use super::net::{self, Control, Handler, Identity, NetError, Peers, StopReason};
 use super::run::run_allocators;
-use super::shared::{self, EdgeId, Shared, Stop};
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Graph;
 use crate::ids::{Epoch, WorkerIndex};
+use crate::kit::{EdgeId, PeerLink, Shared, Stop};
 
 /// How long a process that has ended waits for the others to end.
 const LEAVE: Duration = Duration::from_secs(60);
@@ -171,7 +171,7 @@ struct ToPeers {
     workers_per_process: usize,
 }
 
-impl shared::Peers for ToPeers {
+impl PeerLink for ToPeers {
     fn stop(&self, stop: &Stop) {
         match stop {
             Stop::Aborted => self.control.stop(StopReason::Aborted),

@@ -5,68 +5,16 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::context::{Cx, WorkerCx};
-use super::edge::{ProgressStream, frontier};
-use super::guard::guard;
 use super::store::Store;
 use crate::error::RunError;
-use crate::ids::{Epoch, StepIndex, WorkerIndex};
+use crate::guard::guard;
+use crate::ids::{Epoch, StepIndex};
+use crate::kit::{Note, ProgressStream, Said, WorkerCx, frontier};
 use crate::recovery::{Message, RecoveryConfig, Retention};
-
-/// What an operator tells one worker at the end of an epoch.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Note {
-    target: u32,
-    said: Said,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Said {
-    /// Where a partition of a source or a sink is.
-    Position {
-        step: u32,
-        partition: String,
-        bytes: Vec<u8>,
-    },
-    /// A source ends with this epoch. All workers are told, so that all know the last epoch, though
-    /// they see it end together with the input.
-    Ends,
-}
-
-impl Cx {
-    /// Has the position of a partition saved with the present epoch.
-    pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
-        let slot = Store::slot_of_position(self.step_id(step), partition);
-        let target = self.worker.owners().owner_of(slot);
-        let said = Said::Position {
-            step: step.0,
-            partition: partition.to_owned(),
-            bytes,
-        };
-        self.tell(WorkerIndex(target), said);
-    }
-
-    /// Tells all workers that a source ends with the present epoch.
-    pub(super) fn tell_end(&mut self) {
-        if self.worker.store.get().is_some() {
-            for worker in 0..self.worker.count {
-                self.tell(WorkerIndex(worker), Said::Ends);
-            }
-        }
-    }
-
-    fn tell(&mut self, target: WorkerIndex, said: Said) {
-        let target = target.0 as u32;
-        let mut notes = vec![Note { target, said }];
-        self.notes.give(&self.capabilities[0], &mut notes);
-        drop(self.notes.activate::<Vec<Note>>());
-    }
-}
 
 /// Adds the operators behind the progress streams of all others.
 pub(super) fn complete<'s>(

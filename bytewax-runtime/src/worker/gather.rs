@@ -8,7 +8,7 @@ use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 use timely::worker::Worker;
 
-use super::shared::Shared;
+use crate::kit::Shared;
 
 /// A worker and what it says.
 type Said = (usize, Vec<u8>);

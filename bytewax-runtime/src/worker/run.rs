@@ -11,12 +11,11 @@ use timely::communication::{Allocator, Hooks, initialize_from};
 use timely::worker::Worker;
 
 use super::build::build;
-use super::context::WorkerCx;
-use super::guard::guard;
-use super::shared::Shared;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Graph;
+use crate::guard::guard;
 use crate::ids::WorkerIndex;
+use crate::kit::{Shared, WorkerCx};
 
 /// Runs the flow on the calling thread.
 pub(crate) fn run_here(graph: &Arc<Graph>, shared: &Arc<Shared>) -> Result<(), RunError> {

@@ -8,16 +8,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
 
-use super::assign::{Assignment, Reachable, assign};
-use super::context::WorkerCx;
+use super::assign::{Reachable, assign};
 use super::gather::gather;
-use super::guard::guard;
-use super::plan::Plan;
 use super::store::{self, Agreed, Found, Store};
 use crate::codec;
 use crate::error::{RunError, RunErrorKind, StepError};
+use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::key::SlotOwners;
+use crate::kit::{Assignment, Plan, WorkerCx};
 use crate::recovery::{
     PartitionFile, PartitionIndex, PartitionState, Reached, RecoveryConfig, check_complete, resume,
 };

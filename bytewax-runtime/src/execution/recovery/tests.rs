@@ -5,10 +5,9 @@ use clap::Parser;
 
 use super::*;
 use crate::ids::{Epoch, StepId};
-use crate::key::Key;
+use crate::key::{Key, position_slot};
 use crate::recovery::{
-    Batch, Execution, PartitionWriter, StepKind, StepMeta, discover, position_slot, push_timer,
-    resume,
+    Batch, Execution, PartitionWriter, StepKind, StepMeta, discover, push_timer, resume,
 };
 use crate::state::{self, State};
 

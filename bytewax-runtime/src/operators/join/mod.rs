@@ -11,15 +11,16 @@ use std::hint::black_box;
 pub(crate) use self::sides::Sides;
 pub use self::sides::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 use self::waiting::Waiting;
-use super::keyed::{KeyedOut, Routed, keyed_step_of};
-use super::saving::KeyedLogic;
 use crate::error::RunError;
 use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, OutputSpec, Stream, ValueOf};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
+use crate::kit::keyed::{KeyedOut, Routed};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{AnyPush, Cx, Flush, HeadLogic, Next};
+use crate::operators::keyed::keyed_step_of;
 use crate::state::{KeyTable, State};
 use crate::windowing::LateWay;
-use crate::worker::{AnyPush, Cx, Flush, HeadLogic, Next};
 
 /// Which values of a side a join keeps for a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

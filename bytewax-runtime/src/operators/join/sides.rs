@@ -8,13 +8,13 @@ use crate::error::RunError;
 use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
-use crate::operators::keyed::{KeyedOut, RouteSide};
+use crate::kit::keyed::{KeyedOut, RouteSide};
+use crate::kit::{AnyPush, Cx, Exchange, Flush, Next, Outs};
 use crate::state::{Field, Schema, State};
 use crate::windowing::{
     Clock, Emitted, Getter, JoinWindowOut, LATE, LateWay, TimeOfSides, Timestamp, WindowId,
     WindowedStreams, Windowing, complete_in, event_time, partial_in,
 };
-use crate::worker::{AnyPush, Cx, Exchange, Flush, Next, Outs};
 
 /// The values of one side. One value, the usual case, needs no allocation, and little more room than
 /// the value itself.

@@ -10,11 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::AbortHandle;
 
 use super::AsyncConfig;
-use super::executor::{Executor, Mailbox};
+use super::mailbox::Mailbox;
 use crate::error::RunError;
+use crate::executor::Executor;
 use crate::ids::StepIndex;
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Waker};
 use crate::operators::try_map::Errored;
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Waker};
 
 /// An item in flight.
 struct Flight<T, U> {

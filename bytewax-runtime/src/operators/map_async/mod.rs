@@ -1,7 +1,7 @@
 //! `map_async`.
 
 mod calls;
-mod executor;
+mod mailbox;
 
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use self::calls::Calls;
-pub(crate) use self::executor::{Executor, Guarded};
-use super::keyed::local_edge;
 use super::try_map::{ERRS_HELP, Errored, TryOut, errs};
 use crate::error::RunError;
+use crate::executor::Executor;
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
-use crate::worker::{AnyInput, AnyPush, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site};
+use crate::kit::keyed::local_edge;
+use crate::kit::{AnyInput, AnyPush, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site};
 
 /// How [`Stream::map_async`] makes its calls: how many at a time, how long each may take, and how
 /// often it is tried.

@@ -15,7 +15,7 @@ use chrono::DateTime;
 
 use super::*;
 use crate::ids::{Epoch, StepId};
-use crate::key::{Key, Slot};
+use crate::key::{Key, Slot, position_slot};
 
 fn step(id: &str, kind: StepKind) -> StepMeta {
     StepMeta {

@@ -5,13 +5,11 @@ use std::path::Path;
 
 use super::Parts;
 use crate::ids::{Epoch, StepId};
-use crate::key::Slot;
+use crate::key::{Slot, position_slot};
 use crate::recovery::error::Error;
 use crate::recovery::layout::{Draft, PartitionFile};
 use crate::recovery::lock::Lock;
-use crate::recovery::parts::{
-    Execution, ExecutionNumber, Progress, StepMeta, StepNumber, position_slot,
-};
+use crate::recovery::parts::{Execution, ExecutionNumber, Progress, StepMeta, StepNumber};
 use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::writer::PartitionWriter;
 

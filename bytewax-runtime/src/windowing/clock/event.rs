@@ -7,13 +7,13 @@ use chrono::TimeDelta;
 use super::{Clock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::operators::keyed::KeyedOut;
+use crate::kit::keyed::KeyedOut;
+use crate::kit::{AnyPush, Exchange, Plan};
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
 use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
-use crate::worker::{AnyPush, Exchange, Plan};
 
 /// A value happened when it says so.
 ///

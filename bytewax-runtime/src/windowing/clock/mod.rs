@@ -20,8 +20,8 @@ use super::probe::WindowProbe;
 use super::time::Time;
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::operators::keyed::KeyedOut;
-use crate::worker::{AnyPush, Exchange, Plan};
+use crate::kit::keyed::KeyedOut;
+use crate::kit::{AnyPush, Exchange, Plan};
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;

@@ -1,7 +1,7 @@
 //! Windows kept one by one: each takes each of its values.
 
 use super::{Book, Event, Events};
-use crate::operators::Emit;
+use crate::kit::logic::Emit;
 use crate::windowing::logic::Fold;
 use crate::windowing::time::{END, Time};
 use crate::windowing::window::{Firing, WindowId};

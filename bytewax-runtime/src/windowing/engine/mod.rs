@@ -19,7 +19,7 @@ pub(crate) use slices::Slices;
 
 use super::time::Time;
 use super::window::{Firing, WindowId, WindowMetadata};
-use crate::operators::Emit;
+use crate::kit::logic::Emit;
 use crate::state::State;
 
 /// What a window step emits.

@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 
 use super::Event;
 use crate::error::RunError;
+use crate::kit::{Cx, Flush, Next, Outs, Push};
 use crate::windowing::firing::Emission;
 use crate::windowing::window::{WindowId, WindowMetadata};
-use crate::worker::{Cx, Flush, Next, Outs, Push};
 
 /// The numbers of the outputs; late values are last, because a join has more than one stream of them.
 pub(crate) const DOWN: usize = 0;

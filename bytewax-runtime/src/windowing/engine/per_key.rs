@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::queue::Waiters;
 use super::{Book, Event, Events, Options};
-use crate::operators::logic::{ItemLogic, Keep, KeyLogic};
+use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 use crate::windowing::clock::{KeyClock, Watermark};
 use crate::windowing::probe::Status;

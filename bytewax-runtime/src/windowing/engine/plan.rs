@@ -12,13 +12,13 @@ use super::{Book, Each, Event, Options, Slices};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
-use crate::operators::keyed::{KeyedOut, keyed_plan};
-use crate::operators::logic::ItemHead;
+use crate::kit::keyed::{KeyedOut, keyed_plan};
+use crate::kit::logic::ItemHead;
+use crate::kit::{AnyPush, Exchange, Next, Outs, Plan, Site};
 use crate::windowing::clock::{Clock, Getter, KeyClock, PartitionClock};
 use crate::windowing::firing::{Emission, Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
-use crate::worker::{AnyPush, Exchange, Next, Outs, Plan, Site};
 
 /// What a window step reads.
 pub(crate) struct Inputs<E> {

@@ -181,7 +181,7 @@ impl<F> Slices<F> {
         kept: &Sliced<S>,
         id: i64,
         firing: Firing,
-        out: &mut crate::operators::Emit<Event<F::Out, V>>,
+        out: &mut crate::kit::logic::Emit<Event<F::Out, V>>,
     ) where
         F: Fold<V, State = S>,
     {
@@ -195,7 +195,7 @@ impl<F> Slices<F> {
         value: S,
         id: i64,
         firing: Firing,
-        out: &mut crate::operators::Emit<Event<F::Out, V>>,
+        out: &mut crate::kit::logic::Emit<Event<F::Out, V>>,
     ) where
         F: Fold<V, State = S>,
     {

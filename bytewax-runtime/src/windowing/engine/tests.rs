@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta};
 
 use super::per_key::{KeyWindows, PerKey};
 use super::{Each, Event, Options};
-use crate::operators::Emit;
-use crate::operators::logic::{ItemLogic, Keep, KeyLogic};
+use crate::kit::logic::Emit;
+use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
 use crate::windowing::clock::{EventClock, KeyClock, SystemClock};
 use crate::windowing::logic::Count;
 use crate::windowing::time::Time;

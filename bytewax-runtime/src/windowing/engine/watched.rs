@@ -2,16 +2,16 @@
 
 use crate::error::RunError;
 use crate::key::Key;
-use crate::operators::keyed::Routed;
-use crate::operators::logic::{ItemHead, KeyLogic, Timed};
-use crate::operators::saving::KeyedLogic;
+use crate::kit::keyed::Routed;
+use crate::kit::logic::{ItemHead, KeyLogic, Timed};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic};
 use crate::state::KeyTable;
 use crate::windowing::clock::KeyClock;
 use crate::windowing::engine::Book;
 use crate::windowing::engine::per_key::{KeyWindows, PerKey};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::probe::{Tally, WindowProbe};
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic};
 
 pub(crate) struct Watched<K, V, C, B, Q>
 where

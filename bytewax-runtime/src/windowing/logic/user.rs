@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::Fold;
-use crate::operators::Emit;
+use crate::kit::logic::Emit;
 use crate::state::State;
 
 /// What is kept for a window of a key, and what it emits. See [`Stream::window`].

@@ -3,11 +3,11 @@
 use super::{Step, inputs};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::Exchange;
 use crate::windowing::clock::Clock;
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Count;
 use crate::windowing::windowed::WindowOut;
-use crate::worker::Exchange;
 
 impl<T: 'static> Stream<T> {
     /// Counts the values of each key in each window.

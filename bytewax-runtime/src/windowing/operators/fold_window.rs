@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{Step, inputs};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::Exchange;
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::engine::Queue;
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::FoldWith;
 use crate::windowing::windowed::WindowOut;
-use crate::worker::Exchange;
 
 impl<T: 'static> Stream<T> {
     /// Folds the values of each key in each window into a state, which is emitted when the window is over.

@@ -17,8 +17,8 @@ use super::windowed::WindowOut;
 use crate::flow::KeyedStream;
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::operators::keyed::{KeyedOut, Route};
-use crate::worker::{AnyPush, Exchange, Next};
+use crate::kit::keyed::{KeyedOut, Route};
+use crate::kit::{AnyPush, Exchange, Next};
 
 /// What a step on one stream is made of.
 type Step<C, W, Q, K, V> = WindowStep<C, W, Q, Next<(K, (WindowId, V))>>;

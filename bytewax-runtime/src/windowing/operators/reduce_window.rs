@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{Step, inputs};
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
+use crate::kit::Exchange;
 use crate::state::State;
 use crate::windowing::clock::Clock;
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Reduce;
 use crate::windowing::windowed::WindowOut;
-use crate::worker::Exchange;
 
 /// What a reducing window step gives.
 pub(super) type Reduced<K, V, W> = WindowOut<K, Emitted<W, V>, V>;

@@ -2,9 +2,7 @@
 //! execution resumes.
 
 mod check;
-mod memory;
 mod open;
-mod step;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
@@ -16,15 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use timely::scheduling::SyncActivator;
 
 pub(super) use open::{Agreed, Found, found, open};
-pub(crate) use step::StepStore;
 
-use super::shared::Shared;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
+use crate::kit::{Shared, StepStore};
 use crate::recovery::{
     Message, PartitionCount, PartitionIndex, PartitionReader, StepPlace, WriterEvent,
-    WriterStopped, WriterThread, position_slot,
+    WriterStopped, WriterThread,
 };
 use crate::state::{self, State};
 
@@ -34,23 +31,23 @@ const QUEUE: usize = 1024;
 /// The recovery store, as one worker sees it.
 pub(crate) struct Store {
     /// The first epoch of this execution.
-    pub(super) resume: Epoch,
+    pub(crate) resume: Epoch,
     pub(super) count: PartitionCount,
     /// The partitions of this worker.
-    readers: BTreeMap<PartitionIndex, PartitionReader>,
-    writer: Option<Writer>,
+    pub(crate) readers: BTreeMap<PartitionIndex, PartitionReader>,
+    pub(crate) writer: Option<Writer>,
     /// The places of the steps that save anything.
     places: HashMap<StepIndex, StepPlace>,
     /// The positions of all sources and sinks of the cluster, by partition.
     positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
     /// How much memory the states on this worker may take, and take, about.
-    memory: Option<usize>,
-    memory_used: Cell<usize>,
+    pub(crate) memory: Option<usize>,
+    pub(crate) memory_used: Cell<usize>,
 }
 
-struct Writer {
-    messages: SyncSender<Message>,
+pub(crate) struct Writer {
+    pub(crate) messages: SyncSender<Message>,
     /// Last, so that it is waited for when the queue's end above is gone.
     _thread: WriterThread,
 }
@@ -97,11 +94,6 @@ impl Store {
         self.places.get(&step).copied()
     }
 
-    /// The slot that the position of a partition of a source or a sink is saved in.
-    pub(super) fn slot_of_position(step: &StepId, partition: &str) -> Slot {
-        position_slot(step, partition)
-    }
-
     /// The saved position of a partition of a source or a sink.
     pub(crate) fn position<P: State>(
         &self,
@@ -144,12 +136,12 @@ impl Store {
     }
 
     /// The last epoch of which all changes of this worker are durable.
-    pub(super) fn durable(&self) -> Epoch {
+    pub(crate) fn durable(&self) -> Epoch {
         Epoch(self.progress.durable.load(Ordering::Acquire))
     }
 
     /// Hands a message to the writer; waits while its queue is full.
-    pub(super) fn send(&self, message: Message) -> Result<(), RunError> {
+    pub(crate) fn send(&self, message: Message) -> Result<(), RunError> {
         let Some(writer) = &self.writer else {
             // Without partitions there is nothing to write, and it is done at once.
             if let Message::Commit(epoch) = message {
@@ -162,7 +154,7 @@ impl Store {
     }
 
     /// The reader of the partition that has a slot.
-    fn reader(&self, slot: Slot) -> Option<&PartitionReader> {
+    pub(crate) fn reader(&self, slot: Slot) -> Option<&PartitionReader> {
         self.readers.get(&self.count.partition_of(slot))
     }
 

@@ -12,13 +12,13 @@ use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
 use crate::flow::{Graph, StepKind};
 use crate::ids::{Epoch, StepId, StepIndex};
+use crate::kit::WorkerCx;
 use crate::recovery::{
     self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
     PartitionWriter, Position, Resume, StepMeta, StepPlace, Uploads, WriterThread,
     newest_positions,
 };
 use crate::state::Kept;
-use crate::worker::context::WorkerCx;
 
 /// What all workers agree on once they know the partitions of all.
 pub(in crate::worker) struct Agreed {

@@ -11,18 +11,18 @@ use super::agenda::Agenda;
 use crate::error::RunError;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::Key;
-use crate::operators::Emit;
-use crate::operators::keyed::Routed;
-use crate::operators::saving::KeyedLogic;
+use crate::kit::keyed::Routed;
+use crate::kit::logic::Emit;
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{
+    Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark, batch_items,
+};
 use crate::state::{self, Cell, FEW, Few, Field, Found, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::engine::{Book, Event, Options};
 use crate::windowing::probe::{Status, Tally};
 use crate::windowing::time::{END, FIRST, Time, date};
-use crate::worker::{
-    Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark, batch_items,
-};
 
 /// What is kept of a key.
 #[derive(Serialize, Deserialize)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::operators::keyed::KeyedOut;
+use crate::kit::keyed::KeyedOut;
+use crate::kit::{Cx, Exchange, Flush, Mark, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
 use crate::windowing::time::{END, FIRST, Time, date};
-use crate::worker::{Cx, Exchange, Flush, Mark, Push, Watermark};
 
 /// Sends the values of a keyed stream, and says how far time has got.
 ///

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::assign::Assignment;
+use super::assignment::Assignment;
 use super::context::WorkerCx;
 use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};

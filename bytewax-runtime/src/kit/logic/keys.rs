@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use super::schedule::{Schedule, Timed};
 use super::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::error::RunError;
+use crate::guard::with_key;
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::operators::keyed::Routed;
-use crate::operators::saving::KeyedLogic;
+use crate::kit::keyed::Routed;
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items};
 use crate::state::KeyTable;
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items, with_key};
 
 /// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
 /// times that had come when the pass began.

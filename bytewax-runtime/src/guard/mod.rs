@@ -1,11 +1,14 @@
 //! Turns panics of user code into errors that name the step.
 
+mod spot;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use super::spot::Spot;
+use self::spot::Spot;
+pub(crate) use self::spot::{OnPanic, note_item, with_key};
 use crate::error::{RunError, RunErrorKind};
 
 thread_local! {
@@ -66,7 +69,7 @@ mod tests {
         let error = guard::<()>(|| panic!("no {}", 7)).unwrap_err();
         assert_eq!(error.kind(), RunErrorKind::Panic);
         assert!(error.to_string().starts_with("panicked at "), "{error}");
-        assert!(error.to_string().contains("guard.rs"), "{error}");
+        assert!(error.to_string().contains("guard/mod.rs"), "{error}");
         assert!(error.to_string().ends_with(": no 7"), "{error}");
     }
 

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
 
-use super::assign::Assignment;
-use super::completion::Note;
+use super::assignment::Assignment;
 use super::epochs::Epochs;
+use super::notes::Note;
 use super::shared::{EdgeId, Shared};
-use super::store::Store;
 use super::timers::{Alarm, Timers};
 use super::watermark::{Partitions, Watermark};
 use crate::clock::Clock;
@@ -20,6 +19,7 @@ use crate::error::RunError;
 use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex, WorkerIndex};
 use crate::key::SlotOwners;
+use crate::worker::Store;
 
 /// One worker of a run.
 pub(crate) struct WorkerCx {
@@ -116,9 +116,9 @@ pub(crate) struct Cx {
     /// The right to send items of this epoch, one for each output of the timely operator.
     pub(crate) capabilities: Vec<Capability<u64>>,
     /// Whether the operator has still to save what belongs to the epoch before.
-    pub(super) held: bool,
+    pub(crate) held: bool,
     /// Where what is saved of the operator itself goes.
-    pub(super) notes: Output<u64, Vec<Note>>,
+    pub(crate) notes: Output<u64, Vec<Note>>,
     /// Wakes this timely operator.
     pub(crate) alarm: Alarm,
     /// The partitions that this timely operator has items of.

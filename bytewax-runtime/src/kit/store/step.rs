@@ -7,15 +7,15 @@ use std::sync::mpsc::TrySendError;
 
 use chrono::{DateTime, Utc};
 
-use super::Store;
 use super::memory::Memory;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId};
 use crate::key::{SLOTS, Slot};
+use crate::kit::Cx;
 use crate::recovery::{Message, StepPlace, WriterStopped};
 use crate::state::Changed;
 use crate::state::run::Run;
-use crate::worker::Cx;
+use crate::worker::Store;
 
 /// The states of one keyed step on one worker.
 pub(crate) struct StepStore {
@@ -42,7 +42,7 @@ struct Missing {
 }
 
 impl StepStore {
-    pub(super) fn new(store: Rc<Store>, id: StepId, place: StepPlace) -> Self {
+    pub(crate) fn new(store: Rc<Store>, id: StepId, place: StepPlace) -> Self {
         Self {
             id,
             place,

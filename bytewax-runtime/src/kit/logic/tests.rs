@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Emit, ItemLogic, Keep, KeyLogic, Keys};
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::worker::Next;
+use crate::kit::Next;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)

@@ -5,11 +5,8 @@
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::mem;
-use std::rc::Rc;
 
-use super::context::{Cx, WorkerCx};
 use crate::error::RunError;
-use crate::ids::StepIndex;
 
 thread_local! {
     static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None, key: None }) };
@@ -45,43 +42,10 @@ impl Spot {
     }
 }
 
-/// Numbers the items of a batch, so that the error of a panic tells at which it was.
-pub(crate) struct Numbers {
-    all: usize,
-    worker: Rc<WorkerCx>,
-    step: Option<StepIndex>,
-}
-
-impl Cx {
-    /// For a batch of so many items, in the step that is running.
-    #[inline]
-    pub(crate) fn numbers(&self, all: usize) -> Numbers {
-        Numbers {
-            all,
-            worker: Rc::clone(&self.worker),
-            step: self.worker.running(),
-        }
-    }
-}
-
-impl Numbers {
-    /// Calls code for the item at `index`.
-    #[inline]
-    pub(crate) fn at<R>(&self, index: usize, call: impl FnOnce() -> R) -> R {
-        let numbered = OnPanic(move || self.note(index));
-        let result = call();
-        mem::forget(numbered);
-        result
-    }
-
-    #[cold]
-    fn note(&self, index: usize) {
-        // It may be another step that panicked: one that was handed what came of the items so far.
-        if self.worker.running() == self.step {
-            let item = Some((index + 1, self.all));
-            SPOT.with_borrow_mut(|spot| spot.item = spot.item.or(item));
-        }
-    }
+/// Notes the number of the item, from 1, and of all in its batch, unless that is known.
+#[cold]
+pub(crate) fn note_item(number: usize, all: usize) {
+    SPOT.with_borrow_mut(|spot| spot.item = spot.item.or(Some((number, all))));
 }
 
 /// Calls the code of a user for a key. If it panics, the error names the key.
@@ -100,7 +64,7 @@ fn note_key(key: &impl Debug) {
 }
 
 /// Calls a function when it is dropped: it is forgotten unless a panic unwinds.
-struct OnPanic<F: Fn()>(F);
+pub(crate) struct OnPanic<F: Fn()>(pub(crate) F);
 
 impl<F: Fn()> Drop for OnPanic<F> {
     fn drop(&mut self) {

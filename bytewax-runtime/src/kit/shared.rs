@@ -42,7 +42,7 @@ struct EdgeCount {
 }
 
 /// Tells other processes what happens in this one; set when there are others.
-pub(crate) trait Peers: Send + Sync {
+pub(crate) trait PeerLink: Send + Sync {
     /// This process stops, for this reason.
     fn stop(&self, stop: &Stop);
     /// Items that `worker` of another process sent over `edge` have been taken.
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     stopping: AtomicBool,
     stop: Mutex<Option<Stop>>,
     threads: Mutex<Vec<Thread>>,
-    peers: OnceLock<Box<dyn Peers>>,
+    peers: OnceLock<Box<dyn PeerLink>>,
     edges: OnceLock<Vec<EdgeCount>>,
     wakers: Mutex<HashMap<(EdgeId, usize), SyncActivator>>,
     /// The last epoch that a worker of the cluster has begun.
@@ -88,7 +88,7 @@ impl Shared {
         }
     }
 
-    pub(crate) fn set_peers(&self, peers: Box<dyn Peers>) {
+    pub(crate) fn set_peers(&self, peers: Box<dyn PeerLink>) {
         if self.peers.set(peers).is_err() {
             unreachable!("a run connects to its peers once");
         }

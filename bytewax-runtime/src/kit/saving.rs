@@ -7,9 +7,9 @@ use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
 use crate::recovery::RecoveryConfig;
 use crate::state::{self, Cell, KeyTable, Unsaved};
-use crate::worker::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
 const KEYS_AT_ONCE: usize = 1 << 13;

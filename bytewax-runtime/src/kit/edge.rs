@@ -20,8 +20,8 @@ use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 
-use super::completion::Note;
 use super::context::{Cx, WorkerCx};
+use super::notes::Note;
 use super::push::batch_items;
 use super::shared::EdgeId;
 use crate::codec;

@@ -85,12 +85,12 @@ impl Timers {
     }
 
     /// Whether an operator is to be woken after a moment.
-    pub(super) fn has_retries(&self) -> bool {
+    pub(crate) fn has_retries(&self) -> bool {
         !self.retries.borrow().is_empty()
     }
 
     /// Wakes the operators that were to be woken after a moment.
-    pub(super) fn wake_retries(&self) {
+    pub(crate) fn wake_retries(&self) {
         for alarm in self.retries.borrow_mut().drain(..) {
             self.wake(alarm);
         }

@@ -1,0 +1,234 @@
+//! The plumbing of keyed steps: items go to the worker that keeps the state of their key.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::saving::{KeyedLogic, Saving};
+use crate::error::RunError;
+use crate::ids::{StepIndex, WorkerIndex};
+use crate::key::{Key, SlotOwners};
+use crate::kit::{
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Mark, Operator, Outlet,
+    Outs, Plan, Push, Site, WorkerCx, batch_items,
+};
+use crate::state::{Cell, Kept};
+
+/// An item with the hash of its key, which routes it and finds its state.
+pub(crate) type Routed<K, V> = (u64, K, V);
+
+/// The way to the workers that keep the keys of one step.
+pub(crate) struct KeyedOut<K, V> {
+    edge: EdgeOut<Routed<K, V>>,
+    buffers: Vec<Vec<Routed<K, V>>>,
+    owners: Rc<SlotOwners>,
+}
+
+impl<K: Key, V: Exchange> KeyedOut<K, V> {
+    /// Puts an item into the batch for its worker.
+    #[inline]
+    pub(crate) fn send(&mut self, hash: u64, key: K, value: V, cx: &Cx) {
+        self.put(self.target(hash), hash, key, value, cx);
+    }
+
+    /// The worker of a key.
+    #[inline]
+    pub(crate) fn target(&self, hash: u64) -> usize {
+        match self.buffers.len() {
+            1 => 0,
+            _ => self.owners.owner(hash),
+        }
+    }
+
+    /// Puts an item into the batch for a worker.
+    #[inline]
+    pub(crate) fn put(&mut self, target: usize, hash: u64, key: K, value: V, cx: &Cx) {
+        let buffer = &mut self.buffers[target];
+        if buffer.capacity() == 0 {
+            buffer.reserve_exact(batch_items::<Routed<K, V>>());
+        }
+        buffer.push((hash, key, value));
+        if buffer.len() >= batch_items::<Routed<K, V>>() {
+            self.edge.give(WorkerIndex(target), buffer, cx);
+        }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn targets(&self) -> usize {
+        self.buffers.len()
+    }
+
+    pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
+        self.edge.worker()
+    }
+
+    /// Sends what there is for a worker, and says of all that will come what `mark` says.
+    pub(crate) fn give_marked(&mut self, target: usize, mark: Mark, cx: &Cx) {
+        let buffer = &mut self.buffers[target];
+        self.edge.give_marked(WorkerIndex(target), buffer, mark, cx);
+    }
+
+    /// Sends a batch of a keyed stream, each value as `wrap` makes it.
+    #[inline]
+    fn send_all<T>(&mut self, batch: &mut Vec<(K, T)>, wrap: impl Fn(T) -> V, cx: &Cx) {
+        for (key, value) in batch.drain(..) {
+            self.send(key.stable_hash(), key, wrap(value), cx);
+        }
+    }
+
+    pub(crate) fn flush(&mut self, cx: &Cx) {
+        for (target, buffer) in self.buffers.iter_mut().enumerate() {
+            self.edge.give(WorkerIndex(target), buffer, cx);
+        }
+        self.edge.done();
+    }
+}
+
+/// Sends the items of a keyed stream as they are.
+pub(crate) struct Route<K, V> {
+    step: StepIndex,
+    out: KeyedOut<K, V>,
+}
+
+impl<K, V> Route<K, V> {
+    pub(crate) fn new(step: StepIndex, out: KeyedOut<K, V>) -> Self {
+        Self { step, out }
+    }
+}
+
+impl<K: Key, V: Exchange> Push<(K, V)> for Route<K, V> {
+    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.send_all(batch, |value| value, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.flush(cx);
+        Ok(())
+    }
+}
+
+/// Sends the items of one of several keyed streams, each wrapped so that it tells which one.
+pub(crate) struct RouteSide<K, V, W> {
+    step: StepIndex,
+    out: KeyedOut<K, V>,
+    wrap: W,
+}
+
+impl<K, V, W> RouteSide<K, V, W> {
+    pub(crate) fn new(step: StepIndex, out: KeyedOut<K, V>, wrap: W) -> Self {
+        Self { step, out, wrap }
+    }
+}
+
+impl<K: Key, V: Exchange, T: 'static, W: Fn(T) -> V + 'static> Push<(K, T)> for RouteSide<K, V, W> {
+    fn push(&mut self, batch: &mut Vec<(K, T)>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.send_all(batch, &self.wrap, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.out.flush(cx);
+        Ok(())
+    }
+}
+
+/// A keyed step: what stands before the exchange of each input, and the logic behind them.
+struct KeyedPlan<K, V, E, M> {
+    enter: E,
+    make: M,
+    items: PhantomData<fn(K, V)>,
+}
+
+impl<K, V, E, M, L> HeadPlan for KeyedPlan<K, V, E, M>
+where
+    K: Key,
+    V: Exchange,
+    E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync,
+    M: Fn(&Site, &mut Outs) -> L + Send + Sync,
+    L: KeyedLogic<K, V>,
+{
+    fn kept(&self) -> Option<Kept> {
+        Some(Kept::of::<<L::Cell as Cell>::Saved>())
+    }
+
+    fn connect<'s>(
+        &self,
+        step: StepIndex,
+        input: usize,
+        outlet: &mut Outlet<'_, 's>,
+    ) -> (AnyPush, Inlet<'s>) {
+        let (edge, inlet) = outlet.exchange::<Routed<K, V>>();
+        let buffers = (0..outlet.worker.count).map(|_| Vec::new()).collect();
+        let owners = Rc::clone(outlet.worker.owners());
+        let out = KeyedOut {
+            edge,
+            buffers,
+            owners,
+        };
+        ((self.enter)(step, input, out), inlet)
+    }
+
+    fn operator(
+        &self,
+        site: &Site,
+        inputs: Vec<AnyInput>,
+        outs: &mut Outs,
+    ) -> Result<Box<dyn Operator>, RunError> {
+        let logic = (self.make)(site, outs);
+        Ok(Box::new(Head::new(site, inputs, Saving::new(site, logic)?)))
+    }
+}
+
+/// The plan of a step that keeps state per key. `enter` makes what stands before the exchange of an
+/// input.
+pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
+    enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+) -> Plan {
+    Plan::Head(Arc::new(KeyedPlan {
+        enter,
+        make,
+        items: PhantomData,
+    }))
+}
+
+/// Sends whole batches on, each to the worker that `target` names.
+pub(crate) struct Spread<T, F> {
+    pub(crate) step: StepIndex,
+    pub(crate) edge: EdgeOut<T>,
+    pub(crate) target: F,
+}
+
+/// Both ends of an edge that stays on the worker.
+pub(crate) fn local_edge<'s, T: 'static>(
+    step: StepIndex,
+    outlet: &mut Outlet<'_, 's>,
+) -> (AnyPush, Inlet<'s>) {
+    let (edge, inlet) = outlet.local::<T>();
+    let push = Spread {
+        step,
+        edge,
+        target: |worker: &Rc<WorkerCx>| worker.index,
+    };
+    (AnyPush::new::<T>(push), inlet)
+}
+
+impl<T: 'static, F: FnMut(&Rc<WorkerCx>) -> WorkerIndex + 'static> Push<T> for Spread<T, F> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        let target = (self.target)(&cx.worker);
+        self.edge.give(target, batch, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.edge.done();
+        Ok(())
+    }
+}

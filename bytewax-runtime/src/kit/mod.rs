@@ -1,0 +1,36 @@
+//! The kit in which operators are written: batches and stages, heads behind edges, sources, state that is
+//! saved, times and wake-ups; what an operator sees of its worker.
+
+mod assignment;
+mod context;
+mod edge;
+mod epochs;
+mod head;
+pub(crate) mod keyed;
+pub(crate) mod logic;
+mod notes;
+mod numbers;
+mod plan;
+mod push;
+pub(crate) mod saving;
+mod shared;
+mod source_head;
+mod store;
+mod timers;
+mod watermark;
+
+pub(crate) use assignment::Assignment;
+pub(crate) use context::{Cx, WorkerCx};
+pub use edge::Exchange;
+pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Mark, Outlet, ProgressStream, Sender, frontier};
+pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
+pub(crate) use notes::{Note, Said};
+pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
+pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
+pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
+pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
+pub(crate) use store::StepStore;
+pub(crate) use timers::Alarm;
+#[cfg(feature = "async")]
+pub(crate) use timers::Waker;
+pub(crate) use watermark::{Partitions, Watermark};
