@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::flow::FlowDefects;
 use crate::ids::{StepId, WorkerIndex};
 
 /// An error of a user's source, sink or closure.
@@ -253,11 +252,5 @@ impl fmt::Debug for RunError {
 impl Error for RunError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.cause.as_deref().map(|cause| cause as _)
-    }
-}
-
-impl From<FlowDefects> for RunError {
-    fn from(defects: FlowDefects) -> Self {
-        Self::new(RunErrorKind::Flow, defects.to_string())
     }
 }

@@ -89,3 +89,39 @@ pub(crate) struct Port {
     pub(crate) step: StepIndex,
     pub(crate) output: u16,
 }
+
+/// What a step is, as far as state and checks are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StepKind {
+    /// Brings items into the flow.
+    Source,
+    /// Takes items out of the flow.
+    Sink,
+    /// Looks at items, or ends a stream or the run; counts as an output, and saves nothing.
+    Observer,
+    /// Keeps state that is saved under the step's id.
+    Stateful,
+    /// Keeps nothing.
+    Stateless,
+}
+
+impl StepKind {
+    /// Whether the step's id is a key of saved state, so that it needs a name.
+    #[must_use]
+    pub fn needs_name(self) -> bool {
+        matches!(self, Self::Source | Self::Sink | Self::Stateful)
+    }
+
+    /// The kind as one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Observer => "observer",
+            Self::Stateful => "stateful",
+            Self::Stateless => "stateless",
+        }
+    }
+}

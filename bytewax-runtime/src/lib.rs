@@ -38,8 +38,8 @@ pub mod backup {
 pub use error::{RunError, RunErrorKind, StepError};
 pub use execution::{GraphFormat, RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
-pub use kit::Exchange;
-pub use recovery::{RecoveryConfig, SnapshotMode};
+pub use kit::{Exchange, SnapshotMode};
+pub use recovery::RecoveryConfig;
 
 #[doc(hidden)]
 pub mod __private {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, FromArgMatches, Subcommand};
+use clap::builder::PossibleValue;
+use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
 
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
-use crate::recovery::SnapshotMode;
+use crate::kit::SnapshotMode;
 
 /// How a flow is run: flags and subcommands for a program's own command line.
 ///
@@ -434,6 +435,26 @@ fn whole_seconds(text: &str) -> Result<Duration, String> {
     text.parse()
         .map(Duration::from_secs)
         .map_err(|_| "give whole seconds, 0 or more, such as `10`".to_owned())
+}
+
+impl ValueEnum for SnapshotMode {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Batch, Self::Immediate]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Batch => (
+                "batch",
+                "When the epoch ends: each key once, while the items of the next epoch flow",
+            ),
+            Self::Immediate => (
+                "immediate",
+                "While the epoch goes on: a key each time it was touched, so that less is left for the end",
+            ),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::plan::{ClusterPart, ClusterPlan};
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
-use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::worker::{
-    Child, ClusterPlace, Peers, SpawnOutcome, StopReason, child, network_error, run_cluster,
+    Child, ClusterPlace, Job, Peers, SpawnOutcome, StopReason, child, network_error, run_cluster,
     spawn_processes,
 };
 
@@ -56,7 +55,7 @@ impl From<RunError> for Ended {
 
 impl ClusterPlan {
     /// Does the part of this process, until the run ends. The flow has been checked.
-    pub(crate) fn run(&self, flow: &Dataflow, settings: Settings) -> Result<(), Ended> {
+    pub(crate) fn run(&self, job: &Arc<Job>, settings: Settings) -> Result<(), Ended> {
         match &self.part {
             ClusterPart::Member { process, addresses } => {
                 let place = self.place(Peers {
@@ -65,10 +64,10 @@ impl ClusterPlan {
                 });
                 let shared = Arc::new(Shared::new(settings, place.workers()));
                 let _signals = SignalGuard::listen(&shared)?;
-                Ok(run_cluster(flow.graph(), &shared, place)?)
+                Ok(run_cluster(job, &shared, place)?)
             }
             ClusterPart::Spawner { processes } => match child() {
-                Some(child) => self.be_child(flow, settings, child.map_err(network_error)?),
+                Some(child) => self.be_child(job, settings, child.map_err(network_error)?),
                 None => be_parent(*processes, settings),
             },
         }
@@ -84,7 +83,7 @@ impl ClusterPlan {
     }
 
     /// The life of a process that another one on this machine has started.
-    fn be_child(&self, flow: &Dataflow, settings: Settings, child: Child) -> Result<(), Ended> {
+    fn be_child(&self, job: &Arc<Job>, settings: Settings, child: Child) -> Result<(), Ended> {
         let place = ClusterPlace {
             listener: Some(child.listener),
             ..self.place(child.peers)
@@ -111,7 +110,7 @@ impl ClusterPlan {
             .link
             .watch(on_stop, on_parent_lost)
             .map_err(network_error)?;
-        run_cluster(flow.graph(), &shared, place).map_err(|error| {
+        run_cluster(job, &shared, place).map_err(|error| {
             use RunErrorKind::{Interrupted, Peer, Terminated};
             // All processes write to the same terminal, and what follows from the error of another
             // is no news. Of several errors at once, the parent tells the first that it gets.

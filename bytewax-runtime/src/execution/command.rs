@@ -225,15 +225,15 @@ fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
     if let Some(recovery) = &plan.recovery {
         config = config.recovery(recovery.clone());
     }
-    let settings = config.settings();
+    let (job, settings) = (config.job(flow), config.settings());
     match &plan.processes {
-        Processes::Cluster(cluster) => cluster.run(flow, settings),
+        Processes::Cluster(cluster) => cluster.run(&job, settings),
         Processes::Alone => {
             let shared = Arc::new(Shared::new(settings, 0..plan.workers));
             let _signals = SignalGuard::listen(&shared)?;
             let ended = match plan.workers {
-                1 => run_here(flow.graph(), &shared),
-                workers => run_threads(flow.graph(), &shared, workers),
+                1 => run_here(&job, &shared),
+                workers => run_threads(&job, &shared, workers),
             };
             ended.map_err(Ended::from)
         }

@@ -11,7 +11,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::recovery::RecoveryConfig;
-use crate::worker::{ClusterPlace, Peers, run_cluster, run_here, run_threads};
+use crate::worker::{ClusterPlace, Job, Peers, run_cluster, run_here, run_threads};
 
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]
@@ -97,8 +97,15 @@ impl ClusterConfig {
         Settings {
             clock: self.clock.clone(),
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
-            recovery: self.recovery.clone(),
         }
+    }
+
+    /// What is run, with a flow.
+    pub(crate) fn job(&self, flow: &Dataflow) -> Arc<Job> {
+        Arc::new(Job {
+            graph: Arc::clone(flow.graph()),
+            recovery: self.recovery.clone(),
+        })
     }
 }
 
@@ -109,8 +116,9 @@ impl ClusterConfig {
 /// The defects of the flow, or the first error of a step.
 pub fn run_main(flow: Dataflow) -> Result<(), RunError> {
     flow.check()?;
-    let shared = Arc::new(Shared::new(ClusterConfig::default().settings(), 0..1));
-    run_here(flow.graph(), &shared)
+    let config = ClusterConfig::default();
+    let shared = Arc::new(Shared::new(config.settings(), 0..1));
+    run_here(&config.job(&flow), &shared)
 }
 
 /// Runs a flow with several workers, until its input ends.
@@ -126,11 +134,11 @@ pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunErro
             "a run needs at least one worker, and `workers` is 0",
         ));
     }
-    let settings = config.settings();
+    let (job, settings) = (config.job(&flow), config.settings());
     match config.process {
         None => {
             let shared = Arc::new(Shared::new(settings, 0..config.workers));
-            run_threads(flow.graph(), &shared, config.workers)
+            run_threads(&job, &shared, config.workers)
         }
         Some(peers) => {
             let listener = config
@@ -148,7 +156,7 @@ pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunErro
                 connect_timeout: config.connect_timeout,
             };
             let shared = Arc::new(Shared::new(settings, place.workers()));
-            run_cluster(flow.graph(), &shared, place)
+            run_cluster(&job, &shared, place)
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::graph::{Graph, Step, StepKind};
+use super::StepKind;
+use super::graph::{Graph, Step};
+use crate::error::{RunError, RunErrorKind};
 
 /// One thing that is wrong with a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,12 @@ impl fmt::Display for FlowDefects {
 }
 
 impl std::error::Error for FlowDefects {}
+
+impl From<FlowDefects> for RunError {
+    fn from(defects: FlowDefects) -> Self {
+        Self::new(RunErrorKind::Flow, defects.to_string())
+    }
+}
 
 /// Whether `name` may be part of a step id: parts of `[A-Za-z0-9_-]` with `.` between them.
 pub(crate) fn is_name(name: &str) -> bool {

@@ -4,44 +4,8 @@ use std::collections::HashMap;
 use std::panic::Location;
 
 use super::FlowDefect;
-use crate::ids::{Port, StepId, StepIndex};
-use crate::kit::{Plan, TeePlan};
-
-/// What a step is, as far as state and checks are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StepKind {
-    /// Brings items into the flow.
-    Source,
-    /// Takes items out of the flow.
-    Sink,
-    /// Looks at items, or ends a stream or the run; counts as an output, and saves nothing.
-    Observer,
-    /// Keeps state that is saved under the step's id.
-    Stateful,
-    /// Keeps nothing.
-    Stateless,
-}
-
-impl StepKind {
-    /// Whether the step's id is a key of saved state, so that it needs a name.
-    #[must_use]
-    pub fn needs_name(self) -> bool {
-        matches!(self, Self::Source | Self::Sink | Self::Stateful)
-    }
-
-    /// The kind as one word.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Sink => "sink",
-            Self::Observer => "observer",
-            Self::Stateful => "stateful",
-            Self::Stateless => "stateless",
-        }
-    }
-}
+use crate::ids::{Port, StepId, StepIndex, StepKind};
+use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 
 /// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
 #[derive(Clone, Debug)]
@@ -141,6 +105,25 @@ impl Graph {
 
     pub(crate) fn port(&self, port: Port) -> &OutputPort {
         &self.step(port.step).outputs[usize::from(port.output)]
+    }
+
+    /// What the code of steps knows of them while the flow runs.
+    pub(crate) fn steps(&self) -> Steps {
+        let entry = |step: &Step| StepEntry {
+            id: step.id.clone(),
+            kind: step.kind,
+            root_of_input: self.root_of_input(step),
+        };
+        Steps::new(self.steps.iter().map(entry).collect())
+    }
+
+    /// The source or the head whose tree feeds the first input of a step.
+    fn root_of_input(&self, step: &Step) -> Option<StepIndex> {
+        let mut root = step.inputs.first()?.step;
+        while let Plan::Stage(_) = self.step(root).plan {
+            root = self.step(root).inputs.first()?.step;
+        }
+        Some(root)
     }
 
     pub(crate) fn infos(&self) -> Vec<StepInfo> {

@@ -8,9 +8,10 @@ mod graph;
 mod lock;
 mod stream;
 
+pub use crate::ids::StepKind;
 pub use check::{FlowDefect, FlowDefects};
+pub use graph::StepInfo;
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
-pub use graph::{StepInfo, StepKind};
 pub(crate) use lock::LockFile;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 

@@ -12,28 +12,28 @@ use super::assignment::Assignment;
 use super::epochs::Epochs;
 use super::notes::Note;
 use super::shared::{EdgeId, Shared};
+use super::steps::Steps;
+use super::store::Store;
 use super::timers::{Alarm, Timers};
 use super::watermark::{Partitions, Watermark};
 use crate::clock::Clock;
 use crate::error::RunError;
-use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex, WorkerIndex};
 use crate::key::SlotOwners;
-use crate::worker::Store;
 
 /// One worker of a run.
 pub(crate) struct WorkerCx {
     pub(crate) index: WorkerIndex,
     pub(crate) count: usize,
     pub(crate) clock: Clock,
-    pub(crate) graph: Arc<Graph>,
+    pub(crate) steps: Rc<Steps>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Timers,
     pub(crate) epochs: Epochs,
     /// Which worker keeps the state of which keys.
     pub(crate) owners: OnceCell<Rc<SlotOwners>>,
     /// The recovery store, when state is saved.
-    pub(crate) store: OnceCell<Rc<Store>>,
+    pub(crate) store: OnceCell<Rc<dyn Store>>,
     /// For each step with partitions, which worker has which.
     pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
     /// The step whose code is running, to name it when that code panics.
@@ -46,7 +46,7 @@ impl WorkerCx {
     pub(crate) fn new(
         index: WorkerIndex,
         count: usize,
-        graph: Arc<Graph>,
+        steps: Rc<Steps>,
         shared: Arc<Shared>,
     ) -> Self {
         let clock = shared.settings.clock.clone();
@@ -57,7 +57,7 @@ impl WorkerCx {
             clock,
             owners: OnceCell::new(),
             store: OnceCell::new(),
-            graph,
+            steps,
             shared,
             timers: Timers::default(),
             assignments: OnceCell::new(),
@@ -93,7 +93,7 @@ impl WorkerCx {
     /// Adds to an error where it happened, as far as that is not known yet.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
         match self.running.get() {
-            Some(step) => error.at(&self.graph.step(step).id, self.index),
+            Some(step) => error.at(&self.steps.get(step).id, self.index),
             None => error,
         }
     }
@@ -138,7 +138,7 @@ impl Cx {
     }
 
     pub(crate) fn step_id(&self, step: StepIndex) -> &StepId {
-        &self.worker.graph.step(step).id
+        &self.worker.steps.get(step).id
     }
 
     /// Moves on to a later epoch.

@@ -15,6 +15,7 @@ mod push;
 pub(crate) mod saving;
 mod shared;
 mod source_head;
+mod steps;
 mod store;
 mod timers;
 mod watermark;
@@ -29,7 +30,9 @@ pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
-pub(crate) use store::StepStore;
+pub(crate) use steps::{StepEntry, Steps};
+pub use store::SnapshotMode;
+pub(crate) use store::{Change, MemoryLimit, Since, StepStore, Store};
 pub(crate) use timers::Alarm;
 #[cfg(feature = "async")]
 pub(crate) use timers::Waker;

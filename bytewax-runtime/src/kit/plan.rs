@@ -10,9 +10,8 @@ use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
-use crate::flow::StepKind;
-use crate::ids::{StepId, StepIndex};
-use crate::state::{Kept, State};
+use crate::ids::{StepId, StepIndex, StepKind};
+use crate::state::{self, Kept, State};
 
 /// How a step is built on a worker.
 pub(crate) enum Plan {
@@ -70,17 +69,12 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn id(&self) -> &StepId {
-        &self.worker.graph.step(self.step).id
+        &self.worker.steps.get(self.step).id
     }
 
     /// The source or the head whose tree feeds the first input.
     pub(crate) fn root_of_input(&self) -> Option<StepIndex> {
-        let graph = &self.worker.graph;
-        let mut step = graph.step(self.step).inputs.first()?.step;
-        while let Plan::Stage(_) = graph.step(step).plan {
-            step = graph.step(step).inputs.first()?.step;
-        }
-        Some(step)
+        self.worker.steps.get(self.step).root_of_input
     }
 
     /// Which worker has which partition of this step.
@@ -90,16 +84,20 @@ impl Site {
 
     /// The position that was saved for a partition of this step.
     pub(crate) fn position<P: State>(&self, partition: &str) -> Result<Option<P>, RunError> {
-        match self.worker.store.get() {
-            Some(store) => store.position(self.id(), partition),
-            None => Ok(None),
-        }
+        let store = self.worker.store.get();
+        let saved = store.and_then(|store| store.position(self.id(), partition));
+        saved.map(state::open).transpose().map_err(|error| {
+            let text = "the saved position cannot be read";
+            RunError::new(RunErrorKind::Recovery, text)
+                .caused_by(error)
+                .in_partition(partition)
+        })
     }
 
     /// Whether a position was saved for a partition of this step.
     pub(crate) fn has_position(&self, partition: &str) -> bool {
         let store = self.worker.store.get();
-        store.is_some_and(|store| store.has_position(self.id(), partition))
+        store.is_some_and(|store| store.position(self.id(), partition).is_some())
     }
 
     /// Refuses to go on without a partition that has been read or written before.
@@ -112,11 +110,14 @@ impl Site {
         let listed: Vec<&str> = listed.map(|(name, _)| name.as_str()).collect();
         let set: HashSet<&str> = listed.iter().copied().collect();
         let saved = store.positions_of(self.id());
-        let lost: Vec<&str> = saved.filter(|name| !set.contains(name)).collect();
+        let lost: Vec<&str> = saved
+            .into_iter()
+            .filter(|name| !set.contains(name))
+            .collect();
         let Some(first) = lost.first() else {
             return Ok(());
         };
-        let (done, what) = match self.worker.graph.step(self.step).kind {
+        let (done, what) = match self.worker.steps.get(self.step).kind {
             StepKind::Sink => ("written", "sink"),
             _ => ("read", "source"),
         };

@@ -7,8 +7,7 @@ use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, StepStore};
-use crate::recovery::RecoveryConfig;
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, SnapshotMode, StepStore};
 use crate::state::{self, Cell, KeyTable, Unsaved};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
@@ -52,9 +51,10 @@ impl From<Unsaved> for RunError {
 
 impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
     pub(crate) fn new(site: &Site, mut logic: L) -> Result<Self, RunError> {
-        let config = site.worker.shared.settings.recovery.as_ref();
         let store = site.worker.store.get();
-        let mut store = store.and_then(|store| store.step(site.id(), site.step));
+        let is_immediate =
+            store.is_some_and(|store| store.snapshot_mode() == SnapshotMode::Immediate);
+        let mut store = store.and_then(|store| StepStore::new(store, site.id(), site.step));
         if let Some(store) = &mut store {
             store.find_states(L::Cell::TIMED)?;
             logic.table().note_changes();
@@ -65,7 +65,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             store,
             epoch: None,
             input_ended: false,
-            is_immediate: config.is_some_and(RecoveryConfig::is_immediate),
+            is_immediate,
             items: PhantomData,
         })
     }

@@ -11,15 +11,12 @@ use timely::scheduling::SyncActivator;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
-use crate::recovery::RecoveryConfig;
 
 /// Settings of a run that all workers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) epoch_interval: TimeDelta,
-    /// Where state is kept; without it, nothing is saved.
-    pub(crate) recovery: Option<RecoveryConfig>,
 }
 
 /// Why workers leave their loops before the end of input.

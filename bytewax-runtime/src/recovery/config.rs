@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::backup::{Backup, Restored, Share, Uploads, begin, restore};
 use super::error::Error;
 use super::layout::{PartitionFile, discover, init_on_first_use};
+use crate::kit::SnapshotMode;
 
 /// The partitions of a store that nobody made by hand: so many, or four for each worker.
 const PARTITIONS: u32 = 16;
@@ -50,16 +51,6 @@ pub struct RecoveryConfig {
     backup: Option<Arc<dyn Backup>>,
     memory: Option<u64>,
     snapshot_mode: SnapshotMode,
-}
-
-/// When changed states are handed to the store. An epoch counts when it is complete, whatever the mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum SnapshotMode {
-    /// When the epoch ends: each key once, while the items of the next epoch flow
-    #[default]
-    Batch,
-    /// While the epoch goes on: a key each time it was touched, so that less is left for the end
-    Immediate,
 }
 
 /// The partitions that a worker finds, and what it needs to write on in a backup.
@@ -166,8 +157,8 @@ impl RecoveryConfig {
         self
     }
 
-    pub(crate) fn is_immediate(&self) -> bool {
-        self.snapshot_mode == SnapshotMode::Immediate
+    pub(crate) fn mode(&self) -> SnapshotMode {
+        self.snapshot_mode
     }
 
     pub(crate) fn memory(&self) -> Option<u64> {

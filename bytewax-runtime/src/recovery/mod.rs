@@ -45,7 +45,7 @@ pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
 pub(crate) use backup::{Uploads, open_backup};
 pub(crate) use config::Reached;
-pub use config::{RecoveryConfig, SnapshotMode};
+pub use config::RecoveryConfig;
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
 pub(crate) use parts::{

@@ -84,12 +84,9 @@ mod windowed;
 mod windower;
 
 pub use clock::{Clock, EventClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
-pub(crate) use clock::{Getter, event_time};
-pub(crate) use engine::{LATE, LateWay};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};
 pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
-pub(crate) use operators::{complete_in, partial_in};
 pub use probe::{WindowProbe, WindowReport};
 pub use time::{Micros, Millis, Timestamp};
 pub use window::{Fired, Firing, WindowId, WindowMetadata};

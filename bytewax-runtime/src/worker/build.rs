@@ -10,8 +10,10 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
 use super::completion::complete;
+use super::run::Job;
 use super::start::agree;
 use crate::error::RunError;
+use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
 use crate::kit::{
@@ -20,28 +22,30 @@ use crate::kit::{
 };
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
-pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunError> {
-    if !agree(worker, cx)? {
+pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result<bool, RunError> {
+    let Some(store) = agree(worker, cx, job)? else {
         return Ok(false);
-    }
-    worker.dataflow_named::<u64, _, _>(&cx.graph.name, |scope| {
+    };
+    worker.dataflow_named::<u64, _, _>(&job.graph.name, |scope| {
         let mut builder = Builder {
             scope,
             cx: Rc::clone(cx),
+            graph: &job.graph,
             limits: RefCell::default(),
             inlets: HashMap::new(),
             progress: Vec::new(),
         };
         builder.steps();
-        complete(scope, cx, builder.progress);
+        complete(scope, cx, store, builder.progress);
         cx.shared.init_edges(&builder.limits.borrow());
     });
     Ok(true)
 }
 
-struct Builder<'s> {
+struct Builder<'s, 'g> {
     scope: Scope<'s, u64>,
     cx: Rc<WorkerCx>,
+    graph: &'g Graph,
     /// For each edge, how many items one worker may have under way.
     limits: RefCell<Vec<i64>>,
     /// Edges whose readers are not built yet, by step and input.
@@ -49,13 +53,13 @@ struct Builder<'s> {
     progress: Vec<ProgressStream<'s>>,
 }
 
-impl<'s> Builder<'s> {
+impl<'s> Builder<'s, '_> {
     /// Builds each step that is a timely operator, with the tree of stages behind it.
     ///
     /// Steps read only steps that were described before them, so the edges in front of an operator
     /// exist when its turn comes.
     fn steps(&mut self) {
-        let graph = std::sync::Arc::clone(&self.cx.graph);
+        let graph = self.graph;
         for (index, step) in graph.steps.iter().enumerate() {
             let index = StepIndex(index as u32);
             match &step.plan {
@@ -75,8 +79,7 @@ impl<'s> Builder<'s> {
         step: StepIndex,
         make: impl FnOnce(&Site, Vec<AnyInput>, Alarm, &mut Outs) -> Result<Box<dyn Operator>, RunError>,
     ) {
-        let graph = std::sync::Arc::clone(&self.cx.graph);
-        let described = graph.step(step);
+        let described = self.graph.step(step);
         let mut operator = OperatorBuilder::new(described.id.to_string(), self.scope);
         let inputs = (0..described.inputs.len()).map(|input| {
             let inlet = self.inlets.remove(&(step, input));
@@ -98,7 +101,7 @@ impl<'s> Builder<'s> {
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
         let mut inlets = Vec::new();
         let pushes = outputs
-            .map(|port| tree(&self.cx, port, &mut outlet, &mut inlets))
+            .map(|port| tree(&self.cx, self.graph, port, &mut outlet, &mut inlets))
             .collect();
         let edges = outlet.into_edges();
         self.inlets.extend(inlets);
@@ -130,11 +133,11 @@ impl<'s> Builder<'s> {
 /// Builds what reads one output, up to the next edges; `None` when nobody reads it.
 fn tree<'s>(
     cx: &Rc<WorkerCx>,
+    graph: &Graph,
     port: Port,
     outlet: &mut Outlet<'_, 's>,
     inlets: &mut Vec<((StepIndex, usize), Inlet<'s>)>,
 ) -> Option<AnyPush> {
-    let graph = std::sync::Arc::clone(&cx.graph);
     let output = graph.port(port);
     let mut readers: Vec<AnyPush> = Vec::new();
     for (reader, input) in &output.readers {
@@ -151,7 +154,9 @@ fn tree<'s>(
                     step: *reader,
                     output,
                 });
-                let pushes = outputs.map(|port| tree(cx, port, outlet, inlets)).collect();
+                let pushes = outputs
+                    .map(|port| tree(cx, graph, port, outlet, inlets))
+                    .collect();
                 let site = Site {
                     worker: Rc::clone(cx),
                     step: *reader,

@@ -9,9 +9,8 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
 use super::net::{self, Control, Handler, Identity, NetError, Peers, StopReason};
-use super::run::run_allocators;
+use super::run::{Job, run_allocators};
 use crate::error::{RunError, RunErrorKind};
-use crate::flow::Graph;
 use crate::ids::{Epoch, WorkerIndex};
 use crate::kit::{EdgeId, PeerLink, Shared, Stop};
 
@@ -37,7 +36,7 @@ impl ClusterPlace {
 
 /// Connects to the other processes and runs the flow with them.
 pub(crate) fn run_cluster(
-    graph: &Arc<Graph>,
+    job: &Arc<Job>,
     shared: &Arc<Shared>,
     place: ClusterPlace,
 ) -> Result<(), RunError> {
@@ -46,8 +45,8 @@ pub(crate) fn run_cluster(
     let interval = shared.settings.epoch_interval.num_milliseconds();
     let identity = Identity {
         release: env!("CARGO_PKG_VERSION").to_owned(),
-        flow: graph.name.clone(),
-        fingerprint: graph.fingerprint(),
+        flow: job.graph.name.clone(),
+        fingerprint: job.graph.fingerprint(),
         processes: place.peers.addresses.len(),
         workers_per_process: workers,
         epoch_interval_ms: u64::try_from(interval).unwrap_or(0),
@@ -84,7 +83,7 @@ pub(crate) fn run_cluster(
         }
     };
     let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-    run_allocators(builders, graph, shared);
+    run_allocators(builders, job, shared);
     if shared.is_stopping() {
         // The guard waits for threads that only this releases.
         control.close();

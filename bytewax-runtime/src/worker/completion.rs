@@ -13,13 +13,14 @@ use super::store::Store;
 use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
-use crate::kit::{Note, ProgressStream, Said, WorkerCx, frontier};
-use crate::recovery::{Message, RecoveryConfig, Retention};
+use crate::kit::{self, Note, ProgressStream, Said, WorkerCx, frontier};
+use crate::recovery::{Message, Retention};
 
 /// Adds the operators behind the progress streams of all others.
 pub(super) fn complete<'s>(
     scope: Scope<'s, u64>,
     cx: &Rc<WorkerCx>,
+    store: Option<Rc<Store>>,
     progress: Vec<ProgressStream<'s>>,
 ) {
     let mut operator = OperatorBuilder::new("completion".to_owned(), scope);
@@ -32,7 +33,6 @@ pub(super) fn complete<'s>(
         .collect();
     let (_, saved) = operator.new_output::<Vec<()>>();
     let address = Rc::clone(&operator.operator_info().address);
-    let store = cx.store.get().cloned();
     if let Some(store) = &store {
         store.wake_on_commit(scope.worker().sync_activator_for(address.to_vec()));
     }
@@ -119,7 +119,7 @@ impl Commits {
                 bytes,
             } => {
                 if let Some(step) = self.store.place(StepIndex(step)) {
-                    self.store.send(Message::Position {
+                    self.store.write(Message::Position {
                         step,
                         partition,
                         epoch,
@@ -136,10 +136,10 @@ impl Commits {
     fn commit(&mut self, frontier: Option<Epoch>) -> Result<Option<Epoch>, RunError> {
         let end = frontier.unwrap_or(self.last.get().next());
         if end > self.next {
-            self.store.send(Message::Commit(Epoch(end.0 - 1)))?;
+            self.store.write(Message::Commit(Epoch(end.0 - 1)))?;
             self.next = end;
         }
-        let durable = self.store.durable();
+        let durable = kit::Store::durable(&*self.store);
         let is_over = frontier.is_none() && durable.next() >= end;
         Ok((!is_over).then_some(durable))
     }
@@ -155,10 +155,8 @@ struct Collects {
 
 impl Collects {
     fn new(store: Rc<Store>, cx: &WorkerCx) -> Self {
-        let kept_for = cx.shared.settings.recovery.as_ref();
-        let kept_for = kept_for.map(RecoveryConfig::kept_for).unwrap_or_default();
         Self {
-            retention: Retention::new(kept_for, store.resume, cx.clock.now()),
+            retention: Retention::new(store.kept_for, store.resume, cx.clock.now()),
             next: store.resume,
             store,
         }
@@ -171,7 +169,7 @@ impl Collects {
         self.next = before;
         let saved = Epoch(before.0 - 1);
         match self.retention.committed(saved, cx.clock.now()) {
-            Some(oldest) => self.store.send(Message::Collect(oldest)),
+            Some(oldest) => self.store.write(Message::Collect(oldest)),
             None => Ok(()),
         }
     }

@@ -12,5 +12,4 @@ mod store;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
-pub(crate) use run::{run_here, run_threads};
-pub(crate) use store::Store;
+pub(crate) use run::{Job, run_here, run_threads};

@@ -16,16 +16,25 @@ use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::WorkerIndex;
 use crate::kit::{Shared, WorkerCx};
+use crate::recovery::RecoveryConfig;
+
+/// What is run: a flow, and where its state is kept.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) graph: Arc<Graph>,
+    /// Without it, nothing is saved.
+    pub(crate) recovery: Option<RecoveryConfig>,
+}
 
 /// Runs the flow on the calling thread.
-pub(crate) fn run_here(graph: &Arc<Graph>, shared: &Arc<Shared>) -> Result<(), RunError> {
-    work(Allocator::Thread(Thread::default()), graph, shared);
+pub(crate) fn run_here(job: &Arc<Job>, shared: &Arc<Shared>) -> Result<(), RunError> {
+    work(Allocator::Thread(Thread::default()), job, shared);
     shared.outcome()
 }
 
 /// Runs the flow on `workers` threads of this process.
 pub(crate) fn run_threads(
-    graph: &Arc<Graph>,
+    job: &Arc<Job>,
     shared: &Arc<Shared>,
     workers: usize,
 ) -> Result<(), RunError> {
@@ -35,19 +44,19 @@ pub(crate) fn run_threads(
         .into_iter()
         .map(AllocatorBuilder::Process)
         .collect();
-    run_allocators(builders, graph, shared);
+    run_allocators(builders, job, shared);
     shared.outcome()
 }
 
 /// Runs the flow on one thread for each allocator, until all have ended.
 pub(crate) fn run_allocators(
     builders: Vec<AllocatorBuilder>,
-    graph: &Arc<Graph>,
+    job: &Arc<Job>,
     shared: &Arc<Shared>,
 ) {
-    let (graph, workers_shared) = (Arc::clone(graph), Arc::clone(shared));
+    let (job, workers_shared) = (Arc::clone(job), Arc::clone(shared));
     let started = initialize_from(builders, Box::new(()), move |allocator| {
-        work(allocator, &graph, &workers_shared);
+        work(allocator, &job, &workers_shared);
     });
     match started {
         Ok(guards) => {
@@ -68,7 +77,7 @@ pub(crate) fn run_allocators(
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The life of one worker.
-fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
+fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
     shared.register_thread();
     let mut worker = Worker::new(
         WorkerConfig::default(),
@@ -78,11 +87,11 @@ fn work(allocator: Allocator, graph: &Arc<Graph>, shared: &Arc<Shared>) {
     let cx = Rc::new(WorkerCx::new(
         WorkerIndex(worker.index()),
         worker.peers(),
-        Arc::clone(graph),
+        Rc::new(job.graph.steps()),
         Arc::clone(shared),
     ));
     let ended = guard(|| {
-        if build(&mut worker, &cx)? {
+        if build(&mut worker, &cx, job)? {
             turn(&mut worker, &cx);
         }
         Ok(())

@@ -10,9 +10,11 @@ use timely::worker::Worker;
 
 use super::assign::{Reachable, assign};
 use super::gather::gather;
+use super::run::Job;
 use super::store::{self, Agreed, Found, Store};
 use crate::codec;
 use crate::error::{RunError, RunErrorKind, StepError};
+use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::key::SlotOwners;
@@ -33,27 +35,32 @@ struct Hello {
     now: DateTime<Utc>,
 }
 
-/// Sets what the workers agree on; `Ok(false)` when the run stops meanwhile.
-pub(super) fn agree(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunError> {
-    let config = cx.shared.settings.recovery.as_ref();
+/// Sets what the workers agree on, and gives the store, if there is one; `Ok(None)` when the run stops
+/// meanwhile.
+pub(super) fn agree(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    job: &Job,
+) -> Result<Option<Option<Rc<Store>>>, RunError> {
+    let config = job.recovery.as_ref();
     if let Some(config) = config {
         if cx.index.0 == 0 {
-            let made = config.make_on_first_use(&cx.graph.name, cx.count);
+            let made = config.make_on_first_use(&job.graph.name, cx.count);
             made.map_err(RunError::recovery)?;
         }
         // The others do not look before it is there.
         if tell_all(worker, cx, &())?.is_none() {
-            return Ok(false);
+            return Ok(None);
         }
     }
-    let reach = |config: &RecoveryConfig| config.reach(&cx.graph.name, cx.index.0, cx.count);
+    let reach = |config: &RecoveryConfig| config.reach(&job.graph.name, cx.index.0, cx.count);
     let reached = config.map(reach).transpose().map_err(RunError::recovery)?;
     let Reached {
         parts: files,
         uploads,
     } = reached.unwrap_or_default();
     let hello = Hello {
-        reachable: reachable(cx, &files)?,
+        reachable: reachable(cx, &job.graph, &files)?,
         store: files
             .iter()
             .map(PartitionFile::state)
@@ -62,16 +69,16 @@ pub(super) fn agree(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
         now: cx.clock.now(),
     };
     let Some(all) = tell_all(worker, cx, &hello)? else {
-        return Ok(false);
+        return Ok(None);
     };
     let lists: Vec<Vec<Reachable>> = all.iter().map(|hello| hello.reachable.clone()).collect();
     let assignments = assign(&lists);
 
     let mut owners = SlotOwners::spread(cx.count);
     let mut store = None;
-    if config.is_some() {
+    if let Some(config) = config {
         let partitions = assignments.get(&StepIndex(RECOVERY));
-        let Some((agreed, by_partition)) = agree_on_store(cx, &all, partitions)? else {
+        let Some((agreed, by_partition)) = agree_on_store(&job.graph, &all, partitions)? else {
             unreachable!("a store without partitions is refused");
         };
         owners =
@@ -83,13 +90,15 @@ pub(super) fn agree(worker: &mut Worker, cx: &Rc<WorkerCx>) -> Result<bool, RunE
         let (readers, found) =
             store::found(&mine, agreed.resume.epoch).map_err(RunError::recovery)?;
         let Some(all) = tell_all::<Found>(worker, cx, &found)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let opened = store::open(cx, &mine, readers, uploads, &agreed, all)?;
+        let opened = store::open(
+            cx, &job.graph, config, &mine, readers, uploads, &agreed, all,
+        )?;
         store = Some(Rc::new(opened));
     }
-    begin(cx, store, owners, assignments);
-    Ok(true)
+    begin(cx, store.clone(), owners, assignments);
+    Ok(Some(store))
 }
 
 fn begin(
@@ -124,9 +133,13 @@ fn tell_all<T: Serialize + DeserializeOwned>(
 }
 
 /// The partitions that this worker can reach, of all steps that have any and of the store.
-fn reachable(cx: &WorkerCx, store: &[PartitionFile]) -> Result<Vec<Reachable>, RunError> {
+fn reachable(
+    cx: &WorkerCx,
+    graph: &Graph,
+    store: &[PartitionFile],
+) -> Result<Vec<Reachable>, RunError> {
     let mut reachable = Vec::new();
-    for (index, step) in cx.graph.steps.iter().enumerate() {
+    for (index, step) in graph.steps.iter().enumerate() {
         cx.enter(StepIndex(index as u32));
         let listed = guard(|| {
             let listed = match &step.plan {
@@ -161,12 +174,12 @@ fn name(PartitionIndex(index): PartitionIndex) -> String {
 
 /// Checks the partitions of the whole cluster: where to begin, and the worker of each partition.
 fn agree_on_store(
-    cx: &WorkerCx,
+    graph: &Graph,
     all: &[Hello],
     assigned: Option<&Assignment>,
 ) -> Result<Option<(Agreed, Vec<usize>)>, RunError> {
     let states: Vec<PartitionState> = all.iter().flat_map(|hello| hello.store.clone()).collect();
-    check_complete(&states, &cx.graph.name).map_err(RunError::recovery)?;
+    check_complete(&states, &graph.name).map_err(RunError::recovery)?;
     let resume = resume(&states).map_err(RunError::recovery)?;
     let (Some(first), Some(assigned), Some(hello)) = (states.first(), assigned, all.first()) else {
         return Ok(None);

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 use crate::backup::FileSystemBackup;
 use crate::execution::RunArgs;
-use crate::recovery::SnapshotMode;
+use crate::kit::SnapshotMode;
 
 #[derive(Parser)]
 struct Cli {

@@ -1,5 +1,7 @@
 //! Which states leave the memory when there is not enough of it.
 
+use std::cell::Cell;
+
 use crate::ids::Epoch;
 use crate::key::{SLOTS, Slot};
 use crate::state::run::Run;
@@ -7,10 +9,24 @@ use crate::state::run::Run;
 /// How much of the limit is left when states have left.
 const LEFT: (usize, usize) = (3, 4);
 
+/// How much memory the states of all steps of one worker may take, and take, about.
+#[derive(Debug)]
+pub(crate) struct MemoryLimit {
+    bytes: usize,
+    used: Cell<usize>,
+}
+
+impl MemoryLimit {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            used: Cell::new(0),
+        }
+    }
+}
+
 /// The memory of the states of one step on one worker, about.
 pub(crate) struct Memory {
-    /// For all steps of the worker together.
-    limit: usize,
     /// The last epoch in which each slot was saved, and so was touched.
     saved: Box<[Epoch; SLOTS]>,
     /// What was encoded of states: keys and bytes. A state takes about as much beside its table.
@@ -22,9 +38,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            limit,
             saved: Box::new([Epoch(0); SLOTS]),
             encoded: (0, 0),
             counted: 0,
@@ -43,12 +58,11 @@ impl Memory {
         self.encoded.1 += bytes;
     }
 
-    /// Counts the keys of the step anew, each with so many bytes in its table. `all` is the sum over
-    /// the steps of the worker.
-    pub(super) fn count(&mut self, keys: usize, slot_bytes: usize, all: &mut usize) {
+    /// Counts the keys of the step anew, each with so many bytes in its table.
+    pub(super) fn count(&mut self, keys: usize, slot_bytes: usize, limit: &MemoryLimit) {
         let beside = self.encoded.1.checked_div(self.encoded.0).unwrap_or(0);
         let now = keys * (slot_bytes + beside);
-        *all = *all - self.counted + now;
+        limit.used.set(limit.used.get() - self.counted + now);
         self.counted = now;
     }
 
@@ -56,17 +70,18 @@ impl Memory {
     /// `present` are the slots in memory.
     pub(super) fn leaving(
         &mut self,
-        all: usize,
+        limit: &MemoryLimit,
         durable: Epoch,
         present: impl Iterator<Item = Slot>,
     ) -> Vec<Slot> {
-        if all <= self.limit || self.tried == durable {
+        let all = limit.used.get();
+        if all <= limit.bytes || self.tried == durable {
             return Vec::new();
         }
         self.tried = durable;
         let mut present: Vec<Slot> = present.collect();
         let each = self.counted / present.len().max(1);
-        let surplus = all - self.limit / LEFT.1 * LEFT.0;
+        let surplus = all - limit.bytes / LEFT.1 * LEFT.0;
         present.retain(|slot| self.saved[slot.index()] <= durable);
         present.sort_unstable_by_key(|slot| (self.saved[slot.index()], *slot));
         present.truncate(surplus.div_ceil(each.max(1)));
@@ -80,20 +95,20 @@ mod tests {
 
     #[test]
     fn the_longest_untouched_leave_and_only_what_is_durable() {
-        let mut memory = Memory::new(4000);
+        let limit = MemoryLimit::new(4000);
+        let mut memory = Memory::new();
         for (slot, epoch) in [(0, 5), (1, 2), (2, 3), (3, 9), (4, 1)] {
             memory.note(Slot::of(slot), Epoch(epoch), 1, 60);
         }
-        let mut all = 0;
-        memory.count(100, 40, &mut all);
-        assert_eq!(all, 10_000);
+        memory.count(100, 40, &limit);
+        assert_eq!(limit.used.get(), 10_000);
         let slots = || (0..5).map(Slot::of);
         // Five slots of 2000 bytes: four of them must go to get below 3000, but one is not durable.
         let expected = [4, 1, 2, 0].map(Slot::of);
-        assert_eq!(memory.leaving(all, Epoch(8), slots()), expected);
-        assert_eq!(memory.leaving(all, Epoch(8), slots()), []);
-        memory.count(20, 40, &mut all);
-        assert_eq!(all, 2000);
-        assert_eq!(memory.leaving(all, Epoch(9), slots()), []);
+        assert_eq!(memory.leaving(&limit, Epoch(8), slots()), expected);
+        assert_eq!(memory.leaving(&limit, Epoch(8), slots()), []);
+        memory.count(20, 40, &limit);
+        assert_eq!(limit.used.get(), 2000);
+        assert_eq!(memory.leaving(&limit, Epoch(9), slots()), []);
     }
 }

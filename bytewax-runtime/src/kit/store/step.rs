@@ -3,25 +3,23 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::rc::Rc;
-use std::sync::mpsc::TrySendError;
 
 use chrono::{DateTime, Utc};
 
 use super::memory::Memory;
+use super::{Change, Since, Store};
 use crate::error::RunError;
-use crate::ids::{Epoch, StepId};
+use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::{SLOTS, Slot};
 use crate::kit::Cx;
-use crate::recovery::{Message, StepPlace, WriterStopped};
 use crate::state::Changed;
 use crate::state::run::Run;
-use crate::worker::Store;
 
 /// The states of one keyed step on one worker.
 pub(crate) struct StepStore {
-    store: Rc<Store>,
+    store: Rc<dyn Store>,
     id: StepId,
-    place: StepPlace,
+    step: StepIndex,
     /// The slots that may have states, and are not loaded.
     missing: Missing,
     /// For each of them with times that keys wait for, the first.
@@ -30,7 +28,7 @@ pub(crate) struct StepStore {
     alarm_set: Option<DateTime<Utc>>,
     memory: Option<Memory>,
     /// What the queue of the writer had no room for.
-    unsent: VecDeque<Message>,
+    unsent: VecDeque<Change>,
 }
 
 /// A set of slots.
@@ -42,10 +40,11 @@ struct Missing {
 }
 
 impl StepStore {
-    pub(crate) fn new(store: Rc<Store>, id: StepId, place: StepPlace) -> Self {
-        Self {
-            id,
-            place,
+    /// What a step saves; `None` when it saves nothing.
+    pub(crate) fn new(store: &Rc<dyn Store>, id: &StepId, step: StepIndex) -> Option<Self> {
+        store.saves(step).then(|| Self {
+            id: id.clone(),
+            step,
             missing: Missing {
                 slots: Box::new([false; SLOTS]),
                 left: Box::new([false; SLOTS]),
@@ -53,28 +52,23 @@ impl StepStore {
             },
             waiting: BinaryHeap::new(),
             alarm_set: None,
-            memory: store.memory.map(Memory::new),
+            memory: store.memory_limit().map(|_| Memory::new()),
             unsent: VecDeque::new(),
-            store,
-        }
+            store: Rc::clone(store),
+        })
     }
 
     /// Finds out which slots have states, and when the keys in them want to be woken.
     pub(crate) fn find_states(&mut self, timed: bool) -> Result<(), RunError> {
-        let store = Rc::clone(&self.store);
+        for slot in self.store.slots(&self.id)? {
+            self.missing.count += usize::from(!self.missing.slots[slot.index()]);
+            self.missing.slots[slot.index()] = true;
+        }
         let mut first: BTreeMap<Slot, DateTime<Utc>> = BTreeMap::new();
-        for reader in store.readers.values() {
-            let slots = reader.slots(&self.id, store.resume);
-            for slot in slots.map_err(RunError::recovery)? {
-                self.missing.count += usize::from(!self.missing.slots[slot.index()]);
-                self.missing.slots[slot.index()] = true;
-            }
-            if timed {
-                let timers = reader.load_timers(&self.id, store.resume);
-                for timer in timers.map_err(RunError::recovery)? {
-                    let first = first.entry(Slot::of(timer.hash)).or_insert(timer.due);
-                    *first = timer.due.min(*first);
-                }
+        if timed {
+            for timer in self.store.timers(&self.id)? {
+                let first = first.entry(Slot::of(timer.hash)).or_insert(timer.due);
+                *first = timer.due.min(*first);
             }
         }
         self.waiting = first
@@ -125,15 +119,12 @@ impl StepStore {
             return Ok(Run::default());
         }
         self.missing.count -= 1;
-        let Some(reader) = self.store.reader(slot) else {
-            return Ok(Run::default());
-        };
-        let run = if self.missing.left[slot.index()] {
-            reader.load_again(&self.id, slot)
+        let since = if self.missing.left[slot.index()] {
+            Since::Evicted
         } else {
-            reader.load_slot(&self.id, slot, self.store.resume)
+            Since::Resume
         };
-        run.map_err(RunError::recovery)
+        self.store.load(&self.id, slot, since)
     }
 
     /// Whether states may leave the memory.
@@ -143,16 +134,14 @@ impl StepStore {
 
     /// The slots that are to leave the memory, if the step has so many keys of so many bytes.
     pub(crate) fn leaving(&mut self, keys: usize, slot_bytes: usize) -> Vec<Slot> {
-        let Some(memory) = &mut self.memory else {
+        let (Some(memory), Some(limit)) = (&mut self.memory, self.store.memory_limit()) else {
             return Vec::new();
         };
-        let mut all = self.store.memory_used.get();
-        memory.count(keys, slot_bytes, &mut all);
-        self.store.memory_used.set(all);
+        memory.count(keys, slot_bytes, limit);
         let missing = &self.missing;
-        let present = Slot::all()
-            .filter(|slot| !missing.slots[slot.index()] && self.store.reader(*slot).is_some());
-        memory.leaving(all, self.store.durable(), present)
+        let present =
+            Slot::all().filter(|slot| !missing.slots[slot.index()] && self.store.has(*slot));
+        memory.leaving(limit, self.store.durable(), present)
     }
 
     /// Notes that a slot has left the memory, and when the first of its keys wants to be woken.
@@ -165,48 +154,29 @@ impl StepStore {
 
     /// Takes what has changed in an epoch; [`send`](Self::send) passes it on.
     pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) {
-        let step = self.place;
         if let (Some(memory), Changed::States(run)) = (&mut self.memory, &changed) {
             memory.saved(slot, epoch, run);
         }
-        self.unsent.push_back(match changed {
-            Changed::States(run) => Message::Snaps {
-                step,
-                slot,
-                epoch,
-                run,
-            },
-            Changed::Timers(run) => Message::Timers {
-                step,
-                slot,
-                epoch,
-                run,
-            },
+        self.unsent.push_back(Change {
+            step: self.step,
+            slot,
+            epoch,
+            changed,
         });
     }
 
     /// Passes on everything; waits while the writer's queue is full.
     pub(crate) fn send_all(&mut self) -> Result<(), RunError> {
         let mut unsent = self.unsent.drain(..);
-        unsent.try_for_each(|message| self.store.send(message))
+        unsent.try_for_each(|change| self.store.send(change))
     }
 
     /// Passes on as much as the writer's queue has room for. Gives whether that was all.
     pub(crate) fn send(&mut self) -> Result<bool, RunError> {
-        let Some(writer) = &self.store.writer else {
-            self.unsent.clear();
-            return Ok(true);
-        };
-        while let Some(message) = self.unsent.pop_front() {
-            match writer.messages.try_send(message) {
-                Ok(()) => {}
-                Err(TrySendError::Full(message)) => {
-                    self.unsent.push_front(message);
-                    return Ok(false);
-                }
-                Err(TrySendError::Disconnected(_)) => {
-                    return Err(RunError::recovery(WriterStopped));
-                }
+        while let Some(change) = self.unsent.pop_front() {
+            if let Some(change) = self.store.try_send(change)? {
+                self.unsent.push_front(change);
+                return Ok(false);
             }
         }
         Ok(true)

@@ -12,7 +12,7 @@ pub(crate) use self::sides::Sides;
 pub use self::sides::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 use self::waiting::Waiting;
 use crate::error::RunError;
-use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, OutputSpec, Stream, ValueOf};
+use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Routed};
@@ -20,7 +20,6 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, Cx, Flush, HeadLogic, Next};
 use crate::operators::keyed::keyed_step_of;
 use crate::state::{KeyTable, State};
-use crate::windowing::LateWay;
 
 /// Which values of a side a join keeps for a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -309,16 +308,6 @@ pub(crate) trait JoinSides: 'static {
     type Sides: Sides;
     /// What is kept until each side has a value.
     type Waiting: Waiting<Sides = Self::Sides>;
-    /// Late values of each stream.
-    type Late: 'static;
-    /// Where late values go.
-    type LateWay: LateWay<Self::Key, <Self::Sides as Sides>::Item>;
-
-    /// The streams of late values of a step, and their fields.
-    fn late(flow: &Flow, step: StepIndex) -> Self::Late;
-
-    fn late_outputs() -> Vec<OutputSpec>;
-
     fn inputs(&self) -> (Flow, Vec<Port>);
 
     /// What stands before the exchange of one stream.

@@ -4,17 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::waiting::OneOf2;
 use super::{JoinAll, JoinInsert, JoinSides, KeyedStreams, complete, partial};
-use crate::error::RunError;
-use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
+use crate::flow::{Flow, KeyedStream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, RouteSide};
-use crate::kit::{AnyPush, Cx, Exchange, Flush, Next, Outs};
+use crate::kit::{AnyPush, Exchange};
 use crate::state::{Field, Schema, State};
-use crate::windowing::{
-    Clock, Emitted, Getter, JoinWindowOut, LATE, LateWay, TimeOfSides, Timestamp, WindowId,
-    WindowedStreams, Windowing, complete_in, event_time, partial_in,
-};
 
 /// The values of one side. One value, the usual case, needs no allocation, and little more room than
 /// the value itself.
@@ -132,7 +127,7 @@ macro_rules! product {
 }
 
 macro_rules! joins {
-    ($($item:ident waits as $waiting:ty: $($V:ident $v:ident $n:tt $f:ident $t:ident),+;)+) => { $(
+    ($($item:ident waits as $waiting:ty: $($V:ident $v:ident $n:tt),+;)+) => { $(
         /// An item of one of the sides.
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum $item<$($V),+> { $(
@@ -146,38 +141,6 @@ macro_rules! joins {
                 1,
                 &[$(Field::variant(stringify!($V)), Field::of::<$V>("0")),+],
             );
-        }
-
-        impl<$($V, $f, $t),+> Getter<$item<$($V),+>> for TimeOfSides<($($f,)+)>
-        where
-            $($f: Fn(&$V) -> $t + Send + Sync + 'static, $t: Timestamp,)+
-        {
-            #[inline]
-            fn time(&self, item: &$item<$($V),+>) -> i64 {
-                match item { $($item::$V(value) => event_time(&self.0.$n, value),)+ }
-            }
-        }
-
-        impl<K: 'static, $($V: 'static),+> LateWay<K, $item<$($V),+>>
-            for ($(Next<(K, (WindowId, $V))>,)+)
-        {
-            fn new(outs: &mut Outs) -> Self {
-                ($(outs.next(LATE + $n),)+)
-            }
-
-            fn put(&mut self, key: K, id: WindowId, item: $item<$($V),+>) {
-                match item { $($item::$V(value) => self.$n.buffer.push((key, (id, value))),)+ }
-            }
-
-            fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-                $(self.$n.send(cx)?;)+
-                Ok(())
-            }
-
-            fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
-                $(self.$n.flush(what, cx)?;)+
-                Ok(())
-            }
         }
 
         impl<$($V: State + Clone),+> Sides for ($(Values<$V>,)+) {
@@ -228,17 +191,6 @@ macro_rules! joins {
             type Key = K;
             type Sides = ($(Values<$V>,)+);
             type Waiting = $waiting;
-            type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
-            type LateWay = ($(Next<(K, (WindowId, $V))>,)+);
-
-            fn late(flow: &Flow, step: StepIndex) -> Self::Late {
-                ($(Stream::from_port(flow, step, (LATE + $n) as u16),)+)
-            }
-
-            fn late_outputs() -> Vec<OutputSpec> {
-                vec![$(OutputSpec::field(concat!("late.", $n))),+]
-            }
-
             fn inputs(&self) -> (Flow, Vec<Port>) {
                 let flow = self.0.flow();
                 $(self.$n.assert_same_flow(&flow);)+
@@ -278,46 +230,20 @@ macro_rules! joins {
             }
         }
 
-        impl<K: Key, $($V: State + Clone),+> WindowedStreams for ($(KeyedStream<K, $V>,)+) {
-            type Item = $item<$($V),+>;
-            type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
-
-            #[track_caller]
-            fn complete_in<Time: Clock<Self::Item>, W: Windowing>(
-                self,
-                clock: Time,
-                windower: W,
-                insert: JoinInsert,
-            ) -> JoinWindowOut<K, Emitted<W, Self::Row>, Self::Late> {
-                complete_in(&self, clock, windower, insert)
-            }
-
-            #[track_caller]
-            fn partial_in<Time: Clock<Self::Item>, W: Windowing>(
-                self,
-                operator: &'static str,
-                clock: Time,
-                windower: W,
-                insert: JoinInsert,
-            ) -> JoinWindowOut<K, Emitted<W, Self::PartialRow>, Self::Late> {
-                partial_in(&self, operator, clock, windower, insert)
-            }
-        }
-
         // Not for streams alone: rustc then tells what is wrong with other tuples.
         impl<$($V),+> JoinAll for ($($V,)+) {}
     )+ };
 }
 
 joins! {
-    Of1 waits as <Self as JoinSides>::Sides: A a 0 FA TA;
-    Of2 waits as OneOf2<A, B>: A a 0 FA TA, B b 1 FB TB;
-    Of3 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC;
-    Of4 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD;
-    Of5 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF;
-    Of6 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG;
-    Of7 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH;
-    Of8 waits as <Self as JoinSides>::Sides: A a 0 FA TA, B b 1 FB TB, C c 2 FC TC, D d 3 FD TD, F f 4 FF TF, G g 5 FG TG, H h 6 FH TH, I i 7 FI TI;
+    Of1 waits as <Self as JoinSides>::Sides: A a 0;
+    Of2 waits as OneOf2<A, B>: A a 0, B b 1;
+    Of3 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2;
+    Of4 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2, D d 3;
+    Of5 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2, D d 3, F f 4;
+    Of6 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5;
+    Of7 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6;
+    Of8 waits as <Self as JoinSides>::Sides: A a 0, B b 1, C c 2, D d 3, F f 4, G g 5, H h 6, I i 7;
 }
 
 #[cfg(test)]

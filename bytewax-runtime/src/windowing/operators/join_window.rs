@@ -7,7 +7,7 @@ use crate::operators::join::{JoinSides, Sides};
 use crate::operators::{JoinAll, JoinInsert, KeyedStreams};
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::engine::{DOWN, Inputs, META, Queue, WindowStep, output};
+use crate::windowing::engine::{DOWN, Inputs, LateWay, META, Queue, WindowStep, output};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::{Complete, Fold, Partial};
 use crate::windowing::window::{WindowId, WindowMetadata};
@@ -25,7 +25,7 @@ pub struct JoinWindowOut<K, U, L> {
 }
 
 impl<K: 'static, U: 'static, L> JoinWindowOut<K, U, L> {
-    fn of<S: JoinSides<Late = L>>((flow, step): (Flow, StepIndex)) -> Self {
+    fn of<S: WindowedSides<Late = L>>((flow, step): (Flow, StepIndex)) -> Self {
         Self {
             down: output(&flow, step, DOWN),
             late: S::late(&flow, step),
@@ -40,6 +40,19 @@ impl<K: 'static, U: 'static, L> JoinWindowOut<K, U, L> {
             ..self
         }
     }
+}
+
+/// The streams of a join in windows.
+pub(crate) trait WindowedSides: JoinSides {
+    /// Late values of each stream.
+    type Late: 'static;
+    /// Where late values go.
+    type LateWay: LateWay<Self::Key, <Self::Sides as Sides>::Item>;
+
+    /// The streams of late values of a step, and their fields.
+    fn late(flow: &Flow, step: StepIndex) -> Self::Late;
+
+    fn late_outputs() -> Vec<OutputSpec>;
 }
 
 /// An item of one of the streams.
@@ -289,7 +302,7 @@ type Row<S> = <<S as JoinSides>::Sides as Sides>::Row;
 type PartialRow<S> = <<S as JoinSides>::Sides as Sides>::PartialRow;
 
 #[track_caller]
-pub(crate) fn complete_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
+pub(crate) fn complete_in<S: WindowedSides, C: Clock<Item<S>>, W: Windowing>(
     sides: &S,
     clock: C,
     windower: W,
@@ -301,7 +314,7 @@ pub(crate) fn complete_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
 }
 
 #[track_caller]
-pub(crate) fn partial_in<S: JoinSides, C: Clock<Item<S>>, W: Windowing>(
+pub(crate) fn partial_in<S: WindowedSides, C: Clock<Item<S>>, W: Windowing>(
     sides: &S,
     operator: &'static str,
     clock: C,
@@ -323,7 +336,7 @@ fn join_step<S, C, W, F>(
     fold: impl Fn() -> F + Send + Sync + 'static,
 ) -> JoinWindowOut<S::Key, Emitted<W, F::Out>, S::Late>
 where
-    S: JoinSides,
+    S: WindowedSides,
     C: Clock<Item<S>>,
     W: Windowing,
     F: Fold<Item<S>>,

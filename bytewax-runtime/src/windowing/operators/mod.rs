@@ -3,13 +3,13 @@
 mod collect_window;
 mod count_window;
 mod fold_window;
+mod join_sides;
 mod join_window;
 mod max_min_window;
 mod reduce_window;
 mod window;
 
 pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};
-pub(crate) use join_window::{complete_in, partial_in};
 
 use super::engine::{Inputs, WindowStep};
 use super::window::WindowId;

@@ -4,12 +4,11 @@
 mod check;
 mod open;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use timely::scheduling::SyncActivator;
 
@@ -18,12 +17,14 @@ pub(super) use open::{Agreed, Found, found, open};
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{Shared, StepStore};
+use crate::kit::{self, Change, MemoryLimit, Shared, Since, SnapshotMode};
 use crate::recovery::{
     Message, PartitionCount, PartitionIndex, PartitionReader, StepPlace, WriterEvent,
     WriterStopped, WriterThread,
 };
-use crate::state::{self, State};
+use crate::state::Changed;
+use crate::state::run::Run;
+use crate::state::timer::Timer;
 
 /// How many messages may wait for the writer.
 const QUEUE: usize = 1024;
@@ -34,20 +35,22 @@ pub(crate) struct Store {
     pub(crate) resume: Epoch,
     pub(super) count: PartitionCount,
     /// The partitions of this worker.
-    pub(crate) readers: BTreeMap<PartitionIndex, PartitionReader>,
-    pub(crate) writer: Option<Writer>,
+    readers: BTreeMap<PartitionIndex, PartitionReader>,
+    writer: Option<Writer>,
     /// The places of the steps that save anything.
     places: HashMap<StepIndex, StepPlace>,
     /// The positions of all sources and sinks of the cluster, by partition.
     positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
-    /// How much memory the states on this worker may take, and take, about.
-    pub(crate) memory: Option<usize>,
-    pub(crate) memory_used: Cell<usize>,
+    /// What bounds the states in the memory of this worker.
+    memory: Option<MemoryLimit>,
+    snapshot_mode: SnapshotMode,
+    /// How long states that were replaced are kept.
+    pub(super) kept_for: Duration,
 }
 
-pub(crate) struct Writer {
-    pub(crate) messages: SyncSender<Message>,
+struct Writer {
+    messages: SyncSender<Message>,
     /// Last, so that it is waited for when the queue's end above is gone.
     _thread: WriterThread,
 }
@@ -94,37 +97,6 @@ impl Store {
         self.places.get(&step).copied()
     }
 
-    /// The saved position of a partition of a source or a sink.
-    pub(crate) fn position<P: State>(
-        &self,
-        step: &StepId,
-        partition: &str,
-    ) -> Result<Option<P>, RunError> {
-        let of_step = self.positions.get(step);
-        let position = of_step.and_then(|of_step| of_step.get(partition));
-        let position = position.map(|bytes| state::open(bytes));
-        position.transpose().map_err(|error| {
-            RunError::new(
-                crate::RunErrorKind::Recovery,
-                "the saved position cannot be read",
-            )
-            .caused_by(error)
-            .in_partition(partition)
-        })
-    }
-
-    pub(crate) fn has_position(&self, step: &StepId, partition: &str) -> bool {
-        let of_step = self.positions.get(step);
-        of_step.is_some_and(|of_step| of_step.contains_key(partition))
-    }
-
-    /// The partitions of a source or a sink that have a saved position, by name.
-    pub(crate) fn positions_of(&self, step: &StepId) -> impl Iterator<Item = &str> + use<'_> {
-        let of_step = self.positions.get(step);
-        let names = of_step.map(BTreeMap::keys).into_iter().flatten();
-        names.map(String::as_str)
-    }
-
     /// Has the writer wake an operator when it has committed an epoch.
     pub(super) fn wake_on_commit(&self, wake: SyncActivator) {
         let mut waker = self
@@ -135,13 +107,8 @@ impl Store {
         *waker = Some(wake);
     }
 
-    /// The last epoch of which all changes of this worker are durable.
-    pub(crate) fn durable(&self) -> Epoch {
-        Epoch(self.progress.durable.load(Ordering::Acquire))
-    }
-
     /// Hands a message to the writer; waits while its queue is full.
-    pub(crate) fn send(&self, message: Message) -> Result<(), RunError> {
+    pub(super) fn write(&self, message: Message) -> Result<(), RunError> {
         let Some(writer) = &self.writer else {
             // Without partitions there is nothing to write, and it is done at once.
             if let Message::Commit(epoch) = message {
@@ -154,13 +121,123 @@ impl Store {
     }
 
     /// The reader of the partition that has a slot.
-    pub(crate) fn reader(&self, slot: Slot) -> Option<&PartitionReader> {
+    fn reader(&self, slot: Slot) -> Option<&PartitionReader> {
         self.readers.get(&self.count.partition_of(slot))
     }
 
-    /// What a keyed step saves; `None` when it saves nothing.
-    pub(crate) fn step(self: &Rc<Self>, id: &StepId, step: StepIndex) -> Option<StepStore> {
-        self.place(step)
-            .map(|place| StepStore::new(Rc::clone(self), id.clone(), place))
+    /// A change as the writer takes it; none when the step saves nothing.
+    fn message(&self, change: Change) -> Option<Message> {
+        let step = self.place(change.step)?;
+        let Change { slot, epoch, .. } = change;
+        Some(match change.changed {
+            Changed::States(run) => Message::Snaps {
+                step,
+                slot,
+                epoch,
+                run,
+            },
+            Changed::Timers(run) => Message::Timers {
+                step,
+                slot,
+                epoch,
+                run,
+            },
+        })
+    }
+}
+
+impl kit::Store for Store {
+    fn snapshot_mode(&self) -> SnapshotMode {
+        self.snapshot_mode
+    }
+
+    fn saves(&self, step: StepIndex) -> bool {
+        self.places.contains_key(&step)
+    }
+
+    fn memory_limit(&self) -> Option<&MemoryLimit> {
+        self.memory.as_ref()
+    }
+
+    fn slots(&self, step: &StepId) -> Result<Vec<Slot>, RunError> {
+        let mut slots = Vec::new();
+        for reader in self.readers.values() {
+            slots.extend(
+                reader
+                    .slots(step, self.resume)
+                    .map_err(RunError::recovery)?,
+            );
+        }
+        Ok(slots)
+    }
+
+    fn timers(&self, step: &StepId) -> Result<Vec<Timer>, RunError> {
+        let mut timers = Vec::new();
+        for reader in self.readers.values() {
+            let found = reader.load_timers(step, self.resume);
+            timers.extend(found.map_err(RunError::recovery)?);
+        }
+        Ok(timers)
+    }
+
+    fn load(&self, step: &StepId, slot: Slot, since: Since) -> Result<Run, RunError> {
+        let Some(reader) = self.reader(slot) else {
+            return Ok(Run::default());
+        };
+        let run = match since {
+            Since::Resume => reader.load_slot(step, slot, self.resume),
+            Since::Evicted => reader.load_again(step, slot),
+        };
+        run.map_err(RunError::recovery)
+    }
+
+    fn has(&self, slot: Slot) -> bool {
+        self.reader(slot).is_some()
+    }
+
+    fn durable(&self) -> Epoch {
+        Epoch(self.progress.durable.load(Ordering::Acquire))
+    }
+
+    fn send(&self, change: Change) -> Result<(), RunError> {
+        match self.message(change) {
+            Some(message) => self.write(message),
+            None => Ok(()),
+        }
+    }
+
+    fn try_send(&self, change: Change) -> Result<Option<Change>, RunError> {
+        let step = change.step;
+        let (Some(writer), Some(message)) = (&self.writer, self.message(change)) else {
+            return Ok(None);
+        };
+        let (slot, epoch, changed) = match writer.messages.try_send(message) {
+            Ok(()) => return Ok(None),
+            Err(TrySendError::Disconnected(_)) => return Err(RunError::recovery(WriterStopped)),
+            Err(TrySendError::Full(Message::Snaps {
+                slot, epoch, run, ..
+            })) => (slot, epoch, Changed::States(run)),
+            Err(TrySendError::Full(Message::Timers {
+                slot, epoch, run, ..
+            })) => (slot, epoch, Changed::Timers(run)),
+            Err(TrySendError::Full(_)) => unreachable!("a change is one of states or of timers"),
+        };
+        Ok(Some(Change {
+            step,
+            slot,
+            epoch,
+            changed,
+        }))
+    }
+
+    fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]> {
+        let position = self.positions.get(step)?.get(partition)?;
+        Some(position)
+    }
+
+    fn positions_of(&self, step: &StepId) -> Vec<&str> {
+        let of_step = self.positions.get(step);
+        let names = of_step.map(BTreeMap::keys).into_iter().flatten();
+        names.map(String::as_str).collect()
     }
 }

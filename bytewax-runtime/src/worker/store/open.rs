@@ -1,8 +1,6 @@
 //! Opening the store: what each worker finds, and what all of them agree on.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,10 +10,10 @@ use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
 use crate::flow::{Graph, StepKind};
 use crate::ids::{Epoch, StepId, StepIndex};
-use crate::kit::WorkerCx;
+use crate::kit::{MemoryLimit, WorkerCx};
 use crate::recovery::{
     self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
-    PartitionWriter, Position, Resume, StepMeta, StepPlace, Uploads, WriterThread,
+    PartitionWriter, Position, RecoveryConfig, Resume, StepMeta, StepPlace, Uploads, WriterThread,
     newest_positions,
 };
 use crate::state::Kept;
@@ -61,7 +59,9 @@ pub(in crate::worker) fn found(
 
 /// Begins the execution in the partitions of this worker, after all workers have told what they found.
 pub(in crate::worker) fn open(
-    cx: &Rc<WorkerCx>,
+    cx: &WorkerCx,
+    graph: &Graph,
+    config: &RecoveryConfig,
     files: &[PartitionFile],
     mut readers: Readers,
     uploads: Option<Uploads>,
@@ -75,15 +75,15 @@ pub(in crate::worker) fn open(
     let mut steps: Vec<StepMeta> = steps.into_iter().flatten().collect();
     steps.sort_unstable();
     steps.dedup();
-    check(&cx.graph, &steps)?;
+    check(graph, &steps)?;
 
     let resume = agreed.resume.epoch;
-    let (places, metas) = saving_steps(&cx.graph);
+    let (places, metas) = saving_steps(graph);
     let progress = WriterProgress::new(Epoch(resume.0.saturating_sub(1)));
     let writer = if files.is_empty() {
         None
     } else {
-        let writers = begin(cx, files, &mut readers, agreed).map_err(RunError::recovery)?;
+        let writers = begin(cx, graph, files, &mut readers, agreed).map_err(RunError::recovery)?;
         let report = progress.reporter(&cx.shared);
         let thread = WriterThread::spawn(writers, &metas, QUEUE, uploads, report);
         let thread = thread.map_err(RunError::recovery)?;
@@ -105,22 +105,23 @@ pub(in crate::worker) fn open(
         places,
         positions: by_step,
         progress,
-        memory: memory(cx),
-        memory_used: Cell::new(0),
+        memory: memory_limit(config, cx),
+        snapshot_mode: config.mode(),
+        kept_for: config.kept_for(),
     })
 }
 
 /// How much memory the states on this worker may take.
-fn memory(cx: &WorkerCx) -> Option<usize> {
-    let recovery = cx.shared.settings.recovery.as_ref()?;
-    let bytes = usize::try_from(recovery.memory()?).unwrap_or(usize::MAX);
-    Some(bytes / cx.shared.workers_here().max(1))
+fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<MemoryLimit> {
+    let bytes = usize::try_from(config.memory()?).unwrap_or(usize::MAX);
+    Some(MemoryLimit::new(bytes / cx.shared.workers_here().max(1)))
 }
 
 /// Opens the partitions of this worker for writing, removes what the flow drops, and notes the execution
 /// in them.
 fn begin(
     cx: &WorkerCx,
+    graph: &Graph,
     files: &[PartitionFile],
     readers: &mut Readers,
     agreed: &Agreed,
@@ -134,7 +135,7 @@ fn begin(
     };
     let begin = |file: &PartitionFile| {
         let mut writer = PartitionWriter::open(&file.file)?;
-        for dropped in &cx.graph.dropped {
+        for dropped in &graph.dropped {
             let reader = readers.get(&file.meta.index);
             if let Some(step) = reader.and_then(|reader| reader.number(&dropped.id)) {
                 readers.remove(&file.meta.index);

@@ -117,9 +117,8 @@ where
     ) -> Self {
         // What each worker has saved; they may have been stopped at different places.
         let saved = site.worker.store.get().map(|store| {
-            let names: Vec<_> = store.positions_of(site.id()).map(str::to_owned).collect();
-            let read = |name: &String| store.position::<i64>(site.id(), name);
-            let marks = names.iter().filter_map(|name| match read(name) {
+            let names = store.positions_of(site.id()).into_iter();
+            let marks = names.filter_map(|name| match site.position::<Time>(name) {
                 Ok(mark) => mark,
                 Err(error) => {
                     site.fail(error);

@@ -1,0 +1,26 @@
+//! What the code of steps knows of them while the flow runs.
+
+use crate::ids::{StepId, StepIndex, StepKind};
+
+/// One step of a flow.
+#[derive(Debug)]
+pub(crate) struct StepEntry {
+    pub(crate) id: StepId,
+    pub(crate) kind: StepKind,
+    /// The source or the head whose tree feeds the first input.
+    pub(crate) root_of_input: Option<StepIndex>,
+}
+
+/// The steps of a flow, in the order in which they were described.
+#[derive(Debug)]
+pub(crate) struct Steps(Box<[StepEntry]>);
+
+impl Steps {
+    pub(crate) fn new(steps: Box<[StepEntry]>) -> Self {
+        Self(steps)
+    }
+
+    pub(crate) fn get(&self, step: StepIndex) -> &StepEntry {
+        &self.0[step.get()]
+    }
+}
