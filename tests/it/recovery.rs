@@ -9,7 +9,7 @@ use bytewax::testing::{TestingItem, TestingSink, TestingSource};
 
 /// Runs the program in a directory; its exit code and what it prints.
 fn bytewax(dir: &Path, args: &str) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bytewax"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_store-tool"));
     command.current_dir(dir).args(args.split_whitespace());
     let output = command.output().expect("it starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");

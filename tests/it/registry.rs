@@ -154,7 +154,7 @@ fn everything() -> Dataflow {
 
 /// The table: a name and its kind.
 fn table() -> BTreeMap<String, StepKind> {
-    let text = include_str!("../bytewax-macros/src/registry.rs");
+    let text = include_str!("../../bytewax-macros/src/registry.rs");
     let start = text.find("= &[").expect("the table");
     let text = &text[start..start + text[start..].find("\n];").expect("its end")];
     let mut kind = None;
@@ -200,7 +200,7 @@ fn the_macro_knows_the_operators_that_there_are() {
 
 #[test]
 fn the_macro_knows_the_operators_whose_errors_must_be_read() {
-    let text = include_str!("../bytewax-macros/src/registry.rs");
+    let text = include_str!("../../bytewax-macros/src/registry.rs");
     let start = text.find("const WITH_ERRS").expect("the table");
     let text = &text[start..start + text[start..].find("];").expect("its end")];
     let table: BTreeSet<&str> = text.split('"').skip(1).step_by(2).collect();

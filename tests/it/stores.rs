@@ -13,7 +13,7 @@ use bytewax::prelude::*;
 use bytewax::testing::{TestingItem, TestingSink, TestingSource};
 
 /// The stores that releases have written.
-const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stores");
+const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stores");
 
 #[stateful]
 #[derive(Default)]
@@ -168,7 +168,7 @@ fn make(stores: &Path) {
 
 /// What the program `bytewax` says.
 fn bytewax(args: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bytewax"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_store-tool"));
     let output = command.args(args).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()

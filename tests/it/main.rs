@@ -1,0 +1,9 @@
+//! The crate `bytewax` as its users see it.
+
+mod operators;
+mod orders;
+mod readme;
+mod recovery;
+mod registry;
+mod renaming;
+mod stores;
