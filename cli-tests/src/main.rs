@@ -35,6 +35,10 @@ enum What {
     Defect,
     /// The program goes on after the run.
     Linger,
+    /// The run adds 1 to a number that is saved, and tells it.
+    Count,
+    /// The same again and again.
+    Counting,
 }
 
 struct Tellers(What);
@@ -64,7 +68,10 @@ impl StatelessSourcePartition for Teller {
     fn next_batch(&mut self) -> Result<Poll<String>, StepError> {
         let first = !std::mem::replace(&mut self.told, true);
         match self.what {
-            What::Endless => Ok(Poll::item(self.text.clone()).wait(Duration::from_millis(1))),
+            What::Count | What::Counting if !self.text.starts_with("worker 0 ") => Ok(Poll::end()),
+            What::Endless | What::Counting => {
+                Ok(Poll::item(self.text.clone()).wait(Duration::from_millis(1)))
+            }
             _ if first => Ok(Poll::item(self.text.clone())),
             What::Abort => Ok(Poll::abort()),
             What::Fail => {
@@ -80,6 +87,17 @@ fn flow(what: What) -> Dataflow {
     Dataflow::build("tellers", |flow| {
         let texts = flow.input(Tellers(what)).named("texts");
         if what == What::Defect {
+            return;
+        }
+        if matches!(what, What::Count | What::Counting) {
+            let counted = texts.key_on(|_| 0_u8).stateful_map(|count: &mut u64, _| {
+                *count += 1;
+                *count
+            });
+            let counts = counted.named("counted").key_rm();
+            counts
+                .inspect(|count| println!("count {count}"))
+                .named("tell");
             return;
         }
         let told = texts.inspect(|text| println!("{text}")).named("tell");

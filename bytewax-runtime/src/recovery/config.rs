@@ -1,12 +1,13 @@
 //! Where a run keeps its state, and for how long.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backup::{Backup, Restored, Share, Uploads, begin, restore};
+use super::backup::{Backup, Restored, Share, Uploads, begin, restore, shared_parts};
 use super::error::Error;
-use super::layout::{PartitionFile, discover, init_on_first_use};
+use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use};
+use super::lock::LockedPartition;
 use crate::kit::SnapshotMode;
 
 /// The partitions of a store that nobody made by hand: so many, or four for each worker.
@@ -51,13 +52,6 @@ pub struct RecoveryConfig {
     backup: Option<Arc<dyn Backup>>,
     memory: Option<u64>,
     snapshot_mode: SnapshotMode,
-}
-
-/// The partitions that a worker finds, and what it needs to write on in a backup.
-#[derive(Debug, Default)]
-pub(crate) struct Reached {
-    pub(crate) parts: Vec<PartitionFile>,
-    pub(crate) uploads: Option<Uploads>,
 }
 
 impl RecoveryConfig {
@@ -169,47 +163,59 @@ impl RecoveryConfig {
         self.backup_interval
     }
 
-    /// Makes a store where there is none. One worker of a cluster does this, before others look.
-    pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
-        if let (Some(backup), Some(dir)) = (&self.backup, self.dirs.first()) {
-            return begin(&**backup, dir, flow, partitions(workers));
-        }
-        let exists = |dir: &&PathBuf| dir.exists();
-        let dirs: Vec<&Path> = self
-            .dirs
-            .iter()
-            .filter(exists)
-            .map(PathBuf::as_path)
-            .collect();
-        if discover(&dirs)?.is_empty()
-            && let Some(dir) = self.dirs.first()
-        {
-            init_on_first_use(dir, partitions(workers), flow)?;
-        }
-        Ok(())
+    /// Whether each worker has partitions of its own, which are restored from a backup.
+    pub(crate) fn has_backup(&self) -> bool {
+        self.backup.is_some()
     }
 
-    /// The partitions that a worker can reach. With a backup they are made what the backup says they
-    /// are, and each worker has its own.
-    pub(crate) fn reach(
+    /// Makes a store where there is none, or begins the backup. One worker of a cluster does this,
+    /// before others look; without a backup, when none of them has found any partition.
+    pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
+        match (&self.backup, self.dirs.first()) {
+            (Some(backup), Some(dir)) => begin(&**backup, dir, flow, partitions(workers)),
+            _ => init_on_first_use(&self.dirs, partitions(workers), flow),
+        }
+    }
+
+    /// The partitions that this process finds. Directories may still be missing.
+    pub(crate) fn find(&self) -> Result<Vec<PartitionFile>, Error> {
+        discover_to_use(&existing(&self.dirs))
+    }
+
+    /// Refuses a directory that is missing.
+    pub(crate) fn check_directories(&self) -> Result<(), Error> {
+        match self.dirs.iter().find(|dir| !dir.exists()) {
+            Some(dir) => Err(Error::NoDirectory { dir: dir.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The partitions that a worker has by the backup; none without one.
+    pub(crate) fn share(
         &self,
         flow: &str,
         worker: usize,
         workers: usize,
-    ) -> Result<Reached, Error> {
-        let (Some(backup), Some(dir)) = (&self.backup, self.dirs.first()) else {
-            let parts = discover(&self.dirs)?;
-            return Ok(Reached {
-                parts,
-                uploads: None,
-            });
-        };
+    ) -> Result<Vec<PartitionFile>, Error> {
         let share = Share { worker, workers };
-        let Restored { parts, uploads } = restore(backup, dir, flow, share)?;
-        Ok(Reached {
-            parts,
-            uploads: Some(uploads),
-        })
+        match (&self.backup, self.dirs.first()) {
+            (Some(backup), Some(dir)) => shared_parts(&**backup, dir, flow, share),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Makes the partitions of a worker what the backup says they are, if there is one. The whole
+    /// cluster has locked its partitions.
+    pub(crate) fn restore(
+        &self,
+        flow: &str,
+        parts: Vec<LockedPartition>,
+    ) -> Result<(Vec<LockedPartition>, Option<Uploads>), Error> {
+        let Some(backup) = &self.backup else {
+            return Ok((parts, None));
+        };
+        let Restored { parts, uploads } = restore(backup, flow, parts)?;
+        Ok((parts, Some(uploads)))
     }
 }
 

@@ -70,6 +70,17 @@ pub(crate) enum Error {
     )]
     Locked { file: PathBuf },
     #[error(
+        "`{}` was replaced by another partition while it was opened; start again",
+        file.display()
+    )]
+    Replaced { file: PathBuf },
+    #[error(
+        "the store in `{}` is half made: somebody is making it, or was interrupted; wait, or run the \
+         flow on it to finish it, or make it again",
+        dir.display()
+    )]
+    HalfMade { dir: PathBuf },
+    #[error(
         "`{}`: the disk is full while {doing}; free some space and run the flow again, it resumes \
          from the last completed epoch",
         file.display()
@@ -152,6 +163,15 @@ impl Error {
             },
             io::ErrorKind::NotADirectory => Self::NotADirectory { dir: file },
             _ => Self::Io { file, doing, cause },
+        }
+    }
+
+    /// What listing a directory, or finding it, has failed by.
+    pub(super) fn directory(dir: &Path) -> impl FnOnce(io::Error) -> Self {
+        let dir = dir.to_path_buf();
+        move |cause| match cause.kind() {
+            io::ErrorKind::NotFound => Self::NoDirectory { dir },
+            _ => Self::io(&dir, "listing the directory")(cause),
         }
     }
 

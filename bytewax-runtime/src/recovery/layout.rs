@@ -1,66 +1,110 @@
 //! Recovery directories: making partition files and finding them.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
+use super::draft::{Draft, Leftovers};
 use super::error::Error;
 use super::lock::Lock;
-use super::parts::{Meta, PartitionCount, PartitionIndex, PartitionState};
-use super::sql::{self, Db};
+use super::parts::{Meta, PartitionIndex, PartitionState};
+use super::sql::Db;
 
 /// What tells a partition file from others; the rest of its name does not matter.
 const EXTENSION: &str = "sqlite3";
 
 /// A partition file that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionFile {
     pub(crate) file: PathBuf,
     pub(crate) meta: Meta,
 }
 
 impl PartitionFile {
-    /// Reads all that a resume needs to know of this partition, while nobody writes it.
+    /// Reads all that a resume needs to know of this partition, which the cluster has locked.
     pub(crate) fn state(&self) -> Result<PartitionState, Error> {
-        let _lock = Lock::partition(&self.file)?;
-        Db::open_to_read(&self.file)?.state()
+        let state = Db::open_to_read(&self.file)?.state()?;
+        if state.meta == self.meta {
+            return Ok(state);
+        }
+        let file = self.file.clone();
+        Err(Error::Replaced { file })
     }
 }
 
 /// Makes a store: `part-0.sqlite3` and so on, in a directory that exists and holds no partition.
 pub(crate) fn init(dir: &Path, partitions: u32, flow: &str) -> Result<Vec<PartitionFile>, Error> {
-    let draft = Draft::begin(dir, partitions, flow)?;
-    draft.publish()
+    let lock = Lock::to_make(&[dir])?;
+    Draft::begin(dir, lock, partitions, flow)?.publish()
 }
 
-/// Like [`init`], but makes the directory, and takes the partitions that are in it already.
+/// Makes a store in the first of some directories, which itself is made when it is missing, unless
+/// one of them has partitions.
 pub(crate) fn init_on_first_use(
-    dir: &Path,
+    dirs: &[impl AsRef<Path>],
     partitions: u32,
     flow: &str,
-) -> Result<Vec<PartitionFile>, Error> {
-    fs::create_dir_all(dir).map_err(Error::io(dir, "making the directory"))?;
-    match init(dir, partitions, flow) {
-        Err(Error::AlreadyInitialised { .. }) => discover(&[dir]),
-        made => made,
+) -> Result<(), Error> {
+    let Some(first) = dirs.first().map(AsRef::as_ref) else {
+        return Ok(());
+    };
+    fs::create_dir_all(first).map_err(Error::io(first, "making the directory"))?;
+    let dirs = existing(dirs);
+    let locks = Lock::to_make(&dirs)?;
+    dirs.iter().try_for_each(|dir| Leftovers::mend(dir))?;
+    if list(&dirs)?.is_empty() {
+        Draft::begin(first, locks, partitions, flow)?.publish()?;
     }
+    Ok(())
 }
 
-/// Finds the partitions in some directories, in order of their index.
+/// Those of some directories that exist.
+pub(super) fn existing(dirs: &[impl AsRef<Path>]) -> Vec<&Path> {
+    let dirs = dirs.iter().map(AsRef::as_ref);
+    dirs.filter(|dir| dir.exists()).collect()
+}
+
+/// Finds the partitions in some directories, to look at them only.
+///
+/// A store that is half made is refused: whoever only looks does not change anything.
 pub(crate) fn discover(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Error> {
+    for dir in dirs.iter().map(AsRef::as_ref) {
+        if Leftovers::of(dir)?.is_half_made()? {
+            let dir = dir.to_path_buf();
+            return Err(Error::HalfMade { dir });
+        }
+    }
+    list(dirs)
+}
+
+/// Finds the partitions in some directories, to lock and use them.
+///
+/// Partitions that are being made there are waited for, and what an interrupted making has left is
+/// finished or removed.
+pub(crate) fn discover_to_use(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Error> {
+    for dir in dirs.iter().map(AsRef::as_ref) {
+        if !Leftovers::of(dir)?.is_empty() {
+            let _lock = Lock::to_make(&[dir])?;
+            Leftovers::mend(dir)?;
+        }
+    }
+    let _locks = Lock::to_look(dirs)?;
+    list(dirs)
+}
+
+/// The partitions in some directories, in order of their index.
+pub(super) fn list(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Error> {
     let mut found: BTreeMap<PartitionIndex, PartitionFile> = BTreeMap::new();
     for dir in dirs {
-        for file in partition_files(dir.as_ref())? {
-            let meta = Db::open_to_read(&file)?.meta()?;
-            let index = meta.index;
-            let former = found.insert(
-                index,
-                PartitionFile {
-                    file: file.clone(),
-                    meta,
-                },
-            );
+        for file in files_with(dir.as_ref(), EXTENSION)? {
+            // The same directory may be given twice, by two names.
+            let resolved = file.canonicalize();
+            let part = read(&resolved.map_err(Error::io(&file, "resolving its name"))?)?;
+            let (index, file) = (part.meta.index, part.file.clone());
+            let former = found.insert(index, part);
             if let Some(former) = former.filter(|former| former.file != file) {
                 return Err(Error::Duplicate {
                     index,
@@ -73,78 +117,25 @@ pub(crate) fn discover(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, 
     Ok(found.into_values().collect())
 }
 
-/// The files with the extension of partitions, by name.
-fn partition_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let missing = |cause: io::Error| match cause.kind() {
-        io::ErrorKind::NotFound => Error::NoDirectory {
-            dir: dir.to_path_buf(),
-        },
-        _ => Error::io(dir, "listing the directory")(cause),
-    };
+/// What a file says of itself.
+pub(super) fn read(file: &Path) -> Result<PartitionFile, Error> {
+    Ok(PartitionFile {
+        file: file.to_path_buf(),
+        meta: Db::open_to_read(file)?.meta()?,
+    })
+}
+
+/// The files in a directory that have an extension, by name.
+pub(super) fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(dir).map_err(missing)? {
-        let file = entry.map_err(missing)?.path();
-        if file
-            .extension()
-            .is_some_and(|extension| extension == EXTENSION)
-        {
-            // The same directory may be given twice, by two names.
-            files.push(
-                file.canonicalize()
-                    .map_err(Error::io(&file, "resolving its name"))?,
-            );
+    for entry in fs::read_dir(dir).map_err(|cause| Error::directory(dir)(cause))? {
+        let file = entry.map_err(|cause| Error::directory(dir)(cause))?.path();
+        if file.extension().is_some_and(|found| found == extension) {
+            files.push(file);
         }
     }
     files.sort();
     Ok(files)
-}
-
-/// A store in the making: its files get the extension of partitions when all are ready.
-pub(super) struct Draft {
-    dir: PathBuf,
-    _lock: Lock,
-    parts: Vec<PartitionFile>,
-}
-
-impl Draft {
-    /// Makes partition files under names that nobody takes for partitions.
-    pub(super) fn begin(dir: &Path, partitions: u32, flow: &str) -> Result<Self, Error> {
-        let count = PartitionCount::new(partitions).ok_or(Error::Count { count: partitions })?;
-        refuse_occupied(dir)?;
-        let lock = Lock::directory(dir)?;
-        // Again, because another process may have made a store before the lock was taken.
-        refuse_occupied(dir)?;
-        let store = sql::random_store_id()?;
-        let mut parts = Vec::new();
-        for index in count.indices() {
-            parts.push(draft_partition(
-                dir,
-                Meta {
-                    store,
-                    flow: flow.to_owned(),
-                    index,
-                    count,
-                },
-            )?);
-        }
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            _lock: lock,
-            parts,
-        })
-    }
-
-    pub(super) fn parts(&self) -> &[PartitionFile] {
-        &self.parts
-    }
-
-    /// Gives the files their names. Nobody may have them open.
-    pub(super) fn publish(self) -> Result<Vec<PartitionFile>, Error> {
-        let published = self.parts.into_iter().map(publish_partition);
-        let parts = published.collect::<Result<_, _>>()?;
-        sync_names(&self.dir);
-        Ok(parts)
-    }
 }
 
 /// Where a partition of this index is made.
@@ -152,56 +143,15 @@ pub(super) fn partition_path(dir: &Path, index: PartitionIndex) -> PathBuf {
     dir.join(format!("part-{index}.{EXTENSION}"))
 }
 
-/// Makes a partition under a name that nobody takes for one.
-pub(super) fn draft_partition(dir: &Path, meta: Meta) -> Result<PartitionFile, Error> {
-    let file = partition_path(dir, meta.index).with_extension("draft");
-    for ending in ["", "-wal", "-shm"] {
-        remove_if_there(&beside(&file, ending))?;
-    }
-    Db::create(&file, &meta)?;
-    Ok(PartitionFile { file, meta })
-}
-
-/// Gives a draft its name, instead of a file that has it. Nobody may have them open.
-pub(super) fn publish_partition(draft: PartitionFile) -> Result<PartitionFile, Error> {
-    let sync = File::open(&draft.file).and_then(|file| file.sync_all());
-    sync.map_err(Error::io(&draft.file, "making it"))?;
-    if beside(&draft.file, "-wal").exists() {
-        // Its log was not emptied on closing, and would be lost by the new name.
-        return Err(Error::damaged(&draft.file, "it was not written to the end"));
-    }
-    let file = partition_path(
-        draft.file.parent().unwrap_or(Path::new("")),
-        draft.meta.index,
-    );
-    for ending in ["-wal", "-shm"] {
-        remove_if_there(&beside(&file, ending))?;
-    }
-    fs::rename(&draft.file, &file).map_err(Error::io(&file, "making it"))?;
-    Ok(PartitionFile { file, ..draft })
-}
-
-/// So that names survive a power cut. Not all systems can open a directory.
-pub(super) fn sync_names(dir: &Path) {
-    let _ = File::open(dir).and_then(|dir| dir.sync_all());
-}
-
-fn refuse_occupied(dir: &Path) -> Result<(), Error> {
-    match partition_files(dir)?.into_iter().next() {
-        Some(file) => Err(Error::AlreadyInitialised { file }),
-        None => Ok(()),
-    }
-}
-
 /// The file of this name with an ending more.
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// Removes what an interrupted attempt left.
-fn remove_if_there(file: &Path) -> Result<(), Error> {
+/// Removes a file that is not needed.
+pub(super) fn remove_if_there(file: &Path) -> Result<(), Error> {
     match fs::remove_file(file) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
             Err(Error::io(file, "removing an unfinished partition")(cause))

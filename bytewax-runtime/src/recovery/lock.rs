@@ -1,11 +1,24 @@
-//! One cluster at a time writes a partition.
+//! One cluster at a time works on a partition.
+//!
+//! **All partitions of a store are locked, and stay locked, before anything is read that is acted
+//! upon.** What changes a partition, or decides by what is in it, has it as a [`LockedPartition`].
+//!
+//! All take the partitions of a store in the order of their indices, and give all back when one
+//! cannot be had. So of two that come at once, the one that gets partition 0 gets all. In a cluster
+//! the worker of partition 0 takes it before the others take theirs.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::Error;
+use super::layout::PartitionFile;
+use super::parts::{Meta, PartitionState};
+use super::reader::PartitionReader;
+use super::writer::PartitionWriter;
 
 /// How long a lock that is held is waited for. A process that was killed may still be on its way
 /// out when the program is started again, and a program that it was just starting shares its files
@@ -13,7 +26,7 @@ use super::error::Error;
 const WAIT: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(5);
 
-/// An exclusive lock of the operating system on a file beside the partition.
+/// A lock of the operating system on a file beside what it is for.
 ///
 /// The system releases it when the process ends, however it ends. The empty file stays: removing
 /// it while another process waits to lock it would let two of them in.
@@ -22,35 +35,137 @@ pub(super) struct Lock {
     _file: File,
 }
 
+/// Whether others may have the same lock.
+#[derive(Clone, Copy)]
+enum Mode {
+    Alone,
+    Shared,
+}
+
 impl Lock {
-    /// Locks a partition: the lock of `part-0.sqlite3` is on `part-0.lock`.
+    /// Locks a partition: the lock of `part-0.sqlite3` is on `part-0.lock`, and so is that of its draft.
     pub(super) fn partition(partition: &Path) -> Result<Self, Error> {
-        Self::take(partition, &partition.with_extension("lock"))
+        Self::take(partition, &partition.with_extension("lock"), Mode::Alone)
     }
 
-    /// Locks a directory while partitions are made in it.
-    pub(super) fn directory(dir: &Path) -> Result<Self, Error> {
-        Self::take(dir, &dir.join("init.lock"))
+    /// Locks directories to make partitions in them.
+    pub(super) fn to_make(dirs: &[impl AsRef<Path>]) -> Result<Vec<Self>, Error> {
+        Self::directories(dirs, Mode::Alone)
     }
 
-    fn take(subject: &Path, path: &Path) -> Result<Self, Error> {
-        let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false).open(path);
-        let file = opened.map_err(Error::io(path, "opening its lock"))?;
+    /// Locks directories to look for partitions, while nobody makes any.
+    pub(super) fn to_look(dirs: &[impl AsRef<Path>]) -> Result<Vec<Self>, Error> {
+        Self::directories(dirs, Mode::Shared)
+    }
+
+    /// In one order, whatever the order in which they are named.
+    fn directories(dirs: &[impl AsRef<Path>], mode: Mode) -> Result<Vec<Self>, Error> {
+        let resolve = |dir: &Path| {
+            let resolved = dir.canonicalize().map_err(Error::directory(dir))?;
+            if resolved.is_dir() {
+                return Ok(resolved);
+            }
+            let dir = dir.to_path_buf();
+            Err(Error::NotADirectory { dir })
+        };
+        let dirs = dirs.iter().map(|dir| resolve(dir.as_ref()));
+        let mut dirs: Vec<PathBuf> = dirs.collect::<Result<_, _>>()?;
+        dirs.sort_unstable();
+        dirs.dedup();
+        dirs.iter()
+            .map(|dir| Self::take(dir, &dir.join("init.lock"), mode))
+            .collect()
+    }
+
+    fn take(subject: &Path, path: &Path, mode: Mode) -> Result<Self, Error> {
         let start = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if start.elapsed() < WAIT => thread::sleep(TURN),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::Locked {
-                        file: subject.to_path_buf(),
-                    });
+            let mut options = OpenOptions::new();
+            let opened = options.write(true).create(true).truncate(false).open(path);
+            let file = opened.map_err(Error::io(path, "opening its lock"))?;
+            let locked = match mode {
+                Mode::Alone => file.try_lock(),
+                Mode::Shared => file.try_lock_shared(),
+            };
+            match locked {
+                Ok(()) if is_at(&file, path).map_err(Error::io(path, "locking it"))? => {
+                    return Ok(Self { _file: file });
                 }
+                // The file was removed: others would lock another one.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(cause)) => {
                     return Err(Error::io(path, "locking it")(cause));
                 }
             }
+            if start.elapsed() >= WAIT {
+                return Err(Error::Locked {
+                    file: subject.to_path_buf(),
+                });
+            }
+            thread::sleep(TURN);
         }
+    }
+}
+
+/// Whether a file still has its name.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (held.dev(), held.ino())),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}
+
+/// A partition that nobody else changes as long as this lives.
+#[derive(Debug)]
+pub(crate) struct LockedPartition {
+    part: PartitionFile,
+    lock: Lock,
+}
+
+impl PartitionFile {
+    /// Locks the partition. Those of a store are locked by [`lock_all`], or in its order.
+    pub(crate) fn lock(self) -> Result<LockedPartition, Error> {
+        let lock = Lock::partition(&self.file)?;
+        Ok(LockedPartition { part: self, lock })
+    }
+}
+
+/// Locks all of some partitions, or none, in the order of their indices.
+pub(crate) fn lock_all(mut parts: Vec<PartitionFile>) -> Result<Vec<LockedPartition>, Error> {
+    parts.sort_by_key(|part| part.meta.index);
+    parts.into_iter().map(PartitionFile::lock).collect()
+}
+
+impl LockedPartition {
+    pub(super) fn new(part: PartitionFile, lock: Lock) -> Self {
+        Self { part, lock }
+    }
+
+    pub(crate) fn file(&self) -> &Path {
+        &self.part.file
+    }
+
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.part.meta
+    }
+
+    /// All that a resume needs to know of it.
+    pub(crate) fn state(&self) -> Result<PartitionState, Error> {
+        self.part.state()
+    }
+
+    pub(crate) fn reader(&self) -> Result<PartitionReader, Error> {
+        PartitionReader::open(&self.part.file)
+    }
+
+    /// The writer has the lock from here on.
+    pub(crate) fn writer(self) -> Result<PartitionWriter, Error> {
+        PartitionWriter::open(&self.part.file, self.lock)
+    }
+
+    pub(super) fn into_parts(self) -> (PartitionFile, Lock) {
+        (self.part, self.lock)
     }
 }

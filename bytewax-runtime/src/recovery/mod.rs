@@ -9,14 +9,15 @@
 //!
 //! The life of a partition:
 //!
-//! 1. [`init`] makes it, [`discover`] finds it.
-//! 2. Every process gathers the [`PartitionState`]s of the whole cluster, checks them with
+//! 1. [`init`] makes it (module `draft`), a run or a command finds it.
+//! 2. All partitions are locked ([`LockedPartition`]) before anything is read that is acted upon.
+//! 3. Every process gathers the [`PartitionState`]s of the whole cluster, checks them with
 //!    [`check_complete`] and computes the same [`Resume`] with [`resume()`].
-//! 3. Its one [`PartitionWriter`] begins the execution, which removes what earlier executions wrote
+//! 4. Its one [`PartitionWriter`] begins the execution, which removes what earlier executions wrote
 //!    from the resume epoch on. [`PartitionReader`]s load timers and positions at once, and states
 //!    slot by slot.
-//! 4. A [`WriterThread`] writes what changes, commits epochs, and collects what no resume needs.
-//! 5. With a backup, partitions are not made and found but restored, and what is written goes there
+//! 5. A [`WriterThread`] writes what changes, commits epochs, and collects what no resume needs.
+//! 6. With a backup, partitions are not made and found but restored, and what is written goes there
 //!    too; see the module `backup`.
 //!
 //! All SQL is in the module `sql`.
@@ -25,6 +26,8 @@ mod backup;
 mod checksum;
 mod collect;
 mod config;
+mod cut;
+mod draft;
 mod error;
 pub(crate) mod fuzz;
 mod layout;
@@ -44,10 +47,10 @@ mod writer;
 pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
 pub(crate) use backup::{Uploads, open_backup};
-pub(crate) use config::Reached;
 pub use config::RecoveryConfig;
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
+pub(crate) use lock::{LockedPartition, lock_all};
 pub(crate) use parts::{
     Execution, PartitionCount, PartitionIndex, PartitionState, Position, StepKind, StepMeta,
 };
@@ -66,9 +69,9 @@ pub(crate) use {
     crate::state::batch::{Batch, TooLong},
     crate::state::run::Run,
     crate::state::timer::push_timer,
-    backup::{Restored, Share, begin, restore},
+    backup::{Restored, Share, begin, restore, shared_parts},
     error::ResumeError,
-    layout::{discover, init_on_first_use},
+    layout::{discover, discover_to_use, init_on_first_use},
     parts::ExecutionNumber,
     tools::FoundState,
 };

@@ -106,6 +106,14 @@ pub(crate) struct Progress {
     pub(crate) oldest: Epoch,
 }
 
+impl Progress {
+    /// Whether an execution is the last one in this partition, and has completed no epoch in it. It has
+    /// left nothing but what it removed before it began.
+    pub(crate) fn is_void(&self, execution: &Execution) -> bool {
+        self.execution == Some(execution.number) && self.durable < execution.resume
+    }
+}
+
 /// All that a resume needs to know of one partition; gathered from the whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionState {

@@ -23,13 +23,23 @@ pub(crate) struct PartitionReader {
 
 impl PartitionReader {
     pub(crate) fn open(file: &Path) -> Result<Self, Error> {
-        let db = Db::open_to_read(file)?;
+        Self::new(Db::open_to_read(file)?)
+    }
+
+    fn new(db: Db) -> Result<Self, Error> {
         let steps = db
             .steps()?
             .into_iter()
             .map(|(number, meta)| (meta.id.clone(), (number, meta)));
         let steps = steps.collect();
         Ok(Self { db, steps })
+    }
+
+    /// Opens a partition as it is now, whatever is written meanwhile.
+    pub(super) fn open_frozen(file: &Path) -> Result<Self, Error> {
+        let db = Db::open_to_read(file)?;
+        db.freeze()?;
+        Self::new(db)
     }
 
     pub(crate) fn file(&self) -> &Path {

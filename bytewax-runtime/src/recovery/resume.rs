@@ -10,10 +10,11 @@
 //! whatever it says itself: what it has from *r* on is of another timeline.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::error::ResumeError;
-use super::parts::{Execution, ExecutionNumber, PartitionIndex, PartitionState};
+use super::layout::PartitionFile;
+use super::parts::{Execution, ExecutionNumber, Meta, PartitionIndex, PartitionState};
 use crate::ids::Epoch;
 
 /// Where and as what the next execution begins.
@@ -23,45 +24,78 @@ pub(crate) struct Resume {
     pub(crate) epoch: Epoch,
 }
 
+/// What is known of a partition, before it is locked or after.
+pub(crate) trait Part: PartialEq {
+    fn file(&self) -> &Path;
+    fn meta(&self) -> &Meta;
+}
+
+impl Part for PartitionFile {
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
+impl Part for PartitionState {
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+}
+
 /// Refuses partitions that are not all the partitions of one store of this flow.
-pub(crate) fn check_complete(parts: &[PartitionState], flow: &str) -> Result<(), ResumeError> {
+pub(crate) fn check_complete<P: Part>(parts: &[P], flow: &str) -> Result<(), ResumeError> {
     let first = parts.first().ok_or(ResumeError::NoPartitions)?;
-    let mut by_index: BTreeMap<PartitionIndex, &PartitionState> = BTreeMap::new();
+    let file = |part: &P| part.file().to_path_buf();
+    let mut by_index: BTreeMap<PartitionIndex, &P> = BTreeMap::new();
     for part in parts {
-        if part.meta.count != first.meta.count {
+        let (meta, first_meta) = (part.meta(), first.meta());
+        if meta.count != first_meta.count {
             return Err(ResumeError::CountsDisagree {
-                first: first.file.clone(),
-                first_count: first.meta.count,
-                second: part.file.clone(),
-                second_count: part.meta.count,
+                first: file(first),
+                first_count: first_meta.count,
+                second: file(part),
+                second_count: meta.count,
             });
         }
-        if part.meta.store != first.meta.store {
+        if meta.store != first_meta.store {
             return Err(ResumeError::MixedStores {
-                first: first.file.clone(),
-                first_store: first.meta.store,
-                second: part.file.clone(),
-                second_store: part.meta.store,
+                first: file(first),
+                first_store: first_meta.store,
+                second: file(part),
+                second_store: meta.store,
             });
         }
         // Several processes may see one file; what is the same in all is as good as one file.
-        let former = by_index.insert(part.meta.index, part);
+        let former = by_index.insert(meta.index, part);
         if let Some(former) = former.filter(|former| *former != part) {
             return Err(ResumeError::Duplicate {
-                index: part.meta.index,
-                first: former.file.clone(),
-                second: part.file.clone(),
+                index: meta.index,
+                first: file(former),
+                second: file(part),
             });
         }
     }
-    if first.meta.flow != flow {
+    let Meta {
+        flow: stored,
+        count,
+        ..
+    } = first.meta();
+    if stored != flow {
         return Err(ResumeError::OtherFlow {
-            file: first.file.clone(),
-            stored: first.meta.flow.clone(),
+            file: file(first),
+            stored: stored.clone(),
             running: flow.to_owned(),
         });
     }
-    let count = first.meta.count;
+    let count = *count;
     let indices: Vec<_> = count
         .indices()
         .filter(|index| !by_index.contains_key(index))
@@ -97,7 +131,7 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
         });
     }
     // A partition that lost its list of executions still knows who wrote its progress.
-    let listed = executions.keys().next_back().copied();
+    let listed = executions.last().map(|execution| execution.number);
     let marked = parts
         .iter()
         .filter_map(|part| part.progress.execution)
@@ -112,46 +146,55 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
 }
 
 /// The first epoch that this partition is not complete for.
-fn end(part: &PartitionState, executions: &BTreeMap<ExecutionNumber, &Execution>) -> Epoch {
+fn end(part: &PartitionState, executions: &[&Execution]) -> Epoch {
     let own = part.progress.execution;
     let later = executions
-        .values()
+        .iter()
         .filter(|execution| Some(execution.number) > own);
     let discarded = later.map(|execution| execution.resume).min();
     let end = part.progress.durable.next();
     discarded.map_or(end, |discarded| end.min(discarded))
 }
 
-/// The executions that any partition knows.
-fn all_executions(
-    parts: &[PartitionState],
-) -> Result<BTreeMap<ExecutionNumber, &Execution>, ResumeError> {
-    let mut all: BTreeMap<ExecutionNumber, (&Execution, &PathBuf)> = BTreeMap::new();
-    for part in parts {
-        for execution in &part.executions {
-            let (known, first) = *all
-                .entry(execution.number)
-                .or_insert((execution, &part.file));
-            if known != execution {
-                return Err(ResumeError::PartedWays {
-                    number: execution.number,
-                    first: first.clone(),
-                    second: part.file.clone(),
-                });
-            }
+/// The executions that any partition knows, by number.
+///
+/// Two under one number were two runs that had the store at once, or are of two copies of it. When
+/// neither has completed an epoch anywhere, it does not matter which of them it was: nothing came of
+/// it, but for what both have discarded.
+fn all_executions(parts: &[PartitionState]) -> Result<Vec<&Execution>, ResumeError> {
+    let known = parts.iter().flat_map(|part| {
+        let executions = part.executions.iter();
+        executions.map(move |execution| (execution, part))
+    });
+    let mut known: Vec<(&Execution, &PartitionState)> = known.collect();
+    known.sort_by_key(|(execution, _)| execution.number);
+    for same in known.chunk_by(|(one, _), (other, _)| one.number == other.number) {
+        let Some(((first, one), rest)) = same.split_first() else {
+            continue;
+        };
+        let other = rest.iter().find(|(execution, _)| execution != first);
+        let is_void =
+            |(execution, part): &(&Execution, &PartitionState)| part.progress.is_void(execution);
+        if let Some((_, other)) = other
+            && !same.iter().all(is_void)
+        {
+            return Err(ResumeError::PartedWays {
+                number: first.number,
+                first: one.file.clone(),
+                second: other.file.clone(),
+            });
         }
     }
-    Ok(all
-        .into_iter()
-        .map(|(number, (execution, _))| (number, execution))
-        .collect())
+    Ok(known.into_iter().map(|(execution, _)| execution).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use chrono::DateTime;
 
-    use super::super::parts::{Meta, PartitionCount, Progress, StoreId};
+    use super::super::parts::{PartitionCount, Progress, StoreId};
     use super::*;
 
     /// An execution: its number and its resume epoch.
@@ -321,6 +364,51 @@ mod tests {
             second: PathBuf::from("part-1.sqlite3"),
         };
         assert_eq!(resume(&states(&parts)), Err(expected));
+    }
+
+    /// Two runs that took a store together, each some partitions, and were both refused.
+    #[test]
+    fn two_histories_of_which_nothing_came_are_one() {
+        let (one, other) = ([(0, 1), (1, 5)], [(0, 1), (1, 6)]);
+        // One has not heard of either.
+        check(
+            &[
+                (Some(1), 4, 2, &one),
+                (Some(1), 5, 2, &other),
+                (Some(0), 9, 2, FIRST),
+            ],
+            2,
+            5,
+        );
+        // The next run has begun in one of them, which has forgotten its own.
+        let (one, other, next) = ([(1, 5)], [(1, 6)], [(0, 1), (2, 5)]);
+        check(
+            &[
+                (Some(1), 4, 2, &one),
+                (Some(1), 5, 2, &other),
+                (Some(2), 4, 2, &next),
+            ],
+            3,
+            5,
+        );
+    }
+
+    #[test]
+    fn two_histories_of_which_one_went_on_are_refused() {
+        let (one, other) = ([(0, 1), (1, 5)], [(0, 1), (1, 6)]);
+        for parts in [
+            // An epoch of one was completed.
+            [(Some(1), 5, 2, one.as_slice()), (Some(1), 5, 2, &other)],
+            [(Some(1), 4, 2, &one), (Some(1), 6, 2, &other)],
+            // One was followed by another run.
+            [(Some(1), 4, 2, &one), (Some(2), 7, 2, &[(1, 6), (2, 7)])],
+        ] {
+            let refused = resume(&states(&parts));
+            assert!(
+                matches!(refused, Err(ResumeError::PartedWays { .. })),
+                "{refused:?}"
+            );
+        }
     }
 
     #[test]

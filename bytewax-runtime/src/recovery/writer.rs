@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::collect;
 use super::error::Error;
-use super::lock::Lock;
+use super::layout::PartitionFile;
+use super::lock::{Lock, LockedPartition};
 use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
 use super::sql::{Db, RowSize, SlotRow, Table};
 use crate::ids::Epoch;
@@ -37,13 +38,12 @@ pub(crate) struct PartitionWriter {
     /// About how many bytes were committed to the log since it was moved into the file.
     log: u64,
     /// Last, so that it is released when the connection is closed.
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl PartitionWriter {
-    /// Opens a partition and locks it against other writers.
-    pub(crate) fn open(file: &Path) -> Result<Self, Error> {
-        let lock = Lock::partition(file)?;
+    /// Opens a partition of which this is the lock; see [`LockedPartition::writer`].
+    pub(super) fn open(file: &Path, lock: Lock) -> Result<Self, Error> {
         let db = Db::open_to_write(file)?;
         let mut writer = Self {
             meta: db.meta()?,
@@ -53,10 +53,18 @@ impl PartitionWriter {
             vacuuming: false,
             log: 0,
             db,
-            _lock: lock,
+            lock,
         };
         writer.read_sizes()?;
         Ok(writer)
+    }
+
+    /// Closes the partition. It stays locked.
+    pub(super) fn close(self) -> LockedPartition {
+        let Self { db, meta, lock, .. } = self;
+        let file = db.file().to_path_buf();
+        drop(db);
+        LockedPartition::new(PartitionFile { file, meta }, lock)
     }
 
     fn read_sizes(&mut self) -> Result<(), Error> {
@@ -84,8 +92,16 @@ impl PartitionWriter {
 
     /// Begins an execution: notes it and removes all that earlier ones wrote from its first epoch
     /// on. Durable when it returns.
+    ///
+    /// The last one is forgotten if it has completed no epoch here: the new one begins with the same
+    /// epoch or an earlier one, and so tells more.
     pub(crate) fn begin_execution(&mut self, execution: &Execution) -> Result<(), Error> {
         self.db.begin()?;
+        for void in self.db.executions()? {
+            if self.progress.is_void(&void) {
+                self.db.forget_execution(void.number)?;
+            }
+        }
         self.truncate_from(execution.resume)?;
         self.db.add_execution(execution)?;
         self.progress.execution = Some(execution.number);

@@ -3,18 +3,38 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use timely::dataflow::InputHandleVec;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 use timely::worker::Worker;
 
-use crate::kit::Shared;
+use crate::codec;
+use crate::error::{RunError, RunErrorKind};
+use crate::kit::{Shared, WorkerCx};
 
 /// A worker and what it says.
 type Said = (usize, Vec<u8>);
 
+/// Tells all workers something, and hears it of all; `None` when the run stops meanwhile.
+pub(super) fn tell_all<T: Serialize + DeserializeOwned>(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    mine: &T,
+) -> Result<Option<Vec<T>>, RunError> {
+    let internal = |error| RunError::new(RunErrorKind::Network, format!("{error}"));
+    let mut bytes = Vec::new();
+    codec::encode_wire(mine, &mut bytes).map_err(internal)?;
+    let Some(all) = gather(worker, &cx.shared, bytes) else {
+        return Ok(None);
+    };
+    let decode = |bytes: &Vec<u8>| codec::decode_wire(bytes).map_err(internal);
+    all.iter().map(decode).collect::<Result<_, _>>().map(Some)
+}
+
 /// What every worker said, by worker; `None` when the run stops meanwhile.
-pub(crate) fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
+fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
     let heard: Rc<RefCell<Vec<Said>>> = Rc::default();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
         let (input, stream): (InputHandleVec<u64, Said>, _) = scope.new_input();

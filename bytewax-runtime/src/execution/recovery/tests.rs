@@ -6,9 +6,7 @@ use clap::Parser;
 use super::*;
 use crate::ids::{Epoch, StepId};
 use crate::key::{Key, position_slot};
-use crate::recovery::{
-    Batch, Execution, PartitionWriter, StepKind, StepMeta, discover, push_timer, resume,
-};
+use crate::recovery::{Batch, Execution, StepKind, StepMeta, discover, push_timer, resume};
 use crate::state::{self, State};
 
 #[derive(Parser)]
@@ -72,9 +70,9 @@ fn store(partitions: u32) -> tempfile::TempDir {
     let resume = resume(&states).unwrap();
     let mut sealed = Vec::new();
     state::seal(&300_u64, &mut sealed).unwrap();
-    for (file, index) in files.iter().zip(0..) {
+    for (file, index) in files.into_iter().zip(0..) {
         let of_this = |slot: crate::key::Slot| slot.index() as u32 % partitions == index;
-        let mut writer = PartitionWriter::open(&file.file).unwrap();
+        let mut writer = file.lock().unwrap().writer().unwrap();
         let execution = Execution {
             number: resume.execution,
             resume: resume.epoch,
@@ -188,8 +186,8 @@ fn a_store_that_cannot_be_resumed_is_shown_and_refused() {
     let pristine = tempfile::tempdir().unwrap();
     std::fs::copy(file, pristine.path().join("old")).unwrap();
     for index in 0..2 {
-        let file = &discover(&[dir.path()]).unwrap()[index].file;
-        let mut writer = PartitionWriter::open(file).unwrap();
+        let part = discover(&[dir.path()]).unwrap().swap_remove(index);
+        let mut writer = part.lock().unwrap().writer().unwrap();
         for epoch in 2..4 {
             writer.commit(Epoch(epoch)).unwrap();
         }

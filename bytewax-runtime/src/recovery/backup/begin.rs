@@ -6,10 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Error;
-use super::super::layout::discover;
-use super::super::lock::Lock;
+use super::super::layout::discover_to_use;
+use super::super::lock::{LockedPartition, lock_all};
 use super::super::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
-use super::super::reader::PartitionReader;
 use super::super::resume::{check_complete, resume};
 use super::super::sql;
 use super::compact::Compaction;
@@ -67,12 +66,23 @@ fn is_empty(backup: &dyn Backup, names: &Names) -> Result<bool, BackupError> {
 /// of so many partitions. One worker of a cluster does this, before others look.
 pub(crate) fn begin(backup: &dyn Backup, dir: &Path, flow: &str, count: u32) -> Result<(), Error> {
     let names = Names::new(flow);
-    match backup.get(&names.store()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        // What is wrong with it is told when it is read.
-        _ => return Ok(()),
+    // What is wrong with it is told when it is read.
+    let is_missing = || {
+        let read = backup.get(&names.store());
+        read.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    if !is_missing() {
+        return Ok(());
     }
-    let store = match adopt(backup, &names, dir)? {
+    let parts = match dir.exists() {
+        true => lock_all(discover_to_use(&[dir])?)?,
+        false => Vec::new(),
+    };
+    // Another run may have begun it before the locks were taken.
+    if !is_missing() {
+        return Ok(());
+    }
+    let store = match adopt(backup, &names, &parts)? {
         Some(store) => store,
         None if is_empty(backup, &names)? => StoreHeader {
             flow: flow.to_owned(),
@@ -91,21 +101,17 @@ pub(crate) fn begin(backup: &dyn Backup, dir: &Path, flow: &str, count: u32) -> 
     )?)
 }
 
-/// Writes the state in the partitions in a directory to the backup, if there are any. It counts when
-/// the backup says of which store it is.
-fn adopt(backup: &dyn Backup, names: &Names, dir: &Path) -> Result<Option<StoreHeader>, Error> {
-    if !dir.exists() {
-        return Ok(None);
-    }
-    let parts = discover(&[dir])?;
-    let Some(first) = parts.first() else {
+/// Writes the state in partitions to the backup, if there are any. It counts when the backup says of
+/// which store it is.
+fn adopt(
+    backup: &dyn Backup,
+    names: &Names,
+    parts: &[LockedPartition],
+) -> Result<Option<StoreHeader>, Error> {
+    let Some(first) = parts.first().map(LockedPartition::meta) else {
         return Ok(None);
     };
-    let locks = parts.iter().map(|part| Lock::partition(&part.file));
-    let _locks = locks.collect::<Result<Vec<_>, _>>()?;
-    let states = parts
-        .iter()
-        .map(|part| PartitionReader::open(&part.file)?.state());
+    let states = parts.iter().map(LockedPartition::state);
     let states = states.collect::<Result<Vec<_>, _>>()?;
     check_complete(&states, names.flow())?;
     let before = resume(&states)?.epoch;
@@ -118,8 +124,8 @@ fn adopt(backup: &dyn Backup, names: &Names, dir: &Path) -> Result<Option<StoreH
         }
     }
     Ok(Some(StoreHeader {
-        flow: first.meta.flow.clone(),
-        store: first.meta.store,
-        count: first.meta.count,
+        flow: first.flow.clone(),
+        store: first.store,
+        count: first.count,
     }))
 }

@@ -50,8 +50,7 @@ impl Compaction {
         sequence: u64,
         before: Epoch,
     ) -> Result<Self, Error> {
-        let reader = PartitionReader::open(file)?;
-        reader.db().freeze()?;
+        let reader = PartitionReader::open_frozen(file)?;
         let state = reader.state()?;
         let steps: Vec<StepMeta> = reader.steps().cloned().collect();
         let mut rest = VecDeque::new();

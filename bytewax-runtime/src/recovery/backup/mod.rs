@@ -34,7 +34,7 @@ pub use file_system::FileSystemBackup;
 pub(super) use object::check as check_object;
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStoreBackup;
-pub(crate) use restore::{Restored, Share, restore};
+pub(crate) use restore::{Restored, Share, restore, shared_parts};
 pub(crate) use upload::Uploads;
 pub(super) use upload::{Stopped, Uploader};
 

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use super::super::draft::{draft_partition, publish_partition, sync_names};
 use super::super::error::{Error, ResumeError};
-use super::super::layout::{
-    PartitionFile, draft_partition, partition_path, publish_partition, sync_names,
-};
+use super::super::layout::{PartitionFile, partition_path};
+use super::super::lock::{Lock, LockedPartition};
 use super::super::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta, StepNumber};
 use super::super::sql::Table;
 use super::super::writer::PartitionWriter;
@@ -50,40 +50,62 @@ impl Share {
 
 /// The partitions of a worker, and what is needed to write on in the backup.
 pub(crate) struct Restored {
-    pub(crate) parts: Vec<PartitionFile>,
+    pub(crate) parts: Vec<LockedPartition>,
     pub(crate) uploads: Uploads,
 }
 
-/// Makes the partitions of a worker what the backup says they are, in a local directory, which is
-/// made when it is missing. Other partitions in the directory are left alone.
-pub(crate) fn restore(
-    backup: &Arc<dyn Backup>,
+/// Which partitions a worker has, by what the backup says of the store, in a local directory, which is
+/// made when it is missing. The files may be missing, too.
+pub(crate) fn shared_parts(
+    backup: &dyn Backup,
     dir: &Path,
     flow: &str,
     share: Share,
-) -> Result<Restored, Error> {
+) -> Result<Vec<PartitionFile>, Error> {
     fs::create_dir_all(dir).map_err(Error::io(dir, "making the directory"))?;
     let dir = dir
         .canonicalize()
         .map_err(Error::io(dir, "resolving its name"))?;
+    let store = read_store(backup, &Names::new(flow))?;
+    let part = |index| PartitionFile {
+        file: partition_path(&dir, index),
+        meta: store.meta(index),
+    };
+    let indices = store.count.indices().filter(|&index| share.has(index));
+    Ok(indices.map(part).collect())
+}
+
+/// Makes partitions what the backup says they are. Others in their directory are left alone.
+///
+/// They are locked before the backup is read: what another run has written to both is seen.
+pub(crate) fn restore(
+    backup: &Arc<dyn Backup>,
+    flow: &str,
+    parts: Vec<LockedPartition>,
+) -> Result<Restored, Error> {
     let names = Names::new(flow);
-    let store = read_store(&**backup, &names)?;
-    let mut parts = Vec::new();
+    let mut restored = Vec::new();
     let mut logs = BTreeMap::new();
-    for index in store.count.indices().filter(|&index| share.has(index)) {
-        let log = Log::read(&**backup, &names, index)?;
+    for part in parts {
+        let (PartitionFile { file, meta }, lock) = part.into_parts();
+        let log = Log::read(&**backup, &names, meta.index)?;
+        logs.insert(meta.index, LogEnd::new(&log));
         let part = Partition {
             backup: &**backup,
-            dir: &dir,
             log: &log,
-            meta: store.meta(index),
+            file,
+            meta,
         };
-        parts.push(part.restore()?);
-        logs.insert(index, LogEnd::new(&log));
+        restored.push(part.restore(lock)?);
     }
-    sync_names(&dir);
+    if let Some(dir) = restored.first().and_then(|part| part.file().parent()) {
+        sync_names(dir);
+    }
     let uploads = Uploads::new(Arc::clone(backup), names, logs);
-    Ok(Restored { parts, uploads })
+    Ok(Restored {
+        parts: restored,
+        uploads,
+    })
 }
 
 fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeError> {
@@ -100,23 +122,24 @@ fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeE
 /// A partition that is to become what its log says.
 struct Partition<'a> {
     backup: &'a dyn Backup,
-    dir: &'a Path,
     log: &'a Log,
+    file: PathBuf,
     meta: Meta,
 }
 
 impl Partition<'_> {
-    fn restore(self) -> Result<PartitionFile, Error> {
-        let file = partition_path(self.dir, self.meta.index);
-        if file.exists() {
-            let mut writer = PartitionWriter::open(&file)?;
+    fn restore(self, mut lock: Lock) -> Result<LockedPartition, Error> {
+        if self.file.exists() {
+            let mut writer = PartitionWriter::open(&self.file, lock)?;
             self.refuse_other(&writer)?;
-            if self.rewind(&mut writer)? {
-                let meta = self.meta;
-                return Ok(PartitionFile { file, meta });
+            let fits = self.rewind(&mut writer)?;
+            let part = writer.close();
+            if fits {
+                return Ok(part);
             }
+            lock = part.into_parts().1;
         }
-        self.build()
+        self.build(lock)
     }
 
     fn refuse_other(&self, writer: &PartitionWriter) -> Result<(), Error> {
@@ -178,10 +201,11 @@ impl Partition<'_> {
     }
 
     /// Does again what the log tells.
-    fn build(self) -> Result<PartitionFile, Error> {
-        let draft = draft_partition(self.dir, self.meta.clone())?;
+    fn build(self, lock: Lock) -> Result<LockedPartition, Error> {
+        let dir = self.file.parent().unwrap_or(Path::new(""));
+        let draft = draft_partition(dir, self.meta.clone())?;
         let mut replay = Replay {
-            writer: PartitionWriter::open(&draft.file)?,
+            writer: PartitionWriter::open(&draft.file, lock)?,
             steps: BTreeMap::new(),
             epoch: Epoch(0),
             uncommitted: 0,
@@ -200,8 +224,8 @@ impl Partition<'_> {
         }
         replay.commit()?;
         replay.writer.checkpoint()?;
-        drop(replay);
-        publish_partition(draft)
+        let (draft, lock) = replay.writer.close().into_parts();
+        Ok(LockedPartition::new(publish_partition(draft)?, lock))
     }
 }
 

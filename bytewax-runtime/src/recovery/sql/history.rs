@@ -87,6 +87,15 @@ impl Db {
         self.execute(sql, [signed(oldest.0)], doing).map(drop)
     }
 
+    pub(in crate::recovery) fn forget_execution(
+        &self,
+        number: ExecutionNumber,
+    ) -> Result<(), Error> {
+        let sql = "DELETE FROM executions WHERE number = ?1";
+        self.execute(sql, [signed(number.0)], "removing an execution")
+            .map(drop)
+    }
+
     /// Removes the executions after this one; without one, all.
     pub(in crate::recovery) fn forget_executions_after(
         &self,

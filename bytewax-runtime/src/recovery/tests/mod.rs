@@ -2,7 +2,9 @@
 
 mod backup;
 mod damage;
+mod drafts;
 mod flows;
+mod locks;
 mod model;
 mod refusals;
 mod space;
@@ -37,7 +39,8 @@ fn input() -> StepMeta {
 
 /// Finds a store and begins an execution on it, as a cluster would.
 fn start(dir: &Path) -> (Vec<PartitionWriter>, Resume) {
-    let states = states(dir);
+    let locked = lock_all(discover_to_use(&[dir]).unwrap()).unwrap();
+    let states: Vec<_> = locked.iter().map(|part| part.state().unwrap()).collect();
     check_complete(&states, "orders").unwrap();
     let resume = resume(&states).unwrap();
     let execution = Execution {
@@ -47,12 +50,17 @@ fn start(dir: &Path) -> (Vec<PartitionWriter>, Resume) {
         processes: 1,
         started_at: DateTime::UNIX_EPOCH,
     };
-    let open = |state: &PartitionState| {
-        let mut writer = PartitionWriter::open(&state.file).unwrap();
+    let open = |part: LockedPartition| {
+        let mut writer = part.writer().unwrap();
         writer.begin_execution(&execution).unwrap();
         writer
     };
-    (states.iter().map(open).collect(), resume)
+    (locked.into_iter().map(open).collect(), resume)
+}
+
+/// Opens one partition alone.
+fn open_writer(file: &Path) -> Result<PartitionWriter, Error> {
+    layout::read(file)?.lock()?.writer()
 }
 
 fn states(dir: &Path) -> Vec<PartitionState> {

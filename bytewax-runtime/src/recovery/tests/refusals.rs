@@ -45,7 +45,8 @@ fn a_store_is_not_made_twice() {
          it, or use an empty directory",
     );
     assert_eq!(fs::read(path.join("part-0.sqlite3")).unwrap(), before);
-    assert_eq!(init_on_first_use(&path, 3, "orders").unwrap().len(), 2);
+    init_on_first_use(&[&path], 3, "orders").unwrap();
+    assert_eq!(discover(&[&path]).unwrap().len(), 2);
     start(&path);
 }
 
@@ -56,7 +57,8 @@ fn a_directory_is_made_on_first_use_only() {
     let text = "the recovery directory `a/b` does not exist; create it, or name the right one";
     check(init(&missing, 1, "orders"), dir.path(), text);
     check(discover(&[&missing]), dir.path(), text);
-    assert_eq!(init_on_first_use(&missing, 1, "orders").unwrap().len(), 1);
+    init_on_first_use(&[&missing], 1, "orders").unwrap();
+    assert_eq!(discover(&[&missing]).unwrap().len(), 1);
 }
 
 #[test]
@@ -124,14 +126,14 @@ fn a_newer_format_is_left_alone() {
 fn a_second_writer_is_refused_until_the_first_is_gone() {
     let (_dir, path) = store(1);
     let file = path.join("part-0.sqlite3");
-    let first = PartitionWriter::open(&file).unwrap();
+    let first = open_writer(&file).unwrap();
     check(
-        PartitionWriter::open(&file),
+        open_writer(&file),
         &path,
         "`part-0.sqlite3` is in use by another process; stop that run of the flow first",
     );
     drop(first);
-    PartitionWriter::open(&file).unwrap();
+    open_writer(&file).unwrap();
 }
 
 #[test]

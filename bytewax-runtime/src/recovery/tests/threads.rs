@@ -130,10 +130,7 @@ fn a_killed_process_leaves_what_it_committed_and_no_lock() {
     let output = BufReader::new(victim.stdout.take().unwrap());
     assert!(output.lines().any(|line| line.unwrap() == "ready"));
     let file = dir.path().canonicalize().unwrap().join("part-0.sqlite3");
-    assert!(matches!(
-        PartitionWriter::open(&file),
-        Err(Error::Locked { .. })
-    ));
+    assert!(matches!(open_writer(&file), Err(Error::Locked { .. })));
     victim.kill().unwrap();
     victim.wait().unwrap();
     let (_writers, resume) = start(dir.path());

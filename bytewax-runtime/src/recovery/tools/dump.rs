@@ -63,7 +63,7 @@ pub(crate) struct FoundState {
 /// What the next execution would find for a key of a stateful step, or for a partition of a source
 /// or a sink. A text that is a number can be two keys.
 pub(crate) fn dump(dirs: &[impl AsRef<Path>], step: &str, key: &Wanted) -> Result<Dump, Error> {
-    let parts = Parts::open(dirs)?;
+    let parts = Parts::look(dirs)?;
     let step = parts.step(step)?;
     let before = parts.resume_epoch()?;
     let mut dump = Dump {

@@ -20,7 +20,8 @@ pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 
 use super::error::{Error, ResumeError};
-use super::layout::discover;
+use super::layout::{discover, discover_to_use};
+use super::lock::{Lock, LockedPartition, lock_all};
 use super::parts::{PartitionState, StepMeta};
 use super::reader::PartitionReader;
 use super::resume::check_complete;
@@ -32,16 +33,48 @@ struct Parts {
     states: Vec<PartitionState>,
 }
 
+/// How often a store that a run is changing is looked at, until all partitions fit together.
+const LOOKS: usize = 50;
+
 impl Parts {
-    /// Opens the store in these directories, which must be complete.
-    fn open(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
-        let files = discover(dirs)?;
-        let opened = files.iter().map(|part| PartitionReader::open(&part.file));
+    /// Locks and opens the store in these directories, which must be complete: for whoever acts upon
+    /// what is in it.
+    fn lock(dirs: &[impl AsRef<Path>]) -> Result<(Self, Vec<LockedPartition>), Error> {
+        let locked = lock_all(discover_to_use(dirs)?)?;
+        let opened = locked.iter().map(LockedPartition::reader);
         let readers = opened.collect::<Result<Vec<_>, _>>()?;
-        let states = readers
-            .iter()
-            .map(PartitionReader::state)
-            .collect::<Result<Vec<_>, _>>()?;
+        Ok((Self::read(readers)?, locked))
+    }
+
+    /// Opens the store in these directories to tell what is in it, also beside a run, which may change
+    /// it afterwards: partitions are read as they are now.
+    fn look(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
+        let files = discover(dirs)?;
+        let open = || {
+            let opened = files
+                .iter()
+                .map(|part| PartitionReader::open_frozen(&part.file));
+            Self::read(opened.collect::<Result<_, _>>()?)
+        };
+        for _ in 1..LOOKS {
+            let parts = open()?;
+            // A run may have changed some of them meanwhile.
+            if parts.resume_epoch().is_ok() {
+                return Ok(parts);
+            }
+        }
+        // They do not fit together, or a run is too fast for an answer.
+        if let Some(first) = files.first()
+            && let Err(error @ Error::Locked { .. }) = Lock::partition(&first.file)
+        {
+            return Err(error);
+        }
+        open()
+    }
+
+    fn read(readers: Vec<PartitionReader>) -> Result<Self, Error> {
+        let states = readers.iter().map(PartitionReader::state);
+        let states = states.collect::<Result<Vec<_>, _>>()?;
         let flow = states.first().map_or("", |state| &state.meta.flow);
         check_complete(&states, flow)?;
         Ok(Self { readers, states })

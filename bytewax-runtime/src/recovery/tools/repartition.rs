@@ -6,8 +6,10 @@ use std::path::Path;
 use super::Parts;
 use crate::ids::{Epoch, StepId};
 use crate::key::{Slot, position_slot};
+use crate::recovery::cut::cut;
+use crate::recovery::draft::Draft;
 use crate::recovery::error::Error;
-use crate::recovery::layout::{Draft, PartitionFile};
+use crate::recovery::layout::PartitionFile;
 use crate::recovery::lock::Lock;
 use crate::recovery::parts::{Execution, ExecutionNumber, Progress, StepMeta, StepNumber};
 use crate::recovery::reader::{PartitionReader, newest_positions};
@@ -24,16 +26,11 @@ pub(crate) fn repartition(
     partitions: u32,
     new_dir: &Path,
 ) -> Result<Vec<PartitionFile>, Error> {
-    let parts = Parts::open(dirs)?;
-    // Against a flow that runs meanwhile.
-    let locks = parts
-        .states
-        .iter()
-        .map(|state| Lock::partition(&state.file));
-    let _locks = locks.collect::<Result<Vec<_>, _>>()?;
+    let (parts, _locked) = Parts::lock(dirs)?;
     let before = parts.resume_epoch()?;
     let flow = parts.states.first().map_or("", |state| &state.meta.flow);
-    let draft = Draft::begin(new_dir, partitions, flow)?;
+    let lock = Lock::to_make(&[new_dir])?;
+    let draft = Draft::begin(new_dir, lock, partitions, flow)?;
     let mut targets = Targets::open(&draft)?;
     if let Some(last) = before.0.checked_sub(1).filter(|&last| last > 0) {
         targets.copy(&parts, before, Epoch(last))?;
@@ -55,6 +52,7 @@ pub(crate) fn repartition(
     };
     let executions: Vec<Execution> = executions.into_values().collect();
     for mut target in targets.parts {
+        cut();
         target.writer.adopt(&executions, progress)?;
     }
     draft.publish()
@@ -74,7 +72,7 @@ impl Targets {
     fn open(draft: &Draft) -> Result<Self, Error> {
         let opened = draft.parts().iter().map(|part| {
             Ok(Target {
-                writer: PartitionWriter::open(&part.file)?,
+                writer: part.clone().lock()?.writer()?,
                 steps: BTreeMap::new(),
             })
         });

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::ids::Epoch;
-use crate::recovery::backup::{Backup, Share, restore};
+use crate::recovery::backup::{Backup, Share, restore, shared_parts};
 use crate::recovery::error::Error;
+use crate::recovery::lock::{LockedPartition, lock_all};
 use crate::recovery::resume::resume;
 
 /// What was restored.
@@ -22,11 +23,10 @@ pub(crate) fn restore_all(
     dir: &Path,
     flow: &str,
 ) -> Result<RestoredInfo, Error> {
-    let parts = restore(backup, dir, flow, Share::ALL)?.parts;
-    let states: Vec<_> = parts
-        .iter()
-        .map(|part| part.state())
-        .collect::<Result<_, _>>()?;
+    let parts = lock_all(shared_parts(&**backup, dir, flow, Share::ALL)?)?;
+    let parts = restore(backup, flow, parts)?.parts;
+    let states = parts.iter().map(LockedPartition::state);
+    let states: Vec<_> = states.collect::<Result<_, _>>()?;
     Ok(RestoredInfo {
         partitions: parts.len(),
         resume: resume(&states)?.epoch,

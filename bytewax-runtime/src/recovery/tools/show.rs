@@ -50,7 +50,7 @@ pub(crate) struct StepInfo {
 /// Summarises the store in some directories, as the next execution would find it. States are read
 /// only where several epochs of a slot were not merged yet.
 pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
-    let parts = Parts::open(dirs)?;
+    let parts = Parts::look(dirs)?;
     let resume = resume(&parts.states);
     // What cannot be resumed is shown as it is.
     let before = resume.as_ref().map_or(Epoch(u64::MAX), |next| next.epoch);

@@ -22,7 +22,7 @@ pub(crate) struct Report {
 /// Reads every row of the store in some directories and checks that it decodes, that checksums
 /// hold, that it is where it belongs, and that the partitions agree.
 pub(crate) fn verify(dirs: &[impl AsRef<Path>]) -> Result<Report, Error> {
-    let parts = Parts::open(dirs)?;
+    let parts = Parts::look(dirs)?;
     let mut report = Report::default();
     if let Err(refused) = parts.resume_epoch() {
         report.problems.push(refused.into());

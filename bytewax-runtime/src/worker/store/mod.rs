@@ -3,6 +3,7 @@
 
 mod check;
 mod open;
+mod take;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use timely::scheduling::SyncActivator;
 
 pub(super) use open::{Agreed, Found, found, open};
+pub(super) use take::take;
 
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};

@@ -6,14 +6,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::check::check;
+use super::take::Taken;
 use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
 use crate::flow::{Graph, StepKind};
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::kit::{MemoryLimit, WorkerCx};
 use crate::recovery::{
-    self, Error, Execution, PartitionCount, PartitionFile, PartitionIndex, PartitionReader,
-    PartitionWriter, Position, RecoveryConfig, Resume, StepMeta, StepPlace, Uploads, WriterThread,
+    self, Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader,
+    PartitionWriter, Position, RecoveryConfig, Resume, StepMeta, StepPlace, WriterThread,
     newest_positions,
 };
 use crate::state::Kept;
@@ -37,13 +38,13 @@ pub(in crate::worker) type Readers = BTreeMap<PartitionIndex, PartitionReader>;
 
 /// Reads what the partitions of this worker hold, but for the states of keys.
 pub(in crate::worker) fn found(
-    files: &[PartitionFile],
+    parts: &[LockedPartition],
     resume: Epoch,
 ) -> Result<(Readers, Found), Error> {
     let mut readers = Readers::new();
     let mut found = Found::default();
-    for file in files {
-        let reader = PartitionReader::open(&file.file)?;
+    for part in parts {
+        let reader = part.reader()?;
         let positions = reader.load_positions(resume)?;
         for step in reader.steps() {
             let has_position = positions.iter().any(|position| position.step == step.id);
@@ -52,7 +53,7 @@ pub(in crate::worker) fn found(
             }
         }
         found.positions.extend(positions);
-        readers.insert(file.meta.index, reader);
+        readers.insert(part.meta().index, reader);
     }
     Ok((readers, found))
 }
@@ -62,9 +63,8 @@ pub(in crate::worker) fn open(
     cx: &WorkerCx,
     graph: &Graph,
     config: &RecoveryConfig,
-    files: &[PartitionFile],
+    taken: Taken,
     mut readers: Readers,
-    uploads: Option<Uploads>,
     agreed: &Agreed,
     all: Vec<Found>,
 ) -> Result<Store, RunError> {
@@ -80,10 +80,11 @@ pub(in crate::worker) fn open(
     let resume = agreed.resume.epoch;
     let (places, metas) = saving_steps(graph);
     let progress = WriterProgress::new(Epoch(resume.0.saturating_sub(1)));
-    let writer = if files.is_empty() {
+    let Taken { parts, uploads, .. } = taken;
+    let writer = if parts.is_empty() {
         None
     } else {
-        let writers = begin(cx, graph, files, &mut readers, agreed).map_err(RunError::recovery)?;
+        let writers = begin(cx, graph, parts, &mut readers, agreed).map_err(RunError::recovery)?;
         let report = progress.reporter(&cx.shared);
         let thread = WriterThread::spawn(writers, &metas, QUEUE, uploads, report);
         let thread = thread.map_err(RunError::recovery)?;
@@ -117,12 +118,12 @@ fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<MemoryLimit> {
     Some(MemoryLimit::new(bytes / cx.shared.workers_here().max(1)))
 }
 
-/// Opens the partitions of this worker for writing, removes what the flow drops, and notes the execution
+/// Opens the partitions of this worker for writing, which all workers have taken, removes what the flow drops, and notes the execution
 /// in them.
 fn begin(
     cx: &WorkerCx,
     graph: &Graph,
-    files: &[PartitionFile],
+    parts: Vec<LockedPartition>,
     readers: &mut Readers,
     agreed: &Agreed,
 ) -> Result<Vec<PartitionWriter>, Error> {
@@ -133,21 +134,21 @@ fn begin(
         processes: u32::try_from(cx.count / cx.shared.workers_here().max(1)).unwrap_or(u32::MAX),
         started_at: agreed.started_at,
     };
-    let begin = |file: &PartitionFile| {
-        let mut writer = PartitionWriter::open(&file.file)?;
+    let begin = |part: LockedPartition| {
+        let index = part.meta().index;
+        let mut writer = part.writer()?;
         for dropped in &graph.dropped {
-            let reader = readers.get(&file.meta.index);
+            let reader = readers.get(&index);
             if let Some(step) = reader.and_then(|reader| reader.number(&dropped.id)) {
-                readers.remove(&file.meta.index);
+                readers.remove(&index);
                 writer.drop_step(step)?;
-                let reader = PartitionReader::open(&file.file)?;
-                readers.insert(file.meta.index, reader);
+                readers.insert(index, PartitionReader::open(writer.file())?);
             }
         }
         writer.begin_execution(&execution)?;
         Ok(writer)
     };
-    files.iter().map(begin).collect()
+    parts.into_iter().map(begin).collect()
 }
 
 /// The steps of a flow that save anything, with their places in the list.

@@ -15,6 +15,7 @@ mod schemas;
 mod sinks;
 mod sources;
 mod store;
+mod together;
 mod windows;
 
 use std::path::Path;

@@ -112,11 +112,19 @@ impl Cluster {
             .iter()
             .map(|&share| {
                 let dir = self.dirs[share.worker].path();
-                restore(&backup, dir, "orders", share).unwrap()
+                let parts = shared_parts(&*backup, dir, "orders", share).unwrap();
+                restore(&backup, "orders", lock_all(parts).unwrap()).unwrap()
             })
             .collect();
-        let files: Vec<_> = restored.iter().flat_map(|own| own.parts.clone()).collect();
-        let states: Vec<_> = files.iter().map(|part| part.state().unwrap()).collect();
+        let parts = restored.iter().flat_map(|own| &own.parts);
+        let states: Vec<_> = parts.map(|part| part.state().unwrap()).collect();
+        let files: Vec<_> = states
+            .iter()
+            .map(|PartitionState { file, meta, .. }| PartitionFile {
+                file: file.clone(),
+                meta: meta.clone(),
+            })
+            .collect();
         check_complete(&states, "orders").unwrap();
         let resume = resume(&states).unwrap();
         assert!(
@@ -135,12 +143,12 @@ impl Cluster {
             started_at: chrono::Utc::now(),
         };
         for (own, share) in restored.into_iter().zip(shares) {
-            let open = |part: &PartitionFile| {
-                let mut writer = PartitionWriter::open(&part.file).unwrap();
+            let open = |part: LockedPartition| {
+                let mut writer = part.writer().unwrap();
                 writer.begin_execution(&execution).unwrap();
                 writer
             };
-            let writers = own.parts.iter().map(open).collect();
+            let writers = own.parts.into_iter().map(open).collect();
             let (report, events) = mpsc::channel();
             let report = move |event| report.send(event).unwrap();
             let steps = [total(), input()];

@@ -14,6 +14,12 @@ use super::*;
 use cluster::{Cluster, MACHINES, Op, ops, state};
 use memory::Memory;
 
+/// All partitions of a flow in a directory, made what a backup says they are.
+fn restored(backup: &Arc<dyn Backup>, dir: &Path, flow: &str) -> Result<Restored, Error> {
+    let parts = shared_parts(&**backup, dir, flow, Share::ALL)?;
+    restore(backup, flow, lock_all(parts)?)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
 

@@ -76,15 +76,15 @@ fn object_stores_are_backups() {
         let backup: Arc<dyn Backup> = Arc::new(ObjectStoreBackup::new(store).unwrap());
         let made = tempfile::tempdir().unwrap();
         begin(&*backup, made.path(), "sales", 3).unwrap();
-        let made = restore(&backup, made.path(), "sales", Share::ALL).unwrap();
+        let made = restored(&backup, made.path(), "sales").unwrap();
         let again = tempfile::tempdir().unwrap();
         begin(&*backup, again.path(), "sales", 7).unwrap();
-        let again = restore(&backup, again.path(), "sales", Share::ALL).unwrap();
+        let again = restored(&backup, again.path(), "sales").unwrap();
         let metas = |restored: &Restored| -> Vec<_> {
             restored
                 .parts
                 .iter()
-                .map(|part| part.meta.clone())
+                .map(|part| part.meta().clone())
                 .collect()
         };
         assert_eq!(metas(&made), metas(&again));

@@ -18,7 +18,7 @@ fn three_epochs(partitions: u32) -> Cluster {
 
 fn restore_from(backup: &Arc<Memory>, dir: &Path) -> Result<Restored, Error> {
     let backup: Arc<dyn Backup> = backup.clone();
-    restore(&backup, dir, "orders", Share::ALL)
+    restored(&backup, dir, "orders")
 }
 
 /// Changes an object behind the back of the store; the error when an empty directory is restored,
@@ -132,9 +132,7 @@ fn nothing_is_begun_by_looking() {
     let backup = Memory::new();
     let dir = tempfile::tempdir().unwrap();
     let empty: Arc<dyn Backup> = backup.clone();
-    let error = restore(&empty, dir.path(), "orders", Share::ALL)
-        .err()
-        .unwrap();
+    let error = restored(&empty, dir.path(), "orders").err().unwrap();
     assert_eq!(
         error.to_string(),
         "the backup holds nothing of flow `orders`; name the backup that does, or give the name of \

@@ -1,0 +1,183 @@
+//! How a cluster takes the partitions of a store: all of them, or none.
+//!
+//! 1. One worker of each process looks for partitions, and tells what it finds. With that everybody
+//!    knows which worker has which partition.
+//! 2. The worker of partition 0 locks it; then all others lock theirs. Whoever else wants the store
+//!    begins with partition 0, too, so of two clusters one gets all.
+//! 3. When all are locked, and not before, they are read. They stay locked until their writers have
+//!    ended.
+//!
+//! A worker that cannot lock a partition stops the run, and so all locks are given back.
+
+use std::ops::ControlFlow;
+
+use timely::worker::Worker;
+
+use crate::error::RunError;
+use crate::ids::StepIndex;
+use crate::kit::WorkerCx;
+use crate::recovery::{
+    Error, LockedPartition, PartitionFile, PartitionIndex, PartitionState, RecoveryConfig, Uploads,
+    check_complete, lock_all,
+};
+use crate::worker::assign::{Reachable, assign};
+use crate::worker::gather::tell_all;
+
+/// The partitions of a worker, which nobody else can change any more.
+#[derive(Debug)]
+pub(in crate::worker) struct Taken {
+    /// The worker of each partition.
+    pub(in crate::worker) owners: Vec<usize>,
+    pub(in crate::worker) parts: Vec<LockedPartition>,
+    pub(in crate::worker) uploads: Option<Uploads>,
+    /// What this worker has read for all: of each partition at least one worker tells the state.
+    pub(in crate::worker) states: Vec<PartitionState>,
+}
+
+/// Takes the partitions of this worker; `None` when the run stops meanwhile.
+pub(in crate::worker) fn take(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    flow: &str,
+    config: &RecoveryConfig,
+) -> Result<Option<Taken>, RunError> {
+    let Some(found) = find(worker, cx, flow, config)? else {
+        return Ok(None);
+    };
+    let all: Vec<PartitionFile> = found.iter().flatten().cloned().collect();
+    check_complete(&all, flow).map_err(RunError::recovery)?;
+    let owners = owners(&found, all.len());
+    let mine = |part: &PartitionFile| owners.get(part.meta.index.0 as usize) == Some(&cx.index.0);
+    let here = &found[cx.index.0];
+    let (first, rest): (Vec<_>, Vec<_>) = here
+        .iter()
+        .filter(|part| mine(part))
+        .cloned()
+        .partition(|part| part.meta.index == PartitionIndex(0));
+
+    let mut parts = lock_all(first).map_err(RunError::recovery)?;
+    if tell_all(worker, cx, &())?.is_none() {
+        return Ok(None);
+    }
+    parts.extend(lock_all(rest).map_err(RunError::recovery)?);
+    if tell_all(worker, cx, &())?.is_none() {
+        return Ok(None);
+    }
+
+    let restored = config.restore(flow, parts);
+    let (parts, uploads) = restored.map_err(RunError::recovery)?;
+    let states = if config.has_backup() {
+        parts.iter().map(LockedPartition::state).collect()
+    } else if leads(cx) {
+        // Also those that others have locked: they may be copies on another machine.
+        here.iter().map(PartitionFile::state).collect()
+    } else {
+        Ok(Vec::new())
+    };
+    Ok(Some(Taken {
+        owners,
+        parts,
+        uploads,
+        states: states.map_err(RunError::recovery)?,
+    }))
+}
+
+/// The first worker of a process.
+fn leader(cx: &WorkerCx, worker: usize) -> usize {
+    let workers = cx.shared.workers_here().max(1);
+    worker / workers * workers
+}
+
+fn leads(cx: &WorkerCx) -> bool {
+    leader(cx, cx.index.0) == cx.index.0
+}
+
+/// The partitions that each worker can reach.
+fn find(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    flow: &str,
+    config: &RecoveryConfig,
+) -> Result<Option<Vec<Vec<PartitionFile>>>, RunError> {
+    if config.has_backup() {
+        return Ok(match make(worker, cx, flow, config)? {
+            ControlFlow::Break(()) => None,
+            ControlFlow::Continue(()) => {
+                let share = config.share(flow, cx.index.0, cx.count);
+                tell_all(worker, cx, &share.map_err(RunError::recovery)?)?
+            }
+        });
+    }
+    let Some(mut found) = look(worker, cx, config)? else {
+        return Ok(None);
+    };
+    if found.iter().all(Vec::is_empty) {
+        if make(worker, cx, flow, config)?.is_break() {
+            return Ok(None);
+        }
+        match look(worker, cx, config)? {
+            Some(again) => found = again,
+            None => return Ok(None),
+        }
+    }
+    config.check_directories().map_err(RunError::recovery)?;
+    // All workers of a process reach the same.
+    let of = |worker| found[leader(cx, worker)].clone();
+    Ok(Some((0..cx.count).map(of).collect()))
+}
+
+/// Has the first worker make the store, or begin the backup. The others do not look before it is there.
+fn make(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    flow: &str,
+    config: &RecoveryConfig,
+) -> Result<ControlFlow<()>, RunError> {
+    if cx.index.0 == 0 {
+        let made = config.make_on_first_use(flow, cx.count);
+        made.map_err(RunError::recovery)?;
+    }
+    Ok(match tell_all(worker, cx, &())? {
+        Some(_) => ControlFlow::Continue(()),
+        None => ControlFlow::Break(()),
+    })
+}
+
+/// What the first worker of each process finds.
+fn look(
+    worker: &mut Worker,
+    cx: &WorkerCx,
+    config: &RecoveryConfig,
+) -> Result<Option<Vec<Vec<PartitionFile>>>, RunError> {
+    let found: Result<_, Error> = match leads(cx) {
+        true => config.find(),
+        false => Ok(Vec::new()),
+    };
+    tell_all(worker, cx, &found.map_err(RunError::recovery)?)
+}
+
+/// The worker of each partition, of so many at the most.
+fn owners(found: &[Vec<PartitionFile>], count: usize) -> Vec<usize> {
+    // The names are in order of the numbers.
+    let name = |PartitionIndex(index): PartitionIndex| format!("{index:04}");
+    let list = |parts: &Vec<PartitionFile>| {
+        let partitions = parts.iter().map(|part| name(part.meta.index)).collect();
+        vec![Reachable {
+            step: 0,
+            partitions,
+        }]
+    };
+    let lists: Vec<_> = found.iter().map(list).collect();
+    let mut owners = vec![0; count];
+    for (name, owner) in assign(&lists)
+        .remove(&StepIndex(0))
+        .unwrap_or_default()
+        .partitions
+    {
+        let index = name.parse::<usize>().ok();
+        if let Some(place) = index.and_then(|index| owners.get_mut(index)) {
+            *place = owner.0;
+        }
+    }
+    owners
+}

@@ -1,0 +1,88 @@
+//! Runs that start together on one store: none loses what another has saved.
+
+use std::path::Path;
+use std::sync::{Barrier, Mutex};
+use std::thread;
+
+use bytewax_runtime::prelude::*;
+use bytewax_runtime::source::Poll;
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::{RunError, WorkerIndex};
+
+use super::{LONG, config_at};
+use crate::support::{Answer, EachWorker, flow_of};
+
+/// Adds 1 to the one key, in each run, and gives the sum.
+fn counting(out: &TestingSink<u32>) -> Dataflow {
+    let source = EachWorker(|worker: WorkerIndex| {
+        let mut left = vec![(); usize::from(worker.0 == 0)];
+        Ok(move || -> Answer<()> { Ok(left.pop().map_or(Poll::end(), Poll::item)) })
+    });
+    let count = |items: Stream<()>| {
+        let counted = items.key_on(|()| 0_u8).stateful_map(|count: &mut u32, ()| {
+            *count += 1;
+            *count
+        });
+        counted.named("counted").key_rm()
+    };
+    flow_of(source, count, out.clone())
+}
+
+/// Starts two runs at once on a store.
+fn pair(flow: &Dataflow, config: &ClusterConfig) -> Vec<Result<(), RunError>> {
+    let ends = Mutex::new(Vec::new());
+    let at_once = Barrier::new(2);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                at_once.wait();
+                let ended = cluster_main(flow.clone(), config.clone());
+                ends.lock().unwrap().push(ended);
+            });
+        }
+    });
+    ends.into_inner().unwrap()
+}
+
+/// What a run on the store gives, and how many have ended well before.
+#[track_caller]
+fn check(store: &Path, workers: usize, before: usize) {
+    let out = TestingSink::new();
+    let flow = counting(&out);
+    let config = config_at(store, LONG).workers(workers);
+    for _ in 0..before {
+        cluster_main(flow.clone(), config.clone()).unwrap();
+    }
+    let ends = pair(&flow, &config);
+    let refusals: Vec<String> = ends
+        .iter()
+        .filter_map(|ended| Some(ended.as_ref().err()?.report()))
+        .collect();
+    assert!(refusals.len() < 2, "{refusals:?}");
+    let in_use = |text: &String| text.contains("is in use by another process");
+    assert!(refusals.iter().all(in_use), "{refusals:?}");
+    out.take();
+    cluster_main(flow, config).unwrap();
+    let good = before + 2 - refusals.len();
+    assert_eq!(out.take(), [good as u32 + 1], "after {good} good runs");
+}
+
+#[test]
+fn two_first_runs() {
+    for _ in 0..10 {
+        for workers in [1, 4] {
+            let directory = tempfile::tempdir().unwrap();
+            check(directory.path(), workers, 0);
+        }
+    }
+}
+
+#[test]
+fn two_runs_after_an_earlier_one() {
+    for _ in 0..10 {
+        for workers in [1, 4] {
+            let directory = tempfile::tempdir().unwrap();
+            check(directory.path(), workers, 1);
+        }
+    }
+}
