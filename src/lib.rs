@@ -96,17 +96,20 @@ pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
-    Epoch, Exchange, GraphFormat, RecoveryConfig, RunArgs, RunError, RunErrorKind, SnapshotMode,
-    StepError, StepId, WorkerIndex, run, run_from,
+    Epoch, Exchange, GraphFormat, RunError, RunErrorKind, SnapshotMode, StepError, StepId,
+    WorkerIndex,
 };
-pub use bytewax_runtime::{
-    backup, clock, flow, key, operators, sink, source, state, testing, windowing,
-};
+#[cfg(feature = "recovery")]
+pub use bytewax_runtime::{RecoveryConfig, backup};
+#[cfg(feature = "cli")]
+pub use bytewax_runtime::{RunArgs, run, run_from};
+pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing, windowing};
 
 #[doc = include_str!("docs/python.md")]
 pub mod from_python {}
 
 /// What [`run`] and its kin give back to `main`: the exit code of the process.
+#[cfg(feature = "cli")]
 pub use std::process::ExitCode;
 
 /// Connectors: where items come from and go to.

@@ -111,6 +111,7 @@ impl RunError {
         Self::new(RunErrorKind::Step, doing).caused_by(cause.0)
     }
 
+    #[cfg(feature = "recovery")]
     pub(crate) fn recovery(cause: impl Error + Send + Sync + 'static) -> Self {
         Self::new(RunErrorKind::Recovery, "the recovery store cannot be used").caused_by(cause)
     }

@@ -1,8 +1,21 @@
 //! The runtime of the crate `bytewax`: how flows are described, built and run.
 //!
 //! Users take the crate `bytewax`, which shows all of this under one name and adds the macros. Third
-//! parties that write connectors depend on this crate alone: on [`source`], [`sink`] and
-//! [`StepError`].
+//! parties that write connectors depend on this crate alone, without its default features: on [`source`],
+//! [`sink`] and [`StepError`].
+//!
+//! # Features
+//!
+//! `recovery` (default) brings stores of state, and SQLite; `cli` (default) brings the command line; `async` brings
+//! `map_async` and `AsyncBatches`; `object-store` brings backups in object stores.
+#![cfg_attr(
+    not(all(feature = "cli", feature = "recovery")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some of it serves the command line or the store alone"
+    )
+)]
 
 pub mod clock;
 mod codec;
@@ -11,6 +24,7 @@ mod execution;
 #[cfg(feature = "async")]
 mod executor;
 pub mod flow;
+#[cfg(feature = "recovery")]
 #[doc(hidden)]
 pub mod fuzz;
 mod guard;
@@ -19,6 +33,7 @@ pub mod key;
 mod kit;
 pub mod operators;
 pub mod prelude;
+#[cfg(feature = "recovery")]
 mod recovery;
 pub mod sink;
 pub mod source;
@@ -27,6 +42,7 @@ pub mod testing;
 pub mod windowing;
 mod worker;
 
+#[cfg(feature = "recovery")]
 pub mod backup {
     //! Where copies of recovery state are kept.
 
@@ -36,15 +52,19 @@ pub mod backup {
 }
 
 pub use error::{RunError, RunErrorKind, StepError};
-pub use execution::{GraphFormat, RunArgs, run, run_from};
+pub use execution::GraphFormat;
+#[cfg(feature = "cli")]
+pub use execution::{RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
 pub use kit::{Exchange, SnapshotMode};
+#[cfg(feature = "recovery")]
 pub use recovery::RecoveryConfig;
 
 #[doc(hidden)]
 pub mod __private {
     //! What the code written by macros and the program `bytewax` need beyond the public names.
 
+    #[cfg(all(feature = "cli", feature = "recovery"))]
     pub use crate::execution::recovery_main;
     pub use crate::flow::Scope;
     pub use crate::key::FieldsHash;

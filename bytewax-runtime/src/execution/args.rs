@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::PossibleValue;
 use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
 
+#[cfg(feature = "recovery")]
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
 use crate::kit::SnapshotMode;
@@ -333,6 +334,7 @@ pub(crate) enum Command {
         #[arg(id = "bytewax-check", long = "check")]
         check: bool,
     },
+    #[cfg(feature = "recovery")]
     /// Make, show, check and change recovery stores; runs nothing
     Recovery {
         #[command(subcommand)]

@@ -13,6 +13,7 @@ use super::cluster::Ended;
 use super::config::ClusterConfig;
 use super::lock::lock;
 use super::plan::{Processes, RunPlan};
+#[cfg(feature = "recovery")]
 use super::recovery::Outcome;
 use super::render::GraphFormat;
 use super::signals::SignalGuard;
@@ -154,6 +155,7 @@ impl RunArgs {
                 let told = lock(flow, file.as_deref(), check);
                 told.and_then(|text| say(&text)).map_err(Ended::from)
             }
+            #[cfg(feature = "recovery")]
             Command::Recovery { command } => {
                 finish(command.execute(flow.name())).map_err(Ended::from)
             }
@@ -201,6 +203,7 @@ fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
     Ok(flow.check()?)
 }
 
+#[cfg(feature = "recovery")]
 /// Prints what a command on a store has to say, then gives what is wrong.
 pub(super) fn finish(outcome: Result<Outcome, RunError>) -> Result<(), RunError> {
     let Outcome { text, problem } = outcome?;
@@ -221,10 +224,9 @@ fn say(text: &str) -> Result<(), RunError> {
 
 fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
     flow.check().map_err(RunError::from)?;
-    let mut config = ClusterConfig::new().epoch_interval(plan.epoch_interval);
-    if let Some(recovery) = &plan.recovery {
-        config = config.recovery(recovery.clone());
-    }
+    let config = ClusterConfig::new()
+        .epoch_interval(plan.epoch_interval)
+        .maybe_recovery(plan.recovery.clone());
     let (job, settings) = (config.job(flow), config.settings());
     match &plan.processes {
         Processes::Cluster(cluster) => cluster.run(&job, settings),

@@ -10,8 +10,7 @@ use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
-use crate::recovery::RecoveryConfig;
-use crate::worker::{ClusterPlace, Job, Peers, run_cluster, run_here, run_threads};
+use crate::worker::{ClusterPlace, Job, Peers, RecoveryConfig, run_cluster, run_here, run_threads};
 
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]
@@ -87,9 +86,15 @@ impl ClusterConfig {
         self
     }
 
+    #[cfg(feature = "recovery")]
     /// Where the state of the flow is kept. Unless this is set, nothing is saved.
     pub fn recovery(mut self, config: RecoveryConfig) -> Self {
         self.recovery = Some(config);
+        self
+    }
+
+    pub(crate) fn maybe_recovery(mut self, config: Option<RecoveryConfig>) -> Self {
+        self.recovery = config;
         self
     }
 

@@ -4,18 +4,28 @@
     reason = "a run takes the flow itself: who runs it has no more use for it"
 )]
 
+#[cfg(feature = "cli")]
 mod args;
+#[cfg(feature = "cli")]
 mod cluster;
+#[cfg(feature = "cli")]
 mod command;
 mod config;
+#[cfg(feature = "cli")]
 mod lock;
+#[cfg(feature = "cli")]
 mod plan;
+#[cfg(all(feature = "cli", feature = "recovery"))]
 mod recovery;
 mod render;
+#[cfg(feature = "cli")]
 mod signals;
 
+#[cfg(feature = "cli")]
 pub use args::RunArgs;
+#[cfg(feature = "cli")]
 pub use command::{run, run_from};
 pub use config::{ClusterConfig, cluster_main, run_main};
+#[cfg(all(feature = "cli", feature = "recovery"))]
 pub use recovery::recovery_main;
 pub use render::GraphFormat;

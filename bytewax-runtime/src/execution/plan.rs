@@ -5,9 +5,12 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::args::{Addresses, Flags};
-use crate::recovery::{RecoveryConfig, open_backup};
+#[cfg(feature = "recovery")]
+use crate::recovery::open_backup;
+use crate::worker::RecoveryConfig;
 
 /// Where copies of local state are, unless told.
+#[cfg(feature = "recovery")]
 const BACKUP: &str = "backup";
 
 /// Reads an environment variable. Tests give their own.
@@ -73,6 +76,21 @@ impl Flags {
         })
     }
 
+    /// State that would be lost is refused.
+    #[cfg(not(feature = "recovery"))]
+    fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
+        let is_given =
+            !self.recovery.is_empty() || self.local_state.is_some() || self.backup.is_some();
+        if !is_given {
+            return Ok(None);
+        }
+        let text = "`--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY), `--local-state` \
+                    (BYTEWAX_LOCAL_STATE) and `--backup` (BYTEWAX_BACKUP) cannot be used: the program was \
+                    built without the feature `recovery`; build it with that, or leave them away";
+        Err(usage(ErrorKind::InvalidValue, text))
+    }
+
+    #[cfg(feature = "recovery")]
     fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
         let config = match (self.recovery.split_first(), &self.local_state) {
             (Some(_), Some(_)) => {

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{RunError, StepError};
+use crate::flow::Graph;
+use crate::guard::guard;
 use crate::ids::{StepIndex, WorkerIndex};
-use crate::kit::Assignment;
+use crate::kit::{Assignment, Plan, WorkerCx};
 
 /// The partitions of one step that one worker can reach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +66,31 @@ pub(crate) fn assign(reachable: &[Vec<Reachable>]) -> HashMap<StepIndex, Assignm
         assignments.insert(StepIndex(step), Assignment { partitions });
     }
     assignments
+}
+
+/// The partitions that this worker can reach, of all steps that have any.
+pub(super) fn reachable(cx: &WorkerCx, graph: &Graph) -> Result<Vec<Reachable>, RunError> {
+    let mut reachable = Vec::new();
+    for (index, step) in graph.steps.iter().enumerate() {
+        cx.enter(StepIndex(index as u32));
+        let listed = guard(|| {
+            let listed = match &step.plan {
+                Plan::Stage(_) => None,
+                Plan::Head(plan) => plan.partitions(),
+                Plan::Source(plan) => plan.partitions(),
+            };
+            let failed = |error: StepError| RunError::step("cannot list the partitions", error);
+            listed.transpose().map_err(failed)
+        });
+        if let Some(partitions) = listed.map_err(|error| cx.locate(error))? {
+            reachable.push(Reachable {
+                step: index as u32,
+                partitions,
+            });
+        }
+    }
+    cx.leave();
+    Ok(reachable)
 }
 
 #[cfg(test)]

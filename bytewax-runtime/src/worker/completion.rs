@@ -9,12 +9,11 @@ use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::store::Store;
+use super::store::{Retention, Store};
 use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::kit::{self, Note, ProgressStream, Said, WorkerCx, frontier};
-use crate::recovery::{Message, Retention};
 
 /// Adds the operators behind the progress streams of all others.
 pub(super) fn complete<'s>(
@@ -39,7 +38,7 @@ pub(super) fn complete<'s>(
     let last = Rc::new(Cell::new(Epoch(0)));
     let worker = Rc::clone(cx);
     let mut commits = store.clone().map(|store| Commits {
-        next: store.resume,
+        next: store.resume(),
         last: Rc::clone(&last),
         store,
     });
@@ -118,14 +117,8 @@ impl Commits {
                 partition,
                 bytes,
             } => {
-                if let Some(step) = self.store.place(StepIndex(step)) {
-                    self.store.write(Message::Position {
-                        step,
-                        partition,
-                        epoch,
-                        bytes,
-                    })?;
-                }
+                let step = StepIndex(step);
+                self.store.save_position(step, partition, epoch, bytes)?;
             }
         }
         Ok(())
@@ -136,7 +129,7 @@ impl Commits {
     fn commit(&mut self, frontier: Option<Epoch>) -> Result<Option<Epoch>, RunError> {
         let end = frontier.unwrap_or(self.last.get().next());
         if end > self.next {
-            self.store.write(Message::Commit(Epoch(end.0 - 1)))?;
+            self.store.commit(Epoch(end.0 - 1))?;
             self.next = end;
         }
         let durable = kit::Store::durable(&*self.store);
@@ -156,8 +149,8 @@ struct Collects {
 impl Collects {
     fn new(store: Rc<Store>, cx: &WorkerCx) -> Self {
         Self {
-            retention: Retention::new(store.kept_for, store.resume, cx.clock.now()),
-            next: store.resume,
+            retention: store.retention(cx.clock.now()),
+            next: store.resume(),
             store,
         }
     }
@@ -169,7 +162,7 @@ impl Collects {
         self.next = before;
         let saved = Epoch(before.0 - 1);
         match self.retention.committed(saved, cx.clock.now()) {
-            Some(oldest) => self.store.write(Message::Collect(oldest)),
+            Some(oldest) => self.store.collect(oldest),
             None => Ok(()),
         }
     }

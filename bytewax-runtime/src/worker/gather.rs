@@ -1,4 +1,4 @@
-//! Sends a few bytes from each worker to all, before the flow itself is built.
+//! Sends something from each worker to all, before the flow itself is built.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,6 @@
 //! Workers: how a described flow is built on timely dataflow and run.
 
+mod agreed;
 mod assign;
 mod build;
 mod cluster;
@@ -7,9 +8,18 @@ mod completion;
 mod gather;
 mod net;
 mod run;
+#[cfg(feature = "recovery")]
 mod start;
+#[cfg(not(feature = "recovery"))]
+#[path = "start_without_store.rs"]
+mod start;
+#[cfg(feature = "recovery")]
+mod store;
+#[cfg(not(feature = "recovery"))]
+#[path = "no_store.rs"]
 mod store;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
 pub(crate) use run::{Job, run_here, run_threads};
+pub(crate) use store::RecoveryConfig;

@@ -11,12 +11,12 @@ use timely::communication::{Allocator, Hooks, initialize_from};
 use timely::worker::Worker;
 
 use super::build::build;
+use super::store::RecoveryConfig;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::WorkerIndex;
 use crate::kit::{Shared, WorkerCx};
-use crate::recovery::RecoveryConfig;
 
 /// What is run: a flow, and where its state is kept.
 #[derive(Clone)]

@@ -7,16 +7,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use timely::worker::Worker;
 
-use super::assign::{Reachable, assign};
+use super::agreed::begin;
+use super::assign::{Reachable, assign, reachable};
 use super::gather::tell_all;
 use super::run::Job;
 use super::store::{self, Agreed, Found, Store};
-use crate::error::{RunError, StepError};
+use crate::error::RunError;
 use crate::flow::Graph;
-use crate::guard::guard;
-use crate::ids::{Epoch, StepIndex};
 use crate::key::SlotOwners;
-use crate::kit::{Assignment, Plan, WorkerCx};
+use crate::kit::WorkerCx;
 use crate::recovery::{PartitionState, check_complete, resume};
 
 /// What one worker tells all others.
@@ -71,48 +70,8 @@ pub(super) fn agree(
         let opened = store::open(cx, &job.graph, config, taken, readers, &agreed, all)?;
         store = Some(Rc::new(opened));
     }
-    begin(cx, store.clone(), owners, assignments);
+    begin(cx, store.as_ref(), owners, assignments);
     Ok(Some(store))
-}
-
-fn begin(
-    cx: &WorkerCx,
-    store: Option<Rc<Store>>,
-    owners: SlotOwners,
-    assignments: std::collections::HashMap<StepIndex, Assignment>,
-) {
-    let first = store.as_ref().map_or(Epoch::FIRST, |store| store.resume);
-    cx.epochs.start(first);
-    cx.shared.start_epoch(first);
-    let set = cx.assignments.set(assignments).is_ok()
-        && cx.owners.set(Rc::new(owners)).is_ok()
-        && store.is_none_or(|store| cx.store.set(store).is_ok());
-    assert!(set, "a worker builds its flow once");
-}
-
-/// The partitions that this worker can reach, of all steps that have any.
-fn reachable(cx: &WorkerCx, graph: &Graph) -> Result<Vec<Reachable>, RunError> {
-    let mut reachable = Vec::new();
-    for (index, step) in graph.steps.iter().enumerate() {
-        cx.enter(StepIndex(index as u32));
-        let listed = guard(|| {
-            let listed = match &step.plan {
-                Plan::Stage(_) => None,
-                Plan::Head(plan) => plan.partitions(),
-                Plan::Source(plan) => plan.partitions(),
-            };
-            let failed = |error: StepError| RunError::step("cannot list the partitions", error);
-            listed.transpose().map_err(failed)
-        });
-        if let Some(partitions) = listed.map_err(|error| cx.locate(error))? {
-            reachable.push(Reachable {
-                step: index as u32,
-                partitions,
-            });
-        }
-    }
-    cx.leave();
-    Ok(reachable)
 }
 
 /// Checks the partitions of the whole cluster: where to begin.

@@ -7,7 +7,8 @@ mod mermaid;
 use crate::flow::{Dataflow, StepInfo};
 
 /// The language of a drawing made by [`Dataflow::render`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[non_exhaustive]
 pub enum GraphFormat {
     /// A Mermaid flowchart, as Markdown renderers show it

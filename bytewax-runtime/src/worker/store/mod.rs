@@ -11,8 +11,11 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use timely::scheduling::SyncActivator;
 
+pub(crate) use crate::recovery::RecoveryConfig;
+pub(super) use crate::recovery::Retention;
 pub(super) use open::{Agreed, Found, found, open};
 pub(super) use take::take;
 
@@ -34,7 +37,7 @@ const QUEUE: usize = 1024;
 /// The recovery store, as one worker sees it.
 pub(crate) struct Store {
     /// The first epoch of this execution.
-    pub(crate) resume: Epoch,
+    resume: Epoch,
     pub(super) count: PartitionCount,
     /// The partitions of this worker.
     readers: BTreeMap<PartitionIndex, PartitionReader>,
@@ -48,7 +51,7 @@ pub(crate) struct Store {
     memory: Option<MemoryLimit>,
     snapshot_mode: SnapshotMode,
     /// How long states that were replaced are kept.
-    pub(super) kept_for: Duration,
+    kept_for: Duration,
 }
 
 struct Writer {
@@ -95,8 +98,47 @@ impl WriterProgress {
 
 impl Store {
     /// The place of a step, if it saves anything.
-    pub(super) fn place(&self, step: StepIndex) -> Option<StepPlace> {
+    fn place(&self, step: StepIndex) -> Option<StepPlace> {
         self.places.get(&step).copied()
+    }
+
+    /// Has the position of a partition saved with an epoch, if its step saves any.
+    pub(super) fn save_position(
+        &self,
+        step: StepIndex,
+        partition: String,
+        epoch: Epoch,
+        bytes: Vec<u8>,
+    ) -> Result<(), RunError> {
+        match self.place(step) {
+            Some(step) => self.write(Message::Position {
+                step,
+                partition,
+                epoch,
+                bytes,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Has an epoch committed, of which all changes were sent.
+    pub(super) fn commit(&self, epoch: Epoch) -> Result<(), RunError> {
+        self.write(Message::Commit(epoch))
+    }
+
+    /// Has removed what no resume from this epoch on needs.
+    pub(super) fn collect(&self, oldest: Epoch) -> Result<(), RunError> {
+        self.write(Message::Collect(oldest))
+    }
+
+    /// The first epoch of this execution.
+    pub(super) fn resume(&self) -> Epoch {
+        self.resume
+    }
+
+    /// How long states that were replaced are kept, from now on.
+    pub(super) fn retention(&self, now: DateTime<Utc>) -> Retention {
+        Retention::new(self.kept_for, self.resume, now)
     }
 
     /// Has the writer wake an operator when it has committed an epoch.
@@ -110,7 +152,7 @@ impl Store {
     }
 
     /// Hands a message to the writer; waits while its queue is full.
-    pub(super) fn write(&self, message: Message) -> Result<(), RunError> {
+    fn write(&self, message: Message) -> Result<(), RunError> {
         let Some(writer) = &self.writer else {
             // Without partitions there is nothing to write, and it is done at once.
             if let Message::Commit(epoch) = message {

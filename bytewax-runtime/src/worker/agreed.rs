@@ -1,0 +1,25 @@
+//! What a worker has agreed on with the others, before the flow is built.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::store::Store;
+use crate::ids::{Epoch, StepIndex};
+use crate::key::SlotOwners;
+use crate::kit::{Assignment, WorkerCx};
+
+/// Sets what the workers have agreed on.
+pub(super) fn begin(
+    cx: &WorkerCx,
+    store: Option<&Rc<Store>>,
+    owners: SlotOwners,
+    assignments: HashMap<StepIndex, Assignment>,
+) {
+    let first = store.map_or(Epoch::FIRST, |store| store.resume());
+    cx.epochs.start(first);
+    cx.shared.start_epoch(first);
+    let set = cx.assignments.set(assignments).is_ok()
+        && cx.owners.set(Rc::new(owners)).is_ok()
+        && store.is_none_or(|store| cx.store.set(Rc::<Store>::clone(store)).is_ok());
+    assert!(set, "a worker builds its flow once");
+}

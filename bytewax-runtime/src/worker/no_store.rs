@@ -1,0 +1,111 @@
+//! The store of a program without one: there is none, and nothing can be said of it.
+
+use chrono::{DateTime, Utc};
+use timely::scheduling::SyncActivator;
+
+use crate::error::RunError;
+use crate::ids::{Epoch, StepId, StepIndex};
+use crate::key::Slot;
+use crate::kit::{self, Change, MemoryLimit, Since, SnapshotMode};
+use crate::state::run::Run;
+use crate::state::timer::Timer;
+
+/// Where state would be kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RecoveryConfig {}
+
+/// A store that no program of this kind opens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Store {}
+
+/// How long its states would be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Retention {}
+
+impl Store {
+    pub(super) fn resume(self) -> Epoch {
+        match self {}
+    }
+
+    pub(super) fn save_position(
+        self,
+        _: StepIndex,
+        _: String,
+        _: Epoch,
+        _: Vec<u8>,
+    ) -> Result<(), RunError> {
+        match self {}
+    }
+
+    pub(super) fn commit(self, _: Epoch) -> Result<(), RunError> {
+        match self {}
+    }
+
+    pub(super) fn collect(self, _: Epoch) -> Result<(), RunError> {
+        match self {}
+    }
+
+    pub(super) fn retention(self, _: DateTime<Utc>) -> Retention {
+        match self {}
+    }
+
+    pub(super) fn wake_on_commit(self, _: SyncActivator) {
+        match self {}
+    }
+}
+
+impl Retention {
+    pub(super) fn committed(self, _: Epoch, _: DateTime<Utc>) -> Option<Epoch> {
+        match self {}
+    }
+}
+
+impl kit::Store for Store {
+    fn snapshot_mode(&self) -> SnapshotMode {
+        match *self {}
+    }
+
+    fn saves(&self, _: StepIndex) -> bool {
+        match *self {}
+    }
+
+    fn memory_limit(&self) -> Option<&MemoryLimit> {
+        match *self {}
+    }
+
+    fn slots(&self, _: &StepId) -> Result<Vec<Slot>, RunError> {
+        match *self {}
+    }
+
+    fn timers(&self, _: &StepId) -> Result<Vec<Timer>, RunError> {
+        match *self {}
+    }
+
+    fn load(&self, _: &StepId, _: Slot, _: Since) -> Result<Run, RunError> {
+        match *self {}
+    }
+
+    fn has(&self, _: Slot) -> bool {
+        match *self {}
+    }
+
+    fn durable(&self) -> Epoch {
+        match *self {}
+    }
+
+    fn send(&self, _: Change) -> Result<(), RunError> {
+        match *self {}
+    }
+
+    fn try_send(&self, _: Change) -> Result<Option<Change>, RunError> {
+        match *self {}
+    }
+
+    fn position(&self, _: &StepId, _: &str) -> Option<&[u8]> {
+        match *self {}
+    }
+
+    fn positions_of(&self, _: &StepId) -> Vec<&str> {
+        match *self {}
+    }
+}
