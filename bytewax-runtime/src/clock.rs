@@ -1,11 +1,59 @@
 //! The clock of a worker: every time that an operator sees comes from here.
+//!
+//! There are two times. *Wall time* is what users mean by a date and an hour; the system may set it, forward or
+//! back. *Monotonic time* only goes on, and all spans are measured by it: how long an epoch lasts, a source waits, a call may
+//! take.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+/// A point of monotonic time: how long it is after some start, which all points of a clock have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Monotonic(TimeDelta);
+
+impl Monotonic {
+    /// The point that lies a span after this one; when there is none so late, the last there is.
+    pub(crate) fn after(self, span: TimeDelta) -> Self {
+        Self(self.0.checked_add(&span).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// As [`after`](Self::after).
+    pub(crate) fn after_std(self, span: Duration) -> Self {
+        self.after(TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX))
+    }
+
+    /// How long this point lies after another.
+    pub(crate) fn since(self, earlier: Self) -> TimeDelta {
+        self.0.checked_sub(&earlier.0).unwrap_or(TimeDelta::MAX)
+    }
+}
+
+/// A point of wall time or of monotonic time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Wall(DateTime<Utc>),
+    Monotonic(Monotonic),
+}
+
+impl From<DateTime<Utc>> for Due {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::Wall(time)
+    }
+}
+
+impl From<Monotonic> for Due {
+    fn from(time: Monotonic) -> Self {
+        Self::Monotonic(time)
+    }
+}
+
+/// How long a thread that waits for a wall time sleeps at the most, since nobody tells it when the
+/// system's clock is set.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Where workers read the time: the system's, or one that a test moves by hand.
 ///
@@ -23,13 +71,30 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub struct Clock(Option<Arc<Manual>>);
 
 /// Moves a clock made by [`Clock::by_hand`]; workers that sleep until a time wake up when it comes.
+///
+/// Time that passes ([`advance`](Self::advance), [`set`](Self::set) to a later time) passes for all: for dates, and for
+/// spans such as that of an epoch. [`adjust`](Self::adjust) changes the date alone, as a correction of the system's
+/// clock does.
 #[derive(Clone)]
 pub struct ClockHand(Arc<Manual>);
 
 struct Manual {
-    now: Mutex<DateTime<Utc>>,
+    time: Mutex<Time>,
     sleepers: Mutex<Vec<Thread>>,
 }
+
+#[derive(Clone, Copy)]
+struct Time {
+    wall: DateTime<Utc>,
+    monotonic: Monotonic,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the monotonic time of this process begins.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     /// The system's clock.
@@ -42,66 +107,113 @@ impl Clock {
     #[must_use]
     pub fn by_hand(now: DateTime<Utc>) -> (Self, ClockHand) {
         let manual = Arc::new(Manual {
-            now: Mutex::new(now),
+            time: Mutex::new(Time {
+                wall: now,
+                monotonic: Monotonic::default(),
+            }),
             sleepers: Mutex::default(),
         });
         (Self(Some(Arc::clone(&manual))), ClockHand(manual))
     }
 
-    /// The present time.
+    /// The present wall time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             None => Utc::now(),
-            Some(manual) => *manual.now.lock().unwrap_or_else(PoisonError::into_inner),
+            Some(manual) => lock(&manual.time).wall,
+        }
+    }
+
+    /// The present monotonic time.
+    pub(crate) fn monotonic(&self) -> Monotonic {
+        match &self.0 {
+            None => Monotonic::default().after_std(START.elapsed()),
+            Some(manual) => lock(&manual.time).monotonic,
+        }
+    }
+
+    /// Whether a time has come.
+    pub(crate) fn has_come(&self, due: Due) -> bool {
+        match due {
+            Due::Wall(due) => due <= self.now(),
+            Due::Monotonic(due) => due <= self.monotonic(),
         }
     }
 
     /// How long a thread may sleep until `due`; `None` is until it is woken.
-    pub(crate) fn sleep_until(&self, due: DateTime<Utc>) -> Option<Duration> {
-        match &self.0 {
-            None => Some((due - Utc::now()).to_std().unwrap_or_default()),
-            Some(_) if due <= self.now() => Some(Duration::ZERO),
-            Some(_) => None,
+    pub(crate) fn sleep_until(&self, due: Due) -> Option<Duration> {
+        if self.0.is_some() {
+            return self.has_come(due).then_some(Duration::ZERO);
         }
+        let left = match due {
+            Due::Wall(due) => {
+                (due - Utc::now()).min(TimeDelta::from_std(LOOK_AGAIN).unwrap_or(TimeDelta::MAX))
+            }
+            Due::Monotonic(due) => due.since(self.monotonic()),
+        };
+        Some(left.to_std().unwrap_or_default())
     }
 
     /// Has the calling thread woken whenever the clock is moved by hand.
     pub(crate) fn register_sleeper(&self) {
         if let Some(manual) = &self.0 {
-            let mut sleepers = manual
-                .sleepers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            sleepers.push(std::thread::current());
+            lock(&manual.sleepers).push(std::thread::current());
         }
     }
 }
 
 impl ClockHand {
-    /// Moves the clock forward (a negative span moves it back).
+    /// Lets time pass. A negative span is an [adjustment](Self::adjust).
     pub fn advance(&self, by: TimeDelta) {
-        let mut now = self.0.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.checked_add_signed(by).unwrap_or(*now);
-        drop(now);
+        let mut time = lock(&self.0.time);
+        time.pass(by);
+        drop(time);
         self.wake();
     }
 
-    /// Sets the clock.
+    /// Lets time pass until this time; an earlier one is an [adjustment](Self::adjust).
     pub fn set(&self, to: DateTime<Utc>) {
-        *self.0.now.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        let mut time = lock(&self.0.time);
+        let by = to - time.wall;
+        time.pass(by);
+        drop(time);
+        self.wake();
+    }
+
+    /// Sets the date by so much, forward or back, as a correction of the system's clock does: no time passes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::clock::Clock;
+    /// use chrono::{DateTime, TimeDelta};
+    ///
+    /// let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    /// hand.advance(TimeDelta::hours(2));
+    /// hand.adjust(TimeDelta::hours(-1));
+    /// assert_eq!(clock.now(), DateTime::UNIX_EPOCH + TimeDelta::hours(1));
+    /// ```
+    pub fn adjust(&self, by: TimeDelta) {
+        lock(&self.0.time).adjust(by);
         self.wake();
     }
 
     fn wake(&self) {
-        let sleepers = self
-            .0
-            .sleepers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for thread in sleepers.iter() {
+        for thread in lock(&self.0.sleepers).iter() {
             thread.unpark();
         }
+    }
+}
+
+impl Time {
+    fn pass(&mut self, by: TimeDelta) {
+        self.adjust(by);
+        self.monotonic = self.monotonic.after(by.max(TimeDelta::zero()));
+    }
+
+    fn adjust(&mut self, by: TimeDelta) {
+        self.wall = self.wall.checked_add_signed(by).unwrap_or(self.wall);
     }
 }
 

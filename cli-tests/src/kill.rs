@@ -83,9 +83,11 @@ impl FixedPartitionedSource for Numbers {
     }
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<Partition, StepError> {
+        let next = resume.unwrap_or(0);
+        println!("partition {partition} begins at {next}");
         Ok(Partition {
             partition: partition.parse()?,
-            next: resume.unwrap_or(0),
+            next,
             numbers: self.numbers,
             batch: self.batch,
             pace: self.pace,

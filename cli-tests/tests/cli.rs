@@ -276,21 +276,39 @@ fn sigterm_stops_a_run() {
 }
 
 #[test]
-fn a_second_sigint_ends_a_program_that_is_stuck() {
-    let running = Running::start("stuck", "worker");
+fn a_second_signal_ends_a_program_that_is_stuck() {
+    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+        ends_by_second(name, code);
+    }
+}
+
+#[track_caller]
+fn ends_by_second(name: &str, code: i32) {
+    let running = Running::start("stuck --stop-timeout 3600", "worker");
     // Two signals that come close to each other can be seen as one, so a few are sent.
     let mut patience = PATIENCE;
     let turn = Duration::from_millis(50);
     while !patience.is_zero() {
-        running.signal("-INT");
+        running.signal(name);
         match running.ended.recv_timeout(turn) {
-            Ok((code, _)) => return assert_eq!(code, Some(130)),
+            Ok((found, _)) => return assert_eq!(found, Some(code)),
             Err(RecvTimeoutError::Timeout) => patience = patience.saturating_sub(turn),
             Err(RecvTimeoutError::Disconnected) => panic!("the thread that waits is gone"),
         }
     }
     running.signal("-KILL");
     panic!("it did not end within {PATIENCE:?}");
+}
+
+#[test]
+fn a_program_that_is_stuck_ends_when_the_time_is_over() {
+    let running = Running::start("stuck --stop-timeout 1", "worker");
+    running.signal("-TERM");
+    running.check(
+        Some(143),
+        "error: stopped by SIGTERM before the last epoch was complete, which took longer than 1s, the time that \
+         `--stop-timeout` gives it; a worker does not end, so the process ends without it\n",
+    );
 }
 
 #[test]

@@ -26,7 +26,17 @@ pub(super) struct Form {
 
 /// The opened file of a [`CsvSource`](super::CsvSource).
 #[derive(Debug)]
-pub struct CsvSourcePartition {
+pub struct CsvSourcePartition(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    Here(CsvRows),
+    Beside(files::Beside<CsvRow, (u64, u64)>),
+}
+
+/// A file that is read by whoever asks.
+#[derive(Debug)]
+struct CsvRows {
     path: PathBuf,
     form: Form,
     reader: Reader<Limited<File>>,
@@ -41,6 +51,18 @@ pub struct CsvSourcePartition {
 
 impl CsvSourcePartition {
     pub(super) fn open(path: &Path, form: Form, resume: Option<(u64, u64)>) -> Result<Self, Error> {
+        if !files::may_block(path, resume.map_or(0, |(byte, _)| byte))? {
+            return Ok(Self(Reading::Here(CsvRows::open(path, form, resume)?)));
+        }
+        let file = path.to_owned();
+        let started = files::Beside::start((0, 1), move || CsvRows::open(&file, form, None));
+        let started = started.map_err(|error| files::cannot_open(path, error))?;
+        Ok(Self(Reading::Beside(started)))
+    }
+}
+
+impl CsvRows {
+    fn open(path: &Path, form: Form, resume: Option<(u64, u64)>) -> Result<Self, Error> {
         let file = files::open(path, resume.map_or(0, |(byte, _)| byte))?;
         let mut reader = ReaderBuilder::new()
             .flexible(true)
@@ -136,6 +158,25 @@ fn fault(path: &Path, form: Form, line: u64, error: ::csv::Error) -> Error {
 }
 
 impl StatefulSourcePartition for CsvSourcePartition {
+    type Item = CsvRow;
+    type Position = (u64, u64);
+
+    fn next_batch(&mut self) -> Result<Poll<CsvRow>, StepError> {
+        match &mut self.0 {
+            Reading::Here(rows) => rows.next_batch(),
+            Reading::Beside(rows) => rows.next_batch(),
+        }
+    }
+
+    fn snapshot(&self) -> (u64, u64) {
+        match &self.0 {
+            Reading::Here(rows) => rows.snapshot(),
+            Reading::Beside(rows) => rows.position(),
+        }
+    }
+}
+
+impl StatefulSourcePartition for CsvRows {
     type Item = CsvRow;
     type Position = (u64, u64);
 

@@ -1,5 +1,6 @@
 //! Text files as sources and sinks.
 
+mod beside;
 mod dir_sink;
 mod dir_source;
 mod error;
@@ -18,6 +19,8 @@ pub use sink::FileSink;
 pub use source::FileSource;
 pub use writing::FileSinkPartition;
 
+#[cfg(feature = "csv")]
+pub(crate) use beside::Beside;
 pub(crate) use fs_id::FsId;
 #[cfg(feature = "csv")]
-pub(crate) use reading::{check, open};
+pub(crate) use reading::{cannot_open, check, may_block, open};

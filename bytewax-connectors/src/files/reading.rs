@@ -8,6 +8,7 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition};
 
 use super::Error;
+use super::beside::Beside;
 use super::lines::{Fault, Limits, Lines, seek_line};
 
 /// An opened file of a [`FileSource`](super::FileSource) or a [`DirSource`](super::DirSource).
@@ -30,7 +31,17 @@ use super::lines::{Fault, Limits, Lines, seek_line};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct FileSourcePartition {
+pub struct FileSourcePartition(Reading);
+
+#[derive(Debug)]
+enum Reading {
+    Here(FileLines),
+    Beside(Beside<String, u64>),
+}
+
+/// A file that is read by whoever asks.
+#[derive(Debug)]
+struct FileLines {
     path: PathBuf,
     lines: Lines<File>,
     max_line_bytes: usize,
@@ -42,7 +53,7 @@ pub(crate) fn check(path: &Path) -> Result<(), Error> {
     check_kind(path, &metadata)
 }
 
-fn cannot_open(path: &Path, source: io::Error) -> Error {
+pub(crate) fn cannot_open(path: &Path, source: io::Error) -> Error {
     Error::Open {
         path: path.to_owned(),
         source,
@@ -87,8 +98,29 @@ pub(crate) fn open(path: &Path, position: u64) -> Result<File, Error> {
 }
 
 impl FileSourcePartition {
-    /// Opens a file at a saved position, or at its beginning.
+    /// Opens a file at a saved position, or at its beginning; what may have nothing to read for now, such as a pipe, beside
+    /// the worker.
     pub(super) fn open(path: &Path, limits: Limits, resume: Option<u64>) -> Result<Self, Error> {
+        if !may_block(path, resume.unwrap_or(0))? {
+            return Ok(Self(Reading::Here(FileLines::open(path, limits, resume)?)));
+        }
+        let file = path.to_owned();
+        let started = Beside::start(0, move || FileLines::open(&file, limits, None));
+        let started = started.map_err(|error| cannot_open(path, error))?;
+        Ok(Self(Reading::Beside(started)))
+    }
+}
+
+/// Whether to open and to read a file may take any time. It can be read on from a saved position only if not.
+pub(crate) fn may_block(path: &Path, position: u64) -> Result<bool, Error> {
+    let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, error))?;
+    check_kind(path, &metadata)?;
+    check_position(path, &metadata, position)?;
+    Ok(!metadata.is_file())
+}
+
+impl FileLines {
+    fn open(path: &Path, limits: Limits, resume: Option<u64>) -> Result<Self, Error> {
         let saved = resume.unwrap_or(0);
         let mut file = open(path, saved)?;
         let position = seek_line(&mut file, saved).map_err(|source| Error::Read {
@@ -122,6 +154,25 @@ impl FileSourcePartition {
 }
 
 impl StatefulSourcePartition for FileSourcePartition {
+    type Item = String;
+    type Position = u64;
+
+    fn next_batch(&mut self) -> Result<Poll<String>, StepError> {
+        match &mut self.0 {
+            Reading::Here(lines) => lines.next_batch(),
+            Reading::Beside(lines) => lines.next_batch(),
+        }
+    }
+
+    fn snapshot(&self) -> u64 {
+        match &self.0 {
+            Reading::Here(lines) => lines.snapshot(),
+            Reading::Beside(lines) => lines.position(),
+        }
+    }
+}
+
+impl StatefulSourcePartition for FileLines {
     type Item = String;
     type Position = u64;
 

@@ -17,8 +17,8 @@ use super::reading::{FileSourcePartition, check};
 ///
 /// The end of the file ends the input; the source does not wait for the file to grow. It has one
 /// partition, named by the path as it was given, which one worker reads. The file must be there for
-/// each process of the run. A pipe can be read as well, but while it has nothing, the worker waits
-/// and does nothing else, and reading it cannot be resumed.
+/// each process of the run. A pipe can be read as well, by a thread of its own, so that nothing waits
+/// while it has nothing; reading it cannot be resumed.
 ///
 /// # Examples
 ///

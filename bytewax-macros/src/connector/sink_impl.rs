@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Generics, Ident, ItemImpl, Type};
 
-use super::source_impl::{OPENERS, Opener};
+use super::source_impl::{COMPLETED, END_EPOCH, OPENERS, Opener, of_epochs};
 use super::{Given, Options, allowed, beside, fallible, forward};
 use crate::errors::Errors;
 use crate::hooks::{self, Hook, Own, takes};
@@ -19,7 +19,7 @@ const ASSIGN: Hook = Hook {
     },
 };
 
-const PARTITION: [Hook; 3] = [
+const PARTITION: [Hook; 5] = [
     Hook {
         name: "write_batch",
         form: "fn write_batch(&mut self, items: Vec<Item>) -> Result<(), E>",
@@ -38,6 +38,8 @@ const PARTITION: [Hook; 3] = [
         form: "fn close(&mut self) -> Result<(), E>",
         fits: |it| takes(it, Own::Exclusive, 0) && Given::of(&it.output).ty.is_none(),
     },
+    END_EPOCH,
+    COMPLETED,
 ];
 
 /// Expands one `#[sink]` on an `impl`.
@@ -196,12 +198,14 @@ fn part_of_sink(
         }
         None => (quote!(StatelessSinkPartition), none),
     };
+    let of_epochs = of_epochs(krate, found);
     quote! {
         #[automatically_derived]
         impl #parameters #krate::sink::#name<#value> for #ty #conditions {
             #position
             #write_batch
             #close
+            #of_epochs
         }
     }
 }

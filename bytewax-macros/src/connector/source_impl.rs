@@ -37,7 +37,7 @@ pub(super) const OPENERS: [Hook; 3] = [
     BUILD,
 ];
 
-const PARTITION: [Hook; 3] = [
+const PARTITION: [Hook; 5] = [
     Hook {
         name: "next_batch",
         form: "fn next_batch(&mut self) -> Poll<Item>",
@@ -59,7 +59,34 @@ const PARTITION: [Hook; 3] = [
             takes(it, Own::Shared, 0) && Given::of(&it.output).ty.is_some_and(is_option)
         },
     },
+    END_EPOCH,
+    COMPLETED,
 ];
+
+/// What a partition of a source or a sink is told of an epoch that ends.
+pub(super) const END_EPOCH: Hook = Hook {
+    name: "end_epoch",
+    form: "fn end_epoch(&mut self, epoch: Epoch) -> Result<(), E>",
+    fits: |it| takes(it, Own::Exclusive, 1) && Given::of(&it.output).ty.is_none(),
+};
+
+/// Of one that is complete.
+pub(super) const COMPLETED: Hook = Hook {
+    name: "completed",
+    form: "fn completed(&mut self, epoch: Epoch) -> Result<(), E>",
+    fits: |it| takes(it, Own::Exclusive, 1) && Given::of(&it.output).ty.is_none(),
+};
+
+/// The methods that call them.
+pub(super) fn of_epochs(krate: &Path, found: &hooks::Hooks<'_>) -> TokenStream {
+    let head = quote!(&mut self, epoch: #krate::Epoch);
+    let done = fallible(krate, &quote!(()));
+    let methods = [END_EPOCH, COMPLETED].map(|hook| {
+        let epoch = quote!(epoch);
+        forward(found.get(hook.name), hook.name, &head, &epoch, &done, true)
+    });
+    quote!(#(#methods)*)
+}
 
 /// How the partitions of a connector come to be.
 pub(super) enum Opener<'ast> {
@@ -292,6 +319,7 @@ fn part_of_source(
         }
         None => (quote!(StatelessSourcePartition), none),
     };
+    let of_epochs = of_epochs(krate, found);
     quote! {
         #[automatically_derived]
         impl #parameters #krate::source::#name for #ty #conditions {
@@ -299,6 +327,7 @@ fn part_of_source(
             #position
             #next_batch
             #next_awake
+            #of_epochs
         }
     }
 }

@@ -358,6 +358,15 @@ fn what_blocks_lack() {
     check_errors(
         sink,
         "partition",
+        &block(&[
+            "fn write_batch(&mut self, items: Vec<u8>) {}",
+            "fn completed(&mut self) {}",
+        ]),
+        &["`completed` must be `fn completed(&mut self, epoch: Epoch) -> Result<(), E>`"],
+    );
+    check_errors(
+        sink,
+        "partition",
         &block(&["fn write_batch(&mut self, items: Vec<u8>) -> usize { 0 }"]),
         &["`write_batch` must be \
            `fn write_batch(&mut self, items: Vec<Item>) -> Result<(), E>`"],

@@ -31,6 +31,7 @@ use crate::kit::SnapshotMode;
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
+/// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | how long the last epoch may take to end and to be saved when a signal stops the run; with 0, the run stops at once |
 ///
 /// A flag goes before its variable, and the variable before the default.
 ///
@@ -302,6 +303,19 @@ pub(crate) struct Flags {
         global = true
     )]
     pub(crate) connect_timeout: Duration,
+
+    /// How long the last epoch may take to end and to be saved when a signal stops the run, in whole seconds
+    #[arg(
+        id = "bytewax-stop-timeout",
+        long = "stop-timeout",
+        value_name = "SECONDS",
+        env = "BYTEWAX_STOP_TIMEOUT",
+        default_value = "10",
+        value_parser = whole_seconds,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) stop_timeout: Duration,
 
     #[command(subcommand)]
     command: Option<Command>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::plan::{ClusterPart, ClusterPlan};
-use super::signals::SignalGuard;
+use super::signals::{SIGINT, SIGTERM, SignalGuard, stop_cleanly, stopped_by};
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Settings, Shared};
 use crate::worker::{
@@ -92,11 +92,13 @@ impl ClusterPlan {
         let _signals = SignalGuard::listen(&shared)?;
         let (stopped, orphaned) = (Arc::clone(&shared), Arc::clone(&shared));
         let on_stop = move |reason| {
-            let terminated = RunErrorKind::Terminated;
-            stopped.fail(match reason {
-                StopReason::Terminated => RunError::new(terminated, "stopped by SIGTERM"),
-                _ => interrupted(),
-            });
+            stop_cleanly(
+                &stopped,
+                match reason {
+                    StopReason::Terminated => SIGTERM,
+                    _ => SIGINT,
+                },
+            );
         };
         let is_orphan = Arc::new(AtomicBool::new(false));
         let lost = Arc::clone(&is_orphan);
@@ -125,10 +127,6 @@ impl ClusterPlan {
     }
 }
 
-fn interrupted() -> RunError {
-    RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)")
-}
-
 /// The life of a process that only starts others and waits for them.
 fn be_parent(processes: usize, settings: Settings) -> Result<(), Ended> {
     let shared = Arc::new(Shared::new(settings, 0..0));
@@ -139,9 +137,15 @@ fn be_parent(processes: usize, settings: Settings) -> Result<(), Ended> {
             _ => StopReason::Interrupted,
         })
     };
-    match spawn_processes(processes, &stopping).map_err(network_error)? {
+    match spawn_processes(processes, shared.settings.stop_timeout, &stopping)
+        .map_err(network_error)?
+    {
         SpawnOutcome::Finished => Ok(()),
-        SpawnOutcome::Stopped(_) => Err(shared.outcome().err().unwrap_or_else(interrupted).into()),
+        SpawnOutcome::Stopped(_) => Err(shared
+            .outcome()
+            .err()
+            .unwrap_or_else(|| stopped_by(SIGINT))
+            .into()),
         SpawnOutcome::Failed { text, report, code } => Err(Ended {
             report,
             code: Some(code),

@@ -109,10 +109,12 @@ impl RunArgs {
     /// | 130 | the run was stopped by SIGINT (Ctrl-C) |
     /// | 143 | the run was stopped by SIGTERM |
     ///
-    /// While the flow runs, both signals stop all workers after the batch they are working on; no
-    /// last snapshot is taken. A second SIGINT ends the process at once. After the run the signals
-    /// end the process, as they do by default; a handler that the program had set before is not
-    /// taken away.
+    /// While the flow runs, both signals stop it cleanly, on all processes of its cluster: sources are not polled any more,
+    /// the epoch ends and is saved, and the next run goes on behind it. That is no end of input: windows stay open,
+    /// `on_eof` is not called, and sinks are not closed. If it takes longer than `--stop-timeout`, the workers stop after
+    /// the batch they are working on, and the next run goes back to the last epoch that was complete. A
+    /// second signal ends the process at once. After the run the signals end the process, as they do by default; a
+    /// handler that the program had set before is not taken away.
     ///
     /// # Examples
     ///
@@ -226,6 +228,7 @@ fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
     flow.check().map_err(RunError::from)?;
     let config = ClusterConfig::new()
         .epoch_interval(plan.epoch_interval)
+        .stop_timeout(plan.stop_timeout)
         .maybe_recovery(plan.recovery.clone());
     let (job, settings) = (config.job(flow), config.settings());
     match &plan.processes {

@@ -12,6 +12,9 @@ use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::worker::{ClusterPlace, Job, Peers, RecoveryConfig, run_cluster, run_here, run_threads};
 
+/// How long the last epoch may take when a signal stops the run, unless told.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How a flow is run by [`cluster_main`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -22,6 +25,7 @@ pub struct ClusterConfig {
     process: Option<Peers>,
     listener: Option<Arc<TcpListener>>,
     connect_timeout: Duration,
+    stop_timeout: Duration,
     recovery: Option<RecoveryConfig>,
 }
 
@@ -34,6 +38,7 @@ impl Default for ClusterConfig {
             process: None,
             listener: None,
             connect_timeout: Duration::from_secs(60),
+            stop_timeout: STOP_TIMEOUT,
             recovery: None,
         }
     }
@@ -93,6 +98,12 @@ impl ClusterConfig {
         self
     }
 
+    /// How long the last epoch may take when a signal stops the run.
+    pub(crate) fn stop_timeout(mut self, limit: Duration) -> Self {
+        self.stop_timeout = limit;
+        self
+    }
+
     pub(crate) fn maybe_recovery(mut self, config: Option<RecoveryConfig>) -> Self {
         self.recovery = config;
         self
@@ -102,6 +113,7 @@ impl ClusterConfig {
         Settings {
             clock: self.clock.clone(),
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
+            stop_timeout: self.stop_timeout,
         }
     }
 

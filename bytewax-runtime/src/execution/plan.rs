@@ -22,6 +22,8 @@ pub(crate) struct RunPlan {
     /// Worker threads in each process.
     pub(crate) workers: usize,
     pub(crate) epoch_interval: Duration,
+    /// How long the last epoch may take when a signal stops the run.
+    pub(crate) stop_timeout: Duration,
     /// Where state is kept; without it, nothing is saved.
     pub(crate) recovery: Option<RecoveryConfig>,
     pub(crate) processes: Processes,
@@ -71,6 +73,7 @@ impl Flags {
         Ok(RunPlan {
             workers: self.workers,
             epoch_interval: self.snapshot_interval,
+            stop_timeout: self.stop_timeout,
             recovery: self.recovery()?,
             processes,
         })

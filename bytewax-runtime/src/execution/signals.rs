@@ -1,11 +1,12 @@
-//! Stopping a run by SIGINT and SIGTERM.
+//! Stopping a run by SIGINT and SIGTERM: cleanly, within a time, and at once by a second signal.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+pub(crate) use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
@@ -14,11 +15,57 @@ use crate::kit::Shared;
 
 const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
 
-/// Fails a run when SIGINT or SIGTERM comes, until it is dropped.
+/// How long a run that fails because its last epoch took too long may take to end, before the process does.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Stops a run when SIGINT or SIGTERM comes, until it is dropped.
 pub(crate) struct SignalGuard {
     handle: Handle,
     listener: Option<JoinHandle<()>>,
     _listening: Listening,
+}
+
+/// The error of a run that was stopped by a signal.
+pub(crate) fn stopped_by(signal: i32) -> RunError {
+    match signal {
+        SIGINT => RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)"),
+        _ => RunError::new(RunErrorKind::Terminated, "stopped by SIGTERM"),
+    }
+}
+
+/// Stops a run after its present epoch, or when the time for that is over.
+pub(crate) fn stop_cleanly(shared: &Arc<Shared>, signal: i32) {
+    if !shared.stop_cleanly(stopped_by(signal)) {
+        return;
+    }
+    let limit = shared.settings.stop_timeout;
+    let late = Arc::downgrade(shared);
+    let timer = move || {
+        thread::sleep(limit);
+        let Some(shared) = late.upgrade() else { return };
+        let error = stopped_by(signal);
+        let text = format!(
+            "{error} before the last epoch was complete, which took longer than {limit:?}, the time \
+             that `--stop-timeout` gives it"
+        );
+        shared.fail(RunError::new(error.kind(), text.clone()));
+        drop(shared);
+        thread::sleep(GRACE);
+        if late.strong_count() > 0 {
+            // It is stuck in the user's code. Without standard error there is nobody to tell.
+            let text =
+                format!("error: {text}; a worker does not end, so the process ends without it\n");
+            let _ = io::stderr().write_all(text.as_bytes());
+            signal_hook::low_level::exit(128 + signal);
+        }
+    };
+    let timer = thread::Builder::new()
+        .name("bytewax-stop".to_owned())
+        .spawn(timer);
+    if timer.is_err() {
+        // Without a thread nobody would see that it takes too long.
+        shared.fail(stopped_by(signal));
+    }
 }
 
 impl SignalGuard {
@@ -39,17 +86,12 @@ impl SignalGuard {
             .spawn(move || {
                 let mut stopped = false;
                 for signal in signals.forever() {
-                    if stopped && signal == SIGINT {
+                    if stopped {
                         // Someone is in a hurry: the workers may be stuck in the user's code.
-                        signal_hook::low_level::exit(130);
+                        signal_hook::low_level::exit(128 + signal);
                     }
                     stopped = true;
-                    shared.fail(match signal {
-                        SIGINT => {
-                            RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)")
-                        }
-                        _ => RunError::new(RunErrorKind::Terminated, "stopped by SIGTERM"),
-                    });
+                    stop_cleanly(&shared, signal);
                 }
             })?;
         Ok(Self {

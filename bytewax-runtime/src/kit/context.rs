@@ -51,7 +51,7 @@ impl WorkerCx {
     ) -> Self {
         let clock = shared.settings.clock.clone();
         Self {
-            epochs: Epochs::new(clock.now()),
+            epochs: Epochs::default(),
             index,
             count,
             clock,

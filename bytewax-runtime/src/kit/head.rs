@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::context::Cx;
 use super::edge::{AnyInput, Arrived, Inlet, Input, Mark, Outlet, Sender};
+use super::epochs::Frontier;
 use super::plan::{Outs, Site};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
@@ -92,6 +93,12 @@ pub(crate) trait HeadLogic<I>: 'static {
 
     /// No more items at all will come; what is sent now belongs to the last epoch.
     fn end_input(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
+        Ok(())
+    }
+
+    /// The run stops: no more items will come in it, though the input has not ended. The last epoch ends after
+    /// this.
+    fn stop(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
@@ -202,19 +209,30 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
         let all_taken = self.take_batches(frontier, edges, cx)?;
         let settled = self.settle(edges, cx)?;
         cx.enter(self.step);
-        match frontier {
-            Some(frontier) if all_taken && settled && frontier > cx.epoch => {
-                self.end_epoch(cx)?;
-                cx.advance(frontier);
-                self.settle(edges, cx)?;
+        if all_taken && settled {
+            match Frontier::from(frontier) {
+                Frontier::At(frontier) if frontier > cx.epoch => {
+                    self.end_epoch(cx)?;
+                    cx.advance(frontier);
+                    self.settle(edges, cx)?;
+                }
+                Frontier::At(_) => {}
+                Frontier::Stopped => {
+                    self.logic.stop(cx)?;
+                    self.end_epoch(cx)?;
+                    return Ok(Progress::Finished);
+                }
+                Frontier::Ended => {
+                    // Without any items it may not have heard of the first epoch.
+                    if cx.epoch < cx.worker.epochs.first() {
+                        cx.advance(cx.worker.epochs.first());
+                    }
+                    self.logic.end_input(cx)?;
+                    self.end_epoch(cx)?;
+                    self.logic.flush(Flush::End, cx)?;
+                    return Ok(Progress::Finished);
+                }
             }
-            None if all_taken && settled => {
-                self.logic.end_input(cx)?;
-                self.end_epoch(cx)?;
-                self.logic.flush(Flush::End, cx)?;
-                return Ok(Progress::Finished);
-            }
-            _ => {}
         }
         self.logic.flush(Flush::Activation, cx)?;
         Ok(Progress::Waiting)

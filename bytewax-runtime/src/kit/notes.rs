@@ -41,10 +41,8 @@ impl Cx {
 
     /// Tells all workers that a source ends with the present epoch.
     pub(super) fn tell_end(&mut self) {
-        if self.worker.store.get().is_some() {
-            for worker in 0..self.worker.count {
-                self.tell(WorkerIndex(worker), Said::Ends);
-            }
+        for worker in 0..self.worker.count {
+            self.tell(WorkerIndex(worker), Said::Ends);
         }
     }
 

@@ -36,7 +36,7 @@ pub(crate) struct Saving<K, V, L> {
     store: Option<StepStore>,
     /// The epoch of the snapshot that is under way.
     epoch: Option<Epoch>,
-    input_ended: bool,
+    is_last: bool,
     /// Whether what was touched is saved while the epoch goes on.
     is_immediate: bool,
     items: PhantomData<fn(K, V)>,
@@ -64,7 +64,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             logic,
             store,
             epoch: None,
-            input_ended: false,
+            is_last: false,
             is_immediate,
             items: PhantomData,
         })
@@ -119,7 +119,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
     fn load_due(&mut self, cx: &Cx) -> Result<(), RunError> {
         while let Some((due, slot)) = self.store.as_mut().and_then(StepStore::first_due) {
             if due > cx.worker.clock.now() {
-                self.store.iter_mut().for_each(|store| store.sleep(due, cx));
+                self.store.iter().for_each(|store| store.sleep(due, cx));
                 break;
             }
             self.load(slot)?;
@@ -153,9 +153,8 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
         loop {
             if all {
                 store.send_all()?;
-            } else if !store.send()? {
-                // The items go on meanwhile.
-                cx.worker.timers.retry(cx.alarm);
+            } else if !store.send(cx)? {
+                // The items go on meanwhile, and the writer wakes the operator when it has room.
                 return Ok(());
             }
             if !table.is_snapshotting() {
@@ -168,7 +167,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
                 Ok::<_, RunError>(())
             })?;
             if !all && table.is_snapshotting() {
-                store.send()?;
+                store.send(cx)?;
                 cx.worker.timers.wake(cx.alarm);
                 return Ok(());
             }
@@ -210,18 +209,23 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             self.logic.table().begin_snapshot()?;
             self.epoch = Some(cx.epoch);
             cx.hold();
-            self.save(self.input_ended, cx)?;
+            self.save(self.is_last, cx)?;
         }
         Ok(())
     }
 
     fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        self.input_ended = true;
+        self.is_last = true;
         // The logic may look at all keys at once, and none of them is encoded on the way.
         self.save(true, cx)?;
         cx.enter(self.step);
         self.load_all()?;
         self.logic.end_input(cx)
+    }
+
+    fn stop(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.is_last = true;
+        self.save(true, cx)
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {

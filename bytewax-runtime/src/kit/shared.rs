@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use timely::scheduling::SyncActivator;
@@ -17,6 +18,8 @@ use crate::ids::{Epoch, WorkerIndex};
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) epoch_interval: TimeDelta,
+    /// How long the last epoch may take when the run is stopped from outside.
+    pub(crate) stop_timeout: Duration,
 }
 
 /// Why workers leave their loops before the end of input.
@@ -42,6 +45,8 @@ struct EdgeCount {
 pub(crate) trait PeerLink: Send + Sync {
     /// This process stops, for this reason.
     fn stop(&self, stop: &Stop);
+    /// This process was asked to stop after the present epoch, and with it the cluster.
+    fn stop_cleanly(&self, error: &RunError);
     /// Items that `worker` of another process sent over `edge` have been taken.
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64);
     /// A worker of this process has begun an epoch.
@@ -55,6 +60,12 @@ pub(crate) struct Shared {
     workers: std::ops::Range<usize>,
     stopping: AtomicBool,
     stop: Mutex<Option<Stop>>,
+    /// Whether a worker of this process works on the flow.
+    running: AtomicBool,
+    /// Why the run stops after the present epoch, and whether it has.
+    stopping_cleanly: AtomicBool,
+    clean_stop: Mutex<Option<RunError>>,
+    stopped: AtomicBool,
     threads: Mutex<Vec<Thread>>,
     peers: OnceLock<Box<dyn PeerLink>>,
     edges: OnceLock<Vec<EdgeCount>>,
@@ -76,6 +87,10 @@ impl Shared {
             workers,
             stopping: AtomicBool::new(false),
             stop: Mutex::default(),
+            running: AtomicBool::new(false),
+            stopping_cleanly: AtomicBool::new(false),
+            clean_stop: Mutex::default(),
+            stopped: AtomicBool::new(false),
             threads: Mutex::default(),
             peers: OnceLock::new(),
             edges: OnceLock::new(),
@@ -138,11 +153,70 @@ impl Shared {
         }
     }
 
+    // A clean stop: sources are not polled any more, and the epoch that is under way is the last. When it is complete
+    // on the whole cluster, workers leave their loops.
+
+    /// Notes that a worker of this process works on the flow: from now on there is something to save.
+    pub(crate) fn note_running(&self) {
+        self.running.store(true, Ordering::Release);
+    }
+
+    /// Stops all workers of the cluster after the present epoch, or at once if there is none, or no time for it. Gives
+    /// whether an epoch has to end first; the error says why the run was stopped.
+    pub(crate) fn stop_cleanly(&self, error: RunError) -> bool {
+        if !self.running.load(Ordering::Acquire) || self.settings.stop_timeout.is_zero() {
+            self.fail(error);
+            return false;
+        }
+        if let Some(peers) = self.peers.get() {
+            peers.stop_cleanly(&error);
+        }
+        self.end_after_epoch(error)
+    }
+
+    /// As [`stop_cleanly`](Self::stop_cleanly), because another process was asked to stop.
+    pub(crate) fn stop_cleanly_with_peer(&self, error: RunError) {
+        if self.running.load(Ordering::Acquire) {
+            self.end_after_epoch(error);
+        } else {
+            self.fail(error);
+        }
+    }
+
+    fn end_after_epoch(&self, error: RunError) -> bool {
+        {
+            let mut clean_stop = lock(&self.clean_stop);
+            if clean_stop.is_some() {
+                return false;
+            }
+            *clean_stop = Some(error);
+        }
+        self.stopping_cleanly.store(true, Ordering::Release);
+        self.wake_sources(None);
+        true
+    }
+
+    pub(crate) fn is_stopping_cleanly(&self) -> bool {
+        self.stopping_cleanly.load(Ordering::Acquire)
+    }
+
+    /// Notes that the last epoch of a clean stop is complete on the whole cluster.
+    pub(crate) fn note_stopped(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
     /// How the run ended, after all workers have left their loops.
     pub(crate) fn outcome(&self) -> Result<(), RunError> {
         match lock(&self.stop).take() {
-            None | Some(Stop::Aborted) => Ok(()),
             Some(Stop::Failed(error)) => Err(error),
+            Some(Stop::Aborted) => Ok(()),
+            None if self.stopped.load(Ordering::Acquire) => {
+                let stopped =
+                    || RunError::new(RunErrorKind::Terminated, "another process was stopped");
+                Err(lock(&self.clean_stop).take().unwrap_or_else(stopped))
+            }
+            // The input may have ended before the sources heard of a stop.
+            None => Ok(()),
         }
     }
 
@@ -185,14 +259,19 @@ impl Shared {
     pub(crate) fn join_epoch(&self, epoch: Epoch, leader: Option<WorkerIndex>) -> bool {
         let new = self.latest_epoch.fetch_max(epoch.0, Ordering::AcqRel) < epoch.0;
         if new {
-            for (worker, wake) in lock(&self.sources).iter() {
-                if Some(*worker) != leader {
-                    // It fails only when the worker is gone, and then it needs no epoch.
-                    let _ = wake.activate();
-                }
-            }
+            self.wake_sources(leader);
         }
         new
+    }
+
+    /// Wakes the sources of all workers of this process but one.
+    fn wake_sources(&self, except: Option<WorkerIndex>) {
+        for (worker, wake) in lock(&self.sources).iter() {
+            if Some(*worker) != except {
+                // It fails only when the worker is gone, and then it needs nothing.
+                let _ = wake.activate();
+            }
+        }
     }
 
     // Flow control: for each edge and each worker of this process that sends over it, the number

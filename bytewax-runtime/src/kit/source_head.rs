@@ -1,17 +1,23 @@
 //! Operators without inputs: they poll the partitions of a source and end epochs.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::context::Cx;
+use super::epochs::STOPPED;
 use super::head::{Operator, Progress};
+use super::listeners::{Listener, ListenerId};
 use super::plan::{Outs, Site};
 use super::push::{Flush, Next};
 use super::shared::{EdgeId, Stop};
 use super::timers::Alarm;
 use super::watermark::Partitions;
+use crate::clock::{Clock, Due, Monotonic};
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
-use crate::source::{Answer, Poll, Wake};
+use crate::source::{Answer, Poll, Wake, Waker, Woken};
 use crate::state::{Kept, StateError};
 
 /// How long a partition that gave nothing is left alone.
@@ -35,11 +41,26 @@ pub(crate) trait SourcePlan: Send + Sync {
 }
 
 /// A partition of either kind of source.
-pub(crate) trait PolledPartition<T>: 'static {
+pub(crate) trait PolledPartition<T>: Listener {
     fn next_batch(&mut self) -> Result<Poll<T>, StepError>;
     fn next_awake(&self) -> Option<DateTime<Utc>>;
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError>;
     /// Where it is, as it is saved; `None` for a source that saves nothing.
     fn position(&self) -> Option<Result<Vec<u8>, StateError>>;
+}
+
+/// When a partition is to be polled next, if nobody wakes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awake {
+    Now,
+    At(Due),
+    Never,
+}
+
+impl From<Option<DateTime<Utc>>> for Awake {
+    fn from(date: Option<DateTime<Utc>>) -> Self {
+        date.map_or(Self::Now, |date| Self::At(date.into()))
+    }
 }
 
 /// One opened partition and when to poll it.
@@ -47,32 +68,63 @@ pub(crate) struct Polled<T> {
     name: String,
     /// Its number among the partitions of the worker.
     number: usize,
-    partition: Box<dyn PolledPartition<T>>,
-    /// The earliest time of the next poll; `None` is at once.
-    awake: Option<DateTime<Utc>>,
+    partition: Rc<RefCell<dyn PolledPartition<T>>>,
+    listener: ListenerId,
+    awake: Awake,
+    woken: Woken,
+    /// Whether it has asked to be polled at a mark. Then the date is read before each poll, which may take its time.
+    has_marks: bool,
     /// The last position that was saved.
     saved: Option<Vec<u8>>,
 }
 
 impl<T: 'static> Polled<T> {
-    pub(crate) fn new(name: String, partition: Box<dyn PolledPartition<T>>) -> Self {
-        let awake = partition.next_awake();
-        Self {
+    /// Opens a partition, with its waker at hand.
+    pub(crate) fn open<P: PolledPartition<T>>(
+        site: &Site,
+        alarm: Alarm,
+        name: String,
+        open: impl FnOnce(&str) -> Result<P, RunError>,
+    ) -> Result<Self, RunError> {
+        let remote = site.worker.timers.remote(alarm);
+        let (waker, woken) = Waker::new(move || remote.wake());
+        let partition = waker.offer(|| open(&name))?;
+        drop(waker);
+        let awake = partition.next_awake().into();
+        let partition = Rc::new(RefCell::new(partition));
+        let epochs = &site.worker.epochs;
+        let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
+        let listener = epochs
+            .listeners
+            .add(site.step, Some(&name), epochs.first(), listening);
+        Ok(Self {
             name,
             number: 0,
             partition,
+            listener,
             awake,
+            woken,
+            has_marks: false,
             saved: None,
-        }
+        })
     }
 
-    /// Has the position saved, if it has changed.
+    /// Ends an epoch, and has the position saved with it, if it has changed.
+    fn end_epoch(&mut self, step: StepIndex, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(step);
+        let ended = self.partition.borrow_mut().end_epoch(cx.epoch);
+        ended.map_err(|error| {
+            RunError::step("the source cannot end the epoch", error).in_partition(&self.name)
+        })?;
+        self.save(step, cx)
+    }
+
     fn save(&mut self, step: StepIndex, cx: &mut Cx) -> Result<(), RunError> {
         if cx.worker.store.get().is_none() {
             return Ok(());
         }
-        cx.enter(step);
-        let Some(position) = self.partition.position() else {
+        let position = self.partition.borrow().position();
+        let Some(position) = position else {
             return Ok(());
         };
         let position = position.map_err(|error| {
@@ -86,8 +138,43 @@ impl<T: 'static> Polled<T> {
         Ok(())
     }
 
-    fn is_due(&self, now: DateTime<Utc>) -> bool {
-        self.awake.is_none_or(|awake| awake <= now)
+    fn is_due(&self, clock: &Clock) -> bool {
+        let is_due = match self.awake {
+            Awake::Now => true,
+            Awake::At(due) => clock.has_come(due),
+            Awake::Never => false,
+        };
+        is_due || self.woken.is_woken()
+    }
+
+    /// Notes when it is to be polled after this answer to a poll at `now`.
+    fn plan(
+        &mut self,
+        wake: Wake,
+        is_empty: bool,
+        now: Monotonic,
+        date: impl FnOnce() -> DateTime<Utc>,
+    ) -> Result<(), StepError> {
+        self.awake = match wake {
+            Wake::After(time) => Awake::At(now.after_std(time).into()),
+            Wake::At(time) => Awake::At(time.into()),
+            Wake::Mark(mark) => {
+                self.has_marks = true;
+                Awake::At(mark.after(date()).into())
+            }
+            Wake::Woken if self.woken.is_held() || self.woken.is_woken() => Awake::Never,
+            Wake::Woken => {
+                return Err(StepError::msg(
+                    "it waits to be woken, and nobody can wake it: take `Waker::current()` where the partition is opened, \
+                     and keep it where items come from until all have been given",
+                ));
+            }
+            Wake::Default => match self.partition.borrow().next_awake() {
+                None if is_empty => Awake::At(now.after(COOL_DOWN).into()),
+                date => date.into(),
+            },
+        };
+        Ok(())
     }
 }
 
@@ -97,10 +184,6 @@ pub(crate) struct SourceHead<T> {
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
     next: Next<T>,
-    /// The last epoch in which a partition was polled.
-    polled_in: Epoch,
-    /// The time for which a wake-up is under way already.
-    wake_set: Option<DateTime<Utc>>,
     has_begun: bool,
 }
 
@@ -114,57 +197,67 @@ impl<T: 'static> SourceHead<T> {
         for (number, partition) in partitions.iter_mut().enumerate() {
             partition.number = number;
         }
-        site.worker.epochs.add_source(alarm);
+        site.worker.epochs.protocol().add_source(alarm);
         Self {
             step: site.step,
             alarm,
             partitions,
             next: outs.next(0),
-            polled_in: Epoch(0),
-            wake_set: None,
             has_begun: false,
         }
     }
 
-    fn end_epoch(&mut self, to: Epoch, cx: &mut Cx) -> Result<(), RunError> {
+    /// Ends the present epoch, and goes on with another.
+    fn go_to(&mut self, to: Epoch, cx: &mut Cx) -> Result<(), RunError> {
         if cx.epoch >= cx.worker.epochs.first() {
             self.next.flush(Flush::Epoch, cx)?;
             for partition in &mut self.partitions {
-                partition.save(self.step, cx)?;
+                partition.end_epoch(self.step, cx)?;
+            }
+            if to == STOPPED {
+                cx.tell_end();
             }
         }
         cx.advance(to);
         Ok(())
     }
 
+    /// Goes to the epoch that the worker is in.
+    fn follow(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        loop {
+            let next = cx.worker.epochs.protocol().next_of(cx.epoch);
+            match next {
+                Some(next) => self.go_to(next, cx)?,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// Polls each partition that is due once. Gives whether any was.
-    fn poll(&mut self, now: DateTime<Utc>, cx: &mut Cx) -> Result<bool, RunError> {
+    fn poll(&mut self, now: Monotonic, cx: &mut Cx) -> Result<bool, RunError> {
         let mut polled = false;
         let mut index = 0;
         while let Some(partition) = self.partitions.get_mut(index) {
-            if !partition.is_due(now) || cx.partitions.is_held(partition.number) {
+            if !partition.is_due(&cx.worker.clock) || cx.partitions.is_held(partition.number) {
                 index += 1;
                 continue;
             }
             polled = true;
             cx.enter(self.step);
-            let poll = partition.partition.next_batch().map_err(|error| {
+            let clock = &cx.worker.clock;
+            let before = partition.has_marks.then(|| clock.now());
+            partition.woken.polled();
+            let poll = partition.partition.borrow_mut().next_batch();
+            let poll = poll.map_err(|error| {
                 RunError::step("the source failed", error).in_partition(&partition.name)
             })?;
             match poll.answer {
                 Answer::Items(mut items) => {
-                    partition.awake = match poll.wake {
-                        Wake::After(time) => Some(later(
-                            now,
-                            TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX),
-                        )),
-                        Wake::At(time) => Some(time),
-                        Wake::Mark(mark) => Some(mark.after(now)),
-                        Wake::Default => match partition.partition.next_awake() {
-                            None if items.is_empty() => Some(later(now, COOL_DOWN)),
-                            awake => awake,
-                        },
-                    };
+                    let date = || before.unwrap_or_else(|| clock.now());
+                    let planned = partition.plan(poll.wake, items.is_empty(), now, date);
+                    planned.map_err(|error| {
+                        RunError::step("the source failed", error).in_partition(&partition.name)
+                    })?;
                     cx.partitions.current = partition.number;
                     self.next.pass(&mut items, cx)?;
                     index += 1;
@@ -172,7 +265,8 @@ impl<T: 'static> SourceHead<T> {
                 Answer::End => {
                     let mut ended = self.partitions.remove(index);
                     cx.partitions.end(ended.number);
-                    ended.save(self.step, cx)?;
+                    ended.end_epoch(self.step, cx)?;
+                    cx.worker.epochs.listeners.end(ended.listener, cx.epoch);
                 }
                 Answer::Abort => {
                     cx.worker.shared.stop(Stop::Aborted);
@@ -183,34 +277,26 @@ impl<T: 'static> SourceHead<T> {
         Ok(polled)
     }
 
-    /// Has the operator woken when a partition is due or the epoch is over.
-    fn sleep(
-        &mut self,
-        now: DateTime<Utc>,
-        epoch_end: Option<DateTime<Utc>>,
-        may_poll: bool,
-        cx: &Cx,
-    ) {
-        let may_poll =
-            |partition: &&Polled<T>| may_poll && !cx.partitions.is_held(partition.number);
-        let polls = self.partitions.iter().filter(may_poll);
-        let polls = polls.map(|partition| partition.awake.unwrap_or(now));
-        let Some(wake) = polls.chain(epoch_end).min() else {
+    /// Has the operator woken when a partition is due, or the epoch is over.
+    fn sleep(&self, full: bool, cx: &Cx) {
+        let timers = &cx.worker.timers;
+        let protocol = cx.worker.epochs.protocol();
+        if let Some(end) = protocol.ends_at() {
+            timers.wake_by(self.alarm, end);
+        }
+        if full || !protocol.may_poll(self.alarm) {
             return;
-        };
-        if wake <= now {
-            cx.worker.timers.wake(self.alarm);
-        } else if self.wake_set.is_none_or(|set| set <= now || wake < set) {
-            cx.worker.timers.wake_at(self.alarm, wake);
-            self.wake_set = Some(wake);
+        }
+        let held = |partition: &&Polled<T>| cx.partitions.is_held(partition.number);
+        for partition in self.partitions.iter().filter(|partition| !held(partition)) {
+            match partition.awake {
+                Awake::Now => timers.wake(self.alarm),
+                Awake::At(due) => timers.wake_by(self.alarm, due),
+                // Who wakes it wakes the operator too.
+                Awake::Never => {}
+            }
         }
     }
-}
-
-/// A time after another one; when there is none so late, the last there is.
-fn later(time: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
-    time.checked_add_signed(by)
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 impl<T: 'static> Operator for SourceHead<T> {
@@ -220,72 +306,39 @@ impl<T: 'static> Operator for SourceHead<T> {
         edges: &[EdgeId],
         cx: &mut Cx,
     ) -> Result<Progress, RunError> {
-        let worker = std::rc::Rc::clone(&cx.worker);
+        let worker = Rc::clone(&cx.worker);
         cx.enter(self.step);
         if !self.has_begun {
             self.has_begun = true;
             cx.partitions = Partitions::new(self.partitions.len());
         }
-        let interval = worker.shared.settings.epoch_interval;
-        let zero = interval <= TimeDelta::zero();
-        let epochs = &worker.epochs;
-        let now = worker.clock.now();
-        let latest = worker.shared.latest_epoch();
-        if epochs.current() < latest {
-            epochs.begin(latest, now, &worker.timers);
-        }
-        if cx.epoch < epochs.current() {
-            self.end_epoch(epochs.current(), cx)?;
+        let now = worker.clock.monotonic();
+        worker.join_epoch(now);
+        self.follow(cx)?;
+        if cx.epoch == STOPPED {
+            return Ok(Progress::Waiting);
         }
 
-        // At most two epochs are under way, and with an interval of zero only one, so that a slow
-        // epoch holds the sources back and not the memory.
-        let oldest = Epoch(cx.epoch.0 - u64::from(!zero));
-        let may_go_on = epochs.complete_before() >= oldest;
         let full = edges.iter().any(|edge| worker.is_full(*edge));
-        // With an interval of zero, an epoch has one poll of each source of the worker.
-        let may_poll = may_go_on && !full && !(zero && self.polled_in == cx.epoch);
-        if may_poll && self.poll(now, cx)? {
-            self.polled_in = cx.epoch;
-            epochs.note_poll();
-        }
-        let all_had_a_turn = may_go_on && (!zero || epochs.take_turn(self.alarm));
-        // One snapshot follows the other: while that of the epoch before is under way, this one lasts.
-        let may_end = match worker.store.get() {
-            Some(_) => epochs.complete_before() >= cx.epoch,
-            None => may_go_on,
-        };
+        let may_poll = !full && worker.epochs.protocol().may_poll(self.alarm);
+        let polled = may_poll && self.poll(now, cx)?;
+        worker.epochs.protocol().had_a_turn(self.alarm, polled);
 
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
             self.next.flush(Flush::End, cx)?;
             cx.tell_end();
-            epochs.remove_source(self.alarm);
+            worker.epochs.protocol().remove_source(self.alarm);
+            // The others may have waited for its turn.
+            worker.begin_epoch(now);
             return Ok(Progress::Finished);
         }
         self.next.flush(Flush::Activation, cx)?;
         cx.partitions.hold_asked();
 
-        // With an interval of zero it is polls that end epochs, and a worker whose sources are all
-        // asleep only follows the others.
-        let epoch_end = |began| (!zero).then(|| later(began, interval));
-        let is_over = match epoch_end(epochs.began()) {
-            Some(end) => may_end && now >= end,
-            None => all_had_a_turn && epochs.had_a_poll(),
-        };
-        if is_over {
-            let next = cx.epoch.next();
-            epochs.begin(next, now, &worker.timers);
-            worker.shared.begin_epoch(next, worker.index);
-            self.end_epoch(next, cx)?;
-        }
-        if !may_end {
-            epochs.wait(self.alarm);
-        }
-        if may_go_on {
-            let epoch_end = epoch_end(epochs.began()).filter(|_| may_end);
-            self.sleep(now, epoch_end, !full, cx);
-        }
+        worker.begin_epoch(now);
+        self.follow(cx)?;
+        self.sleep(full, cx);
         Ok(Progress::Waiting)
     }
 }

@@ -1,35 +1,27 @@
 //! When the operators of a worker are woken.
 
-use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use timely::scheduling::{Activator, SyncActivator};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Due, Monotonic};
 
-/// A time, and the number of the operator to wake then.
-type Due = (DateTime<Utc>, usize);
-
-/// When to wake which operator, by the worker's clock.
+/// Wakes the operators of a worker: at once, or by a time of the worker's clock.
 #[derive(Default)]
 pub(crate) struct Timers {
-    due: RefCell<BinaryHeap<Reverse<Due>>>,
     operators: RefCell<Vec<(Activator, SyncActivator)>>,
-    /// The latest time up to which operators were woken.
-    fired: Cell<Option<DateTime<Utc>>>,
-    /// The operators that wait for what is not told when it comes.
-    retries: RefCell<Vec<Alarm>>,
+    wall: RefCell<Queue<DateTime<Utc>>>,
+    monotonic: RefCell<Queue<Monotonic>>,
 }
 
 /// Wakes an operator from any thread.
-#[cfg(feature = "async")]
 #[derive(Clone)]
-pub(crate) struct Waker(SyncActivator);
+pub(crate) struct RemoteAlarm(SyncActivator);
 
-#[cfg(feature = "async")]
-impl Waker {
+impl RemoteAlarm {
     pub(crate) fn wake(&self) {
         // It fails only when the worker is gone, and then it needs nothing.
         let _ = self.0.activate();
@@ -37,7 +29,7 @@ impl Waker {
 }
 
 /// An operator's right to be woken.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Alarm(usize);
 
 impl Timers {
@@ -53,67 +45,117 @@ impl Timers {
     }
 
     /// What wakes the operator from other threads.
-    #[cfg(feature = "async")]
-    pub(crate) fn waker(&self, alarm: Alarm) -> Waker {
-        Waker(self.operators.borrow()[alarm.0].1.clone())
+    pub(crate) fn remote(&self, alarm: Alarm) -> RemoteAlarm {
+        RemoteAlarm(self.operators.borrow()[alarm.0].1.clone())
     }
 
-    /// Wakes the operator at `due`.
-    pub(crate) fn wake_at(&self, alarm: Alarm, due: DateTime<Utc>) {
-        self.due.borrow_mut().push(Reverse((due, alarm.0)));
-    }
-
-    /// Wakes the operator at `due`, unless it is being woken no later. `set` is the last time for which
-    /// it was woken by this.
-    #[cfg(feature = "async")]
-    pub(crate) fn wake_by(
-        &self,
-        alarm: Alarm,
-        due: DateTime<Utc>,
-        set: &mut Option<DateTime<Utc>>,
-    ) {
-        if set.is_none_or(|set| due < set || self.has_fired(set)) {
-            self.wake_at(alarm, due);
-            *set = Some(due);
+    /// Has the operator woken by a time at the latest.
+    ///
+    /// Of all the times that it is to be woken by, the first counts; when that has come, the others are
+    /// forgotten. So each part of an operator that waits for a time asks whenever the operator runs.
+    pub(crate) fn wake_by(&self, alarm: Alarm, due: impl Into<Due>) {
+        match due.into() {
+            Due::Wall(due) => self.wall.borrow_mut().wake_by(alarm, due),
+            Due::Monotonic(due) => self.monotonic.borrow_mut().wake_by(alarm, due),
         }
     }
 
-    /// Wakes the operator after a moment, whatever the worker's clock shows: for what other threads do
-    /// and do not tell.
-    pub(crate) fn retry(&self, alarm: Alarm) {
-        self.retries.borrow_mut().push(alarm);
+    /// Wakes every operator whose time has come, and gives how long the worker may sleep: `None` is until it
+    /// is woken.
+    pub(crate) fn fire(&self, clock: &Clock) -> Option<Duration> {
+        let mut wall = self.wall.borrow_mut();
+        let mut monotonic = self.monotonic.borrow_mut();
+        wall.fire(|| clock.now(), |alarm| self.wake(alarm));
+        monotonic.fire(|| clock.monotonic(), |alarm| self.wake(alarm));
+        let next = [
+            wall.next().map(Due::Wall),
+            monotonic.next().map(Due::Monotonic),
+        ];
+        let sleeps = next.into_iter().flatten();
+        sleeps.filter_map(|due| clock.sleep_until(due)).min()
+    }
+}
+
+/// For each operator that waits for a time, the first.
+struct Queue<T> {
+    order: BTreeSet<(T, Alarm)>,
+    /// By operator.
+    first: Vec<Option<T>>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            order: BTreeSet::new(),
+            first: Vec::new(),
+        }
+    }
+}
+
+impl<T: Copy + Ord> Queue<T> {
+    fn wake_by(&mut self, alarm: Alarm, due: T) {
+        if self.first.len() <= alarm.0 {
+            self.first.resize(alarm.0 + 1, None);
+        }
+        let first = &mut self.first[alarm.0];
+        if first.is_some_and(|first| first <= due) {
+            return;
+        }
+        if let Some(later) = first.replace(due) {
+            self.order.remove(&(later, alarm));
+        }
+        self.order.insert((due, alarm));
     }
 
-    /// Whether an operator is to be woken after a moment.
-    pub(crate) fn has_retries(&self) -> bool {
-        !self.retries.borrow().is_empty()
-    }
-
-    /// Wakes the operators that were to be woken after a moment.
-    pub(crate) fn wake_retries(&self) {
-        for alarm in self.retries.borrow_mut().drain(..) {
-            self.wake(alarm);
+    /// Takes out those whose time has come; the time is read only if somebody waits for it.
+    fn fire(&mut self, now: impl FnOnce() -> T, mut wake: impl FnMut(Alarm)) {
+        if self.order.is_empty() {
+            return;
+        }
+        let now = now();
+        while let Some((due, alarm)) = self.order.first().copied()
+            && due <= now
+        {
+            self.order.pop_first();
+            self.first[alarm.0] = None;
+            wake(alarm);
         }
     }
 
-    /// Whether a wake-up at `due` is over; until then, it is under way.
-    pub(crate) fn has_fired(&self, due: DateTime<Utc>) -> bool {
-        self.fired.get().is_some_and(|fired| due <= fired)
+    fn next(&self) -> Option<T> {
+        self.order.first().map(|(due, _)| *due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fired(queue: &mut Queue<u32>, now: u32) -> Vec<usize> {
+        let mut fired = Vec::new();
+        queue.fire(|| now, |alarm| fired.push(alarm.0));
+        fired
     }
 
-    /// Wakes every operator that is due, and gives the time of the next.
-    pub(crate) fn fire(&self, clock: &Clock) -> Option<DateTime<Utc>> {
-        let mut due = self.due.borrow_mut();
-        let Reverse((first, _)) = due.peek()?;
-        let mut next = *first;
-        let now = clock.now();
-        self.fired.set(self.fired.get().max(Some(now)));
-        while next <= now {
-            if let Some(Reverse((_, operator))) = due.pop() {
-                self.operators.borrow()[operator].0.activate();
-            }
-            next = due.peek()?.0.0;
+    #[test]
+    fn the_first_of_an_operators_times_counts_and_the_others_are_forgotten() {
+        let mut queue = Queue::default();
+        for (operator, due) in [(1, 50), (0, 30), (1, 20), (1, 40), (0, 30)] {
+            queue.wake_by(Alarm(operator), due);
         }
-        Some(next)
+        assert_eq!(queue.next(), Some(20));
+        assert_eq!(fired(&mut queue, 19), [0; 0]);
+        assert_eq!(fired(&mut queue, 20), [1]);
+        assert_eq!(queue.next(), Some(30));
+        // It asks again for what it still waits for.
+        queue.wake_by(Alarm(1), 40);
+        assert_eq!(fired(&mut queue, 100), [0, 1]);
+        assert_eq!(queue.next(), None);
+        assert_eq!(queue.order.len(), 0);
+    }
+
+    #[test]
+    fn nobody_reads_the_time_for_nothing() {
+        Queue::<u32>::default().fire(|| unreachable!("nobody waits"), |_| {});
     }
 }

@@ -10,8 +10,9 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
+use crate::clock::Monotonic;
 use crate::error::{RunError, StepError};
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
@@ -51,7 +52,7 @@ type Getter<K, V> = dyn Fn(&K) -> Result<V, StepError> + Send + Sync;
 pub struct Cache<K, V> {
     config: CacheConfig,
     getter: Arc<Getter<K, V>>,
-    now: DateTime<Utc>,
+    now: Monotonic,
     held: HashMap<K, Held<V>>,
     /// The keys of values in the order in which these were got. A key whose number is not that of its
     /// value has been removed, or got again.
@@ -61,12 +62,12 @@ pub struct Cache<K, V> {
 
 struct Held<V> {
     value: V,
-    at: DateTime<Utc>,
+    at: Monotonic,
     number: u64,
 }
 
 impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
-    fn new(config: CacheConfig, getter: Arc<Getter<K, V>>, now: DateTime<Utc>) -> Self {
+    fn new(config: CacheConfig, getter: Arc<Getter<K, V>>, now: Monotonic) -> Self {
         Self {
             config,
             getter,
@@ -133,8 +134,8 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
     }
 }
 
-fn is_older(ttl: Option<TimeDelta>, at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    ttl.is_some_and(|ttl| now - at > ttl)
+fn is_older(ttl: Option<TimeDelta>, at: Monotonic, now: Monotonic) -> bool {
+    ttl.is_some_and(|ttl| now.since(at) > ttl)
 }
 
 impl<K, V> fmt::Debug for Cache<K, V> {
@@ -224,7 +225,7 @@ impl<T: 'static> Stream<T> {
         let getter: Arc<Getter<K, V>> = Arc::new(move |key| getter(key).map_err(Into::into));
         let f = Arc::new(f);
         let plan = StagePlan::new::<T, _>(move |site, outs| {
-            let now = site.worker.clock.now();
+            let now = site.worker.clock.monotonic();
             Ok(EnrichCached {
                 step: site.step,
                 cache: Cache::new(config, Arc::clone(&getter), now),
@@ -261,7 +262,7 @@ where
 {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.cache.now = cx.worker.clock.now();
+        self.cache.now = cx.worker.clock.monotonic();
         let numbers = cx.numbers(batch.len());
         for (index, item) in batch.drain(..).enumerate() {
             let enriched = numbers.at(index, || (self.f)(&mut self.cache, item));

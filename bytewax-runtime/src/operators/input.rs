@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{RunError, StepError};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
+use crate::ids::Epoch;
 use crate::kit::{
-    Alarm, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
+    Alarm, Listener, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
 };
 use crate::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
@@ -122,10 +123,12 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
         let mut partitions: Vec<Polled<S::Item>> = Vec::new();
         for name in assigned.unwrap_or_default() {
             let resume = site.position(&name)?;
-            let opened = self.0.open(&name, resume).map_err(|error| {
-                RunError::step("the source cannot be opened", error).in_partition(&name)
-            })?;
-            partitions.push(Polled::new(name, Box::new(Stateful(opened))));
+            partitions.push(Polled::open(site, alarm, name, |name| {
+                let opened = self.0.open(name, resume);
+                opened.map(Stateful).map_err(|error| {
+                    RunError::step("the source cannot be opened", error).in_partition(name)
+                })
+            })?);
         }
         Ok(Box::new(SourceHead::new(site, alarm, partitions, outs)))
     }
@@ -149,9 +152,12 @@ impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
         outs: &mut Outs,
     ) -> Result<Box<dyn Operator>, RunError> {
         let worker = site.worker.index;
-        let built = self.0.build(site.id(), worker, site.worker.count);
-        let built = built.map_err(|error| RunError::step("the source cannot be built", error))?;
-        let partition = Polled::new(format!("worker-{worker}"), Box::new(Stateless(built)));
+        let name = format!("worker-{worker}");
+        let partition = Polled::open(site, alarm, name, |_| {
+            let built = self.0.build(site.id(), worker, site.worker.count);
+            let built = built.map(Stateless);
+            built.map_err(|error| RunError::step("the source cannot be built", error))
+        })?;
         Ok(Box::new(SourceHead::new(
             site,
             alarm,
@@ -163,6 +169,12 @@ impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
 
 struct Stateful<P>(P);
 
+impl<P: StatefulSourcePartition> Listener for Stateful<P> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.0.completed(epoch)
+    }
+}
+
 impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
     fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
         self.0.next_batch()
@@ -170,6 +182,10 @@ impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
 
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         self.0.next_awake()
+    }
+
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.0.end_epoch(epoch)
     }
 
     fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
@@ -180,6 +196,12 @@ impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
 
 struct Stateless<P>(P);
 
+impl<P: StatelessSourcePartition> Listener for Stateless<P> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.0.completed(epoch)
+    }
+}
+
 impl<P: StatelessSourcePartition> PolledPartition<P::Item> for Stateless<P> {
     fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
         self.0.next_batch()
@@ -187,6 +209,10 @@ impl<P: StatelessSourcePartition> PolledPartition<P::Item> for Stateless<P> {
 
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         self.0.next_awake()
+    }
+
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.0.end_epoch(epoch)
     }
 
     fn position(&self) -> Option<Result<Vec<u8>, StateError>> {

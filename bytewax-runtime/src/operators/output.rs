@@ -1,17 +1,19 @@
 //! `output`: how a stream ends in a sink.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::input::{Dynamic, Partitioned};
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
-use crate::ids::{StepIndex, WorkerIndex};
+use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::kit::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Operator,
-    Outlet, Outs, Plan, Push, Site, StagePlan, batch_items,
+    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener,
+    Operator, Outlet, Outs, Plan, Push, Site, StagePlan, WorkerCx, batch_items,
 };
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition,
@@ -41,11 +43,19 @@ impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
     fn into_step(self) -> SinkStep {
         SinkStep(Plan::Stage(StagePlan::new::<T, _>(move |site, _| {
             let built = self.build(site.id(), site.worker.index, site.worker.count);
+            let built = built.map_err(|error| RunError::step("the sink cannot be built", error))?;
+            let partition = Rc::new(RefCell::new(Stateless {
+                partition: built,
+                items: PhantomData,
+            }));
+            let epochs = &site.worker.epochs;
+            let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
+            epochs
+                .listeners
+                .add(site.step, None, epochs.first(), listening);
             Ok(DynamicStage {
                 step: site.step,
-                partition: built
-                    .map_err(|error| RunError::step("the sink cannot be built", error))?,
-                items: PhantomData,
+                partition,
             })
         })))
     }
@@ -100,26 +110,45 @@ fn close_failed(error: StepError) -> RunError {
     RunError::step("the sink cannot be closed", error)
 }
 
+fn end_failed(error: StepError) -> RunError {
+    RunError::step("the sink cannot end the epoch", error)
+}
+
 struct DynamicStage<T, P> {
     step: StepIndex,
+    partition: Rc<RefCell<Stateless<T, P>>>,
+}
+
+struct Stateless<T, P> {
     partition: P,
     items: PhantomData<fn(T)>,
+}
+
+impl<T: 'static, P: StatelessSinkPartition<T>> Listener for Stateless<T, P> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.partition.completed(epoch)
+    }
 }
 
 impl<T: 'static, P: StatelessSinkPartition<T>> Push<T> for DynamicStage<T, P> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.partition
+        let partition = &mut self.partition.borrow_mut().partition;
+        partition
             .write_batch(std::mem::take(batch))
             .map_err(write_failed)
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        if what == Flush::End {
-            cx.enter(self.step);
-            self.partition.close().map_err(close_failed)?;
+        if what == Flush::Activation {
+            return Ok(());
         }
-        Ok(())
+        cx.enter(self.step);
+        let partition = &mut self.partition.borrow_mut().partition;
+        match what {
+            Flush::Epoch => partition.end_epoch(cx.epoch).map_err(end_failed),
+            _ => partition.close().map_err(close_failed),
+        }
     }
 }
 
@@ -186,7 +215,7 @@ struct Address<K, V, S> {
 impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Address<K, V, S> {
     fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        let worker = std::rc::Rc::clone(&cx.worker);
+        let worker = Rc::clone(&cx.worker);
         let assignment = worker.assignments.get().and_then(|all| all.get(&self.step));
         let partitions = assignment
             .map(|all| all.partitions.as_slice())
@@ -219,6 +248,17 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Addres
     }
 }
 
+struct Stateful<V, P> {
+    partition: P,
+    values: PhantomData<fn(V)>,
+}
+
+impl<V: 'static, P: StatefulSinkPartition<V>> Listener for Stateful<V, P> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        self.partition.completed(epoch)
+    }
+}
+
 /// Writes the partitions of one worker; each is opened when its first value comes.
 struct Writer<K, V, S: FixedPartitionedSink<K, V>>
 where
@@ -232,7 +272,7 @@ where
 
 struct Opened<V, P> {
     name: String,
-    partition: P,
+    partition: Rc<RefCell<Stateful<V, P>>>,
     values: Vec<V>,
     /// Whether anything was written in this epoch.
     written: bool,
@@ -246,7 +286,8 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
         let partitions = site.assignment().map(|all| all.partitions.as_slice());
         for (index, (name, owner)) in partitions.unwrap_or_default().iter().enumerate() {
             if *owner == site.worker.index && site.has_position(name) {
-                let opened = self.opened(name, site.position(name)?)?;
+                let first = site.worker.epochs.first();
+                let opened = self.opened(name, site.position(name)?, first, &site.worker)?;
                 self.open.insert(index as u32, opened);
             }
         }
@@ -257,11 +298,20 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
         &self,
         name: &str,
         resume: Option<S::Position>,
+        epoch: Epoch,
+        worker: &WorkerCx,
     ) -> Result<Opened<V, S::Partition>, RunError> {
         let opened = self.sink.open(name, resume);
         let partition = opened.map_err(|error| {
             RunError::step("the sink cannot be opened", error).in_partition(name)
         })?;
+        let partition = Rc::new(RefCell::new(Stateful {
+            partition,
+            values: PhantomData,
+        }));
+        let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
+        let listeners = &worker.epochs.listeners;
+        listeners.add(self.step, Some(name), epoch, listening);
         Ok(Opened {
             name: name.to_owned(),
             partition,
@@ -275,7 +325,8 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
             let assignments = cx.worker.assignments.get();
             let assignment = assignments.and_then(|all| all.get(&self.step));
             let listed = assignment.and_then(|all| all.partitions.get(index as usize));
-            let opened = self.opened(listed.map_or("", |(name, _)| name), None)?;
+            let name = listed.map_or("", |(name, _)| name);
+            let opened = self.opened(name, None, cx.epoch, &cx.worker)?;
             self.open.insert(index, opened);
         }
         let opened = self.open.get_mut(&index);
@@ -300,25 +351,26 @@ where
         {
             let values = std::mem::take(&mut opened.values);
             opened.written = true;
-            let written = opened.partition.write_batch(values);
+            let written = opened.partition.borrow_mut().partition.write_batch(values);
             written.map_err(|error| write_failed(error).in_partition(&opened.name))?;
         }
         Ok(())
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if cx.worker.store.get().is_none() {
-            return Ok(());
-        }
+        let saves = cx.worker.store.get().is_some();
         for opened in self.open.values_mut() {
-            if !std::mem::take(&mut opened.written) {
+            let partition = &mut opened.partition.borrow_mut().partition;
+            let ended = partition.end_epoch(cx.epoch);
+            ended.map_err(|error| end_failed(error).in_partition(&opened.name))?;
+            if !std::mem::take(&mut opened.written) || !saves {
                 continue;
             }
             let failed = |error| {
                 let text = "the position of the sink cannot be saved";
                 RunError::step(text, error).in_partition(&opened.name)
             };
-            let position = opened.partition.snapshot().map_err(failed)?;
+            let position = partition.snapshot().map_err(failed)?;
             let mut bytes = Vec::new();
             state::seal(&position, &mut bytes).map_err(|error| failed(error.into()))?;
             cx.save_position(self.step, &opened.name, bytes);
@@ -329,7 +381,7 @@ where
     fn flush(&mut self, what: Flush, _: &mut Cx) -> Result<(), RunError> {
         if what == Flush::End {
             for opened in self.open.values_mut() {
-                let closed = opened.partition.close();
+                let closed = opened.partition.borrow_mut().partition.close();
                 closed.map_err(|error| close_failed(error).in_partition(&opened.name))?;
             }
         }

@@ -57,7 +57,7 @@ pub(crate) use parts::{
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, check_complete, resume};
 pub(crate) use retention::Retention;
-pub(crate) use thread::{Message, StepPlace, WriterEvent, WriterStopped, WriterThread};
+pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use tools::{
     Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition,
     restore_all, show, verify,

@@ -1,6 +1,7 @@
 //! The thread that writes the partitions of a worker or a process, so that computing and writing
 //! overlap.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -77,11 +78,36 @@ impl Report {
 #[error("the recovery store cannot be written any more")]
 pub(crate) struct WriterStopped;
 
+/// Tells those who found the queue full when it has room again.
+#[derive(Default)]
+pub(crate) struct Room {
+    is_awaited: AtomicBool,
+    waiting: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Room {
+    /// Calls this when a message is taken from the queue. It may have been taken before; so try once more after this.
+    pub(crate) fn wait(&self, tell: impl FnOnce() + Send + 'static) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(Box::new(tell));
+        drop(waiting);
+        self.is_awaited.store(true, Ordering::SeqCst);
+    }
+
+    fn taken(&self) {
+        if self.is_awaited.load(Ordering::SeqCst) && self.is_awaited.swap(false, Ordering::SeqCst) {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.drain(..).for_each(|tell| tell());
+        }
+    }
+}
+
 /// Owns some partitions and writes them, one epoch after the other.
 ///
 /// When it is dropped, all messages sent before are still worked off.
 pub(crate) struct WriterThread {
     messages: Option<SyncSender<Message>>,
+    room: Arc<Room>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -99,12 +125,14 @@ impl WriterThread {
         let (messages, inbox) = sync_channel(queue);
         let report = Report(Arc::new(Mutex::new(report)));
         let mut writing = Writing::new(writers, steps, uploads, report)?;
+        let room = Arc::clone(&writing.room);
         let named = thread::Builder::new().name("bytewax-recovery".to_owned());
         let thread = named
             .spawn(move || writing.run(&inbox))
             .map_err(Error::Thread)?;
         Ok(Self {
             messages: Some(messages),
+            room,
             thread: Some(thread),
         })
     }
@@ -114,6 +142,11 @@ impl WriterThread {
     pub(crate) fn send(&self, message: Message) -> Result<(), WriterStopped> {
         let messages = self.messages.as_ref().ok_or(WriterStopped)?;
         messages.send(message).map_err(|_| WriterStopped)
+    }
+
+    /// Who waits for room in the queue.
+    pub(crate) fn room(&self) -> Arc<Room> {
+        Arc::clone(&self.room)
     }
 
     /// Another end of the queue. The thread ends when all ends are dropped.
@@ -154,6 +187,7 @@ struct Writing {
     backlog: u64,
     uploader: Option<Uploader>,
     report: Report,
+    room: Arc<Room>,
 }
 
 impl Writing {
@@ -188,6 +222,7 @@ impl Writing {
             backlog: 0,
             uploader,
             report,
+            room: Arc::default(),
         })
     }
 
@@ -215,6 +250,7 @@ impl Writing {
                 let Ok(message) = inbox.recv() else { break };
                 message
             };
+            self.room.taken();
             self.handle(message)?;
             // A queue that is never empty must not keep the store growing.
             if self.backlog > COLLECT_BYTES / 2 {

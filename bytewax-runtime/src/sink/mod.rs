@@ -10,7 +10,7 @@ mod function;
 pub use function::sink_fn;
 
 use crate::error::StepError;
-use crate::ids::{StepId, WorkerIndex};
+use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::key::Key;
 use crate::state::State;
 
@@ -49,6 +49,35 @@ pub trait StatelessSinkPartition<T>: 'static {
     ///
     /// An error fails the run.
     fn close(&mut self) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    /// All items of an epoch have been written: what comes now belongs to a later one. Epochs without items
+    /// may be left out.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
+    }
+
+    /// An epoch is complete on the whole cluster: all sinks have written it, and with a recovery store all of it is
+    /// saved, so that no resume goes back behind it. The place to commit what was written.
+    ///
+    /// Called for each epoch of the run, in order, on each worker; at the end of
+    /// input also for the last, after [`close`](Self::close), and after a clean stop, when nothing is closed. Items of the
+    /// next epoch may have been written by then: [`end_epoch`](Self::end_epoch) tells them apart.
+    ///
+    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
+    /// does not call it again.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run. The epoch stays complete.
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
         Ok(())
     }
 }
@@ -117,6 +146,36 @@ pub trait StatefulSinkPartition<V>: 'static {
     ///
     /// An error fails the run.
     fn close(&mut self) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    /// All values of an epoch have been written: what comes now belongs to a later one. Called before
+    /// [`snapshot`](Self::snapshot), with and without a recovery store. Epochs without values may be left out.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
+    }
+
+    /// An epoch is complete on the whole cluster: all sinks have written it, and with a recovery store all of it is
+    /// saved, so that no resume goes back behind it. The place to commit what was written.
+    ///
+    /// Called for each epoch since the partition was opened, in order, on the worker that has the partition; at the end of
+    /// input also for the last, after [`close`](Self::close), and after a clean stop, when nothing is closed. Items of the
+    /// next epoch may have been written by then: [`end_epoch`](Self::end_epoch) tells them apart.
+    ///
+    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
+    /// does not call it again; what it resumes from says it: when a partition is opened at a position, the epoch in which that
+    /// position was given is complete, so what was prepared for it is to be committed then.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run. The epoch stays complete.
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::Poll;
+use super::{Answer, Poll, Waker};
 use crate::error::StepError;
 use crate::executor::{Executor, Guarded};
 
@@ -65,6 +65,8 @@ pub struct AsyncBatches<T> {
     batches: Receiver<Result<Vec<T>, StepError>>,
     /// The error behind items that were given first.
     failed: Option<StepError>,
+    /// Whether the source is woken when a batch comes.
+    wakes: bool,
     /// Last, so that the thread finds nobody to give batches to.
     _executor: Executor,
 }
@@ -91,16 +93,18 @@ impl<T: Send + 'static> AsyncBatches<T> {
         let executor = Executor::start("source")?;
         let (sender, batches) = channel(AHEAD);
         let stream = executor.within(make);
+        let waker = Waker::current();
         executor.spawn(async move {
-            let reading = read(stream, items.max(1), time, sender.clone());
+            let out = Out { sender, waker };
+            let reading = read(stream, items.max(1), time, out.clone());
             if let Err(panicked) = Guarded::new(reading).await {
-                // Nobody takes it when the run has stopped.
-                let _ = sender.send(Err(panicked.into())).await;
+                out.give(Err(panicked.into())).await;
             }
         });
         Ok(Self {
             batches,
             failed: None,
+            wakes: Waker::is_offered(),
             _executor: executor,
         })
     }
@@ -113,6 +117,7 @@ impl<T: Send + 'static> AsyncBatches<T> {
     pub fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
         match self.batches.try_recv() {
             Ok(batch) => batch.map(Poll::batch),
+            Err(TryRecvError::Empty) if self.wakes => Ok(Poll::until_woken()),
             Err(TryRecvError::Empty) => Ok(Poll::batch(Vec::new())),
             Err(TryRecvError::Disconnected) => Ok(Poll::end()),
         }
@@ -138,6 +143,12 @@ where
         if poll.is_end() {
             return Ok(Poll::end());
         }
+        if poll.items().is_empty() {
+            return Ok(Poll {
+                answer: Answer::Items(Vec::new()),
+                wake: poll.wake,
+            });
+        }
         let mut items = Vec::new();
         for item in poll.into_items() {
             match item {
@@ -153,13 +164,33 @@ where
     }
 }
 
+/// Where batches are given to; the source is woken for each, and when this goes.
+struct Out<T> {
+    // Before the waker, so that the source sees that nothing comes any more.
+    sender: Sender<Result<Vec<T>, StepError>>,
+    waker: Waker,
+}
+
+impl<T> Clone for Out<T> {
+    fn clone(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            waker: self.waker.clone(),
+        }
+    }
+}
+
+impl<T> Out<T> {
+    /// Gives a batch. False if nobody takes it, as the run has stopped.
+    async fn give(&self, batch: Result<Vec<T>, StepError>) -> bool {
+        let given = self.sender.send(batch).await.is_ok();
+        self.waker.wake();
+        given
+    }
+}
+
 /// Reads a stream to its end, or until nobody takes its batches any more.
-async fn read<S: Stream>(
-    stream: S,
-    items: usize,
-    time: Duration,
-    sender: Sender<Result<Vec<S::Item>, StepError>>,
-) {
+async fn read<S: Stream>(stream: S, items: usize, time: Duration, out: Out<S::Item>) {
     let mut stream = pin!(stream);
     let mut has_ended = false;
     while !has_ended {
@@ -180,7 +211,7 @@ async fn read<S: Stream>(
                 None => break,
             }
         }
-        if sender.send(Ok(batch)).await.is_err() {
+        if !out.give(Ok(batch)).await {
             return;
         }
     }

@@ -4,12 +4,14 @@
 //! that can be saved and resumed; each partition is read by one worker, among the workers that can
 //! reach it. A [`DynamicSource`] has one instance on every worker and saves nothing.
 //!
-//! Both are polled, never waited for: see [`Poll`].
+//! Both are polled, never waited for: see [`Poll`]. One that hears of its items from elsewhere is polled when it is woken:
+//! see [`Waker`].
 
 #[cfg(feature = "async")]
 mod async_batches;
 mod function;
 mod poll;
+mod waker;
 
 use chrono::{DateTime, Utc};
 
@@ -19,9 +21,11 @@ pub use async_batches::AsyncBatches;
 pub use function::source_fn;
 pub use poll::Poll;
 pub(crate) use poll::{Answer, Wake};
+pub use waker::Waker;
+pub(crate) use waker::Woken;
 
 use crate::error::StepError;
-use crate::ids::{StepId, WorkerIndex};
+use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::state::State;
 
 /// A source of named partitions, each with a position that is saved and resumed.
@@ -109,7 +113,8 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
     ) -> Result<Self::Partition, StepError>;
 }
 
-/// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped.
+/// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped, when it has ended and its last
+/// epoch is complete.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a partition of a source",
     label = "this type has no `next_batch` and `snapshot`",
@@ -132,9 +137,41 @@ pub trait StatefulSourcePartition: 'static {
     fn snapshot(&self) -> Self::Position;
 
     /// The earliest time of the next poll; `None` is at once after items, and a millisecond later
-    /// after an empty batch. A time asked for by [`Poll::wait`] goes before it.
+    /// after an empty batch. What a [`Poll`] itself asks for goes before it. It is a date: a span, such as
+    /// that of [`Poll::wait`], does not depend on the system's clock being set.
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         None
+    }
+
+    /// All items of an epoch have been given: what comes now belongs to a later one. Called before
+    /// [`snapshot`](Self::snapshot), with and without a recovery store.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
+    }
+
+    /// An epoch is complete on the whole cluster: all operators have done what follows from its items, all sinks have
+    /// written it, and with a recovery store all of it is saved, so that no resume goes back behind it. The place to
+    /// acknowledge items to where they come from.
+    ///
+    /// Called for each epoch since the partition was opened, in order, on the worker that has the partition; at the end of
+    /// input and after a clean stop also for the last. Items of the next epoch may have been given by then:
+    /// [`end_epoch`](Self::end_epoch) tells them apart.
+    ///
+    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
+    /// does not call it again; what it resumes from says it: when a partition is opened at a
+    /// position, all before that position is complete.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run. The epoch stays complete.
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
     }
 }
 
@@ -179,5 +216,34 @@ pub trait StatelessSourcePartition: 'static {
     /// The earliest time of the next poll; see [`StatefulSourcePartition::next_awake`].
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         None
+    }
+
+    /// All items of an epoch have been given: what comes now belongs to a later one.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
+    }
+
+    /// An epoch is complete on the whole cluster: all operators have done what follows from its items, all sinks have
+    /// written it, and with a recovery store all of it is saved, so that no resume goes back behind it. The place to
+    /// acknowledge items to where they come from.
+    ///
+    /// Called for each epoch of the run, in order, on each worker; at the end of
+    /// input and after a clean stop also for the last. Items of the next epoch may have been given by then:
+    /// [`end_epoch`](Self::end_epoch) tells them apart.
+    ///
+    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
+    /// does not call it again.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run. The epoch stays complete.
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        let _ = epoch;
+        Ok(())
     }
 }

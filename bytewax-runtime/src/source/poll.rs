@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// The answer of a source to one poll: items, nothing for now, or the end.
 ///
-/// A poll never blocks: a source that has nothing says so and is asked again later.
+/// A poll never blocks: a source that has nothing says so, and is asked again later or when it is
+/// [woken](super::Waker).
 ///
 /// # Examples
 ///
@@ -42,6 +43,8 @@ pub(crate) enum Wake {
     After(Duration),
     At(DateTime<Utc>),
     Mark(Mark),
+    /// When the partition's waker says so.
+    Woken,
 }
 
 /// A time that lies a whole number of intervals from another.
@@ -87,7 +90,8 @@ impl<T> Poll<T> {
         Self::batch(vec![item])
     }
 
-    /// Several items. An empty batch is like [`idle`](Self::idle) for a millisecond.
+    /// Several items. An empty batch is like [`idle`](Self::idle) for a millisecond; a source that often has nothing had
+    /// better be [woken](super::Waker).
     ///
     /// About 16 KiB of items in one batch, such as 2000 numbers or 600 strings, are fastest.
     pub fn batch(items: Vec<T>) -> Self {
@@ -106,6 +110,15 @@ impl<T> Poll<T> {
         poll
     }
 
+    /// Nothing until the partition is woken: it is not asked before its [`Waker`](super::Waker) says so.
+    ///
+    /// It is an error if nobody has its waker.
+    pub fn until_woken() -> Self {
+        let mut poll = Self::batch(Vec::new());
+        poll.wake = Wake::Woken;
+        poll
+    }
+
     /// The end: the partition is not asked again in this run.
     pub fn end() -> Self {
         Self::new(Answer::End)
@@ -118,7 +131,7 @@ impl<T> Poll<T> {
         Self::new(Answer::Abort)
     }
 
-    /// Asks to be polled again no sooner than after this time.
+    /// Asks to be polled again no sooner than after this time, unless its [`Waker`](super::Waker) says so.
     pub fn wait(mut self, time: Duration) -> Self {
         self.wake = Wake::After(time);
         self

@@ -106,6 +106,19 @@ pub(crate) fn network_error(error: NetError) -> RunError {
     RunError::new(kind, error.to_string())
 }
 
+/// The error that says why another process was stopped; none if a source asked for it.
+fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
+    let (kind, by) = match reason {
+        StopReason::Interrupted => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
+        StopReason::Terminated => (RunErrorKind::Terminated, "SIGTERM"),
+        StopReason::Aborted => return None,
+    };
+    Some(RunError::new(
+        kind,
+        format!("process {process} was stopped by {by}"),
+    ))
+}
+
 /// Takes what other processes say. Weak, as what is shared knows the connections in turn.
 struct FromPeers(Weak<Shared>);
 
@@ -127,20 +140,15 @@ impl Handler for FromPeers {
     }
 
     fn stopped(&self, process: usize, reason: StopReason) {
-        match reason {
-            StopReason::Interrupted => self.stop(
-                RunErrorKind::Interrupted,
-                format!("process {process} was stopped by SIGINT (Ctrl-C)"),
-            ),
-            StopReason::Terminated => self.stop(
-                RunErrorKind::Terminated,
-                format!("process {process} was stopped by SIGTERM"),
-            ),
-            StopReason::Aborted => {
-                if let Some(shared) = self.0.upgrade() {
-                    shared.stop_with_peer(Stop::Aborted);
-                }
-            }
+        if let Some(shared) = self.0.upgrade() {
+            let stop = stopped(process, reason).map_or(Stop::Aborted, Stop::Failed);
+            shared.stop_with_peer(stop);
+        }
+    }
+
+    fn stops_cleanly(&self, process: usize, reason: StopReason) {
+        if let (Some(shared), Some(error)) = (self.0.upgrade(), stopped(process, reason)) {
+            shared.stop_cleanly_with_peer(error);
         }
     }
 
@@ -183,6 +191,13 @@ impl PeerLink for ToPeers {
                 }
             },
         }
+    }
+
+    fn stop_cleanly(&self, error: &RunError) {
+        self.control.stop_cleanly(match error.kind() {
+            RunErrorKind::Interrupted => StopReason::Interrupted,
+            _ => StopReason::Terminated,
+        });
     }
 
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {

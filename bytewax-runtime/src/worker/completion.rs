@@ -2,7 +2,6 @@
 //! of the cluster; then it is saved, and one that the second has seen the end of is saved on the whole
 //! cluster. Only then it is complete.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use timely::dataflow::Scope;
@@ -13,7 +12,7 @@ use super::store::{Retention, Store};
 use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
-use crate::kit::{self, Note, ProgressStream, Said, WorkerCx, frontier};
+use crate::kit::{self, Frontier, Note, ProgressStream, STOPPED, Said, WorkerCx, frontier};
 
 /// Adds the operators behind the progress streams of all others.
 pub(super) fn complete<'s>(
@@ -35,46 +34,39 @@ pub(super) fn complete<'s>(
     if let Some(store) = &store {
         store.wake_on_commit(scope.worker().sync_activator_for(address.to_vec()));
     }
-    let last = Rc::new(Cell::new(Epoch(0)));
     let worker = Rc::clone(cx);
-    let mut commits = store.clone().map(|store| Commits {
-        next: store.resume(),
-        last: Rc::clone(&last),
-        store,
-    });
+    let saves = store.clone();
     operator.build(move |mut capabilities| {
         move |frontiers| {
-            let frontier = frontier(frontiers).map(Epoch);
+            let frontier = Frontier::from(frontier(frontiers).map(Epoch));
             worker.leave();
             let ended = guard(|| {
-                let mut notes = Vec::new();
                 for input in &mut inputs {
+                    let mut taken = Ok(());
                     input.for_each(|time, batch| {
-                        let epoch = Epoch(*time.time());
-                        notes.extend(batch.drain(..).map(|note| (epoch, note.said)));
+                        for note in batch.drain(..) {
+                            let epoch = Epoch(*time.time());
+                            if taken.is_ok() {
+                                taken = take(note.said, epoch, saves.as_deref(), &worker);
+                            }
+                        }
                     });
+                    taken?;
                 }
-                let Some(commits) = &mut commits else {
-                    return Ok(None);
-                };
-                notes
-                    .into_iter()
-                    .try_for_each(|(epoch, said)| commits.take(epoch, said))?;
-                commits.commit(frontier)
+                match &saves {
+                    Some(store) => commit(frontier, store, &worker),
+                    None => worker.complete_epochs(frontier).map(|()| frontier),
+                }
             });
             match ended {
-                Ok(Some(durable)) => {
-                    for capability in &mut capabilities {
-                        capability.downgrade(&durable.next().0);
-                    }
-                }
-                Ok(None) if frontier.is_none() => capabilities.clear(),
-                Ok(None) => {}
+                Ok(Frontier::At(epoch)) => capabilities
+                    .iter_mut()
+                    .for_each(|it| it.downgrade(&epoch.0)),
+                Ok(Frontier::Stopped) => capabilities
+                    .iter_mut()
+                    .for_each(|it| it.downgrade(&STOPPED.0)),
+                Ok(Frontier::Ended) => capabilities.clear(),
                 Err(error) => worker.fail(error),
-            }
-            if commits.is_none() {
-                let complete = frontier.unwrap_or(Epoch(u64::MAX));
-                worker.epochs.complete(complete, &worker.timers);
             }
         }
     });
@@ -89,53 +81,47 @@ pub(super) fn complete<'s>(
             let Some(collects) = &mut collects else {
                 return;
             };
-            let saved_before = frontier(frontiers).map_or(last.get().next(), Epoch);
+            let frontier = Frontier::from(frontier(frontiers).map(Epoch));
             worker.leave();
-            if let Err(error) = guard(|| collects.saved(saved_before, &worker)) {
+            let completed = guard(|| {
+                worker.complete_epochs(frontier)?;
+                worker.leave();
+                collects.saved(worker.epochs.protocol().complete_before(), &worker)
+            });
+            if let Err(error) = completed {
                 worker.fail(error);
             }
-            worker.epochs.complete(saved_before, &worker.timers);
         }
     });
 }
 
-/// Has epochs committed that are complete on the whole cluster.
-struct Commits {
-    store: Rc<Store>,
-    /// The first epoch that the writer was not told to commit.
-    next: Epoch,
-    /// The last epoch in which a source of the cluster has ended.
-    last: Rc<Cell<Epoch>>,
-}
-
-impl Commits {
-    fn take(&mut self, epoch: Epoch, said: Said) -> Result<(), RunError> {
-        match said {
-            Said::Ends => self.last.set(self.last.get().max(epoch)),
-            Said::Position {
-                step,
-                partition,
-                bytes,
-            } => {
-                let step = StepIndex(step);
-                self.store.save_position(step, partition, epoch, bytes)?;
+/// Takes what an operator tells.
+fn take(said: Said, epoch: Epoch, store: Option<&Store>, cx: &WorkerCx) -> Result<(), RunError> {
+    match said {
+        Said::Ends => cx.epochs.protocol().ended(epoch),
+        Said::Position {
+            step,
+            partition,
+            bytes,
+        } => {
+            if let Some(store) = store {
+                store.save_position(StepIndex(step), partition, epoch, bytes)?;
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Commits what is complete before this frontier. Gives the last epoch that is durable, or none
-    /// when that is the last of all.
-    fn commit(&mut self, frontier: Option<Epoch>) -> Result<Option<Epoch>, RunError> {
-        let end = frontier.unwrap_or(self.last.get().next());
-        if end > self.next {
-            self.store.commit(Epoch(end.0 - 1))?;
-            self.next = end;
-        }
-        let durable = kit::Store::durable(&*self.store);
-        let is_over = frontier.is_none() && durable.next() >= end;
-        Ok((!is_over).then_some(durable))
+/// Has the epochs saved that all operators of the cluster have left. Gives how far this worker is.
+fn commit(frontier: Frontier, store: &Store, cx: &WorkerCx) -> Result<Frontier, RunError> {
+    let left = cx.epochs.protocol().left(frontier);
+    if let Some(epoch) = left {
+        store.commit(epoch)?;
     }
+    Ok(cx
+        .epochs
+        .protocol()
+        .saved(kit::Store::durable(store), frontier))
 }
 
 /// Has what no resume needs any more removed from the store.

@@ -6,7 +6,7 @@ use timely::scheduling::SyncActivator;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, Since, SnapshotMode};
+use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Since, SnapshotMode};
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
@@ -98,6 +98,10 @@ impl kit::Store for Store {
     }
 
     fn try_send(&self, _: Change) -> Result<Option<Change>, RunError> {
+        match *self {}
+    }
+
+    fn wake_on_room(&self, _: RemoteAlarm) {
         match *self {}
     }
 

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use timely::WorkerConfig;
 use timely::communication::allocator::thread::Thread;
@@ -73,9 +72,6 @@ pub(crate) fn run_allocators(
     }
 }
 
-/// How long an operator waits for what it is not told of.
-const MOMENT: Duration = Duration::from_millis(1);
-
 /// The life of one worker.
 fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
     shared.register_thread();
@@ -104,6 +100,7 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
         for dataflow in worker.installed_dataflows() {
             worker.drop_dataflow(dataflow);
         }
+        cx.epochs.listeners.clear();
         Ok(())
     });
     if let Err(error) = dropped {
@@ -113,13 +110,8 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
 
 /// Works until the flow has ended or the run stops. A worker without work sleeps.
 fn turn(worker: &mut Worker, cx: &WorkerCx) {
-    while worker.has_dataflows() && !cx.shared.is_stopping() {
-        let due = cx.timers.fire(&cx.clock);
-        let mut sleep = due.and_then(|due| cx.clock.sleep_until(due));
-        if cx.timers.has_retries() {
-            sleep = Some(sleep.map_or(MOMENT, |sleep| sleep.min(MOMENT)));
-        }
+    while worker.has_dataflows() && !cx.shared.is_stopping() && !cx.epochs.has_stopped() {
+        let sleep = cx.timers.fire(&cx.clock);
         worker.step_or_park(sleep);
-        cx.timers.wake_retries();
     }
 }

@@ -55,6 +55,7 @@ mod caches;
 #[cfg(feature = "async")]
 mod calls;
 mod cluster;
+mod completed;
 mod construction;
 mod epochs;
 mod execution;

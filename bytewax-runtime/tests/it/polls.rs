@@ -90,6 +90,59 @@ fn a_source_may_name_the_time_itself() {
     run.join().unwrap().unwrap();
 }
 
+/// The system's clock is set back by an hour, or forward, and the flow goes on as if nothing had happened: only a source
+/// that named a date minds.
+#[test]
+fn the_pace_does_not_depend_on_the_date() {
+    for hours in [-1, 1000] {
+        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH + TimeDelta::days(9));
+        let (polls, polled) = channel();
+        let (answer, answers) = channel();
+        let (sender, seen) = channel();
+        let flow = flow_of(
+            Parts(&["only"], told(polls, answers)),
+            |s| with_epochs(s, sender),
+            TestingSink::new(),
+        );
+        let config = ClusterConfig::new().clock(clock.clone());
+        let run = start(flow, config.epoch_interval(Duration::from_secs(10)));
+        polled.recv().unwrap();
+        answer
+            .send(Poll::item(1).wait(Duration::from_secs(5)))
+            .unwrap();
+        assert_eq!(seen.recv().unwrap(), (1, 1));
+        hand.adjust(TimeDelta::hours(hours));
+        for _ in 0..4 {
+            assert!(polled.try_recv().is_err());
+            hand.advance(TimeDelta::seconds(1));
+        }
+        assert!(polled.try_recv().is_err());
+        hand.advance(TimeDelta::seconds(1));
+        polled.recv().unwrap();
+        answer
+            .send(Poll::item(2).wait(Duration::from_secs(5)))
+            .unwrap();
+        assert_eq!(seen.recv().unwrap(), (2, 1));
+        // The epoch is over ten seconds after it began.
+        hand.advance(TimeDelta::seconds(5));
+        polled.recv().unwrap();
+        let date = clock.now() + TimeDelta::hours(2);
+        answer.send(Poll::item(3).wait(Duration::ZERO)).unwrap();
+        polled.recv().unwrap();
+        assert_eq!(seen.recv().unwrap().0, 3);
+        answer.send(Poll::item(4)).unwrap();
+        assert_eq!(seen.recv().unwrap(), (4, 2));
+        polled.recv().unwrap();
+        answer.send(Poll::idle_until(date)).unwrap();
+        hand.advance(TimeDelta::hours(1));
+        assert!(polled.try_recv().is_err());
+        hand.adjust(TimeDelta::hours(1));
+        polled.recv().unwrap();
+        answer.send(Poll::end()).unwrap();
+        run.join().unwrap().unwrap();
+    }
+}
+
 /// A source that sleeps for an hour holds its epoch open for no longer than others do.
 #[test]
 fn a_sleeping_source_does_not_hold_back_the_epochs_of_others() {

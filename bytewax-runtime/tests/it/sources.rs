@@ -285,7 +285,8 @@ fn r44_the_life_of_partitions() {
             "list", "open a", "awake a", "open b", "awake b", //
             "poll a", "awake a", "poll b", "awake b", //
             "poll a", "awake a", "poll b", "awake b", //
-            "poll a", "drop a", "poll b", "drop b",
+            "poll a", "poll b", //
+            "drop a", "drop b",
         ],
     );
     assert_eq!(out.take(), [1, 1, 2, 2]);

@@ -11,6 +11,7 @@ mod life;
 mod output;
 mod random;
 mod state;
+mod stop;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -51,6 +51,12 @@ impl Output {
         Self(files)
     }
 
+    /// How many lines there are in a file.
+    pub(crate) fn lines(&self, file: &str) -> usize {
+        let keys = self.0.get(file).into_iter().flatten();
+        keys.map(|(_, lines)| lines.len()).sum()
+    }
+
     /// Tells where two differ, and not all of both.
     #[track_caller]
     pub(crate) fn check(&self, expect: &Self) {

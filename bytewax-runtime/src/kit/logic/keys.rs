@@ -29,8 +29,6 @@ pub(crate) struct Keys<K, L: KeyLogic<K>> {
     /// The time of this activation, once it is read.
     now: Option<DateTime<Utc>>,
     in_pass: bool,
-    /// The time of the last wake-up that was asked for.
-    alarm_set: Option<DateTime<Utc>>,
 }
 
 impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
@@ -48,7 +46,6 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
             next,
             now: None,
             in_pass: false,
-            alarm_set: None,
         }
     }
 
@@ -144,14 +141,8 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
 
     /// Has the operator woken when the next key is due.
     fn sleep(&mut self, cx: &Cx) {
-        let Some(due) = self.schedule.next(&mut self.table) else {
-            return;
-        };
-        let timers = &cx.worker.timers;
-        let under_way = |set: DateTime<Utc>| set <= due && !timers.has_fired(set);
-        if !self.alarm_set.is_some_and(under_way) {
-            timers.wake_at(cx.alarm, due);
-            self.alarm_set = Some(due);
+        if let Some(due) = self.schedule.next(&mut self.table) {
+            cx.worker.timers.wake_by(cx.alarm, due);
         }
     }
 

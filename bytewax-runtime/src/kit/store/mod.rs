@@ -3,6 +3,7 @@
 mod memory;
 mod step;
 
+use super::timers::RemoteAlarm;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
@@ -44,6 +45,9 @@ pub(crate) trait Store {
 
     /// Hands over a change, or gives it back when there is no room.
     fn try_send(&self, change: Change) -> Result<Option<Change>, RunError>;
+
+    /// Wakes an operator when there is room for a change, which may have been so before.
+    fn wake_on_room(&self, alarm: RemoteAlarm);
 
     /// The saved position of a partition of a source or a sink.
     fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]>;

@@ -24,8 +24,6 @@ pub(crate) struct StepStore {
     missing: Missing,
     /// For each of them with times that keys wait for, the first.
     waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
-    /// The time of the last wake-up that was asked for.
-    alarm_set: Option<DateTime<Utc>>,
     memory: Option<Memory>,
     /// What the queue of the writer had no room for.
     unsent: VecDeque<Change>,
@@ -51,7 +49,6 @@ impl StepStore {
                 count: 0,
             },
             waiting: BinaryHeap::new(),
-            alarm_set: None,
             memory: store.memory_limit().map(|_| Memory::new()),
             unsent: VecDeque::new(),
             store: Rc::clone(store),
@@ -106,11 +103,8 @@ impl StepStore {
     }
 
     /// Has the operator woken when a key in a slot that is not loaded is due.
-    pub(crate) fn sleep(&mut self, due: DateTime<Utc>, cx: &Cx) {
-        if self.alarm_set != Some(due) {
-            cx.worker.timers.wake_at(cx.alarm, due);
-            self.alarm_set = Some(due);
-        }
+    pub(crate) fn sleep(&self, due: DateTime<Utc>, cx: &Cx) {
+        cx.worker.timers.wake_by(cx.alarm, due);
     }
 
     /// The states of a slot, which counts as loaded from now on.
@@ -171,12 +165,19 @@ impl StepStore {
         unsent.try_for_each(|change| self.store.send(change))
     }
 
-    /// Passes on as much as the writer's queue has room for. Gives whether that was all.
-    pub(crate) fn send(&mut self) -> Result<bool, RunError> {
+    /// Passes on as much as the writer's queue has room for. Gives whether that was all; if not, the operator is
+    /// woken when there is room for more.
+    pub(crate) fn send(&mut self, cx: &Cx) -> Result<bool, RunError> {
+        let mut waits = false;
         while let Some(change) = self.unsent.pop_front() {
             if let Some(change) = self.store.try_send(change)? {
                 self.unsent.push_front(change);
-                return Ok(false);
+                if waits {
+                    return Ok(false);
+                }
+                // Once more after that: there may be room since just before.
+                self.store.wake_on_room(cx.worker.timers.remote(cx.alarm));
+                waits = true;
             }
         }
         Ok(true)

@@ -18,16 +18,20 @@ fn lengths(config: CacheConfig) -> (Cache<String, usize>, Arc<Mutex<Vec<String>>
         }
     };
     (
-        Cache::new(config, Arc::new(getter), DateTime::UNIX_EPOCH),
+        Cache::new(config, Arc::new(getter), Monotonic::default()),
         calls,
     )
+}
+
+fn at_second(second: i64) -> Monotonic {
+    Monotonic::default().after(TimeDelta::seconds(second))
 }
 
 /// What is asked of the getter for keys at seconds.
 fn calls(config: CacheConfig, asked: &[(i64, &str)]) -> String {
     let (mut cache, calls) = lengths(config);
     for (second, key) in asked {
-        cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(*second);
+        cache.now = at_second(*second);
         let got = cache
             .get(&(*key).to_owned())
             .map_err(|error| error.to_string());
@@ -89,7 +93,7 @@ fn b45_the_getter_is_asked_as_rarely_as_the_limits_allow() {
 fn what_is_too_old_goes_when_others_come() {
     let (mut cache, _) = lengths(CacheConfig::new().ttl(TimeDelta::seconds(1)));
     for second in 0..1000 {
-        cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
+        cache.now = at_second(second);
         cache.get(&format!("key {second}")).unwrap();
     }
     assert_eq!((cache.held.len(), cache.order.len()), (2, 2));
@@ -185,7 +189,7 @@ proptest! {
             // Each value is another, so that an old one is told from one that was got again.
             if *key == 0 { Err(StepError::msg("nothing")) } else { Ok((*key, *calls)) }
         };
-        let mut cache = Cache::new(config, Arc::new(getter), DateTime::UNIX_EPOCH);
+        let mut cache = Cache::new(config, Arc::new(getter), Monotonic::default());
         let mut model = Model { ttl, most, ..Model::default() };
         let mut got_last = [0; 6];
         let mut now = 0;
@@ -196,7 +200,7 @@ proptest! {
                     prop_assert_eq!(cache.remove(&key).is_some(), model.remove(key));
                 }
                 Act::Get(key) => {
-                    cache.now = DateTime::UNIX_EPOCH + TimeDelta::seconds(now);
+                    cache.now = at_second(now);
                     let before = *calls.lock().unwrap();
                     let got = cache.get(&key).ok().copied();
                     let asked = *calls.lock().unwrap() - before;

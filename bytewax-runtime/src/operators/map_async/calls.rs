@@ -4,17 +4,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::AbortHandle;
 
 use super::AsyncConfig;
 use super::mailbox::Mailbox;
+use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::executor::Executor;
 use crate::ids::StepIndex;
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Waker};
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, RemoteAlarm};
 use crate::operators::try_map::Errored;
 
 /// An item in flight.
@@ -30,7 +29,7 @@ enum Stage<U> {
     Tried {
         attempt: u64,
         task: AbortHandle,
-        until: Option<DateTime<Utc>>,
+        until: Option<Monotonic>,
     },
     /// It is tried again at a time.
     Waits,
@@ -51,15 +50,14 @@ pub(super) struct Calls<T, U, F, Fut> {
     /// Flights in the order in which they go on: all of them, or those that are done.
     order: VecDeque<usize>,
     /// The times of flights that are tried or wait.
-    times: BTreeSet<(DateTime<Utc>, usize)>,
+    times: BTreeSet<(Monotonic, usize)>,
     mailbox: Mailbox<U>,
-    waker: Option<Waker>,
+    waker: Option<RemoteAlarm>,
     attempts: u64,
     oks: Next<U>,
     errs: Next<Errored<T>>,
     /// The time of this activation, once it is read.
-    now: Option<DateTime<Utc>>,
-    alarm_set: Option<DateTime<Utc>>,
+    now: Option<Monotonic>,
     futures: PhantomData<fn() -> Fut>,
 }
 
@@ -94,7 +92,6 @@ where
             oks: outs.next(0),
             errs: outs.next(1),
             now: None,
-            alarm_set: None,
             futures: PhantomData,
         }
     }
@@ -105,7 +102,7 @@ where
 
     /// Takes replies, does what is due, hands on what is done, and fills the room that this leaves.
     fn go_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
+        let now = *self.now.get_or_insert_with(|| cx.worker.clock.monotonic());
         self.take_replies(now)?;
         self.do_what_is_due(now, cx);
         self.hand_on(cx)?;
@@ -114,7 +111,7 @@ where
     }
 
     /// Begins to try items that wait for room.
-    fn fill(&mut self, now: DateTime<Utc>, cx: &Cx) {
+    fn fill(&mut self, now: Monotonic, cx: &Cx) {
         while self.in_flight() < self.config.in_flight {
             let Some(item) = self.waiting.pop_front() else {
                 return;
@@ -137,16 +134,16 @@ where
         slot: usize,
         item: T,
         tries: u32,
-        now: DateTime<Utc>,
+        now: Monotonic,
         cx: &Cx,
     ) -> Flight<T, U> {
         self.attempts += 1;
         let attempt = self.attempts;
-        let until = self.config.timeout.map(|timeout| later(now, timeout));
+        let until = self.config.timeout.map(|timeout| now.after_std(timeout));
         self.times.extend(until.map(|until| (until, slot)));
         let waker = self
             .waker
-            .get_or_insert_with(|| cx.worker.timers.waker(cx.alarm));
+            .get_or_insert_with(|| cx.worker.timers.remote(cx.alarm));
         let future = self.executor.within(|| (self.f)(&item));
         let task = self
             .mailbox
@@ -159,7 +156,7 @@ where
         Flight { item, tries, stage }
     }
 
-    fn take_replies(&mut self, now: DateTime<Utc>) -> Result<(), RunError> {
+    fn take_replies(&mut self, now: Monotonic) -> Result<(), RunError> {
         let replies: Vec<_> = self.mailbox.take().collect();
         for reply in replies {
             // One that was given up may have replied all the same.
@@ -178,12 +175,12 @@ where
     }
 
     /// A try has come to an end.
-    fn tried(&mut self, slot: usize, result: Result<U, String>, now: DateTime<Utc>) {
+    fn tried(&mut self, slot: usize, result: Result<U, String>, now: Monotonic) {
         let Some(flight) = &mut self.flights[slot] else {
             return;
         };
         if result.is_err() && flight.tries <= self.config.retries {
-            let again = later(now, self.config.wait_after(flight.tries));
+            let again = now.after_std(self.config.wait_after(flight.tries));
             flight.stage = Stage::Waits;
             self.times.insert((again, slot));
         } else {
@@ -195,7 +192,7 @@ where
     }
 
     /// Gives up tries that took too long, and tries those again that have waited long enough.
-    fn do_what_is_due(&mut self, now: DateTime<Utc>, cx: &Cx) {
+    fn do_what_is_due(&mut self, now: Monotonic, cx: &Cx) {
         while let Some((time, slot)) = self.times.first().copied()
             && time <= now
         {
@@ -250,18 +247,9 @@ where
     /// Has the operator woken at the next time.
     fn sleep(&mut self, cx: &Cx) {
         if let Some((due, _)) = self.times.first() {
-            cx.worker
-                .timers
-                .wake_by(cx.alarm, *due, &mut self.alarm_set);
+            cx.worker.timers.wake_by(cx.alarm, *due);
         }
     }
-}
-
-/// A time after another one; when there is none so late, the last there is.
-fn later(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
-    let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
-    time.checked_add_signed(by)
-        .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 impl<T, U, E, F, Fut> HeadLogic<T> for Calls<T, U, F, Fut>
@@ -280,7 +268,7 @@ where
 
     fn batch(&mut self, items: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         self.waiting.extend(items.drain(..));
-        let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
+        let now = *self.now.get_or_insert_with(|| cx.worker.clock.monotonic());
         self.fill(now, cx);
         Ok(())
     }

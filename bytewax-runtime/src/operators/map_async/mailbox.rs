@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::RunError;
 use crate::executor::{Executor, Guarded};
-use crate::kit::Waker;
+use crate::kit::RemoteAlarm;
 
 /// What came of one try.
 pub(super) struct Reply<U> {
@@ -44,7 +44,7 @@ impl<U: Send + 'static> Mailbox<U> {
         attempt: u64,
         future: impl Future<Output = Result<U, E>> + Send + 'static,
         executor: &Executor,
-        waker: &Waker,
+        waker: &RemoteAlarm,
     ) -> AbortHandle {
         let (sender, woken, waker) = (self.sender.clone(), Arc::clone(&self.woken), waker.clone());
         let future = async move { future.await.map_err(|error| error.to_string()) };

@@ -287,7 +287,11 @@ fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
             Message::Lost { process, why, .. } => {
                 return Look::GaveUp(format!("process {process} {why}"));
             }
-            Message::Credit { .. } | Message::Epoch(_) | Message::Heartbeat | Message::Bye => {}
+            Message::Credit { .. }
+            | Message::Epoch(_)
+            | Message::CleanStop { .. }
+            | Message::Heartbeat
+            | Message::Bye => {}
         }
     }
     Look::Fine

@@ -111,6 +111,16 @@ impl Control {
         );
     }
 
+    /// Tells all processes to stop after the present epoch. Never waits.
+    pub(crate) fn stop_cleanly(&self, reason: StopReason) {
+        for peer in &self.shared.peers {
+            peer.outbox.push(Message::CleanStop {
+                process: self.shared.process,
+                reason,
+            });
+        }
+    }
+
     /// Tells `process` that its worker `worker` may send `items` more items on `edge`. Never waits.
     pub(crate) fn credit(&self, process: usize, edge: u32, worker: u32, items: u64) {
         if let Some(peer) = self

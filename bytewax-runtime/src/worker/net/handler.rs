@@ -8,6 +8,8 @@ pub(crate) trait Handler: Send + Sync {
     fn failed(&self, process: usize, place: Option<&str>, text: &str);
     /// Process `process` was asked to stop, and with it the cluster. Called once.
     fn stopped(&self, process: usize, reason: StopReason);
+    /// Process `process` was asked to stop, and with it the cluster, after the present epoch.
+    fn stops_cleanly(&self, process: usize, reason: StopReason);
     /// Worker `worker` may take `items` more items on edge `edge`.
     fn credit(&self, edge: u32, worker: u32, items: u64);
     /// A worker of another process has begun this epoch.

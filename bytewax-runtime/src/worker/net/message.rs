@@ -12,6 +12,7 @@ const CREDIT: u8 = 4;
 const HEARTBEAT: u8 = 5;
 const BYE: u8 = 6;
 const EPOCH: u8 = 7;
+const CLEAN_STOP: u8 = 8;
 
 /// Why a cluster stops without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(super) enum Message {
     },
     /// A process was asked to stop.
     Stop { process: usize, reason: StopReason },
+    /// A process was asked to stop, and with it the cluster, after the present epoch.
+    CleanStop { process: usize, reason: StopReason },
     /// Process `by` has lost a process.
     Lost {
         process: usize,
@@ -90,6 +93,11 @@ impl Message {
             }
             Self::Stop { process, reason } => {
                 bytes.push(STOP);
+                put_number(bytes, *process);
+                bytes.push(reason.code());
+            }
+            Self::CleanStop { process, reason } => {
+                bytes.push(CLEAN_STOP);
                 put_number(bytes, *process);
                 bytes.push(reason.code());
             }
@@ -163,10 +171,12 @@ impl<'a> Rest<'a> {
                 }
             }
             STOP => {
-                let process = self.number()? as usize;
-                let [code] = self.take()?;
-                let reason = StopReason::from_code(code).ok_or(Short::Sense)?;
+                let (process, reason) = self.stop()?;
                 Message::Stop { process, reason }
+            }
+            CLEAN_STOP => {
+                let (process, reason) = self.stop()?;
+                Message::CleanStop { process, reason }
             }
             LOST => Message::Lost {
                 process: self.number()? as usize,
@@ -183,6 +193,13 @@ impl<'a> Rest<'a> {
             BYE => Message::Bye,
             _ => return Err(Short::Sense),
         })
+    }
+
+    fn stop(&mut self) -> Result<(usize, StopReason), Short> {
+        let process = self.number()? as usize;
+        let [code] = self.take()?;
+        let reason = StopReason::from_code(code).ok_or(Short::Sense)?;
+        Ok((process, reason))
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Short> {
@@ -226,6 +243,10 @@ mod tests {
             Message::Stop {
                 process: 1,
                 reason: StopReason::Aborted,
+            },
+            Message::CleanStop {
+                process: 2,
+                reason: StopReason::Terminated,
             },
             Message::Lost {
                 process: 1,

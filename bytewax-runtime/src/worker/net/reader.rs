@@ -104,6 +104,11 @@ impl Reader<'_> {
                     handler.credit(edge, worker, items);
                 }
             }
+            Message::CleanStop { process, reason } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.stops_cleanly(process, reason);
+                }
+            }
             Message::Epoch(epoch) => {
                 if let Some(handler) = self.shared.handler.get() {
                     handler.epoch(epoch);

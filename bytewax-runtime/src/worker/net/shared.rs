@@ -123,7 +123,11 @@ impl Shared {
             Message::Lost { process, why, .. } => {
                 handler.lost(process, self.address(process), &why);
             }
-            Message::Credit { .. } | Message::Epoch(_) | Message::Heartbeat | Message::Bye => {}
+            Message::Credit { .. }
+            | Message::Epoch(_)
+            | Message::CleanStop { .. }
+            | Message::Heartbeat
+            | Message::Bye => {}
         }
     }
 

@@ -22,9 +22,9 @@ pub(super) use take::take;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, Shared, Since, SnapshotMode};
+use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Shared, Since, SnapshotMode};
 use crate::recovery::{
-    Message, PartitionCount, PartitionIndex, PartitionReader, StepPlace, WriterEvent,
+    Message, PartitionCount, PartitionIndex, PartitionReader, Room, StepPlace, WriterEvent,
     WriterStopped, WriterThread,
 };
 use crate::state::Changed;
@@ -56,6 +56,7 @@ pub(crate) struct Store {
 
 struct Writer {
     messages: SyncSender<Message>,
+    room: Arc<Room>,
     /// Last, so that it is waited for when the queue's end above is gone.
     _thread: WriterThread,
 }
@@ -272,6 +273,12 @@ impl kit::Store for Store {
             epoch,
             changed,
         }))
+    }
+
+    fn wake_on_room(&self, alarm: RemoteAlarm) {
+        if let Some(writer) = &self.writer {
+            writer.room.wait(move || alarm.wake());
+        }
     }
 
     fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]> {

@@ -90,6 +90,7 @@ pub(in crate::worker) fn open(
         let thread = thread.map_err(RunError::recovery)?;
         Some(Writer {
             messages: thread.sender().map_err(RunError::recovery)?,
+            room: thread.room(),
             _thread: thread,
         })
     };

@@ -2,7 +2,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSource, run_main};
-use bytewax::{StepId, WorkerIndex};
+use bytewax::{Epoch, StepId, WorkerIndex};
 
 /// Sends the length of each batch, and how many items came before.
 #[sink]
@@ -32,6 +32,14 @@ impl Lines {
     fn close(&mut self) {
         self.to.send(7).expect("a reader");
     }
+
+    fn end_epoch(&mut self, _: Epoch) {
+        self.to.send(8).expect("a reader");
+    }
+
+    fn completed(&mut self, epoch: Epoch) -> Result<(), std::sync::mpsc::SendError<usize>> {
+        self.to.send(1000 + usize::try_from(epoch.0).expect("a small number"))
+    }
 }
 
 fn main() {
@@ -44,5 +52,5 @@ fn main() {
     run_main(flow).unwrap();
     let mut found: Vec<_> = lengths_of.into_iter().collect();
     found.sort_unstable();
-    assert_eq!(found, [2, 7, 200]);
+    assert_eq!(found, [2, 7, 8, 200, 1001]);
 }

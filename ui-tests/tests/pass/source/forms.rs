@@ -1,6 +1,6 @@
 use std::num::ParseIntError;
 
-use bytewax::{StepId, WorkerIndex};
+use bytewax::{Epoch, StepError, StepId, WorkerIndex};
 use bytewax::prelude::*;
 use bytewax::source::Poll;
 
@@ -49,6 +49,17 @@ impl Workers {
 impl Part {
     fn next_batch(&mut self) -> Poll<usize> {
         self.worker.take().map_or(Poll::end(), Poll::item)
+    }
+
+    fn end_epoch(&mut self, epoch: Epoch) {
+        assert_eq!(epoch, Epoch::FIRST);
+    }
+
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        match epoch {
+            Epoch::FIRST => Ok(()),
+            _ => Err(StepError::msg("there is one epoch")),
+        }
     }
 }
 

@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::agenda::Agenda;
+use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::Key;
@@ -22,7 +23,7 @@ use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::engine::{Book, Event, Options};
 use crate::windowing::probe::{Status, Tally};
-use crate::windowing::time::{END, FIRST, Time, date};
+use crate::windowing::time::{END, FIRST, Time};
 
 /// What is kept of a key.
 #[derive(Serialize, Deserialize)]
@@ -93,7 +94,7 @@ pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
     saved: Time,
     known: Rc<Watermark>,
     /// The system's time at which windows emit before their ends.
-    early_at: Option<Time>,
+    early_at: Option<Monotonic>,
     /// Whether there are windows of an earlier run, which may have changed since they emitted.
     has_restored: bool,
     out: Emit<Event<B::Out, V>>,
@@ -245,10 +246,8 @@ where
         if let Some(every) = self.options.early
             && self.early_at.is_none()
         {
-            let now = cx.worker.clock.now().timestamp_micros();
-            let at = now.saturating_add(every);
-            self.early_at = Some(at);
-            cx.worker.timers.wake_at(cx.alarm, date(at));
+            let now = cx.worker.clock.monotonic();
+            self.early_at = Some(now.after(TimeDelta::microseconds(every)));
         }
     }
 
@@ -394,11 +393,13 @@ where
         if std::mem::take(&mut self.has_restored) {
             self.wait_to_fire_early(cx);
         }
-        if let Some(at) = self.early_at
-            && cx.worker.clock.now().timestamp_micros() >= at
-        {
-            self.early_at = None;
-            self.fire_early(cx)?;
+        if let Some(at) = self.early_at {
+            if cx.worker.clock.has_come(at.into()) {
+                self.early_at = None;
+                self.fire_early(cx)?;
+            } else {
+                cx.worker.timers.wake_by(cx.alarm, at);
+            }
         }
         Ok(all)
     }

@@ -3,13 +3,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
+use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{Cx, Exchange, Flush, Mark, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
-use crate::windowing::time::{END, FIRST, Time, date};
+use crate::windowing::time::{END, FIRST, Time};
 
 /// Sends the values of a keyed stream, and says how far time has got.
 ///
@@ -26,8 +29,6 @@ pub(crate) struct TimedRoute<K, V, G> {
     sent: Vec<Time>,
     /// The watermark of the step on this worker.
     known: Rc<Watermark>,
-    /// The last time at which the operator is to be woken.
-    wake_set: Option<Time>,
 }
 
 /// How far a partition is.
@@ -36,15 +37,14 @@ struct Partition {
     newest: Time,
     /// The bound of its values to come; [`END`] if none are waited for.
     bound: Time,
-    /// The system's time at which it is idle, if nothing comes until then.
-    idle_at: Option<Time>,
+    /// When it is idle, if nothing comes until then.
+    idle_at: Option<Monotonic>,
 }
 
 impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
     pub(crate) fn new(step: StepIndex, clock: Arc<PartitionClock<G>>, out: KeyedOut<K, V>) -> Self {
         Self {
             known: out.worker().watermark(step),
-            wake_set: None,
             step,
             clock,
             sent: vec![Mark::NONE.0; out.targets()],
@@ -66,15 +66,9 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         }
     }
 
-    fn idle_at(&self, cx: &Cx) -> Option<Time> {
-        let after = self.clock.idle_after?;
-        Some(
-            cx.worker
-                .clock
-                .now()
-                .timestamp_micros()
-                .saturating_add(after),
-        )
+    fn idle_at(&self, cx: &Cx) -> Option<Monotonic> {
+        let after = TimeDelta::microseconds(self.clock.idle_after?);
+        Some(cx.worker.clock.monotonic().after(after))
     }
 
     /// The bound of all partitions.
@@ -86,10 +80,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
     /// Stops waiting for partitions that have ended or are idle, and has partitions that are too far ahead
     /// left alone.
     fn look_after(&mut self, cx: &mut Cx) {
-        let now = self
-            .clock
-            .idle_after
-            .map(|_| cx.worker.clock.now().timestamp_micros());
+        let now = self.clock.idle_after.map(|_| cx.worker.clock.monotonic());
         let mut wake = None;
         for (index, partition) in self.partitions.iter_mut().enumerate() {
             let is_idle = partition
@@ -109,11 +100,8 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
                 }
             }
         }
-        if let Some(wake) = wake
-            && self.wake_set != Some(wake)
-        {
-            self.wake_set = Some(wake);
-            cx.worker.timers.wake_at(cx.alarm, date(wake));
+        if let Some(wake) = wake {
+            cx.worker.timers.wake_by(cx.alarm, wake);
         }
     }
 }

@@ -39,9 +39,10 @@ pub(crate) enum SpawnOutcome {
 
 /// Runs this program, with the arguments of this process, `n` times as the processes of a cluster,
 /// and waits for them. When one fails the others have 5 s to end. When `stopping` gives a reason,
-/// all are told, and have 5 s to end.
+/// all are told, and have that time and 5 s to end.
 pub(crate) fn spawn_processes(
     n: usize,
+    stop_timeout: Duration,
     stopping: &dyn Fn() -> Option<StopReason>,
 ) -> Result<SpawnOutcome, NetError> {
     let program = std::env::current_exe().map_err(|error| NetError::Setup {
@@ -52,6 +53,7 @@ pub(crate) fn spawn_processes(
         program,
         args: std::env::args_os().collect(),
         grace: GRACE,
+        stop_timeout,
     }
     .run(n, stopping)
 }
@@ -64,6 +66,8 @@ pub(in super::super) struct Program {
     pub(in super::super) args: Vec<OsString>,
     /// How long children may take to end by themselves.
     pub(in super::super) grace: Duration,
+    /// How much longer they may take when they are told to stop.
+    pub(in super::super) stop_timeout: Duration,
 }
 
 impl Program {
@@ -112,7 +116,7 @@ impl Program {
                 killed: false,
             });
         }
-        spawner.watch(self.grace, stopping);
+        spawner.watch(self.grace, self.stop_timeout, stopping);
         Ok(spawner.outcome())
     }
 
@@ -149,7 +153,12 @@ struct Spawned {
 }
 
 impl Spawner {
-    fn watch(&mut self, grace: Duration, stopping: &dyn Fn() -> Option<StopReason>) {
+    fn watch(
+        &mut self,
+        grace: Duration,
+        stop_timeout: Duration,
+        stopping: &dyn Fn() -> Option<StopReason>,
+    ) {
         loop {
             self.reports.poll();
             // A child that ends because of the same signal has not failed.
@@ -158,7 +167,7 @@ impl Spawner {
             {
                 self.stop = Some(reason);
                 self.reports.tell(reason);
-                self.end_within(grace);
+                self.end_within(stop_timeout.saturating_add(grace));
             }
             self.reap(grace);
             if self.children.iter().all(|spawned| spawned.ended.is_some()) {

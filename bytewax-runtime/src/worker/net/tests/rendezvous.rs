@@ -28,6 +28,7 @@ fn program(test: &str, grace: Duration) -> Program {
         program,
         args,
         grace,
+        stop_timeout: Duration::ZERO,
     }
 }
 

@@ -145,6 +145,10 @@ impl Handler for Heard {
         self.tell(format!("credit {edge} {worker} {items}"));
     }
 
+    fn stops_cleanly(&self, process: usize, reason: StopReason) {
+        self.tell(format!("process {process} stops cleanly: {reason:?}"));
+    }
+
     fn epoch(&self, epoch: u64) {
         self.tell(format!("epoch {epoch}"));
     }

@@ -1,0 +1,101 @@
+//! The epochs of a worker: the protocol, and who acts on it.
+
+mod protocol;
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
+
+use super::context::WorkerCx;
+use super::listeners::Listeners;
+use super::timers::Alarm;
+use crate::clock::Monotonic;
+use crate::error::RunError;
+use crate::ids::Epoch;
+
+pub(crate) use protocol::{Frontier, Pace, Protocol, STOPPED};
+
+/// The epochs of a worker.
+#[derive(Default)]
+pub(crate) struct Epochs {
+    protocol: OnceCell<RefCell<Protocol<Alarm>>>,
+    /// Who is told of the epochs that are complete.
+    pub(crate) listeners: Listeners,
+    /// Whether the run has stopped after its last epoch.
+    stopped: Cell<bool>,
+}
+
+impl Epochs {
+    /// Begins an execution.
+    pub(crate) fn start(&self, protocol: Protocol<Alarm>) {
+        let set = self.protocol.set(RefCell::new(protocol)).is_ok();
+        assert!(set, "an execution begins once");
+    }
+
+    pub(crate) fn protocol(&self) -> RefMut<'_, Protocol<Alarm>> {
+        let protocol = self.protocol.get();
+        protocol
+            .expect("it is set before the flow is built")
+            .borrow_mut()
+    }
+
+    /// The epoch in which the execution begins.
+    pub(crate) fn first(&self) -> Epoch {
+        self.protocol().first()
+    }
+
+    /// Whether the run has stopped after its last epoch.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+}
+
+impl WorkerCx {
+    /// Has the sources of this worker go where those of others are.
+    pub(crate) fn join_epoch(&self, now: Monotonic) {
+        let mut protocol = self.epochs.protocol();
+        if self.shared.is_stopping_cleanly() {
+            protocol.stop();
+        }
+        if protocol.join(self.shared.latest_epoch(), now) {
+            protocol
+                .sources()
+                .for_each(|source| self.timers.wake(source));
+        }
+    }
+
+    /// Begins the next epoch on all workers, if the present one is over.
+    pub(crate) fn begin_epoch(&self, now: Monotonic) {
+        let mut protocol = self.epochs.protocol();
+        if let Some(epoch) = protocol.begin(now) {
+            self.shared.begin_epoch(epoch, self.index);
+        } else if !(protocol.has_turns() && protocol.join(self.shared.latest_epoch(), now)) {
+            return;
+        }
+        for source in protocol.sources() {
+            self.timers.wake(source);
+        }
+    }
+
+    /// Notes that the whole cluster is so far, and tells those who want to know.
+    pub(crate) fn complete_epochs(&self, frontier: Frontier) -> Result<(), RunError> {
+        let complete = {
+            let mut protocol = self.epochs.protocol();
+            let complete = protocol.complete(frontier);
+            if !complete.is_empty() {
+                protocol
+                    .sources()
+                    .for_each(|source| self.timers.wake(source));
+            }
+            complete
+        };
+        for epoch in complete {
+            self.epochs.listeners.completed(Epoch(epoch), self)?;
+        }
+        if frontier == Frontier::Stopped {
+            self.epochs.stopped.set(true);
+            self.shared.note_stopped();
+        }
+        Ok(())
+    }
+}
