@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{LitStr, Type};
 
 use super::env::Binding;
+use super::windows::Stated;
 use crate::registry::Kind;
 
 /// The graph of one flow, as far as its text shows it.
@@ -63,6 +64,8 @@ pub(crate) struct Step {
     pub(crate) kind: Option<Kind>,
     /// The type that was named in `stateful::<T>()`.
     pub(crate) state: Option<Type>,
+    /// What its arguments say of its state.
+    pub(crate) stated: Vec<Stated>,
     /// What it is called in the source: an operator or a function.
     pub(crate) callee: Ident,
     /// The tokens that give the name: the callee, or the text in `.named(..)`.

@@ -7,15 +7,26 @@ use syn::{GenericArgument, LitStr, PathArguments, Type};
 
 use super::file::{File, Locked};
 use crate::body::model::{Model, Step};
+use crate::body::windows::Stated;
 
 /// The builder call, with the checks of types in front. The file is named, so that the flow is compiled
 /// again when it changes.
 pub(crate) fn beside(file: &File, flow: &LitStr, model: &Model, call: &TokenStream) -> TokenStream {
     let path = &file.path;
     let locked = file.flow(&flow.value()).unwrap_or_default();
-    let checks = model.steps.iter().filter_map(|step| {
-        let entry = locked.iter().find(|entry| entry.name == step.full.0)?;
-        Some(check(step, step.state.as_ref()?, entry.state.as_ref()?))
+    let entry = |step: &Step| locked.iter().find(|entry| entry.name == step.full.0);
+    let both = model
+        .steps
+        .iter()
+        .filter_map(|step| Some((step, entry(step)?)));
+    let checks = both.flat_map(|(step, entry)| {
+        let of_type = step.state.as_ref().zip(entry.state.as_ref());
+        let of_type = of_type.map(|(ty, locked)| check(step, ty, locked));
+        let of_facts = step.stated.iter().filter_map(|stated| {
+            let locked = entry.facts.get(stated.fact)?;
+            Some(check_fact(step, stated, locked, &model.flow))
+        });
+        of_type.into_iter().chain(of_facts).collect::<Vec<_>>()
     });
     quote!({
         const _: &::core::primitive::str = ::core::include_str!(#path);
@@ -47,6 +58,19 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
         true => quote!(const { #check };),
         false => quote!(const _: () = #check;),
     }
+}
+
+/// Whether what an argument says of a step's state is what the file says.
+fn check_fact(step: &Step, stated: &Stated, locked: &str, flow: &str) -> TokenStream {
+    let Stated { fact, is, place } = stated;
+    let name = &step.full.0;
+    let message = format!(
+        "the {fact} of `{name}` is `{locked}` in `dataflow.lock`, and another one here\n\
+         help: write it as it was, or give the step another name by `.named(\"..\")` and say \
+         `{flow}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+    );
+    let span = place.span().resolved_at(Span::mixed_site());
+    quote_spanned!(span=> const _: () = ::core::assert!(#is(#locked), #message);)
 }
 
 /// Whether a type may have to do with a type parameter: by the habit that these are short and upper

@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Option<Kind>,
     pub(crate) operator: String,
     pub(crate) state: Option<Locked>,
+    /// What else its state means, by name.
+    pub(crate) facts: HashMap<String, String>,
 }
 
 /// The type of what a step saves.
@@ -115,8 +117,13 @@ impl Parse for Entry {
                 "state" => state.name = inside.parse::<LitStr>()?.value(),
                 "version" => state.version = inside.parse::<LitInt>()?.base10_parse()?,
                 "fingerprint" => state.fingerprint = fingerprint(&inside.parse()?)?,
+                "why" => drop(inside.parse::<LitStr>()?),
                 // A later release may say more.
-                _ => drop(inside.parse::<Lit>()?),
+                word => {
+                    if let Lit::Str(text) = inside.parse()? {
+                        entry.facts.insert(word.to_owned(), text.value());
+                    }
+                }
             }
             if !inside.is_empty() {
                 inside.parse::<Token![,]>()?;

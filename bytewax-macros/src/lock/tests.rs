@@ -519,3 +519,55 @@ fn a_file_that_cannot_be_read_is_told_by_its_line() {
     let (messages, _) = expanded("\"a.input\" = { kind = \"source\" }", FLOW);
     assert!(messages[0].starts_with("line 1 of `dataflow.lock` cannot be read: it stands before"));
 }
+
+/// What a window step says of its state is compared by the compiler, as far as it is text.
+#[test]
+fn facts_of_windows() {
+    const LOCK: &str = r#"
+[shop]
+"counts.count_window" = { kind = "stateful", operator = "count_window", windower = "tumbling 10s", align_to = "1970-01-01T00:00:00Z", clock = "event time by key" }
+"counts.down.output" = { kind = "sink", operator = "output" }
+"orders.input" = { kind = "source", operator = "input" }
+"#;
+    let compared = |arguments: &str| {
+        let body = format!(
+            "let orders = flow.input(orders); let counts = orders.count_window({arguments}); \
+             counts.down.output(files);"
+        );
+        let (messages, expansion) = expanded(LOCK, &body);
+        assert_eq!(messages, [""; 0], "{arguments}");
+        let text = expansion.to_string().replace(' ', "");
+        let facts = ["_clock_is", ".windower_is", ".align_to_is"];
+        facts.map(|fact| text.matches(fact).count())
+    };
+    let tens = "TumblingWindower::new(TimeDelta::seconds(10), DateTime::UNIX_EPOCH)";
+    assert_eq!(
+        compared(&format!("EventClock::new(at, wait), {tens}")),
+        [1, 1, 1]
+    );
+    let options = format!("SystemClock::new().forget_after(hour), {tens}.allow_late(late)");
+    assert_eq!(compared(&options), [1, 1, 1]);
+    // What is known only when the flow is built is compared when it resumes.
+    assert_eq!(compared("clock, windower"), [0, 0, 0]);
+    assert_eq!(
+        compared("clock, TumblingWindower::new(length, DateTime::UNIX_EPOCH)"),
+        [0, 0, 0]
+    );
+    assert_eq!(
+        compared("clock, TumblingWindower::new(TimeDelta::seconds(10), midnight)"),
+        [0, 1, 0]
+    );
+    for windower in [
+        "SlidingWindower::new(TimeDelta::seconds(10), TimeDelta::seconds(5), midnight)",
+        "SessionWindower::new(TimeDelta::seconds(10)).fire_early(every)",
+        "CountWindower::new(3)",
+        "CountWindower::new(3).every(2).in_arrival_order()",
+    ] {
+        assert_eq!(
+            compared(&format!("clock, {windower}")),
+            [0, 1, 0],
+            "{windower}"
+        );
+    }
+    assert_eq!(compared("clock, CountWindower::new(3).every(n)"), [0, 0, 0]);
+}

@@ -128,6 +128,9 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
             rest.push_str(&format!(
                 ", state = {name}, version = {version}, fingerprint = \"{fingerprint:016x}\""
             ));
+            for fact in &kept.facts {
+                rest.push_str(&format!(", {} = {}", fact.name, quoted(&fact.value)));
+            }
         }
         rest.push_str(" }");
         lines.insert(name(step.id.as_str()), rest);

@@ -12,7 +12,7 @@ use crate::kit::{
     AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Mark, Operator, Outlet,
     Outs, Plan, Push, Site, WorkerCx, batch_items,
 };
-use crate::state::{Cell, Kept};
+use crate::state::{Cell, Fact, Kept};
 
 /// An item with the hash of its key, which routes it and finds its state.
 pub(crate) type Routed<K, V> = (u64, K, V);
@@ -139,6 +139,8 @@ impl<K: Key, V: Exchange, T: 'static, W: Fn(T) -> V + 'static> Push<(K, T)> for 
 
 /// A keyed step: what stands before the exchange of each input, and the logic behind them.
 struct KeyedPlan<K, V, E, M> {
+    /// What states mean beside their type.
+    facts: Vec<Fact>,
     enter: E,
     make: M,
     items: PhantomData<fn(K, V)>,
@@ -153,7 +155,7 @@ where
     L: KeyedLogic<K, V>,
 {
     fn kept(&self) -> Option<Kept> {
-        Some(Kept::of::<<L::Cell as Cell>::Saved>())
+        Some(Kept::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
     }
 
     fn connect<'s>(
@@ -184,13 +186,15 @@ where
     }
 }
 
-/// The plan of a step that keeps state per key. `enter` makes what stands before the exchange of an
-/// input.
+/// The plan of a step that keeps state per key, which means what `facts` say. `enter` makes what stands
+/// before the exchange of an input.
 pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
+    facts: Vec<Fact>,
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
 ) -> Plan {
     Plan::Head(Arc::new(KeyedPlan {
+        facts,
         enter,
         make,
         items: PhantomData,

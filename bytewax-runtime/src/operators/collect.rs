@@ -81,7 +81,7 @@ struct List<V> {
 }
 
 impl<V: State> State for List<V> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "List",
         1,
         &[

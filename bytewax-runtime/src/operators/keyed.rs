@@ -42,6 +42,6 @@ where
     U: 'static,
     L: KeyedLogic<K, V>,
 {
-    let plan = keyed_plan(enter, make);
+    let plan = keyed_plan(Vec::new(), enter, make);
     Stream::join_step(flow, operator, StepKind::Stateful, inputs, plan)
 }

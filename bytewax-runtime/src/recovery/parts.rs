@@ -150,10 +150,23 @@ impl StepKind {
 pub(crate) struct StepMeta {
     pub(crate) id: StepId,
     pub(crate) kind: StepKind,
-    /// The type of its states or positions, with its version and fields, for messages.
+    /// The type of its states or positions, with its version and fields, for messages; and on the lines
+    /// behind it what else they mean ([`Fact`](crate::state::Fact)).
     pub(crate) schema: String,
     pub(crate) version: u32,
     pub(crate) fingerprint: u64,
+}
+
+impl StepMeta {
+    /// The type alone.
+    pub(crate) fn ty(&self) -> &str {
+        self.schema.lines().next().unwrap_or_default()
+    }
+
+    /// The type and the facts on one line.
+    pub(crate) fn schema_line(&self) -> String {
+        self.schema.replace('\n', "; ")
+    }
 }
 
 /// The short number that stands for a step within one partition file.

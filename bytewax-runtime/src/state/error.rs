@@ -95,6 +95,11 @@ pub(super) enum Kind {
 fn mend(own: &Schema) -> String {
     let Schema { name, version, .. } = own;
     let next = version + 1;
+    if own.is_of_library() {
+        return "keep the types of the values and of what the step keeps as they were, or give it another \
+                name by `.named(\"..\")`"
+            .to_owned();
+    }
     if own.fields.is_empty() {
         return format!(
             "keep the type as it was, or put `#[stateful(version = {next}, from(..))]` on a struct \

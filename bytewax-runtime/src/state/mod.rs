@@ -71,6 +71,7 @@ pub(crate) mod batch;
 mod changes;
 mod envelope;
 mod error;
+pub(crate) mod facts;
 mod few;
 mod impls;
 mod kept;
@@ -88,6 +89,7 @@ use serde::de::DeserializeOwned;
 pub(crate) use changes::{Changed, Unsaved};
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
+pub(crate) use facts::Fact;
 pub(crate) use few::{FEW, Few, Found};
 pub(crate) use kept::Kept;
 #[doc(hidden)]

@@ -36,6 +36,8 @@ pub struct Schema {
     oldest: u32,
     /// The type that reads what is older.
     before: Option<&'static Schema>,
+    /// Whether the type is one of this crate, which no program can change.
+    of_library: bool,
 }
 
 impl Schema {
@@ -55,7 +57,24 @@ impl Schema {
             fields,
             oldest: 0,
             before: None,
+            of_library: false,
         }
+    }
+
+    /// The schema of a type of this crate, which no program can change.
+    pub(crate) const fn of_library(
+        name: &'static str,
+        version: u32,
+        fields: &'static [Field],
+    ) -> Self {
+        Self {
+            of_library: true,
+            ..Self::new(name, version, fields)
+        }
+    }
+
+    pub(crate) fn is_of_library(&self) -> bool {
+        self.of_library
     }
 
     /// The same schema of a type whose older versions are known: it reads those from `oldest` on by
@@ -114,6 +133,7 @@ impl Schema {
             fields: &[],
             oldest: 0,
             before: None,
+            of_library: false,
         }
     }
 

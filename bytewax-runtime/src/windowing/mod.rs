@@ -5,8 +5,8 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`EventClock`] | values say when they happened; they may come late, and in any order |
-//! | [`PartitionClock`] | the same with one time for all keys, from [`EventClock::per_partition`] |
+//! | [`EventClock::per_partition`] | values say when they happened; they may come late, and in any order. All keys have one time, that of the partitions of the source |
+//! | [`EventClock::new`] | the same, but each key has a time of its own, which goes on with the system's |
 //! | [`SystemClock`] | a value happened when it arrives |
 //! | [`TumblingWindower`] | windows of one length that follow each other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
@@ -16,6 +16,21 @@
 //! What is done with the values of a window is said by the operator: [`count_window`], [`max_window`],
 //! [`min_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or [`window`] with a
 //! logic of your own. Each gives three streams, [`WindowOut`].
+//!
+//! # Which clock
+//!
+//! Take [`EventClock::per_partition`] first. It goes by the values alone: whatever comes in order is in time,
+//! after a stop of any length, in a replay that is slower or faster than the events were, and with any
+//! number of workers. In return, the windows of a key wait for values of other keys, and for all
+//! partitions.
+//!
+//! [`EventClock::new`] closes the windows of a key when the system's time says so, even if nothing comes. But the
+//! system's time also goes on while nothing runs: after a stop that is longer than the wait, and in a
+//! replay, values that are in order may be late. With [`SystemClock`] nothing is ever late, and what
+//! is in a window depends on when the flow was run.
+//!
+//! Late values are on the stream `late`. Where nothing reads it, they are counted, and the number is told on
+//! standard error when the run ends.
 //!
 //! # When a window is over
 //!
@@ -32,7 +47,7 @@
 //! let ms = TimeDelta::milliseconds;
 //! let out = run_keyed([('a', 4), ('a', 9), ('a', 7), ('a', 18)], |times| {
 //!     // The watermark is 3 ms behind the newest value: 7 is in time, although 9 was before it.
-//!     let clock = EventClock::new(|at: &i64| Millis(*at), ms(3));
+//!     let clock = EventClock::per_partition(|at: &i64| Millis(*at), ms(3));
 //!     let windower = SlidingWindower::new(ms(10), ms(5), DateTime::UNIX_EPOCH);
 //!     times.collect_window::<Vec<_>, _, _>(clock, windower).named("lists").down
 //! });
@@ -60,7 +75,12 @@
 //! also across the end of input and a resume. With [`SystemClock`] there is nothing to remember of a key
 //! without tumbling or sliding windows, and it is forgotten at once.
 //!
-//! When a run is resumed with another windower, windows that are open keep their times.
+//! Saved windows are windows of their windower: its lengths and its alignment, and whether times are those of
+//! keys, of partitions or of the system, are saved with the step and stand in the lock file. A flow in which a
+//! step has another windower or clock does not compile where `dataflow!` can read them, and is refused
+//! when it resumes. Write them as they were; or give the step another name and say
+//! [`flow.dropped`](crate::flow::Flow::dropped) of the old one, so that it begins anew. All other
+//! parameters can change: the wait of a clock, how long late values are allowed, when windows emit early.
 //!
 //! [`count_window`]: crate::flow::Stream::count_window
 //! [`max_window`]: crate::flow::Stream::max_window
@@ -83,7 +103,9 @@ mod window;
 mod windowed;
 mod windower;
 
-pub use clock::{Clock, EventClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
+#[doc(hidden)]
+pub use clock::locked;
+pub use clock::{Clock, EventClock, JoinClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};
 pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};

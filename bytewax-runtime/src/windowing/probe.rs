@@ -24,7 +24,7 @@ use crate::ids::WorkerIndex;
 /// let probe = WindowProbe::new();
 /// let watched = probe.clone();
 /// run_keyed([('a', 5)], |times| {
-///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero()).probe(&watched);
+///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), TimeDelta::zero()).probe(&watched);
 ///     times.count_window(clock, SessionWindower::new(TimeDelta::hours(1))).named("visits").down
 /// });
 /// // The input has ended, so all windows are closed.
@@ -54,8 +54,8 @@ pub struct WindowReport {
     pub waiting_values: usize,
     /// The begin of the oldest window that is open, and its key.
     pub oldest: Option<(DateTime<Utc>, String)>,
-    /// The watermark of the key with the oldest window, or of all keys if they have one; `None` before
-    /// any value has moved it.
+    /// The watermark of the key with the oldest window, or if no window is open, with the oldest value that
+    /// waits; or of all keys if they have one. `None` before any value has moved it.
     pub watermark: Option<DateTime<Utc>>,
     /// What the watermark waits for.
     pub held_by: String,
@@ -67,6 +67,8 @@ pub(crate) struct Status {
     pub(crate) windows: usize,
     pub(crate) waiting: usize,
     pub(crate) oldest: Option<Time>,
+    /// The time of the first value that waits.
+    pub(crate) first_waiting: Option<Time>,
 }
 
 /// The sum of what is open of all keys.
@@ -75,7 +77,18 @@ pub(crate) struct Tally<K> {
     windows: usize,
     waiting: usize,
     /// The oldest window, its key, and the watermark of that.
-    pub(crate) oldest: Option<(Time, K, Time)>,
+    oldest: Option<(Time, K, Time)>,
+    /// The first value that waits, its key, and the watermark of that.
+    first_waiting: Option<(Time, K, Time)>,
+}
+
+/// Keeps the first of times, and what belongs to it.
+fn keep_first<K>(first: &mut Option<(Time, K, Time)>, time: Option<Time>, key: K, mark: Time) {
+    if let Some(time) = time
+        && first.as_ref().is_none_or(|(than, ..)| time < *than)
+    {
+        *first = Some((time, key, mark));
+    }
 }
 
 impl<'a, K> Tally<&'a K> {
@@ -85,19 +98,14 @@ impl<'a, K> Tally<&'a K> {
             windows: 0,
             waiting: 0,
             oldest: None,
+            first_waiting: None,
         };
         for (key, status, mark) in keys {
             tally.keys += 1;
             tally.windows += status.windows;
             tally.waiting += status.waiting;
-            if let Some(oldest) = status.oldest
-                && tally
-                    .oldest
-                    .as_ref()
-                    .is_none_or(|(than, ..)| oldest < *than)
-            {
-                tally.oldest = Some((oldest, key, mark));
-            }
+            keep_first(&mut tally.oldest, status.oldest, key, mark);
+            keep_first(&mut tally.first_waiting, status.first_waiting, key, mark);
         }
         tally
     }
@@ -129,7 +137,8 @@ impl WindowProbe {
         mark: Option<(Time, Option<WorkerIndex>)>,
     ) {
         let mut seen = self.seen();
-        let (watermark, held_by) = match (mark, &tally.oldest) {
+        let first = tally.oldest.as_ref().or(tally.first_waiting.as_ref());
+        let (watermark, held_by) = match (mark, first) {
             (Some((mark, Some(slowest))), _) => {
                 let part = match seen.senders.get(&slowest) {
                     Some((partition, _)) => format!("partition {partition} of the source on "),

@@ -24,13 +24,12 @@ pub(crate) fn date(time: Time) -> DateTime<Utc> {
 }
 
 /// The microseconds of a span; spans that have none that many are endless.
-pub(crate) fn span(span: TimeDelta) -> i64 {
-    span.num_microseconds()
-        .unwrap_or(if span < TimeDelta::zero() {
-            i64::MIN
-        } else {
-            i64::MAX
-        })
+pub(crate) const fn span(span: TimeDelta) -> i64 {
+    match span.num_microseconds() {
+        Some(micros) => micros,
+        None if span.num_seconds() < 0 => i64::MIN,
+        None => i64::MAX,
+    }
 }
 
 /// What may say when a value happened.
@@ -51,7 +50,13 @@ impl<Z: TimeZone> Timestamp for DateTime<Z> {
 
 impl Timestamp for SystemTime {
     fn micros(&self) -> i64 {
-        DateTime::<Utc>::from(*self).timestamp_micros()
+        match self.duration_since(Self::UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => {
+                let before = before.duration().as_nanos().div_ceil(1000);
+                i64::try_from(before).map_or(i64::MIN, |before| -before)
+            }
+        }
     }
 }
 
@@ -93,6 +98,8 @@ impl Timestamp for Millis {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -102,6 +109,30 @@ mod tests {
         }
         assert_eq!(date(END), DateTime::<Utc>::MAX_UTC);
         assert_eq!(date(Time::MIN), DateTime::<Utc>::MIN_UTC);
+    }
+
+    #[test]
+    fn times_of_the_system_are_cut_off_as_dates_are() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        for nanos in [0, 1, 999, 1_000, 1_500, 7_000_000_001] {
+            let span = Duration::from_nanos(nanos);
+            for time in [epoch + span, epoch - span] {
+                let date = DateTime::<Utc>::from(time);
+                assert_eq!(time.micros(), date.timestamp_micros(), "{time:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_the_system_out_of_all_dates_are_the_nearest() {
+        let far = Duration::from_secs(i64::MAX as u64);
+        let after = SystemTime::UNIX_EPOCH.checked_add(far);
+        let before = SystemTime::UNIX_EPOCH.checked_sub(far);
+        for (time, nearest) in [(after, LAST), (before, FIRST)] {
+            // Not every system has times so far away.
+            let Some(time) = time else { continue };
+            assert_eq!(time.micros().clamp(FIRST, LAST), nearest);
+        }
     }
 
     #[test]

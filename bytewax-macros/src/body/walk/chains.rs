@@ -13,6 +13,7 @@ use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::env::Value;
 use crate::body::model::Drop;
+use crate::body::windows;
 use crate::registry::{self, Kind};
 
 impl Walk {
@@ -146,8 +147,12 @@ impl Walk {
         let state = registry::names_state(&operator.to_string())
             .then(|| call.turbofish.as_ref().and_then(named_type).cloned())
             .flatten();
+        let stated = match kind {
+            Kind::Stateful => call.args.iter().flat_map(windows::stated).collect(),
+            _ => Vec::new(),
+        };
         self.model.has_output |= kind.is_output();
-        if let Some(name) = self.step(kind, &operator, state, given) {
+        if let Some(name) = self.step(kind, &operator, (state, stated), given) {
             codegen::name_step(expr, &name);
         }
         match kind {

@@ -8,6 +8,7 @@ use syn::{LitStr, Type};
 use super::{Frame, Label, Walk};
 use crate::body::model::{Clash, Pattern, Repeat, Step};
 use crate::body::names::{self, Holder};
+use crate::body::windows::Stated;
 use crate::registry::Kind;
 
 /// A name given by the user with `.named(..)`.
@@ -25,7 +26,7 @@ impl Walk {
         &mut self,
         kind: Kind,
         operator: &Ident,
-        state: Option<Type>,
+        (state, stated): (Option<Type>, Vec<Stated>),
         given: Option<Given>,
     ) -> Option<String> {
         self.built += 1;
@@ -64,6 +65,7 @@ impl Walk {
             scope_len: self.pattern("").0.len(),
             kind: Some(kind),
             state,
+            stated,
             callee: operator.clone(),
             place,
             label: self.label_ident().filter(|_| !is_given),
@@ -89,6 +91,7 @@ impl Walk {
             scope_len: self.pattern("").0.len(),
             kind: None,
             state: None,
+            stated: Vec::new(),
             callee: function.clone(),
             place: function.to_token_stream(),
             label: self.label_ident(),

@@ -2,6 +2,7 @@
 //! it runs, with the same words.
 
 mod spans;
+mod stated;
 
 use std::fmt::Display;
 
@@ -11,6 +12,7 @@ use syn::{Block, Expr, ExprCall, ExprMethodCall};
 
 use crate::errors::Errors;
 use spans::{Span, number, span_of};
+pub(crate) use stated::{Stated, stated};
 
 /// Reports clocks and windowers in a body whose literal parameters cannot be.
 pub(crate) fn in_block(block: &Block, errors: &mut Errors) {
@@ -97,6 +99,7 @@ enum Made {
     Session,
     Count,
     EventClock,
+    PartitionClock,
     SystemClock,
 }
 
@@ -108,14 +111,18 @@ impl Made {
             ("SlidingWindower", "new") => Self::Sliding,
             ("SessionWindower", "new") => Self::Session,
             ("CountWindower", "new") => Self::Count,
-            ("EventClock", "new" | "of_sides" | "per_partition") => Self::EventClock,
+            ("EventClock", "new" | "of_sides") => Self::EventClock,
+            ("EventClock", "per_partition") => Self::PartitionClock,
             ("SystemClock", "new") => Self::SystemClock,
             _ => return None,
         })
     }
 
     fn is_clock(self) -> bool {
-        matches!(self, Self::EventClock | Self::SystemClock)
+        matches!(
+            self,
+            Self::EventClock | Self::PartitionClock | Self::SystemClock
+        )
     }
 }
 
@@ -226,7 +233,7 @@ impl<'ast> Visit<'ast> for Parameters<'_> {
             Some(Made::Count) if argument(0).and_then(number) == Some(0) => {
                 self.fault(argument(0), VALUES);
             }
-            Some(Made::EventClock) => self.not_negative(argument(1), WAIT),
+            Some(Made::EventClock | Made::PartitionClock) => self.not_negative(argument(1), WAIT),
             Some(Made::Count | Made::SystemClock) | None => {}
         }
     }
@@ -242,8 +249,8 @@ impl<'ast> Visit<'ast> for Parameters<'_> {
             "allow_late" if !made.is_clock() => self.not_negative(argument, LATE),
             "fire_early" if !made.is_clock() => self.not_zero(argument, EARLY),
             "forget_after" if made.is_clock() => self.not_negative(argument, FORGET),
-            "idle_after" if made == Made::EventClock => self.not_zero(argument, IDLE),
-            "max_lead" if made == Made::EventClock => self.not_negative(argument, LEAD),
+            "idle_after" if made == Made::PartitionClock => self.not_zero(argument, IDLE),
+            "max_lead" if made == Made::PartitionClock => self.not_negative(argument, LEAD),
             _ => {}
         }
     }
@@ -256,6 +263,17 @@ fn begin_of(chain: &Expr) -> Option<(Made, &syn::punctuated::Punctuated<Expr, sy
         Expr::Call(call) => Some((Made::of(call)?, &call.args)),
         Expr::Paren(inner) => begin_of(&inner.expr),
         Expr::Group(inner) => begin_of(&inner.expr),
+        _ => None,
+    }
+}
+
+/// The argument of `every` in a chain of method calls.
+fn values_apart(chain: &Expr) -> Option<&Expr> {
+    match chain {
+        Expr::MethodCall(call) if call.method == "every" => call.args.first(),
+        Expr::MethodCall(call) => values_apart(&call.receiver),
+        Expr::Paren(inner) => values_apart(&inner.expr),
+        Expr::Group(inner) => values_apart(&inner.expr),
         _ => None,
     }
 }

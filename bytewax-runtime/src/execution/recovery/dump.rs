@@ -15,7 +15,11 @@ pub(super) fn tell(dump: &Dump, wanted: &Wanted) -> Outcome {
         ("step", format!("{} ({})", step.id, step.kind.name())),
         (
             "schema",
-            format!("{}, fingerprint {:016x}", step.schema, step.fingerprint),
+            format!(
+                "{}, fingerprint {:016x}",
+                step.schema_line(),
+                step.fingerprint
+            ),
         ),
     ];
     let mut blocks = vec![facts.to_vec()];

@@ -59,7 +59,7 @@ fn as_text(store: &StoreInfo) -> String {
             step.positions.to_string(),
             step.rows.to_string(),
             step.bytes.to_string(),
-            step.meta.schema.clone(),
+            step.meta.schema_line(),
         ]
     });
     [
@@ -196,7 +196,7 @@ impl ExecutionJson {
 struct StepJson<'a> {
     id: &'a str,
     kind: &'static str,
-    schema: &'a str,
+    schema: String,
     version: u32,
     /// In hexadecimal: most readers of JSON have no integers of 64 bits.
     fingerprint: String,
@@ -211,7 +211,7 @@ impl<'a> StepJson<'a> {
         Self {
             id: step.meta.id.as_str(),
             kind: step.meta.kind.name(),
-            schema: &step.meta.schema,
+            schema: step.meta.schema_line(),
             version: step.meta.version,
             fingerprint: format!("{:016x}", step.meta.fingerprint),
             keys: step.keys,

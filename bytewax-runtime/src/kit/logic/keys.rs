@@ -136,12 +136,12 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
 
     fn end_pass(&mut self) {
         self.in_pass = false;
-        self.schedule.clean(&mut self.table);
+        self.schedule.clean(&self.table);
     }
 
     /// Has the operator woken when the next key is due.
     fn sleep(&mut self, cx: &Cx) {
-        if let Some(due) = self.schedule.next(&mut self.table) {
+        if let Some(due) = self.schedule.next() {
             cx.worker.timers.wake_by(cx.alarm, due);
         }
     }
@@ -193,8 +193,8 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         std::mem::take(&mut self.next.buffer)
     }
 
-    pub(crate) fn next_due(&mut self) -> Option<DateTime<Utc>> {
-        self.schedule.next(&mut self.table)
+    pub(crate) fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.schedule.next()
     }
 
     /// How many keys there are, and how many entries of times.

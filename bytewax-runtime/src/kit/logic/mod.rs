@@ -6,6 +6,7 @@ mod keys;
 mod schedule;
 #[cfg(test)]
 mod tests;
+mod wheel;
 
 use chrono::{DateTime, Utc};
 
@@ -14,6 +15,7 @@ use crate::state::State;
 pub use emit::Emit;
 pub(crate) use keys::{ItemHead, Keys};
 pub(crate) use schedule::Timed;
+pub(crate) use wheel::Wheel;
 
 /// Whether a key is kept after its logic was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,10 +1,10 @@
 //! The times that the keys of one step on one worker wait for, in order.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
+use super::wheel::Wheel;
 use crate::key::Key;
 use crate::state::{Cell, KeyTable, State};
 
@@ -35,19 +35,19 @@ impl<S> Timed<S> {
 
 type TimedKeys<K, S> = KeyTable<K, Timed<S>>;
 
-/// Due time, key, and hash of the key.
-type Entry<K> = (DateTime<Utc>, K, u64);
-
-/// An ordered queue with one entry for each key that waits.
+/// The times that keys wait for, with one entry for each key that waits.
 ///
 /// A key whose time moves to later keeps its entry, which is put back when its old time comes; so a
 /// deadline that each value moves on costs nothing a value. One whose time moves to earlier gets a
 /// second entry, and the first is stale, as is that of a key that was forgotten or waits no longer.
-/// Stale entries are dropped when they come up, or all at once when they are too many.
+/// Stale entries are dropped when their times come, or all at once when they are too many.
 pub(crate) struct Schedule<K> {
-    queue: BinaryHeap<Reverse<Entry<K>>>,
+    /// The hash and the key at the nanosecond of its entry; a tick is about a millisecond.
+    entries: Wheel<(u64, K), 20>,
     /// Keys whose time has come, in order.
     owed: VecDeque<(u64, K)>,
+    /// The same with their times, while they are put in order.
+    due: Vec<(DateTime<Utc>, K, u64)>,
 }
 
 /// Gives memory back when little of it is used.
@@ -61,11 +61,19 @@ fn give_back<T>(list: &mut VecDeque<T>) {
 /// So many entries more than keys are never worth a clean-up.
 const SPARE: usize = 64;
 
+/// Nanoseconds since 1970; times out of 1677 to 2262 are the first and the last of these.
+#[inline]
+fn nanos(time: DateTime<Utc>) -> i64 {
+    let seconds = time.timestamp().saturating_mul(1_000_000_000);
+    seconds.saturating_add(i64::from(time.timestamp_subsec_nanos()))
+}
+
 impl<K: Key> Schedule<K> {
     pub(crate) fn new() -> Self {
         Self {
-            queue: BinaryHeap::new(),
+            entries: Wheel::new(),
             owed: VecDeque::new(),
+            due: Vec::new(),
         }
     }
 
@@ -86,7 +94,7 @@ impl<K: Key> Schedule<K> {
             && timed.queued.is_none_or(|queued| due < queued)
         {
             timed.queued = Some(due);
-            self.queue.push(Reverse((due, key.clone(), hash)));
+            self.entries.put(nanos(due), (hash, key.clone()));
         }
     }
 
@@ -97,47 +105,35 @@ impl<K: Key> Schedule<K> {
         table: &mut TimedKeys<K, S>,
         now: DateTime<Utc>,
     ) {
-        while let Some((hash, key)) = self.pop_due(table, now) {
-            self.owed.push_back((hash, key));
-        }
-    }
-
-    fn pop_due<S: State>(
-        &mut self,
-        table: &mut TimedKeys<K, S>,
-        now: DateTime<Utc>,
-    ) -> Option<(u64, K)> {
-        if self.next(table)? > now {
-            return None;
-        }
-        let Reverse((_, key, hash)) = self.queue.pop()?;
-        let timed = table.get_mut(hash, &key)?;
-        timed.queued = None;
-        timed.owed = true;
-        Some((hash, key))
-    }
-
-    /// The earliest time that a key waits for; stale entries before it are dropped.
-    pub(crate) fn next<S: State>(&mut self, table: &mut TimedKeys<K, S>) -> Option<DateTime<Utc>> {
-        loop {
-            let Reverse((queued, key, hash)) = self.queue.peek()?;
-            let queued = *queued;
-            let waits = table.get_mut(*hash, key);
-            let waits = waits.filter(|timed| timed.queued == Some(queued));
-            let due = waits.and_then(|timed| {
-                timed.queued = timed.due;
-                timed.due
-            });
-            match due {
-                Some(due) if due == queued => return Some(due),
-                Some(due) => {
-                    if let Some(mut first) = self.queue.peek_mut() {
-                        first.0.0 = due;
-                    }
-                }
-                None => drop(self.queue.pop()),
+        let until = nanos(now);
+        while let Some((at, (hash, key))) = self.entries.pop(until) {
+            let Some(timed) = table.get_mut(hash, &key) else {
+                continue;
+            };
+            if timed.queued.map(nanos) != Some(at) {
+                continue;
             }
+            timed.queued = timed.due;
+            let Some(due) = timed.due else { continue };
+            if nanos(due) > until {
+                self.entries.put(nanos(due), (hash, key));
+                continue;
+            }
+            timed.queued = None;
+            timed.owed = true;
+            self.due.push((due, key, hash));
         }
+        // Entries come in the order of the times that keys waited for first.
+        if !self.due.is_sorted() {
+            self.due.sort_unstable();
+        }
+        let due = self.due.drain(..);
+        self.owed.extend(due.map(|(_, key, hash)| (hash, key)));
+    }
+
+    /// The earliest time that a key waits for, or an earlier one for which a key has waited.
+    pub(crate) fn next(&self) -> Option<DateTime<Utc>> {
+        self.entries.first().map(DateTime::from_timestamp_nanos)
     }
 
     /// The next key that is owed a call; it is up to the caller to make it.
@@ -150,33 +146,28 @@ impl<K: Key> Schedule<K> {
     }
 
     /// Drops stale entries when they are more than half of all.
-    pub(crate) fn clean<S: State>(&mut self, table: &mut TimedKeys<K, S>) {
+    pub(crate) fn clean<S: State>(&mut self, table: &TimedKeys<K, S>) {
         give_back(&mut self.owed);
-        let room = 2 * self.queue.len() + SPARE;
-        if self.queue.capacity() > 4 * room {
-            self.queue.shrink_to(room);
-        }
-        if self.queue.len() <= 2 * table.len() + SPARE {
+        if self.entries.len() <= 2 * table.len() + SPARE {
             return;
         }
-        let mut entries = std::mem::take(&mut self.queue).into_vec();
-        entries.sort_unstable();
-        entries.dedup();
-        entries.retain(|Reverse((queued, key, hash))| {
-            let timed = table.get_mut(*hash, key);
-            timed.is_some_and(|timed| timed.queued == Some(*queued))
-        });
-        self.queue = entries.into();
+        self.entries.clear();
+        for (key, timed) in table.iter() {
+            if let Some(queued) = timed.queued {
+                let entry = (key.stable_hash(), key.clone());
+                self.entries.put(nanos(queued), entry);
+            }
+        }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.queue.clear();
+        self.entries.clear();
         self.owed.clear();
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.queue.len() + self.owed.len()
+        self.entries.len() + self.owed.len()
     }
 }
 

@@ -92,9 +92,9 @@ fn a_forgotten_key_leaves_nothing() {
         assert_eq!(states, 0);
         assert!(times <= 64, "{times}");
     }
+    assert_eq!(pass(&mut keys, 2_000_000, &[]), []);
     assert_eq!(keys.next_due(), None);
     assert_eq!(keys.sizes(), (0, 0));
-    assert_eq!(pass(&mut keys, 2_000_000, &[]), []);
 }
 
 #[test]
@@ -103,7 +103,12 @@ fn a_deadline_moved_on_by_each_value_has_one_entry() {
     for time in 0..1000 {
         assert_eq!(pass(&mut keys, time, &[(7, Do::WaitUntil(time + 10))]), []);
         assert_eq!(keys.sizes(), (1, 1));
-        assert_eq!(keys.next_due(), Some(at(time + 10)));
+        // The operator is woken for the entry, which is put back then.
+        let next = keys.next_due();
+        assert!(
+            Some(at(time)) < next && next <= Some(at(time + 10)),
+            "{next:?}"
+        );
     }
     assert_eq!(pass(&mut keys, 1008, &[]), []);
     assert_eq!(pass(&mut keys, 1009, &[]), [(7, 1009)]);
@@ -141,6 +146,7 @@ fn a_key_is_told_of_a_time_that_a_value_of_the_same_pass_moved() {
     let mut keys = keys();
     assert_eq!(pass(&mut keys, 0, &[(1, Do::WaitUntil(5))]), []);
     assert_eq!(pass(&mut keys, 5, &[(1, Do::WaitUntil(8))]), [(1, 8)]);
+    assert_eq!(pass(&mut keys, 8, &[]), []);
     assert_eq!(keys.next_due(), None);
 }
 
@@ -187,7 +193,8 @@ proptest! {
             }).collect();
             prop_assert_eq!(pass(&mut keys, now, &items), told);
             let next = model.values().flatten().min().copied();
-            prop_assert_eq!(keys.next_due(), next.map(at));
+            // It may be woken once more, for a time that a key waited for before.
+            prop_assert!(next.is_none() || keys.next_due() <= next.map(at));
             prop_assert_eq!(keys.sizes().0, model.len());
         }
     }

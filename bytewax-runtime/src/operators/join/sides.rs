@@ -23,7 +23,7 @@ pub(crate) enum Values<T> {
 }
 
 impl<T: State> State for Values<T> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Values",
         1,
         &[
@@ -136,7 +136,7 @@ macro_rules! joins {
         ),+ }
 
         impl<$($V: State),+> State for $item<$($V),+> {
-            const SCHEMA: Schema = Schema::new(
+            const SCHEMA: Schema = Schema::of_library(
                 stringify!($item),
                 1,
                 &[$(Field::variant(stringify!($V)), Field::of::<$V>("0")),+],

@@ -67,7 +67,7 @@ pub(crate) enum OneOf2<A, B> {
 }
 
 impl<A: State, B: State> State for OneOf2<A, B> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "OneOf2",
         1,
         &[

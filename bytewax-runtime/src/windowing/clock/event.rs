@@ -4,11 +4,12 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
+use super::{Clock, JoinClock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{AnyPush, Exchange, Plan};
+use crate::state::Fact;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
 use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
@@ -25,6 +26,10 @@ use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
 /// [`TimeDelta::MAX`], has all come at the end of input. With a `wait` of zero, a value with the time of
 /// the newest one is late already if the smallest time has passed between them: use a short one.
 /// A value from the future moves the watermark as any other, and has all that follows be late.
+///
+/// The watermark goes on with the system's time also while nothing runs. So after a stop that is longer than
+/// the wait, and in a replay that is slower than the events were, values that are in order may be late.
+/// [`per_partition`](Self::per_partition) makes a clock that goes by the values alone.
 ///
 /// # Examples
 ///
@@ -146,8 +151,11 @@ where
 }
 
 impl<V: 'static, G: Getter<V>> Clock<V> for EventClock<G> {}
+impl<V: 'static, G: Getter<V>> JoinClock<V> for EventClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
+    const NAME: &'static str = super::OF_KEYS;
+
     fn faults(&self) -> Vec<Fault> {
         let faults = wait_fault(self.wait).into_iter();
         faults.chain(forget_fault(self.forget_after)).collect()
@@ -155,6 +163,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
 
     fn plan<K, B, Q, L, M>(
         self,
+        facts: Vec<Fact>,
         enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
         book: impl Fn(bool) -> B + Send + Sync + 'static,
         options: Options,
@@ -167,7 +176,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
         L: LateWay<K, V>,
         M: Emission,
     {
-        per_key::<_, V, _, _, Q, L, M>(self, enter, book, options)
+        per_key::<_, V, _, _, Q, L, M>(self, facts, enter, book, options)
     }
 }
 

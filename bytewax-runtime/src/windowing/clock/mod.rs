@@ -22,6 +22,7 @@ use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{AnyPush, Exchange, Plan};
+use crate::state::Fact;
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
@@ -44,25 +45,83 @@ fn wait_fault(wait: i64) -> Option<Fault> {
     )
 }
 
-/// What a window step goes by: [`SystemClock`], or [`EventClock`] for values of the type that its
-/// function takes.
+/// What a window step goes by: [`PartitionClock`] or [`EventClock`] for values of the type that its function
+/// takes, or [`SystemClock`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell the time of `{V}`",
     label = "not a clock for values of this type",
-    note = "`EventClock::new(|value: &{V}| .., wait)` makes one, and `SystemClock::new()` is one for all"
+    note = "`EventClock::per_partition(|value: &{V}| .., wait)` makes one, and `SystemClock::new()` is one for all"
 )]
 #[expect(private_bounds, reason = "clocks are those of this crate")]
 pub trait Clock<V>: Timing<V> {}
 
+/// What a join in windows goes by: an [`EventClock`] with a function for each stream, or [`SystemClock`].
+///
+/// A [`PartitionClock`] sees the partitions of one stream, and a join has several.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot tell the time of the streams of a join",
+    label = "not a clock for a join",
+    note = "`EventClock::of_sides((|left: &_| .., |right: &_| ..), wait)` makes one, with a function for each stream",
+    note = "a clock with one time for all partitions is for windows on one stream"
+)]
+pub trait JoinClock<V>: Clock<V> {}
+
+/// The name of the fact that says which clock a step has.
+pub(crate) const CLOCK: &str = "clock";
+
+/// How the clocks are called in a store and in the lock file.
+const OF_KEYS: &str = "event time by key";
+const OF_PARTITIONS: &str = "event time by partition";
+const OF_SYSTEM: &str = "time of arrival";
+
+/// What `dataflow!` asks to compare windows with the lock file.
+#[doc(hidden)]
+pub mod locked {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use crate::state::facts::Text;
+
+    /// A time to which windows are aligned.
+    pub const EPOCH: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+    /// A span of so many microseconds.
+    #[must_use]
+    pub const fn micros(micros: i64) -> TimeDelta {
+        TimeDelta::microseconds(micros)
+    }
+
+    /// Whether the lock file has an `EventClock`.
+    #[must_use]
+    pub const fn event_clock_is(locked: &str) -> bool {
+        Text::new(super::OF_KEYS).is(locked)
+    }
+
+    /// Whether the lock file has a `PartitionClock`.
+    #[must_use]
+    pub const fn partition_clock_is(locked: &str) -> bool {
+        Text::new(super::OF_PARTITIONS).is(locked)
+    }
+
+    /// Whether the lock file has a `SystemClock`.
+    #[must_use]
+    pub const fn system_clock_is(locked: &str) -> bool {
+        Text::new(super::OF_SYSTEM).is(locked)
+    }
+}
+
 /// The form that a window step has with a clock.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
+    /// How it is called in a store.
+    const NAME: &'static str;
+
     /// What is wrong with the parameters.
     fn faults(&self) -> Vec<Fault>;
 
-    /// The plan of a step. `enter` makes what stands before the exchange of an input, and `book` is told
-    /// whether anybody reads the metadata.
+    /// The plan of a step, whose states mean what `facts` say. `enter` makes what stands before the exchange
+    /// of an input, and `book` is told whether anybody reads the metadata.
     fn plan<K, B, Q, L, M>(
         self,
+        facts: Vec<Fact>,
         enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
         book: impl Fn(bool) -> B + Send + Sync + 'static,
         options: Options,

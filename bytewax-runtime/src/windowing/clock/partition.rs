@@ -9,6 +9,7 @@ use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{AnyPush, Exchange, Plan};
+use crate::state::Fact;
 use crate::windowing::engine::{Book, LateWay, Options, Waiters, partitioned};
 use crate::windowing::fault::Fault;
 use crate::windowing::firing::Emission;
@@ -121,6 +122,8 @@ impl<G> PartitionClock<G> {
 impl<V: 'static, G: Getter<V>> Clock<V> for PartitionClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
+    const NAME: &'static str = super::OF_PARTITIONS;
+
     fn faults(&self) -> Vec<Fault> {
         let idle = self.idle_after.is_some_and(|after| after <= 0).then(|| {
             Fault::new(
@@ -145,6 +148,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
     // What stands before the exchange sees the times of values, which are those of one stream.
     fn plan<K, B, Q, L, M>(
         self,
+        facts: Vec<Fact>,
         _: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
         book: impl Fn(bool) -> B + Send + Sync + 'static,
         options: Options,
@@ -157,7 +161,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
         L: LateWay<K, V>,
         M: Emission,
     {
-        partitioned::<_, V, _, _, Q, L, M>(self, book, options)
+        partitioned::<_, V, _, _, Q, L, M>(self, facts, book, options)
     }
 }
 

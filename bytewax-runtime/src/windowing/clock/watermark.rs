@@ -16,7 +16,7 @@ pub(crate) struct Watermark {
 }
 
 impl State for Watermark {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Watermark",
         1,
         &[Field::of::<i64>("at"), Field::of::<i64>("since")],

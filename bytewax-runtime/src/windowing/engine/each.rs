@@ -29,16 +29,17 @@ fn emitter<'a, U, V>(
 struct Adding<'a, V, F: Fold<V>> {
     fold: &'a F,
     lateness: i64,
-    time: Time,
     value: Option<V>,
     mark: Time,
+    /// Whether the window was over before the value.
+    was_over: bool,
     next: Time,
     out: &'a mut Emit<Event<F::Out, V>>,
 }
 
 /// What a window emits by itself comes early, unless it was over already.
-fn before_or_after<S>(window: &Open<S>) -> Firing {
-    if window.fired {
+fn before_or_after(was_over: bool) -> Firing {
+    if was_over {
         Firing::Correction
     } else {
         Firing::Early
@@ -52,13 +53,14 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
     }
 
     #[inline]
-    fn add(&mut self, window: &mut Open<F::State>, more: bool) {
+    fn add(&mut self, window: &mut Open<F::State>, ends: Time, more: bool) {
         let value = if more {
             self.value.clone()
         } else {
             self.value.take()
         };
-        let firing = before_or_after(window);
+        self.was_over = window.fired || ends <= self.mark;
+        let firing = before_or_after(self.was_over);
         if let Some(value) = value {
             let mut emit = emitter(window.id, firing, self.out);
             self.fold.add(&mut window.state, value, &mut emit);
@@ -67,7 +69,7 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
     }
 
     fn merge(&mut self, into: &mut Open<F::State>, other: Open<F::State>) {
-        let mut emit = emitter(into.id, before_or_after(into), self.out);
+        let mut emit = emitter(into.id, before_or_after(into.fired), self.out);
         self.fold.merge(&mut into.state, other.state, &mut emit);
     }
 
@@ -77,7 +79,7 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
             self.next = self.next.min(ends);
             return;
         }
-        let firing = if window.fired || self.time < self.mark {
+        let firing = if window.fired || self.was_over {
             Firing::Correction
         } else {
             Firing::OnTime
@@ -158,9 +160,9 @@ where
         let mut adding = Adding {
             fold: &self.fold,
             lateness: self.lateness,
-            time,
             value: Some(value),
             mark,
+            was_over: false,
             next: END,
             out,
         };
@@ -176,9 +178,11 @@ where
                 // behind.
                 let told = self.tells.then(|| window.metadata());
                 let id = window.id;
-                let mut emit = emitter(id, Firing::OnTime, out);
-                self.fold.close(window.state, &mut emit);
-                drop(emit);
+                // An earlier run that allowed for late values may have told it.
+                if !window.fired || window.changed {
+                    let mut emit = emitter(id, Firing::OnTime, out);
+                    self.fold.close(window.state, &mut emit);
+                }
                 if let Some(told) = told {
                     out.emit(Event::Meta(WindowId(id), told));
                 }
@@ -203,6 +207,10 @@ where
         let gone =
             |counted, window: &_| self.ends(counted, window).saturating_add(self.lateness) <= mark;
         self.take_over(line, gone, |window| self.tell(&window, out));
+    }
+
+    fn end(&self, line: &mut Self::Kept, _: Time, out: &mut Events<Self, V>) {
+        self.close(line, END, out);
     }
 
     fn next(&self, line: &Self::Kept) -> Time {
@@ -233,7 +241,7 @@ where
         let counted = line.counted;
         for window in line.iter_mut() {
             if window.changed && self.ends(counted, window) > mark {
-                fire(&self.fold, window, before_or_after(window), out);
+                fire(&self.fold, window, before_or_after(window.fired), out);
             }
         }
     }
@@ -255,7 +263,7 @@ pub(super) fn label_late<U, V: Clone>(
 ) {
     let (first, last) = ids.into_inner();
     for id in first..last {
-        out.emit(Event::Late(WindowId(id), value.clone()));
+        out.emit(Event::Late(WindowId(id), false, value.clone()));
     }
-    out.emit(Event::Late(WindowId(last), value));
+    out.emit(Event::Late(WindowId(last), true, value));
 }

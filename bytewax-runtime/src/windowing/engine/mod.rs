@@ -12,7 +12,7 @@ mod tests;
 mod watched;
 
 pub(crate) use each::Each;
-pub(crate) use out::{DOWN, LATE, LateWay, META};
+pub(crate) use out::{DOWN, LATE, LateOut, LateWay, Lost, META};
 pub(crate) use plan::{Inputs, WindowStep, output, partitioned, per_key};
 pub(crate) use queue::{Queue, Waiters};
 pub(crate) use slices::Slices;
@@ -26,8 +26,8 @@ use crate::state::State;
 pub(crate) enum Event<U, V> {
     /// A value of a window.
     Down(WindowId, Firing, U),
-    /// A value that came too late for a window.
-    Late(WindowId, V),
+    /// A value that came too late for a window, and whether that is the last of its windows.
+    Late(WindowId, bool, V),
     /// A window was closed.
     Meta(WindowId, WindowMetadata),
 }
@@ -69,6 +69,13 @@ pub(crate) trait Book<V>: 'static {
 
     /// Closes the windows that are over.
     fn close(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+
+    /// Closes all windows at the end of input. The watermark stays at `mark`: what comes in another run
+    /// may belong to windows that are closed here, and opens them again.
+    fn end(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+
+    /// Puts right what an earlier release saved, when the watermark is at `mark`.
+    fn restored(&self, _: &mut Self::Kept, _mark: Time) {}
 
     /// The next watermark at which [`close`](Self::close) has something to do; [`END`](super::time::END)
     /// if there are windows that end with the input only, or no windows.

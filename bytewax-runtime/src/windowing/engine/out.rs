@@ -1,9 +1,12 @@
 //! The outputs of a window step: what each key emits goes to one of several streams.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Event;
 use crate::error::RunError;
+use crate::ids::StepId;
 use crate::kit::{Cx, Flush, Next, Outs, Push};
 use crate::windowing::firing::Emission;
 use crate::windowing::window::{WindowId, WindowMetadata};
@@ -16,33 +19,124 @@ pub(crate) const LATE: usize = 2;
 /// An item of `down`, `late` or `meta`.
 type Item<K, V> = (K, (WindowId, V));
 
+/// Late values that a step has dropped on the workers of this process, because nothing reads them. It tells
+/// how many they were when the last of the workers has ended, whatever has ended it.
+#[derive(Debug)]
+pub(crate) struct Lost {
+    step: StepId,
+    count: AtomicU64,
+}
+
+impl Lost {
+    fn report(&self) -> Option<String> {
+        let count = self.count.load(Ordering::Relaxed);
+        (count > 0).then(|| {
+            format!(
+                "step `{}`: {count} late values were dropped, because nothing reads them: read its `late`, \
+                 or give its clock a longer wait",
+                self.step
+            )
+        })
+    }
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        if let Some(report) = self.report() {
+            eprintln!("{report}");
+        }
+    }
+}
+
+/// What the workers of a process have in common: one [`Lost`] of the step in each run.
+#[derive(Debug, Default)]
+pub(crate) struct LostOfRun(Mutex<Weak<Lost>>);
+
+impl LostOfRun {
+    pub(crate) fn of(&self, step: &StepId) -> Arc<Lost> {
+        let mut of_run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        of_run.upgrade().unwrap_or_else(|| {
+            let lost = Arc::new(Lost {
+                step: step.clone(),
+                count: AtomicU64::new(0),
+            });
+            *of_run = Arc::downgrade(&lost);
+            lost
+        })
+    }
+}
+
+/// The way of the late values of one stream.
+pub(crate) struct LateOut<K, V> {
+    next: Next<Item<K, V>>,
+    is_read: bool,
+    /// How many values nobody has read.
+    dropped: u64,
+    lost: Arc<Lost>,
+}
+
+impl<K: 'static, V: 'static> LateOut<K, V> {
+    pub(crate) fn new(outs: &mut Outs, output: usize, lost: &Arc<Lost>) -> Self {
+        Self {
+            is_read: outs.is_read(output),
+            next: outs.next(output),
+            dropped: 0,
+            lost: Arc::clone(lost),
+        }
+    }
+
+    /// Sends a value with one of its labels.
+    pub(crate) fn put(&mut self, key: K, (id, is_last): (WindowId, bool), value: V) {
+        if self.is_read {
+            self.next.buffer.push((key, (id, value)));
+        } else {
+            self.dropped += u64::from(is_last);
+        }
+    }
+
+    pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.send(cx)
+    }
+
+    pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
+    }
+}
+
+impl<K, V> Drop for LateOut<K, V> {
+    fn drop(&mut self) {
+        self.lost.count.fetch_add(self.dropped, Ordering::Relaxed);
+    }
+}
+
 /// Where late values go.
 pub(crate) trait LateWay<K, V>: 'static {
     /// Takes its outputs, the first of which is [`LATE`].
-    fn new(outs: &mut Outs) -> Self;
+    fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self;
 
-    fn put(&mut self, key: K, id: WindowId, value: V);
+    /// Sends a value with one of its labels, and whether it is the last of them.
+    fn put(&mut self, key: K, label: (WindowId, bool), value: V);
 
     fn send(&mut self, cx: &mut Cx) -> Result<(), RunError>;
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError>;
 }
 
-impl<K: 'static, V: 'static> LateWay<K, V> for Next<Item<K, V>> {
-    fn new(outs: &mut Outs) -> Self {
-        outs.next(LATE)
+impl<K: 'static, V: 'static> LateWay<K, V> for LateOut<K, V> {
+    fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
+        Self::new(outs, LATE, lost)
     }
 
-    fn put(&mut self, key: K, id: WindowId, value: V) {
-        self.buffer.push((key, (id, value)));
+    fn put(&mut self, key: K, label: (WindowId, bool), value: V) {
+        Self::put(self, key, label, value);
     }
 
     fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        Next::send(self, cx)
+        Self::send(self, cx)
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        Next::flush(self, what, cx)
+        Self::flush(self, what, cx)
     }
 }
 
@@ -61,11 +155,11 @@ where
     M: Emission,
     L: LateWay<K, V>,
 {
-    pub(crate) fn new(outs: &mut Outs) -> Self {
+    pub(crate) fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
         Self {
             down: outs.next(DOWN),
             meta: outs.next(META),
-            late: L::new(outs),
+            late: L::new(outs, lost),
             events: PhantomData,
         }
     }
@@ -85,7 +179,7 @@ where
                 Event::Down(id, firing, value) => {
                     self.down.buffer.push((key, (id, M::label(firing, value))));
                 }
-                Event::Late(id, value) => self.late.put(key, id, value),
+                Event::Late(id, is_last, value) => self.late.put(key, (id, is_last), value),
                 Event::Meta(id, metadata) => self.meta.buffer.push((key, (id, metadata))),
             }
         }
@@ -98,5 +192,28 @@ where
         self.down.flush(what, cx)?;
         self.late.flush(what, cx)?;
         self.meta.flush(what, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_values_of_all_workers_are_told_together() {
+        let (step, of_run) = (StepId::new("f.counts"), LostOfRun::default());
+        let here = of_run.of(&step);
+        let there = of_run.of(&step);
+        assert_eq!(here.report(), None);
+        here.count.fetch_add(3, Ordering::Relaxed);
+        assert_eq!(
+            there.report().as_deref(),
+            Some(
+                "step `f.counts`: 3 late values were dropped, because nothing reads them: read its `late`, \
+                 or give its clock a longer wait"
+            )
+        );
+        drop((here, there));
+        assert_eq!(of_run.of(&step).report(), None, "another run counts anew");
     }
 }

@@ -62,8 +62,16 @@ impl<T, Q> KeyWindows<T, Q> {
             windows,
             waiting: self.queue.len(),
             oldest,
+            first_waiting: self.queue.first(),
         };
         (status, self.watermark.at())
+    }
+}
+
+#[cfg(test)]
+impl<S, Q> KeyWindows<super::slices::Sliced<S>, Q> {
+    pub(super) fn close_all_before(&mut self, id: i64) {
+        self.kept.close_all_before(id);
     }
 }
 
@@ -90,7 +98,7 @@ impl Default for Wake {
 }
 
 impl<T: State, Q: State> State for KeyWindows<T, Q> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "KeyWindows",
         1,
         &[
@@ -119,17 +127,47 @@ where
         }
     }
 
-    /// Does what is due at a watermark.
+    /// Takes in the values that the watermark has reached. Gives whether there were any.
     #[inline]
-    fn catch_up(&self, key: &mut KeyWindows<B::Kept, Q>, mark: Time, out: &mut Events<B, V>) {
+    fn take_waiting(
+        &self,
+        key: &mut KeyWindows<B::Kept, Q>,
+        mark: Time,
+        out: &mut Events<B, V>,
+    ) -> bool {
+        let mut any = false;
         while let Some((time, value)) = key.queue.pop(mark) {
             // It is taken in as if the watermark were at its time: it was on time.
             let next = self.book.add(&mut key.kept, time, value, time, out);
             key.next = key.next.min(next);
+            any = true;
         }
+        any
+    }
+
+    /// Does what is due at a watermark. Gives whether windows took values that had waited.
+    #[inline]
+    fn catch_up(
+        &self,
+        key: &mut KeyWindows<B::Kept, Q>,
+        mark: Time,
+        out: &mut Events<B, V>,
+    ) -> bool {
+        let taken = self.take_waiting(key, mark, out);
         if mark >= key.next {
             self.book.close(&mut key.kept, mark, out);
             key.next = self.book.next(&key.kept);
+        }
+        taken
+    }
+
+    /// Has windows that have taken a value emit before their ends in a while, if they do so.
+    #[inline]
+    fn wait_to_fire_early(&self, key: &mut KeyWindows<B::Kept, Q>, now: Time) {
+        if let Some(every) = self.options.early
+            && key.early_at == END
+        {
+            key.early_at = now.saturating_add(every);
         }
     }
 
@@ -201,10 +239,12 @@ where
     fn on_notify(&self, key: &mut Self::State, out: &mut Events<B, V>) -> Keep {
         let now = micros(out.now());
         let mark = key.watermark.pass(now);
-        self.catch_up(key, mark, out);
+        let taken = self.catch_up(key, mark, out);
         if now >= key.early_at {
             self.book.fire_early(&mut key.kept, mark, out);
             key.early_at = END;
+        } else if taken {
+            self.wait_to_fire_early(key, now);
         }
         let keep = self.forget(key, now);
         key.wake = Wake::at(self.due(key));
@@ -213,9 +253,10 @@ where
 
     fn on_eof(&self, key: &mut Self::State, out: &mut Events<B, V>) -> Keep {
         let now = micros(out.now());
-        key.watermark.pass(now);
-        key.next = Time::MIN;
-        self.catch_up(key, END, out);
+        let mark = key.watermark.pass(now);
+        self.take_waiting(key, END, out);
+        self.book.end(&mut key.kept, mark, out);
+        key.next = self.book.next(&key.kept);
         key.early_at = END;
         let keep = self.forget(key, now);
         key.wake = Wake::at(self.due(key));
@@ -223,6 +264,7 @@ where
     }
 
     fn restored(&self, key: &mut Self::State) {
+        self.book.restored(&mut key.kept, key.watermark.at());
         key.next = self.book.next(&key.kept);
         key.wake = Wake::at(self.due(key));
     }
@@ -261,11 +303,7 @@ where
             key.next = key.next.min(next);
         }
         self.catch_up(key, mark, out);
-        if let Some(every) = self.options.early
-            && key.early_at == END
-        {
-            key.early_at = now.saturating_add(every);
-        }
+        self.wait_to_fire_early(key, now);
         if self.forget(key, now) == Keep::No {
             return Keep::No;
         }

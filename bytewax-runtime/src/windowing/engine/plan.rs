@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::out::{LateWay, META, Split};
+use super::out::{LateWay, LostOfRun, META, Split};
 use super::partitioned::{PartitionedHead, TimedRoute};
 use super::per_key::PerKey;
 use super::queue::Waiters;
@@ -15,7 +15,8 @@ use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
 use crate::kit::logic::ItemHead;
 use crate::kit::{AnyPush, Exchange, Next, Outs, Plan, Site};
-use crate::windowing::clock::{Clock, Getter, KeyClock, PartitionClock};
+use crate::state::Fact;
+use crate::windowing::clock::{CLOCK, Clock, Getter, KeyClock, PartitionClock};
 use crate::windowing::firing::{Emission, Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
@@ -135,12 +136,14 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             early: self.firings.early,
             ordered: Q::ORDERED && !self.firings.in_arrival_order,
         };
+        let mut facts = self.windower.facts();
+        facts.push(Fact::new(CLOCK, C::NAME));
         let mut faults = self.clock.faults();
         faults.extend(self.windower.fault());
         faults.append(&mut self.firings.faults());
         let plan = self
             .clock
-            .plan::<K, B, Q, L, W::Mode>(inputs.enter, book, options);
+            .plan::<K, B, Q, L, W::Mode>(facts, inputs.enter, book, options);
         let step = inputs.flow.add(NewStep {
             operator: self.operator,
             kind: StepKind::Stateful,
@@ -159,6 +162,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
 /// A step whose keys have a time each.
 pub(crate) fn per_key<K, V, C, B, Q, L, M>(
     clock: C,
+    facts: Vec<Fact>,
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     book: impl Fn(bool) -> B + Send + Sync + 'static,
     options: Options,
@@ -172,10 +176,10 @@ where
     L: LateWay<K, V>,
     M: Emission,
 {
-    let clock = Arc::new(clock);
-    keyed_plan(enter, move |site, outs: &mut Outs| {
+    let (clock, lost) = (Arc::new(clock), LostOfRun::default());
+    keyed_plan(facts, enter, move |site, outs: &mut Outs| {
         let to_ask = book(false);
-        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book);
+        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
         let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
         Watched {
             head: ItemHead::<K, V, _>::with(site.step, next, logic),
@@ -188,6 +192,7 @@ where
 /// A step whose keys have one time.
 pub(crate) fn partitioned<K, V, G, B, Q, L, M>(
     clock: PartitionClock<G>,
+    facts: Vec<Fact>,
     book: impl Fn(bool) -> B + Send + Sync + 'static,
     options: Options,
 ) -> Plan
@@ -200,13 +205,13 @@ where
     L: LateWay<K, V>,
     M: Emission,
 {
-    let clock = Arc::new(clock);
+    let (clock, lost) = (Arc::new(clock), LostOfRun::default());
     let of_senders = Arc::clone(&clock);
     let enter = move |step, _: usize, out: KeyedOut<K, V>| {
         AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
     };
-    keyed_plan(enter, move |site, outs: &mut Outs| {
-        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book);
+    keyed_plan(facts, enter, move |site, outs: &mut Outs| {
+        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
         PartitionedHead::<K, V, G, B, Q>::new(site, Arc::clone(&clock), (book, options), next)
     })
 }
@@ -219,9 +224,10 @@ fn way_out<K: Key, V: 'static, B: Book<V>, L: LateWay<K, V>, M: Emission>(
     site: &Site,
     outs: &mut Outs,
     book: impl Fn(bool) -> B,
+    lost: &LostOfRun,
 ) -> (B, EventWay<K, V, B>) {
     let book = book(outs.is_read(META));
-    let split = Split::<K, B::Out, V, M, L>::new(outs);
+    let split = Split::<K, B::Out, V, M, L>::new(outs, &lost.of(site.id()));
     (book, Next::new(site.step, Some(Box::new(split))))
 }
 

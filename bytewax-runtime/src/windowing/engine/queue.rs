@@ -73,7 +73,7 @@ struct Waiting<V> {
 }
 
 impl<V: State> State for Queue<V> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Queue",
         1,
         &[Field::of::<Option<(Vec<(i64, u64, V)>, u64)>>("0")],

@@ -48,7 +48,7 @@ struct Slice<S> {
 }
 
 impl<S: State> State for Sliced<S> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Sliced",
         1,
         &[
@@ -70,6 +70,12 @@ impl<S> Default for Sliced<S> {
 }
 
 impl<S> Sliced<S> {
+    /// Closes windows as an end of input did in an earlier release.
+    #[cfg(test)]
+    pub(super) fn close_all_before(&mut self, id: i64) {
+        self.fired = id;
+    }
+
     /// The slice that begins at `begin`; values mostly belong to the last one.
     #[inline]
     fn slice(&mut self, (begin, last): (Time, i64), open: impl FnOnce() -> S) -> &mut Slice<S> {
@@ -115,6 +121,13 @@ impl<F> Slices<F> {
         let slice = kept.slices.iter().find(|slice| !is_behind(slice))?;
         let id = from.max(self.slicing.first(slice.begin, slice.last));
         (self.closes(id) <= mark).then_some(id)
+    }
+
+    /// Lets the windows that are not over at `mark` take values, whatever was told of them.
+    fn open_again<S>(&self, kept: &mut Sliced<S>, mark: Time) {
+        kept.fired = kept.fired.min(self.slicing.first_open(mark));
+        let gone = mark.saturating_sub(self.lateness);
+        kept.gone = kept.gone.min(self.slicing.first_open(gone));
     }
 
     fn metadata(&self, id: i64) -> WindowMetadata {
@@ -278,6 +291,28 @@ where
                 kept.slices.pop_front();
             }
         }
+    }
+
+    fn end(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+        self.close(kept, END, out);
+        self.open_again(kept, mark);
+    }
+
+    /// An earlier release left the windows closed that the end of input had closed: slices of values that
+    /// came for them later are in none that is still to be told.
+    fn restored(&self, kept: &mut Self::Kept, mark: Time) {
+        let done = if self.lateness == 0 {
+            kept.fired
+        } else {
+            kept.gone
+        };
+        let missed = kept.slices.front().filter(|slice| slice.last < done);
+        if let Some(slice) = missed {
+            let first = self.slicing.first(slice.begin, slice.last);
+            kept.fired = kept.fired.min(first);
+            kept.gone = kept.gone.min(first);
+        }
+        self.open_again(kept, mark);
     }
 
     fn next(&self, kept: &Self::Kept) -> Time {

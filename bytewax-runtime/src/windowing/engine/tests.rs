@@ -1,18 +1,21 @@
 //! The end of input, as a key with a time of its own sees it: rows of the conformance table by their tags.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
+use proptest::prelude::*;
 
 use super::per_key::{KeyWindows, PerKey};
-use super::{Each, Event, Options};
+use super::{Book, Each, Event, Options, Queue, Slices, Waiters};
 use crate::kit::logic::Emit;
 use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
+use crate::state;
 use crate::windowing::clock::{EventClock, KeyClock, SystemClock};
-use crate::windowing::logic::Count;
+use crate::windowing::logic::{Collect, Count};
 use crate::windowing::time::Time;
-use crate::windowing::windower::{Line, SessionWindower};
-use crate::windowing::{Micros, WindowId};
+use crate::windowing::windower::{CountWindower, Line, SessionWindower, SlidingWindower, Windows};
+use crate::windowing::{Firing, Micros, WindowId};
 
 const SECOND: Time = 1_000_000;
 
@@ -112,4 +115,203 @@ fn k13_so_it_is_with_the_systems_time() {
     assert_eq!(key.end(), Keep::Yes);
     assert_eq!(key.told(), (vec![], 0));
     assert_eq!(key.watermark(), 102 * SECOND);
+}
+
+/// A value of a key: its time, and its number.
+type Value = (Time, u32);
+
+/// What happens to a key.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    /// A value comes, so long after what was before.
+    Value(Time, i64),
+    /// The input ends, and the next run begins so much later.
+    End(i64),
+    /// The run is stopped, and resumed so much later.
+    Stop(i64),
+    /// So much time passes, and the key is looked at if it is due.
+    Wait(i64),
+}
+
+fn scripts() -> impl Strategy<Value = Vec<Next>> {
+    let after = prop::sample::select(vec![0_i64, 0, 1, 4, 30]);
+    let next = (0_u8..10, -9_i64..25, after);
+    prop::collection::vec(next, 1..60).prop_map(|all| {
+        let mut now = 0;
+        let next = |(what, step, after): (u8, i64, i64)| match what {
+            0 => Next::End(after),
+            1 => Next::Stop(after),
+            2 => Next::Wait(after),
+            _ => {
+                // Times move on, with disorder.
+                now += step / 4;
+                Next::Value(now + step, after)
+            }
+        };
+        all.into_iter().map(next).collect()
+    })
+}
+
+/// For each value the windows that have told it at their ends or later, and whether it was late.
+type Found = BTreeMap<u32, (BTreeSet<i64>, bool)>;
+
+/// Runs a script. With `once`, no window may tell a value twice.
+fn found<B, Q>(script: &[Next], wait: i64, options: Options, book: B, once: bool) -> Found
+where
+    B: Book<Value, Out = Vec<Value>>,
+    Q: Waiters<Value>,
+{
+    let at: fn(&Value) -> Micros = |value| Micros(value.0);
+    let clock = EventClock::new(at, TimeDelta::microseconds(wait));
+    let clock = clock.forget_after(TimeDelta::microseconds(25));
+    let logic = PerKey::<Value, _, B, Q>::new(Arc::new(clock), book, options);
+    let logic: &dyn ItemLogic<char, Value, State = _, Out = _> = &logic;
+    let (mut key, mut out) = (None, Emit::new());
+    let (mut now, mut found) = (DateTime::UNIX_EPOCH, Found::new());
+    for (next, number) in script.iter().zip(0..) {
+        let (Next::Value(_, after) | Next::End(after) | Next::Stop(after) | Next::Wait(after)) =
+            *next;
+        now += TimeDelta::microseconds(after);
+        out.set_now(now);
+        let keep = match (next, &mut key) {
+            (Next::Value(time, _), key) => {
+                found.insert(number, (BTreeSet::new(), false));
+                let state = key.get_or_insert_with(|| logic.new_state(&'k'));
+                logic.on_item(state, (*time, number), &mut out)
+            }
+            (_, None) => Keep::No,
+            (Next::End(_), Some(state)) => logic.on_eof(state, &mut out),
+            (Next::Stop(_), Some(state)) => {
+                let mut bytes = Vec::new();
+                state::seal(state, &mut bytes).unwrap();
+                *state = state::open(&bytes).unwrap();
+                logic.restored(state);
+                Keep::Yes
+            }
+            (Next::Wait(_), Some(state)) => match logic.notify_at(state) {
+                Some(due) if due <= now => logic.on_notify(state, &mut out),
+                _ => Keep::Yes,
+            },
+        };
+        if keep == Keep::No {
+            key = None;
+        }
+        for event in out.drain() {
+            match event {
+                Event::Down(_, Firing::Early, _) | Event::Meta(..) => {}
+                Event::Down(id, _, values) => {
+                    for (_, number) in values {
+                        let is_new = found.entry(number).or_default().0.insert(id.0);
+                        assert!(is_new || !once, "window {id} tells {number} twice");
+                    }
+                }
+                Event::Late(_, _, (_, number)) => found.entry(number).or_default().1 = true,
+            }
+        }
+    }
+    // The last end of input closes all.
+    if let Some(state) = &mut key {
+        let _ = logic.on_eof(state, &mut out);
+        for event in out.drain() {
+            if let Event::Down(id, _, values) = event {
+                for (_, number) in values {
+                    found.entry(number).or_default().0.insert(id.0);
+                }
+            }
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A value is late or in all of its windows, over any number of ends and resumes; and whether windows are
+    /// kept one by one or by slices makes no difference.
+    #[test]
+    fn values_are_late_or_in_all_of_their_windows(
+        script in scripts(),
+        (a, b, align) in (1_i64..30, 1_i64..30, -20_i64..20),
+        (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
+        (early, waits) in (prop::sample::select(vec![None, Some(3_i64)]), any::<bool>()),
+    ) {
+        let micros = TimeDelta::microseconds;
+        let align_to = DateTime::UNIX_EPOCH + micros(align);
+        let (length, offset) = (a.max(b), a.min(b));
+        let windower = SlidingWindower::new(micros(length), micros(offset), align_to);
+        let options = Options { lateness, early, ordered: waits };
+        let each = || Each { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
+        let once = lateness == 0;
+        let of_each = found::<_, Queue<Value>>(&script, wait, options, each(), once);
+        for (number, (ids, is_late)) in &of_each {
+            let Next::Value(time, _) = script[*number as usize] else { unreachable!("it is a value's") };
+            let expected: BTreeSet<i64> = match is_late {
+                true => BTreeSet::new(),
+                false => windower.ids(time).collect(),
+            };
+            prop_assert_eq!(ids, &expected, "value {} of {}", number, time);
+        }
+        if let Some(slicing) = windower.slicing() {
+            let slices = Slices { slicing, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
+            let of_slices = found::<_, Queue<Value>>(&script, wait, options, slices, once);
+            prop_assert_eq!(of_slices, of_each);
+        }
+    }
+
+    /// Sessions and windows of a number of values: each value is in one of them at least, or late.
+    #[test]
+    fn values_are_late_or_in_a_window(
+        script in scripts(),
+        (gap, values, every) in (0_i64..20, 1_u64..6, 1_u64..6),
+        (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
+        waits in any::<bool>(),
+    ) {
+        let options = Options { lateness, early: None, ordered: waits };
+        let fold = Collect::<Vec<Value>>::new;
+        let windower = SessionWindower::new(TimeDelta::microseconds(gap));
+        let sessions = Each { windower, fold: fold(), lateness, tells: true };
+        let of_sessions = found::<_, Queue<Value>>(&script, wait, options, sessions, lateness == 0);
+        let windower = CountWindower::new(values).every(every.min(values));
+        let counts = Each { windower, fold: fold(), lateness, tells: true };
+        let of_counts = found::<_, Queue<Value>>(&script, wait, options, counts, lateness == 0);
+        for (number, (ids, is_late)) in of_sessions.into_iter().chain(of_counts) {
+            prop_assert_eq!(ids.is_empty(), is_late, "value {}", number);
+        }
+    }
+}
+
+/// A value that an earlier release kept in a slice of windows that an end of input had closed.
+#[test]
+fn a_slice_that_was_left_behind_is_told() {
+    let micros = TimeDelta::microseconds;
+    let windower = SlidingWindower::new(micros(10), micros(5), DateTime::UNIX_EPOCH);
+    let slicing = windower.slicing().unwrap();
+    let slices = || Slices {
+        slicing,
+        fold: Count,
+        lateness: 0,
+        tells: false,
+    };
+    let at: fn(&Time) -> Micros = |time| Micros(*time);
+    let clock = EventClock::new(at, micros(0));
+    let options = Options {
+        lateness: 0,
+        early: None,
+        ordered: false,
+    };
+    let logic = PerKey::<Time, _, _, ()>::new(Arc::new(clock), slices(), options);
+    let logic: &dyn ItemLogic<char, Time, State = _, Out = _> = &logic;
+    let mut out = Emit::new();
+    let mut key = logic.new_state(&'k');
+    assert_eq!(logic.on_item(&mut key, 16, &mut out), Keep::Yes);
+    // So it was saved: windows 2 and 3, of values at 15, had been closed.
+    key.close_all_before(4);
+    logic.restored(&mut key);
+    assert_eq!(logic.on_item(&mut key, 40, &mut out), Keep::Yes);
+    let told: Vec<_> = out.drain().collect();
+    let told = told.into_iter().map(|event| match event {
+        Event::Down(id, _, count) => (id.0, count),
+        _ => panic!("nothing else is told"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(2, 1), (3, 1)]);
 }

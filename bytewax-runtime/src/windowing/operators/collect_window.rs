@@ -27,7 +27,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// let ms = TimeDelta::milliseconds;
     /// let out = run_keyed([('a', 5), ('a', 3), ('a', 12)], |times| {
-    ///     let clock = EventClock::new(|ms: &i64| Millis(*ms), ms(5));
+    ///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), ms(5));
     ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
     ///     times.collect_window::<Vec<_>, _, _>(clock, windower).named("lists").down
     /// });

@@ -21,7 +21,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// let ms = TimeDelta::milliseconds;
     /// let out = run_keyed([('a', 0), ('a', 4), ('a', 12), ('a', 8), ('a', 23)], |times| {
-    ///     let clock = EventClock::new(|ms: &i64| Millis(*ms), ms(2));
+    ///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), ms(2));
     ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
     ///     let counts = times.count_window(clock, windower).named("counts");
     ///     // 8 came when the watermark was at 10: too late for window 0.

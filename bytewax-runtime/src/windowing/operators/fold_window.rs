@@ -39,7 +39,7 @@ impl<T: 'static> Stream<T> {
     ///     let pages = visits
     ///         .map_value(|(at, page)| (at, page.to_owned()))
     ///         .fold_window(
-    ///             EventClock::new(|visit: &(i64, String)| Millis(visit.0), ms(5)),
+    ///             EventClock::per_partition(|visit: &(i64, String)| Millis(visit.0), ms(5)),
     ///             SessionWindower::new(ms(10)),
     ///             String::new,
     ///             |pages, (_, page)| pages.push_str(&page),

@@ -1,15 +1,17 @@
 //! What joins in windows need to know of tuples of streams.
 
+use std::sync::Arc;
+
 use super::join_window::{JoinWindowOut, WindowedSides, WindowedStreams, complete_in, partial_in};
 use crate::error::RunError;
 use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::kit::{Cx, Flush, Next, Outs};
+use crate::kit::{Cx, Flush, Outs};
 use crate::operators::{JoinInsert, Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 use crate::state::State;
-use crate::windowing::clock::{Clock, Getter, TimeOfSides, event_time};
-use crate::windowing::engine::{LATE, LateWay};
+use crate::windowing::clock::{Getter, JoinClock, TimeOfSides, event_time};
+use crate::windowing::engine::{LATE, LateOut, LateWay, Lost};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::time::Timestamp;
 use crate::windowing::window::WindowId;
@@ -27,14 +29,14 @@ macro_rules! joins {
         }
 
         impl<K: 'static, $($V: 'static),+> LateWay<K, $item<$($V),+>>
-            for ($(Next<(K, (WindowId, $V))>,)+)
+            for ($(LateOut<K, $V>,)+)
         {
-            fn new(outs: &mut Outs) -> Self {
-                ($(outs.next(LATE + $n),)+)
+            fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
+                ($(LateOut::new(outs, LATE + $n, lost),)+)
             }
 
-            fn put(&mut self, key: K, id: WindowId, item: $item<$($V),+>) {
-                match item { $($item::$V(value) => self.$n.buffer.push((key, (id, value))),)+ }
+            fn put(&mut self, key: K, label: (WindowId, bool), item: $item<$($V),+>) {
+                match item { $($item::$V(value) => self.$n.put(key, label, value),)+ }
             }
 
             fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
@@ -50,7 +52,7 @@ macro_rules! joins {
 
         impl<K: Key, $($V: State + Clone),+> WindowedSides for ($(KeyedStream<K, $V>,)+) {
             type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
-            type LateWay = ($(Next<(K, (WindowId, $V))>,)+);
+            type LateWay = ($(LateOut<K, $V>,)+);
 
             fn late(flow: &Flow, step: StepIndex) -> Self::Late {
                 ($(Stream::from_port(flow, step, (LATE + $n) as u16),)+)
@@ -66,7 +68,7 @@ macro_rules! joins {
             type Late = ($(KeyedStream<K, (WindowId, $V)>,)+);
 
             #[track_caller]
-            fn complete_in<Time: Clock<Self::Item>, W: Windowing>(
+            fn complete_in<Time: JoinClock<Self::Item>, W: Windowing>(
                 self,
                 clock: Time,
                 windower: W,
@@ -76,7 +78,7 @@ macro_rules! joins {
             }
 
             #[track_caller]
-            fn partial_in<Time: Clock<Self::Item>, W: Windowing>(
+            fn partial_in<Time: JoinClock<Self::Item>, W: Windowing>(
                 self,
                 operator: &'static str,
                 clock: Time,

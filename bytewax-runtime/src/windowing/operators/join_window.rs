@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::operators::join::{JoinSides, Sides};
 use crate::operators::{JoinAll, JoinInsert, KeyedStreams};
 use crate::state::State;
-use crate::windowing::clock::Clock;
+use crate::windowing::clock::JoinClock;
 use crate::windowing::engine::{DOWN, Inputs, LateWay, META, Queue, WindowStep, output};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::{Complete, Fold, Partial};
@@ -66,7 +66,7 @@ pub trait WindowedStreams: KeyedStreams {
     type Late;
 
     #[doc(hidden)]
-    fn complete_in<C: Clock<Self::Item>, W: Windowing>(
+    fn complete_in<C: JoinClock<Self::Item>, W: Windowing>(
         self,
         clock: C,
         windower: W,
@@ -74,7 +74,7 @@ pub trait WindowedStreams: KeyedStreams {
     ) -> JoinWindowOut<Self::Key, Emitted<W, Self::Row>, Self::Late>;
 
     #[doc(hidden)]
-    fn partial_in<C: Clock<Self::Item>, W: Windowing>(
+    fn partial_in<C: JoinClock<Self::Item>, W: Windowing>(
         self,
         operator: &'static str,
         clock: C,
@@ -118,7 +118,7 @@ pub trait JoinAllWindows: Sized {
     ) -> JoinWindowOut<Self::Key, Emitted<W, Self::PartialRow>, Self::Late>
     where
         Self: WindowedStreams,
-        C: Clock<Self::Item>,
+        C: JoinClock<Self::Item>,
         W: Windowing,
     {
         self.partial_in(FINAL, clock, windower, insert)
@@ -134,7 +134,7 @@ pub trait JoinAllWindows: Sized {
     ) -> JoinWindowOut<Self::Key, Emitted<W, Self::Row>, Self::Late>
     where
         Self: WindowedStreams,
-        C: Clock<Self::Item>,
+        C: JoinClock<Self::Item>,
         W: Windowing,
     {
         self.complete_in(clock, windower, insert)
@@ -150,7 +150,7 @@ pub trait JoinAllWindows: Sized {
     ) -> JoinWindowOut<Self::Key, Emitted<W, Self::PartialRow>, Self::Late>
     where
         Self: WindowedStreams,
-        C: Clock<Self::Item>,
+        C: JoinClock<Self::Item>,
         W: Windowing,
     {
         self.partial_in(RUNNING, clock, windower, insert)
@@ -222,7 +222,7 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         B: State + Clone,
-        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        C: JoinClock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
         W: Windowing,
     {
         (self.pairs(), other).join_window(clock, windower, insert)
@@ -256,7 +256,7 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         B: State + Clone,
-        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        C: JoinClock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
         W: Windowing,
     {
         (self.pairs(), other).join_window_complete(clock, windower, insert)
@@ -290,7 +290,7 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: State + Clone>,
         B: State + Clone,
-        C: Clock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
+        C: JoinClock<ItemOf2<KeyOf<Self>, ValueOf<Self>, B>>,
         W: Windowing,
     {
         (self.pairs(), other).join_window_running(clock, windower, insert)
@@ -302,7 +302,7 @@ type Row<S> = <<S as JoinSides>::Sides as Sides>::Row;
 type PartialRow<S> = <<S as JoinSides>::Sides as Sides>::PartialRow;
 
 #[track_caller]
-pub(crate) fn complete_in<S: WindowedSides, C: Clock<Item<S>>, W: Windowing>(
+pub(crate) fn complete_in<S: WindowedSides, C: JoinClock<Item<S>>, W: Windowing>(
     sides: &S,
     clock: C,
     windower: W,
@@ -314,7 +314,7 @@ pub(crate) fn complete_in<S: WindowedSides, C: Clock<Item<S>>, W: Windowing>(
 }
 
 #[track_caller]
-pub(crate) fn partial_in<S: WindowedSides, C: Clock<Item<S>>, W: Windowing>(
+pub(crate) fn partial_in<S: WindowedSides, C: JoinClock<Item<S>>, W: Windowing>(
     sides: &S,
     operator: &'static str,
     clock: C,
@@ -337,7 +337,7 @@ fn join_step<S, C, W, F>(
 ) -> JoinWindowOut<S::Key, Emitted<W, F::Out>, S::Late>
 where
     S: WindowedSides,
-    C: Clock<Item<S>>,
+    C: JoinClock<Item<S>>,
     W: Windowing,
     F: Fold<Item<S>>,
 {

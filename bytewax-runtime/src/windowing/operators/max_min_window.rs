@@ -27,7 +27,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// let ms = TimeDelta::milliseconds;
     /// let out = run_keyed([('a', (0, 5)), ('a', (3, 7)), ('a', (12, 1))], |values| {
-    ///     let clock = EventClock::new(|value: &(i64, u32)| Millis(value.0), ms(0));
+    ///     let clock = EventClock::per_partition(|value: &(i64, u32)| Millis(value.0), ms(0));
     ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
     ///     values.max_window(clock, windower, |value| value.1).named("max").down
     /// });
@@ -71,7 +71,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// let ms = TimeDelta::milliseconds;
     /// let out = run_keyed([('a', (0, 5)), ('a', (3, 7)), ('a', (12, 1))], |values| {
-    ///     let clock = EventClock::new(|value: &(i64, u32)| Millis(value.0), ms(0));
+    ///     let clock = EventClock::per_partition(|value: &(i64, u32)| Millis(value.0), ms(0));
     ///     let windower = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH);
     ///     values.min_window(clock, windower, |value| value.1).named("min").down
     /// });

@@ -11,17 +11,16 @@ mod window;
 
 pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 
-use super::engine::{Inputs, WindowStep};
-use super::window::WindowId;
+use super::engine::{Inputs, LateOut, WindowStep};
 use super::windowed::WindowOut;
 use crate::flow::KeyedStream;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Route};
-use crate::kit::{AnyPush, Exchange, Next};
+use crate::kit::{AnyPush, Exchange};
 
 /// What a step on one stream is made of.
-type Step<C, W, Q, K, V> = WindowStep<C, W, Q, Next<(K, (WindowId, V))>>;
+type Step<C, W, Q, K, V> = WindowStep<C, W, Q, LateOut<K, V>>;
 
 /// A window step reads one stream.
 fn inputs<K: Key, V: Exchange, U: 'static>(

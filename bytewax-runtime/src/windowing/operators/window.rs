@@ -55,7 +55,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// let failures = [0, 20_000, 40_000, 61_000];
     /// let out = run_keyed(failures.map(|ms| ("ada".to_owned(), ms)), |failures| {
-    ///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::seconds(5));
+    ///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), TimeDelta::seconds(5));
     ///     let minutes = TumblingWindower::new(TimeDelta::minutes(1), DateTime::UNIX_EPOCH);
     ///     failures.window(clock, minutes, Failures::default).named("failures").down
     /// });

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Line, Open, Visit, Windower, Windows, too_many};
+use super::{Line, Open, Visit, WINDOWER, Windower, Windows, too_many};
+use crate::state::Fact;
+use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time};
 use crate::windowing::window::WindowId;
@@ -43,7 +45,7 @@ pub struct CountWindower {
 
 impl CountWindower {
     /// Windows of `values` values, each behind the last of the one before.
-    pub fn new(values: u64) -> Self {
+    pub const fn new(values: u64) -> Self {
         Self {
             length: values,
             every: values,
@@ -51,17 +53,33 @@ impl CountWindower {
     }
 
     /// Has a window begin at every so-many-th value.
-    pub fn every(mut self, values: u64) -> Self {
+    pub const fn every(mut self, values: u64) -> Self {
         self.every = values;
         self
     }
 
-    fn length(&self) -> i64 {
-        i64::try_from(self.length).unwrap_or(i64::MAX)
+    const fn length(&self) -> i64 {
+        at_most(self.length)
     }
 
-    fn offset(&self) -> i64 {
-        i64::try_from(self.every).unwrap_or(i64::MAX)
+    const fn offset(&self) -> i64 {
+        at_most(self.every)
+    }
+
+    pub(super) const fn windower_text(&self) -> Text {
+        let text = Text::new("count ").number(self.length());
+        if self.every == self.length {
+            return text;
+        }
+        text.text(" every ").number(self.offset())
+    }
+}
+
+const fn at_most(number: u64) -> i64 {
+    if number > i64::MAX as u64 {
+        i64::MAX
+    } else {
+        number as i64
     }
 }
 
@@ -93,6 +111,10 @@ impl Windows for CountWindower {
         Some(fault)
     }
 
+    fn facts(&self) -> Vec<Fact> {
+        vec![Fact::new(WINDOWER, self.windower_text())]
+    }
+
     fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
         let number = line.counted;
         line.counted = number.saturating_add(1);
@@ -106,7 +128,8 @@ impl Windows for CountWindower {
             if let Some(window) = line.get_mut(id) {
                 window.open = window.open.min(time);
                 window.close = window.close.max(time);
-                visit.add(window, id != last);
+                // It is over by this value alone.
+                visit.add(window, END, id != last);
                 let ends = self.ends(counted, window);
                 visit.settled(window, ends);
             }

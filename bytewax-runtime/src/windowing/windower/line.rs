@@ -26,7 +26,7 @@ pub(crate) struct Open<S> {
 }
 
 impl<S: State> State for Open<S> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Open",
         1,
         &[
@@ -104,7 +104,7 @@ pub(crate) struct Line<S> {
 }
 
 impl<S: State> State for Line<S> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Line",
         1,
         &[

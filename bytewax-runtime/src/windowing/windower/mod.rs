@@ -10,6 +10,10 @@ mod tests;
 
 use std::ops::RangeInclusive;
 
+use super::fault::Fault;
+use super::time::Time;
+use crate::state::Fact;
+
 pub use count::CountWindower;
 pub(crate) use line::{Line, Open};
 pub use session::SessionWindower;
@@ -30,8 +34,10 @@ fn too_many(length: i64, offset: i64, of_what: &str) -> Option<Fault> {
     })
 }
 
-use super::fault::Fault;
-use super::time::Time;
+/// The name of the fact that says which windows there are.
+pub(crate) const WINDOWER: &str = "windower";
+/// The name of the fact that says where window 0 begins.
+pub(crate) const ALIGN_TO: &str = "align_to";
 
 /// Which windows there are: [`TumblingWindower`], [`SlidingWindower`], [`SessionWindower`] or
 /// [`CountWindower`].
@@ -45,6 +51,9 @@ pub(crate) trait Windows: Send + Sync + 'static {
 
     /// What is wrong with the parameters.
     fn fault(&self) -> Option<Fault>;
+
+    /// What the windows that are saved for a key are windows of.
+    fn facts(&self) -> Vec<Fact>;
 
     /// Hands out the windows of a value, in the order of ids; those that are not open are opened.
     fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>);
@@ -66,8 +75,8 @@ pub(crate) trait Visit<S> {
     /// The state of a window that is opened.
     fn open(&mut self) -> S;
 
-    /// The value belongs to this window, and perhaps to `more`.
-    fn add(&mut self, window: &mut Open<S>, more: bool);
+    /// The value belongs to this window, which without it is over at `ends`, and perhaps to `more`.
+    fn add(&mut self, window: &mut Open<S>, ends: Time, more: bool);
 
     /// A session has become part of another one.
     fn merge(&mut self, into: &mut Open<S>, other: Open<S>);
@@ -75,3 +84,19 @@ pub(crate) trait Visit<S> {
     /// All is done with a window, which is over at `ends`.
     fn settled(&mut self, window: &mut Open<S>, ends: Time);
 }
+
+/// The facts of a windower as texts, so that `dataflow!` can compare them with those of the lock file.
+macro_rules! in_lock_file {
+    ($($windower:ident)+) => { $(
+        impl $windower {
+            /// Whether the lock file has this windower.
+            #[doc(hidden)]
+            #[must_use]
+            pub const fn windower_is(&self, locked: &str) -> bool {
+                self.windower_text().is(locked)
+            }
+        }
+    )+ };
+}
+
+in_lock_file!(TumblingWindower SlidingWindower SessionWindower CountWindower);

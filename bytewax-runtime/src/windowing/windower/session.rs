@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
 
-use super::{Line, Open, Visit, Windower, Windows};
+use super::{Line, Open, Visit, WINDOWER, Windower, Windows};
+use crate::state::Fact;
+use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, span};
 use crate::windowing::window::WindowId;
@@ -31,7 +33,7 @@ use crate::windowing::window::WindowId;
 ///
 /// let ms = TimeDelta::milliseconds;
 /// let out = run_keyed([('a', 0), ('a', 20), ('a', 10), ('a', 90)], |times| {
-///     let clock = EventClock::new(|ms: &i64| Millis(*ms), ms(50));
+///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), ms(50));
 ///     let visits = times.count_window(clock, SessionWindower::new(ms(10)));
 ///     visits.named("visits").down
 /// });
@@ -47,8 +49,12 @@ pub struct SessionWindower {
 
 impl SessionWindower {
     /// Sessions that are over after a silence of more than `gap`.
-    pub fn new(gap: TimeDelta) -> Self {
+    pub const fn new(gap: TimeDelta) -> Self {
         Self { gap: span(gap) }
+    }
+
+    pub(super) const fn windower_text(&self) -> Text {
+        Text::new("session ").span(self.gap)
     }
 }
 
@@ -65,6 +71,10 @@ impl Windows for SessionWindower {
         )
     }
 
+    fn facts(&self) -> Vec<Fact> {
+        vec![Fact::new(WINDOWER, self.windower_text())]
+    }
+
     // Open sessions are further apart than the gap, so only two can be near enough: the one that
     // begins last before the time, and the one behind it.
     fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
@@ -74,8 +84,8 @@ impl Windows for SessionWindower {
         });
         if let Some((place, _, true)) = before {
             if let Some(session) = line.get_mut(place) {
-                visit.add(session, false);
                 let ends = self.ends(0, session);
+                visit.add(session, ends, false);
                 visit.settled(session, ends);
             }
             return;
@@ -90,21 +100,24 @@ impl Windows for SessionWindower {
                 line.counted += 1;
                 line.open(time, Open::new(id, time, time, visit.open()));
                 if let Some(session) = line.get_mut(time) {
-                    visit.add(session, false);
+                    let ends = self.ends(0, session);
+                    visit.add(session, ends, false);
                 }
                 time
             }
             (Some((place, ..)), None) => {
                 if let Some(session) = line.get_mut(place) {
+                    let ends = self.ends(0, session);
                     session.close = time;
-                    visit.add(session, false);
+                    visit.add(session, ends, false);
                 }
                 place
             }
             (None, Some((place, _))) => {
                 if let Some(mut session) = line.take(place) {
+                    let ends = self.ends(0, &session);
                     session.open = time;
-                    visit.add(&mut session, false);
+                    visit.add(&mut session, ends, false);
                     line.put(time, session);
                 }
                 time
@@ -118,7 +131,8 @@ impl Windows for SessionWindower {
                     } else {
                         &mut other
                     };
-                    visit.add(first, false);
+                    let ends = self.ends(0, first);
+                    visit.add(first, ends, false);
                     session.absorb(&mut other);
                     visit.merge(session, other);
                 }

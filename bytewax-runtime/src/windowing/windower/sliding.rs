@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Line, Open, Visit, Windower, Windows, too_many};
+use super::{ALIGN_TO, Line, Open, Visit, WINDOWER, Windower, Windows, too_many};
+use crate::state::Fact;
+use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time, span};
 
@@ -21,7 +23,7 @@ use crate::windowing::time::{END, Time, span};
 /// use chrono::{DateTime, TimeDelta};
 ///
 /// let out = run_keyed([('a', -1), ('a', 0), ('a', 9), ('a', 10)], |times| {
-///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero());
+///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), TimeDelta::zero());
 ///     let windower = TumblingWindower::new(TimeDelta::milliseconds(10), DateTime::UNIX_EPOCH);
 ///     times.count_window(clock, windower).named("counts").down
 /// });
@@ -36,8 +38,19 @@ pub struct TumblingWindower(SlidingWindower);
 
 impl TumblingWindower {
     /// Windows of `length`, one of which begins at `align_to`.
-    pub fn new(length: TimeDelta, align_to: DateTime<Utc>) -> Self {
+    pub const fn new(length: TimeDelta, align_to: DateTime<Utc>) -> Self {
         Self(SlidingWindower::new(length, length, align_to))
+    }
+
+    pub(super) const fn windower_text(&self) -> Text {
+        self.0.windower_text()
+    }
+
+    /// Whether the lock file has windows of this alignment.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn align_to_is(&self, locked: &str) -> bool {
+        self.0.align_to_is(locked)
     }
 }
 
@@ -56,7 +69,7 @@ impl TumblingWindower {
 ///
 /// let ms = TimeDelta::milliseconds;
 /// let out = run_keyed([('a', 1), ('a', 4), ('a', 8)], |times| {
-///     let clock = EventClock::new(|ms: &i64| Millis(*ms), TimeDelta::zero());
+///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), TimeDelta::zero());
 ///     let windower = SlidingWindower::new(ms(10), ms(5), DateTime::UNIX_EPOCH);
 ///     times.count_window(clock, windower).named("counts").down
 /// });
@@ -76,12 +89,28 @@ pub struct SlidingWindower {
 
 impl SlidingWindower {
     /// Windows of `length`, one of which begins at `align_to` and the next `offset` later.
-    pub fn new(length: TimeDelta, offset: TimeDelta, align_to: DateTime<Utc>) -> Self {
+    pub const fn new(length: TimeDelta, offset: TimeDelta, align_to: DateTime<Utc>) -> Self {
         Self {
             length: span(length),
             offset: span(offset),
             align_to: align_to.timestamp_micros(),
         }
+    }
+
+    /// Windows that follow each other are the same whatever they are called.
+    pub(super) const fn windower_text(&self) -> Text {
+        if self.length == self.offset {
+            return Text::new("tumbling ").span(self.length);
+        }
+        let text = Text::new("sliding ").span(self.length).text(" every ");
+        text.span(self.offset)
+    }
+
+    /// Whether the lock file has windows of this alignment.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn align_to_is(&self, locked: &str) -> bool {
+        Text::new("").time(self.align_to).is(locked)
     }
 
     pub(crate) fn ids(&self, time: Time) -> RangeInclusive<i64> {
@@ -138,14 +167,22 @@ impl Windows for SlidingWindower {
         Some(fault)
     }
 
+    fn facts(&self) -> Vec<Fact> {
+        let align_to = Text::new("").time(self.align_to);
+        vec![
+            Fact::new(WINDOWER, self.windower_text()),
+            Fact::new(ALIGN_TO, align_to),
+        ]
+    }
+
     #[inline]
     fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
         if self.length == self.offset
             && let Some(window) = line.last_around(time)
         {
             // The usual case, and no division.
-            visit.add(window, false);
             let ends = window.close;
+            visit.add(window, ends, false);
             visit.settled(window, ends);
             return;
         }
@@ -163,8 +200,8 @@ impl Windows for SlidingWindower {
                     }
                 }
             };
-            visit.add(window, id != last);
             let ends = window.close;
+            visit.add(window, ends, id != last);
             visit.settled(window, ends);
         }
     }
@@ -188,6 +225,10 @@ impl Windows for TumblingWindower {
 
     fn fault(&self) -> Option<Fault> {
         self.0.fault()
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.0.facts()
     }
 
     #[inline]
@@ -238,6 +279,14 @@ impl Slicing {
         let begin = self.windows.opens(last);
         let cut = begin.saturating_add(self.rest);
         (if time >= cut { cut } else { begin }, last)
+    }
+
+    /// The first window that is not over at a watermark.
+    pub(crate) fn first_open(&self, mark: Time) -> i64 {
+        let windows = &self.windows;
+        let behind = mark.saturating_sub(windows.align_to);
+        let last_over = behind.saturating_sub(windows.length);
+        last_over.div_euclid(windows.offset).saturating_add(1)
     }
 
     /// The first window that a slice lies in.

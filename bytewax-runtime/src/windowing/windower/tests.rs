@@ -36,7 +36,7 @@ struct Seen {
 impl Visit<()> for Seen {
     fn open(&mut self) {}
 
-    fn add(&mut self, window: &mut Open<()>, _: bool) {
+    fn add(&mut self, window: &mut Open<()>, _: Time, _: bool) {
         self.placed.push(window.id);
     }
 

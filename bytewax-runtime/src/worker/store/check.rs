@@ -3,7 +3,7 @@
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
 use crate::recovery::StepMeta;
-use crate::state::Kept;
+use crate::state::{Fact, Kept};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else.
 pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> {
@@ -13,9 +13,11 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> 
         match graph.steps.iter().find(|step| step.id == found.id) {
             None if graph.drops(&found.id) => {}
             None => orphans.push(found),
-            Some(step) => faults.extend(mismatch(step, found)),
+            Some(step) => faults.extend(mismatch(graph, step, found)),
         }
     }
+    // Partitions may have been written by different releases.
+    faults.dedup();
     faults.extend(orphans.iter().map(|found| orphan(graph, stored, found)));
     if faults.is_empty() {
         return Ok(());
@@ -26,8 +28,31 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> 
     ))
 }
 
+/// What a store, written by an earlier release, does not say of the state of steps: from now on it does.
+pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
+    let of_step = |found: &StepMeta| {
+        let step = graph.steps.iter().find(|step| step.id == found.id)?;
+        let kept = step.plan.kept()?;
+        let facts: Vec<_> = kept
+            .untold(&found.schema)
+            .map(|fact| format!("`{fact}`"))
+            .collect();
+        (!facts.is_empty()).then(|| {
+            format!(
+                "step `{}`: the store does not say what its state means, because an earlier release has \
+                 written it; it is taken to be {}, and that is saved from now on",
+                step.id,
+                facts.join(", ")
+            )
+        })
+    };
+    let mut learned: Vec<_> = stored.iter().filter_map(of_step).collect();
+    learned.dedup();
+    learned
+}
+
 /// Why a step cannot go on from what was saved under its id.
-fn mismatch(step: &Step, found: &StepMeta) -> Option<String> {
+fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
     let Some(kept) = step.plan.kept() else {
         return Some(format!(
@@ -45,6 +70,20 @@ fn mismatch(step: &Step, found: &StepMeta) -> Option<String> {
             found.kind.name()
         ));
     }
+    let changed: Vec<String> = kept
+        .changed(&found.schema)
+        .map(|(fact, saved)| {
+            let Fact { name, value } = fact;
+            format!("the {name} of the step {place} is `{value}`, but its state was saved with `{saved}`")
+        })
+        .collect();
+    if !changed.is_empty() {
+        return Some(format!(
+            "{}\n  help: write it as it was, or {}",
+            changed.join("\n"),
+            anew_help(graph, found)
+        ));
+    }
     let Err(error) = kept.check(found.version, found.fingerprint) else {
         return None;
     };
@@ -52,11 +91,35 @@ fn mismatch(step: &Step, found: &StepMeta) -> Option<String> {
         StepKind::Stateful => "state",
         _ => "position",
     };
+    if kept.schema.is_of_library() && error.is_other_shape() {
+        return Some(format!(
+            "the {what} of {place} was saved in another shape: this `{}`, or the types of what it keeps, \
+             are not those of the program that saved it\n  help: write it as it was, or {}",
+            step.operator,
+            anew_help(graph, found)
+        ));
+    }
     Some(format!(
         "the {what} of {place} was saved as {}\n  {}",
-        found.schema,
+        found.ty(),
         error.to_string().replace('\n', "\n  ")
     ))
+}
+
+/// How to begin without what is saved.
+fn anew_help(graph: &Graph, found: &StepMeta) -> String {
+    let name = name_in(graph, found);
+    format!(
+        "give the step another name by `.named(\"..\")` and say `flow.dropped(\"{name}\", \"why\")`: then \
+         it begins anew, and what was saved is removed"
+    )
+}
+
+/// The name of a step without the flow's.
+fn name_in<'a>(graph: &Graph, found: &'a StepMeta) -> &'a str {
+    let id = found.id.as_str();
+    let name = id.strip_prefix(&graph.name);
+    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
 }
 
 fn drop_help(found: &StepMeta) -> String {
@@ -79,15 +142,13 @@ fn orphan(graph: &Graph, stored: &[StepMeta], found: &StepMeta) -> String {
     };
     let fits = |step: &&Step| {
         let kept = step.plan.kept();
-        kept.is_some_and(|kept: Kept| kept.check(found.version, found.fingerprint).is_ok())
+        kept.is_some_and(|kept: Kept| {
+            kept.check(found.version, found.fingerprint).is_ok()
+                && kept.changed(&found.schema).next().is_none()
+        })
     };
     let renamed = graph.steps.iter().filter(is_new).find(fits);
-    let flow = format!("{}.", graph.name);
-    let name = found
-        .id
-        .as_str()
-        .strip_prefix(&flow)
-        .unwrap_or(found.id.as_str());
+    let name = name_in(graph, found);
     if let Some(step) = renamed {
         text.push_str(&format!(
             ", and the step `{}` ({}) has nothing saved",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::check::check;
+use super::check::{check, learned};
 use super::take::Taken;
 use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
@@ -17,7 +17,6 @@ use crate::recovery::{
     PartitionWriter, Position, RecoveryConfig, Resume, StepMeta, StepPlace, WriterThread,
     newest_positions,
 };
-use crate::state::Kept;
 
 /// What all workers agree on once they know the partitions of all.
 pub(in crate::worker) struct Agreed {
@@ -76,6 +75,11 @@ pub(in crate::worker) fn open(
     steps.sort_unstable();
     steps.dedup();
     check(graph, &steps)?;
+    if cx.index.0 == 0 {
+        for learned in learned(graph, &steps) {
+            eprintln!("{learned}");
+        }
+    }
 
     let resume = agreed.resume.epoch;
     let (places, metas) = saving_steps(graph);
@@ -157,7 +161,7 @@ fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>)
     let mut places = HashMap::new();
     let mut metas = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {
-        let Some(Kept { schema, .. }) = step.plan.kept() else {
+        let Some(kept) = step.plan.kept() else {
             continue;
         };
         places.insert(StepIndex(index as u32), StepPlace(metas.len()));
@@ -168,9 +172,9 @@ fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>)
                 StepKind::Sink => recovery::StepKind::Sink,
                 _ => recovery::StepKind::Stateful,
             },
-            schema: schema.to_string(),
-            version: schema.version,
-            fingerprint: schema.fingerprint,
+            schema: kept.text(),
+            version: kept.schema.version,
+            fingerprint: kept.schema.fingerprint,
         });
     }
     (places, metas)

@@ -4,11 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytewax_runtime::clock::Clock;
+use bytewax_runtime::operators::Emit;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
+use bytewax_runtime::state::{Field, Schema, State};
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
-use bytewax_runtime::windowing::{Fired, Labelled, WindowId, WindowOut, Windowing};
+use bytewax_runtime::windowing::{
+    CountWindower, Fired, Labelled, WindowId, WindowLogic, WindowOut, Windowing,
+};
 use chrono::{DateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
 
 use super::support::{
     Value, clock, micros, seconds, session, sliding, told_late, told_meta, tumbling, values,
@@ -220,4 +225,96 @@ fn what_has_not_changed_is_not_told_again() {
     assert_eq!(told[2], "-1=Early:xy 0=Early:xy");
     assert_eq!(told[3], "");
     assert_eq!(told[4], "1=Early:ab 2=Early:b");
+}
+
+/// Tells each value as it is taken, and the texts of all at the end.
+#[derive(Default, Serialize, Deserialize)]
+struct Echo(String);
+
+impl State for Echo {
+    const SCHEMA: Schema = Schema::new("Echo", 1, &[Field::of::<String>("0")]);
+}
+
+impl WindowLogic for Echo {
+    type In = Value;
+    type Out = String;
+
+    fn on_value(&mut self, value: Value, out: &mut Emit<String>) {
+        self.0.push_str(&value.0);
+        out.emit(format!("+{}", value.0));
+    }
+
+    fn on_merge(&mut self, other: Self, _: &mut Emit<String>) {
+        self.0.push_str(&other.0);
+    }
+
+    fn on_close(&mut self, out: &mut Emit<String>) {
+        out.emit(self.0.clone());
+    }
+}
+
+#[test]
+fn what_a_late_value_has_a_window_tell_that_was_over_is_a_correction() {
+    let script = [(0.0, "a@31"), (0.0, "b@15"), (0.0, "c@16"), (0.0, "d@32")];
+    let late = seconds(100.0);
+    let echo = |windower| move |values: Values| values.window(clock(0.0), windower, Echo::default);
+    assert_eq!(
+        run(&script, echo(tumbling(10.0).allow_late(late))),
+        [
+            "3=Early:+a",
+            "1=Correction:+b 1=Correction:b",
+            "1=Correction:+c 1=Correction:bc",
+            "3=Early:+d",
+            "3=OnTime:ad 3=[30,40] 1=[10,20]",
+        ],
+    );
+    let of_sessions = |values: Values| {
+        let windower = session(5.0).allow_late(late);
+        values.window(clock(0.0), windower, Echo::default)
+    };
+    assert_eq!(
+        run(&script, of_sessions),
+        [
+            "0=Early:+a",
+            "1=Correction:+b 1=Correction:b",
+            "1=Correction:+c 1=Correction:bc",
+            "0=Early:+d",
+            "0=OnTime:ad 0=[31,32] 1=[15,16]",
+        ],
+    );
+}
+
+/// A window of a number of values is over by its last value, however late that is.
+#[test]
+fn a_late_value_that_completes_a_window_corrects_nothing() {
+    let windower = CountWindower::new(2).allow_late(seconds(100.0));
+    let script = [(0.0, "a@31"), (0.0, "b@15")];
+    let told = run(&script, |values| {
+        values.window(clock(0.0), windower, Echo::default)
+    });
+    assert_eq!(told, ["0=Early:+a", "0=Early:+b 0=OnTime:ab 0=[15,31]", ""]);
+}
+
+/// The value waits for longer than windows do before they emit.
+#[test]
+fn a_lone_value_that_has_waited_is_told_before_the_end() {
+    let windower = tumbling(100.0).fire_early(seconds(2.0));
+    let script = [
+        (0.0, "a@10"),
+        (3.0, "x/x@0"),
+        (5.0, "x/x@0"),
+        (6.5, "x/x@0"),
+        (7.0, "x/x@0"),
+    ];
+    assert_eq!(
+        run(&script, texts(5.0, windower)),
+        [
+            "",
+            "",
+            "",
+            "",
+            "0=Early:a",
+            "0=OnTime:a 0=OnTime:xxxx 0=[0,100] x/0=[0,100]",
+        ]
+    );
 }

@@ -14,6 +14,7 @@
 //! and into what, is a matter of types).
 
 mod conformance;
+mod conserved;
 mod faults;
 mod firing;
 mod joins;

@@ -111,6 +111,30 @@ fn values_that_wait_and_windows_of_slices_are_counted() {
 }
 
 #[test]
+fn a_key_whose_values_all_wait_is_waited_for() {
+    let probe = WindowProbe::new();
+    let watched = clock(5.0).probe(&probe);
+    let script: &[_] = &["a/x@12 b/y@9", "b/y@12"];
+    let seen = reports(&probe, [script, &[]], |values| {
+        let out = values.collect_window::<Vec<_>, _, _>(watched, tumbling(10.0));
+        let out = out.named("lists");
+        WindowOut {
+            down: out.down.map_value(|(id, list)| (id, list.len() as u64)),
+            late: out.late,
+            meta: out.meta,
+        }
+    });
+    let report = &seen[1][0];
+    assert_eq!((report.open_windows, report.waiting_values), (0, 2));
+    assert_eq!(report.oldest, None);
+    assert_eq!(report.watermark, Some(at(4)));
+    assert_eq!(
+        report.held_by,
+        r#"the newest value of key "b"; it goes on with the system's time"#,
+    );
+}
+
+#[test]
 fn the_partition_that_is_furthest_behind_is_named() {
     let probe = WindowProbe::new();
     let at_of = |value: &Value| Micros(value.1);

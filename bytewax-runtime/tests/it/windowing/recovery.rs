@@ -1,5 +1,7 @@
 //! Windows are there again when a run is resumed.
 
+use std::fmt::Display;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +11,10 @@ use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
-use bytewax_runtime::windowing::{Clock as WindowClock, EventClock, Micros, Once, Windowing};
+use bytewax_runtime::windowing::{
+    Clock as WindowClock, EventClock, Micros, Once, SystemClock, TumblingWindower, WindowOut,
+    Windowing,
+};
 use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::{DateTime, TimeDelta};
 
@@ -48,21 +53,14 @@ fn runs_on<W: Windowing<Mode = Once> + Copy + 'static>(
     passes: TimeDelta,
 ) -> Vec<(String, String)> {
     let dir = tempfile::tempdir().unwrap();
-    let (down, late) = (TestingSink::new(), TestingSink::new());
-    let flow = Dataflow::build("f", |flow| {
-        let values = flow
-            .input(TestingSource::with_marks(marked(text)))
-            .named("in");
-        let out = values.fold_window(
+    let flow = Texts::new(text, |_, values| {
+        values.fold_window(
             clock(wait),
             windower,
             String::new,
             |texts, value: Value| texts.push_str(&value.0),
             |texts, later: String| texts.push_str(&later),
-        );
-        let out = out.named("texts");
-        out.down.map(told_down).output(down.clone()).named("down");
-        out.late.map(told_late).output(late.clone()).named("late");
+        )
     });
     let mut now = DateTime::UNIX_EPOCH;
     let stops = text.matches("ABORT").count() + text.matches("EOF").count();
@@ -74,10 +72,58 @@ fn runs_on<W: Windowing<Mode = Once> + Copy + 'static>(
             .epoch_interval(Duration::ZERO)
             .clock(clock)
             .recovery(RecoveryConfig::new(dir.path()));
-        cluster_main(flow.clone(), config).unwrap();
-        (down.take().join(" "), late.take().join(" "))
+        flow.run(config).unwrap()
     };
     (0..=stops).map(run).collect()
+}
+
+/// A flow of a step `texts`, and what it has told.
+struct Texts {
+    flow: Dataflow,
+    down: TestingSink<String>,
+    late: TestingSink<String>,
+}
+
+impl Texts {
+    fn new<U: Display + 'static>(
+        text: &str,
+        body: impl FnOnce(&Flow, KeyedStream<String, Value>) -> WindowOut<String, U, Value>,
+    ) -> Self {
+        Self::named("texts", text, body)
+    }
+
+    fn named<U: Display + 'static>(
+        name: &str,
+        text: &str,
+        body: impl FnOnce(&Flow, KeyedStream<String, Value>) -> WindowOut<String, U, Value>,
+    ) -> Self {
+        let (down, late) = (TestingSink::new(), TestingSink::new());
+        let flow = Dataflow::build("f", |flow| {
+            let values = flow
+                .input(TestingSource::with_marks(marked(text)))
+                .named("in");
+            let out = body(flow, values).named(name);
+            out.down.map(told_down).output(down.clone()).named("down");
+            out.late.map(told_late).output(late.clone()).named("late");
+        });
+        Self { flow, down, late }
+    }
+
+    /// Windows and late values.
+    fn run(&self, config: ClusterConfig) -> Result<(String, String), String> {
+        let ran = cluster_main(self.flow.clone(), config).map_err(|error| error.report());
+        ran.map(|()| (self.down.take().join(" "), self.late.take().join(" ")))
+    }
+
+    fn resume(&self, store: &Path) -> Result<(String, String), String> {
+        let (clock, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        self.run(
+            ClusterConfig::new()
+                .epoch_interval(Duration::ZERO)
+                .clock(clock)
+                .recovery(RecoveryConfig::new(store)),
+        )
+    }
 }
 
 fn told(runs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -248,4 +294,140 @@ fn windows_that_were_to_emit_early_do_so_when_a_run_is_resumed() {
             .collect::<Vec<_>>(),
         ["0=Early:2", "0=OnTime:2"]
     );
+}
+
+/// Counts the values of [`ALL`].
+fn counts<C: WindowClock<Value>, W: Windowing<Mode = Once>>(clock: C, windower: W) -> Texts {
+    Texts::new(ALL, |_, values| values.count_window(clock, windower))
+}
+
+const ALL: &str = "a@1 b@12 c@25 d@27 e@41";
+
+/// Leaves a store with the first two of [`ALL`] in windows of ten seconds.
+fn left_open() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let flow = Texts::new("a@1 b@12 ABORT", |_, values| {
+        values.count_window(clock(15.0), tumbling(10.0))
+    });
+    assert_eq!(flow.resume(dir.path()), Ok(<(String, String)>::default()));
+    dir
+}
+
+/// What is said when a run with other windows resumes the store of one with windows of ten seconds.
+#[track_caller]
+fn refused(other: &Texts, expected: &[&str]) {
+    let dir = left_open();
+    let error = other.resume(dir.path()).unwrap_err();
+    for expected in expected {
+        assert!(error.contains(expected), "{error}");
+    }
+    let help = "help: write it as it was, or give the step another name by `.named(\"..\")` and say \
+                `flow.dropped(\"texts\", \"why\")`";
+    assert!(error.contains(help), "{error}");
+    assert!(!error.contains("#[stateful"), "{error}");
+}
+
+#[test]
+fn windows_of_other_parameters_are_refused() {
+    let wait = || clock(15.0);
+    let length = [
+        "the windower of the step `f.texts` (",
+        "is `tumbling 20s`, but its state was saved with `tumbling 10s`",
+    ];
+    refused(&counts(wait(), tumbling(20.0)), &length);
+    let other = "is `sliding 10s every 5s`, but its state was saved with `tumbling 10s`";
+    refused(&counts(wait(), sliding(10.0, 5.0)), &[other]);
+    let other = "is `session 10s`, but its state was saved with `tumbling 10s`";
+    refused(&counts(wait(), session(10.0)), &[other]);
+    let align = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(1500);
+    let windower = TumblingWindower::new(seconds(10.0), align);
+    let other = "the align_to of the step `f.texts` (";
+    let times =
+        "is `1970-01-01T00:00:01.500000Z`, but its state was saved with `1970-01-01T00:00:00Z`";
+    refused(&counts(wait(), windower), &[other, times]);
+}
+
+#[test]
+fn windows_of_another_clock_are_refused() {
+    let ten = || tumbling(10.0);
+    let other = "is `time of arrival`, but its state was saved with `event time by key`";
+    refused(&counts(SystemClock::new(), ten()), &[other]);
+    let of_partitions = EventClock::per_partition(|value: &Value| Micros(value.1), seconds(15.0));
+    let other = "is `event time by partition`, but its state was saved with `event time by key`";
+    refused(&counts(of_partitions, ten()), &[other]);
+}
+
+/// The type of what is kept has another shape, and it is one that no program can change.
+#[test]
+fn windows_of_other_values_are_refused() {
+    let lists = Texts::new(ALL, |_, values| {
+        values.fold_window(
+            clock(15.0),
+            tumbling(10.0),
+            String::new,
+            |texts, value: Value| texts.push_str(&value.0),
+            |texts, later: String| texts.push_str(&later),
+        )
+    });
+    refused(
+        &lists,
+        &["was saved in another shape: this `fold_window`, or the types of what it keeps"],
+    );
+}
+
+#[test]
+fn windows_begin_anew_as_the_help_says() {
+    let dir = left_open();
+    let anew = Texts::named("twenty", ALL, |flow, values| {
+        flow.dropped("texts", "windows are of twenty seconds now");
+        values.count_window(clock(15.0), tumbling(20.0))
+    });
+    let told = anew.resume(dir.path()).unwrap();
+    assert_eq!(told, ("1=2 2=1".to_owned(), String::new()));
+}
+
+#[test]
+fn what_says_nothing_of_saved_windows_may_change() {
+    let dir = left_open();
+    let clock = clock(1.0).forget_after(seconds(5.0));
+    // Windows of one length that begin at each other's ends, in other words.
+    let windower = sliding(10.0, 10.0).in_arrival_order();
+    let told = counts(clock, windower).resume(dir.path()).unwrap();
+    assert_eq!(told, ("0=1 1=1 2=2 4=1".to_owned(), String::new()));
+}
+
+/// What an earlier release does not say is taken from the first run that resumes its store.
+#[test]
+fn a_store_that_does_not_say_what_windows_it_has_learns_it() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_old_store(dir.path());
+    let texts = |length, text| {
+        Texts::new(text, move |_, values| {
+            values.fold_window(
+                clock(3.0),
+                sliding(length, 5.0),
+                String::new,
+                |texts, value: Value| texts.push_str(&value.0),
+                |texts, later: String| texts.push_str(&later),
+            )
+        })
+    };
+    let text = "a@4 b@9 ABORT c@7 ABORT d@18 e@19 EOF f@40";
+    // The earlier release had closed windows 2 and 3 at the end of input, and left them so.
+    let told = texts(10.0, text).resume(dir.path()).unwrap();
+    assert_eq!(told, ("2=e 3=e".to_owned(), String::new()));
+    let error = texts(20.0, text).resume(dir.path()).unwrap_err();
+    let other = "is `sliding 20s every 5s`, but its state was saved with `sliding 10s every 5s`";
+    assert!(error.contains(other), "{error}");
+    let told = texts(10.0, text).resume(dir.path()).unwrap();
+    assert_eq!(told, ("7=f 8=f".to_owned(), String::new()));
+}
+
+/// The store that [`slices_are_saved`] has left in the release before facts were saved.
+fn copy_old_store(to: &Path) {
+    let store = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/stores/windows-v1/part-0.sqlite3"
+    );
+    std::fs::copy(store, to.join("part-0.sqlite3")).unwrap();
 }

@@ -35,8 +35,8 @@ pub(crate) struct KeyWindows<T, Q> {
 }
 
 impl<T: State, Q: State> State for KeyWindows<T, Q> {
-    const SCHEMA: Schema = Schema::new(
-        "KeyWindows",
+    const SCHEMA: Schema = Schema::of_library(
+        "PartitionWindows",
         1,
         &[
             Field::of::<T>("kept"),
@@ -95,8 +95,9 @@ pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
     known: Rc<Watermark>,
     /// The system's time at which windows emit before their ends.
     early_at: Option<Monotonic>,
-    /// Whether there are windows of an earlier run, which may have changed since they emitted.
-    has_restored: bool,
+    /// Whether windows have taken values that had waited, or are of an earlier run and may have changed since
+    /// they emitted.
+    has_taken: bool,
     out: Emit<Event<B::Out, V>>,
     next: Next<(K, Event<B::Out, V>)>,
     values: PhantomData<fn(V)>,
@@ -144,7 +145,7 @@ where
             saved: mark,
             known,
             early_at: None,
-            has_restored: false,
+            has_taken: false,
             out: Emit::new(),
             next,
             values: PhantomData,
@@ -168,7 +169,7 @@ where
         }
         if time < self.mark {
             // What is over by now is so without this value.
-            self.catch_up(hash, key.clone(), self.mark);
+            self.catch_up(hash, key.clone(), false);
         }
         let listed = self
             .table
@@ -206,21 +207,26 @@ where
         Ok(())
     }
 
-    /// Does what is to be done for a key at a watermark.
-    fn catch_up(&mut self, hash: u64, key: K, mark: Time) {
+    /// Does what is to be done for a key at the watermark, or at the end of input.
+    fn catch_up(&mut self, hash: u64, key: K, is_end: bool) {
         let Some(listed) = self.table.touch_known(hash, &key) else {
             return;
         };
         listed.at = END;
         let windows = &mut listed.windows;
-        while let Some((time, value)) = windows.queue.pop(mark) {
+        let reached = if is_end { END } else { self.mark };
+        while let Some((time, value)) = windows.queue.pop(reached) {
             let next = self
                 .book
                 .add(&mut windows.kept, time, value, time, &mut self.out);
             listed.next = listed.next.min(next);
+            self.has_taken = true;
         }
-        if mark >= listed.next {
-            self.book.close(&mut windows.kept, mark, &mut self.out);
+        if is_end {
+            self.book.end(&mut windows.kept, self.mark, &mut self.out);
+            listed.next = self.book.next(&windows.kept);
+        } else if self.mark >= listed.next {
+            self.book.close(&mut windows.kept, self.mark, &mut self.out);
             listed.next = self.book.next(&windows.kept);
         }
         let is_idle = windows.queue.is_empty() && self.book.is_empty(&windows.kept);
@@ -272,6 +278,7 @@ where
                 windows,
                 waiting: listed.windows.queue.len(),
                 oldest,
+                first_waiting: listed.windows.queue.first(),
             };
             (key, status, self.mark)
         });
@@ -304,7 +311,7 @@ where
             });
             for _ in 0..count {
                 if let Some((hash, key)) = self.agenda.take() {
-                    self.catch_up(hash, key, self.mark);
+                    self.catch_up(hash, key, false);
                 }
                 if self.next.buffer.len() >= batch_items::<(K, Event<B::Out, V>)>() {
                     self.next.send(cx)?;
@@ -390,7 +397,7 @@ where
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         let all = self.catch_up_all(edges, cx)?;
-        if std::mem::take(&mut self.has_restored) {
+        if std::mem::take(&mut self.has_taken) {
             self.wait_to_fire_early(cx);
         }
         if let Some(at) = self.early_at {
@@ -427,11 +434,7 @@ where
             .map(|(key, _)| key.clone())
             .collect();
         for key in keys {
-            let hash = key.stable_hash();
-            if let Some(listed) = self.table.get_mut(hash, &key) {
-                listed.next = Time::MIN;
-            }
-            self.catch_up(hash, key, END);
+            self.catch_up(key.stable_hash(), key, true);
             self.next.send_if_full(cx)?;
         }
         self.next.send(cx)
@@ -461,6 +464,7 @@ where
 
     fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::Kept, Q>) {
         let mut listed = Listed::restored(saved);
+        self.book.restored(&mut listed.windows.kept, self.mark);
         listed.next = self.book.next(&listed.windows.kept);
         let at = listed.looked_at();
         if at < END {
@@ -468,6 +472,6 @@ where
             self.agenda.list(at, hash, key.clone());
         }
         self.table.restore(hash, key, listed);
-        self.has_restored = true;
+        self.has_taken = true;
     }
 }

@@ -1,0 +1,263 @@
+//! A hierarchical timing wheel: what is due at which time.
+
+/// Bits of a slot's number.
+const SLOTS: u32 = 6;
+/// So many levels hold all ticks that there are, if a tick has 2¹⁰ or more of the units of time.
+const LEVELS: usize = 9;
+
+/// Things in the order of the times at which they are due, and of equal times in the order in which they were
+/// put there.
+///
+/// A thing is put into a slot of the lowest level whose slots tell its tick from the present one (Varghese
+/// and Lauck, "Hashed and hierarchical timing wheels", 1987). When the time of a slot of a higher level comes,
+/// its things go to lower levels. So to put and to take one costs the same however many there are, and
+/// only those of the present tick are ever compared. A tick is 2 to the power of `TICK` units of time.
+#[derive(Debug)]
+pub(crate) struct Wheel<T, const TICK: u32> {
+    /// The present tick; things of it and of those before are not in slots.
+    tick: u64,
+    levels: Box<[Level<T>; LEVELS]>,
+    /// Things of the present tick and of those before, the first of them last.
+    near: Vec<(i64, T)>,
+    /// The same in the order in which they came.
+    fresh: Vec<(i64, T)>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Level<T> {
+    /// A bit for each slot that is not empty.
+    occupied: u64,
+    slots: [Slot<T>; 1 << SLOTS],
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    things: Vec<(i64, T)>,
+    /// The first time of them.
+    first: i64,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self {
+            things: Vec::new(),
+            first: i64::MAX,
+        }
+    }
+}
+
+impl<T> Default for Level<T> {
+    fn default() -> Self {
+        Self {
+            occupied: 0,
+            slots: std::array::from_fn(|_| Slot::default()),
+        }
+    }
+}
+
+/// Gives memory back when little of it is used.
+fn give_back<T>(things: &mut Vec<T>) {
+    const SPARE: usize = 64;
+    let room = 2 * things.len() + SPARE;
+    if things.capacity() > 4 * room {
+        things.shrink_to(room);
+    }
+}
+
+impl<T, const TICK: u32> Wheel<T, TICK> {
+    pub(crate) fn new() -> Self {
+        Self {
+            tick: 0,
+            levels: Box::new(std::array::from_fn(|_| Level::default())),
+            near: Vec::new(),
+            fresh: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// The number of a time's tick. The earliest time there is has 0.
+    #[inline]
+    fn tick_of(time: i64) -> u64 {
+        (time.cast_unsigned() ^ (1 << 63)) >> TICK
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(crate) fn put(&mut self, due: i64, thing: T) {
+        self.len += 1;
+        self.place(due, thing);
+    }
+
+    #[inline]
+    fn place(&mut self, due: i64, thing: T) {
+        let tick = Self::tick_of(due);
+        if tick <= self.tick {
+            self.fresh.push((due, thing));
+            return;
+        }
+        let level = (tick ^ self.tick).ilog2() / SLOTS;
+        let number = (tick >> (level * SLOTS)) as usize % (1 << SLOTS);
+        let level = &mut self.levels[level as usize];
+        level.occupied |= 1 << number;
+        let slot = &mut level.slots[number];
+        slot.first = slot.first.min(due);
+        slot.things.push((due, thing));
+    }
+
+    /// The slot with the first things that are in slots: its level, its number, and its first tick.
+    fn first_slot(&self) -> Option<(usize, usize, u64)> {
+        let level = self.levels.iter().position(|level| level.occupied != 0)?;
+        let number = self.levels[level].occupied.trailing_zeros();
+        let below = level as u32 * SLOTS;
+        // All bits above those of the level are those of the present tick.
+        let above = self.tick >> below >> SLOTS << SLOTS;
+        Some((level, number as usize, (above | u64::from(number)) << below))
+    }
+
+    /// Moves on to a tick. What was due until then is in no slot afterwards.
+    fn advance(&mut self, to: u64) {
+        while let Some((level, number, tick)) = self.first_slot()
+            && tick <= to
+        {
+            self.tick = tick;
+            self.levels[level].occupied &= !(1 << number);
+            let slot = &mut self.levels[level].slots[number];
+            slot.first = i64::MAX;
+            let mut things = std::mem::take(&mut slot.things);
+            if level == 0 && self.fresh.is_empty() {
+                std::mem::swap(&mut self.fresh, &mut things);
+            } else if level == 0 {
+                self.fresh.append(&mut things);
+            } else {
+                for (due, thing) in things.drain(..) {
+                    self.place(due, thing);
+                }
+            }
+            // Its memory is used again in the next turn.
+            give_back(&mut things);
+            self.levels[level].slots[number].things = things;
+        }
+        self.tick = self.tick.max(to);
+    }
+
+    /// Takes the first thing that is due at `now`.
+    pub(crate) fn pop(&mut self, now: i64) -> Option<(i64, T)> {
+        let tick = Self::tick_of(now);
+        if tick > self.tick {
+            self.advance(tick);
+        }
+        if !self.fresh.is_empty() {
+            self.sort();
+        }
+        let (due, _) = self.near.last()?;
+        if *due > now {
+            return None;
+        }
+        self.len -= 1;
+        self.near.pop()
+    }
+
+    fn sort(&mut self) {
+        // The last is the first to go, and of equal times the one that came first.
+        self.fresh.reverse();
+        self.fresh.append(&mut self.near);
+        self.fresh.sort_by_key(|(due, _)| std::cmp::Reverse(*due));
+        std::mem::swap(&mut self.near, &mut self.fresh);
+    }
+
+    /// The time at which the first thing is due.
+    pub(crate) fn first(&self) -> Option<i64> {
+        let near = self.near.last().map(|(due, _)| *due);
+        let fresh = self.fresh.iter().map(|(due, _)| *due).min();
+        near.into_iter().chain(fresh).min().or_else(|| {
+            let (level, number, _) = self.first_slot()?;
+            Some(self.levels[level].slots[number].first)
+        })
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A span of any magnitude.
+    fn spans() -> impl Strategy<Value = i64> {
+        (0_u32..50, any::<i64>()).prop_map(|(bits, any)| any & ((1 << bits) - 1))
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Do {
+        Put(i64),
+        PutAt(i64),
+        /// Goes on, and takes what is due: all, or one thing.
+        Take(i64, bool),
+    }
+
+    fn actions() -> impl Strategy<Value = Do> {
+        prop_oneof![
+            6 => spans().prop_map(Do::Put),
+            1 => Just(Do::Put(-500)),
+            1 => prop_oneof![Just(i64::MIN), Just(i64::MAX)].prop_map(Do::PutAt),
+            5 => (spans(), any::<bool>()).prop_map(|(span, all)| Do::Take(span, all)),
+        ]
+    }
+
+    fn check<const TICK: u32>(start: i64, actions: &[Do]) -> Result<(), TestCaseError> {
+        let mut wheel = Wheel::<usize, TICK>::new();
+        let mut model: BTreeMap<(i64, usize), ()> = BTreeMap::new();
+        let mut now = start;
+        for (number, action) in actions.iter().enumerate() {
+            match *action {
+                Do::Put(span) => {
+                    let due = now.saturating_add(span);
+                    wheel.put(due, number);
+                    model.insert((due, number), ());
+                }
+                Do::PutAt(due) => {
+                    wheel.put(due, number);
+                    model.insert((due, number), ());
+                }
+                Do::Take(span, all) => {
+                    now = now.saturating_add(span);
+                    loop {
+                        let first = model.first_entry().filter(|first| first.key().0 <= now);
+                        let first = first.map(|first| first.remove_entry().0);
+                        prop_assert_eq!(wheel.pop(now), first);
+                        if first.is_none() || !all {
+                            break;
+                        }
+                    }
+                }
+            }
+            prop_assert_eq!(wheel.len(), model.len());
+            let first = model.first_key_value().map(|((due, _), ())| *due);
+            prop_assert_eq!(wheel.first(), first);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn things_come_as_from_a_sorted_list(
+            start in prop::sample::select(vec![0, 1_700_000_000_000_000, -5_000_000, i64::MIN]),
+            actions in prop::collection::vec(actions(), 0..200),
+        ) {
+            check::<10>(start, &actions)?;
+            check::<20>(start, &actions)?;
+        }
+    }
+}
