@@ -94,11 +94,12 @@ pub(crate) fn begin(backup: &dyn Backup, dir: &Path, flow: &str, count: u32) -> 
             return Err(BackupError::Missing { name }.into());
         }
     };
-    Ok(put_once(
-        backup,
-        &names.store(),
-        &Entries::default().finish(&store),
-    )?)
+    let object = Entries::default().finish(&store);
+    match put_once(backup, &names.store(), &object) {
+        // Another run has begun it meanwhile, from another directory.
+        Err(BackupError::Conflict { .. }) => Ok(()),
+        put => Ok(put?),
+    }
 }
 
 /// Writes the state in partitions to the backup, if there are any. It counts when the backup says of

@@ -40,7 +40,7 @@ fn all_partitions_are_taken_or_none() {
 #[test]
 fn partitions_are_taken_in_one_order() {
     let dir = store(8);
-    for _ in 0..20 {
+    for _ in 0..3 {
         let taken = thread::scope(|scope| {
             let takers = [(); 4].map(|()| scope.spawn(|| take(dir.path())));
             let (sender, ends) = channel();

@@ -122,3 +122,35 @@ fn a_partition_that_no_process_sees() {
         "{texts:?}"
     );
 }
+
+/// A store is made when no process has one, and not because the first process has none.
+#[test]
+fn the_first_process_has_no_partition() {
+    let store = Store::new(3);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let sink = KeptSink::default();
+    let processes: [(usize, &[&Path]); 2] = [(2, &[elsewhere.path()]), (2, &[store.path()])];
+    for ended in run(&flow(&sink), &processes) {
+        ended.unwrap();
+    }
+    let files = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".sqlite3")).count()
+    };
+    assert_eq!((files(elsewhere.path()), files(store.path())), (0, 3));
+}
+
+#[test]
+fn a_stale_copy_on_another_machine() {
+    let store = Store::new(3);
+    let other = tempfile::tempdir().unwrap();
+    let name = "part-1.sqlite3";
+    std::fs::copy(store.path().join(name), other.path().join(name)).unwrap();
+    let sink = KeptSink::default();
+    let ended = run(&flow(&sink), &[(1, &[store.path()]), (1, &[other.path()])]);
+    let texts = ended.into_iter().map(|ended| ended.unwrap_err().report());
+    let told =
+        |text: String| text.contains("partition 1 is on two processes or in two directories");
+    assert!(texts.map(told).any(|told| told));
+}

@@ -1,9 +1,10 @@
 //! Runs that start together on one store: none loses what another has saved.
 
-use std::path::Path;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
+use bytewax_runtime::RecoveryConfig;
+use bytewax_runtime::backup::FileSystemBackup;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
@@ -44,16 +45,15 @@ fn pair(flow: &Dataflow, config: &ClusterConfig) -> Vec<Result<(), RunError>> {
     ends.into_inner().unwrap()
 }
 
-/// What a run on the store gives, and how many have ended well before.
+/// Starts a pair after some runs: both count, or one is refused and the other counts.
 #[track_caller]
-fn check(store: &Path, workers: usize, before: usize) {
+fn check(config: &ClusterConfig, before: usize) {
     let out = TestingSink::new();
     let flow = counting(&out);
-    let config = config_at(store, LONG).workers(workers);
     for _ in 0..before {
         cluster_main(flow.clone(), config.clone()).unwrap();
     }
-    let ends = pair(&flow, &config);
+    let ends = pair(&flow, config);
     let refusals: Vec<String> = ends
         .iter()
         .filter_map(|ended| Some(ended.as_ref().err()?.report()))
@@ -62,7 +62,7 @@ fn check(store: &Path, workers: usize, before: usize) {
     let in_use = |text: &String| text.contains("is in use by another process");
     assert!(refusals.iter().all(in_use), "{refusals:?}");
     out.take();
-    cluster_main(flow, config).unwrap();
+    cluster_main(flow, config.clone()).unwrap();
     let good = before + 2 - refusals.len();
     assert_eq!(out.take(), [good as u32 + 1], "after {good} good runs");
 }
@@ -72,7 +72,7 @@ fn two_first_runs() {
     for _ in 0..10 {
         for workers in [1, 4] {
             let directory = tempfile::tempdir().unwrap();
-            check(directory.path(), workers, 0);
+            check(&config_at(directory.path(), LONG).workers(workers), 0);
         }
     }
 }
@@ -82,7 +82,20 @@ fn two_runs_after_an_earlier_one() {
     for _ in 0..10 {
         for workers in [1, 4] {
             let directory = tempfile::tempdir().unwrap();
-            check(directory.path(), workers, 1);
+            check(&config_at(directory.path(), LONG).workers(workers), 1);
+        }
+    }
+}
+
+#[test]
+fn two_runs_on_one_machine_with_a_backup() {
+    for before in [0, 1] {
+        for workers in [1, 4] {
+            let directory = tempfile::tempdir().unwrap();
+            let backup = FileSystemBackup::new(directory.path().join("backup"));
+            let recovery = RecoveryConfig::new(directory.path().join("local")).backup(backup);
+            let config = ClusterConfig::new().epoch_interval(LONG).workers(workers);
+            check(&config.recovery(recovery), before);
         }
     }
 }
