@@ -56,7 +56,7 @@ pub use execution::GraphFormat;
 #[cfg(feature = "cli")]
 pub use execution::{RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};
-pub use kit::{Exchange, SnapshotMode};
+pub use kit::{Exchange, ResumePolicy, SnapshotMode};
 #[cfg(feature = "recovery")]
 pub use recovery::RecoveryConfig;
 

@@ -61,3 +61,65 @@ fn a_directory_that_cannot_be_written_is_told() {
     ended.says_once("its directory and its disk writable for this user");
     fs::set_permissions(&store, Permissions::from_mode(0o755)).unwrap();
 }
+
+/// Programs that have begun to run on a store, and what they are told to save, they save at once.
+fn running(store: &Path) -> Programs {
+    let mut programs = Programs::new();
+    let mut program = tellers("endless", store);
+    program.args(["-s", "0"]);
+    programs.start(program);
+    let begun = programs.line(0, "that it runs", |line| line.starts_with("worker"));
+    begun.unwrap();
+    programs
+}
+
+#[test]
+fn a_store_that_is_removed_stops_the_run() {
+    let place = tempfile::tempdir().unwrap();
+    let store = place.path().join("store");
+    for moved in [true, false] {
+        let mut programs = running(&store);
+        if moved {
+            fs::rename(&store, place.path().join("elsewhere")).unwrap();
+        } else {
+            fs::remove_dir_all(&store).unwrap();
+        }
+        let ended = programs.ended(0, PATIENCE).unwrap().code(1);
+        let ended = ended.says_once("was lost while the flow ran: it is not there any more");
+        ended.says_once("bring the file back, or mount its volume again, and run the flow again");
+        assert!(!store.exists(), "it is not made anew");
+    }
+    // What was moved can be resumed.
+    let mut again = tellers("workers", &place.path().join("elsewhere"));
+    again.arg("--resume=require");
+    run(again).code(0).says_once("recovery: resuming at epoch ");
+}
+
+#[test]
+fn a_run_says_what_it_resumes_and_can_be_told_whether_to() {
+    let place = tempfile::tempdir().unwrap();
+    let store = place.path().join("store");
+    let resume = |policy: &str| {
+        let mut command = tellers("workers", &store);
+        command.env("BYTEWAX_RESUME", policy);
+        run(command)
+    };
+    let ended = resume("require").code(1);
+    ended.says_once("there is nothing to resume: no recovery partition is in `");
+    assert!(!store.exists(), "no store is made");
+    let told = format!("the store of 16 partitions in `{}`", store.display());
+    let new = format!("recovery: beginning anew at epoch 1: {told} is new\n");
+    assert_eq!(resume("never").code(0).err, new);
+    let ended = resume("never").code(1);
+    let ended = ended.says_once("there is something to resume: `");
+    assert!(!ended.err.contains("recovery:"), "{ended}");
+    for (policy, execution) in [("require", 1), ("allow", 2)] {
+        let err = resume(policy).code(0).err;
+        let line = err.strip_prefix("recovery: resuming at epoch ").unwrap();
+        let by = format!(
+            " ago by execution {}, as execution {execution}: {told}\n",
+            execution - 1
+        );
+        assert!(line.ends_with(&by), "{line}");
+    }
+}

@@ -195,6 +195,20 @@ pub enum Error {
         /// Where writing stands.
         position: u64,
     },
+    /// The file was renamed, removed or replaced while it was written.
+    #[error(
+        "the file `{path}` was lost while it was written, up to byte {position}: {how}; put the file \
+         back under this name and run the flow again with its recovery store, or start with a fresh \
+         one; to begin a new file now and then, stop the flow before the old one is moved"
+    )]
+    Vanished {
+        /// The path of the file.
+        path: PathBuf,
+        /// What is found in its place.
+        how: &'static str,
+        /// Up to where the file is written that the path led to.
+        position: u64,
+    },
     /// The path is that of a pipe or a device, which cannot be cut back to the saved position.
     #[error(
         "`{path}` is not a regular file, so writing cannot go on at the saved byte {position}; \

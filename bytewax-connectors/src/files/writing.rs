@@ -1,7 +1,9 @@
 //! A file that is written from a position on.
 
 use std::fmt::{Display, Write as _};
-use std::fs::{File, OpenOptions, TryLockError};
+#[cfg(unix)]
+use std::fs;
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -129,13 +131,20 @@ impl FileSinkPartition {
         Ok(())
     }
 
-    /// Brings to the disk what is written.
+    /// Brings to the disk what is written, and makes sure that it can be found there.
     fn sync(&mut self) -> Result<(), Error> {
-        if self.synced || !self.regular {
+        if !self.regular {
             return Ok(());
         }
-        let metadata = self.file.sync_data().and_then(|()| self.file.metadata());
-        let length = metadata.map_err(|error| self.cannot_write(error))?.len();
+        if !self.synced {
+            self.file
+                .sync_data()
+                .map_err(|error| self.cannot_write(error))?;
+        }
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| self.cannot_write(error))?;
+        self.check_name(&metadata)?;
+        let length = metadata.len();
         if length < self.position {
             return Err(Error::CutShort {
                 path: self.path.clone(),
@@ -147,6 +156,29 @@ impl FileSinkPartition {
             sync_directory(&self.path).map_err(|error| self.cannot_write(error))?;
         }
         (self.synced, self.listed) = (true, true);
+        Ok(())
+    }
+
+    /// Finds out whether the path still leads to the open file.
+    #[cfg(unix)]
+    fn check_name(&self, open: &Metadata) -> Result<(), Error> {
+        use std::os::unix::fs::MetadataExt;
+        let how = match fs::metadata(&self.path) {
+            Ok(named) if (named.dev(), named.ino()) == (open.dev(), open.ino()) => return Ok(()),
+            Ok(_) => "another file is in its place",
+            Err(error) if is_missing(&error) => "it is not there any more",
+            Err(error) => return Err(self.cannot_write(error)),
+        };
+        Err(Error::Vanished {
+            path: self.path.clone(),
+            how,
+            position: self.position,
+        })
+    }
+
+    /// Elsewhere, an open file cannot be removed or renamed.
+    #[cfg(not(unix))]
+    fn check_name(&self, _: &Metadata) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -166,6 +198,12 @@ impl<V: Display> StatefulSinkPartition<V> for FileSinkPartition {
     fn close(&mut self) -> Result<(), StepError> {
         Ok(self.sync()?)
     }
+}
+
+#[cfg(unix)]
+fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// How long a lock that is held is waited for. A process that was killed may still be on its way out

@@ -232,6 +232,55 @@ fn cut_short_while_it_is_written() {
     check_text(&path, saved, expect);
 }
 
+/// No position is saved of a file that nobody finds again, whether something was written since or not.
+#[cfg(unix)]
+#[test]
+fn renamed_or_removed_while_it_is_written() {
+    let gone = "it is not there any more";
+    let other = "another file is in its place";
+    let changes: [(&dyn Fn(&Path), _); 4] = [
+        (&|path| fs::remove_file(path).unwrap(), gone),
+        (
+            &|path| fs::rename(path, path.with_extension("1")).unwrap(),
+            gone,
+        ),
+        (
+            &|path| fs::remove_dir_all(path.parent().unwrap()).unwrap(),
+            gone,
+        ),
+        (
+            &|path| {
+                fs::rename(path, path.with_extension("1")).unwrap();
+                fs::write(path, "one\ntwo\n").unwrap();
+            },
+            other,
+        ),
+    ];
+    for (change, how) in changes {
+        for more in [&["two"][..], &[]] {
+            let place = tempfile::tempdir().unwrap();
+            let path = place.path().join("out").join("out.txt");
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            let mut file = file_at(&path, None).unwrap();
+            write(&mut file, &["one"]);
+            assert_eq!(snapshot(&mut file), 4);
+            change(&path);
+            write(&mut file, more);
+            let expect = format!(
+                "the file `PATH` was lost while it was written, up to byte {}: {how}; put the file \
+                 back under this name and run the flow again with its recovery store, or start with \
+                 a fresh one; to begin a new file now and then, stop the flow before the old one is \
+                 moved",
+                4 + 4 * more.len()
+            );
+            let saved = StatefulSinkPartition::<&str>::snapshot(&mut file);
+            check_text(&path, saved, &expect);
+            let closed = StatefulSinkPartition::<&str>::close(&mut file);
+            check_text(&path, closed, &expect);
+        }
+    }
+}
+
 #[test]
 fn in_use() {
     let directory = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
 #[cfg(feature = "recovery")]
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
-use crate::kit::SnapshotMode;
+use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// How a flow is run: flags and subcommands for a program's own command line.
 ///
@@ -30,6 +30,7 @@ use crate::kit::SnapshotMode;
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
+/// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must go on from an earlier one, may, or must not; with `require`, no store is made where there is none |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
 /// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | how long the last epoch may take to end and to be saved when a signal stops the run; with 0, the run stops at once |
 ///
@@ -291,6 +292,18 @@ pub(crate) struct Flags {
     )]
     pub(crate) snapshot_mode: SnapshotMode,
 
+    /// Whether the run must go on from what an earlier one has saved, may, or must not
+    #[arg(
+        id = "bytewax-resume",
+        long = "resume",
+        value_name = "POLICY",
+        env = "BYTEWAX_RESUME",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
+    pub(crate) resume: ResumePolicy,
+
     /// How long to wait for the other processes at the start, in whole seconds
     #[arg(
         id = "bytewax-connect-timeout",
@@ -468,6 +481,27 @@ impl ValueEnum for SnapshotMode {
                 "immediate",
                 "While the epoch goes on: a key each time it was touched, so that less is left for the end",
             ),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl ValueEnum for ResumePolicy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Require, Self::Allow, Self::Never]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Require => (
+                "require",
+                "Only a run that goes on from an earlier one may start",
+            ),
+            Self::Allow => (
+                "allow",
+                "Go on if there is anything to go on from, and begin anew if there is not",
+            ),
+            Self::Never => ("never", "Only a run that begins anew may start"),
         };
         Some(PossibleValue::new(name).help(help))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 
 use super::args::{Addresses, Flags};
+use crate::kit::ResumePolicy;
 #[cfg(feature = "recovery")]
 use crate::recovery::open_backup;
 use crate::worker::RecoveryConfig;
@@ -82,13 +83,16 @@ impl Flags {
     /// State that would be lost is refused.
     #[cfg(not(feature = "recovery"))]
     fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
-        let is_given =
-            !self.recovery.is_empty() || self.local_state.is_some() || self.backup.is_some();
+        let is_given = !self.recovery.is_empty()
+            || self.local_state.is_some()
+            || self.backup.is_some()
+            || self.resume == ResumePolicy::Require;
         if !is_given {
             return Ok(None);
         }
         let text = "`--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY), `--local-state` \
-                    (BYTEWAX_LOCAL_STATE) and `--backup` (BYTEWAX_BACKUP) cannot be used: the program was \
+                    (BYTEWAX_LOCAL_STATE), `--backup` (BYTEWAX_BACKUP) and `--resume=require` \
+                    (BYTEWAX_RESUME) cannot be used: the program was \
                     built without the feature `recovery`; build it with that, or leave them away";
         Err(usage(ErrorKind::InvalidValue, text))
     }
@@ -106,6 +110,13 @@ impl Flags {
             (None, None) if self.backup.is_some() => {
                 let text = "`--backup` (BYTEWAX_BACKUP) is given without `--local-state` \
                             (BYTEWAX_LOCAL_STATE); name the directory that is copied to the backup";
+                return Err(usage(ErrorKind::MissingRequiredArgument, text));
+            }
+            (None, None) if self.resume == ResumePolicy::Require => {
+                let text = "`--resume=require` (BYTEWAX_RESUME) is given without \
+                            `--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY) and without \
+                            `--local-state` (BYTEWAX_LOCAL_STATE); name the directory that holds \
+                            what is to be resumed";
                 return Err(usage(ErrorKind::MissingRequiredArgument, text));
             }
             (None, None) => return Ok(None),
@@ -128,7 +139,9 @@ impl Flags {
         };
         let config = config
             .backup_interval(self.backup_interval)
-            .snapshot_mode(self.snapshot_mode);
+            .snapshot_mode(self.snapshot_mode)
+            .resume(self.resume)
+            .telling();
         Ok(Some(match self.state_memory {
             Some(bytes) => config.state_memory(bytes),
             None => config,

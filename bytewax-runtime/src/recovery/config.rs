@@ -8,7 +8,9 @@ use super::backup::{Backup, Restored, Share, Uploads, begin, restore, shared_par
 use super::error::Error;
 use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use};
 use super::lock::LockedPartition;
-use crate::kit::SnapshotMode;
+use super::parts::{ExecutionNumber, PartitionState};
+use super::resume::Resume;
+use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// The partitions of a store that nobody made by hand: so many, or four for each worker.
 const PARTITIONS: u32 = 16;
@@ -52,6 +54,8 @@ pub struct RecoveryConfig {
     backup: Option<Arc<dyn Backup>>,
     memory: Option<u64>,
     snapshot_mode: SnapshotMode,
+    resume: ResumePolicy,
+    tells: bool,
 }
 
 impl RecoveryConfig {
@@ -64,6 +68,8 @@ impl RecoveryConfig {
             backup: None,
             memory: None,
             snapshot_mode: SnapshotMode::default(),
+            resume: ResumePolicy::default(),
+            tells: false,
         }
     }
 
@@ -151,6 +157,48 @@ impl RecoveryConfig {
         self
     }
 
+    /// Whether the run may go on from an earlier one, or must: it may, unless set.
+    ///
+    /// A store that is missing by mistake, such as one on a volume that was not mounted, looks like a
+    /// new one. [`Require`](ResumePolicy::Require) refuses it, and makes none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+    /// use bytewax_runtime::{RecoveryConfig, ResumePolicy};
+    ///
+    /// let dir = tempfile::tempdir()?;
+    /// let flow = Dataflow::build("numbers", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([1, 2])).named("numbers");
+    ///     numbers.output(TestingSink::new()).named("out");
+    /// });
+    /// let run = |policy| {
+    ///     let recovery = RecoveryConfig::new(dir.path()).resume(policy);
+    ///     cluster_main(flow.clone(), ClusterConfig::new().recovery(recovery))
+    /// };
+    /// assert!(run(ResumePolicy::Require).is_err());
+    /// run(ResumePolicy::Never)?;
+    /// run(ResumePolicy::Require)?;
+    /// assert!(run(ResumePolicy::Never).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resume(mut self, policy: ResumePolicy) -> Self {
+        self.resume = policy;
+        self
+    }
+
+    /// Has the run tell on standard error what it goes on from.
+    pub(crate) fn telling(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
+    }
+
     pub(crate) fn mode(&self) -> SnapshotMode {
         self.snapshot_mode
     }
@@ -171,9 +219,14 @@ impl RecoveryConfig {
     /// Makes a store where there is none, or begins the backup. One worker of a cluster does this,
     /// before others look; without a backup, when none of them has found any partition.
     pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
-        match (&self.backup, self.dirs.first()) {
-            (Some(backup), Some(dir)) => begin(&**backup, dir, flow, partitions(workers)),
-            _ => init_on_first_use(&self.dirs, partitions(workers), flow),
+        let new = (self.resume != ResumePolicy::Require).then(|| partitions(workers));
+        match (&self.backup, self.dirs.first(), new) {
+            (Some(backup), Some(dir), new) => begin(&**backup, dir, flow, new),
+            (None, Some(dir), None) => Err(Error::NothingToResume {
+                what: format!("no recovery partition is in `{}`", dir.display()),
+            }),
+            (_, _, Some(count)) => init_on_first_use(&self.dirs, count, flow),
+            (_, None, None) => Ok(()),
         }
     }
 
@@ -187,6 +240,27 @@ impl RecoveryConfig {
         match self.dirs.iter().find(|dir| !dir.exists()) {
             Some(dir) => Err(Error::NoDirectory { dir: dir.clone() }),
             None => Ok(()),
+        }
+    }
+
+    /// Refuses what the policy on resuming does not allow.
+    pub(crate) fn check_policy(
+        &self,
+        resume: &Resume,
+        states: &[PartitionState],
+    ) -> Result<(), Error> {
+        let last = resume.execution.0.checked_sub(1).map(ExecutionNumber);
+        match (self.resume, last, states.first()) {
+            (ResumePolicy::Require, None, Some(first)) => {
+                let file = first.file.display();
+                let what = format!("no run has used the store of `{file}` yet");
+                Err(Error::NothingToResume { what })
+            }
+            (ResumePolicy::Never, Some(execution), Some(first)) => Err(Error::SomethingToResume {
+                file: first.file.clone(),
+                execution,
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -113,6 +113,27 @@ pub(crate) enum Error {
         #[source]
         cause: Option<Cause>,
     },
+    #[error(
+        "`{}` was lost while the flow ran: {how}, so nothing more can be saved in it; bring the file \
+         back, or mount its volume again, and run the flow again: it resumes from the last epoch that \
+         the files hold",
+        file.display()
+    )]
+    Vanished { file: PathBuf, how: &'static str },
+    #[error(
+        "there is nothing to resume: {what}; mount or name the place that holds the state of the \
+         flow, or run with `--resume=allow` to begin anew"
+    )]
+    NothingToResume { what: String },
+    #[error(
+        "there is something to resume: `{}` holds what execution {execution} has saved, and \
+         `--resume=never` refuses to go on from it; name another place, or leave `--resume` away",
+        file.display()
+    )]
+    SomethingToResume {
+        file: PathBuf,
+        execution: ExecutionNumber,
+    },
     #[error("`{}`: an input or output error while {doing}; look at the disk", file.display())]
     Io {
         file: PathBuf,

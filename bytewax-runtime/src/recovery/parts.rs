@@ -104,6 +104,8 @@ pub(crate) struct Progress {
     pub(crate) durable: Epoch,
     /// The oldest epoch with which an execution can still begin.
     pub(crate) oldest: Epoch,
+    /// When an epoch was last completed, by the clock of the system; none before the first.
+    pub(crate) saved_at: Option<DateTime<Utc>>,
 }
 
 impl Progress {

@@ -23,7 +23,14 @@ pub(crate) struct PartitionReader {
 
 impl PartitionReader {
     pub(crate) fn open(file: &Path) -> Result<Self, Error> {
-        Self::new(Db::open_to_read(file)?)
+        let reader = Self::new(Db::open_to_read(file)?)?;
+        reader.check_whole()?;
+        Ok(reader)
+    }
+
+    /// Makes sure that the partition holds what was written to it.
+    pub(super) fn check_whole(&self) -> Result<(), Error> {
+        self.db.check_whole()
     }
 
     fn new(db: Db) -> Result<Self, Error> {
@@ -35,7 +42,7 @@ impl PartitionReader {
         Ok(Self { db, steps })
     }
 
-    /// Opens a partition as it is now, whatever is written meanwhile.
+    /// Opens a partition as it is now, whatever is written meanwhile, and whether it is whole or not.
     pub(super) fn open_frozen(file: &Path) -> Result<Self, Error> {
         let db = Db::open_to_read(file)?;
         db.freeze()?;

@@ -12,6 +12,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::error::ResumeError;
 use super::layout::PartitionFile;
 use super::parts::{Execution, ExecutionNumber, Meta, PartitionIndex, PartitionState};
@@ -145,6 +147,48 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     })
 }
 
+/// Tells what an execution goes on from, in one line.
+pub(crate) fn tell_resume(resume: &Resume, parts: &[PartitionState], now: DateTime<Utc>) -> String {
+    let count = parts.first().map_or(0, |part| part.meta.count.get());
+    let place = parts.first().and_then(|part| part.file.parent());
+    let place = place.unwrap_or(Path::new("")).display();
+    let partitions = if count == 1 {
+        "partition"
+    } else {
+        "partitions"
+    };
+    let store = format!("the store of {count} {partitions} in `{place}`");
+    let Resume { execution, epoch } = resume;
+    let Some(last) = execution.0.checked_sub(1) else {
+        return format!("recovery: beginning anew at epoch {epoch}: {store} is new\n");
+    };
+    // The partition that was completed first decides.
+    let saved_at = parts.iter().map(|part| part.progress.saved_at).min();
+    let started_at = parts.iter().flat_map(|part| &part.executions);
+    let started_at = started_at.map(|execution| execution.started_at).max();
+    let age = match (saved_at.flatten(), started_at) {
+        (Some(at), _) => format!(", saved {} ago by", age(now - at)),
+        (None, Some(at)) => format!(", saved less than {} ago by", age(now - at)),
+        (None, None) => " of".to_owned(),
+    };
+    format!(
+        "recovery: resuming at epoch {epoch}{age} execution {last}, as execution {execution}: \
+         {store}\n"
+    )
+}
+
+/// A span of time, in the greatest unit that it has one of.
+fn age(span: TimeDelta) -> String {
+    // The clock may have gone back.
+    let seconds = span.num_seconds().max(0);
+    let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
+    let unit = units.into_iter().find(|(length, _)| seconds >= *length);
+    let (length, unit) = unit.unwrap_or((1, "second"));
+    let count = seconds / length;
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
 /// The first epoch that this partition is not complete for.
 fn end(part: &PartitionState, executions: &[&Execution]) -> Epoch {
     let own = part.progress.execution;
@@ -192,8 +236,6 @@ fn all_executions(parts: &[PartitionState]) -> Result<Vec<&Execution>, ResumeErr
 mod tests {
     use std::path::PathBuf;
 
-    use chrono::DateTime;
-
     use super::super::parts::{PartitionCount, Progress, StoreId};
     use super::*;
 
@@ -226,6 +268,7 @@ mod tests {
                 execution: part.0.map(ExecutionNumber),
                 durable: Epoch(part.1),
                 oldest: Epoch(part.2),
+                saved_at: None,
             },
             executions: part.3.iter().copied().map(execution).collect(),
         };
@@ -407,6 +450,42 @@ mod tests {
             assert!(
                 matches!(refused, Err(ResumeError::PartedWays { .. })),
                 "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_resumed_is_told_in_a_line() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let told =
+            |parts: &[PartitionState], now| tell_resume(&resume(parts).unwrap(), parts, at(now));
+        let mut new = states(&[(None, 0, 1, &[]), (None, 0, 1, &[])]);
+        new[0].file = PathBuf::from("state/part-0.sqlite3");
+        assert_eq!(
+            told(&new, 9),
+            "recovery: beginning anew at epoch 1: the store of 2 partitions in `state` is new\n"
+        );
+        let mut parts = states(&[(Some(0), 4, 2, FIRST)]);
+        parts[0].file = PathBuf::from("state/part-0.sqlite3");
+        assert_eq!(
+            told(&parts, 61),
+            "recovery: resuming at epoch 5, saved less than 1 minute ago by execution 0, as \
+             execution 1: the store of 1 partition in `state`\n"
+        );
+        parts[0].progress.saved_at = Some(at(1000));
+        for (now, age) in [
+            (1000, "0 seconds"),
+            (999, "0 seconds"),
+            (1001, "1 second"),
+            (1000 + 7199, "1 hour"),
+            (1000 + 3 * 86_400, "3 days"),
+        ] {
+            assert_eq!(
+                told(&parts, now),
+                format!(
+                    "recovery: resuming at epoch 5, saved {age} ago by execution 0, as execution 1: \
+                     the store of 1 partition in `state`\n"
+                )
             );
         }
     }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
+use chrono::Utc;
+
 use super::collect;
 use super::error::Error;
-use super::layout::PartitionFile;
+use super::identity::Identity;
+use super::layout::{PartitionFile, beside};
 use super::lock::{Lock, LockedPartition};
 use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
 use super::sql::{Db, RowSize, SlotRow, Table};
@@ -28,6 +31,8 @@ const ROW_BYTES: u64 = 2 * 8192;
 /// gone with the process. After an error the writer is of no more use.
 pub(crate) struct PartitionWriter {
     db: Db,
+    /// The file, and all that belongs to it while it is open.
+    identity: Identity,
     meta: Meta,
     progress: Progress,
     /// The rows of each slot, from the oldest to the newest.
@@ -45,9 +50,13 @@ impl PartitionWriter {
     /// Opens a partition of which this is the lock; see [`LockedPartition::writer`].
     pub(super) fn open(file: &Path, lock: Lock) -> Result<Self, Error> {
         let db = Db::open_to_write(file)?;
+        let (meta, progress) = (db.meta()?, db.progress()?);
+        // Reading has opened the log and its index.
+        let own = ["", "-wal", "-shm"].map(|ending| beside(file, ending));
         let mut writer = Self {
-            meta: db.meta()?,
-            progress: db.progress()?,
+            identity: Identity::of(own.into_iter().chain([file.with_extension("lock")]))?,
+            meta,
+            progress,
             rows: BTreeMap::new(),
             uncollected: VecDeque::new(),
             vacuuming: false,
@@ -106,7 +115,18 @@ impl PartitionWriter {
         self.db.add_execution(execution)?;
         self.progress.execution = Some(execution.number);
         self.db.set_progress(&self.progress)?;
-        self.db.commit()
+        self.make_durable()
+    }
+
+    /// Commits the open transaction, and makes sure that what is committed can be found again.
+    fn make_durable(&self) -> Result<(), Error> {
+        self.db.commit()?;
+        self.identity.check()
+    }
+
+    /// Finds out whether the file is still the one behind its name.
+    pub(super) fn check_identity(&self) -> Result<(), Error> {
+        self.identity.check()
     }
 
     /// Removes all rows of this epoch and those after, with the next commit.
@@ -193,14 +213,15 @@ impl PartitionWriter {
     pub(crate) fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
         self.db.begin()?;
         self.progress.durable = self.progress.durable.max(epoch);
+        self.progress.saved_at = Some(Utc::now());
         self.db.set_progress(&self.progress)?;
         self.log += ROW_BYTES;
-        self.db.commit()
+        self.make_durable()
     }
 
     /// Makes all that was written durable, but completes no epoch.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        self.db.commit()
+        self.make_durable()
     }
 
     /// Moves what was committed from the log into the file when it is much. Durability does not need
@@ -359,7 +380,7 @@ impl PartitionWriter {
         self.db.forget_executions_after(execution)?;
         self.progress.execution = execution;
         self.db.set_progress(&self.progress)?;
-        self.db.commit()
+        self.make_durable()
     }
 
     /// About how many bytes its runs have.
@@ -385,7 +406,7 @@ impl PartitionWriter {
             .try_for_each(|execution| self.db.add_execution(execution))?;
         self.progress = progress;
         self.db.set_progress(&self.progress)?;
-        self.db.commit()?;
+        self.make_durable()?;
         self.checkpoint()
     }
 }

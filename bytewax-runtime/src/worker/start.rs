@@ -1,6 +1,7 @@
 //! What the workers of a cluster agree on before the flow is built: who reads and writes which
 //! partitions, who keeps which keys, and where the execution begins.
 
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -16,7 +17,7 @@ use crate::error::RunError;
 use crate::flow::Graph;
 use crate::key::SlotOwners;
 use crate::kit::WorkerCx;
-use crate::recovery::{PartitionState, check_complete, resume};
+use crate::recovery::{PartitionState, RecoveryConfig, check_complete, resume, tell_resume};
 
 /// What one worker tells all others.
 #[derive(Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub(super) fn agree(
     let mut owners = SlotOwners::spread(cx.count);
     let mut store = None;
     if let (Some(config), Some(taken)) = (&job.recovery, taken) {
-        let agreed = agree_on_store(&job.graph, &all)?;
+        let agreed = agree_on_store(config, &job.graph, &all)?;
         let by_partition = &taken.owners;
         owners =
             SlotOwners::from_fn(|slot| by_partition[agreed.count.partition_of(slot).0 as usize]);
@@ -68,6 +69,10 @@ pub(super) fn agree(
             return Ok(None);
         };
         let opened = store::open(cx, &job.graph, config, taken, readers, &agreed, all)?;
+        if cx.index.0 == 0 && config.tells() {
+            // Without standard error there is nobody to tell.
+            let _ = io::stderr().write_all(agreed.told.as_bytes());
+        }
         store = Some(Rc::new(opened));
     }
     begin(cx, store.as_ref(), owners, assignments);
@@ -75,10 +80,16 @@ pub(super) fn agree(
 }
 
 /// Checks the partitions of the whole cluster: where to begin.
-fn agree_on_store(graph: &Graph, all: &[Hello]) -> Result<Agreed, RunError> {
+fn agree_on_store(
+    config: &RecoveryConfig,
+    graph: &Graph,
+    all: &[Hello],
+) -> Result<Agreed, RunError> {
     let states: Vec<PartitionState> = all.iter().flat_map(|hello| hello.store.clone()).collect();
     check_complete(&states, &graph.name).map_err(RunError::recovery)?;
     let resume = resume(&states).map_err(RunError::recovery)?;
+    let allowed = config.check_policy(&resume, &states);
+    allowed.map_err(RunError::recovery)?;
     let (Some(first), Some(hello)) = (states.first(), all.first()) else {
         unreachable!("a store without partitions is refused");
     };
@@ -86,5 +97,6 @@ fn agree_on_store(graph: &Graph, all: &[Hello]) -> Result<Agreed, RunError> {
         resume,
         count: first.meta.count,
         started_at: hello.now,
+        told: tell_resume(&resume, &states, Utc::now()),
     })
 }

@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 use crate::backup::FileSystemBackup;
 use crate::execution::RunArgs;
-use crate::kit::SnapshotMode;
+use crate::kit::{ResumePolicy, SnapshotMode};
 
 #[derive(Parser)]
 struct Cli {
@@ -179,7 +179,7 @@ fn where_state_is_kept() {
         let recovery = plan(flags, "").unwrap().recovery;
         recovery.map(|config| format!("{config:?}"))
     };
-    let config = |dir: &str| RecoveryConfig::new(dir);
+    let config = |dir: &str| RecoveryConfig::new(dir).telling();
     let local = |backup: &str| config("LOCAL").backup(FileSystemBackup::new(backup));
     let cases = [
         ("", None),
@@ -191,6 +191,10 @@ fn where_state_is_kept() {
         (
             "-r DIR --snapshot-mode immediate",
             Some(config("DIR").snapshot_mode(SnapshotMode::Immediate)),
+        ),
+        (
+            "-r DIR --resume require",
+            Some(config("DIR").resume(ResumePolicy::Require)),
         ),
         ("-r DIR --snapshot-mode batch", Some(config("DIR"))),
         ("-d LOCAL", Some(local("backup"))),
@@ -213,6 +217,10 @@ fn places_of_state_that_exclude_each_other_are_usage_errors() {
         (
             "-b BACKUP",
             "`--backup` (BYTEWAX_BACKUP) is given without `--local-state`",
+        ),
+        (
+            "--resume=require",
+            "`--resume=require` (BYTEWAX_RESUME) is given without `--recovery-directory`",
         ),
         (
             "-r DIR -b BACKUP",

@@ -66,6 +66,18 @@ pub enum SnapshotMode {
     Immediate,
 }
 
+/// Whether a run may go on from what an earlier one has saved, and whether it must.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResumePolicy {
+    /// Only a run that goes on from an earlier one may start.
+    Require,
+    /// Go on if there is anything to go on from, and begin anew if there is not.
+    #[default]
+    Allow,
+    /// Only a run that begins anew may start.
+    Never,
+}
+
 /// Which states of a slot are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Since {

@@ -63,8 +63,14 @@ fn is_empty(backup: &dyn Backup, names: &Names) -> Result<bool, BackupError> {
 }
 
 /// Begins the backup of a flow, unless it was: with the store that is in a directory, or else with one
-/// of so many partitions. One worker of a cluster does this, before others look.
-pub(crate) fn begin(backup: &dyn Backup, dir: &Path, flow: &str, count: u32) -> Result<(), Error> {
+/// of so many partitions, if a new one is wanted. One worker of a cluster does this, before others
+/// look.
+pub(crate) fn begin(
+    backup: &dyn Backup,
+    dir: &Path,
+    flow: &str,
+    new: Option<u32>,
+) -> Result<(), Error> {
     let names = Names::new(flow);
     // What is wrong with it is told when it is read.
     let is_missing = || {
@@ -84,11 +90,20 @@ pub(crate) fn begin(backup: &dyn Backup, dir: &Path, flow: &str, count: u32) -> 
     }
     let store = match adopt(backup, &names, &parts)? {
         Some(store) => store,
-        None if is_empty(backup, &names)? => StoreHeader {
-            flow: flow.to_owned(),
-            store: sql::random_store_id()?,
-            count: PartitionCount::new(count).ok_or(Error::Count { count })?,
-        },
+        None if is_empty(backup, &names)? => {
+            let Some(count) = new else {
+                let what = format!(
+                    "the backup holds nothing of flow `{flow}`, and no recovery partition is in `{}`",
+                    dir.display()
+                );
+                return Err(Error::NothingToResume { what });
+            };
+            StoreHeader {
+                flow: flow.to_owned(),
+                store: sql::random_store_id()?,
+                count: PartitionCount::new(count).ok_or(Error::Count { count })?,
+            }
+        }
         None => {
             let name = names.store();
             return Err(BackupError::Missing { name }.into());

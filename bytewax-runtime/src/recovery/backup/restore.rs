@@ -263,6 +263,7 @@ impl Replay {
                 execution,
                 durable: Epoch(epoch.0.saturating_sub(1)),
                 oldest,
+                saved_at: None,
             };
             self.writer.adopt(&header.executions, progress)?;
             self.epoch = epoch;

@@ -249,6 +249,8 @@ impl Uploader {
         let sequence = replaced.map_or(0, |segment| segment.sequence);
         part.log.weight = part.segments.iter().map(|segment| segment.weight).sum();
         let base = Compaction::begin(writer.file(), &self.names, sequence, oldest)?;
+        // It is read from the file behind the name.
+        writer.check_identity()?;
         self.send(Job::Compact(Box::new(base)))
     }
 

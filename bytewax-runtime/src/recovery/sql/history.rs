@@ -1,5 +1,6 @@
 //! Executions, progress and steps.
 
+use chrono::{DateTime, Utc};
 use rusqlite::types::Type;
 
 use super::failure::Doing;
@@ -9,6 +10,13 @@ use crate::recovery::error::Error;
 use crate::recovery::parts::{
     Execution, ExecutionNumber, PartitionState, Progress, StepKind, StepMeta, StepNumber,
 };
+
+/// The time in a column.
+fn time(column: usize, text: &str) -> rusqlite::Result<DateTime<Utc>> {
+    text.parse().map_err(|cause| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause))
+    })
+}
 
 impl Db {
     /// All that a resume needs to know of this partition.
@@ -22,23 +30,30 @@ impl Db {
     }
 
     pub(in crate::recovery) fn progress(&self) -> Result<Progress, Error> {
-        let sql = "SELECT execution, durable_epoch, oldest_resumable FROM progress";
+        let sql = match self.format {
+            1 => "SELECT execution, durable_epoch, oldest_resumable, NULL FROM progress",
+            _ => "SELECT execution, durable_epoch, oldest_resumable, saved_at FROM progress",
+        };
         let read = self.connection.query_row(sql, [], |row| {
+            let saved_at: Option<String> = row.get(3)?;
             Ok(Progress {
                 execution: row.get::<_, Option<u64>>(0)?.map(ExecutionNumber),
                 durable: Epoch(row.get(1)?),
                 oldest: Epoch(row.get(2)?),
+                saved_at: saved_at.map(|text| time(3, &text)).transpose()?,
             })
         });
         read.doing(self, "reading how far it got")
     }
 
     pub(in crate::recovery) fn set_progress(&self, progress: &Progress) -> Result<(), Error> {
-        let sql = "UPDATE progress SET execution = ?1, durable_epoch = ?2, oldest_resumable = ?3";
+        let sql = "UPDATE progress SET execution = ?1, durable_epoch = ?2, oldest_resumable = ?3,
+            saved_at = ?4";
         let values = (
             progress.execution.map(|number| signed(number.0)),
             signed(progress.durable.0),
             signed(progress.oldest.0),
+            progress.saved_at.map(|at| at.to_rfc3339()),
         );
         self.execute(sql, values, "writing how far it got")
             .map(drop)
@@ -50,9 +65,7 @@ impl Db {
             FROM executions ORDER BY number";
         self.select(sql, [], "reading its executions", |row| {
             let started_at: String = row.get(4)?;
-            let started_at = started_at.parse().map_err(|cause| {
-                rusqlite::Error::FromSqlConversionFailure(4, Type::Text, Box::new(cause))
-            })?;
+            let started_at = time(4, &started_at)?;
             Ok(Execution {
                 number: ExecutionNumber(row.get(0)?),
                 resume: Epoch(row.get(1)?),

@@ -6,6 +6,7 @@ mod open;
 mod positions;
 mod rows;
 mod schema;
+mod seal;
 mod space;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ use failure::Doing;
 pub(super) struct Db {
     connection: Connection,
     file: PathBuf,
+    /// The version of the layout that was found.
+    format: u32,
+    sums: seal::Sums,
 }
 
 impl Db {
@@ -42,6 +46,7 @@ impl Db {
         if self.connection.is_autocommit() {
             return Ok(());
         }
+        self.write_seal()?;
         self.run("COMMIT", "committing an epoch")
     }
 

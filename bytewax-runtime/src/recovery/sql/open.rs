@@ -7,7 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Db;
 use super::failure::{Doing, failure};
-use super::schema::{APPLICATION, FORMAT, LAYOUT, TABLES};
+use super::schema::{APPLICATION, FORMAT, LAYOUT, MIGRATIONS, TABLES};
+use super::seal::Sums;
 use crate::recovery::error::Error;
 use crate::recovery::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
 
@@ -43,9 +44,10 @@ impl Db {
                 "INSERT INTO meta VALUES (1, ?1, ?2, ?3, ?4)",
                 (meta.store.0, &meta.flow, meta.index.0, meta.count.get()),
             )?;
-            db.connection.execute_batch("COMMIT")
+            Ok(())
         };
         fill().doing(&db, MAKING)?;
+        db.commit()?;
         db.connection
             .close()
             .map_err(|(_, cause)| failure(file, MAKING, cause))
@@ -53,7 +55,7 @@ impl Db {
 
     /// Opens a partition for writing. The caller holds its lock.
     pub(in crate::recovery) fn open_to_write(file: &Path) -> Result<Self, Error> {
-        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
+        let mut db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
         db.check_format()?;
         let settings = || -> rusqlite::Result<()> {
             // FULL: what is committed survives a power cut. An epoch is one commit a partition.
@@ -66,12 +68,31 @@ impl Db {
             Ok(())
         };
         settings().doing(&db, OPENING)?;
+        db.check_whole()?;
+        db.migrate()?;
         Ok(db)
+    }
+
+    /// Brings a partition of an older version to the newest. Durable when it returns.
+    fn migrate(&mut self) -> Result<(), Error> {
+        if self.format == FORMAT {
+            return Ok(());
+        }
+        let doing = "bringing it to the format of this release";
+        self.begin()?;
+        for migration in &MIGRATIONS[self.format as usize - 1..] {
+            let migrated = self.connection.execute_batch(migration);
+            migrated.doing(self, doing)?;
+        }
+        let noted = self.connection.pragma_update(None, "user_version", FORMAT);
+        noted.doing(self, doing)?;
+        self.format = FORMAT;
+        self.commit()
     }
 
     /// Opens a partition for reading, beside a writer if there is one.
     pub(in crate::recovery) fn open_to_read(file: &Path) -> Result<Self, Error> {
-        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, OPENING)?;
+        let mut db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, OPENING)?;
         db.check_format()?;
         Ok(db)
     }
@@ -86,10 +107,12 @@ impl Db {
         Ok(Self {
             connection: connected.map_err(|cause| failure(file, doing, cause))?,
             file: file.to_path_buf(),
+            format: FORMAT,
+            sums: Sums::default(),
         })
     }
 
-    fn check_format(&self) -> Result<(), Error> {
+    fn check_format(&mut self) -> Result<(), Error> {
         let pragma = |name| {
             let read = self
                 .connection
@@ -110,6 +133,10 @@ impl Db {
                 known: FORMAT,
             });
         }
+        if found == 0 {
+            return Err(Error::damaged(&self.file, "it has no format version"));
+        }
+        self.format = found;
         Ok(())
     }
 

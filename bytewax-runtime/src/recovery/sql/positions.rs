@@ -1,7 +1,9 @@
 //! The positions of the partitions of sources and sinks.
 
+use rusqlite::{Params, Row};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::seal::PositionSum;
 use super::{Db, signed};
 use crate::ids::Epoch;
 use crate::recovery::checksum::Checksum;
@@ -26,6 +28,15 @@ fn checksum(step: StepNumber, partition: &str, epoch: Epoch, bytes: &[u8]) -> Ch
     )
 }
 
+fn read_sum(row: &Row<'_>) -> rusqlite::Result<PositionSum> {
+    Ok(PositionSum {
+        step: row.get(0)?,
+        partition: row.get(1)?,
+        epoch: Epoch(row.get(2)?),
+        checksum: Checksum(row.get(3)?),
+    })
+}
+
 impl Db {
     pub(in crate::recovery) fn put_position(
         &self,
@@ -34,10 +45,35 @@ impl Db {
         epoch: Epoch,
         bytes: &[u8],
     ) -> Result<(), Error> {
-        let sql = "INSERT OR REPLACE INTO positions VALUES (?1, ?2, ?3, ?4, ?5)";
-        let checksum = checksum(step, partition, epoch, bytes).0;
-        let values = (step.0, partition, signed(epoch.0), checksum, bytes);
-        self.execute(sql, values, WRITING).map(drop)
+        let sql = "DELETE FROM positions WHERE step = ?1 AND partition = ?2 AND epoch = ?3
+            RETURNING step, partition, epoch, checksum";
+        self.delete_positions(sql, (step.0, partition, signed(epoch.0)))?;
+        let row = PositionSum {
+            step: step.0,
+            partition: partition.to_owned(),
+            epoch,
+            checksum: checksum(step, partition, epoch, bytes),
+        };
+        let sql = "INSERT INTO positions VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values = (step.0, partition, signed(epoch.0), row.checksum.0, bytes);
+        self.execute(sql, values, WRITING)?;
+        self.sums.position_added(&row);
+        Ok(())
+    }
+
+    /// Deletes rows by a statement that returns them.
+    fn delete_positions(&self, sql: &'static str, values: impl Params) -> Result<(), Error> {
+        for row in self.select(sql, values, WRITING, read_sum)? {
+            self.sums.position_removed(&row);
+        }
+        Ok(())
+    }
+
+    /// All rows in order, without their bytes.
+    pub(super) fn position_sums(&self) -> Result<Vec<PositionSum>, Error> {
+        let sql = "SELECT step, partition, epoch, checksum FROM positions
+            ORDER BY step, partition, epoch";
+        self.select(sql, [], READING, read_sum)
     }
 
     /// All positions before an epoch, those of one partition from the oldest to the newest.
@@ -68,8 +104,9 @@ impl Db {
     }
 
     pub(in crate::recovery) fn truncate_positions(&self, from: Epoch) -> Result<(), Error> {
-        let sql = "DELETE FROM positions WHERE epoch >= ?1";
-        self.execute(sql, [signed(from.0)], WRITING).map(drop)
+        let sql = "DELETE FROM positions WHERE epoch >= ?1
+            RETURNING step, partition, epoch, checksum";
+        self.delete_positions(sql, [signed(from.0)])
     }
 
     /// Deletes positions that a newer one before `oldest` replaces.
@@ -77,12 +114,14 @@ impl Db {
         let sql = "DELETE FROM positions WHERE epoch < (
             SELECT max(epoch) FROM positions AS newer
             WHERE newer.step = positions.step AND newer.partition = positions.partition
-                AND newer.epoch < ?1)";
-        self.execute(sql, [signed(oldest.0)], WRITING).map(drop)
+                AND newer.epoch < ?1)
+            RETURNING step, partition, epoch, checksum";
+        self.delete_positions(sql, [signed(oldest.0)])
     }
 
     pub(in crate::recovery) fn clear_positions(&self, step: StepNumber) -> Result<(), Error> {
-        let sql = "DELETE FROM positions WHERE step = ?1";
-        self.execute(sql, [step.0], WRITING).map(drop)
+        let sql = "DELETE FROM positions WHERE step = ?1
+            RETURNING step, partition, epoch, checksum";
+        self.delete_positions(sql, [step.0])
     }
 }

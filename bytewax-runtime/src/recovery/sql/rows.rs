@@ -1,5 +1,8 @@
 //! The rows of runs: states and timers.
 
+use rusqlite::{Params, Row};
+
+use super::seal::RunRow;
 use super::{Db, signed};
 use crate::ids::Epoch;
 use crate::key::Slot;
@@ -18,13 +21,21 @@ pub(in crate::recovery) enum Table {
 /// The statements on one of the tables.
 struct Statements {
     insert: &'static str,
-    update: &'static str,
     delete: &'static str,
     truncate: &'static str,
     clear: &'static str,
+    rows: &'static str,
+    indexed: &'static str,
     sizes: &'static str,
     slots: &'static str,
     slot: &'static str,
+}
+
+/// All columns but the entries.
+macro_rules! row_columns {
+    ($before:literal) => {
+        concat!($before, "step, slot, epoch, kept, removed, checksum")
+    };
 }
 
 macro_rules! statements {
@@ -36,24 +47,38 @@ macro_rules! statements {
                 " (step, slot, epoch, kept, removed, checksum, entries)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
             ),
-            update: concat!(
-                "UPDATE ",
-                $table,
-                " SET kept = ?4, removed = ?5, checksum = ?6, entries = ?7
-                WHERE step = ?1 AND slot = ?2 AND epoch = ?3"
-            ),
             delete: concat!(
                 "DELETE FROM ",
                 $table,
-                " WHERE step = ?1 AND slot = ?2 AND epoch BETWEEN ?3 AND ?4"
+                " WHERE step = ?1 AND slot = ?2 AND epoch BETWEEN ?3 AND ?4",
+                row_columns!(" RETURNING ")
             ),
-            truncate: concat!("DELETE FROM ", $table, " WHERE epoch >= ?1"),
+            truncate: concat!(
+                "DELETE FROM ",
+                $table,
+                " NOT INDEXED WHERE epoch >= ?1",
+                row_columns!(" RETURNING ")
+            ),
             clear: concat!(
                 "DELETE FROM ",
                 $table,
                 " WHERE id IN (SELECT id FROM ",
                 $table,
-                " WHERE step = ?1 LIMIT ?2)"
+                " WHERE step = ?1 LIMIT ?2)",
+                row_columns!(" RETURNING ")
+            ),
+            rows: concat!(
+                row_columns!("SELECT "),
+                ", id FROM ",
+                $table,
+                " NOT INDEXED ORDER BY id"
+            ),
+            indexed: concat!(
+                "SELECT step, slot, epoch, id FROM ",
+                $table,
+                " INDEXED BY ",
+                $table,
+                "_by_slot ORDER BY step, slot, epoch"
             ),
             sizes: concat!(
                 "SELECT step, slot, epoch, length(entries), kept, removed FROM ",
@@ -150,6 +175,17 @@ impl SlotRow {
     }
 }
 
+fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        step: row.get(0)?,
+        slot: row.get(1)?,
+        epoch: Epoch(row.get(2)?),
+        kept: row.get(3)?,
+        removed: row.get(4)?,
+        checksum: Checksum(row.get(5)?),
+    })
+}
+
 impl Db {
     pub(in crate::recovery) fn insert_run(
         &self,
@@ -157,35 +193,66 @@ impl Db {
         epoch: Epoch,
         run: &Run,
     ) -> Result<(), Error> {
-        self.put_run(at.table.statements().insert, at, epoch, run)
+        let row = RunRow {
+            step: at.step.0,
+            slot: at.slot(),
+            epoch,
+            kept: run.kept(),
+            removed: run.removed(),
+            checksum: at.checksum(epoch, run.as_bytes()),
+        };
+        let values = (
+            row.step,
+            row.slot,
+            signed(epoch.0),
+            row.kept,
+            row.removed,
+            row.checksum.0,
+            run.as_bytes(),
+        );
+        let sql = at.table.statements().insert;
+        self.execute(sql, values, at.table.writing())?;
+        self.sums.run_added(at.table, row);
+        Ok(())
     }
 
+    /// Puts a run in the place of the one of the same epoch.
     pub(in crate::recovery) fn update_run(
         &self,
         at: SlotRow,
         epoch: Epoch,
         run: &Run,
     ) -> Result<(), Error> {
-        self.put_run(at.table.statements().update, at, epoch, run)
+        self.delete_runs(at, epoch, epoch)?;
+        self.insert_run(at, epoch, run)
     }
 
-    fn put_run(
+    /// Deletes rows by a statement that returns them; how many there were.
+    fn delete_rows(
         &self,
+        table: Table,
         sql: &'static str,
-        at: SlotRow,
-        epoch: Epoch,
-        run: &Run,
-    ) -> Result<(), Error> {
-        let values = (
-            at.step.0,
-            at.slot(),
-            signed(epoch.0),
-            run.kept(),
-            run.removed(),
-            at.checksum(epoch, run.as_bytes()).0,
-            run.as_bytes(),
-        );
-        self.execute(sql, values, at.table.writing()).map(drop)
+        values: impl Params,
+    ) -> Result<usize, Error> {
+        let rows = self.select(sql, values, table.writing(), read_row)?;
+        for row in &rows {
+            self.sums.run_removed(table, *row);
+        }
+        Ok(rows.len())
+    }
+
+    /// All rows of a table by their ids, without their entries.
+    pub(super) fn run_rows(&self, table: Table) -> Result<Vec<(i64, RunRow)>, Error> {
+        self.select(table.statements().rows, [], table.reading(), |row| {
+            Ok((row.get(6)?, read_row(row)?))
+        })
+    }
+
+    /// Step, slot, epoch and id of all rows of a table, as its index has them.
+    pub(super) fn index_rows(&self, table: Table) -> Result<Vec<(u32, u32, u64, i64)>, Error> {
+        self.select(table.statements().indexed, [], table.reading(), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
     }
 
     /// Deletes the rows of a slot with epochs from `first` to `last`.
@@ -196,7 +263,7 @@ impl Db {
         last: Epoch,
     ) -> Result<(), Error> {
         let values = (at.step.0, at.slot(), signed(first.0), signed(last.0));
-        self.execute(at.table.statements().delete, values, at.table.writing())
+        self.delete_rows(at.table, at.table.statements().delete, values)
             .map(drop)
     }
 
@@ -275,12 +342,8 @@ impl Db {
     /// Deletes all rows of this epoch and those after.
     pub(in crate::recovery) fn truncate_runs(&self, from: Epoch) -> Result<(), Error> {
         Table::ALL.into_iter().try_for_each(|table| {
-            self.execute(
-                table.statements().truncate,
-                [signed(from.0)],
-                table.writing(),
-            )
-            .map(drop)
+            let sql = table.statements().truncate;
+            self.delete_rows(table, sql, [signed(from.0)]).map(drop)
         })
     }
 
@@ -291,6 +354,6 @@ impl Db {
         step: StepNumber,
         limit: u32,
     ) -> Result<usize, Error> {
-        self.execute(table.statements().clear, (step.0, limit), table.writing())
+        self.delete_rows(table, table.statements().clear, (step.0, limit))
     }
 }

@@ -1,7 +1,13 @@
 //! The tables of a partition file.
 
 /// The version of the layout, kept as the database's `user_version`.
-pub(in crate::recovery) const FORMAT: u32 = 1;
+pub(in crate::recovery) const FORMAT: u32 = 2;
+
+/// What makes each version of the layout of the one before, from version 1 on.
+pub(super) const MIGRATIONS: [&str; FORMAT as usize - 1] = [
+    // 2: when an epoch was last completed, and the seal.
+    "ALTER TABLE progress ADD COLUMN saved_at TEXT; ALTER TABLE progress ADD COLUMN seal INTEGER;",
+];
 
 /// Says that a database is a recovery partition: `Bxwr`, kept as its `application_id`.
 pub(super) const APPLICATION: u32 = u32::from_be_bytes(*b"Bxwr");
@@ -46,9 +52,11 @@ pub(super) const TABLES: &str = "
         only INTEGER PRIMARY KEY CHECK (only = 1),
         execution INTEGER,
         durable_epoch INTEGER NOT NULL,
-        oldest_resumable INTEGER NOT NULL CHECK (oldest_resumable > 0)
+        oldest_resumable INTEGER NOT NULL CHECK (oldest_resumable > 0),
+        saved_at TEXT,
+        seal INTEGER
     ) STRICT;
-    INSERT INTO progress VALUES (1, NULL, 0, 1);
+    INSERT INTO progress VALUES (1, NULL, 0, 1, NULL, NULL);
 
     CREATE TABLE snaps (
         id INTEGER PRIMARY KEY,

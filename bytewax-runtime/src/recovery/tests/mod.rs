@@ -5,6 +5,7 @@ mod damage;
 mod drafts;
 mod flows;
 mod locks;
+mod lost;
 mod model;
 mod refusals;
 mod space;

@@ -49,6 +49,16 @@ impl Parts {
     /// Opens the store in these directories to tell what is in it, also beside a run, which may change
     /// it afterwards: partitions are read as they are now.
     fn look(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
+        let parts = Self::look_unchecked(dirs)?;
+        parts
+            .readers
+            .iter()
+            .try_for_each(PartitionReader::check_whole)?;
+        Ok(parts)
+    }
+
+    /// Does so for a store of which rows may be lost.
+    fn look_unchecked(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
         let files = discover(dirs)?;
         let open = || {
             let opened = files

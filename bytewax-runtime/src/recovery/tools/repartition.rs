@@ -49,6 +49,11 @@ pub(crate) fn repartition(
         execution: executions.keys().next_back().copied().max(marked),
         durable: Epoch(before.0.saturating_sub(1)),
         oldest: before,
+        saved_at: parts
+            .states
+            .iter()
+            .filter_map(|state| state.progress.saved_at)
+            .max(),
     };
     let executions: Vec<Execution> = executions.into_values().collect();
     for mut target in targets.parts {

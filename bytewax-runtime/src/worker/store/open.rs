@@ -24,6 +24,8 @@ pub(in crate::worker) struct Agreed {
     pub(in crate::worker) count: PartitionCount,
     /// By the clock of the first worker.
     pub(in crate::worker) started_at: DateTime<Utc>,
+    /// What is resumed, in a line for people.
+    pub(in crate::worker) told: String,
 }
 
 /// What one worker finds in its partitions; all of them are told.

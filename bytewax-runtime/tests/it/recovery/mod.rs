@@ -2,6 +2,7 @@
 
 mod backup;
 mod basics;
+mod damage;
 mod failures;
 mod joins;
 mod kept;

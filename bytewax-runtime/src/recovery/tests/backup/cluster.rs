@@ -107,7 +107,13 @@ impl Cluster {
             workers: processes,
         });
         let shares: Vec<_> = shares.collect();
-        begin(&*backup, self.dirs[0].path(), "orders", self.partitions).unwrap();
+        begin(
+            &*backup,
+            self.dirs[0].path(),
+            "orders",
+            Some(self.partitions),
+        )
+        .unwrap();
         let restored: Vec<Restored> = shares
             .iter()
             .map(|&share| {
