@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use cli_tests::{PATIENCE, Programs, command, run};
+use cli_tests::{PATIENCE, Programs, command, run, signal};
 
 const TELLERS: &str = env!("CARGO_BIN_EXE_tellers");
 
@@ -122,4 +122,52 @@ fn a_run_says_what_it_resumes_and_can_be_told_whether_to() {
         );
         assert!(line.ends_with(&by), "{line}");
     }
+}
+
+/// A run that is stopped by the system, and goes on when another has taken over its backup.
+#[test]
+fn a_run_that_is_paused_while_another_takes_over_its_backup_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let backup = place.path().join("backup");
+    let on = |what: &str, local: &str, more: &[&str]| {
+        let mut command = command(TELLERS, what);
+        command.arg("-d").arg(place.path().join(local));
+        command.arg("-b").arg(&backup).args(more);
+        command
+    };
+    // The epoch with which the next run begins.
+    let restored = |dir: &str| {
+        let mut command = command(TELLERS, "workers");
+        let command_line = command.args(["recovery", "restore"]).arg(&backup);
+        command_line.arg(place.path().join(dir));
+        let out = run(command).code(0).out.join("\n");
+        let (_, epoch) = out.rsplit_once(' ').unwrap();
+        epoch.parse::<u64>().unwrap()
+    };
+    // One partition, so that epochs are short.
+    let first = place.path().join("first");
+    fs::create_dir(&first).unwrap();
+    let mut init = command(TELLERS, "workers");
+    init.args(["recovery", "init"]).arg(&first).arg("1");
+    run(init).code(0);
+    let tells = |line: &str| line.starts_with("worker");
+    let mut programs = Programs::new();
+    programs.start(on("endless", "first", &["-s", "0"]));
+    let begun = programs.lines(0, "that it runs", 20, tells);
+    begun.unwrap();
+    signal("-STOP", programs.id(0));
+    programs.start(on("endless", "second", &["-s", "0"]));
+    // So many epochs that all that the first has written is replaced.
+    let done = programs.lines(1, "that it runs", 200, tells);
+    done.unwrap();
+    programs.signal_all(1, "-TERM");
+    programs.ended(1, PATIENCE).unwrap().code(143);
+    let before = restored("before");
+    assert!(before > 150, "{before}");
+    signal("-CONT", programs.id(0));
+    let ended = programs.ended(0, PATIENCE).unwrap().code(1);
+    ended.says_once("another run of the flow has taken over the backup at ");
+    assert_eq!(restored("after"), before);
+    let third = run(on("workers", "third", &["--resume=require"])).code(0);
+    third.says_once("recovery: resuming at epoch ");
 }

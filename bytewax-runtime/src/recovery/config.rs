@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backup::{Backup, Restored, Share, Uploads, begin, restore, shared_parts};
+use super::backup::{
+    Backup, Restored, Share, Term, Uploads, begin, restore, shared_parts, take_term,
+};
 use super::error::Error;
 use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use};
 use super::lock::LockedPartition;
@@ -278,18 +280,29 @@ impl RecoveryConfig {
         }
     }
 
-    /// Makes the partitions of a worker what the backup says they are, if there is one. The whole
-    /// cluster has locked its partitions.
+    /// Takes over the backup, if there is one. One worker does this when the whole cluster has locked
+    /// its partitions, before anybody reads them.
+    pub(crate) fn take_over(&self, flow: &str) -> Result<Option<Term>, Error> {
+        let term = self
+            .backup
+            .as_ref()
+            .map(|backup| take_term(&**backup, flow));
+        term.transpose()
+    }
+
+    /// Makes the partitions of a worker what the backup says they are, if the cluster has taken one
+    /// over in this term.
     pub(crate) fn restore(
         &self,
         flow: &str,
         parts: Vec<LockedPartition>,
+        term: Option<Term>,
     ) -> Result<(Vec<LockedPartition>, Option<Uploads>), Error> {
-        let Some(backup) = &self.backup else {
+        let (Some(backup), Some(term)) = (&self.backup, term) else {
             return Ok((parts, None));
         };
-        let Restored { parts, uploads } = restore(backup, flow, parts)?;
-        Ok((parts, Some(uploads)))
+        let Restored { parts, logs } = restore(backup, flow, parts)?;
+        Ok((parts, Some(logs.in_term(term))))
     }
 }
 

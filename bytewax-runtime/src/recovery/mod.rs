@@ -47,7 +47,7 @@ mod writer;
 #[cfg(feature = "object-store")]
 pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
-pub(crate) use backup::{Uploads, open_backup};
+pub(crate) use backup::{Term, Uploads, open_backup};
 pub use config::RecoveryConfig;
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
@@ -70,7 +70,7 @@ pub(crate) use {
     crate::state::batch::{Batch, TooLong},
     crate::state::run::Run,
     crate::state::timer::push_timer,
-    backup::{Restored, Share, begin, restore, shared_parts},
+    backup::{Restored, Share, begin, restore, shared_parts, take_term},
     error::ResumeError,
     layout::{discover, discover_to_use, init_on_first_use},
     parts::ExecutionNumber,

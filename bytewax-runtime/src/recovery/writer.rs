@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::collect;
 use super::error::Error;
@@ -211,9 +211,18 @@ impl PartitionWriter {
 
     /// Makes all that was written durable, together with the mark that this epoch is complete.
     pub(crate) fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
+        self.commit_at(epoch, Some(Utc::now()))
+    }
+
+    /// Does so for an epoch that was completed at another time.
+    pub(super) fn commit_at(
+        &mut self,
+        epoch: Epoch,
+        at: Option<DateTime<Utc>>,
+    ) -> Result<(), Error> {
         self.db.begin()?;
         self.progress.durable = self.progress.durable.max(epoch);
-        self.progress.saved_at = Some(Utc::now());
+        self.progress.saved_at = at;
         self.db.set_progress(&self.progress)?;
         self.log += ROW_BYTES;
         self.make_durable()

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::error::Error;
+use super::super::error::{Error, ResumeError};
 use super::super::layout::discover_to_use;
 use super::super::lock::{LockedPartition, lock_all};
 use super::super::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
 use super::super::resume::{check_complete, resume};
 use super::super::sql;
 use super::compact::Compaction;
-use super::log::{Log, Names};
+use super::log::{Log, Names, Place};
 use super::object::{self, Entries};
+use super::term::Term;
 use super::{Backup, BackupError, get, put_once};
 
 /// What all partitions of a store have in common.
@@ -88,7 +89,7 @@ pub(crate) fn begin(
     if !is_missing() {
         return Ok(());
     }
-    let store = match adopt(backup, &names, &parts)? {
+    let store = match adopt(backup, &names, dir, &parts)? {
         Some(store) => store,
         None if is_empty(backup, &names)? => {
             let Some(count) = new else {
@@ -122,6 +123,7 @@ pub(crate) fn begin(
 fn adopt(
     backup: &dyn Backup,
     names: &Names,
+    dir: &Path,
     parts: &[LockedPartition],
 ) -> Result<Option<StoreHeader>, Error> {
     let Some(first) = parts.first().map(LockedPartition::meta) else {
@@ -129,13 +131,29 @@ fn adopt(
     };
     let states = parts.iter().map(LockedPartition::state);
     let states = states.collect::<Result<Vec<_>, _>>()?;
-    check_complete(&states, names.flow())?;
+    match check_complete(&states, names.flow()) {
+        Err(ResumeError::Missing { indices, count }) => {
+            return Err(BackupError::Partial {
+                flow: names.flow().to_owned(),
+                dir: dir.to_path_buf(),
+                found: count.get() as usize - indices.len(),
+                count: count.get(),
+            }
+            .into());
+        }
+        checked => checked?,
+    }
     let before = resume(&states)?.epoch;
+    let term = Term::take(backup, names)?;
     for state in states {
         // A new partition is one without objects.
         if state.progress.execution.is_some() {
-            let log = Log::read(backup, names, state.meta.index)?;
-            let mut base = Compaction::begin(&state.file, names, log.next, before)?;
+            // Behind whatever a run left that had lost the backup.
+            let place = Place {
+                term: term.number(),
+                sequence: Log::free_sequence(backup, names, state.meta.index)?,
+            };
+            let mut base = Compaction::begin(&state.file, names, place, before)?;
             while !base.do_some(backup)? {}
         }
     }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use super::super::error::Error;
 use super::super::parts::{Execution, Meta, StepMeta};
 use super::super::reader::PartitionReader;
 use super::super::sql::Table;
-use super::log::{Log, Names};
+use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader, StepHeader};
 use super::{Backup, BackupError, put_once};
 use crate::ids::Epoch;
@@ -26,10 +28,11 @@ pub(super) struct Compaction {
     reader: PartitionReader,
     executions: Vec<Execution>,
     steps: Vec<StepMeta>,
-    /// The number of the last object that it replaces.
-    sequence: u64,
+    /// Where the last object is that it replaces.
+    place: Place,
     /// It holds the state at the start of this epoch.
     before: Epoch,
+    saved_at: Option<DateTime<Utc>>,
     /// What is not in a piece yet.
     rest: VecDeque<(Table, u32, Slot)>,
     progress: Progress,
@@ -47,7 +50,7 @@ impl Compaction {
     pub(super) fn begin(
         file: &Path,
         names: &Names,
-        sequence: u64,
+        place: Place,
         before: Epoch,
     ) -> Result<Self, Error> {
         let reader = PartitionReader::open_frozen(file)?;
@@ -66,7 +69,8 @@ impl Compaction {
             reader,
             executions: state.executions,
             steps,
-            sequence,
+            place,
+            saved_at: state.progress.saved_at,
             before,
             rest,
             progress: Progress::Pieces(0),
@@ -116,15 +120,15 @@ impl Compaction {
         let is_last = self.rest.is_empty();
         let object = entries.finish(&LogHeader {
             meta: self.meta.clone(),
-            sequence: self.sequence,
+            sequence: self.place.sequence,
+            term: self.place.term,
+            saved_at: self.saved_at,
             executions: self.executions.clone(),
             epoch,
             oldest: self.before,
             steps: self.steps.iter().map(StepHeader::from).collect(),
         });
-        let name = self
-            .names
-            .base(self.meta.index, self.sequence, piece, is_last);
+        let name = self.names.base(self.meta.index, self.place, piece, is_last);
         put_once(backup, &name, &object)?;
         Ok(is_last)
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
+
 use super::super::parts::StoreId;
 
 /// Why a backup cannot be used.
@@ -51,6 +53,33 @@ pub(crate) enum BackupError {
          this one again"
     )]
     Conflict { name: String },
+    #[error(
+        "another run of the flow has taken over the backup at {begun_at} (`{name}`), so nothing more \
+         that this one does is saved; let one of the two run, it goes on from the last epoch that is \
+         saved"
+    )]
+    TakenOver {
+        name: String,
+        begun_at: DateTime<Utc>,
+    },
+    #[error(
+        "`{name}`, which this run has stored, is gone: the backup was removed, emptied or replaced \
+         while the flow ran; bring it back, or leave its place empty, and run the flow again: an \
+         empty backup is begun anew with the partitions in the local directory of the first process"
+    )]
+    Lost { name: String },
+    #[error(
+        "the backup holds nothing of flow `{flow}`, and of {count} partitions only {found} are in \
+         `{}`; bring the backup back, or bring the partitions in the local directories of all \
+         machines together in this one",
+        dir.display()
+    )]
+    Partial {
+        flow: String,
+        dir: PathBuf,
+        found: usize,
+        count: u32,
+    },
     #[error(
         "`{}` is of recovery store {local}, the backup holds store {backup} of this flow; name the \
          backup of this directory, or use an empty directory",

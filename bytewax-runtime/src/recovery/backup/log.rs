@@ -3,9 +3,17 @@
 //! | name | what it is |
 //! | --- | --- |
 //! | `orders/store` | what all partitions say of the store |
-//! | `orders/part-0003/000000000041.segment` | what one epoch changed in partition 3; object 41 of its log |
-//! | `orders/part-0003/000000000041.base-00000` | the first piece of what objects 1 to 41 amount to |
-//! | `orders/part-0003/000000000041.base-00001-last` | its last piece |
+//! | `orders/terms/000000000007` | a run has taken term 7 |
+//! | `orders/part-0003/000000000041.segment-7-5` | what one epoch changed in partition 3; object 41 of its log, written in term 7, behind object 40 of term 5 |
+//! | `orders/part-0003/000000000041.base-7-00000` | the first piece of what the objects up to this one amount to |
+//! | `orders/part-0003/000000000041.base-7-00001-last` | its last piece |
+//!
+//! Of several objects with one number, at most one counts. The newest object of the greatest term is
+//! the *head*: the run of that term had seen all that was reported before. Each segment names the term
+//! of the object before it, so the head leads back to the base, or to the first object. Whatever is
+//! beside this chain was written by a run that another had taken over from, and was never reported.
+//!
+//! Names without terms are of format 1, and have term 0.
 
 use std::collections::BTreeMap;
 
@@ -30,10 +38,10 @@ impl Names {
         &self.flow
     }
 
-    /// Whether an object of a log has this number by its name.
-    pub(super) fn is_numbered(name: &str, sequence: u64) -> bool {
+    /// Whether an object of a log has this place by its name.
+    pub(super) fn is_at(name: &str, place: Place) -> bool {
         let own = name.rsplit_once('/').and_then(|(_, own)| parse(own));
-        own.is_some_and(|(number, _)| number == sequence)
+        own.is_some_and(|(found, _)| found == place)
     }
 
     /// What all objects of the flow begin with.
@@ -45,56 +53,166 @@ impl Names {
         format!("{}/store", self.flow)
     }
 
+    /// What the names of terms begin with.
+    pub(super) fn terms(&self) -> String {
+        format!("{}/terms/", self.flow)
+    }
+
+    pub(super) fn term(&self, number: u64) -> String {
+        format!("{}{number:012}", self.terms())
+    }
+
     /// What the objects of a log begin with.
     pub(super) fn log(&self, index: PartitionIndex) -> String {
         format!("{}/part-{:04}/", self.flow, index.0)
     }
 
-    pub(super) fn segment(&self, index: PartitionIndex, sequence: u64) -> String {
-        format!("{}{sequence:012}.segment", self.log(index))
+    /// The segment at a place, behind the object of the number before that has the term `after`.
+    pub(super) fn segment(&self, index: PartitionIndex, place: Place, after: u64) -> String {
+        let Place { term, sequence } = place;
+        format!("{}{sequence:012}.segment-{term}-{after}", self.log(index))
     }
 
     pub(super) fn base(
         &self,
         index: PartitionIndex,
-        sequence: u64,
+        place: Place,
         piece: u32,
         is_last: bool,
     ) -> String {
+        let Place { term, sequence } = place;
         let last = if is_last { "-last" } else { "" };
-        format!("{}{sequence:012}.base-{piece:05}{last}", self.log(index))
+        format!(
+            "{}{sequence:012}.base-{term}-{piece:05}{last}",
+            self.log(index)
+        )
     }
+}
+
+/// Where an object is in a log: in order, those of a later term come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) term: u64,
+    pub(super) sequence: u64,
 }
 
 /// What the name of an object of a log says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Segment,
+    Segment { after: u64 },
     Piece { number: u32, is_last: bool },
 }
 
-fn parse(name: &str) -> Option<(u64, Kind)> {
+fn parse(name: &str) -> Option<(Place, Kind)> {
     let (sequence, kind) = name.split_once('.')?;
     let sequence = sequence.parse().ok()?;
     let Some(piece) = kind.strip_prefix("base-") else {
-        return (kind == "segment").then_some((sequence, Kind::Segment));
+        let (term, after) = match kind.strip_prefix("segment")? {
+            "" => (0, 0),
+            terms => {
+                let (term, after) = terms.strip_prefix('-')?.split_once('-')?;
+                (term.parse().ok()?, after.parse().ok()?)
+            }
+        };
+        return Some((Place { term, sequence }, Kind::Segment { after }));
     };
     let last = piece.strip_suffix("-last");
-    let number = last.unwrap_or(piece).parse().ok()?;
+    let piece = last.unwrap_or(piece);
+    let (term, number) = match piece.split_once('-') {
+        Some((term, number)) => (term.parse().ok()?, number),
+        None => (0, piece),
+    };
+    let number = number.parse().ok()?;
     let is_last = last.is_some();
-    Some((sequence, Kind::Piece { number, is_last }))
+    Some((Place { term, sequence }, Kind::Piece { number, is_last }))
 }
 
-/// The objects of a log.
+/// The pieces of a base, by number, and which of them says that it is the last.
+#[derive(Debug, Default)]
+struct Base {
+    pieces: BTreeMap<u32, String>,
+    last: Option<u32>,
+}
+
+impl Base {
+    /// The first piece that is missing, if it is known that there must be one.
+    fn gap(&self) -> Option<u32> {
+        (0..=self.last?).find(|number| !self.pieces.contains_key(number))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.last.is_some() && self.gap().is_none()
+    }
+}
+
+/// All objects of a log, by their names.
+#[derive(Debug, Default)]
+struct Objects {
+    /// With the term of the object before.
+    segments: BTreeMap<Place, (String, u64)>,
+    bases: BTreeMap<Place, Base>,
+}
+
+impl Objects {
+    fn read(prefix: &str, listed: Vec<String>) -> Result<Self, BackupError> {
+        let mut objects = Self::default();
+        for name in listed {
+            match name.strip_prefix(prefix).and_then(parse) {
+                Some((place, Kind::Segment { after })) => {
+                    objects.segments.insert(place, (name, after));
+                }
+                Some((place, Kind::Piece { number, is_last })) => {
+                    let base = objects.bases.entry(place).or_default();
+                    base.pieces.insert(number, name);
+                    base.last = base.last.or(is_last.then_some(number));
+                }
+                None => {
+                    return Err(BackupError::Foreign {
+                        name,
+                        what: "nothing of a log has such a name",
+                    });
+                }
+            }
+        }
+        Ok(objects)
+    }
+
+    fn whole_base(&self, place: Place) -> Option<&Base> {
+        self.bases.get(&place).filter(|base| base.is_whole())
+    }
+
+    /// The newest object of the greatest term.
+    fn head(&self) -> Option<Place> {
+        let bases = self.bases.iter().filter(|(_, base)| base.is_whole());
+        let bases = bases.map(|(place, _)| *place);
+        self.segments.keys().copied().chain(bases).max()
+    }
+
+    /// The name of what is missing at a place.
+    fn missing(&self, prefix: &str, Place { term, sequence }: Place) -> BackupError {
+        let of_term = |kind: &str| match term {
+            0 => format!("{prefix}{sequence:012}.{kind}"),
+            term => format!("{prefix}{sequence:012}.{kind}-{term}"),
+        };
+        let base = self.bases.get(&Place { term, sequence });
+        let name = match base.and_then(Base::gap) {
+            Some(piece) => format!("{}-{piece:05}", of_term("base")),
+            None => of_term("segment"),
+        };
+        BackupError::Missing { name }
+    }
+}
+
+/// The objects of a log that count.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Log {
     /// The objects that amount to the partition: the pieces of a base, then the segments after it.
     pub(super) live: Vec<String>,
     /// How many of them are pieces of the base.
     pub(super) pieces: usize,
-    /// The number of the next object.
-    pub(super) next: u64,
-    /// Objects that a base has replaced, and that were not removed yet.
+    /// Where the newest of them is.
+    pub(super) last: Option<Place>,
+    /// Objects that do not count any more, and that were not removed yet.
     pub(super) replaced: Vec<String>,
 }
 
@@ -105,72 +223,78 @@ impl Log {
         index: PartitionIndex,
     ) -> Result<Self, BackupError> {
         let prefix = names.log(index);
-        let listed = backup.list(&prefix);
-        let listed = listed.map_err(|cause| BackupError::io("listing", &prefix, cause))?;
-        Self::of(&prefix, listed)
+        Self::of(&prefix, Objects::read(&prefix, list(backup, &prefix)?)?)
     }
 
-    fn of(prefix: &str, listed: Vec<String>) -> Result<Self, BackupError> {
-        let mut segments = BTreeMap::new();
-        // By sequence, then by piece; whether it is the last one.
-        let mut bases: BTreeMap<u64, BTreeMap<u32, (String, bool)>> = BTreeMap::new();
-        for name in listed {
-            let own = name.strip_prefix(prefix).and_then(parse);
-            match own {
-                Some((sequence, Kind::Segment)) => {
-                    segments.insert(sequence, name);
-                }
-                Some((sequence, Kind::Piece { number, is_last })) => {
-                    let pieces = bases.entry(sequence).or_default();
-                    pieces.insert(number, (name, is_last));
-                }
-                None => {
-                    return Err(BackupError::Foreign {
-                        name,
-                        what: "nothing of a log has such a name",
-                    });
-                }
+    /// The number of an object that nothing in the log of a partition has, whatever counts there.
+    pub(super) fn free_sequence(
+        backup: &dyn Backup,
+        names: &Names,
+        index: PartitionIndex,
+    ) -> Result<u64, BackupError> {
+        let prefix = names.log(index);
+        let objects = Objects::read(&prefix, list(backup, &prefix)?)?;
+        let places = objects.segments.keys().chain(objects.bases.keys());
+        Ok(places
+            .map(|place| place.sequence)
+            .max()
+            .map_or(1, |last| last + 1))
+    }
+
+    fn of(prefix: &str, objects: Objects) -> Result<Self, BackupError> {
+        let head = objects.head();
+        // From the head back to the base, or to the first object.
+        let mut segments = Vec::new();
+        let mut base = None;
+        let mut next = head;
+        while let Some(place) = next {
+            base = objects.whole_base(place).map(|found| (place, found));
+            if base.is_some() {
+                break;
             }
+            let Some((_, after)) = objects.segments.get(&place) else {
+                return Err(objects.missing(prefix, place));
+            };
+            segments.push(place);
+            next = place
+                .sequence
+                .checked_sub(1)
+                .filter(|&sequence| sequence > 0)
+                .map(|sequence| Place {
+                    term: *after,
+                    sequence,
+                });
         }
-        let mut log = Self::default();
-        let mut first = 1;
-        let mut unfinished = 0;
-        while let Some((sequence, pieces)) = bases.pop_last() {
-            let is_whole = pieces.values().any(|(_, is_last)| *is_last);
-            let names = pieces.values().map(|(name, _)| name.clone());
-            if first > 1 {
-                log.replaced.extend(names);
-            } else if is_whole {
-                if let Some(gap) = (0..).zip(pieces.keys()).find(|(place, key)| place != *key) {
-                    return Err(BackupError::Missing {
-                        name: format!("{prefix}{sequence:012}.base-{:05}", gap.0),
-                    });
-                }
-                log.live.extend(names);
-                log.pieces = pieces.len();
-                first = sequence + 1;
-            } else {
-                // Somebody may be writing it. It is replaced when a newer one is whole.
-                unfinished = unfinished.max(sequence);
-            }
+        segments.reverse();
+
+        let mut log = Self {
+            last: head,
+            ..Self::default()
+        };
+        if let Some((_, base)) = base {
+            log.live.extend(base.pieces.values().cloned());
+            log.pieces = log.live.len();
         }
-        log.next = first;
-        for (sequence, name) in segments {
-            if sequence < first {
-                log.replaced.push(name);
+        let live = segments
+            .iter()
+            .filter_map(|place| objects.segments.get(place));
+        log.live.extend(live.map(|(name, _)| name.clone()));
+        let base = base.map(|(place, _)| place);
+        for (place, (name, _)) in &objects.segments {
+            if segments
+                .binary_search_by_key(&place.sequence, |live| live.sequence)
+                .is_ok_and(|found| segments[found] == *place)
+            {
                 continue;
             }
-            if sequence != log.next {
-                return Err(BackupError::Missing {
-                    name: format!("{prefix}{:012}.segment", log.next),
-                });
-            }
-            log.live.push(name);
-            log.next += 1;
+            log.replaced.push(name.clone());
         }
-        if log.live.is_empty() {
-            // A log that begins with a base: its number is not taken a second time.
-            log.next = log.next.max(unfinished + 1);
+        for (place, other) in &objects.bases {
+            // Somebody may be writing it. It is replaced when a newer one is whole.
+            let is_coming = !other.is_whole() && Some(*place) > base;
+            if Some(*place) != base && !is_coming {
+                log.replaced.extend(other.pieces.values().cloned());
+            }
         }
         Ok(log)
     }
@@ -186,22 +310,30 @@ impl Log {
     }
 }
 
+fn list(backup: &dyn Backup, prefix: &str) -> Result<Vec<String>, BackupError> {
+    let listed = backup.list(prefix);
+    listed.map_err(|cause| BackupError::io("listing", prefix, cause))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn log(names: &[&str]) -> Result<Log, String> {
         let names = names.iter().map(|name| format!("p/{name}")).collect();
-        Log::of("p/", names).map_err(|error| error.to_string())
+        let log = Objects::read("p/", names).and_then(|objects| Log::of("p/", objects));
+        log.map_err(|error| error.to_string())
     }
 
+    /// What counts, how much of it is a base, term and number of the last, and what is replaced.
     #[track_caller]
-    fn check(names: &[&str], live: &[&str], pieces: usize, next: u64, replaced: &[&str]) {
+    fn check(names: &[&str], live: &[&str], pieces: usize, last: (u64, u64), replaced: &[&str]) {
         let own = |names: &[&str]| names.iter().map(|name| format!("p/{name}")).collect();
+        let (term, sequence) = last;
         let expected = Log {
             live: own(live),
             pieces,
-            next,
+            last: (sequence > 0).then_some(Place { term, sequence }),
             replaced: own(replaced),
         };
         assert_eq!(log(names), Ok(expected));
@@ -209,9 +341,11 @@ mod tests {
 
     #[test]
     fn segments_follow_each_other_from_the_first() {
-        check(&[], &[], 0, 1, &[]);
+        check(&[], &[], 0, (0, 0), &[]);
         let two = ["2.segment", "1.segment"];
-        check(&two, &["1.segment", "2.segment"], 0, 3, &[]);
+        check(&two, &["1.segment", "2.segment"], 0, (0, 2), &[]);
+        let two = ["2.segment-3-3", "1.segment-3-0"];
+        check(&two, &["1.segment-3-0", "2.segment-3-3"], 0, (3, 2), &[]);
     }
 
     #[test]
@@ -229,20 +363,80 @@ mod tests {
         ];
         let live = ["3.base-00000", "3.base-00001-last", "4.segment"];
         let replaced = [
-            "2.base-00000",
-            "1.base-00000-last",
             "1.segment",
             "2.segment",
             "3.segment",
+            "1.base-00000-last",
+            "2.base-00000",
         ];
-        check(&names, &live, 2, 5, &replaced);
+        check(&names, &live, 2, (0, 4), &replaced);
     }
 
     #[test]
-    fn a_base_that_was_never_finished_counts_for_nothing_but_its_number() {
-        check(&["1.base-00000"], &[], 0, 2, &[]);
+    fn a_base_that_was_never_finished_counts_for_nothing() {
+        check(&["1.base-00000"], &[], 0, (0, 0), &[]);
         let names = ["1.segment", "1.base-00000"];
-        check(&names, &["1.segment"], 0, 2, &[]);
+        check(&names, &["1.segment"], 0, (0, 1), &[]);
+        // A run that was taken over from removed a piece, or wrote the last one too late.
+        let names = ["1.segment-1-0", "1.base-1-00001-last", "2.segment-2-1"];
+        let live = ["1.segment-1-0", "2.segment-2-1"];
+        check(&names, &live, 0, (2, 2), &[]);
+    }
+
+    #[test]
+    fn a_run_goes_on_from_objects_of_format_1() {
+        let names = [
+            "3.base-00000-last",
+            "4.segment",
+            "5.segment-1-0",
+            "6.segment-1-1",
+        ];
+        check(&names, &names, 1, (1, 6), &[]);
+    }
+
+    #[test]
+    fn what_a_run_writes_that_another_took_over_from_does_not_count() {
+        // Term 2 has read the log up to object 2; after that, term 1 went on with 3 to 5.
+        let names = [
+            "1.segment-1-0",
+            "2.segment-1-1",
+            "3.segment-1-1",
+            "4.segment-1-1",
+            "5.segment-1-1",
+            "5.base-1-00000-last",
+            "3.segment-2-1",
+            "4.segment-2-2",
+        ];
+        let live = [
+            "1.segment-1-0",
+            "2.segment-1-1",
+            "3.segment-2-1",
+            "4.segment-2-2",
+        ];
+        let late = [
+            "3.segment-1-1",
+            "4.segment-1-1",
+            "5.segment-1-1",
+            "5.base-1-00000-last",
+        ];
+        check(&names, &live, 0, (2, 4), &late);
+        // Term 3 had read what term 1 had written when term 2 wrote at last.
+        let names = [
+            "1.segment-1-0",
+            "2.segment-2-1",
+            "2.segment-1-1",
+            "3.segment-3-1",
+        ];
+        let live = ["1.segment-1-0", "2.segment-1-1", "3.segment-3-1"];
+        check(&names, &live, 0, (3, 3), &["2.segment-2-1"]);
+        // The base of a later term replaces it, whatever its number.
+        let names = [
+            "9.segment-1-1",
+            "9.base-1-00000-last",
+            "8.base-2-00000-last",
+        ];
+        let late = ["9.segment-1-1", "9.base-1-00000-last"];
+        check(&names, &["8.base-2-00000-last"], 1, (2, 8), &late);
     }
 
     #[test]
@@ -258,11 +452,23 @@ mod tests {
         assert_eq!(log(&names), missing("000000000004.segment"));
         let names = ["3.base-00001-last", "4.segment"];
         assert_eq!(log(&names), missing("000000000003.base-00000"));
+        let names = ["3.segment-4-4", "1.segment-4-0"];
+        assert_eq!(log(&names), missing("000000000002.segment-4"));
+        let names = ["3.base-2-00001-last", "4.segment-4-2"];
+        assert_eq!(log(&names), missing("000000000003.base-2-00000"));
     }
 
     #[test]
     fn foreign_names_are_told() {
-        for name in ["x", "1.segments", "a.segment", "1.base-", "1.base-1-first"] {
+        for name in [
+            "x",
+            "1.segments",
+            "a.segment",
+            "1.base-",
+            "1.base-1-first",
+            "1.segment-1",
+            "1.segment-1-x",
+        ] {
             let expected = format!(
                 "`p/{name}` is not an object of a backup: nothing of a log has such a name; move it \
                  away, or name the right backup"
@@ -275,19 +481,17 @@ mod tests {
     fn names_are_what_the_format_says() {
         let names = Names::new("orders");
         let index = PartitionIndex(3);
-        assert_eq!(
-            names.segment(index, 41),
-            "orders/part-0003/000000000041.segment"
-        );
-        let last = names.base(index, 41, 1, true);
-        assert_eq!(last, "orders/part-0003/000000000041.base-00001-last");
-        for name in [
-            names.segment(index, 41),
-            names.base(index, 41, 0, false),
-            last,
-        ] {
-            let own = name.strip_prefix(&names.log(index)).and_then(parse);
-            assert_eq!(own.map(|(sequence, _)| sequence), Some(41));
+        let place = Place {
+            term: 7,
+            sequence: 41,
+        };
+        assert_eq!(names.term(7), "orders/terms/000000000007");
+        let segment = names.segment(index, place, 5);
+        assert_eq!(segment, "orders/part-0003/000000000041.segment-7-5");
+        let last = names.base(index, place, 1, true);
+        assert_eq!(last, "orders/part-0003/000000000041.base-7-00001-last");
+        for name in [segment, names.base(index, place, 0, false), last] {
+            assert!(Names::is_at(&name, place), "{name}");
         }
     }
 }

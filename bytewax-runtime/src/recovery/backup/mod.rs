@@ -11,7 +11,8 @@
 //! - [`restore()`] makes the partitions of a worker, at the start of an execution.
 //! - [`Uploader`] writes the logs while the flow runs. An epoch is reported as committed when its
 //!   segments are in the backup.
-//! - The number of an object is free only once: of two runs that write to one backup, one is refused.
+//! - A [`Term`] is the right of a run to write. Of two runs on one backup, the one that began last has
+//!   it, and the other is refused before anything counts as saved; see the module `term`.
 
 mod begin;
 mod compact;
@@ -22,6 +23,7 @@ mod object;
 #[cfg(feature = "object-store")]
 mod object_store;
 mod restore;
+mod term;
 mod upload;
 
 use std::fmt::Debug;
@@ -35,6 +37,7 @@ pub(super) use object::check as check_object;
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStoreBackup;
 pub(crate) use restore::{Restored, Share, restore, shared_parts};
+pub(crate) use term::{Term, take_term};
 pub(crate) use upload::Uploads;
 pub(super) use upload::{Stopped, Uploader};
 
@@ -111,7 +114,7 @@ pub trait Backup: Debug + Send + Sync + 'static {
     /// writing to one backup.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reads an object.
+    /// Reads an object. What was stored before, by whomever, must be found.
     ///
     /// # Errors
     ///

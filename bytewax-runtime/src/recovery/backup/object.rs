@@ -1,7 +1,7 @@
 //! The bytes of an object of a backup.
 //!
 //! ```text
-//! object  := "BxwrBack", version:u32 = 1, length(header):u32, header, entry*, checksum:u64
+//! object  := "BxwrBack", version:u32 = 2, length(header):u32, header, entry*, checksum:u64
 //! entry   := 0 | 1, step:u32, epoch:u64, slot:u16, length(run):u64, run       states | timers
 //!          | 2, step:u32, epoch:u64, length(name):u64, name, length(position):u64, position
 //! ```
@@ -9,6 +9,7 @@
 //! The header is JSON. Integers are little endian; a step is its place in the header. The checksum is
 //! the xxh3-64 of all bytes before it.
 
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,12 +17,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::super::parts::{Execution, Meta, StepKind, StepMeta};
 use super::super::sql::Table;
 use super::BackupError;
+use super::log::Place;
 use crate::ids::{Epoch, StepId};
 use crate::key::{SLOTS, Slot};
 use crate::state::run::Run;
 
 const MAGIC: [u8; 8] = *b"BxwrBack";
-const VERSION: u32 = 1;
+/// Since version 2, objects have terms.
+const VERSION: u32 = 2;
 /// Magic, version and the length of the header.
 const HEAD: usize = 16;
 const CHECKSUM: usize = 8;
@@ -37,6 +40,12 @@ pub(super) struct LogHeader {
     pub(super) meta: Meta,
     /// Its number in the log.
     pub(super) sequence: u64,
+    /// The term of the run that wrote it; 0 in format 1.
+    #[serde(default)]
+    pub(super) term: u64,
+    /// When the epoch was completed.
+    #[serde(default)]
+    pub(super) saved_at: Option<DateTime<Utc>>,
     /// The executions that the partition remembers, at least the one that wrote this: the last.
     pub(super) executions: Vec<Execution>,
     /// After this object the partition holds all changes of this epoch and those before.
@@ -45,6 +54,15 @@ pub(super) struct LogHeader {
     pub(super) oldest: Epoch,
     /// The steps of the entries.
     pub(super) steps: Vec<StepHeader>,
+}
+
+impl LogHeader {
+    pub(super) fn place(&self) -> Place {
+        Place {
+            term: self.term,
+            sequence: self.sequence,
+        }
+    }
 }
 
 /// What is known of a step.

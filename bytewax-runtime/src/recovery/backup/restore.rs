@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use chrono::{DateTime, Utc};
+
 use super::super::draft::{draft_partition, publish_partition, sync_names};
 use super::super::error::{Error, ResumeError};
 use super::super::layout::{PartitionFile, partition_path};
@@ -18,7 +20,7 @@ use super::super::writer::PartitionWriter;
 use super::begin::read_store;
 use super::log::{Log, Names};
 use super::object::{self, Entry, LogHeader};
-use super::upload::{LogEnd, Uploads};
+use super::upload::{LogEnd, Logs};
 use super::{Backup, BackupError, get};
 use crate::ids::{Epoch, StepId};
 
@@ -51,7 +53,7 @@ impl Share {
 /// The partitions of a worker, and what is needed to write on in the backup.
 pub(crate) struct Restored {
     pub(crate) parts: Vec<LockedPartition>,
-    pub(crate) uploads: Uploads,
+    pub(crate) logs: Logs,
 }
 
 /// Which partitions a worker has, by what the backup says of the store, in a local directory, which is
@@ -101,10 +103,10 @@ pub(crate) fn restore(
     if let Some(dir) = restored.first().and_then(|part| part.file().parent()) {
         sync_names(dir);
     }
-    let uploads = Uploads::new(Arc::clone(backup), names, logs);
+    let logs = Logs::new(Arc::clone(backup), names, logs);
     Ok(Restored {
         parts: restored,
-        uploads,
+        logs,
     })
 }
 
@@ -194,7 +196,7 @@ impl Partition<'_> {
     /// Checks an object of the log.
     fn open<'b>(&self, name: &str, bytes: &'b [u8]) -> Result<(LogHeader, &'b [u8]), BackupError> {
         let (header, entries): (LogHeader, _) = object::open(name, bytes)?;
-        if header.meta != self.meta || !Names::is_numbered(name, header.sequence) {
+        if header.meta != self.meta || !Names::is_at(name, header.place()) {
             return Err(BackupError::damaged(name, "it belongs to another place"));
         }
         Ok((header, entries))
@@ -208,6 +210,7 @@ impl Partition<'_> {
             writer: PartitionWriter::open(&draft.file, lock)?,
             steps: BTreeMap::new(),
             epoch: Epoch(0),
+            saved_at: None,
             uncommitted: 0,
         };
         let mut pieces = self.log.pieces;
@@ -250,6 +253,7 @@ struct Replay {
     steps: BTreeMap<StepId, (StepMeta, StepNumber)>,
     /// All changes of this epoch were written.
     epoch: Epoch,
+    saved_at: Option<DateTime<Utc>>,
     uncommitted: usize,
 }
 
@@ -257,6 +261,7 @@ impl Replay {
     /// Writes what is in a piece of a base.
     fn piece(&mut self, name: &str, header: LogHeader, bytes: &[u8]) -> Result<(), Error> {
         let LogHeader { epoch, oldest, .. } = header;
+        self.saved_at = header.saved_at;
         let execution = Some(running(name, &header)?.number);
         if self.writer.progress().execution.is_none() {
             let progress = Progress {
@@ -285,6 +290,7 @@ impl Replay {
             self.epoch = self.writer.progress().durable;
         }
         let epoch = header.epoch;
+        self.saved_at = header.saved_at;
         if epoch <= self.epoch {
             let what = format!("it is of epoch {epoch}, after epoch {}", self.epoch);
             return Err(BackupError::damaged(name, what).into());
@@ -366,7 +372,7 @@ impl Replay {
     fn commit(&mut self) -> Result<(), Error> {
         self.uncommitted = 0;
         if self.epoch > self.writer.progress().durable {
-            self.writer.commit(self.epoch)?;
+            self.writer.commit_at(self.epoch, self.saved_at)?;
         }
         self.writer.checkpoint_if_due()
     }

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use chrono::Utc;
+
 use super::super::error::Error;
 use super::super::parts::{Execution, Meta, PartitionIndex, StepMeta};
 use super::super::sql::Table;
 use super::super::thread::{Report, WriterEvent};
 use super::super::writer::PartitionWriter;
 use super::compact::Compaction;
-use super::log::{Log, Names};
+use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader};
+use super::term::Term;
 use super::{Backup, BackupError, put_once};
 use crate::ids::Epoch;
 use crate::key::Slot;
@@ -31,26 +34,38 @@ const AT_ONCE: usize = 8;
 /// How many epochs wait to be uploaded.
 const QUEUE: usize = 2;
 
-/// The ends of the logs of a process, to go on from.
+/// The logs of a worker, as they were found.
 #[derive(Clone, Debug)]
-pub(crate) struct Uploads {
+pub(crate) struct Logs {
     backup: Arc<dyn Backup>,
     names: Names,
-    logs: BTreeMap<PartitionIndex, LogEnd>,
+    ends: BTreeMap<PartitionIndex, LogEnd>,
 }
 
-impl Uploads {
+impl Logs {
     pub(super) fn new(
         backup: Arc<dyn Backup>,
         names: Names,
-        logs: BTreeMap<PartitionIndex, LogEnd>,
+        ends: BTreeMap<PartitionIndex, LogEnd>,
     ) -> Self {
         Self {
             backup,
             names,
-            logs,
+            ends,
         }
     }
+
+    /// To be written on in a term, which was taken before the logs were read.
+    pub(crate) fn in_term(self, term: Term) -> Uploads {
+        Uploads { logs: self, term }
+    }
+}
+
+/// The logs of a worker, to go on from.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploads {
+    logs: Logs,
+    term: Term,
 }
 
 /// The end of the log of a partition.
@@ -58,6 +73,8 @@ impl Uploads {
 pub(super) struct LogEnd {
     /// The number of the next object.
     next: u64,
+    /// The term of the last one.
+    after: u64,
     /// What the segments after the newest base weigh.
     weight: u64,
 }
@@ -65,7 +82,8 @@ pub(super) struct LogEnd {
 impl LogEnd {
     pub(super) fn new(log: &Log) -> Self {
         Self {
-            next: log.next,
+            next: log.last.map_or(1, |last| last.sequence + 1),
+            after: log.last.map_or(0, |last| last.term),
             weight: log.segments() as u64 * LEAST_WEIGHT,
         }
     }
@@ -89,6 +107,7 @@ impl<E: Into<Error>> From<E> for Stopped {
 /// its own, so that writing and uploading overlap.
 pub(in crate::recovery) struct Uploader {
     names: Names,
+    term: u64,
     steps: Vec<StepMeta>,
     /// In the order of the partitions of the writer thread.
     parts: Vec<Part>,
@@ -149,16 +168,23 @@ impl Uploader {
         steps: &[StepMeta],
         report: Report,
     ) -> Result<Self, Error> {
-        let Uploads {
+        let Uploads { logs, term } = uploads;
+        let Logs {
             backup,
             names,
-            mut logs,
-        } = uploads;
+            mut ends,
+        } = logs;
+        let fence = Fence {
+            backup,
+            names: names.clone(),
+            term: term.clone(),
+        };
         let (jobs, inbox) = sync_channel(QUEUE);
         let named = thread::Builder::new().name("bytewax-backup".to_owned());
-        let thread = named.spawn(move || run(&*backup, &inbox, &report));
+        let thread = named.spawn(move || run(&fence, &inbox, &report));
         let mut uploader = Self {
             names,
+            term: term.number(),
             steps: steps.to_vec(),
             parts: Vec::new(),
             jobs: Some(jobs),
@@ -168,7 +194,7 @@ impl Uploader {
             let meta = writer.meta().clone();
             let execution = writer.executions()?.pop();
             let part = Part {
-                log: logs.remove(&meta.index).ok_or(Error::Misrouted)?,
+                log: ends.remove(&meta.index).ok_or(Error::Misrouted)?,
                 execution: execution.ok_or(Error::Misrouted)?,
                 meta,
                 changes: BTreeMap::new(),
@@ -216,12 +242,13 @@ impl Uploader {
         let Self {
             parts,
             names,
+            term,
             steps,
             ..
         } = self;
         let segments = parts
             .iter_mut()
-            .map(|part| part.segments(names, steps, epoch))
+            .map(|part| part.segments(names, *term, steps, epoch))
             .collect();
         self.send(Job::Epoch { epoch, segments })
     }
@@ -246,9 +273,12 @@ impl Uploader {
         let found = part.segments.iter().rposition(before);
         let Some(last) = found else { return Ok(()) };
         let replaced = part.segments.drain(..=last).next_back();
-        let sequence = replaced.map_or(0, |segment| segment.sequence);
+        let place = Place {
+            term: self.term,
+            sequence: replaced.map_or(0, |segment| segment.sequence),
+        };
         part.log.weight = part.segments.iter().map(|segment| segment.weight).sum();
-        let base = Compaction::begin(writer.file(), &self.names, sequence, oldest)?;
+        let base = Compaction::begin(writer.file(), &self.names, place, oldest)?;
         // It is read from the file behind the name.
         writer.check_identity()?;
         self.send(Job::Compact(Box::new(base)))
@@ -276,6 +306,7 @@ impl Part {
     fn segments(
         &mut self,
         names: &Names,
+        term: u64,
         steps: &[StepMeta],
         epoch: Epoch,
     ) -> Vec<(String, Vec<u8>)> {
@@ -284,23 +315,27 @@ impl Part {
         let changes = std::mem::replace(&mut self.changes, later);
         changes
             .into_iter()
-            .map(|(epoch, changes)| self.segment(names, steps, epoch, &changes))
+            .map(|(epoch, changes)| self.segment(names, term, steps, epoch, &changes))
             .collect()
     }
 
     fn segment(
         &mut self,
         names: &Names,
+        term: u64,
         steps: &[StepMeta],
         epoch: Epoch,
         changes: &Changes,
     ) -> (String, Vec<u8>) {
         let sequence = self.log.next;
         self.log.next += 1;
+        let after = std::mem::replace(&mut self.log.after, term);
         let named = changes.steps.iter().filter_map(|&place| steps.get(place));
         let object = changes.entries.finish(&LogHeader {
             meta: self.meta.clone(),
             sequence,
+            term,
+            saved_at: Some(Utc::now()),
             executions: vec![self.execution.clone()],
             epoch,
             oldest: Epoch::FIRST,
@@ -313,18 +348,42 @@ impl Part {
             sequence,
             weight,
         });
-        (names.segment(self.meta.index, sequence), object)
+        let place = Place { term, sequence };
+        (names.segment(self.meta.index, place, after), object)
     }
 }
 
-fn run(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) {
-    if let Err(error) = work(backup, inbox, report) {
+/// A backup, and the right to write to it.
+struct Fence {
+    backup: Arc<dyn Backup>,
+    names: Names,
+    term: Term,
+}
+
+impl Fence {
+    /// Stores the segments of an epoch. Afterwards, every run that takes over will find them.
+    fn upload(&self, segments: &[Vec<(String, Vec<u8>)>]) -> Result<(), BackupError> {
+        // Nothing is put where a backup was.
+        self.term.check_present(&*self.backup, &self.names)?;
+        upload(&*self.backup, segments)?;
+        self.term.check(&*self.backup, &self.names)
+    }
+
+    /// Does a part of a compaction.
+    fn compact(&self, compaction: &mut Compaction) -> Result<bool, Error> {
+        self.term.check(&*self.backup, &self.names)?;
+        compaction.do_some(&*self.backup)
+    }
+}
+
+fn run(fence: &Fence, inbox: &Receiver<Job>, report: &Report) {
+    if let Err(error) = work(fence, inbox, report) {
         // Returning drops the queue's end: the writer thread learns of it.
         report.tell(WriterEvent::Failed(error));
     }
 }
 
-fn work(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) -> Result<(), Error> {
+fn work(fence: &Fence, inbox: &Receiver<Job>, report: &Report) -> Result<(), Error> {
     let mut compactions: VecDeque<Box<Compaction>> = VecDeque::new();
     loop {
         let job = match compactions.front_mut() {
@@ -334,7 +393,7 @@ fn work(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) -> Result<(
             }
             Some(first) => {
                 // A part of it after each epoch too, or it would never come to its end.
-                if first.do_some(backup)? {
+                if fence.compact(first)? {
                     compactions.pop_front();
                 }
                 match inbox.try_recv() {
@@ -346,14 +405,14 @@ fn work(backup: &dyn Backup, inbox: &Receiver<Job>, report: &Report) -> Result<(
         };
         match job {
             Job::Epoch { epoch, segments } => {
-                upload(backup, &segments)?;
+                fence.upload(&segments)?;
                 report.tell(WriterEvent::Committed(epoch));
             }
             Job::Compact(compaction) => compactions.push_back(compaction),
         }
     }
     for mut compaction in compactions {
-        while !compaction.do_some(backup)? {}
+        while !fence.compact(&mut compaction)? {}
     }
     Ok(())
 }

@@ -4,7 +4,9 @@
 //!    knows which worker has which partition.
 //! 2. The worker of partition 0 locks it; then all others lock theirs. Whoever else wants the store
 //!    begins with partition 0, too, so of two clusters one gets all.
-//! 3. When all are locked, and not before, they are read. They stay locked until their writers have
+//! 3. When all are locked, the first worker takes over the backup, if there is one: that ends the run
+//!    that had it before.
+//! 4. Then, and not before, they are read. They stay locked until their writers have
 //!    ended.
 //!
 //! A worker that cannot lock a partition stops the run, and so all locks are given back.
@@ -17,8 +19,8 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::kit::WorkerCx;
 use crate::recovery::{
-    Error, LockedPartition, PartitionFile, PartitionIndex, PartitionState, RecoveryConfig, Uploads,
-    check_complete, lock_all,
+    Error, LockedPartition, PartitionFile, PartitionIndex, PartitionState, RecoveryConfig, Term,
+    Uploads, check_complete, lock_all,
 };
 use crate::worker::assign::{Reachable, assign};
 use crate::worker::gather::tell_all;
@@ -64,7 +66,15 @@ pub(in crate::worker) fn take(
         return Ok(None);
     }
 
-    let restored = config.restore(flow, parts);
+    let mut term: Option<Term> = None;
+    if cx.index.0 == 0 {
+        term = config.take_over(flow).map_err(RunError::recovery)?;
+    }
+    let Some(terms) = tell_all(worker, cx, &term)? else {
+        return Ok(None);
+    };
+    let term = terms.into_iter().next().flatten();
+    let restored = config.restore(flow, parts, term);
     let (parts, uploads) = restored.map_err(RunError::recovery)?;
     let states = if config.has_backup() {
         parts.iter().map(LockedPartition::state).collect()

@@ -100,6 +100,21 @@ impl Cluster {
         cluster
     }
 
+    /// Another cluster on the same backup, on machines of its own, that has not started yet.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            backup: Arc::clone(&self.backup),
+            dirs: (0..MACHINES)
+                .map(|_| tempfile::tempdir().unwrap())
+                .collect(),
+            partitions: self.partitions,
+            processes: Vec::new(),
+            history: self.history.clone(),
+            committed: self.committed,
+            model: Model::default(),
+        }
+    }
+
     pub(super) fn start(&mut self, processes: usize) {
         let backup: Arc<dyn Backup> = self.backup.clone();
         let shares = (0..processes).map(|worker| Share {
@@ -114,14 +129,17 @@ impl Cluster {
             Some(self.partitions),
         )
         .unwrap();
-        let restored: Vec<Restored> = shares
-            .iter()
-            .map(|&share| {
-                let dir = self.dirs[share.worker].path();
-                let parts = shared_parts(&*backup, dir, "orders", share).unwrap();
-                restore(&backup, "orders", lock_all(parts).unwrap()).unwrap()
-            })
-            .collect();
+        let locked = shares.iter().map(|&share| {
+            let dir = self.dirs[share.worker].path();
+            let parts = shared_parts(&*backup, dir, "orders", share).unwrap();
+            lock_all(parts).unwrap()
+        });
+        let locked: Vec<_> = locked.collect();
+        let term = take_term(&*backup, "orders").unwrap();
+        let restored = locked
+            .into_iter()
+            .map(|parts| restore(&backup, "orders", parts).unwrap());
+        let restored: Vec<Restored> = restored.collect();
         let parts = restored.iter().flat_map(|own| &own.parts);
         let states: Vec<_> = parts.map(|part| part.state().unwrap()).collect();
         let files: Vec<_> = states
@@ -155,11 +173,11 @@ impl Cluster {
                 writer
             };
             let writers = own.parts.into_iter().map(open).collect();
+            let uploads = own.logs.in_term(term.clone());
             let (report, events) = mpsc::channel();
             let report = move |event| report.send(event).unwrap();
             let steps = [total(), input()];
-            let thread =
-                WriterThread::spawn(writers, &steps, 8, Some(own.uploads), report).unwrap();
+            let thread = WriterThread::spawn(writers, &steps, 8, Some(uploads), report).unwrap();
             self.processes.push(Process {
                 thread,
                 events,

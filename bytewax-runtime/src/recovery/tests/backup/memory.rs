@@ -1,6 +1,7 @@
 //! A backup for tests.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,11 +9,25 @@ use std::sync::{Arc, Mutex};
 use crate::recovery::Backup;
 
 /// A backup in memory that can be cut off.
-#[derive(Debug)]
 pub(super) struct Memory {
     pub(super) objects: Mutex<BTreeMap<String, Vec<u8>>>,
     /// How many objects can still be written.
     pub(super) left: AtomicI64,
+    /// What happens before the next call that is like this one.
+    pub(super) meanwhile: Mutex<Option<(Call, Box<dyn FnOnce() + Send>)>>,
+}
+
+/// A call that changes the backup, of an object with this in its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Put(&'static str),
+    Delete(&'static str),
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memory")
+    }
 }
 
 impl Memory {
@@ -20,11 +35,22 @@ impl Memory {
         Arc::new(Self {
             objects: Mutex::default(),
             left: AtomicI64::new(i64::MAX),
+            meanwhile: Mutex::default(),
         })
     }
 
     pub(super) fn names(&self) -> Vec<String> {
         self.list("").unwrap()
+    }
+
+    /// Lets something happen between what the caller knows and what it does.
+    fn pause(&self, is_like: impl FnOnce(Call) -> bool) {
+        let mut meanwhile = self.meanwhile.lock().unwrap();
+        let found = meanwhile.take_if(|(call, _)| is_like(*call));
+        drop(meanwhile);
+        if let Some((_, act)) = found {
+            act();
+        }
     }
 
     fn spend(&self, puts: i64) -> io::Result<()> {
@@ -37,6 +63,7 @@ impl Memory {
 
 impl Backup for Memory {
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.pause(|call| matches!(call, Call::Put(part) if name.contains(part)));
         self.spend(1)?;
         let mut objects = self.objects.lock().unwrap();
         if objects.contains_key(name) {
@@ -59,6 +86,7 @@ impl Backup for Memory {
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {
+        self.pause(|call| matches!(call, Call::Delete(part) if name.contains(part)));
         self.spend(0)?;
         self.objects.lock().unwrap().remove(name);
         Ok(())

@@ -1,6 +1,7 @@
 //! Stores with a backup.
 
 mod cluster;
+mod fence;
 mod memory;
 mod places;
 mod refusals;
@@ -57,5 +58,5 @@ fn what_is_replaced_is_removed() {
     let names = cluster.backup.names();
     assert!(names.len() < 60, "{names:?}");
     // A base of several pieces.
-    assert!(names.iter().any(|name| name.ends_with(".base-00001-last")));
+    assert!(names.iter().any(|name| name.ends_with(".base-1-00001-last")));
 }

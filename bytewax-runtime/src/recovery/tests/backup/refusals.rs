@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::recovery::tests::model::Model;
 
 /// A cluster of one process that has done three epochs and ended, and its backup.
 fn three_epochs(partitions: u32) -> Cluster {
@@ -33,8 +32,8 @@ fn check_refused(change: impl FnOnce(&mut BTreeMap<String, Vec<u8>>), expected: 
     assert!(discover(&[dir.path()]).unwrap().is_empty());
 }
 
-const SECOND: &str = "orders/part-0000/000000000002.segment";
-const THIRD: &str = "orders/part-0000/000000000003.segment";
+const SECOND: &str = "orders/part-0000/000000000002.segment-1-1";
+const THIRD: &str = "orders/part-0000/000000000003.segment-1-1";
 
 #[test]
 fn a_damaged_object_is_refused() {
@@ -76,7 +75,7 @@ fn foreign_and_missing_objects_are_refused() {
             objects.remove(SECOND);
         },
         &format!(
-            "`{SECOND}` is missing in the backup; bring it back from a copy of the backup, or, when \
+            "`orders/part-0000/000000000002.segment-1` is missing in the backup; bring it back from a copy of the backup, or, when \
              another run of the flow is using the backup, stop that run first"
         ),
     );
@@ -92,9 +91,9 @@ fn foreign_and_missing_objects_are_refused() {
 #[test]
 fn an_object_of_a_newer_release_is_refused() {
     check_refused(
-        |objects| objects.get_mut(THIRD).unwrap()[8] = 2,
+        |objects| objects.get_mut(THIRD).unwrap()[8] = 3,
         &format!(
-            "`{THIRD}` in the backup has format 2, this program knows up to 1; it was written by a \
+            "`{THIRD}` in the backup has format 3, this program knows up to 2; it was written by a \
              newer release. Run that release, or use another backup"
         ),
     );
@@ -139,49 +138,6 @@ fn nothing_is_begun_by_looking() {
          the flow as it is in the program"
     );
     assert!(backup.names().is_empty());
-}
-
-#[test]
-fn of_two_runs_on_one_backup_one_is_refused() {
-    let mut first = Cluster::new(2, 1);
-    first.apply(Op::Epoch(vec![state(1, 1)]));
-    // On another machine.
-    let mut second = Cluster {
-        backup: first.backup.clone(),
-        dirs: vec![tempfile::tempdir().unwrap()],
-        partitions: 2,
-        processes: Vec::new(),
-        history: first.history.clone(),
-        committed: 1,
-        model: Model::default(),
-    };
-    second.start(1);
-    second.apply(Op::Epoch(vec![state(2, 2)]));
-    let epoch = Epoch(2);
-    first.processes[0]
-        .thread
-        .send(Message::Commit(epoch))
-        .unwrap();
-    let event = first.processes[0].events.recv().unwrap();
-    let WriterEvent::Failed(error) = event else {
-        panic!("{event:?}");
-    };
-    let error = error.to_string();
-    assert!(
-        error.ends_with(
-            "000002.segment` was written to the backup by another run of the flow; stop that run, \
-             then run this one again"
-        ),
-        "{error}"
-    );
-    // What the second one has written stays.
-    second.apply(Op::Kill {
-        changes: Vec::new(),
-        objects: 9,
-        processes: 1,
-        lost: [true; MACHINES],
-    });
-    assert_eq!(second.model.states[&2], [2]);
 }
 
 #[test]
@@ -238,7 +194,7 @@ fn a_backup_that_fails_stops_the_run_with_its_cause() {
     let error = crate::RunError::from(error).report();
     assert_eq!(
         error,
-        "the backup failed while writing `orders/part-0000/000000000001.segment`; mend the access \
+        "the backup failed while writing `orders/part-0000/000000000001.segment-1-0`; mend the access \
          to it and run the flow again, it resumes from the last epoch that the backup holds\n  \
          caused by: the backup is cut off"
     );

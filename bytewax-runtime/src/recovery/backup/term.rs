@@ -1,0 +1,115 @@
+//! The fence of a backup: which run may write to it.
+//!
+//! Each run takes the next *term*, by an object that is stored if its name is free and is never
+//! removed. The names of all that a run writes have its term, so nobody else ever writes an object of
+//! the same name. Before an epoch counts as saved, the run looks for the object of the next term: if
+//! it is there, another run has taken over, and may not have seen what was written last.
+
+use std::io;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::super::parts::StoreId;
+use super::super::sql;
+use super::log::Names;
+use super::object::{self, Entries};
+use super::{Backup, BackupError, get};
+use crate::recovery::error::Error;
+
+/// The term of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Term {
+    number: u64,
+    /// What the run has stored to take it.
+    object: Vec<u8>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct TermHeader {
+    term: u64,
+    /// Random, so that no two runs store the same object.
+    run: StoreId,
+    begun_at: DateTime<Utc>,
+}
+
+/// Takes the next term for a flow, which ends the one before. One worker of a cluster does this, when
+/// all have locked their local partitions, and before anybody reads the logs.
+pub(crate) fn take_term(backup: &dyn Backup, flow: &str) -> Result<Term, Error> {
+    Term::take(backup, &Names::new(flow))
+}
+
+impl Term {
+    pub(super) fn take(backup: &dyn Backup, names: &Names) -> Result<Self, Error> {
+        let number = last(backup, names)? + 1;
+        let object = Entries::default().finish(&TermHeader {
+            term: number,
+            run: sql::random_store_id()?,
+            begun_at: Utc::now(),
+        });
+        let term = Self { number, object };
+        let name = names.term(number);
+        match backup.put(&name, &term.object) {
+            Ok(()) => Ok(term),
+            // An answer may have been lost.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if get(backup, &name)? == term.object {
+                    return Ok(term);
+                }
+                Err(BackupError::Conflict { name }.into())
+            }
+            Err(cause) => Err(BackupError::io("writing", &name, cause).into()),
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Makes sure that the backup is the one in which the term was taken.
+    pub(super) fn check_present(
+        &self,
+        backup: &dyn Backup,
+        names: &Names,
+    ) -> Result<(), BackupError> {
+        let name = names.term(self.number);
+        match get(backup, &name) {
+            Ok(object) if object == self.object => Ok(()),
+            Ok(_) | Err(BackupError::Missing { .. }) => Err(BackupError::Lost { name }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes sure, too, that no other run has taken over: what was stored before is seen by any that
+    /// will.
+    pub(super) fn check(&self, backup: &dyn Backup, names: &Names) -> Result<(), BackupError> {
+        self.check_present(backup, names)?;
+        let name = names.term(self.number + 1);
+        let object = match get(backup, &name) {
+            Err(BackupError::Missing { .. }) => return Ok(()),
+            object => object?,
+        };
+        let (next, _): (TermHeader, _) = object::open(&name, &object)?;
+        Err(BackupError::TakenOver {
+            name,
+            begun_at: next.begun_at,
+        })
+    }
+}
+
+/// The last term that was taken; 0 if none was.
+fn last(backup: &dyn Backup, names: &Names) -> Result<u64, BackupError> {
+    let prefix = names.terms();
+    let listed = backup.list(&prefix);
+    let listed = listed.map_err(|cause| BackupError::io("listing", &prefix, cause))?;
+    let mut last = 0;
+    for name in listed {
+        let number = name.strip_prefix(&prefix).and_then(|own| own.parse().ok());
+        let number: u64 = number.ok_or(BackupError::Foreign {
+            name,
+            what: "no term has such a name",
+        })?;
+        last = last.max(number);
+    }
+    Ok(last)
+}
