@@ -147,6 +147,15 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     })
 }
 
+/// The executions that any partition remembers, in order: the epoch that each began with, and when.
+pub(crate) fn beginnings(parts: &[PartitionState]) -> Vec<(Epoch, DateTime<Utc>)> {
+    let executions = parts.iter().flat_map(|part| &part.executions);
+    let by_number: BTreeMap<_, _> = executions
+        .map(|execution| (execution.number, (execution.resume, execution.started_at)))
+        .collect();
+    by_number.into_values().collect()
+}
+
 /// Tells what an execution goes on from, in one line.
 pub(crate) fn tell_resume(resume: &Resume, parts: &[PartitionState], now: DateTime<Utc>) -> String {
     let count = parts.first().map_or(0, |part| part.meta.count.get());

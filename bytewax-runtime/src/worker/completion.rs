@@ -9,6 +9,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use super::store::{Retention, Store};
+use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
@@ -128,6 +129,7 @@ fn commit(frontier: Frontier, store: &Store, cx: &WorkerCx) -> Result<Frontier, 
 struct Collects {
     store: Rc<Store>,
     retention: Retention,
+    began: Monotonic,
     /// The first epoch that is not known to be saved on the whole cluster.
     next: Epoch,
 }
@@ -135,7 +137,8 @@ struct Collects {
 impl Collects {
     fn new(store: Rc<Store>, cx: &WorkerCx) -> Self {
         Self {
-            retention: store.retention(cx.clock.now()),
+            retention: store.retention(),
+            began: cx.clock.monotonic(),
             next: store.resume(),
             store,
         }
@@ -147,7 +150,8 @@ impl Collects {
         }
         self.next = before;
         let saved = Epoch(before.0 - 1);
-        match self.retention.committed(saved, cx.clock.now()) {
+        let now = cx.clock.monotonic().since(self.began);
+        match self.retention.committed(saved, now) {
             Some(oldest) => self.store.collect(oldest),
             None => Ok(()),
         }

@@ -1,6 +1,6 @@
 //! The store of a program without one: there is none, and nothing can be said of it.
 
-use chrono::{DateTime, Utc};
+use chrono::TimeDelta;
 use timely::scheduling::SyncActivator;
 
 use crate::error::RunError;
@@ -45,7 +45,7 @@ impl Store {
         match self {}
     }
 
-    pub(super) fn retention(self, _: DateTime<Utc>) -> Retention {
+    pub(super) fn retention(self) -> Retention {
         match self {}
     }
 
@@ -55,7 +55,7 @@ impl Store {
 }
 
 impl Retention {
-    pub(super) fn committed(self, _: Epoch, _: DateTime<Utc>) -> Option<Epoch> {
+    pub(super) fn committed(self, _: Epoch, _: TimeDelta) -> Option<Epoch> {
         match self {}
     }
 }

@@ -17,7 +17,9 @@ use crate::error::RunError;
 use crate::flow::Graph;
 use crate::key::SlotOwners;
 use crate::kit::WorkerCx;
-use crate::recovery::{PartitionState, RecoveryConfig, check_complete, resume, tell_resume};
+use crate::recovery::{
+    PartitionState, RecoveryConfig, beginnings, check_complete, resume, tell_resume,
+};
 
 /// What one worker tells all others.
 #[derive(Serialize, Deserialize)]
@@ -97,6 +99,7 @@ fn agree_on_store(
         resume,
         count: first.meta.count,
         started_at: hello.now,
+        earlier: beginnings(&states),
         told: tell_resume(&resume, &states, Utc::now()),
     })
 }

@@ -52,6 +52,9 @@ pub(crate) struct Store {
     snapshot_mode: SnapshotMode,
     /// How long states that were replaced are kept.
     kept_for: Duration,
+    /// The executions before this one: the epoch that each began with, and when.
+    earlier: Vec<(Epoch, DateTime<Utc>)>,
+    started_at: DateTime<Utc>,
 }
 
 struct Writer {
@@ -137,9 +140,9 @@ impl Store {
         self.resume
     }
 
-    /// How long states that were replaced are kept, from now on.
-    pub(super) fn retention(&self, now: DateTime<Utc>) -> Retention {
-        Retention::new(self.kept_for, self.resume, now)
+    /// How long states that were replaced are kept, by the time since this execution began.
+    pub(super) fn retention(&self) -> Retention {
+        Retention::new(self.kept_for, &self.earlier, self.resume, self.started_at)
     }
 
     /// Has the writer wake an operator when it has committed an epoch.

@@ -24,6 +24,8 @@ pub(in crate::worker) struct Agreed {
     pub(in crate::worker) count: PartitionCount,
     /// By the clock of the first worker.
     pub(in crate::worker) started_at: DateTime<Utc>,
+    /// The executions before this one: the epoch that each began with, and when.
+    pub(in crate::worker) earlier: Vec<(Epoch, DateTime<Utc>)>,
     /// What is resumed, in a line for people.
     pub(in crate::worker) told: String,
 }
@@ -116,6 +118,8 @@ pub(in crate::worker) fn open(
         memory: memory_limit(config, cx),
         snapshot_mode: config.mode(),
         kept_for: config.kept_for(),
+        earlier: agreed.earlier.clone(),
+        started_at: agreed.started_at,
     })
 }
 

@@ -58,5 +58,9 @@ fn what_is_replaced_is_removed() {
     let names = cluster.backup.names();
     assert!(names.len() < 60, "{names:?}");
     // A base of several pieces.
-    assert!(names.iter().any(|name| name.ends_with(".base-1-00001-last")));
+    assert!(
+        names
+            .iter()
+            .any(|name| name.ends_with(".base-1-00001-last"))
+    );
 }
