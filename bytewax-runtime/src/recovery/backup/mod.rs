@@ -17,6 +17,7 @@
 mod begin;
 mod compact;
 mod error;
+mod fence;
 mod file_system;
 mod log;
 mod object;

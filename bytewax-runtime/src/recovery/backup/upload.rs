@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -13,11 +12,12 @@ use super::super::parts::{Execution, Meta, PartitionIndex, StepMeta};
 use super::super::sql::Table;
 use super::super::thread::{Report, WriterEvent};
 use super::super::writer::PartitionWriter;
+use super::Backup;
 use super::compact::Compaction;
+use super::fence::Fence;
 use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader};
 use super::term::Term;
-use super::{Backup, BackupError, put_once};
 use crate::ids::Epoch;
 use crate::key::Slot;
 use crate::state::run::Run;
@@ -27,9 +27,6 @@ const LEAST_WEIGHT: u64 = 64 << 10;
 
 /// So many small segments may be there beside a small base.
 const FEW_SEGMENTS: u64 = if cfg!(test) { 4 } else { 64 };
-
-/// How many objects are written to the backup at once.
-const AT_ONCE: usize = 8;
 
 /// How many epochs wait to be uploaded.
 const QUEUE: usize = 2;
@@ -174,11 +171,7 @@ impl Uploader {
             names,
             mut ends,
         } = logs;
-        let fence = Fence {
-            backup,
-            names: names.clone(),
-            term: term.clone(),
-        };
+        let fence = Fence::new(backup, names.clone(), term.clone());
         let (jobs, inbox) = sync_channel(QUEUE);
         let named = thread::Builder::new().name("bytewax-backup".to_owned());
         let thread = named.spawn(move || run(&fence, &inbox, &report));
@@ -353,29 +346,6 @@ impl Part {
     }
 }
 
-/// A backup, and the right to write to it.
-struct Fence {
-    backup: Arc<dyn Backup>,
-    names: Names,
-    term: Term,
-}
-
-impl Fence {
-    /// Stores the segments of an epoch. Afterwards, every run that takes over will find them.
-    fn upload(&self, segments: &[Vec<(String, Vec<u8>)>]) -> Result<(), BackupError> {
-        // Nothing is put where a backup was.
-        self.term.check_present(&*self.backup, &self.names)?;
-        upload(&*self.backup, segments)?;
-        self.term.check(&*self.backup, &self.names)
-    }
-
-    /// Does a part of a compaction.
-    fn compact(&self, compaction: &mut Compaction) -> Result<bool, Error> {
-        self.term.check(&*self.backup, &self.names)?;
-        compaction.do_some(&*self.backup)
-    }
-}
-
 fn run(fence: &Fence, inbox: &Receiver<Job>, report: &Report) {
     if let Err(error) = work(fence, inbox, report) {
         // Returning drops the queue's end: the writer thread learns of it.
@@ -415,31 +385,4 @@ fn work(fence: &Fence, inbox: &Receiver<Job>, report: &Report) -> Result<(), Err
         while !fence.compact(&mut compaction)? {}
     }
     Ok(())
-}
-
-/// Stores the segments of all partitions, those of each partition in order.
-fn upload(backup: &dyn Backup, segments: &[Vec<(String, Vec<u8>)>]) -> Result<(), BackupError> {
-    let next = AtomicUsize::new(0);
-    let some = || {
-        while let Some(segments) = segments.get(next.fetch_add(1, Ordering::Relaxed)) {
-            for (name, bytes) in segments {
-                put_once(backup, name, bytes)?;
-            }
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..AT_ONCE.min(segments.len()))
-            .map(|_| scope.spawn(some))
-            .collect();
-        let mut done = some();
-        for other in others {
-            let panicked = |_| {
-                let cause = std::io::ErrorKind::Other.into();
-                BackupError::io("writing", "segments", cause)
-            };
-            done = done.and(other.join().unwrap_or_else(|cause| Err(panicked(cause))));
-        }
-        done
-    })
 }
