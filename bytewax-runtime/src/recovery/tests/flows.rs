@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::*;
+use crate::clock::Clock;
 use crate::flow::Dataflow;
 use crate::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 
@@ -119,4 +122,36 @@ fn a_key_that_is_forgotten() {
         let info = show(&[dir.path()]).unwrap();
         assert_eq!(kept(&info, "sums.counts"), (0, 0));
     }
+}
+
+/// Runs that are each shorter than the backup interval.
+#[test]
+fn the_backup_interval_goes_on_over_runs() {
+    let dir = store(2);
+    let items = (0..9).flat_map(|_| [TestingItem::Item('a'), TestingItem::Eof]);
+    let source = TestingSource::with_marks(items);
+    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let oldest: Vec<u64> = (0..9)
+        .map(|_| {
+            let flow = Dataflow::build("sums", |flow| {
+                let items = flow.input(source.clone()).named("in");
+                let counts = items.key_on(|key| *key).stateful_map(|count: &mut u64, _| {
+                    *count += 1;
+                    *count
+                });
+                let counts = counts.named("counts");
+                counts.output(TestingSink::new()).named("out");
+            });
+            let recovery = RecoveryConfig::new(dir.path()).backup_interval(Duration::from_secs(10));
+            let config = ClusterConfig::new().epoch_interval(LONG).workers(2);
+            cluster_main(flow, config.clock(clock.clone()).recovery(recovery)).unwrap();
+            hand.advance(TimeDelta::seconds(4));
+            let info = show(&[dir.path()]).unwrap();
+            let oldest = info.partitions.iter().map(|part| part.progress.oldest.0);
+            oldest.max().unwrap()
+        })
+        .collect();
+    // Each run is an epoch. At 4 seconds a run, the three runs before are within the interval, and what
+    // the one before them began with is the oldest that files of them can need.
+    assert_eq!(oldest, [1, 1, 1, 1, 2, 3, 4, 5, 6]);
 }
