@@ -2,6 +2,7 @@
 
 mod cluster;
 mod fence;
+mod formats;
 mod memory;
 mod places;
 mod refusals;
