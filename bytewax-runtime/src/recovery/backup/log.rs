@@ -223,7 +223,7 @@ impl Log {
         index: PartitionIndex,
     ) -> Result<Self, BackupError> {
         let prefix = names.log(index);
-        Self::of(&prefix, Objects::read(&prefix, list(backup, &prefix)?)?)
+        Self::of(&prefix, &Objects::read(&prefix, list(backup, &prefix)?)?)
     }
 
     /// The number of an object that nothing in the log of a partition has, whatever counts there.
@@ -241,7 +241,7 @@ impl Log {
             .map_or(1, |last| last + 1))
     }
 
-    fn of(prefix: &str, objects: Objects) -> Result<Self, BackupError> {
+    fn of(prefix: &str, objects: &Objects) -> Result<Self, BackupError> {
         let head = objects.head();
         // From the head back to the base, or to the first object.
         let mut segments = Vec::new();

@@ -2,7 +2,7 @@ use super::*;
 
 fn log(names: &[&str]) -> Result<Log, String> {
     let names = names.iter().map(|name| format!("p/{name}")).collect();
-    let log = Objects::read("p/", names).and_then(|objects| Log::of("p/", objects));
+    let log = Objects::read("p/", names).and_then(|objects| Log::of("p/", &objects));
     log.map_err(|error| error.to_string())
 }
 

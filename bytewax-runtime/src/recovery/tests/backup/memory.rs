@@ -14,8 +14,10 @@ pub(super) struct Memory {
     /// How many objects can still be written.
     pub(super) left: AtomicI64,
     /// What happens before the next call that is like this one.
-    pub(super) meanwhile: Mutex<Option<(Call, Box<dyn FnOnce() + Send>)>>,
+    pub(super) meanwhile: Mutex<Option<(Call, Act)>>,
 }
+
+pub(super) type Act = Box<dyn FnOnce() + Send>;
 
 /// A call that changes the backup, of an object with this in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
