@@ -17,6 +17,7 @@ pub mod mix;
 pub mod pairs;
 pub mod recovery;
 pub mod report;
+pub mod steady;
 pub mod timely_impl;
 pub mod windows;
 pub mod words;
@@ -34,6 +35,16 @@ pub const ALLOCATOR_NAME: &str = if cfg!(feature = "mimalloc") {
 } else {
     "the system's"
 };
+
+/// The processor time of this process, user and system, in seconds.
+pub fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("there is such a file");
+    let (_, fields) = stat.rsplit_once(')').expect("the name has parentheses");
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    // Fields 14 and 15, of which two are before the parenthesis, in hundredths of a second.
+    let ticks = fields[11..13].iter().map(|field| field.parse::<u64>());
+    ticks.map(|ticks| ticks.expect("a number")).sum::<u64>() as f64 / 100.0
+}
 
 /// Runs one case in this process, all of it: the clock starts before the program builds or opens
 /// anything and stops once its threads have ended.

@@ -152,7 +152,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// Writes what a release of today writes.
 fn make(stores: &Path) {
-    let (store, backup) = (stores.join("v1"), stores.join("backup-v1"));
+    let (store, backup) = (stores.join("v3"), stores.join("backup-v3"));
     fs::create_dir(&store).unwrap();
     assert!(run(&["recovery", "init", text(&store), "2"]).is_empty());
     assert_eq!(run(&["-r", text(&store)]), BEFORE);
@@ -179,11 +179,12 @@ fn stores_of_all_formats_are_resumed() {
     let made = tempfile::tempdir().unwrap();
     let new = std::env::var_os("MAKE_STORES").map_or(made.path().to_owned(), Into::into);
     make(&new);
-    for stores in [Path::new(STORES), &new] {
+    let stores = Path::new(STORES);
+    for (stores, version) in [(stores, "v1"), (stores, "v3"), (&new, "v3")] {
         let place = tempfile::tempdir().unwrap();
         let (store, backup) = (place.path().join("store"), place.path().join("backup"));
-        copy(&stores.join("v1"), &store);
-        copy(&stores.join("backup-v1"), &backup);
+        copy(&stores.join(version), &store);
+        copy(&stores.join(format!("backup-{version}")), &backup);
         // On a machine that has never seen the flow.
         let local = place.path().join("local");
         let restored = place.path().join("restored");

@@ -16,6 +16,7 @@ use bytewax::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, c
 use bytewax::{Dataflow, Key, StepError, StepId, WorkerIndex, stateful};
 use bytewax_benches::case::number;
 use bytewax_benches::mix::splitmix;
+use bytewax_benches::processor_seconds;
 use clap::Parser;
 
 const BATCH: u64 = 10_000;
@@ -89,18 +90,20 @@ fn fire<K: Key>(
 
 /// Sets all timers for times that are hours away, and looks at what the process does meanwhile.
 fn wait(keys: u64, idle: Duration) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // In hundredths of a second.
     let spent = Arc::new(AtomicU64::new(0));
+    let ticks = || (processor_seconds() * 100.0) as u64;
     let then = {
         let spent = Arc::clone(&spent);
         move |poll| match poll {
             0 => Poll::idle(SETTLE),
             1 => {
-                spent.store(processor_ticks(), Ordering::Relaxed);
+                spent.store(ticks(), Ordering::Relaxed);
                 Poll::idle(idle)
             }
             _ => {
                 let before = spent.load(Ordering::Relaxed);
-                spent.store(processor_ticks() - before, Ordering::Relaxed);
+                spent.store(ticks() - before, Ordering::Relaxed);
                 Poll::end()
             }
         }
@@ -147,16 +150,6 @@ fn be_late() -> Result<(), Box<dyn Error + Send + Sync>> {
         part(99),
     );
     Ok(())
-}
-
-/// The processor time of this process, user and system, in hundredths of a second.
-fn processor_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("there is such a file");
-    let (_, fields) = stat.rsplit_once(')').expect("the name has parentheses");
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    // Fields 14 and 15, of which two are before the parenthesis.
-    let ticks = fields[11..13].iter().map(|field| field.parse::<u64>());
-    ticks.map(|ticks| ticks.expect("a number")).sum()
 }
 
 /// Waits for one time, and emits whether it came before the end of input.

@@ -34,7 +34,7 @@ pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use steps::{StepEntry, Steps};
-pub(crate) use store::{Change, MemoryLimit, Since, StepStore, Store};
+pub(crate) use store::{Change, MemoryLimit, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};
 pub(crate) use timers::{Alarm, RemoteAlarm};
 pub(crate) use watermark::{Partitions, Watermark};

@@ -1,27 +1,86 @@
-//! Which rows of a slot to merge, and when.
+//! Which rows of a step to merge, and when.
 
 use std::ops::Range;
 
-use super::sql::RowSize;
+use super::rows::Row;
 use crate::ids::Epoch;
+use crate::state::run::Removed;
 
-/// More rows than this of one slot are merged even when they are small: each costs a look-up when
-/// the slot is loaded.
+/// More generations than this are merged even when they are small: each costs a look-up when a slot is loaded.
 const MOST_DELTAS: usize = 16;
 
-/// The rows to merge into one, if it is time: some of the rows that no resume tells apart.
+/// The rows of one epoch, or of several that were merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Generation {
+    /// The first of the epochs.
+    pub(super) since: Epoch,
+    /// The last.
+    pub(super) epoch: Epoch,
+    bytes: u64,
+    kept: u64,
+    removed: u64,
+}
+
+impl Generation {
+    fn of(row: &Row) -> Self {
+        Self {
+            since: row.begins(),
+            epoch: row.epoch,
+            bytes: row.bytes,
+            kept: row.kept,
+            removed: row.removed,
+        }
+    }
+
+    fn add(&mut self, row: &Row) {
+        self.since = self.since.min(row.begins());
+        self.bytes += row.bytes;
+        self.kept += row.kept;
+        self.removed += row.removed;
+    }
+}
+
+/// The generations of rows before an epoch, from the oldest (the base) to the newest. `rows` are in order of
+/// their epochs.
+fn generations(rows: &[Row], before: Epoch) -> Vec<Generation> {
+    let mut newest_first: Vec<Generation> = Vec::new();
+    let old = rows.partition_point(|row| row.epoch < before);
+    for row in rows[..old].iter().rev() {
+        match newest_first.last_mut() {
+            // A merge that was cut off has left rows that it began to replace.
+            Some(last) if row.epoch >= last.since => last.add(row),
+            _ => newest_first.push(Generation::of(row)),
+        }
+    }
+    newest_first.reverse();
+    newest_first
+}
+
+/// The epochs of which the rows are to be merged, if it is time, and whether older rows stay beside them.
 ///
-/// `rows` go from the oldest (the base) to the newest. Rows before `oldest`, the oldest epoch that
-/// can be resumed, are never wanted one by one. They are merged when the newer ones outweigh the
-/// base, or when half of its keys were removed, so that the store stays within about twice the
-/// live states; each byte is then rewritten about twice. When there are many deltas, the newest
-/// are merged among themselves, which leaves a few rows of sizes that grow geometrically.
-pub(super) fn plan(rows: &[RowSize], oldest: Epoch) -> Option<Range<usize>> {
-    let count = rows.partition_point(|row| row.epoch < oldest);
-    let (base, deltas) = rows[..count].split_first()?;
-    let outweighed = deltas.iter().map(|row| row.bytes).sum::<u64>() >= base.bytes;
-    let removed: u64 = rows[..count].iter().map(|row| u64::from(row.removed)).sum();
-    let hollow = removed > 0 && removed * 2 >= u64::from(base.kept);
+/// Rows before `oldest`, the oldest epoch that can be resumed, are never wanted one by one.
+pub(super) fn plan(rows: &[Row], oldest: Epoch) -> Option<(Epoch, Epoch, Removed)> {
+    let generations = generations(rows, oldest);
+    let part = choose(&generations)?;
+    let (first, last) = (generations.get(part.start)?, generations.get(part.end - 1)?);
+    Some(if part.start == 0 {
+        (Epoch(0), last.epoch, Removed::Forget)
+    } else {
+        (first.since, last.epoch, Removed::Keep)
+    })
+}
+
+/// The generations to merge into one.
+///
+/// They are merged when the newer ones outweigh the base, or when half of its keys were removed, so that the
+/// store stays within about twice the live states; each byte is then rewritten about twice. When there are
+/// many deltas, the newest are merged among themselves, which leaves a few of sizes that grow geometrically.
+fn choose(generations: &[Generation]) -> Option<Range<usize>> {
+    let count = generations.len();
+    let (base, deltas) = generations.split_first()?;
+    let outweighed = deltas.iter().map(|delta| delta.bytes).sum::<u64>() >= base.bytes;
+    let removed: u64 = generations.iter().map(|one| one.removed).sum();
+    let hollow = removed > 0 && removed * 2 >= base.kept;
     if hollow || (outweighed && !deltas.is_empty()) {
         return Some(0..count);
     }
@@ -29,10 +88,10 @@ pub(super) fn plan(rows: &[RowSize], oldest: Epoch) -> Option<Range<usize>> {
         return None;
     }
     let mut first = count - 1;
-    let mut bytes = rows[first].bytes;
-    while first > 0 && rows[first - 1].bytes <= 2 * bytes {
+    let mut bytes = generations[first].bytes;
+    while first > 0 && generations[first - 1].bytes <= 2 * bytes {
         first -= 1;
-        bytes += rows[first].bytes;
+        bytes += generations[first].bytes;
     }
     (first < count - 1).then_some(first..count)
 }
@@ -40,21 +99,59 @@ pub(super) fn plan(rows: &[RowSize], oldest: Epoch) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Slot;
+    use crate::recovery::checksum::Checksum;
+    use crate::recovery::rows::RowId;
 
-    /// Rows of epochs from 1: bytes, keys with a state, removed keys.
+    fn row(since: Option<u64>, epoch: u64, (bytes, kept, removed): (u64, u64, u64)) -> Row {
+        Row {
+            id: RowId(epoch.cast_signed()),
+            first: Slot::of(0),
+            last: Slot::of(9),
+            since: since.map(Epoch),
+            epoch: Epoch(epoch),
+            bytes,
+            kept,
+            removed,
+            checksum: Checksum(0),
+        }
+    }
+
+    /// Rows of epochs from 1: bytes, keys with a state, removed keys. The part of them that is merged.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "a range reads best as it is")]
-    fn check(rows: &[(u64, u32, u32)], oldest: u64, expected: Option<Range<usize>>) {
-        let sizes = rows
+    fn check(rows: &[(u64, u64, u64)], oldest: u64, expected: Option<Range<usize>>) {
+        let rows = rows.iter().zip(1..);
+        let rows: Vec<Row> = rows
+            .map(|(row, epoch)| self::row(None, epoch, *row))
+            .collect();
+        let expected = expected.map(|part| match part.start {
+            0 => (Epoch(0), Epoch(part.end as u64), Removed::Forget),
+            first => (
+                Epoch(first as u64 + 1),
+                Epoch(part.end as u64),
+                Removed::Keep,
+            ),
+        });
+        assert_eq!(plan(&rows, Epoch(oldest)), expected);
+    }
+
+    #[test]
+    fn what_a_merge_that_was_cut_off_has_left_goes_with_it() {
+        let rows = [
+            row(None, 1, (1000, 9, 0)),
+            row(None, 4, (10, 1, 0)),
+            row(None, 6, (10, 1, 0)),
+            row(Some(4), 8, (10, 1, 0)),
+            row(None, 8, (10, 1, 0)),
+            row(None, 9, (10, 1, 0)),
+        ];
+        let ranges = generations(&rows, Epoch(99));
+        let ranges: Vec<_> = ranges
             .iter()
-            .zip(1..)
-            .map(|(&(bytes, kept, removed), epoch)| RowSize {
-                epoch: Epoch(epoch),
-                bytes,
-                kept,
-                removed,
-            });
-        assert_eq!(plan(&sizes.collect::<Vec<_>>(), Epoch(oldest)), expected);
+            .map(|one| (one.since.0, one.epoch.0, one.bytes))
+            .collect();
+        assert_eq!(ranges, [(1, 1, 1000), (4, 8, 40), (9, 9, 10)]);
     }
 
     #[test]
@@ -91,25 +188,16 @@ mod tests {
 
     #[test]
     fn the_number_of_rows_stays_small() {
-        let mut rows = vec![RowSize {
-            epoch: Epoch(1),
-            bytes: 1 << 40,
-            kept: 1 << 30,
-            removed: 0,
-        }];
+        let mut rows = vec![row(None, 1, (1 << 40, 1 << 30, 0))];
         let mut rewritten = 0;
         for epoch in 2..10_000 {
-            rows.push(RowSize {
-                epoch: Epoch(epoch),
-                bytes: 10,
-                kept: 1,
-                removed: 0,
-            });
-            if let Some(merged) = plan(&rows, Epoch(epoch + 1)) {
-                let bytes = rows[merged.clone()].iter().map(|row| row.bytes).sum();
+            rows.push(row(None, epoch, (10, 1, 0)));
+            if let Some((since, last, _)) = plan(&rows, Epoch(epoch + 1)) {
+                let first = rows.partition_point(|row| row.epoch < since);
+                let bytes = rows[first..].iter().map(|row| row.bytes).sum();
                 rewritten += bytes;
-                let newest = rows[merged.end - 1];
-                rows.splice(merged, [RowSize { bytes, ..newest }]);
+                rows.truncate(first);
+                rows.push(row(Some(since.0), last.0, (bytes, 1, 0)));
             }
             assert!(rows.len() <= MOST_DELTAS + 1);
         }

@@ -2,10 +2,10 @@
 //!
 //! A store is a number of *partitions*, each an SQLite file, in one directory or several. The states
 //! of a key are in the partition of the key's slot. Within a partition, all changes of one step and
-//! one slot in one epoch are one row, a sorted [`Run`]; rows are kept by epoch until no
-//! resume can want them one by one and are then merged, like the runs of a log-structured store.
-//! The format is described in `docs/recovery-format.md` and in [`run`](crate::state::run); where an execution begins,
-//! in the module `resume`.
+//! one slot in one epoch are a sorted *run*, and the runs of many slots are one row, a `Block`; rows
+//! are kept by epoch until no resume can want them one by one and are then merged, like the levels of
+//! a log-structured store. The format is described in `docs/recovery-format.md`, in [`run`](crate::state::run) and
+//! in the module `block`; where an execution begins, in the module `resume`.
 //!
 //! The life of a partition:
 //!
@@ -23,6 +23,7 @@
 //! All SQL is in the module `sql`.
 
 mod backup;
+mod block;
 mod checksum;
 mod collect;
 mod config;
@@ -33,15 +34,19 @@ pub(crate) mod fuzz;
 mod identity;
 mod layout;
 mod lock;
+mod merge;
 mod parts;
 mod reader;
 mod resume;
 mod retention;
+mod rows;
+mod scan;
 mod sql;
 #[cfg(test)]
 mod tests;
 mod thread;
 mod tools;
+mod upgrade;
 mod writer;
 
 #[cfg(feature = "object-store")]
@@ -68,7 +73,7 @@ pub(crate) use writer::PartitionWriter;
 #[cfg(test)]
 pub(crate) use {
     crate::state::batch::{Batch, TooLong},
-    crate::state::run::Run,
+    crate::state::run::{Run, Table},
     crate::state::timer::push_timer,
     backup::{Restored, Share, begin, restore, shared_parts, take_term},
     error::ResumeError,

@@ -1,24 +1,44 @@
 //! Reading a partition, beside its writer.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::block::Block;
 use super::error::Error;
-use super::parts::{PartitionState, Position, StepMeta, StepNumber};
-use super::sql::{Db, SlotRow, Table};
+use super::parts::{Meta, PartitionState, Position, StepMeta, StepNumber};
+use super::rows::{Place, Row, RowId, Rows, Table};
+use super::scan::Scan;
+use super::sql::Db;
 use crate::ids::{Epoch, StepId};
 use crate::key::Slot;
 use crate::state::run::{Removed, Run};
 use crate::state::timer::{Timer, decode_due};
 
+/// The bytes of blocks that a reader keeps, for the next slot that is asked for.
+const CACHE_BYTES: usize = 1 << 20;
+
 /// A reader of a partition; everything it returns was checked.
 ///
-/// Reads see what was committed. A slot must be loaded before the running execution writes to it:
-/// afterwards a merge may have put old and new states into one row. (Whoever processes a key of the
-/// slot has loaded it before, so this comes by itself.)
+/// Reads see what was committed. The states of a slot as they were when an execution began are read by
+/// [`load_again`](Self::load_again) as long as it has not written to the slot: a merge may have put them into
+/// a row of a later epoch with other slots. (Whoever processes a key of the slot has loaded it before, so this
+/// comes by itself.)
 pub(crate) struct PartitionReader {
     db: Db,
+    meta: Meta,
     steps: BTreeMap<StepId, (StepNumber, StepMeta)>,
+    known: RefCell<Known>,
+}
+
+/// What was read before, as long as nobody has written since.
+#[derive(Default)]
+struct Known {
+    version: u64,
+    rows: Option<Arc<Rows>>,
+    /// The blocks that were read last, the newest first.
+    blocks: Vec<((Place, RowId), Arc<Block>)>,
 }
 
 impl PartitionReader {
@@ -39,7 +59,63 @@ impl PartitionReader {
             .into_iter()
             .map(|(number, meta)| (meta.id.clone(), (number, meta)));
         let steps = steps.collect();
-        Ok(Self { db, steps })
+        Ok(Self {
+            meta: db.meta()?,
+            db,
+            steps,
+            known: RefCell::default(),
+        })
+    }
+
+    /// Does something with all rows as they are now.
+    fn reading<T>(&self, read: impl FnOnce(&Rows) -> Result<T, Error>) -> Result<T, Error> {
+        let begun = self.db.begin_reading()?;
+        let done = self.rows().and_then(|rows| read(&rows));
+        if begun {
+            self.db.end_reading()?;
+        }
+        done
+    }
+
+    /// What is known of all rows.
+    pub(super) fn all_rows(&self) -> Result<Arc<Rows>, Error> {
+        self.reading(|_| self.rows())
+    }
+
+    /// The same, to be called while it is read.
+    fn rows(&self) -> Result<Arc<Rows>, Error> {
+        let mut known = self.known.borrow_mut();
+        let version = self.db.version()?;
+        if let Some(rows) = known.rows.as_ref().filter(|_| known.version == version) {
+            return Ok(Arc::clone(rows));
+        }
+        self.db.check_format()?;
+        let rows = Arc::new(Rows::read(&self.db)?);
+        *known = Known {
+            version,
+            rows: Some(Arc::clone(&rows)),
+            blocks: Vec::new(),
+        };
+        Ok(rows)
+    }
+
+    /// Reads a block, unless that was done just before.
+    fn block(&self, place: Place, row: &Row) -> Result<Arc<Block>, Error> {
+        let mut known = self.known.borrow_mut();
+        let blocks = &mut known.blocks;
+        let at = (place, row.id);
+        if let Some(found) = blocks.iter().position(|(other, _)| *other == at) {
+            blocks[..=found].rotate_right(1);
+            return Ok(Arc::clone(&blocks[0].1));
+        }
+        let block = Arc::new(self.db.block(place, row)?);
+        blocks.insert(0, (at, Arc::clone(&block)));
+        let mut bytes = 0;
+        blocks.retain(|(_, block)| {
+            bytes += block.len();
+            bytes <= CACHE_BYTES
+        });
+        Ok(block)
     }
 
     /// Opens a partition as it is now, whatever is written meanwhile, and whether it is whole or not.
@@ -72,7 +148,7 @@ impl PartitionReader {
 
     /// The states of a slot at the start of an epoch. Removed keys are left out.
     pub(crate) fn load_slot(&self, step: &StepId, slot: Slot, before: Epoch) -> Result<Run, Error> {
-        self.load(Table::Snaps, step, slot, before)
+        self.load(self.number(step), slot, before)
     }
 
     /// The states of a slot as they were last committed, in the running execution also.
@@ -84,64 +160,95 @@ impl PartitionReader {
             let found = steps.into_iter().find(|(_, meta)| meta.id == *step);
             number = found.map(|(number, _)| number);
         }
-        self.load_of(Table::Snaps, number, slot, Epoch(u64::MAX))
+        self.load(number, slot, Epoch(u64::MAX))
     }
 
-    pub(super) fn load(
-        &self,
-        table: Table,
-        step: &StepId,
-        slot: Slot,
-        before: Epoch,
-    ) -> Result<Run, Error> {
-        self.load_of(table, self.number(step), slot, before)
-    }
-
-    fn load_of(
-        &self,
-        table: Table,
-        step: Option<StepNumber>,
-        slot: Slot,
-        before: Epoch,
-    ) -> Result<Run, Error> {
-        let (Some(step), Some(last)) = (step, before.0.checked_sub(1)) else {
+    fn load(&self, step: Option<StepNumber>, slot: Slot, before: Epoch) -> Result<Run, Error> {
+        let Some(step) = step else {
             return Ok(Run::default());
         };
-        let rows = self
-            .db
-            .runs(SlotRow { table, step, slot }, Epoch(0), Epoch(last))?;
-        let mut runs: Vec<Run> = rows.into_iter().map(|(_, run)| run).collect();
-        match runs.pop() {
-            None => Ok(Run::default()),
-            Some(run) if runs.is_empty() && run.removed() == 0 => Ok(run),
-            Some(run) => {
-                runs.push(run);
-                Ok(Run::merge(&runs, Removed::Forget))
+        let place = Place {
+            table: Table::Snaps,
+            step,
+        };
+        self.reading(|rows| {
+            let old = rows.of(place).iter().filter(|row| row.epoch < before);
+            let mut runs = Vec::new();
+            for row in Row::counting(old, slot) {
+                let run = self.block(place, row)?.run(slot);
+                let damaged = |cause: &str| self.db.damaged_row(place, row, cause);
+                runs.extend(run.map_err(|cause| damaged(&cause.to_string()))?);
             }
-        }
+            Ok(merged(runs))
+        })
     }
 
-    /// The slots of a step that may have states at the start of an epoch, ascending.
+    /// The slots of a step that may have states at the start of an epoch, ascending: all others have none.
     pub(crate) fn slots(&self, step: &StepId, before: Epoch) -> Result<Vec<Slot>, Error> {
-        self.slots_of(Table::Snaps, step, before)
+        let Some(step) = self.number(step) else {
+            return Ok(Vec::new());
+        };
+        let place = Place {
+            table: Table::Snaps,
+            step,
+        };
+        self.reading(|rows| {
+            let old = rows.of(place).iter().filter(|row| row.epoch < before);
+            let spans: Vec<(Slot, Slot)> = old.map(|row| (row.first, row.last)).collect();
+            let count = self.meta.count;
+            let own = Slot::all().filter(|slot| count.partition_of(*slot) == self.meta.index);
+            let covered = |slot: &Slot| {
+                spans
+                    .iter()
+                    .any(|(first, last)| first <= slot && slot <= last)
+            };
+            Ok(own.filter(covered).collect())
+        })
     }
 
-    pub(super) fn slots_of(
+    /// The states or timers of a step at the start of an epoch, slot by slot.
+    pub(super) fn scan(&self, table: Table, step: &StepId, before: Epoch) -> Result<Slots, Error> {
+        let Some(step) = self.number(step) else {
+            return Ok(Slots(None));
+        };
+        let place = Place { table, step };
+        self.reading(|rows| {
+            let old = rows.of(place).iter().filter(|row| row.epoch < before);
+            Ok(Slots(Some(Scan::new(place, old.copied()))))
+        })
+    }
+
+    /// Goes through the slots of a step while nobody writes, or while it is frozen.
+    pub(super) fn each_slot<E: From<Error>>(
         &self,
         table: Table,
         step: &StepId,
         before: Epoch,
-    ) -> Result<Vec<Slot>, Error> {
-        let number = self.number(step);
-        number.map_or(Ok(Vec::new()), |number| {
-            self.db.slots(table, number, before)
-        })
+        mut each: impl FnMut(Slot, Run) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let begun = self.db.begin_reading()?;
+        let mut slots = self.scan(table, step, before)?;
+        let done = loop {
+            match slots.next(self) {
+                Ok(Some((slot, run))) => {
+                    if let Err(error) = each(slot, run) {
+                        break Err(error);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.into()),
+            }
+        };
+        if begun {
+            self.db.end_reading()?;
+        }
+        done
     }
 
     /// All timers of a step in this partition at the start of an epoch, by slot, then by hash.
     pub(crate) fn load_timers(&self, step: &StepId, before: Epoch) -> Result<Vec<Timer>, Error> {
         let mut timers = Vec::new();
-        for (_, run) in self.timer_runs(step, before)? {
+        self.each_slot(Table::Timers, step, before, |_, run| {
             for entry in run.iter() {
                 let due = entry.state.and_then(decode_due);
                 let due = due.ok_or_else(|| Error::damaged(self.file(), "a timer has no time"))?;
@@ -151,19 +258,9 @@ impl PartitionReader {
                     due,
                 });
             }
-        }
+            Ok::<_, Error>(())
+        })?;
         Ok(timers)
-    }
-
-    /// The timers of a step as they are stored.
-    pub(super) fn timer_runs(
-        &self,
-        step: &StepId,
-        before: Epoch,
-    ) -> Result<Vec<(Slot, Run)>, Error> {
-        let slots = self.slots_of(Table::Timers, step, before)?.into_iter();
-        let load = |slot| Ok((slot, self.load(Table::Timers, step, slot, before)?));
-        slots.map(load).collect()
     }
 
     /// The positions in this partition at the start of an epoch.
@@ -188,6 +285,36 @@ impl PartitionReader {
             newest.insert((step, row.partition), position);
         }
         Ok(newest.into_values().collect())
+    }
+}
+
+/// The slots of a step in ascending order, with what they have. They must be gone through while nobody writes.
+pub(super) struct Slots(Option<Scan>);
+
+impl Slots {
+    pub(super) fn next(&mut self, reader: &PartitionReader) -> Result<Option<(Slot, Run)>, Error> {
+        let Some(scan) = &mut self.0 else {
+            return Ok(None);
+        };
+        while let Some((slot, runs)) = scan.next(&reader.db)? {
+            let run = merged(runs);
+            if !run.is_empty() {
+                return Ok(Some((slot, run)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What runs amount to, without keys that were removed. They go from the oldest to the newest.
+fn merged(mut runs: Vec<Run>) -> Run {
+    match runs.pop() {
+        None => Run::default(),
+        Some(run) if runs.is_empty() && run.removed() == 0 => run,
+        Some(run) => {
+            runs.push(run);
+            Run::merge(&runs, Removed::Forget)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::backup::{Stopped, Uploader, Uploads};
 use super::error::Error;
 use super::parts::{PartitionIndex, StepMeta, StepNumber};
-use super::sql::Table;
+use super::rows::Table;
 use super::writer::PartitionWriter;
 use crate::ids::Epoch;
 use crate::key::{Slot, position_slot};
@@ -25,19 +25,12 @@ pub(crate) struct StepPlace(pub(crate) usize);
 /// What to write.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// Changed states of one slot.
-    Snaps {
+    /// What has changed in some slots.
+    Changes {
         step: StepPlace,
-        slot: Slot,
+        table: Table,
         epoch: Epoch,
-        run: Run,
-    },
-    /// Changed timers of one slot.
-    Timers {
-        step: StepPlace,
-        slot: Slot,
-        epoch: Epoch,
-        run: Run,
+        runs: Vec<(Slot, Run)>,
     },
     /// Where a partition of a source or a sink is.
     Position {
@@ -269,18 +262,15 @@ impl Writing {
 
     fn handle(&mut self, message: Message) -> Result<(), Stopped> {
         match message {
-            Message::Snaps {
+            Message::Changes {
                 step,
-                slot,
+                table,
                 epoch,
-                run,
-            } => Ok(self.write(Table::Snaps, step, slot, epoch, run)?),
-            Message::Timers {
-                step,
-                slot,
-                epoch,
-                run,
-            } => Ok(self.write(Table::Timers, step, slot, epoch, run)?),
+                runs,
+            } => {
+                let mut runs = runs.into_iter();
+                Ok(runs.try_for_each(|(slot, run)| self.write(table, step, slot, epoch, run))?)
+            }
             Message::Position {
                 step,
                 partition,
@@ -307,10 +297,7 @@ impl Writing {
         }
         let part = &mut self.parts[place];
         let step = part.number(step)?;
-        match table {
-            Table::Snaps => part.writer.write_snaps(step, slot, epoch, run),
-            Table::Timers => part.writer.write_timers(step, slot, epoch, run),
-        }
+        part.writer.write(table, step, slot, epoch, run)
     }
 
     fn write_position(

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::block::{BLOCK_BYTES, BlockWriter, Written};
 use super::collect;
 use super::error::Error;
 use super::identity::Identity;
 use super::layout::{PartitionFile, beside};
 use super::lock::{Lock, LockedPartition};
+use super::merge::Merge;
 use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
-use super::sql::{Db, RowSize, SlotRow, Table};
+use super::rows::{Place, Rows, Table};
+use super::sql::Db;
 use crate::ids::Epoch;
 use crate::key::Slot;
 use crate::state::run::{Removed, Run};
@@ -22,8 +25,37 @@ const VACUUM_PAGES: u64 = 256;
 /// The size of the log from which on it is moved into the file.
 const LOG_BYTES: u64 = 16 << 20;
 
-/// What a small row costs in the log: a page of the table and one of its index.
+/// What a small row costs in the log: a page of each of the two tables.
 const ROW_BYTES: u64 = 2 * 8192;
+
+/// What has changed of a step in an epoch, on its way into a block.
+#[derive(Default)]
+struct Changes {
+    runs: BTreeMap<Slot, Run>,
+    bytes: usize,
+}
+
+impl Changes {
+    fn add(&mut self, slot: Slot, run: Run) {
+        let run = match self.runs.remove(&slot) {
+            None => run,
+            Some(older) => {
+                self.bytes -= older.len();
+                Run::merge(&[older, run], Removed::Keep)
+            }
+        };
+        self.bytes += run.len();
+        self.runs.insert(slot, run);
+    }
+
+    fn block(self) -> Option<Written> {
+        let mut block = BlockWriter::default();
+        for (slot, run) in self.runs {
+            block.push(slot, &run);
+        }
+        block.finish()
+    }
+}
 
 /// The one writer of a partition.
 ///
@@ -35,10 +67,12 @@ pub(crate) struct PartitionWriter {
     identity: Identity,
     meta: Meta,
     progress: Progress,
-    /// The rows of each slot, from the oldest to the newest.
-    rows: BTreeMap<SlotRow, Vec<RowSize>>,
-    /// The slots that the collection under way has not looked at yet.
-    uncollected: VecDeque<SlotRow>,
+    rows: Rows,
+    /// Changes that are not written yet, by epoch.
+    changes: BTreeMap<(Place, Epoch), Changes>,
+    /// What the collection under way has not looked at yet.
+    uncollected: VecDeque<Place>,
+    merge: Option<Merge>,
     vacuuming: bool,
     /// About how many bytes were committed to the log since it was moved into the file.
     log: u64,
@@ -50,22 +84,22 @@ impl PartitionWriter {
     /// Opens a partition of which this is the lock; see [`LockedPartition::writer`].
     pub(super) fn open(file: &Path, lock: Lock) -> Result<Self, Error> {
         let db = Db::open_to_write(file)?;
-        let (meta, progress) = (db.meta()?, db.progress()?);
         // Reading has opened the log and its index.
+        let rows = Rows::read(&db)?;
         let own = ["", "-wal", "-shm"].map(|ending| beside(file, ending));
-        let mut writer = Self {
+        Ok(Self {
             identity: Identity::of(own.into_iter().chain([file.with_extension("lock")]))?,
-            meta,
-            progress,
-            rows: BTreeMap::new(),
+            meta: db.meta()?,
+            progress: db.progress()?,
+            rows,
+            changes: BTreeMap::new(),
             uncollected: VecDeque::new(),
+            merge: None,
             vacuuming: false,
             log: 0,
             db,
             lock,
-        };
-        writer.read_sizes()?;
-        Ok(writer)
+        })
     }
 
     /// Closes the partition. It stays locked.
@@ -74,16 +108,6 @@ impl PartitionWriter {
         let file = db.file().to_path_buf();
         drop(db);
         LockedPartition::new(PartitionFile { file, meta }, lock)
-    }
-
-    fn read_sizes(&mut self) -> Result<(), Error> {
-        self.rows.clear();
-        for table in Table::ALL {
-            for (at, size) in self.db.sizes(table)? {
-                self.rows.entry(at).or_default().push(size);
-            }
-        }
-        Ok(())
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -114,14 +138,7 @@ impl PartitionWriter {
         self.truncate_from(execution.resume)?;
         self.db.add_execution(execution)?;
         self.progress.execution = Some(execution.number);
-        self.db.set_progress(&self.progress)?;
-        self.make_durable()
-    }
-
-    /// Commits the open transaction, and makes sure that what is committed can be found again.
-    fn make_durable(&self) -> Result<(), Error> {
-        self.db.commit()?;
-        self.identity.check()
+        self.save()
     }
 
     /// Finds out whether the file is still the one behind its name.
@@ -132,14 +149,10 @@ impl PartitionWriter {
     /// Removes all rows of this epoch and those after, with the next commit.
     pub(crate) fn truncate_from(&mut self, epoch: Epoch) -> Result<(), Error> {
         self.db.begin()?;
-        self.db.truncate_runs(epoch)?;
+        self.changes.retain(|(_, of), _| *of < epoch);
+        self.rows.delete(&self.db, |_, row| row.epoch >= epoch)?;
         self.db.truncate_positions(epoch)?;
         self.progress.durable = Epoch(epoch.0.saturating_sub(1)).min(self.progress.durable);
-        self.db.set_progress(&self.progress)?;
-        for rows in self.rows.values_mut() {
-            rows.truncate(rows.partition_point(|row| row.epoch < epoch));
-        }
-        self.rows.retain(|_, rows| !rows.is_empty());
         Ok(())
     }
 
@@ -149,32 +162,16 @@ impl PartitionWriter {
         self.db.put_step(step)
     }
 
-    /// Writes the states that changed in an epoch. What was written before for the same slot and
-    /// epoch stays, but for keys that come again.
-    pub(crate) fn write_snaps(
+    /// Writes what has changed in a slot in an epoch. What was written before for the same slot and epoch stays,
+    /// but for keys that come again.
+    pub(crate) fn write(
         &mut self,
+        table: Table,
         step: StepNumber,
         slot: Slot,
         epoch: Epoch,
         run: Run,
     ) -> Result<(), Error> {
-        let table = Table::Snaps;
-        self.write(SlotRow { table, step, slot }, epoch, run)
-    }
-
-    /// Writes the timers that changed in an epoch, in the same way.
-    pub(crate) fn write_timers(
-        &mut self,
-        step: StepNumber,
-        slot: Slot,
-        epoch: Epoch,
-        run: Run,
-    ) -> Result<(), Error> {
-        let table = Table::Timers;
-        self.write(SlotRow { table, step, slot }, epoch, run)
-    }
-
-    fn write(&mut self, at: SlotRow, epoch: Epoch, run: Run) -> Result<(), Error> {
         debug_assert!(
             epoch > self.progress.durable,
             "a committed epoch is written to"
@@ -182,19 +179,40 @@ impl PartitionWriter {
         if run.is_empty() {
             return Ok(());
         }
-        self.db.begin()?;
-        self.log += run.len() as u64 + ROW_BYTES;
-        let rows = self.rows.entry(at).or_default();
-        let place = rows.partition_point(|row| row.epoch < epoch);
-        if rows.get(place).is_some_and(|row| row.epoch == epoch) {
-            let mut runs = take_runs(self.db.runs(at, epoch, epoch)?);
-            runs.push(run);
-            let run = Run::merge(&runs, Removed::Keep);
-            rows[place] = RowSize::of(epoch, &run);
-            return self.db.update_run(at, epoch, &run);
+        let at = (Place { table, step }, epoch);
+        let changes = self.changes.entry(at).or_default();
+        changes.add(slot, run);
+        if changes.bytes >= BLOCK_BYTES {
+            self.write_block(at)?;
         }
-        rows.insert(place, RowSize::of(epoch, &run));
-        self.db.insert_run(at, epoch, &run)
+        Ok(())
+    }
+
+    /// Writes the block of an epoch as far as it was gathered.
+    fn write_block(&mut self, at: (Place, Epoch)) -> Result<(), Error> {
+        let changes = self.changes.remove(&at);
+        let Some(written) = changes.and_then(Changes::block) else {
+            return Ok(());
+        };
+        let (place, epoch) = at;
+        self.db.begin()?;
+        self.log += written.bytes.len() as u64 + ROW_BYTES;
+        self.rows.write(&self.db, place, epoch, written)
+    }
+
+    fn write_blocks(&mut self) -> Result<(), Error> {
+        let all: Vec<(Place, Epoch)> = self.changes.keys().copied().collect();
+        all.into_iter().try_for_each(|at| self.write_block(at))
+    }
+
+    /// Makes all that was written durable, and sure that it can be found again.
+    fn save(&mut self) -> Result<(), Error> {
+        self.db.begin()?;
+        self.write_blocks()?;
+        self.db.set_progress(&self.progress)?;
+        self.log += ROW_BYTES;
+        self.db.commit()?;
+        self.identity.check()
     }
 
     /// Writes where a partition of a source or a sink is at the end of an epoch.
@@ -220,17 +238,17 @@ impl PartitionWriter {
         epoch: Epoch,
         at: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
-        self.db.begin()?;
         self.progress.durable = self.progress.durable.max(epoch);
         self.progress.saved_at = at;
-        self.db.set_progress(&self.progress)?;
-        self.log += ROW_BYTES;
-        self.make_durable()
+        self.save()
     }
 
     /// Makes all that was written durable, but completes no epoch.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        self.make_durable()
+        if self.db.is_idle() && self.changes.is_empty() {
+            return self.identity.check();
+        }
+        self.save()
     }
 
     /// Moves what was committed from the log into the file when it is much. Durability does not need
@@ -258,14 +276,13 @@ impl PartitionWriter {
         }
         self.db.begin()?;
         self.progress.oldest = oldest;
-        self.db.set_progress(&self.progress)?;
         self.db.collect_positions(oldest)?;
         self.db.forget_executions(oldest)?;
         let due = self
             .rows
-            .iter()
+            .places()
             .filter(|(_, rows)| collect::plan(rows, oldest).is_some());
-        self.uncollected = due.map(|(&at, _)| at).collect();
+        self.uncollected = due.map(|(place, _)| place).collect();
         self.vacuuming = true;
         Ok(())
     }
@@ -275,8 +292,7 @@ impl PartitionWriter {
         self.vacuuming
     }
 
-    /// Does a part of a collection: merges rows of about this many bytes (of one slot at least), or
-    /// gives a few pages back.
+    /// Does a part of a collection: merges rows of about this many bytes, or gives a few pages back.
     pub(crate) fn collect_some(&mut self, bytes: u64) -> Result<(), Error> {
         if !self.vacuuming {
             return Ok(());
@@ -284,12 +300,28 @@ impl PartitionWriter {
         self.db.begin()?;
         let mut done = 0;
         while done < bytes {
-            let Some(at) = self.uncollected.pop_front() else {
+            let Some(mut merge) = self.merge.take().or_else(|| self.next_merge()) else {
                 return self.vacuum_some();
             };
-            done += self.merge(at)?;
+            let merged = merge.some(&self.db, &mut self.rows, bytes - done)?;
+            done += merged.read.max(1);
+            self.log += merged.written * 9 / 8;
+            if !merged.is_done {
+                self.merge = Some(merge);
+            }
         }
         Ok(())
+    }
+
+    /// The next merge for which it is time.
+    fn next_merge(&mut self) -> Option<Merge> {
+        loop {
+            let place = self.uncollected.pop_front()?;
+            let rows = self.rows.of(place);
+            if let Some((since, last, removed)) = collect::plan(rows, self.progress.oldest) {
+                return Some(Merge::begin(place, rows, (since, last), removed));
+            }
+        }
     }
 
     #[cfg(test)]
@@ -301,39 +333,6 @@ impl PartitionWriter {
         }
         self.flush()?;
         self.checkpoint()
-    }
-
-    /// Merges rows of a slot if it is time; the bytes that were read.
-    fn merge(&mut self, at: SlotRow) -> Result<u64, Error> {
-        let Some(rows) = self.rows.get_mut(&at) else {
-            return Ok(0);
-        };
-        let Some(part) = collect::plan(rows, self.progress.oldest) else {
-            return Ok(0);
-        };
-        let (first, last) = (rows[part.start].epoch, rows[part.end - 1].epoch);
-        let bytes = rows[part.clone()].iter().map(|row| row.bytes).sum();
-        let removed = if part.start == 0 {
-            Removed::Forget
-        } else {
-            Removed::Keep
-        };
-        let runs = take_runs(self.db.runs(at, first, last)?);
-        let merged = Run::merge(&runs, removed);
-        self.db.delete_runs(at, first, last)?;
-        self.log += merged.len() as u64 + ROW_BYTES;
-        if merged.is_empty() {
-            rows.drain(part);
-        } else {
-            // The newest of their epochs: a resume there or later finds the row, and a resume
-            // before it was given up.
-            self.db.insert_run(at, last, &merged)?;
-            rows.splice(part, [RowSize::of(last, &merged)]);
-        }
-        if rows.is_empty() {
-            self.rows.remove(&at);
-        }
-        Ok(bytes)
     }
 
     fn vacuum_some(&mut self) -> Result<(), Error> {
@@ -348,21 +347,13 @@ impl PartitionWriter {
 
     /// Removes all that is kept for a step. Durable when it returns.
     pub(crate) fn drop_step(&mut self, step: StepNumber) -> Result<(), Error> {
-        const ROWS: u32 = 1024;
-        for table in Table::ALL {
-            loop {
-                self.db.begin()?;
-                let cleared = self.db.clear_runs(table, step, ROWS)?;
-                self.db.commit()?;
-                if cleared == 0 {
-                    break;
-                }
-            }
-        }
         self.db.begin()?;
+        self.merge.take_if(|merge| merge.place().step == step);
+        self.uncollected.retain(|place| place.step != step);
+        self.changes.retain(|(place, _), _| place.step != step);
+        self.rows.delete(&self.db, |place, _| place.step == step)?;
         self.db.clear_positions(step)?;
         self.db.forget_step(step)?;
-        self.rows.retain(|at, _| at.step != step);
         self.vacuuming = true;
         while self.vacuuming {
             self.vacuum_some()?;
@@ -388,13 +379,13 @@ impl PartitionWriter {
         self.truncate_from(durable.next())?;
         self.db.forget_executions_after(execution)?;
         self.progress.execution = execution;
-        self.db.set_progress(&self.progress)?;
-        self.make_durable()
+        self.save()
     }
 
     /// About how many bytes its runs have.
     pub(super) fn bytes(&self) -> u64 {
-        self.rows.values().flatten().map(|row| row.bytes).sum()
+        let rows = self.rows.places().flat_map(|(_, rows)| rows);
+        rows.map(|row| row.bytes).sum()
     }
 
     /// The executions that it remembers, in ascending order.
@@ -414,12 +405,7 @@ impl PartitionWriter {
             .iter()
             .try_for_each(|execution| self.db.add_execution(execution))?;
         self.progress = progress;
-        self.db.set_progress(&self.progress)?;
-        self.make_durable()?;
+        self.save()?;
         self.checkpoint()
     }
-}
-
-fn take_runs(rows: Vec<(Epoch, Run)>) -> Vec<Run> {
-    rows.into_iter().map(|(_, run)| run).collect()
 }

@@ -17,6 +17,33 @@ use crate::key::Slot;
 const VERSION: u8 = 1;
 const HEADER: usize = 5;
 
+/// The two sorts of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Table {
+    Snaps,
+    Timers,
+}
+
+impl Table {
+    pub(crate) const ALL: [Self; 2] = [Self::Snaps, Self::Timers];
+
+    /// The word for what they hold.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Snaps => "states",
+            Self::Timers => "timers",
+        }
+    }
+
+    /// The number for it in the store.
+    pub(crate) fn number(self) -> u8 {
+        match self {
+            Self::Snaps => 0,
+            Self::Timers => 1,
+        }
+    }
+}
+
 /// One key of a run with its state, or with none when the key was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
@@ -159,7 +186,7 @@ impl Run {
 }
 
 /// Writes entries that come in order.
-pub(super) struct RunWriter {
+pub(crate) struct RunWriter {
     bytes: Vec<u8>,
     kept: u32,
     removed: u32,
@@ -184,7 +211,7 @@ impl RunWriter {
 
     /// Adds the next entry. Order is up to the caller.
     #[inline]
-    pub(super) fn push(&mut self, entry: Entry<'_>) {
+    pub(crate) fn push(&mut self, entry: Entry<'_>) {
         self.bytes.extend_from_slice(&entry.hash.to_le_bytes());
         write_length(&mut self.bytes, entry.key.len() as u64);
         self.bytes.extend_from_slice(entry.key);
@@ -201,7 +228,7 @@ impl RunWriter {
         }
     }
 
-    pub(super) fn finish(mut self) -> Run {
+    pub(crate) fn finish(mut self) -> Run {
         let count = self.kept + self.removed;
         self.bytes[1..HEADER].copy_from_slice(&count.to_le_bytes());
         Run {

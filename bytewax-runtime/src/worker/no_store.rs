@@ -6,7 +6,7 @@ use timely::scheduling::SyncActivator;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Since, SnapshotMode};
+use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, SnapshotMode};
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
@@ -81,7 +81,7 @@ impl kit::Store for Store {
         match *self {}
     }
 
-    fn load(&self, _: &StepId, _: Slot, _: Since) -> Result<Run, RunError> {
+    fn load(&self, _: &StepId, _: Slot) -> Result<Run, RunError> {
         match *self {}
     }
 

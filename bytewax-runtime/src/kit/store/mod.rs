@@ -7,8 +7,7 @@ use super::timers::RemoteAlarm;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::state::Changed;
-use crate::state::run::Run;
+use crate::state::run::{Run, Table};
 use crate::state::timer::Timer;
 
 pub(crate) use memory::MemoryLimit;
@@ -31,8 +30,8 @@ pub(crate) trait Store {
     /// The keys of a step on this worker that wait for a time.
     fn timers(&self, step: &StepId) -> Result<Vec<Timer>, RunError>;
 
-    /// The states of a slot.
-    fn load(&self, step: &StepId, slot: Slot, since: Since) -> Result<Run, RunError>;
+    /// The states of a slot as they were last saved.
+    fn load(&self, step: &StepId, slot: Slot) -> Result<Run, RunError>;
 
     /// Whether states of a slot are kept here.
     fn has(&self, slot: Slot) -> bool;
@@ -78,19 +77,10 @@ pub enum ResumePolicy {
     Never,
 }
 
-/// Which states of a slot are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Since {
-    /// Those that the execution resumes with.
-    Resume,
-    /// The newest, which this execution has saved.
-    Evicted,
-}
-
-/// What has changed of one slot of a step in an epoch.
+/// What has changed in some slots of a step in an epoch.
 pub(crate) struct Change {
     pub(crate) step: StepIndex,
-    pub(crate) slot: Slot,
+    pub(crate) table: Table,
     pub(crate) epoch: Epoch,
-    pub(crate) changed: Changed,
+    pub(crate) runs: Vec<(Slot, Run)>,
 }

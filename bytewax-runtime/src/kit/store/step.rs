@@ -7,13 +7,18 @@ use std::rc::Rc;
 use chrono::{DateTime, Utc};
 
 use super::memory::Memory;
-use super::{Change, Since, Store};
+use super::{Change, Store};
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::{SLOTS, Slot};
 use crate::kit::Cx;
 use crate::state::Changed;
-use crate::state::run::Run;
+use crate::state::run::{Run, Table};
+
+/// About how many bytes go to the writer at once.
+const CHANGE_BYTES: usize = 64 << 10;
+/// And the most runs.
+const CHANGE_RUNS: usize = 256;
 
 /// The states of one keyed step on one worker.
 pub(crate) struct StepStore {
@@ -32,8 +37,6 @@ pub(crate) struct StepStore {
 /// A set of slots.
 struct Missing {
     slots: Box<[bool; SLOTS]>,
-    /// Those that were in memory and have left it.
-    left: Box<[bool; SLOTS]>,
     count: usize,
 }
 
@@ -45,7 +48,6 @@ impl StepStore {
             step,
             missing: Missing {
                 slots: Box::new([false; SLOTS]),
-                left: Box::new([false; SLOTS]),
                 count: 0,
             },
             waiting: BinaryHeap::new(),
@@ -113,12 +115,7 @@ impl StepStore {
             return Ok(Run::default());
         }
         self.missing.count -= 1;
-        let since = if self.missing.left[slot.index()] {
-            Since::Evicted
-        } else {
-            Since::Resume
-        };
-        self.store.load(&self.id, slot, since)
+        self.store.load(&self.id, slot)
     }
 
     /// Whether states may leave the memory.
@@ -142,7 +139,6 @@ impl StepStore {
     pub(crate) fn left(&mut self, slot: Slot, due: Option<DateTime<Utc>>) {
         self.missing.count += usize::from(!self.missing.slots[slot.index()]);
         self.missing.slots[slot.index()] = true;
-        self.missing.left[slot.index()] = true;
         self.waiting.extend(due.map(|due| Reverse((due, slot))));
     }
 
@@ -151,11 +147,25 @@ impl StepStore {
         if let (Some(memory), Changed::States(run)) = (&mut self.memory, &changed) {
             memory.saved(slot, epoch, run);
         }
+        let (table, run) = match changed {
+            Changed::States(run) => (Table::Snaps, run),
+            Changed::Timers(run) => (Table::Timers, run),
+        };
+        // States and timers come in turn.
+        for change in self.unsent.iter_mut().rev().take(2) {
+            let runs = &mut change.runs;
+            if (change.table, change.epoch) == (table, epoch)
+                && runs.len() < CHANGE_RUNS
+                && runs.iter().map(|(_, run)| run.len()).sum::<usize>() < CHANGE_BYTES
+            {
+                return runs.push((slot, run));
+            }
+        }
         self.unsent.push_back(Change {
             step: self.step,
-            slot,
+            table,
             epoch,
-            changed,
+            runs: vec![(slot, run)],
         });
     }
 

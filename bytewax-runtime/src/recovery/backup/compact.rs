@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 
 use super::super::error::Error;
 use super::super::parts::{Execution, Meta, StepMeta};
-use super::super::reader::PartitionReader;
-use super::super::sql::Table;
+use super::super::reader::{PartitionReader, Slots};
+use super::super::rows::Table;
 use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader, StepHeader};
 use super::{Backup, BackupError, put_once};
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::state::run::Run;
 
 /// About how many bytes one piece of a base has.
 const PIECE_BYTES: usize = if cfg!(test) { 100 } else { 16 << 20 };
@@ -34,9 +35,16 @@ pub(super) struct Compaction {
     before: Epoch,
     saved_at: Option<DateTime<Utc>>,
     /// What is not in a piece yet.
-    rest: VecDeque<(Table, u32, Slot)>,
+    rest: VecDeque<(Table, u32)>,
+    /// The slots of the first of them, once they are gone through.
+    slots: Option<Slots>,
+    /// What the next piece begins with.
+    ahead: Option<Ahead>,
     progress: Progress,
 }
+
+/// What a slot has: the number of the step, the slot, and its keys.
+type Ahead = (Table, u32, Slot, Run);
 
 enum Progress {
     /// So many pieces are written.
@@ -57,11 +65,8 @@ impl Compaction {
         let state = reader.state()?;
         let steps: Vec<StepMeta> = reader.steps().cloned().collect();
         let mut rest = VecDeque::new();
-        for (step, number) in steps.iter().zip(0..) {
-            for table in Table::ALL {
-                let slots = reader.slots_of(table, &step.id, before)?;
-                rest.extend(slots.into_iter().map(|slot| (table, number, slot)));
-            }
+        for number in 0..steps.len() as u32 {
+            rest.extend(Table::ALL.map(|table| (table, number)));
         }
         Ok(Self {
             names: names.clone(),
@@ -73,6 +78,8 @@ impl Compaction {
             saved_at: state.progress.saved_at,
             before,
             rest,
+            slots: None,
+            ahead: None,
             progress: Progress::Pieces(0),
         })
     }
@@ -108,16 +115,12 @@ impl Compaction {
             self.positions(epoch, &mut entries)?;
         }
         while entries.len() < PIECE_BYTES
-            && let Some((table, number, slot)) = self.rest.pop_front()
+            && let Some((table, number, slot, run)) = self.next_run()?
         {
-            if let Some(step) = self.steps.get(number as usize) {
-                let run = self.reader.load(table, &step.id, slot, self.before)?;
-                if !run.is_empty() {
-                    entries.run(table, number, epoch, slot, &run);
-                }
-            }
+            entries.run(table, number, epoch, slot, &run);
         }
-        let is_last = self.rest.is_empty();
+        self.ahead = self.next_run()?;
+        let is_last = self.ahead.is_none();
         let object = entries.finish(&LogHeader {
             meta: self.meta.clone(),
             sequence: self.place.sequence,
@@ -131,6 +134,26 @@ impl Compaction {
         let name = self.names.base(self.meta.index, self.place, piece, is_last);
         put_once(backup, &name, &object)?;
         Ok(is_last)
+    }
+
+    /// What comes next.
+    fn next_run(&mut self) -> Result<Option<Ahead>, Error> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
+        while let Some(&(table, number)) = self.rest.front() {
+            let step = self.steps.get(number as usize).ok_or(Error::Misrouted)?;
+            let slots = match &mut self.slots {
+                Some(slots) => slots,
+                none => none.insert(self.reader.scan(table, &step.id, self.before)?),
+            };
+            if let Some((slot, run)) = slots.next(&self.reader)? {
+                return Ok(Some((table, number, slot, run)));
+            }
+            self.slots = None;
+            self.rest.pop_front();
+        }
+        Ok(None)
     }
 
     fn positions(&self, epoch: Epoch, entries: &mut Entries) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::super::parts::{Execution, Meta, StepKind, StepMeta};
-use super::super::sql::Table;
+use super::super::rows::Table;
 use super::BackupError;
 use super::log::Place;
 use crate::ids::{Epoch, StepId};

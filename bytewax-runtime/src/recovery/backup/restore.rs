@@ -15,7 +15,6 @@ use super::super::error::{Error, ResumeError};
 use super::super::layout::{PartitionFile, partition_path};
 use super::super::lock::{Lock, LockedPartition};
 use super::super::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta, StepNumber};
-use super::super::sql::Table;
 use super::super::writer::PartitionWriter;
 use super::begin::read_store;
 use super::log::{Log, Names};
@@ -338,10 +337,7 @@ impl Replay {
                         return Err(damaged("it has a slot of another partition").into());
                     }
                     let step = number(step)?;
-                    match table {
-                        Table::Snaps => self.writer.write_snaps(step, slot, epoch, run)?,
-                        Table::Timers => self.writer.write_timers(step, slot, epoch, run)?,
-                    }
+                    self.writer.write(table, step, slot, epoch, run)?;
                 }
                 Entry::Position {
                     step,

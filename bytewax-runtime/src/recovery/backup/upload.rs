@@ -9,7 +9,7 @@ use chrono::Utc;
 
 use super::super::error::Error;
 use super::super::parts::{Execution, Meta, PartitionIndex, StepMeta};
-use super::super::sql::Table;
+use super::super::rows::Table;
 use super::super::thread::{Report, WriterEvent};
 use super::super::writer::PartitionWriter;
 use super::Backup;

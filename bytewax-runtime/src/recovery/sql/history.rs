@@ -30,7 +30,7 @@ impl Db {
     }
 
     pub(in crate::recovery) fn progress(&self) -> Result<Progress, Error> {
-        let sql = match self.format {
+        let sql = match self.format() {
             1 => "SELECT execution, durable_epoch, oldest_resumable, NULL FROM progress",
             _ => "SELECT execution, durable_epoch, oldest_resumable, saved_at FROM progress",
         };

@@ -9,12 +9,13 @@ mod schema;
 mod seal;
 mod space;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Params, Row};
 
 pub(super) use open::random_store_id;
-pub(super) use rows::{RowSize, SlotRow, Table};
+pub(super) use rows::checksum;
 
 use super::error::Error;
 use failure::Doing;
@@ -23,14 +24,19 @@ use failure::Doing;
 pub(super) struct Db {
     connection: Connection,
     file: PathBuf,
-    /// The version of the layout that was found.
-    format: u32,
+    /// The version of its layout, which a writer may change.
+    format: Cell<u32>,
     sums: seal::Sums,
 }
 
 impl Db {
     pub(super) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Whether no transaction is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.is_autocommit()
     }
 
     /// Begins a transaction unless one is open.
@@ -55,6 +61,26 @@ impl Db {
         self.run("BEGIN", "beginning to read it")?;
         // The first statement that reads decides what is seen.
         self.progress().map(drop)
+    }
+
+    /// Reads all of it as it is now until [`end_reading`](Self::end_reading), unless it is frozen. Gives whether
+    /// that must be called.
+    pub(super) fn begin_reading(&self) -> Result<bool, Error> {
+        if !self.connection.is_autocommit() {
+            return Ok(false);
+        }
+        self.run("BEGIN", "beginning to read it").map(|()| true)
+    }
+
+    pub(super) fn end_reading(&self) -> Result<(), Error> {
+        self.run("COMMIT", "reading it")
+    }
+
+    /// A number that changes when another connection has committed something.
+    pub(super) fn version(&self) -> Result<u64, Error> {
+        let sql = "PRAGMA data_version";
+        let read = self.select(sql, [], "reading its version", |row| row.get(0));
+        read.map(|rows| rows.first().copied().unwrap_or(0))
     }
 
     fn run(&self, sql: &'static str, doing: &'static str) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! Making and opening partition files, and what they say of themselves.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,16 +8,18 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Db;
 use super::failure::{Doing, failure};
-use super::schema::{APPLICATION, FORMAT, LAYOUT, MIGRATIONS, TABLES};
+use super::schema::{ADD_2, APPLICATION, BLOCKS, DROP_2, FORMAT, LAYOUT, TABLES};
 use super::seal::Sums;
 use crate::recovery::error::Error;
 use crate::recovery::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
+use crate::recovery::upgrade::upgrade;
 
 /// Another process may hold the file for a moment, for a checkpoint or a copy.
 const BUSY: Duration = Duration::from_secs(5);
 
 const OPENING: &str = "opening it";
 const MAKING: &str = "making it";
+const UPGRADING: &str = "bringing it to the format of this release";
 
 /// A new random identity, from the random numbers of the operating system.
 pub(in crate::recovery) fn random_store_id() -> Result<StoreId, Error> {
@@ -37,6 +40,7 @@ impl Db {
             db.connection.execute_batch(LAYOUT)?;
             db.connection.execute_batch("BEGIN")?;
             db.connection.execute_batch(TABLES)?;
+            db.connection.execute_batch(BLOCKS)?;
             db.connection
                 .pragma_update(None, "application_id", APPLICATION)?;
             db.connection.pragma_update(None, "user_version", FORMAT)?;
@@ -55,7 +59,7 @@ impl Db {
 
     /// Opens a partition for writing. The caller holds its lock.
     pub(in crate::recovery) fn open_to_write(file: &Path) -> Result<Self, Error> {
-        let mut db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
+        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
         db.check_format()?;
         let settings = || -> rusqlite::Result<()> {
             // FULL: what is committed survives a power cut. An epoch is one commit a partition.
@@ -73,26 +77,30 @@ impl Db {
         Ok(db)
     }
 
-    /// Brings a partition of an older version to the newest. Durable when it returns.
-    fn migrate(&mut self) -> Result<(), Error> {
-        if self.format == FORMAT {
+    /// Brings a partition of an older version to the newest, in one transaction. Durable when it returns.
+    fn migrate(&self) -> Result<(), Error> {
+        if !self.is_old() {
             return Ok(());
         }
-        let doing = "bringing it to the format of this release";
+        let change = |sql| self.connection.execute_batch(sql).doing(self, UPGRADING);
         self.begin()?;
-        for migration in &MIGRATIONS[self.format as usize - 1..] {
-            let migrated = self.connection.execute_batch(migration);
-            migrated.doing(self, doing)?;
+        if self.format() == 1 {
+            change(ADD_2)?;
         }
+        change(BLOCKS)?;
+        upgrade(self)?;
+        change(DROP_2)?;
         let noted = self.connection.pragma_update(None, "user_version", FORMAT);
-        noted.doing(self, doing)?;
-        self.format = FORMAT;
-        self.commit()
+        noted.doing(self, UPGRADING)?;
+        self.format.set(FORMAT);
+        self.count_rows()?;
+        self.commit()?;
+        self.checkpoint()
     }
 
     /// Opens a partition for reading, beside a writer if there is one.
     pub(in crate::recovery) fn open_to_read(file: &Path) -> Result<Self, Error> {
-        let mut db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, OPENING)?;
+        let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, OPENING)?;
         db.check_format()?;
         Ok(db)
     }
@@ -107,12 +115,13 @@ impl Db {
         Ok(Self {
             connection: connected.map_err(|cause| failure(file, doing, cause))?,
             file: file.to_path_buf(),
-            format: FORMAT,
+            format: Cell::new(FORMAT),
             sums: Sums::default(),
         })
     }
 
-    fn check_format(&mut self) -> Result<(), Error> {
+    /// Finds out the format of the file, and refuses what is not known.
+    pub(in crate::recovery) fn check_format(&self) -> Result<(), Error> {
         let pragma = |name| {
             let read = self
                 .connection
@@ -136,8 +145,17 @@ impl Db {
         if found == 0 {
             return Err(Error::damaged(&self.file, "it has no format version"));
         }
-        self.format = found;
+        self.format.set(found);
         Ok(())
+    }
+
+    pub(super) fn format(&self) -> u32 {
+        self.format.get()
+    }
+
+    /// Whether the file has an older format.
+    pub(in crate::recovery) fn is_old(&self) -> bool {
+        self.format() < FORMAT
     }
 
     /// What the file says of itself.

@@ -1,359 +1,185 @@
-//! The rows of runs: states and timers.
+//! The rows of states and timers: what is known of each, and its block.
 
-use rusqlite::{Params, Row};
+use rusqlite::OptionalExtension;
 
-use super::seal::RunRow;
+use super::failure::Doing;
 use super::{Db, signed};
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::recovery::block::Block;
 use crate::recovery::checksum::Checksum;
 use crate::recovery::error::Error;
 use crate::recovery::parts::StepNumber;
-use crate::state::run::Run;
+use crate::recovery::rows::{Place, Row, RowId, Table};
 
-/// The two tables of runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::recovery) enum Table {
-    Snaps,
-    Timers,
-}
+const READING: &str = "reading states";
+const WRITING: &str = "writing states";
 
-/// The statements on one of the tables.
-struct Statements {
-    insert: &'static str,
-    delete: &'static str,
-    truncate: &'static str,
-    clear: &'static str,
-    rows: &'static str,
-    indexed: &'static str,
-    sizes: &'static str,
-    slots: &'static str,
-    slot: &'static str,
-}
+/// The columns of a row of formats 1 and 2, of which each has one slot. Its index is not used.
+const ROWS_2: [(Table, &str); 2] = [
+    (
+        Table::Snaps,
+        "SELECT id, step, slot, slot, NULL, epoch, kept, removed, length(entries), checksum
+            FROM snaps NOT INDEXED",
+    ),
+    (
+        Table::Timers,
+        "SELECT id, step, slot, slot, NULL, epoch, kept, removed, length(entries), checksum
+            FROM timers NOT INDEXED",
+    ),
+];
 
-/// All columns but the entries.
-macro_rules! row_columns {
-    ($before:literal) => {
-        concat!($before, "step, slot, epoch, kept, removed, checksum")
-    };
-}
+const ROWS: [(Table, &str); 2] = [
+    (
+        Table::Snaps,
+        "SELECT id, step, first_slot, last_slot, since, epoch, kept, removed, bytes, checksum
+            FROM blocks WHERE kind = 0",
+    ),
+    (
+        Table::Timers,
+        "SELECT id, step, first_slot, last_slot, since, epoch, kept, removed, bytes, checksum
+            FROM blocks WHERE kind = 1",
+    ),
+];
 
-macro_rules! statements {
-    ($table:literal) => {
-        Statements {
-            insert: concat!(
-                "INSERT INTO ",
-                $table,
-                " (step, slot, epoch, kept, removed, checksum, entries)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-            ),
-            delete: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE step = ?1 AND slot = ?2 AND epoch BETWEEN ?3 AND ?4",
-                row_columns!(" RETURNING ")
-            ),
-            truncate: concat!(
-                "DELETE FROM ",
-                $table,
-                " NOT INDEXED WHERE epoch >= ?1",
-                row_columns!(" RETURNING ")
-            ),
-            clear: concat!(
-                "DELETE FROM ",
-                $table,
-                " WHERE id IN (SELECT id FROM ",
-                $table,
-                " WHERE step = ?1 LIMIT ?2)",
-                row_columns!(" RETURNING ")
-            ),
-            rows: concat!(
-                row_columns!("SELECT "),
-                ", id FROM ",
-                $table,
-                " NOT INDEXED ORDER BY id"
-            ),
-            indexed: concat!(
-                "SELECT step, slot, epoch, id FROM ",
-                $table,
-                " INDEXED BY ",
-                $table,
-                "_by_slot ORDER BY step, slot, epoch"
-            ),
-            sizes: concat!(
-                "SELECT step, slot, epoch, length(entries), kept, removed FROM ",
-                $table,
-                " ORDER BY step, slot, epoch"
-            ),
-            slots: concat!(
-                "SELECT DISTINCT slot FROM ",
-                $table,
-                " WHERE step = ?1 AND epoch < ?2 ORDER BY slot"
-            ),
-            slot: concat!(
-                "SELECT epoch, kept, removed, checksum, entries FROM ",
-                $table,
-                " WHERE step = ?1 AND slot = ?2 AND epoch BETWEEN ?3 AND ?4 ORDER BY epoch"
-            ),
-        }
-    };
-}
-
-static SNAPS: Statements = statements!("snaps");
-static TIMERS: Statements = statements!("timers");
-
-impl Table {
-    pub(in crate::recovery) const ALL: [Self; 2] = [Self::Snaps, Self::Timers];
-
-    pub(in crate::recovery) fn name(self) -> &'static str {
-        match self {
-            Self::Snaps => "snaps",
-            Self::Timers => "timers",
-        }
-    }
-
-    fn statements(self) -> &'static Statements {
-        match self {
-            Self::Snaps => &SNAPS,
-            Self::Timers => &TIMERS,
-        }
-    }
-
-    fn reading(self) -> &'static str {
-        match self {
-            Self::Snaps => "reading states",
-            Self::Timers => "reading timers",
-        }
-    }
-
-    fn writing(self) -> &'static str {
-        match self {
-            Self::Snaps => "writing states",
-            Self::Timers => "writing timers",
-        }
-    }
-}
-
-/// The size of one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::recovery) struct RowSize {
-    pub(in crate::recovery) epoch: Epoch,
-    pub(in crate::recovery) bytes: u64,
-    pub(in crate::recovery) kept: u32,
-    pub(in crate::recovery) removed: u32,
-}
-
-impl RowSize {
-    pub(in crate::recovery) fn of(epoch: Epoch, run: &Run) -> Self {
-        Self {
-            epoch,
-            bytes: run.len() as u64,
-            kept: run.kept(),
-            removed: run.removed(),
-        }
-    }
-}
-
-/// Where a row belongs: one step, one slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::recovery) struct SlotRow {
-    pub(in crate::recovery) table: Table,
-    pub(in crate::recovery) step: StepNumber,
-    pub(in crate::recovery) slot: Slot,
-}
-
-impl SlotRow {
-    fn slot(self) -> u32 {
-        self.slot.index() as u32
-    }
-
-    fn checksum(self, epoch: Epoch, entries: &[u8]) -> Checksum {
-        Checksum::of(
-            &[self.step.0.into(), self.slot.index() as u64, epoch.0],
-            entries,
-        )
-    }
-}
-
-fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
-    Ok(RunRow {
-        step: row.get(0)?,
-        slot: row.get(1)?,
-        epoch: Epoch(row.get(2)?),
-        kept: row.get(3)?,
-        removed: row.get(4)?,
-        checksum: Checksum(row.get(5)?),
-    })
+/// The checksum of a block, as it is written today.
+pub(in crate::recovery) fn checksum(
+    place: Place,
+    id: RowId,
+    epoch: Epoch,
+    bytes: &[u8],
+) -> Checksum {
+    let step = u64::from(place.step.0) << 1 | u64::from(place.table.number());
+    Checksum::of(&[id.0.cast_unsigned(), step, epoch.0], bytes)
 }
 
 impl Db {
-    pub(in crate::recovery) fn insert_run(
+    /// What is known of all rows.
+    pub(in crate::recovery) fn rows(&self) -> Result<Vec<(Place, Row)>, Error> {
+        let statements = if self.is_old() { ROWS_2 } else { ROWS };
+        let mut rows = Vec::new();
+        for (table, sql) in statements {
+            rows.extend(self.select(sql, [], READING, |row| {
+                let step = StepNumber(row.get(1)?);
+                let known = Row {
+                    id: RowId(row.get(0)?),
+                    first: slot(row.get(2)?)?,
+                    last: slot(row.get(3)?)?,
+                    since: row.get::<_, Option<u64>>(4)?.map(Epoch),
+                    epoch: Epoch(row.get(5)?),
+                    kept: row.get(6)?,
+                    removed: row.get(7)?,
+                    bytes: row.get(8)?,
+                    checksum: Checksum(row.get(9)?),
+                };
+                Ok((Place { table, step }, known))
+            })?);
+        }
+        Ok(rows)
+    }
+
+    pub(in crate::recovery) fn insert_row(
         &self,
-        at: SlotRow,
-        epoch: Epoch,
-        run: &Run,
+        place: Place,
+        row: &Row,
+        bytes: &[u8],
     ) -> Result<(), Error> {
-        let row = RunRow {
-            step: at.step.0,
-            slot: at.slot(),
-            epoch,
-            kept: run.kept(),
-            removed: run.removed(),
-            checksum: at.checksum(epoch, run.as_bytes()),
-        };
+        let sql = "INSERT INTO blocks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let values = (
-            row.step,
-            row.slot,
-            signed(epoch.0),
-            row.kept,
-            row.removed,
+            row.id.0,
+            place.table.number(),
+            place.step.0,
+            row.first.index() as u32,
+            row.last.index() as u32,
+            row.since.map(|since| signed(since.0)),
+            signed(row.epoch.0),
+            signed(row.kept),
+            signed(row.removed),
+            signed(row.bytes),
             row.checksum.0,
-            run.as_bytes(),
         );
-        let sql = at.table.statements().insert;
-        self.execute(sql, values, at.table.writing())?;
-        self.sums.run_added(at.table, row);
+        self.execute(sql, values, WRITING)?;
+        let sql = "INSERT INTO contents VALUES (?1, ?2)";
+        self.execute(sql, (row.id.0, bytes), WRITING)?;
+        self.sums.row_added(place, row.digest(place));
         Ok(())
     }
 
-    /// Puts a run in the place of the one of the same epoch.
-    pub(in crate::recovery) fn update_run(
-        &self,
-        at: SlotRow,
-        epoch: Epoch,
-        run: &Run,
-    ) -> Result<(), Error> {
-        self.delete_runs(at, epoch, epoch)?;
-        self.insert_run(at, epoch, run)
+    pub(in crate::recovery) fn delete_row(&self, place: Place, row: &Row) -> Result<(), Error> {
+        self.execute("DELETE FROM blocks WHERE id = ?1", [row.id.0], WRITING)?;
+        let sql = "DELETE FROM contents WHERE id = ?1";
+        self.execute(sql, [row.id.0], WRITING)?;
+        self.sums.row_removed(place, row.digest(place));
+        Ok(())
     }
 
-    /// Deletes rows by a statement that returns them; how many there were.
-    fn delete_rows(
-        &self,
-        table: Table,
-        sql: &'static str,
-        values: impl Params,
-    ) -> Result<usize, Error> {
-        let rows = self.select(sql, values, table.writing(), read_row)?;
-        for row in &rows {
-            self.sums.run_removed(table, *row);
-        }
-        Ok(rows.len())
-    }
-
-    /// All rows of a table by their ids, without their entries.
-    pub(super) fn run_rows(&self, table: Table) -> Result<Vec<(i64, RunRow)>, Error> {
-        self.select(table.statements().rows, [], table.reading(), |row| {
-            Ok((row.get(6)?, read_row(row)?))
-        })
-    }
-
-    /// Step, slot, epoch and id of all rows of a table, as its index has them.
-    pub(super) fn index_rows(&self, table: Table) -> Result<Vec<(u32, u32, u64, i64)>, Error> {
-        self.select(table.statements().indexed, [], table.reading(), |row| {
+    /// Step, slot, epoch and id of all rows, as the index of an older format has them.
+    pub(super) fn index_rows(&self, table: Table) -> Result<Vec<(u32, u16, u64, i64)>, Error> {
+        let sql = match table {
+            Table::Snaps => {
+                "SELECT step, slot, epoch, id FROM snaps INDEXED BY snaps_by_slot
+                    ORDER BY step, slot, epoch"
+            }
+            Table::Timers => {
+                "SELECT step, slot, epoch, id FROM timers INDEXED BY timers_by_slot
+                    ORDER BY step, slot, epoch"
+            }
+        };
+        self.select(sql, [], READING, |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
     }
 
-    /// Deletes the rows of a slot with epochs from `first` to `last`.
-    pub(in crate::recovery) fn delete_runs(
-        &self,
-        at: SlotRow,
-        first: Epoch,
-        last: Epoch,
-    ) -> Result<(), Error> {
-        let values = (at.step.0, at.slot(), signed(first.0), signed(last.0));
-        self.delete_rows(at.table, at.table.statements().delete, values)
-            .map(drop)
-    }
-
-    /// Reads and checks the rows of a slot with epochs from `first` to `last`, the oldest first.
-    pub(in crate::recovery) fn runs(
-        &self,
-        at: SlotRow,
-        first: Epoch,
-        last: Epoch,
-    ) -> Result<Vec<(Epoch, Run)>, Error> {
-        let values = (at.step.0, at.slot(), signed(first.0), signed(last.0));
-        let sql = at.table.statements().slot;
-        let rows = self.select(sql, values, at.table.reading(), |row| {
-            let counts: (u32, u32) = (row.get(1)?, row.get(2)?);
-            Ok((
-                Epoch(row.get(0)?),
-                counts,
-                Checksum(row.get(3)?),
-                row.get::<_, Vec<u8>>(4)?,
-            ))
-        })?;
-        let checked = rows.into_iter().map(|(epoch, counts, checksum, entries)| {
-            if checksum != at.checksum(epoch, &entries) {
-                return Err(self.damaged_row(at, epoch, "its checksum does not fit"));
-            }
-            let run = Run::decode(entries, at.slot)
-                .map_err(|cause| self.damaged_row(at, epoch, &cause.to_string()))?;
-            if counts != (run.kept(), run.removed()) {
-                return Err(self.damaged_row(at, epoch, "its number of keys does not fit"));
-            }
-            Ok((epoch, run))
+    /// Reads and checks the block of a row.
+    pub(in crate::recovery) fn block(&self, place: Place, row: &Row) -> Result<Block, Error> {
+        let sql = match (self.is_old(), place.table) {
+            (true, Table::Snaps) => "SELECT entries FROM snaps WHERE id = ?1",
+            (true, Table::Timers) => "SELECT entries FROM timers WHERE id = ?1",
+            _ => "SELECT entries FROM contents WHERE id = ?1",
+        };
+        let statement = self.connection.prepare_cached(sql);
+        let read = statement.and_then(|mut statement| {
+            let read = statement.query_row([row.id.0], |row| row.get::<_, Vec<u8>>(0));
+            read.optional()
         });
-        checked.collect()
+        let damaged = |what: &str| self.damaged_row(place, row, what);
+        let bytes = read.doing(self, READING)?;
+        let bytes = bytes.ok_or_else(|| damaged("its bytes are not there"))?;
+        let is_old = self.is_old();
+        let expected = if is_old {
+            let slot = row.first.index() as u64;
+            Checksum::of(&[place.step.0.into(), slot, row.epoch.0], &bytes)
+        } else {
+            checksum(place, row.id, row.epoch, &bytes)
+        };
+        if row.checksum != expected {
+            return Err(damaged("its checksum does not fit"));
+        }
+        if is_old {
+            return Ok(Block::of_one(row.first, bytes));
+        }
+        let block = Block::decode(bytes).map_err(|cause| damaged(&cause.to_string()))?;
+        if !block.slots().all(|slot| row.covers(slot)) {
+            return Err(damaged("it has a slot that it should not have"));
+        }
+        Ok(block)
     }
 
-    fn damaged_row(&self, at: SlotRow, epoch: Epoch, what: &str) -> Error {
-        let (table, step, slot) = (at.table.name(), at.step.0, at.slot);
-        let row = format!("row of step {step}, slot {slot}, epoch {epoch} in table `{table}`");
-        Error::damaged(&self.file, format!("{row}: {what}"))
+    pub(in crate::recovery) fn damaged_row(&self, place: Place, row: &Row, what: &str) -> Error {
+        let (states, step, Row { first, last, .. }) = (place.table.name(), place.step.0, row);
+        let (id, epoch) = (row.id.0, row.epoch);
+        let text = format!(
+            "row {id} with {states} of step {step}, slots {first} to {last}, epoch {epoch}: {what}"
+        );
+        Error::damaged(&self.file, text)
     }
+}
 
-    /// The slots of a step with rows before an epoch, ascending.
-    pub(in crate::recovery) fn slots(
-        &self,
-        table: Table,
-        step: StepNumber,
-        before: Epoch,
-    ) -> Result<Vec<Slot>, Error> {
-        let values = (step.0, signed(before.0));
-        self.select(table.statements().slots, values, table.reading(), |row| {
-            Ok(Slot::of(row.get(0)?))
-        })
-    }
-
-    /// The sizes of all rows, in order of step, slot and epoch.
-    pub(in crate::recovery) fn sizes(
-        &self,
-        table: Table,
-    ) -> Result<Vec<(SlotRow, RowSize)>, Error> {
-        self.select(table.statements().sizes, [], table.reading(), |row| {
-            let at = SlotRow {
-                table,
-                step: StepNumber(row.get(0)?),
-                slot: Slot::of(row.get(1)?),
-            };
-            let size = RowSize {
-                epoch: Epoch(row.get(2)?),
-                bytes: row.get(3)?,
-                kept: row.get(4)?,
-                removed: row.get(5)?,
-            };
-            Ok((at, size))
-        })
-    }
-
-    /// Deletes all rows of this epoch and those after.
-    pub(in crate::recovery) fn truncate_runs(&self, from: Epoch) -> Result<(), Error> {
-        Table::ALL.into_iter().try_for_each(|table| {
-            let sql = table.statements().truncate;
-            self.delete_rows(table, sql, [signed(from.0)]).map(drop)
-        })
-    }
-
-    /// Deletes up to `limit` rows of a step; how many there were.
-    pub(in crate::recovery) fn clear_runs(
-        &self,
-        table: Table,
-        step: StepNumber,
-        limit: u32,
-    ) -> Result<usize, Error> {
-        self.delete_rows(table, table.statements().clear, (step.0, limit))
+fn slot(number: u16) -> rusqlite::Result<Slot> {
+    let slot = Slot::of(number.into());
+    if slot.index() == usize::from(number) {
+        Ok(slot)
+    } else {
+        Err(rusqlite::Error::IntegralValueOutOfRange(2, number.into()))
     }
 }

@@ -1,20 +1,18 @@
 //! The tables of a partition file.
 
 /// The version of the layout, kept as the database's `user_version`.
-pub(in crate::recovery) const FORMAT: u32 = 2;
+pub(in crate::recovery) const FORMAT: u32 = 3;
 
-/// What makes each version of the layout of the one before, from version 1 on.
-pub(super) const MIGRATIONS: [&str; FORMAT as usize - 1] = [
-    // 2: when an epoch was last completed, and the seal.
-    "ALTER TABLE progress ADD COLUMN saved_at TEXT; ALTER TABLE progress ADD COLUMN seal INTEGER;",
-];
+/// What format 2 has beside format 1: when an epoch was last completed, and the seal.
+pub(super) const ADD_2: &str =
+    "ALTER TABLE progress ADD COLUMN saved_at TEXT; ALTER TABLE progress ADD COLUMN seal INTEGER;";
 
 /// Says that a database is a recovery partition: `Bxwr`, kept as its `application_id`.
 pub(super) const APPLICATION: u32 = u32::from_be_bytes(*b"Bxwr");
 
 /// Settings that must come before the first table.
 ///
-/// 8 KiB pages: a run of a few hundred keys fits into two. Incremental vacuum: pages that a
+/// 8 KiB pages: a block takes five. Incremental vacuum: pages that a
 /// collection frees go back to the file system in small steps.
 pub(super) const LAYOUT: &str = "
     PRAGMA page_size = 8192;
@@ -58,30 +56,6 @@ pub(super) const TABLES: &str = "
     ) STRICT;
     INSERT INTO progress VALUES (1, NULL, 0, 1, NULL, NULL);
 
-    CREATE TABLE snaps (
-        id INTEGER PRIMARY KEY,
-        step INTEGER NOT NULL,
-        slot INTEGER NOT NULL CHECK (slot >= 0 AND slot < 4096),
-        epoch INTEGER NOT NULL,
-        kept INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        checksum INTEGER NOT NULL,
-        entries BLOB NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX snaps_by_slot ON snaps (step, slot, epoch);
-
-    CREATE TABLE timers (
-        id INTEGER PRIMARY KEY,
-        step INTEGER NOT NULL,
-        slot INTEGER NOT NULL CHECK (slot >= 0 AND slot < 4096),
-        epoch INTEGER NOT NULL,
-        kept INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        checksum INTEGER NOT NULL,
-        entries BLOB NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX timers_by_slot ON timers (step, slot, epoch);
-
     CREATE TABLE positions (
         step INTEGER NOT NULL,
         partition TEXT NOT NULL,
@@ -90,4 +64,33 @@ pub(super) const TABLES: &str = "
         position BLOB NOT NULL,
         PRIMARY KEY (step, partition, epoch)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// What format 3 has in the place of the tables `snaps` and `timers` of the formats before. Blocks lie apart from
+/// what is known of them: all of that is read when a partition is opened.
+pub(super) const BLOCKS: &str = "
+    CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY,
+        kind INTEGER NOT NULL CHECK (kind IN (0, 1)),
+        step INTEGER NOT NULL,
+        first_slot INTEGER NOT NULL CHECK (first_slot >= 0 AND first_slot <= last_slot),
+        last_slot INTEGER NOT NULL CHECK (last_slot < 4096),
+        since INTEGER CHECK (since >= 0 AND since <= epoch),
+        epoch INTEGER NOT NULL,
+        kept INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE contents (
+        id INTEGER PRIMARY KEY,
+        entries BLOB NOT NULL
+    ) STRICT;
+";
+
+/// Removes what format 3 has blocks for.
+pub(super) const DROP_2: &str = "
+    DROP TABLE snaps;
+    DROP TABLE timers;
 ";

@@ -3,8 +3,7 @@
 //! A row is covered by its checksum, but that says nothing of rows that are not found: a bit that
 //! flips in a page of a tree or an index lets them vanish. So with each commit the partition is
 //! *sealed*: one number over all small tables, and over the number and the sum of all rows. When it is
-//! opened, the rows are counted again, once in their table and once in its index. An index that gives
-//! the same rows in order finds each of them.
+//! opened, the rows are counted again. States and timers have no index; what is known of their rows is read whole.
 
 use std::cell::Cell;
 
@@ -12,10 +11,10 @@ use rusqlite::types::Value;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::Db;
-use super::rows::Table;
 use crate::ids::Epoch;
 use crate::recovery::checksum::Checksum;
 use crate::recovery::error::Error;
+use crate::recovery::rows::{Place, Row, Table};
 
 const READING: &str = "looking whether it is whole";
 
@@ -42,30 +41,6 @@ pub(super) struct Sums {
     positions: Cell<Sum>,
 }
 
-/// What a row of a table of runs says beside its entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RunRow {
-    pub(super) step: u32,
-    pub(super) slot: u32,
-    pub(super) epoch: Epoch,
-    pub(super) kept: u32,
-    pub(super) removed: u32,
-    pub(super) checksum: Checksum,
-}
-
-impl RunRow {
-    fn hash(self) -> u64 {
-        hash(&[
-            self.step.into(),
-            self.slot.into(),
-            self.epoch.0,
-            self.kept.into(),
-            self.removed.into(),
-            self.checksum.0.cast_unsigned(),
-        ])
-    }
-}
-
 /// What a row of the table of positions says beside its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PositionSum {
@@ -84,6 +59,21 @@ impl PositionSum {
             self.checksum.0.cast_unsigned(),
         ])
     }
+}
+
+/// Step, slot, epoch and id of a row of an older format.
+type OldPlace = (u32, u16, u64, i64);
+
+/// A number for what a row of an older format says beside its entries.
+fn old_digest(place: Place, row: &Row) -> u64 {
+    hash(&[
+        place.step.0.into(),
+        row.first.index() as u64,
+        row.epoch.0,
+        row.kept,
+        row.removed,
+        row.checksum.0.cast_unsigned(),
+    ])
 }
 
 fn hash(numbers: &[u64]) -> u64 {
@@ -118,12 +108,12 @@ impl Sums {
         }
     }
 
-    pub(super) fn run_added(&self, table: Table, row: RunRow) {
-        add(self.of(table), row.hash());
+    pub(super) fn row_added(&self, place: Place, digest: u64) {
+        add(self.of(place.table), digest);
     }
 
-    pub(super) fn run_removed(&self, table: Table, row: RunRow) {
-        remove(self.of(table), row.hash());
+    pub(super) fn row_removed(&self, place: Place, digest: u64) {
+        remove(self.of(place.table), digest);
     }
 
     pub(super) fn position_added(&self, row: &PositionSum) {
@@ -145,7 +135,7 @@ impl Db {
         }
         let checked = self.count_rows().and_then(|()| {
             // Of format 1, there is nothing to compare with.
-            if self.format == 1 || self.stored_seal()? == Some(self.seal()?) {
+            if self.format() == 1 || self.stored_seal()? == Some(self.seal()?) {
                 return Ok(());
             }
             let what = "it does not hold what was written to it, so rows were lost or changed";
@@ -173,21 +163,25 @@ impl Db {
     /// Counts the rows of all tables that grow, and makes sure that their indices find all of them.
     pub(super) fn count_rows(&self) -> Result<(), Error> {
         for table in Table::ALL {
-            let mut rows = Vec::new();
-            let sum = self.sums.of(table);
-            sum.set(Sum::default());
-            for (id, row) in self.run_rows(table)? {
-                add(sum, row.hash());
-                rows.push((row.step, row.slot, row.epoch.0, id));
-            }
-            rows.sort_unstable();
-            if rows != self.index_rows(table)? {
-                let what = format!(
-                    "the index of table `{}` does not fit its rows",
-                    table.name()
+            self.sums.of(table).set(Sum::default());
+        }
+        let mut places = Vec::new();
+        for (place, row) in self.rows()? {
+            if self.is_old() {
+                self.sums.row_added(place, old_digest(place, &row));
+                let at = (
+                    place.step.0,
+                    row.first.index() as u16,
+                    row.epoch.0,
+                    row.id.0,
                 );
-                return Err(Error::damaged(&self.file, what));
+                places.push((place.table, at));
+            } else {
+                self.sums.row_added(place, row.digest(place));
             }
+        }
+        if self.is_old() {
+            self.check_indices(places)?;
         }
         self.sums.positions.set(Sum::default());
         let positions = self.position_sums()?;
@@ -199,6 +193,19 @@ impl Db {
             self.sums.position_added(&row);
         }
         self.check_steps()
+    }
+
+    /// The tables of older formats have an index each, which must find all rows.
+    fn check_indices(&self, mut places: Vec<(Table, OldPlace)>) -> Result<(), Error> {
+        places.sort_unstable();
+        for table in Table::ALL {
+            let rows = places.iter().filter(|(of, _)| *of == table);
+            if !rows.map(|(_, at)| *at).eq(self.index_rows(table)?) {
+                let what = format!("the index of the {} does not fit its rows", table.name());
+                return Err(Error::damaged(&self.file, what));
+            }
+        }
+        Ok(())
     }
 
     /// The table of steps is small, and has an index that the database knows how to check.
@@ -215,7 +222,7 @@ impl Db {
     /// One number over all that the partition holds.
     fn seal(&self) -> Result<i64, Error> {
         let mut seal = Xxh3::new();
-        seal.update(&self.format.to_le_bytes());
+        seal.update(&self.format().to_le_bytes());
         for sql in SMALL_TABLES {
             let rows = self.select(sql, [], READING, |row| {
                 let columns = 0..row.as_ref().column_count();

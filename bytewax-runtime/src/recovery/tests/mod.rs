@@ -88,7 +88,7 @@ fn write(writers: &mut [PartitionWriter], epoch: u64, changes: &[(u64, Option<&[
         .drain(|slot, run| {
             let writer = &mut writers[slot.index() % count];
             let step = writer.step(&total())?;
-            writer.write_snaps(step, slot, Epoch(epoch), run)
+            writer.write(Table::Snaps, step, slot, Epoch(epoch), run)
         })
         .unwrap();
 }

@@ -125,13 +125,13 @@ impl Bench {
         let changes = self.changes.drain(|slot, run| {
             let writer = &mut writers[slot.index() % count];
             let step = writer.step(&total())?;
-            writer.write_snaps(step, slot, epoch, run)
+            writer.write(Table::Snaps, step, slot, epoch, run)
         });
         changes.unwrap();
         let timers = self.timers.drain(|slot, run| {
             let writer = &mut writers[slot.index() % count];
             let step = writer.step(&total())?;
-            writer.write_timers(step, slot, epoch, run)
+            writer.write(Table::Timers, step, slot, epoch, run)
         });
         timers.unwrap();
         for (partition, bytes) in std::mem::take(&mut self.moves) {

@@ -113,11 +113,11 @@ fn other_files_with_the_extension_are_foreign() {
 #[test]
 fn a_newer_format_is_left_alone() {
     let (_dir, path) = store(1);
-    tamper(&path.join("part-0.sqlite3"), "PRAGMA user_version = 3");
+    tamper(&path.join("part-0.sqlite3"), "PRAGMA user_version = 4");
     check(
         discover(&[&path]),
         &path,
-        "`part-0.sqlite3` has store format 3, this program knows up to 2; it was written by a \
+        "`part-0.sqlite3` has store format 4, this program knows up to 3; it was written by a \
          newer release. Run that release, or start a fresh recovery store",
     );
 }

@@ -33,17 +33,13 @@ fn epochs_are_reported_in_order_and_all_is_written_on_drop() {
     let report = move |event| events.send(event).unwrap();
     let thread = WriterThread::spawn(writers, &[input(), total()], 8, None, report).unwrap();
     for epoch in 1..=20 {
-        for (slot, run) in runs((0..100).map(|key| (key, Some(epoch as u8)))) {
-            let (step, epoch) = (StepPlace(1), Epoch(epoch));
-            thread
-                .send(Message::Snaps {
-                    step,
-                    slot,
-                    epoch,
-                    run,
-                })
-                .unwrap();
-        }
+        let changes = Message::Changes {
+            step: StepPlace(1),
+            table: Table::Snaps,
+            epoch: Epoch(epoch),
+            runs: runs((0..100).map(|key| (key, Some(epoch as u8)))),
+        };
+        thread.send(changes).unwrap();
         let position = Message::Position {
             step: StepPlace(0),
             partition: "a".to_owned(),
@@ -81,11 +77,11 @@ fn an_error_is_reported_once_and_ends_the_queue() {
     let report = move |event| events.send(event).unwrap();
     let thread = WriterThread::spawn(writers, &[total()], 1, None, report).unwrap();
     // Slot 1 belongs to the partition that the thread does not have.
-    let misrouted = || Message::Snaps {
+    let misrouted = || Message::Changes {
         step: StepPlace(0),
-        slot: Slot::of(1),
+        table: Table::Snaps,
         epoch: Epoch(1),
-        run: Run::default(),
+        runs: vec![(Slot::of(1), Run::default())],
     };
     while thread.send(misrouted()).is_ok() {}
     drop(thread);

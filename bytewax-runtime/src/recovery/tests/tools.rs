@@ -21,7 +21,7 @@ fn store(partitions: u32) -> tempfile::TempDir {
         let written = timers.drain(|slot, run| {
             let writer = &mut writers[slot.index() % count];
             let step = writer.step(&total())?;
-            writer.write_timers(step, slot, Epoch(epoch), run)
+            writer.write(Table::Timers, step, slot, Epoch(epoch), run)
         });
         written.unwrap();
         let writer = &mut writers[position_slot(&input().id, "a").index() % count];
@@ -102,7 +102,7 @@ fn a_key_is_found_by_its_text() {
     let written = batch.drain(|slot, run| {
         let writer = &mut writers[slot.index() % 2];
         let step = writer.step(&total())?;
-        writer.write_snaps(step, slot, Epoch(1), run)
+        writer.write(Table::Snaps, step, slot, Epoch(1), run)
     });
     written.unwrap();
     commit(&mut writers, 1);

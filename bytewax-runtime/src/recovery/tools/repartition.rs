@@ -13,6 +13,7 @@ use crate::recovery::layout::PartitionFile;
 use crate::recovery::lock::Lock;
 use crate::recovery::parts::{Execution, ExecutionNumber, Progress, StepMeta, StepNumber};
 use crate::recovery::reader::{PartitionReader, newest_positions};
+use crate::recovery::rows::Table;
 use crate::recovery::writer::PartitionWriter;
 
 /// Copies the store in some directories to `partitions` partitions in a directory that exists and
@@ -125,14 +126,11 @@ impl Targets {
         before: Epoch,
         epoch: Epoch,
     ) -> Result<(), Error> {
-        for slot in reader.slots(step, before)? {
-            let run = reader.load_slot(step, slot, before)?;
-            let (writer, step) = self.target(slot, step)?;
-            writer.write_snaps(step, slot, epoch, run)?;
-        }
-        for (slot, run) in reader.timer_runs(step, before)? {
-            let (writer, step) = self.target(slot, step)?;
-            writer.write_timers(step, slot, epoch, run)?;
+        for table in Table::ALL {
+            reader.each_slot(table, step, before, |slot, run| {
+                let (writer, step) = self.target(slot, step)?;
+                writer.write(table, step, slot, epoch, run)
+            })?;
         }
         Ok(())
     }

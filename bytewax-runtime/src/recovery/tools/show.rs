@@ -9,7 +9,7 @@ use crate::recovery::error::{Error, ResumeError};
 use crate::recovery::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta};
 use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::resume::{Resume, resume};
-use crate::recovery::sql::{RowSize, SlotRow, Table};
+use crate::recovery::rows::{Row, Table};
 
 /// What is in a store.
 #[derive(Debug)]
@@ -94,12 +94,6 @@ fn count_rows(
     before: Epoch,
     steps: &mut BTreeMap<StepId, StepInfo>,
 ) -> Result<(), Error> {
-    let mut rows: BTreeMap<SlotRow, Vec<RowSize>> = BTreeMap::new();
-    for table in Table::ALL {
-        for (at, size) in reader.db().sizes(table)? {
-            rows.entry(at).or_default().push(size);
-        }
-    }
     let mut by_number = BTreeMap::new();
     for meta in reader.steps() {
         by_number.extend(reader.number(&meta.id).map(|number| (number, &meta.id)));
@@ -111,19 +105,34 @@ fn count_rows(
             positions: 0,
         });
     }
-    for (at, sizes) in rows {
-        let id = by_number.get(&at.step).copied();
+    for (place, rows) in reader.all_rows()?.places() {
+        let id = by_number.get(&place.step).copied();
         let Some((id, info)) = id.and_then(|id| Some((id, steps.get_mut(id)?))) else {
             continue;
         };
-        info.rows += sizes.len() as u64;
-        info.bytes += sizes.iter().map(|size| size.bytes).sum::<u64>();
-        if at.table == Table::Snaps {
-            info.keys += match sizes.as_slice() {
-                [size] if size.epoch < before => u64::from(size.kept),
-                _ => u64::from(reader.load_slot(id, at.slot, before)?.kept()),
+        info.rows += rows.len() as u64;
+        info.bytes += rows.iter().map(|row| row.bytes).sum::<u64>();
+        if place.table == Table::Snaps {
+            info.keys += match known_keys(rows, before) {
+                Some(keys) => keys,
+                None => {
+                    let mut keys = 0;
+                    reader.each_slot(place.table, id, before, |_, run| {
+                        keys += u64::from(run.kept());
+                        Ok::<_, Error>(())
+                    })?;
+                    keys
+                }
             };
         }
     }
     Ok(())
+}
+
+/// How many keys have a state at the start of an epoch, if it need not be looked up.
+fn known_keys(rows: &[Row], before: Epoch) -> Option<u64> {
+    let mut rows: Vec<&Row> = rows.iter().filter(|row| row.epoch < before).collect();
+    rows.sort_unstable_by_key(|row| row.first);
+    let are_apart = rows.is_sorted_by(|a, b| a.last < b.first);
+    are_apart.then(|| rows.iter().map(|row| row.kept).sum())
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::Parts;
 use crate::ids::Epoch;
 use crate::recovery::error::Error;
-use crate::recovery::parts::StepNumber;
+use crate::recovery::parts::{Meta, StepNumber};
 use crate::recovery::reader::PartitionReader;
-use crate::recovery::sql::{SlotRow, Table};
+use crate::recovery::rows::{Place, Row, Table};
 use crate::state::timer::decode_due;
 
 /// What a check of a whole store found.
@@ -60,31 +60,47 @@ impl Check<'_> {
         }
         let meta = db.meta()?;
         let steps: Vec<StepNumber> = db.steps()?.into_iter().map(|(number, _)| number).collect();
-        for table in Table::ALL {
-            for (at, size) in db.sizes(table)? {
+        for (place, rows) in self.reader.all_rows()?.places() {
+            if !steps.contains(&place.step) {
+                self.problem("rows of a step that it does not list");
+            }
+            for row in rows {
                 self.report.rows += 1;
-                if meta.count.partition_of(at.slot) != meta.index {
-                    self.problem(format!("slot {} belongs to another partition", at.slot));
+                if let Err(problem) = self.row(place, row, &meta) {
+                    self.report.problems.push(problem);
                 }
-                if !steps.contains(&at.step) {
-                    self.problem("rows of a step that it does not list");
-                }
-                self.row(at, size.epoch);
             }
         }
         self.report.rows += db.positions(Epoch(u64::MAX))?.len() as u64;
         db.check_whole()
     }
 
-    fn row(&mut self, at: SlotRow, epoch: Epoch) {
-        let runs = match self.reader.db().runs(at, epoch, epoch) {
-            Ok(runs) => runs,
-            Err(problem) => return self.report.problems.push(problem),
-        };
-        let mut entries = runs.iter().flat_map(|(_, run)| run.iter());
-        let no_time = |state| decode_due(state).is_none();
-        if at.table == Table::Timers && entries.any(|entry| entry.state.is_some_and(no_time)) {
-            self.problem("a timer has no time");
+    /// Checks a row and all that is in its block.
+    fn row(&self, place: Place, row: &Row, meta: &Meta) -> Result<(), Error> {
+        let db = self.reader.db();
+        let damaged = |what: &str| db.damaged_row(place, row, what);
+        let block = db.block(place, row)?;
+        let (mut kept, mut removed) = (0, 0);
+        for slot in block.slots() {
+            let run = block
+                .run(slot)
+                .map_err(|cause| damaged(&cause.to_string()))?;
+            let run = run.unwrap_or_default();
+            kept += u64::from(run.kept());
+            removed += u64::from(run.removed());
+            let mut states = run.iter().filter_map(|entry| entry.state);
+            if place.table == Table::Timers && states.any(|due| decode_due(due).is_none()) {
+                return Err(damaged("a timer has no time"));
+            }
+            if meta.count.partition_of(slot) != meta.index {
+                return Err(damaged(&format!(
+                    "slot {slot} belongs to another partition"
+                )));
+            }
         }
+        if (kept, removed) != (row.kept, row.removed) {
+            return Err(damaged("its number of keys does not fit"));
+        }
+        Ok(())
     }
 }

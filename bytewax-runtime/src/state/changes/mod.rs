@@ -99,6 +99,13 @@ struct Snapshot {
     unsaved: Option<Unsaved>,
 }
 
+impl Snapshot {
+    /// A part, if it was not taken. The first is the last in the list: they are taken from there.
+    fn part(&mut self, part: usize) -> Option<&mut Part> {
+        self.parts.get_mut(PARTS - 1 - part)
+    }
+}
+
 struct Removed<K> {
     hash: u64,
     key: K,
@@ -188,8 +195,7 @@ impl<K: Key> Changes<K> {
         if slot.mark.round() != snapshot.round {
             return;
         }
-        // Parts are taken from the end.
-        if let Some(part) = snapshot.parts.get_mut(part_of_hash(hash))
+        if let Some(part) = snapshot.part(part_of_hash(hash))
             && let Err(error) = part.encode(hash, slot)
         {
             let key = format!("{:?}", slot.key);
@@ -205,6 +211,7 @@ impl<K: Key> Changes<K> {
             ..Part::default()
         });
         let mut parts: Vec<Part> = touched.collect();
+        parts.resize_with(PARTS, Part::default);
         for removed in self.removed.drain(..) {
             let part = &mut parts[part_of_hash(removed.hash)];
             part.encode_removed(&removed).map_err(|error| Unsaved {
@@ -212,6 +219,7 @@ impl<K: Key> Changes<K> {
                 error,
             })?;
         }
+        parts.reverse();
         self.snapshot = Some(Snapshot {
             round: self.round,
             parts,
@@ -301,7 +309,8 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
             if part.is_empty() {
                 continue;
             }
-            let (index, touched) = (snapshot.parts.len(), std::mem::take(&mut part.touched));
+            let index = PARTS - 1 - snapshot.parts.len();
+            let touched = std::mem::take(&mut part.touched);
             encoded += touched.len();
             encode_touched(slots, &touched, snapshot.round, &mut part)?;
             part.states

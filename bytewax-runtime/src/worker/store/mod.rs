@@ -22,17 +22,16 @@ pub(super) use take::take;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Shared, Since, SnapshotMode};
+use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Shared, SnapshotMode};
 use crate::recovery::{
     Message, PartitionCount, PartitionIndex, PartitionReader, Room, StepPlace, WriterEvent,
     WriterStopped, WriterThread,
 };
-use crate::state::Changed;
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
 /// How many messages may wait for the writer.
-const QUEUE: usize = 1024;
+const QUEUE: usize = 256;
 
 /// The recovery store, as one worker sees it.
 pub(crate) struct Store {
@@ -176,20 +175,14 @@ impl Store {
     /// A change as the writer takes it; none when the step saves nothing.
     fn message(&self, change: Change) -> Option<Message> {
         let step = self.place(change.step)?;
-        let Change { slot, epoch, .. } = change;
-        Some(match change.changed {
-            Changed::States(run) => Message::Snaps {
-                step,
-                slot,
-                epoch,
-                run,
-            },
-            Changed::Timers(run) => Message::Timers {
-                step,
-                slot,
-                epoch,
-                run,
-            },
+        let Change {
+            table, epoch, runs, ..
+        } = change;
+        Some(Message::Changes {
+            step,
+            table,
+            epoch,
+            runs,
         })
     }
 }
@@ -228,15 +221,12 @@ impl kit::Store for Store {
         Ok(timers)
     }
 
-    fn load(&self, step: &StepId, slot: Slot, since: Since) -> Result<Run, RunError> {
-        let Some(reader) = self.reader(slot) else {
-            return Ok(Run::default());
-        };
-        let run = match since {
-            Since::Resume => reader.load_slot(step, slot, self.resume),
-            Since::Evicted => reader.load_again(step, slot),
-        };
-        run.map_err(RunError::recovery)
+    fn load(&self, step: &StepId, slot: Slot) -> Result<Run, RunError> {
+        let run = self
+            .reader(slot)
+            .map(|reader| reader.load_again(step, slot));
+        run.unwrap_or_else(|| Ok(Run::default()))
+            .map_err(RunError::recovery)
     }
 
     fn has(&self, slot: Slot) -> bool {
@@ -259,23 +249,19 @@ impl kit::Store for Store {
         let (Some(writer), Some(message)) = (&self.writer, self.message(change)) else {
             return Ok(None);
         };
-        let (slot, epoch, changed) = match writer.messages.try_send(message) {
-            Ok(()) => return Ok(None),
-            Err(TrySendError::Disconnected(_)) => return Err(RunError::recovery(WriterStopped)),
-            Err(TrySendError::Full(Message::Snaps {
-                slot, epoch, run, ..
-            })) => (slot, epoch, Changed::States(run)),
-            Err(TrySendError::Full(Message::Timers {
-                slot, epoch, run, ..
-            })) => (slot, epoch, Changed::Timers(run)),
-            Err(TrySendError::Full(_)) => unreachable!("a change is one of states or of timers"),
-        };
-        Ok(Some(Change {
-            step,
-            slot,
-            epoch,
-            changed,
-        }))
+        match writer.messages.try_send(message) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Disconnected(_)) => Err(RunError::recovery(WriterStopped)),
+            Err(TrySendError::Full(Message::Changes {
+                table, epoch, runs, ..
+            })) => Ok(Some(Change {
+                step,
+                table,
+                epoch,
+                runs,
+            })),
+            Err(TrySendError::Full(_)) => unreachable!("it is a change"),
+        }
     }
 
     fn wake_on_room(&self, alarm: RemoteAlarm) {

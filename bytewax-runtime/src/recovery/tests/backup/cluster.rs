@@ -240,22 +240,22 @@ impl Cluster {
         }
         let step = StepPlace(0);
         let sent = states.drain(|slot, run| {
-            let snaps = Message::Snaps {
+            let snaps = Message::Changes {
                 step,
-                slot,
+                table: Table::Snaps,
                 epoch,
-                run,
+                runs: vec![(slot, run)],
             };
             self.send(slot, snaps);
             Ok::<_, TooLong>(())
         });
         sent.unwrap();
         let sent = timers.drain(|slot, run| {
-            let timers = Message::Timers {
+            let timers = Message::Changes {
                 step,
-                slot,
+                table: Table::Timers,
                 epoch,
-                run,
+                runs: vec![(slot, run)],
             };
             self.send(slot, timers);
             Ok::<_, TooLong>(())
