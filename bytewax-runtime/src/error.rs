@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::brief::brief_text;
 use crate::ids::{StepId, WorkerIndex};
 
 /// An error of a user's source, sink or closure.
@@ -161,7 +162,8 @@ impl RunError {
         self.0.worker
     }
 
-    /// The debug form of the key at hand, when the step keeps state for keys.
+    /// The debug form of the key at hand, when the step keeps state for keys. Of a long one, its beginning
+    /// and its length.
     ///
     /// # Examples
     ///
@@ -210,20 +212,20 @@ impl RunError {
         let mut cause = self.source();
         while let Some(error) = cause {
             text.push_str(": ");
-            text.push_str(&error.to_string());
+            text.push_str(&brief_text(&error.to_string()));
             cause = error.source();
         }
         text
     }
 
-    /// The error and its causes, one on a line.
+    /// The error and its causes, one on a line. Of a cause that is very long, its beginning and its length.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
             text.push_str("\n  caused by: ");
-            text.push_str(&error.to_string());
+            text.push_str(&brief_text(&error.to_string()));
             cause = error.source();
         }
         text

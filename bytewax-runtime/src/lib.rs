@@ -17,6 +17,7 @@
     )
 )]
 
+mod brief;
 pub mod clock;
 mod codec;
 mod error;

@@ -31,6 +31,24 @@ fn a_store_that_a_run_is_using_is_refused() {
 }
 
 #[test]
+fn a_limit_of_open_files_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let store = place.path().to_str().unwrap();
+    run(command(
+        TELLERS,
+        &format!("workers recovery init {store} 64"),
+    ))
+    .code(0);
+    // Each partition takes several files.
+    let mut limited = Command::new("sh");
+    let script = "ulimit -n 100; exec \"$0\" workers -r \"$1\"";
+    limited.args(["-c", script, TELLERS, store]);
+    let ended = run(limited).code(1);
+    ended.says_once("this process may not open more files while ");
+    run(tellers("workers", place.path())).code(0);
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_told() {
     // Root may write everywhere, so it becomes somebody else, who gets a copy of the program.
     let place = tempfile::tempdir().unwrap();

@@ -35,6 +35,19 @@ pub enum Error {
         /// The number of the cell in its row, counted from 1.
         cell: usize,
     },
+    /// A quote is left open: the rest of the file would be in its cell.
+    #[error(
+        "the quote that opens in cell {cell} at line {line} of the CSV file `{path}` is never closed, \
+         so all that follows would belong to this cell; close it, or take it out"
+    )]
+    OpenQuote {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The line of the quote, counted from 1.
+        line: u64,
+        /// The number of the cell in its row, counted from 1.
+        cell: usize,
+    },
     /// A row is longer than the limit.
     #[error(
         "the row of the CSV file `{path}` that begins at line {line} is longer than {max_row_bytes} \

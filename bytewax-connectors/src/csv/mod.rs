@@ -1,7 +1,7 @@
 //! CSV files as sources.
 
 mod error;
-mod limit;
+mod input;
 mod reading;
 mod row;
 mod source;

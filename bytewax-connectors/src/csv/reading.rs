@@ -8,7 +8,7 @@ use ::csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord};
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition};
 
-use super::limit::{Limited, TooMuch};
+use super::input::{Input, TooMuch};
 use super::{CsvRow, Error};
 use crate::files;
 
@@ -39,9 +39,9 @@ enum Reading {
 struct CsvRows {
     path: PathBuf,
     form: Form,
-    reader: Reader<Limited<File>>,
+    reader: Reader<Input<File>>,
     columns: Arc<StringRecord>,
-    /// Where the next row begins: its byte and its line.
+    /// Behind the row before: the byte and its line. Ends of lines may stand between it and the next row.
     position: (u64, u64),
     /// The row that is read; kept for the next.
     cells: StringRecord,
@@ -69,22 +69,23 @@ impl CsvRows {
             .delimiter(form.delimiter)
             .quote(form.quote)
             .buffer_capacity(CHUNK_BYTES)
-            .from_reader(Limited::new(file));
-        reader.get_mut().allow(form.most());
+            .from_reader(Input::new(file));
+        reader.get_mut().allow(form.most(), 0);
         let columns = reader.headers().cloned();
-        let columns = columns.map_err(|error| fault(path, form, 1, error))?;
+        let line = 1 + reader.get_ref().ends_of_lines(0).1;
+        let columns = columns.map_err(|error| fault(path, form, line, error))?;
+        check_quotes(path, &reader, &columns, line)?;
         if let Some((byte, line)) = resume {
             let mut position = Position::new();
             position.set_byte(byte).set_line(line);
             let sought = reader.seek(position);
             sought.map_err(|error| fault(path, form, line, error))?;
         }
-        let position = reader.position();
         Ok(Self {
             path: path.to_owned(),
             form,
             columns: Arc::new(columns),
-            position: (position.byte(), position.line()),
+            position: position(&reader),
             reader,
             cells: StringRecord::new(),
             fault: None,
@@ -93,14 +94,15 @@ impl CsvRows {
 
     /// The next row; none at the end of the file.
     fn next_row(&mut self) -> Result<Option<CsvRow>, Error> {
-        self.reader.get_mut().allow(self.form.most());
+        let (start, line) = self.position;
+        self.reader.get_mut().allow(self.form.most(), start);
         let read = self.reader.read_record(&mut self.cells);
-        let (_, line) = self.position;
+        let line = line + self.reader.get_ref().ends_of_lines(start).1;
         if !read.map_err(|error| fault(&self.path, self.form, line, error))? {
             return Ok(None);
         }
-        let position = self.reader.position();
-        self.position = (position.byte(), position.line());
+        check_quotes(&self.path, &self.reader, &self.cells, line)?;
+        self.position = position(&self.reader);
         Ok(Some(CsvRow::new(&self.columns, &self.cells, line)))
     }
 
@@ -124,6 +126,33 @@ impl CsvRows {
         }
         Ok(rows)
     }
+}
+
+/// Behind the row that was read: the byte of the file, and its line.
+fn position(reader: &Reader<Input<File>>) -> (u64, u64) {
+    let (position, read) = (reader.position(), reader.get_ref().position());
+    // The end of the last line may be none of the file.
+    let beyond = position.byte().saturating_sub(read);
+    (position.byte() - beyond, position.line() - beyond)
+}
+
+/// Checks that the row that was read, and began at this line, is over before the text is.
+fn check_quotes(
+    path: &Path,
+    reader: &Reader<Input<File>>,
+    cells: &StringRecord,
+    line: u64,
+) -> Result<(), Error> {
+    if cells.is_empty() || !reader.get_ref().is_over() {
+        return Ok(());
+    }
+    let before = cells.iter().take(cells.len() - 1);
+    let lines: usize = before.map(|cell| cell.matches('\n').count()).sum();
+    Err(Error::OpenQuote {
+        path: path.to_owned(),
+        line: line + lines as u64,
+        cell: cells.len(),
+    })
 }
 
 impl Form {

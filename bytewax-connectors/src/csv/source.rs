@@ -42,8 +42,8 @@ use crate::files::{self, FsId};
 ///
 /// # Errors
 ///
-/// A missing file, a row that is not UTF-8 or [too long](Self::max_row_bytes), and a file that is
-/// shorter than the saved position stop the run; [`Error`] lists what can go wrong. Rows before a
+/// A missing file, a row that is not UTF-8 or [too long](Self::max_row_bytes), a quote that is never
+/// closed, and a file that is shorter than the saved position stop the run; [`Error`] lists what can go wrong. Rows before a
 /// fault are given first. A cell that is not what it should be is seen by
 /// [`CsvRow::parse`] alone.
 ///

@@ -90,6 +90,83 @@ fn quotes_blank_lines_and_ends() {
     assert_eq!(rows("\u{feff}a\nx\n")[0].get("a"), Some("x"));
 }
 
+/// Where each row begins, in files of all sorts of line ends.
+#[test]
+fn rows_are_numbered_by_the_lines_at_which_they_begin() {
+    let check = |content: &str, expect: &[u64]| {
+        let lines: Vec<u64> = rows(content).iter().map(CsvRow::line).collect();
+        assert_eq!(lines, expect, "{content:?}");
+    };
+    check("id,name\r\n1,ann\r\n2,\"b\r\nb\"\r\n3,cid\r\n", &[2, 3, 5]);
+    check("id,name\n\n\n1,ann\n\n2,bob\n", &[4, 6]);
+    check("\r\n\r\nid\r\n\r\n1\r\n2", &[5, 6]);
+    // Many chunks of the file, with rows across their ends.
+    let row = format!("\"{}\r\n\"\r\n\r\n", "x".repeat(1000));
+    let expect: Vec<u64> = (0..500).map(|n| 2 + 3 * n).collect();
+    check(&format!("id\r\n{}", row.repeat(500)), &expect);
+}
+
+#[test]
+fn cells_in_quotes_keep_their_ends_of_lines() {
+    let rows = rows("id,name\r\n2,\"b\r\nb\"\r\n");
+    assert_eq!(rows[0].get("name"), Some("b\r\nb"));
+}
+
+/// As a spreadsheet writes it: with a mark in front, `;` between cells, and commas in numbers.
+#[test]
+fn the_file_of_a_spreadsheet() {
+    let text = "\u{feff}id;amount;name\r\n1;1,50;\"M\u{fc}ller; Co\"\r\n2;2,00;Ott\r\n";
+    let (_directory, path) = file(text);
+    let rows = run(CsvSource::new(path).delimiter(b';'), 1).unwrap();
+    let expect = [["1", "1,50", "M\u{fc}ller; Co"], ["2", "2,00", "Ott"]];
+    assert_eq!(cells(&rows), expect);
+    assert_eq!(rows[0].get("id"), Some("1"));
+    assert_eq!((rows[0].line(), rows[1].line()), (2, 3));
+}
+
+#[test]
+fn a_quote_that_is_left_open_is_told() {
+    let check = |content: &str, before: &[[&str; 2]], place: &str| {
+        let (_directory, path) = file(content);
+        let source = CsvSource::new(&path);
+        let mut file = source.open(path.to_str().unwrap(), None).unwrap();
+        if !before.is_empty() {
+            assert_eq!(cells(file.next_batch().unwrap().items()), before);
+        }
+        let saved = file.snapshot();
+        let error = file.next_batch().unwrap_err().to_string();
+        let expect =
+            format!("the quote that opens in {place} of the CSV file `PATH` is never closed, ");
+        let error = error.replace(path.to_str().unwrap(), "PATH");
+        assert!(error.starts_with(&expect), "{error}");
+        // It goes on there once the file is mended.
+        fs::write(&path, content.replace("never", "never\"")).unwrap();
+        let mut file = source.open(path.to_str().unwrap(), Some(saved)).unwrap();
+        assert!(!file.next_batch().unwrap().items().is_empty());
+    };
+    let rows = "id,note\n1,\"fine\"\n2,\"never closed\n3,x\n4,y\n";
+    check(rows, &[["1", "fine"]], "cell 2 at line 3");
+    check(rows.trim_end(), &[["1", "fine"]], "cell 2 at line 3");
+    check("id,note\r\n\r\n\"a\r\nb\",\"never", &[], "cell 2 at line 4");
+    check("id,note\n1,\"never\"\"\n", &[], "cell 2 at line 2");
+
+    let (_directory, path) = file("id,\"note\n1,x\n");
+    let source = CsvSource::new(&path);
+    let error = source.open(path.to_str().unwrap(), None).unwrap_err();
+    assert!(
+        error.to_string().contains("in cell 2 at line 1 of"),
+        "{error}"
+    );
+}
+
+#[test]
+fn quotes_that_are_closed_last_are_no_fault() {
+    for end in ["", "\n", "\r\n", "\r"] {
+        let rows = rows(&format!("a,b\n1,\"x\n\"{end}"));
+        assert_eq!(cells(&rows), [["1", "x\n"]], "{end:?}");
+    }
+}
+
 #[test]
 fn other_forms() {
     let (_directory, path) = file("a;b\n'x;y';2\n");
@@ -145,10 +222,11 @@ fn faults() {
     check_failure(&path, CsvSource::new(&path), expect);
 
     let open_quote = format!("a\n1\n\"{}", "x".repeat(200_000));
-    let (_directory, path) = file(open_quote);
+    let (_directory, path) = file(&open_quote);
     let expect = "the row of the CSV file `PATH` that begins at line 3 is longer than 1000 bytes; \
                   if no quote is left open there, raise `max_row_bytes`";
     check_failure(&path, CsvSource::new(&path).max_row_bytes(1000), expect);
+    fs::write(&path, open_quote + "\"").unwrap();
     assert_eq!(run(CsvSource::new(&path), 1).unwrap().len(), 2);
 
     let missing = path.with_extension("missing");
@@ -184,20 +262,24 @@ fn rows_before_a_fault_are_given_first() {
 
 #[test]
 fn grown_and_cut() {
-    let (_directory, path) = file("a,b\n1,2\n");
+    // A last line without an end is a row, and goes on behind it.
+    let (_directory, path) = file("a,b\n1,2");
     let source = CsvSource::new(&path);
     let open = |resume| source.open(path.to_str().unwrap(), resume);
     let mut file = open(None).unwrap();
     assert_eq!(file.next_batch().unwrap().items().len(), 1);
     assert!(file.next_batch().unwrap().is_end());
     let saved = file.snapshot();
+    assert_eq!(saved, (7, 2));
     fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
     let mut file = open(Some(saved)).unwrap();
-    assert_eq!(cells(file.next_batch().unwrap().items()), [["3", "4"]]);
+    let batch = file.next_batch().unwrap();
+    assert_eq!(cells(batch.items()), [["3", "4"]]);
+    assert_eq!(batch.items()[0].line(), 3);
     fs::write(&path, "a,b\n").unwrap();
     let error = open(Some(saved)).unwrap_err().to_string();
     assert!(
-        error.contains("is 4 bytes long, but was read up to byte 8"),
+        error.contains("is 4 bytes long, but was read up to byte 7"),
         "{error}"
     );
 }

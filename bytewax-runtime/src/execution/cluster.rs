@@ -117,8 +117,9 @@ impl ClusterPlan {
             // All processes write to the same terminal, and what follows from the error of another
             // is no news. Of several errors at once, the parent tells the first that it gets.
             let follows = matches!(error.kind(), Interrupted | Peer | Terminated);
-            let told =
-                follows || (!is_orphan.load(Ordering::Acquire) && reporter.report(&error.report()));
+            let heard =
+                !is_orphan.load(Ordering::Acquire) && reporter.report(&error.report(), follows);
+            let told = follows || heard;
             Ended {
                 told,
                 ..Ended::from(error)

@@ -8,7 +8,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use self::spot::Spot;
-pub(crate) use self::spot::{OnPanic, note_item, with_key};
+pub(crate) use self::spot::{OnPanic, note_item, with_key, with_partition};
+use crate::brief::brief_text;
 use crate::error::{RunError, RunErrorKind};
 
 thread_local! {
@@ -44,7 +45,7 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> Result<R, RunError>) -> Result<R, 
         let place = place
             .map(|place| format!(" at {place}"))
             .unwrap_or_default();
-        let text = format!("panicked{place}: {}", message(&*payload));
+        let text = format!("panicked{place}: {}", brief_text(message(&*payload)));
         Err(Spot::take().told_by(RunError::new(RunErrorKind::Panic, text)))
     })
 }

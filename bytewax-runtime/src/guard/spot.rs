@@ -1,4 +1,4 @@
-//! Where user code panicked: the item's number in its batch, and the key.
+//! Where user code panicked: the item's number in its batch, the key, and the partition.
 //!
 //! All of it is found out while a panic unwinds. Nothing is counted or noted before that.
 
@@ -6,10 +6,11 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::mem;
 
+use crate::brief::brief;
 use crate::error::RunError;
 
 thread_local! {
-    static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None, key: None }) };
+    static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None, key: None, partition: None }) };
 }
 
 /// What is known of the place of a panic, beside its step.
@@ -18,6 +19,7 @@ pub(super) struct Spot {
     /// The number of the item, from 1, and of all in its batch.
     item: Option<(usize, usize)>,
     key: Option<String>,
+    partition: Option<String>,
 }
 
 impl Spot {
@@ -34,6 +36,9 @@ impl Spot {
     pub(super) fn told_by(self, mut error: RunError) -> RunError {
         if let Some(key) = self.key {
             error = error.at_key(key);
+        }
+        if let Some(partition) = self.partition {
+            error = error.in_partition(&partition);
         }
         if let Some((number, all)) = self.item {
             error = error.at_item(number, all);
@@ -59,8 +64,24 @@ pub(crate) fn with_key<K: Debug, R>(key: &K, call: impl FnOnce() -> R) -> R {
 
 #[cold]
 fn note_key(key: &impl Debug) {
-    let text = format!("{key:?}");
+    let text = brief(key);
     SPOT.with_borrow_mut(|spot| spot.key = spot.key.take().or(Some(text)));
+}
+
+/// Calls the code of a user for a partition of a source or a sink. If it panics, the error names the
+/// partition.
+#[inline]
+pub(crate) fn with_partition<R>(name: &str, call: impl FnOnce() -> R) -> R {
+    let named = OnPanic(|| note_partition(name));
+    let result = call();
+    mem::forget(named);
+    result
+}
+
+#[cold]
+fn note_partition(name: &str) {
+    let name = name.to_owned();
+    SPOT.with_borrow_mut(|spot| spot.partition = spot.partition.take().or(Some(name)));
 }
 
 /// Calls a function when it is dropped: it is forgotten unless a panic unwinds.

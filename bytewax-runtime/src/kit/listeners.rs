@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::context::WorkerCx;
 use crate::error::{RunError, StepError};
+use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
 
 /// What is told that an epoch is complete on the whole cluster.
@@ -70,7 +71,11 @@ impl Listeners {
         self.all.borrow_mut().retain(|listening| {
             if failed.is_ok() && listening.from <= epoch {
                 cx.enter(listening.step);
-                let told = listening.listener.borrow_mut().completed(epoch);
+                let tell = || listening.listener.borrow_mut().completed(epoch);
+                let told = match &listening.partition {
+                    Some(partition) => with_partition(partition, tell),
+                    None => tell(),
+                };
                 failed = told.map_err(|error| {
                     let text = format!("it failed when epoch {epoch} was complete");
                     let error = RunError::step(text, error);

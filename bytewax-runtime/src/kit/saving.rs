@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use super::keyed::Routed;
+use crate::brief::brief;
 use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
@@ -101,7 +102,7 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             let saved = state::open(saved).map_err(|error| {
                 let failed =
                     RunError::new(RunErrorKind::Recovery, "the saved state cannot be read");
-                failed.at_key(format!("{key:?}")).caused_by(error)
+                failed.at_key(brief(&key)).caused_by(error)
             })?;
             self.logic.restore(entry.hash, key, saved);
         }

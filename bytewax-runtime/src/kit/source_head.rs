@@ -16,6 +16,7 @@ use super::timers::Alarm;
 use super::watermark::Partitions;
 use crate::clock::{Clock, Due, Monotonic};
 use crate::error::{RunError, StepError};
+use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
 use crate::source::{Answer, Poll, Wake, Waker, Woken};
 use crate::state::{Kept, StateError};
@@ -88,9 +89,9 @@ impl<T: 'static> Polled<T> {
     ) -> Result<Self, RunError> {
         let remote = site.worker.timers.remote(alarm);
         let (waker, woken) = Waker::new(move || remote.wake());
-        let partition = waker.offer(|| open(&name))?;
+        let partition = with_partition(&name, || waker.offer(|| open(&name)))?;
         drop(waker);
-        let awake = partition.next_awake().into();
+        let awake = with_partition(&name, || partition.next_awake()).into();
         let partition = Rc::new(RefCell::new(partition));
         let epochs = &site.worker.epochs;
         let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
@@ -112,7 +113,9 @@ impl<T: 'static> Polled<T> {
     /// Ends an epoch, and has the position saved with it, if it has changed.
     fn end_epoch(&mut self, step: StepIndex, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(step);
-        let ended = self.partition.borrow_mut().end_epoch(cx.epoch);
+        let ended = with_partition(&self.name, || {
+            self.partition.borrow_mut().end_epoch(cx.epoch)
+        });
         ended.map_err(|error| {
             RunError::step("the source cannot end the epoch", error).in_partition(&self.name)
         })?;
@@ -123,7 +126,7 @@ impl<T: 'static> Polled<T> {
         if cx.worker.store.get().is_none() {
             return Ok(());
         }
-        let position = self.partition.borrow().position();
+        let position = with_partition(&self.name, || self.partition.borrow().position());
         let Some(position) = position else {
             return Ok(());
         };
@@ -169,10 +172,12 @@ impl<T: 'static> Polled<T> {
                      and keep it where items come from until all have been given",
                 ));
             }
-            Wake::Default => match self.partition.borrow().next_awake() {
-                None if is_empty => Awake::At(now.after(COOL_DOWN).into()),
-                date => date.into(),
-            },
+            Wake::Default => {
+                match with_partition(&self.name, || self.partition.borrow().next_awake()) {
+                    None if is_empty => Awake::At(now.after(COOL_DOWN).into()),
+                    date => date.into(),
+                }
+            }
         };
         Ok(())
     }
@@ -247,7 +252,9 @@ impl<T: 'static> SourceHead<T> {
             let clock = &cx.worker.clock;
             let before = partition.has_marks.then(|| clock.now());
             partition.woken.polled();
-            let poll = partition.partition.borrow_mut().next_batch();
+            let poll = with_partition(&partition.name, || {
+                partition.partition.borrow_mut().next_batch()
+            });
             let poll = poll.map_err(|error| {
                 RunError::step("the source failed", error).in_partition(&partition.name)
             })?;

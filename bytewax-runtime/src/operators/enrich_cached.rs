@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use crate::brief::brief;
 use crate::clock::Monotonic;
 use crate::error::{RunError, StepError};
 use crate::flow::{OutputSpec, StepKind, Stream};
@@ -88,7 +89,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
         if !self.held.get(key).is_some_and(is_fresh) {
             self.held.remove(key);
             let value = (self.getter)(key).map_err(|cause| LookupError {
-                key: format!("{key:?}"),
+                key: brief(key),
                 cause,
             })?;
             self.make_room();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::input::{Dynamic, Partitioned};
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
+use crate::guard::{with_key, with_partition};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::kit::{
@@ -227,7 +228,8 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Addres
             )));
         }
         for (key, value) in batch.drain(..) {
-            let partition = self.sink.assign(&key, partitions.len()) % partitions.len();
+            let assigned = with_key(&key, || self.sink.assign(&key, partitions.len()));
+            let partition = assigned % partitions.len();
             let target = partitions[partition].1;
             let buffer = &mut self.buffers[target.0];
             buffer.push((partition as u32, value));
@@ -301,7 +303,7 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
         epoch: Epoch,
         worker: &WorkerCx,
     ) -> Result<Opened<V, S::Partition>, RunError> {
-        let opened = self.sink.open(name, resume);
+        let opened = with_partition(name, || self.sink.open(name, resume));
         let partition = opened.map_err(|error| {
             RunError::step("the sink cannot be opened", error).in_partition(name)
         })?;
@@ -351,7 +353,10 @@ where
         {
             let values = std::mem::take(&mut opened.values);
             opened.written = true;
-            let written = opened.partition.borrow_mut().partition.write_batch(values);
+            let partition = &opened.partition;
+            let written = with_partition(&opened.name, || {
+                partition.borrow_mut().partition.write_batch(values)
+            });
             written.map_err(|error| write_failed(error).in_partition(&opened.name))?;
         }
         Ok(())
@@ -361,7 +366,7 @@ where
         let saves = cx.worker.store.get().is_some();
         for opened in self.open.values_mut() {
             let partition = &mut opened.partition.borrow_mut().partition;
-            let ended = partition.end_epoch(cx.epoch);
+            let ended = with_partition(&opened.name, || partition.end_epoch(cx.epoch));
             ended.map_err(|error| end_failed(error).in_partition(&opened.name))?;
             if !std::mem::take(&mut opened.written) || !saves {
                 continue;
@@ -370,7 +375,8 @@ where
                 let text = "the position of the sink cannot be saved";
                 RunError::step(text, error).in_partition(&opened.name)
             };
-            let position = partition.snapshot().map_err(failed)?;
+            let position = with_partition(&opened.name, || partition.snapshot());
+            let position = position.map_err(failed)?;
             let mut bytes = Vec::new();
             state::seal(&position, &mut bytes).map_err(|error| failed(error.into()))?;
             cx.save_position(self.step, &opened.name, bytes);
@@ -381,7 +387,9 @@ where
     fn flush(&mut self, what: Flush, _: &mut Cx) -> Result<(), RunError> {
         if what == Flush::End {
             for opened in self.open.values_mut() {
-                let closed = opened.partition.borrow_mut().partition.close();
+                let closed = with_partition(&opened.name, || {
+                    opened.partition.borrow_mut().partition.close()
+                });
                 closed.map_err(|error| close_failed(error).in_partition(&opened.name))?;
             }
         }

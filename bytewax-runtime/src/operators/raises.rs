@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::brief::brief;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{StepKind, Stream, Terminal};
 
@@ -36,7 +37,7 @@ impl<T: 'static> Stream<T> {
             match batch.first() {
                 Some(item) => Err(RunError::new(
                     RunErrorKind::Step,
-                    format!("an item came where none may: `{item:?}`"),
+                    format!("an item came where none may: `{}`", brief(item)),
                 )),
                 None => Ok(()),
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::brief::brief;
 use crate::error::{RunError, StepError};
 use crate::flow::{OutputSpec, StepKind, Stream, Terminal};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
@@ -204,7 +205,11 @@ impl<T: 'static> Stream<Errored<T>> {
             self.stage_of_kind::<()>("fail", StepKind::Observer, |batch, _, _| {
                 match batch.drain(..).next() {
                     Some(bad) => Err(RunError::step(
-                        format!("step `{}` failed for the item `{:?}`", bad.step, bad.item),
+                        format!(
+                            "step `{}` failed for the item `{}`",
+                            bad.step,
+                            brief(&bad.item)
+                        ),
                         StepError::msg(bad.error),
                     )),
                     None => Ok(()),

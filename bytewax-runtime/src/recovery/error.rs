@@ -103,6 +103,17 @@ pub(crate) enum Error {
         cause: Cause,
     },
     #[error(
+        "`{}`: this process may not open more files while {doing}; raise its limit (`ulimit -n`) to ten \
+         for each recovery partition and more for all else, or use more processes",
+        file.display()
+    )]
+    TooManyFiles {
+        file: PathBuf,
+        doing: &'static str,
+        #[source]
+        cause: Cause,
+    },
+    #[error(
         "`{}` is damaged: {what}; restore all partitions from a backup, or start a fresh recovery \
          store",
         file.display()
@@ -172,6 +183,11 @@ impl Error {
     pub(super) fn io(file: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_path_buf();
         move |cause| match cause.kind() {
+            _ if is_too_many_files(&cause) => Self::TooManyFiles {
+                file,
+                doing,
+                cause: cause.into(),
+            },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
                 file,
                 doing,
@@ -205,6 +221,12 @@ impl Error {
     }
 }
 
+/// Whether no more files can be opened: by this process (EMFILE) or on the whole machine (ENFILE). The
+/// numbers are the same on all systems of the Unix family, and the kind has no name of its own.
+pub(super) fn is_too_many_files(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
 impl From<Error> for RunError {
     fn from(error: Error) -> Self {
         let text = error.to_string();
@@ -216,6 +238,7 @@ impl From<Error> for RunError {
             },
             Error::DiskFull { cause, .. }
             | Error::ReadOnly { cause, .. }
+            | Error::TooManyFiles { cause, .. }
             | Error::Database { cause, .. } => failed.caused_by(cause),
             Error::Io { cause, .. }
             | Error::Thread(cause)

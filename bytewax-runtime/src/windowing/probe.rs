@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::time::{END, FIRST, Time, date};
+use crate::brief::brief;
 use crate::ids::WorkerIndex;
 
 /// A view of a running window step: how many windows are open, the oldest, how far the watermark is, and
@@ -151,8 +152,10 @@ impl WindowProbe {
             }
             (Some((mark, None)), _) => (mark, "no partition has values to come".to_owned()),
             (None, Some((_, key, mark))) => {
-                let held_by =
-                    format!("the newest value of key {key:?}; it goes on with the system's time");
+                let held_by = format!(
+                    "the newest value of key {}; it goes on with the system's time",
+                    brief(key)
+                );
                 (*mark, held_by)
             }
             (None, None) => (FIRST, "nothing is open".to_owned()),
@@ -165,7 +168,7 @@ impl WindowProbe {
             oldest: tally
                 .oldest
                 .as_ref()
-                .map(|(time, key, _)| (date(*time), format!("{key:?}"))),
+                .map(|(time, key, _)| (date(*time), brief(key))),
             watermark: (watermark > FIRST).then(|| date(watermark)),
             held_by,
         };

@@ -3,8 +3,10 @@
 use bytewax_macros::stateful;
 use bytewax_runtime::operators::CacheConfig;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
-use bytewax_runtime::{RunErrorKind, StepError};
+use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
+use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main, run_main};
+use bytewax_runtime::{Epoch, RecoveryConfig, RunErrorKind, StepError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,214 @@ fn keyed(body: fn(KeyedStream<char, u64>) -> KeyedStream<char, u64>) -> String {
     let report = failure(flow_of(source, body, TestingSink::new()), 1);
     let (place, _) = report.split_once(": panicked at ").unwrap();
     place.replace("step `f.", "").replace("`, worker 0", "")
+}
+
+/// The place that the report of a panic names, and its length.
+fn told(flow: Dataflow) -> (String, usize) {
+    let report = failure(flow, 1);
+    let (place, _) = report.split_once(": panicked at ").unwrap();
+    (place.to_owned(), report.len())
+}
+
+#[test]
+fn long_keys_items_and_texts_are_cut() {
+    let key = "k".repeat(3_000_000);
+    let source = TestingSource::new([(key.clone(), 1)]);
+    let panics = |_: &mut u64, _| -> u64 { panic!("{}", "p".repeat(3_000_000)) };
+    let flow = flow_of(
+        source,
+        |s| s.stateful_map(panics).named("m"),
+        TestingSink::new(),
+    );
+    let (place, length) = told(flow);
+    let expect = format!(
+        "step `f.m`, key `\"{}.. (3000002 bytes)`, worker 0, item 1",
+        &key[..199]
+    );
+    assert!(place.starts_with(&expect), "{place}");
+    assert!(length < 3000, "{length}");
+
+    let fails = |s: Stream<String>| {
+        let tried = s
+            .try_map(|text| Err::<u64, _>(StepError::msg(text.clone())))
+            .named("m");
+        tried.errs.fail();
+        tried.oks
+    };
+    let report = failure(
+        flow_of(TestingSource::new([key.clone()]), fails, TestingSink::new()),
+        1,
+    );
+    assert!(report.contains("failed for the item `\"kkk"), "{report}");
+    assert!(
+        report.contains("caused by: kkk") && report.len() < 4000,
+        "{report}"
+    );
+
+    let raises = |s: Stream<String>| {
+        s.clone().raises();
+        s
+    };
+    let report = failure(
+        flow_of(TestingSource::new([key]), raises, TestingSink::new()),
+        1,
+    );
+    assert!(
+        report.contains("none may: `\"kkk") && report.len() < 400,
+        "{report}"
+    );
+}
+
+/// A source and a sink with the partitions `a` and `b`, of which the second panics at a call.
+#[derive(Clone, Copy)]
+struct Parts(&'static str);
+
+struct Part(Option<&'static str>, bool);
+
+impl Part {
+    fn open(parts: Parts, name: &str) -> Self {
+        let part = Self((name == "b").then_some(parts.0), false);
+        part.call("open");
+        part
+    }
+
+    fn call(&self, call: &str) {
+        assert!(self.0 != Some(call), "asked for");
+    }
+}
+
+impl FixedPartitionedSource for Parts {
+    type Item = (u64, u64);
+    type Position = bool;
+    type Partition = Part;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok(vec!["a".to_owned(), "b".to_owned()])
+    }
+
+    fn open(&self, name: &str, _: Option<bool>) -> Result<Part, StepError> {
+        Ok(Part::open(*self, name))
+    }
+}
+
+impl StatefulSourcePartition for Part {
+    type Item = (u64, u64);
+    type Position = bool;
+
+    fn next_batch(&mut self) -> Result<Poll<(u64, u64)>, StepError> {
+        self.call("next_batch");
+        if std::mem::replace(&mut self.1, true) {
+            return Ok(Poll::end());
+        }
+        Ok(Poll::batch(vec![(0, 0), (1, 1)]))
+    }
+
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        self.call("next_awake");
+        None
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        self.call("end_epoch");
+        Ok(())
+    }
+
+    fn completed(&mut self, _: Epoch) -> Result<(), StepError> {
+        self.call("completed");
+        Ok(())
+    }
+
+    fn snapshot(&self) -> bool {
+        self.call("snapshot");
+        self.1
+    }
+}
+
+impl FixedPartitionedSink<u64, u64> for Parts {
+    type Position = bool;
+    type Partition = Part;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        FixedPartitionedSource::partitions(self)
+    }
+
+    fn open(&self, name: &str, _: Option<bool>) -> Result<Part, StepError> {
+        Ok(Part::open(*self, name))
+    }
+
+    fn assign(&self, key: &u64, _: usize) -> usize {
+        assert!(self.0 != "assign" || *key == 0);
+        *key as usize
+    }
+}
+
+impl StatefulSinkPartition<u64> for Part {
+    type Position = bool;
+
+    fn write_batch(&mut self, _: Vec<u64>) -> Result<(), StepError> {
+        self.call("write_batch");
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        self.call("end_epoch");
+        Ok(())
+    }
+
+    fn completed(&mut self, _: Epoch) -> Result<(), StepError> {
+        self.call("completed");
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<bool, StepError> {
+        self.call("snapshot");
+        Ok(self.1)
+    }
+
+    fn close(&mut self) -> Result<(), StepError> {
+        self.call("close");
+        Ok(())
+    }
+}
+
+/// The place that is told when sources or sinks panic, with a store of what is saved.
+fn place_in(source: Parts, sink: Parts) -> String {
+    let store = tempfile::tempdir().unwrap();
+    let config = ClusterConfig::new().recovery(RecoveryConfig::new(store.path()));
+    let error = cluster_main(flow_of(source, |s| s, sink), config).unwrap_err();
+    let report = error.report();
+    let (place, _) = report.split_once(": panicked at ").unwrap();
+    place.to_owned()
+}
+
+#[test]
+fn panics_of_sources_and_sinks_tell_the_partition() {
+    for call in [
+        "open",
+        "next_awake",
+        "next_batch",
+        "end_epoch",
+        "snapshot",
+        "completed",
+    ] {
+        let place = place_in(Parts(call), Parts(""));
+        assert_eq!(place, "step `f.in`, partition `b`, worker 0", "{call}");
+    }
+    for call in [
+        "open",
+        "write_batch",
+        "end_epoch",
+        "snapshot",
+        "close",
+        "completed",
+    ] {
+        let place = place_in(Parts(""), Parts(call));
+        assert_eq!(place, "step `f.out`, partition `b`, worker 0", "{call}");
+    }
+    assert_eq!(
+        place_in(Parts(""), Parts("assign")),
+        "step `f.out`, key `1`, worker 0"
+    );
 }
 
 /// A logic that panics: for an item, when it is told, or at the end.

@@ -1,11 +1,12 @@
 //! Errors of the database in the words of the store.
 
+use std::fs::File;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
 
 use super::Db;
-use crate::recovery::error::Error;
+use crate::recovery::error::{Error, is_too_many_files};
 
 /// Turns an error of the database into one that says which file and what was done.
 pub(super) trait Doing<T> {
@@ -22,6 +23,13 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
     let file = file.to_path_buf();
     let cause_of = |cause| Box::new(cause);
     match cause.sqlite_error_code() {
+        // The database says no more than that it cannot open a file. If that is so for any file, the limit
+        // is reached.
+        Some(ErrorCode::CannotOpen) if no_more_files() => Error::TooManyFiles {
+            file,
+            doing,
+            cause: cause_of(cause),
+        },
         Some(ErrorCode::DiskFull) => Error::DiskFull {
             file,
             doing,
@@ -50,4 +58,9 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
             cause: cause_of(cause),
         },
     }
+}
+
+/// Whether this process may open no file at all.
+fn no_more_files() -> bool {
+    File::open("/dev/null").is_err_and(|error| is_too_many_files(&error))
 }

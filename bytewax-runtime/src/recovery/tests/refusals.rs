@@ -243,6 +243,23 @@ fn an_older_copy_of_a_partition_is_replayed_from_or_refused() {
 }
 
 #[test]
+fn a_limit_of_open_files_is_told() {
+    let dir = Path::new("/store");
+    for number in [23, 24] {
+        let cause = std::io::Error::from_raw_os_error(number);
+        check::<()>(
+            Err(Error::io(&dir.join("part-7.lock"), "opening its lock")(
+                cause,
+            )),
+            dir,
+            "`part-7.lock`: this process may not open more files while opening its lock; raise its limit \
+             (`ulimit -n`) to ten for each recovery partition and more for all else, or use more \
+             processes",
+        );
+    }
+}
+
+#[test]
 fn what_may_not_be_written_is_told() {
     let dir = Path::new("/store");
     for kind in [

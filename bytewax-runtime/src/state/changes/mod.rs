@@ -18,6 +18,7 @@ use super::slots::{PARTS, Slots, part_of};
 use super::table::{Cell, Slot};
 use super::timer::push_timer;
 use super::{StateError, seal};
+use crate::brief::brief;
 use crate::codec::{self, CodecError};
 use crate::key::{Key, Slot as KeySlot};
 
@@ -198,7 +199,7 @@ impl<K: Key> Changes<K> {
         if let Some(part) = snapshot.part(part_of_hash(hash))
             && let Err(error) = part.encode(hash, slot)
         {
-            let key = format!("{:?}", slot.key);
+            let key = brief(&slot.key);
             snapshot.unsaved.get_or_insert(Unsaved { key, error });
         }
     }
@@ -215,7 +216,7 @@ impl<K: Key> Changes<K> {
         for removed in self.removed.drain(..) {
             let part = &mut parts[part_of_hash(removed.hash)];
             part.encode_removed(&removed).map_err(|error| Unsaved {
-                key: format!("{:?}", removed.key),
+                key: brief(&removed.key),
                 error,
             })?;
         }
@@ -373,7 +374,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
 
 fn unsaved(key: &impl Key, error: SaveError) -> Unsaved {
     Unsaved {
-        key: format!("{key:?}"),
+        key: brief(key),
         error,
     }
 }

@@ -38,6 +38,14 @@ pub(crate) struct Child {
     pub(crate) link: Link,
 }
 
+/// What a child leaves to its parent of its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Cause {
+    pub(super) text: String,
+    /// Whether it follows from the end of another process, which may tell more.
+    pub(super) follows: bool,
+}
+
 /// The link from a child to its parent.
 #[derive(Debug)]
 pub(crate) struct Link(BufReader<TcpStream>);
@@ -47,11 +55,16 @@ pub(crate) struct Link(BufReader<TcpStream>);
 pub(crate) struct Reporter(TcpStream);
 
 impl Reporter {
-    /// Leaves the text of an error to the parent, which writes the first one that it gets. False if
-    /// the parent cannot be reached.
-    pub(crate) fn report(&mut self, text: &str) -> bool {
-        // A text always has a JSON form, which is one line.
-        let mut line = serde_json::to_vec(text).unwrap_or_default();
+    /// Leaves the text of an error to the parent. It writes the first one that it gets, and one that
+    /// follows from the end of another process only if there is no other. False if the parent cannot
+    /// be reached.
+    pub(crate) fn report(&mut self, text: &str, follows: bool) -> bool {
+        let cause = Cause {
+            text: text.to_owned(),
+            follows,
+        };
+        // Plain fields always have a JSON form, which is one line.
+        let mut line = serde_json::to_vec(&cause).unwrap_or_default();
         line.push(b'\n');
         self.0.write_all(&line).is_ok()
     }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::super::message::StopReason;
-use super::child::Report;
+use super::child::{Cause, Report};
 
 /// How long a connection may take to report.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,8 +22,10 @@ pub(super) struct Reports {
     pending: Vec<Pending>,
     /// By child.
     links: Vec<Option<Link>>,
-    /// The first child that has told an error, and the error.
+    /// The first child that has told an error of its own, and the error.
     error: Option<(usize, String)>,
+    /// The first error that follows from the end of another process.
+    consequence: Option<String>,
 }
 
 /// A child that has reported.
@@ -33,6 +35,8 @@ struct Link {
     address: String,
     /// The beginning of what it tells of an error.
     line: Vec<u8>,
+    /// Whether it has told all.
+    told: bool,
 }
 
 struct Pending {
@@ -51,6 +55,7 @@ impl Reports {
             pending: Vec::new(),
             links,
             error: None,
+            consequence: None,
         }
     }
 
@@ -59,11 +64,16 @@ impl Reports {
         self.listener.is_none()
     }
 
-    /// The first child that has told an error, and the error.
+    /// The first child that has told an error of its own, and the error.
     pub(super) fn error(&self) -> Option<(usize, &str)> {
         self.error
             .as_ref()
             .map(|(index, text)| (*index, text.as_str()))
+    }
+
+    /// The first error that a child has told as one that follows from the end of another.
+    pub(super) fn consequence(&self) -> Option<&str> {
+        self.consequence.as_deref()
     }
 
     /// Takes what has come.
@@ -96,15 +106,19 @@ impl Reports {
         }
     }
 
-    /// Takes the first error that is complete. What children tell after it follows from it.
+    /// Takes the first error of each kind that is complete. What children tell after it follows from it.
     fn listen(&mut self) {
-        if self.error.is_some() {
-            return;
+        for (index, link) in self.links.iter_mut().enumerate() {
+            match link.as_mut().and_then(Link::cause) {
+                Some(cause) if cause.follows => {
+                    self.consequence.get_or_insert(cause.text);
+                }
+                Some(cause) => {
+                    self.error.get_or_insert((index, cause.text));
+                }
+                None => {}
+            }
         }
-        let links = self.links.iter_mut().enumerate();
-        self.error = links
-            .flat_map(|(index, link)| Some((index, link.as_mut()?.error()?)))
-            .next();
     }
 
     /// Tells all children to stop.
@@ -123,6 +137,7 @@ impl Reports {
                 socket: pending.socket,
                 address: report.address,
                 line: Vec::new(),
+                told: false,
             });
         }
     }
@@ -150,16 +165,19 @@ impl Reports {
 }
 
 impl Link {
-    /// The error that the child has told, once it is complete.
-    fn error(&mut self) -> Option<String> {
+    /// The error that the child has told, when it is complete.
+    fn cause(&mut self) -> Option<Cause> {
         let mut chunk = [0; 4096];
-        while !self.line.ends_with(b"\n") && self.line.len() < MAX_ERROR {
+        while !self.told && !self.line.ends_with(b"\n") && self.line.len() < MAX_ERROR {
             match self.socket.read(&mut chunk) {
                 Ok(read @ 1..) => self.line.extend_from_slice(&chunk[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // There is no more for now, or never.
                 Ok(0) | Err(_) => return None,
             }
+        }
+        if std::mem::replace(&mut self.told, true) {
+            return None;
         }
         serde_json::from_slice(&self.line).ok()
     }

@@ -240,7 +240,7 @@ impl Spawner {
             return SpawnOutcome::Stopped(reason);
         }
         // The one that failed may be seen to end after those that end because of it. It is the one
-        // that left an error, or that something else than this process has killed.
+        // that left an error of its own, or that something else than this process has killed.
         let error = self.reports.error();
         let by_signal = |spawned: &Spawned| {
             let signal = spawned.ended.is_some_and(|status| status.code().is_none());
@@ -263,9 +263,15 @@ impl Spawner {
         if !started {
             text.push_str(" before all processes had started");
         }
+        // A signal says all; else those that have lost a process know more than its exit status.
+        let report = match (error, culprit) {
+            (Some((_, text)), _) => Some(text),
+            (None, Some(_)) => None,
+            (None, None) => self.reports.consequence(),
+        };
         SpawnOutcome::Failed {
             text,
-            report: error.map(|(_, text)| text.to_owned()),
+            report: report.map(str::to_owned),
             code,
         }
     }

@@ -111,7 +111,7 @@ fn child_of_which_one_reports() {
         .link
         .reporter()
         .unwrap_or_else(|error| panic!("{error}"));
-    assert!(reporter.report("it has\ntwo lines"));
+    assert!(reporter.report("it has\ntwo lines", false));
     // It ends after the other one, which nobody can connect to then.
     while TcpStream::connect(&child.peers.addresses[0]).is_ok() {}
     std::process::exit(3);
@@ -128,6 +128,63 @@ fn a_report_goes_before_the_order_of_the_ends() {
         outcome("child_of_which_one_reports", LONG, &|| None),
         expected
     );
+}
+
+#[test]
+fn child_of_which_one_loses_the_other() {
+    let Some(child) = in_child() else {
+        return;
+    };
+    if child.peers.index == 1 {
+        // It hangs, until the parent ends it.
+        wait_for_the_end();
+    }
+    let reporter = child.link.reporter();
+    let mut reporter = reporter.unwrap_or_else(|error| panic!("{error}"));
+    assert!(reporter.report("process 1 has been silent for 60 s", true));
+    std::process::exit(1);
+}
+
+#[test]
+fn who_has_lost_a_process_tells_it_if_nobody_knows_more() {
+    let expected = SpawnOutcome::Failed {
+        text: String::from("process 0 of 2 ended with exit status 1"),
+        report: Some(String::from("process 1 has been silent for 60 s")),
+        code: 1,
+    };
+    let grace = Duration::from_millis(100);
+    let outcome = outcome("child_of_which_one_loses_the_other", grace, &|| None);
+    assert_eq!(outcome, expected);
+}
+
+#[test]
+fn child_of_which_one_fails_and_the_other_loses_it() {
+    let Some(child) = in_child() else {
+        return;
+    };
+    let reporter = child.link.reporter();
+    let mut reporter = reporter.unwrap_or_else(|error| panic!("{error}"));
+    if child.peers.index == 0 {
+        assert!(reporter.report("process 1 is gone", true));
+        // From here on the other one knows that this was said.
+        drop(child.listener);
+        wait_for_the_end();
+    }
+    while TcpStream::connect(&child.peers.addresses[0]).is_ok() {}
+    assert!(reporter.report("the cause", false));
+    std::process::exit(3);
+}
+
+#[test]
+fn an_error_of_a_process_goes_before_what_follows_from_it() {
+    let expected = SpawnOutcome::Failed {
+        text: String::from("process 1 of 2 ended with exit status 3"),
+        report: Some(String::from("the cause")),
+        code: 3,
+    };
+    let test = "child_of_which_one_fails_and_the_other_loses_it";
+    let outcome = outcome(test, Duration::from_millis(100), &|| None);
+    assert_eq!(outcome, expected);
 }
 
 #[cfg(unix)]

@@ -1,0 +1,91 @@
+//! Values in messages, no longer than a reader can take in.
+
+use std::borrow::Cow;
+use std::fmt::{self, Debug, Write};
+
+/// How much a message shows of a value of the user's, in bytes.
+const VALUE: usize = 200;
+
+/// How much a message shows of a text of the user's, such as that of a panic, in bytes.
+const TEXT: usize = 2000;
+
+/// The debug form of a value; of a long one, its beginning and its length.
+pub(crate) fn brief(value: &(impl Debug + ?Sized)) -> String {
+    let mut beginning = Beginning {
+        text: String::new(),
+        most: VALUE,
+        length: 0,
+    };
+    // An error of the user's `Debug` ends the text there.
+    let _ = write!(beginning, "{value:?}");
+    beginning.told()
+}
+
+/// A text; of a long one, its beginning and its length.
+pub(crate) fn brief_text(text: &str) -> Cow<'_, str> {
+    if text.len() <= TEXT {
+        return Cow::Borrowed(text);
+    }
+    let beginning = Beginning {
+        text: text[..text.floor_char_boundary(TEXT)].to_owned(),
+        most: TEXT,
+        length: text.len(),
+    };
+    Cow::Owned(beginning.told())
+}
+
+/// Keeps the beginning of what is written to it, and counts the rest.
+struct Beginning {
+    text: String,
+    most: usize,
+    length: usize,
+}
+
+impl Beginning {
+    fn told(mut self) -> String {
+        if self.length > self.text.len() {
+            let _ = write!(self.text, ".. ({} bytes)", self.length);
+        }
+        self.text
+    }
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        // What was left out once is followed by nothing.
+        if self.length == self.text.len() {
+            let room = self.most - self.text.len();
+            self.text.push_str(&text[..text.floor_char_boundary(room)]);
+        }
+        self.length += text.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_values_are_shown_whole() {
+        assert_eq!(brief(&(7, "ann")), "(7, \"ann\")");
+        let whole = "x".repeat(VALUE - 2);
+        assert_eq!(brief(&whole), format!("\"{whole}\""));
+        assert_eq!(brief_text("short"), "short");
+    }
+
+    #[test]
+    fn of_long_values_the_beginning_and_the_length_are_shown() {
+        let key = "k".repeat(3_000_000);
+        let shown = format!("\"{}.. (3000002 bytes)", &key[..VALUE - 1]);
+        assert_eq!(brief(&key), shown);
+        // A list is written piece by piece; no letter is cut in two.
+        let list = vec!["\u{fc}"; 1000];
+        let shown = brief(&list);
+        assert!(shown.ends_with(".. (6000 bytes)"), "{shown}");
+        assert!(shown.len() < VALUE + 20, "{shown}");
+        let text = format!("a{}", "\u{fc}".repeat(TEXT));
+        let shown = brief_text(&text);
+        assert!(shown.ends_with("\u{fc}.. (4001 bytes)"), "{shown}");
+    }
+}
