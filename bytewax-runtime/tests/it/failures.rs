@@ -269,7 +269,8 @@ fn a_panic_of_a_source_or_a_sink_is_told_with_its_step() {
         Ok(())
     });
     let report = failure(flow_of(source, |s| s, TestingSink::new()), 2);
-    assert!(report.starts_with("step `f.in`, worker "), "{report}");
+    let expect = "step `f.in`, partition `worker-";
+    assert!(report.starts_with(expect), "{report}");
     let sink = EachWrites::new(|_, call: Call<u64>| match call {
         Call::Write(_) => panic!("enough"),
         _ => Ok(()),
@@ -533,7 +534,14 @@ fn a_drop_that_panics_fails_the_run_or_is_overtaken_by_its_cause() {
                 })
             });
             let report = failure(flow_of(source, |s| s, TestingSink::new()), workers);
-            assert!(report.starts_with("step `f.in`, worker "), "{report}");
+            // What is dropped is no partition any more.
+            let place = if fails {
+                "partition `worker-"
+            } else {
+                "worker "
+            };
+            let expect = format!("step `f.in`, {place}");
+            assert!(report.starts_with(&expect), "{report}");
             assert!(report.ends_with(told), "{report}");
         }
     }
