@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a program may take to end after it was told to.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program of this package, with the words of `args`.
 fn program(args: &str) -> Command {

@@ -1,10 +1,11 @@
 //! The word count example counts as `tr`, `sort` and `uniq -c` do, however many workers count.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use cli_tests::{PATIENCE, Programs, command, list, run, with_ports};
+use cli_tests::{END, PATIENCE, Programs, command, list, run, signal, with_ports};
 
 const BOOK: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -209,4 +210,34 @@ fn the_ids_of_the_steps_stay() {
             "wordcount.counts.output output",
         ]
     );
+}
+
+/// What is counted is not at its end, so no count is printed; and nothing waits for a pipe that gives nothing.
+#[test]
+fn a_signal_ends_a_run_whose_input_is_silent() {
+    for (args, name, code) in [
+        ("", "-TERM", 143),
+        ("-w 2", "-INT", 130),
+        ("-p 2", "-TERM", 143),
+    ] {
+        let directory = tempfile::tempdir().expect("there is a place for files");
+        let pipe = directory.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("there is a program `mkfifo`").success());
+        let mut programs = Programs::new();
+        programs.start(wordcount(&pipe, args));
+        // It opens when the source reads it, so the run has begun.
+        let mut writer = fs::OpenOptions::new()
+            .write(true)
+            .open(&pipe)
+            .expect("it is read");
+        writer.write_all(b"a line\n").expect("it is read");
+        signal(name, programs.id(0));
+        let ended = programs
+            .ended(0, END)
+            .expect("the system chooses the ports");
+        let ended = ended.code(code);
+        assert_eq!(ended.out, Vec::<String>::new(), "{ended}");
+        drop(writer);
+    }
 }

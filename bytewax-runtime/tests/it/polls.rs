@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::clock::Clock;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::source::Poll;
+#[cfg(feature = "async")]
+use bytewax_runtime::source::AsyncBatches;
+use bytewax_runtime::source::{Poll, Waker};
 use bytewax_runtime::testing::{ClusterConfig, TestingSink};
 use chrono::{DateTime, TimeDelta};
 
 use crate::epochs::{HOUR, RaisesNothing, with_epochs};
-use crate::support::{Answer, EachWorker, Parts, flow_of, start, workers_of};
+use crate::support::{Answer, EachWorker, Parts, failure, flow_of, start, workers_of};
 
 /// A source that says when it is polled and then does as it is told.
 fn told(
@@ -257,6 +259,141 @@ fn a_sleeping_source_is_not_polled_while_its_worker_works() {
         run.join().unwrap().unwrap();
         assert_eq!(polls.load(Ordering::SeqCst), 2);
     }
+}
+
+/// A source that tells when it is polled, gives what it is sent, and waits to be woken otherwise; and its waker.
+fn woken(
+    polls: Sender<()>,
+    items: Receiver<i32>,
+    wakers: Sender<Waker>,
+) -> impl Fn(&str) -> Result<Told, StepError> {
+    let parts = std::sync::Mutex::new(Some((polls, items, wakers)));
+    move |_| {
+        let (polls, items, wakers) = parts.lock().unwrap().take().unwrap();
+        wakers.send(Waker::current()).unwrap();
+        Ok(Box::new(move || {
+            polls.send(()).unwrap();
+            Ok(match items.try_recv() {
+                Ok(item) => Poll::item(item),
+                Err(TryRecvError::Empty) => Poll::until_woken(),
+                Err(TryRecvError::Disconnected) => Poll::end(),
+            })
+        }))
+    }
+}
+
+#[test]
+fn a_source_is_polled_when_it_is_woken_and_not_before() {
+    for workers in 1..=2 {
+        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (polls, polled) = channel();
+        let (give, items) = channel();
+        let (wakers, waker) = channel();
+        let (sender, seen) = channel();
+        let flow = flow_of(
+            Parts(&["only"], woken(polls, items, wakers)),
+            |s| s.inspect(move |n| sender.send(*n).unwrap()),
+            TestingSink::new(),
+        );
+        let config = workers_of(workers).clock(clock);
+        let run = start(flow, config.epoch_interval(Duration::from_secs(10)));
+        let waker = waker.recv().unwrap();
+        polled.recv().unwrap();
+        for item in 1..=3 {
+            // Every move of the hand wakes the workers, and many an epoch ends.
+            for _ in 0..200 {
+                hand.advance(TimeDelta::seconds(3));
+                std::thread::yield_now();
+                assert!(polled.try_recv().is_err());
+            }
+            give.send(item).unwrap();
+            let waker = waker.clone();
+            std::thread::spawn(move || waker.wake()).join().unwrap();
+            assert_eq!(seen.recv().unwrap(), item);
+            // For the item, and once more behind it.
+            polled.recv().unwrap();
+            polled.recv().unwrap();
+        }
+        // The source is woken when the last waker goes, and finds its end.
+        drop(give);
+        drop(waker);
+        polled.recv().unwrap();
+        run.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_wake_up_during_a_poll_counts_and_one_ends_a_wait() {
+    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let source = Parts(&["only"], |_: &str| {
+        let (waker, mut polls) = (Waker::current(), 0);
+        Ok(move || -> Answer<i32> {
+            polls += 1;
+            waker.wake();
+            waker.wake();
+            Ok(match polls {
+                1 => Poll::until_woken(),
+                2 => Poll::idle(HOUR),
+                3 => Poll::item(polls).wait(HOUR),
+                _ => Poll::end(),
+            })
+        })
+    });
+    let out = TestingSink::new();
+    // The hand does not move: only wake-ups bring the flow to its end.
+    let config = ClusterConfig::new().clock(clock);
+    bytewax_runtime::testing::cluster_main(flow_of(source, |s| s, out.clone()), config).unwrap();
+    assert_eq!(out.take(), [3]);
+}
+
+#[test]
+fn to_wait_for_a_waker_that_nobody_has_is_an_error() {
+    let source = Parts(&["only"], |_: &str| {
+        Ok(|| -> Answer<i32> { Ok(Poll::until_woken()) })
+    });
+    let error = failure(flow_of(source, |s| s, TestingSink::new()), 1);
+    assert_eq!(
+        error,
+        "step `f.in`, partition `only`, worker 0: the source failed\n  caused by: it waits to be woken, and nobody \
+         can wake it: take `Waker::current()` where the partition is opened, and keep it where items come from until \
+         all have been given"
+    );
+}
+
+/// With a clock that stands still, nothing but wake-ups brings what an `async` stream gives.
+#[cfg(feature = "async")]
+#[test]
+fn an_async_stream_wakes_its_source() {
+    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&polls);
+    let (give, items) = tokio::sync::mpsc::unbounded_channel();
+    let items = std::sync::Mutex::new(Some(items));
+    let source = Parts(&["only"], move |_: &str| {
+        let mut items = items.lock().unwrap().take().unwrap();
+        let stream = futures_util::stream::poll_fn(move |cx| items.poll_recv(cx));
+        let mut batches = AsyncBatches::start(|| stream, 1, HOUR)?;
+        let polls = Arc::clone(&counted);
+        Ok(move || -> Answer<i32> {
+            polls.fetch_add(1, Ordering::SeqCst);
+            batches.next_batch()
+        })
+    });
+    let (sender, seen) = channel();
+    let flow = flow_of(
+        source,
+        |s| s.inspect(move |n| sender.send(*n).unwrap()),
+        TestingSink::new(),
+    );
+    let run = start(flow, ClusterConfig::new().clock(clock));
+    for item in 1..=3 {
+        give.send(item).unwrap();
+        assert_eq!(seen.recv().unwrap(), item);
+    }
+    drop(give);
+    run.join().unwrap().unwrap();
+    // At most two for an item, one at the beginning, and some at the end.
+    assert!(polls.load(Ordering::SeqCst) <= 10, "{polls:?} polls");
 }
 
 /// Time that the calling thread has spent on a processor.

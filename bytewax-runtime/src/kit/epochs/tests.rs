@@ -134,14 +134,14 @@ fn an_epoch_lasts_as_long_as_told_and_two_are_under_way() {
          next 5 => 6
          may a => yes
          begin 19 => -
-         ends at => -
-         begin 20 => -
-         complete 6 => 5
          ends at => 20
-         begin 25 => 7
+         begin 20 => 7
+         may a => no
          ends at => -
-         complete 7 => 6
-         ends at => 35",
+         begin 99 => -
+         complete 6 => 5
+         may a => yes
+         ends at => 30",
     );
 }
 
