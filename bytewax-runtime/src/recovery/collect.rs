@@ -119,7 +119,6 @@ mod tests {
 
     /// Rows of epochs from 1: bytes, keys with a state, removed keys. The part of them that is merged.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "a range reads best as it is")]
     fn check(rows: &[(u64, u64, u64)], oldest: u64, expected: Option<Range<usize>>) {
         let rows = rows.iter().zip(1..);
         let rows: Vec<Row> = rows

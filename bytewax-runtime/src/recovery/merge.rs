@@ -104,7 +104,7 @@ impl Merge {
         let mut bytes = 0;
         if let Some(written) = self.block.finish() {
             bytes = written.bytes.len() as u64;
-            rows.write_merged(db, self.place, self.epochs, (self.from, to), written)?;
+            rows.write_merged(db, self.place, self.epochs, (self.from, to), &written)?;
         }
         while let Some((_, id)) = self.sources.pop_if(|(last, _)| *last <= to) {
             rows.delete_one(db, self.place, id)?;

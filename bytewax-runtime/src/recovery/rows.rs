@@ -136,7 +136,7 @@ impl Rows {
         db: &Db,
         place: Place,
         epoch: Epoch,
-        written: Written,
+        written: &Written,
     ) -> Result<(), Error> {
         let span = (written.first, written.last);
         self.write_as(db, place, (None, epoch), span, written)
@@ -149,7 +149,7 @@ impl Rows {
         place: Place,
         (since, epoch): (Epoch, Epoch),
         span: (Slot, Slot),
-        written: Written,
+        written: &Written,
     ) -> Result<(), Error> {
         self.write_as(db, place, (Some(since), epoch), span, written)
     }
@@ -160,7 +160,7 @@ impl Rows {
         place: Place,
         (since, epoch): (Option<Epoch>, Epoch),
         (first, last): (Slot, Slot),
-        written: Written,
+        written: &Written,
     ) -> Result<(), Error> {
         let id = RowId(self.last + 1);
         let row = Row {

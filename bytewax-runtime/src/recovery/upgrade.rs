@@ -29,7 +29,7 @@ pub(super) fn upgrade(db: &Db) -> Result<(), Error> {
                 if (block.is_full() || next == of_epoch.len())
                     && let Some(written) = block.finish()
                 {
-                    new.write(db, place, row.epoch, written)?;
+                    new.write(db, place, row.epoch, &written)?;
                 }
             }
         }

@@ -197,7 +197,7 @@ impl PartitionWriter {
         let (place, epoch) = at;
         self.db.begin()?;
         self.log += written.bytes.len() as u64 + ROW_BYTES;
-        self.rows.write(&self.db, place, epoch, written)
+        self.rows.write(&self.db, place, epoch, &written)
     }
 
     fn write_blocks(&mut self) -> Result<(), Error> {

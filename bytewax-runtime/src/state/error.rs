@@ -24,7 +24,13 @@ use crate::codec::CodecError;
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct StateError(#[from] Kind);
+pub struct StateError(Box<Kind>);
+
+impl From<Kind> for StateError {
+    fn from(kind: Kind) -> Self {
+        Self(Box::new(kind))
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Kind {
@@ -123,7 +129,7 @@ impl StateError {
     /// ```
     #[must_use]
     pub fn is_newer(&self) -> bool {
-        matches!(self.0, Kind::Newer { .. } | Kind::NewerCodec { .. })
+        matches!(*self.0, Kind::Newer { .. } | Kind::NewerCodec { .. })
     }
 
     /// Whether the bytes are of a version or a shape for which the program has no migration.
@@ -139,7 +145,7 @@ impl StateError {
     #[must_use]
     pub fn is_other_shape(&self) -> bool {
         matches!(
-            self.0,
+            *self.0,
             Kind::Older { .. } | Kind::OtherShape { .. } | Kind::NotAPrefix { .. }
         )
     }
@@ -154,7 +160,7 @@ impl StateError {
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         matches!(
-            self.0,
+            *self.0,
             Kind::Foreign { .. } | Kind::Damaged | Kind::Decode { .. }
         )
     }

@@ -74,10 +74,8 @@ fn foreign_and_missing_objects_are_refused() {
         |objects| {
             objects.remove(SECOND);
         },
-        &format!(
-            "`orders/part-0000/000000000002.segment-1` is missing in the backup; bring it back from a copy of the backup, or, when \
-             another run of the flow is using the backup, stop that run first"
-        ),
+        "`orders/part-0000/000000000002.segment-1` is missing in the backup; bring it back from a copy \
+         of the backup, or, when another run of the flow is using the backup, stop that run first",
     );
     check_refused(
         |objects| {
