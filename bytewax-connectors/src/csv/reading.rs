@@ -30,7 +30,7 @@ pub struct CsvSourcePartition(Reading);
 
 #[derive(Debug)]
 enum Reading {
-    Here(CsvRows),
+    Here(Box<CsvRows>),
     Beside(files::Beside<CsvRow, (u64, u64)>),
 }
 
@@ -52,7 +52,8 @@ struct CsvRows {
 impl CsvSourcePartition {
     pub(super) fn open(path: &Path, form: Form, resume: Option<(u64, u64)>) -> Result<Self, Error> {
         if !files::may_block(path, resume.map_or(0, |(byte, _)| byte))? {
-            return Ok(Self(Reading::Here(CsvRows::open(path, form, resume)?)));
+            let rows = CsvRows::open(path, form, resume)?;
+            return Ok(Self(Reading::Here(Box::new(rows))));
         }
         let file = path.to_owned();
         let started = files::Beside::start((0, 1), move || CsvRows::open(&file, form, None));

@@ -121,6 +121,7 @@ impl Waker {
     }
 
     /// Whether a partition is being opened on this thread, which can be woken.
+    #[cfg(feature = "async")]
     pub(crate) fn is_offered() -> bool {
         CURRENT.with_borrow(Option::is_some)
     }

@@ -149,8 +149,7 @@ fn a_stale_copy_on_another_machine() {
     std::fs::copy(store.path().join(name), other.path().join(name)).unwrap();
     let sink = KeptSink::default();
     let ended = run(&flow(&sink), &[(1, &[store.path()]), (1, &[other.path()])]);
-    let texts = ended.into_iter().map(|ended| ended.unwrap_err().report());
-    let told =
-        |text: String| text.contains("partition 1 is on two processes or in two directories");
-    assert!(texts.map(told).any(|told| told));
+    let mut texts = ended.into_iter().map(|ended| ended.unwrap_err().report());
+    let expected = "partition 1 is on two processes or in two directories";
+    assert!(texts.any(|text| text.contains(expected)));
 }

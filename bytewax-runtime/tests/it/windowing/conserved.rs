@@ -54,9 +54,9 @@ enum Windows {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Time {
-    OfKeys,
-    OfPartitions,
-    OfSystem,
+    Keys,
+    Partitions,
+    System,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,12 +121,7 @@ fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
                 every: a.min(b) as u64 / 4 + 1,
             },
         });
-    let times = [
-        Time::OfKeys,
-        Time::OfKeys,
-        Time::OfPartitions,
-        Time::OfSystem,
-    ];
+    let times = [Time::Keys, Time::Keys, Time::Partitions, Time::System];
     let after = prop::sample::select(vec![0_i64, 0, 0, 1, 3, 10, 40]);
     let next = (0_u8..6, 0_u8..3, -9_i64..25, after);
     let script = prop::collection::vec(next, 1..25).prop_map(move |all| {
@@ -161,7 +156,7 @@ fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
         time: match kinds.0 {
             Operator::Window | Operator::Fold | Operator::Count => kinds.2,
             // They are kept as one of those, whatever the clock; so each is made for one clock alone.
-            _ => Time::OfKeys,
+            _ => Time::Keys,
         },
         wait: options.0,
         lateness: options.1,
@@ -297,12 +292,12 @@ impl Case {
                 let (both, clock, all) = joins(values);
                 joined(both.join_window_running(clock, windower, all))
             }
-            (_, Time::OfKeys) => self.with_clock(values, of_keys(), windower),
-            (_, Time::OfPartitions) => {
+            (_, Time::Keys) => self.with_clock(values, of_keys(), windower),
+            (_, Time::Partitions) => {
                 let clock = EventClock::per_partition(at, wait).forget_after(forget_after);
                 self.with_clock(values, clock, windower)
             }
-            (_, Time::OfSystem) => {
+            (_, Time::System) => {
                 let clock = SystemClock::new().forget_after(forget_after);
                 self.with_clock(values, clock, windower)
             }
@@ -382,7 +377,7 @@ fn run(case: &Case) -> Seen {
             }
         }
     }
-    let of_system = case.time == Time::OfSystem;
+    let of_system = case.time == Time::System;
     let flow = {
         let (clock, hand): (Clock, ClockHand) = (clock.clone(), hand.clone());
         Dataflow::build("f", |flow| {
@@ -615,7 +610,7 @@ fn a_window_that_an_end_has_closed_takes_values_again() {
                     offset: 5,
                     align: 0,
                 },
-                time: Time::OfKeys,
+                time: Time::Keys,
                 wait,
                 forget_after: 3_600_000_000,
                 lateness: 0,
