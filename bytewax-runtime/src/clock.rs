@@ -133,6 +133,11 @@ impl Clock {
         }
     }
 
+    /// Whether it stands still until it is moved.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether a time has come.
     pub(crate) fn has_come(&self, due: Due) -> bool {
         match due {

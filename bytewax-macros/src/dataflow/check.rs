@@ -11,7 +11,6 @@ use crate::errors::Errors;
 pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
     flow_name(&described.name, errors);
     leaves(model, errors);
-    body::windows::in_expr(&described.closure.body, errors);
     let has_lost_streams = body::check::all(model, errors);
     if !has_lost_streams {
         output(model, &described.name, errors);

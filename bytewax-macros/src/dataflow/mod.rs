@@ -12,8 +12,9 @@ mod parse;
 mod tests;
 
 use proc_macro2::TokenStream;
+use quote::quote;
 
-use crate::body::walk;
+use crate::body::{walk, windows};
 use crate::errors::Errors;
 use crate::lock;
 use parse::Parsed;
@@ -31,12 +32,13 @@ pub(crate) fn expand(input: &TokenStream, lock: Option<&lock::File>) -> TokenStr
     };
     let model = walk::closure(&described.flow, &mut described.closure);
     check::all(&model, &described, &mut errors);
+    let parameters = windows::in_expr(&described.closure.body, &quote!(::bytewax), &mut errors);
     if let Some(file) = lock {
         lock::all(file, &described.name, &model, &mut errors);
     }
     match errors.finish() {
         Ok(()) => {
-            let mut expanded = codegen::dataflow(&described);
+            let mut expanded = codegen::dataflow(&described, &parameters);
             if let Some(file) = lock {
                 expanded = lock::beside(file, &described.name, &model, &expanded);
             }

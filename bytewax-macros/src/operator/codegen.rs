@@ -8,8 +8,14 @@ use syn::{FnArg, ItemFn};
 use super::model::Handle;
 use super::{Options, method};
 
-/// The function, in a scope of its name, and its method form if that is asked for.
-pub(super) fn operator(mut function: ItemFn, flow: &Handle, options: &Options) -> TokenStream {
+/// The function, in a scope of its name, with checks of its parameters in front; and its method form if that
+/// is asked for.
+pub(super) fn operator(
+    mut function: ItemFn,
+    flow: &Handle,
+    options: &Options,
+    parameters: &TokenStream,
+) -> TokenStream {
     let method = options
         .method
         .as_ref()
@@ -22,6 +28,7 @@ pub(super) fn operator(mut function: ItemFn, flow: &Handle, options: &Options) -
     };
     let guard = syn::Ident::new("__bw_scope", Span::mixed_site());
     let enter = syn::parse_quote!({
+        #parameters
         #ask
         let #guard = #krate::__private::Scope::enter(&#flow, #scope);
     });

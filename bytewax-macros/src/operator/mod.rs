@@ -13,7 +13,7 @@ mod model;
 mod tests;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::{ItemFn, Path, Token};
 
 use crate::body::{walk, windows};
@@ -52,9 +52,10 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     );
     check::method(&function.sig, &options, &mut errors);
     check::body(&function.sig, &body, &mut errors);
-    windows::in_block(&function.block, &mut errors);
+    let krate = options.krate.to_token_stream();
+    let parameters = windows::in_block(&function.block, &krate, &mut errors);
     match (errors.finish(), &model.flow) {
-        (Ok(()), Some(flow)) => codegen::operator(function, flow, &options),
+        (Ok(()), Some(flow)) => codegen::operator(function, flow, &options, &parameters),
         (Ok(()), None) => item.clone(),
         (Err(error), _) => beside(item, &error),
     }

@@ -150,11 +150,12 @@ impl<T: 'static> Polled<T> {
         is_due || self.woken.is_woken()
     }
 
-    /// Notes when it is to be polled after this answer to a poll at `now`.
+    /// Notes when it is to be polled after this answer to a poll at `now`; by `idle`, if it gave nothing and
+    /// does not say when.
     fn plan(
         &mut self,
         wake: Wake,
-        is_empty: bool,
+        idle: Option<Awake>,
         now: Monotonic,
         date: impl FnOnce() -> DateTime<Utc>,
     ) -> Result<(), StepError> {
@@ -173,9 +174,10 @@ impl<T: 'static> Polled<T> {
                 ));
             }
             Wake::Default => {
-                match with_partition(&self.name, || self.partition.borrow().next_awake()) {
-                    None if is_empty => Awake::At(now.after(COOL_DOWN).into()),
-                    date => date.into(),
+                let date = with_partition(&self.name, || self.partition.borrow().next_awake());
+                match (date, idle) {
+                    (None, Some(idle)) => idle,
+                    (date, _) => date.into(),
                 }
             }
         };
@@ -261,7 +263,12 @@ impl<T: 'static> SourceHead<T> {
             match poll.answer {
                 Answer::Items(mut items) => {
                     let date = || before.unwrap_or_else(|| clock.now());
-                    let planned = partition.plan(poll.wake, items.is_empty(), now, date);
+                    // The milliseconds of a clock that is moved by hand may never pass.
+                    let idle = items.is_empty().then(|| match clock.is_by_hand() {
+                        true => Awake::Now,
+                        false => Awake::At(now.after(COOL_DOWN).into()),
+                    });
+                    let planned = partition.plan(poll.wake, idle, now, date);
                     planned.map_err(|error| {
                         RunError::step("the source failed", error).in_partition(&partition.name)
                     })?;

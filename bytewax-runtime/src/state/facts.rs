@@ -42,11 +42,12 @@ pub(crate) fn read(text: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The most bytes that a [`Text`] has.
-const MOST: usize = 128;
+const MOST: usize = 256;
 
 /// A short text that can be made in a `const`. What does not fit is cut off.
+#[doc(hidden)]
 #[derive(Clone, Copy)]
-pub(crate) struct Text {
+pub struct Text {
     bytes: [u8; MOST],
     len: usize,
 }
@@ -147,7 +148,9 @@ impl Text {
         }
     }
 
-    pub(crate) const fn as_str(&self) -> &str {
+    /// The text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
             // The text was cut within a letter.
@@ -165,6 +168,14 @@ impl Text {
         i == self.len && i == other.len()
     }
 }
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,6 +247,6 @@ mod tests {
         const _: () = assert!(TEXT.is("tumbling 10s"));
         assert!(!TEXT.is("tumbling 10"));
         assert!(!TEXT.is("tumbling 10s "));
-        assert_eq!(Text::new(&"x".repeat(200)).as_str().len(), MOST);
+        assert_eq!(Text::new(&"x".repeat(300)).as_str().len(), MOST);
     }
 }

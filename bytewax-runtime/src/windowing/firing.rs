@@ -66,19 +66,27 @@ pub(crate) struct Firings {
 
 impl Firings {
     pub(crate) fn faults(&self) -> Vec<Fault> {
-        let late = Fault::if_negative(
-            self.lateness,
-            "the time for which late values are allowed",
-            "allow late values for zero or more",
-        );
-        let early = self.early.is_some_and(|every| every <= 0).then(|| {
-            Fault::new(
-                "windows are to emit early without any time between",
-                "fire early after a microsecond or more",
-            )
-        });
-        late.into_iter().chain(early).collect()
+        let early = self.early.and_then(early_fault);
+        late_fault(self.lateness).into_iter().chain(early).collect()
     }
+}
+
+/// What is wrong with how long late values are allowed.
+pub(super) const fn late_fault(lateness: i64) -> Option<Fault> {
+    Fault::if_negative(
+        lateness,
+        "the time for which late values are allowed",
+        "allow late values for zero or more",
+    )
+}
+
+/// What is wrong with how long windows wait until they emit early.
+pub(super) const fn early_fault(every: i64) -> Option<Fault> {
+    Fault::if_not_positive(
+        every,
+        "windows are to emit early without any time between",
+        "fire early after a microsecond or more",
+    )
 }
 
 /// Which windows a step has, and when they emit values: a windower, or one with options.

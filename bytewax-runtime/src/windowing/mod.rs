@@ -92,6 +92,8 @@
 //! [`window`]: crate::flow::Stream::window
 
 mod clock;
+#[doc(hidden)]
+pub mod compiled;
 mod engine;
 mod fault;
 mod firing;
@@ -103,8 +105,6 @@ mod window;
 mod windowed;
 mod windower;
 
-#[doc(hidden)]
-pub use clock::locked;
 pub use clock::{Clock, EventClock, JoinClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};
 pub use logic::{Collection, WindowLogic};

@@ -444,3 +444,29 @@ fn an_idle_worker_uses_no_processor() {
         );
     }
 }
+
+/// The moment for which such a source is left alone would never pass.
+#[test]
+fn an_empty_batch_does_not_hold_up_a_clock_that_stands_still() {
+    let source = Parts(&["only"], |_: &str| {
+        let mut polls = 0;
+        Ok(move || -> Answer<u32> {
+            polls += 1;
+            Ok(match polls {
+                1 | 3 => Poll::batch(vec![]),
+                2 => Poll::batch(vec![7]),
+                _ => Poll::end(),
+            })
+        })
+    });
+    let out = TestingSink::new();
+    let flow = flow_of(source, |numbers| numbers, out.clone());
+    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let run = start(flow, ClusterConfig::new().clock(clock));
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(run.join()));
+    // The time only catches a run that hangs.
+    let end = end.recv_timeout(Duration::from_secs(60));
+    end.expect("the run ends").unwrap().unwrap();
+    assert_eq!(out.take(), [7]);
+}

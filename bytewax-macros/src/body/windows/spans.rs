@@ -3,22 +3,36 @@
 use quote::ToTokens;
 use syn::{BinOp, Expr, ExprBinary, ExprLit, ExprUnary, Lit, UnOp};
 
-use super::last_two;
-
 /// A span of time that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Span {
-    /// So many microseconds; what is finer is cut off.
+pub(super) enum Read {
+    /// So many microseconds; what is finer is cut off, and so is what the runtime takes for endless.
+    Micros(i64),
+    /// The text of more than `TimeDelta` can hold.
+    TooLong(String),
+}
+
+/// The span of `TimeDelta::seconds(5)` and the like.
+pub(super) fn read(expr: &Expr) -> Option<Read> {
+    Some(match span_of(expr)? {
+        Span::Micros(micros) => {
+            let endless = if micros < 0 { i64::MIN } else { i64::MAX };
+            Read::Micros(i64::try_from(micros).unwrap_or(endless))
+        }
+        Span::TooLong { text } => Read::TooLong(text),
+    })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Span {
     Micros(i128),
-    /// More than `TimeDelta` can hold.
     TooLong { text: String },
 }
 
 /// `TimeDelta::MAX` in microseconds.
 const MOST_MICROS: i128 = i64::MAX as i128 * 1000;
 
-/// The span of `TimeDelta::seconds(5)` and the like.
-pub(super) fn span_of(expr: &Expr) -> Option<Span> {
+fn span_of(expr: &Expr) -> Option<Span> {
     let nanoseconds = match expr {
         Expr::Call(call) => {
             let (span, unit) = last_two(&call.func)?;
@@ -107,11 +121,20 @@ pub(super) fn number(expr: &Expr) -> Option<i128> {
     }
 }
 
+/// The last two names of a path.
+pub(super) fn last_two(path: &Expr) -> Option<(String, String)> {
+    let Expr::Path(path) = path else { return None };
+    let names = path.path.segments.iter().rev();
+    let mut names = names.map(|segment| segment.ident.to_string());
+    let last = names.next()?;
+    Some((names.next()?, last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<Span> {
+    fn span(text: &str) -> Option<Span> {
         span_of(&syn::parse_str(text).expect("an expression"))
     }
 
@@ -130,7 +153,7 @@ mod tests {
             ("TimeDelta::MAX", MOST_MICROS),
             ("TimeDelta::MIN", -MOST_MICROS),
         ] {
-            assert_eq!(read(text), Some(Span::Micros(micros)), "{text}");
+            assert_eq!(span(text), Some(Span::Micros(micros)), "{text}");
         }
     }
 
@@ -146,7 +169,7 @@ mod tests {
             "Days::new(1)",
             "settings.length",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(span(text), None, "{text}");
         }
     }
 
@@ -157,9 +180,9 @@ mod tests {
             "TimeDelta::seconds(-9_223_372_036_854_776)",
             "-TimeDelta::days(106_751_991_168)",
         ] {
-            assert!(matches!(read(text), Some(Span::TooLong { .. })), "{text}");
+            assert!(matches!(span(text), Some(Span::TooLong { .. })), "{text}");
         }
         let most = "TimeDelta::seconds(9_223_372_036_854_775)";
-        assert!(matches!(read(most), Some(Span::Micros(_))));
+        assert!(matches!(span(most), Some(Span::Micros(_))));
     }
 }

@@ -5,14 +5,8 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::{Clock, JoinClock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
-use crate::ids::StepIndex;
-use crate::key::Key;
-use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, Exchange, Plan};
-use crate::state::Fact;
-use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::engine::EachKey;
 use crate::windowing::fault::Fault;
-use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
 
@@ -154,29 +148,13 @@ impl<V: 'static, G: Getter<V>> Clock<V> for EventClock<G> {}
 impl<V: 'static, G: Getter<V>> JoinClock<V> for EventClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
+    type Form = EachKey;
+
     const NAME: &'static str = super::OF_KEYS;
 
     fn faults(&self) -> Vec<Fault> {
         let faults = wait_fault(self.wait).into_iter();
         faults.chain(forget_fault(self.forget_after)).collect()
-    }
-
-    fn plan<K, B, Q, L, M>(
-        self,
-        facts: Vec<Fact>,
-        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-        book: impl Fn(bool) -> B + Send + Sync + 'static,
-        options: Options,
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: Book<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-    {
-        per_key::<_, V, _, _, Q, L, M>(self, facts, enter, book, options)
     }
 }
 

@@ -13,22 +13,16 @@ pub use partition::PartitionClock;
 pub use system::SystemClock;
 pub(crate) use watermark::{Watermark, bound};
 
-use super::engine::{Book, LateWay, Options, Waiters};
+use super::engine::Form;
 use super::fault::Fault;
-use super::firing::Emission;
 use super::probe::WindowProbe;
 use super::time::Time;
-use crate::ids::StepIndex;
-use crate::key::Key;
-use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, Exchange, Plan};
-use crate::state::Fact;
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
 
 /// What is wrong with how long a key is remembered.
-fn forget_fault(forget_after: i64) -> Option<Fault> {
+pub(super) const fn forget_fault(forget_after: i64) -> Option<Fault> {
     Fault::if_negative(
         forget_after,
         "the time after which keys are forgotten",
@@ -37,11 +31,29 @@ fn forget_fault(forget_after: i64) -> Option<Fault> {
 }
 
 /// What is wrong with how far a clock is behind the newest value.
-fn wait_fault(wait: i64) -> Option<Fault> {
+pub(super) const fn wait_fault(wait: i64) -> Option<Fault> {
     Fault::if_negative(
         wait,
         "the wait of the clock",
         "give the clock a wait of zero or more",
+    )
+}
+
+/// What is wrong with how long partitions are waited for.
+pub(super) const fn idle_fault(idle_after: i64) -> Option<Fault> {
+    Fault::if_not_positive(
+        idle_after,
+        "each partition would be idle at once",
+        "call partitions idle after a microsecond or more",
+    )
+}
+
+/// What is wrong with how far partitions may be ahead.
+pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
+    Fault::if_negative(
+        max_lead,
+        "the lead of partitions",
+        "let partitions be ahead by zero or more",
     )
 }
 
@@ -70,69 +82,20 @@ pub trait JoinClock<V>: Clock<V> {}
 pub(crate) const CLOCK: &str = "clock";
 
 /// How the clocks are called in a store and in the lock file.
-const OF_KEYS: &str = "event time by key";
-const OF_PARTITIONS: &str = "event time by partition";
-const OF_SYSTEM: &str = "time of arrival";
+pub(super) const OF_KEYS: &str = "event time by key";
+pub(super) const OF_PARTITIONS: &str = "event time by partition";
+pub(super) const OF_SYSTEM: &str = "time of arrival";
 
-/// What `dataflow!` asks to compare windows with the lock file.
-#[doc(hidden)]
-pub mod locked {
-    use chrono::{DateTime, TimeDelta, Utc};
-
-    use crate::state::facts::Text;
-
-    /// A time to which windows are aligned.
-    pub const EPOCH: DateTime<Utc> = DateTime::UNIX_EPOCH;
-
-    /// A span of so many microseconds.
-    #[must_use]
-    pub const fn micros(micros: i64) -> TimeDelta {
-        TimeDelta::microseconds(micros)
-    }
-
-    /// Whether the lock file has an `EventClock`.
-    #[must_use]
-    pub const fn event_clock_is(locked: &str) -> bool {
-        Text::new(super::OF_KEYS).is(locked)
-    }
-
-    /// Whether the lock file has a `PartitionClock`.
-    #[must_use]
-    pub const fn partition_clock_is(locked: &str) -> bool {
-        Text::new(super::OF_PARTITIONS).is(locked)
-    }
-
-    /// Whether the lock file has a `SystemClock`.
-    #[must_use]
-    pub const fn system_clock_is(locked: &str) -> bool {
-        Text::new(super::OF_SYSTEM).is(locked)
-    }
-}
-
-/// The form that a window step has with a clock.
+/// What all clocks say of themselves.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
+    /// Who keeps the time: each key, or all together.
+    type Form: Form<Self, V>;
+
     /// How it is called in a store.
     const NAME: &'static str;
 
     /// What is wrong with the parameters.
     fn faults(&self) -> Vec<Fault>;
-
-    /// The plan of a step, whose states mean what `facts` say. `enter` makes what stands before the exchange
-    /// of an input, and `book` is told whether anybody reads the metadata.
-    fn plan<K, B, Q, L, M>(
-        self,
-        facts: Vec<Fact>,
-        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-        book: impl Fn(bool) -> B + Send + Sync + 'static,
-        options: Options,
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: Book<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission;
 }
 
 /// A clock with a time for each key: all that is kept of a key is its watermark.

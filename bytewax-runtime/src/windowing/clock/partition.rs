@@ -4,15 +4,11 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, EventClock, Getter, TimeOf, Timing, forget_fault, wait_fault};
-use crate::ids::StepIndex;
-use crate::key::Key;
-use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, Exchange, Plan};
-use crate::state::Fact;
-use crate::windowing::engine::{Book, LateWay, Options, Waiters, partitioned};
+use super::{
+    Clock, EventClock, Getter, TimeOf, Timing, forget_fault, idle_fault, lead_fault, wait_fault,
+};
+use crate::windowing::engine::AllKeys;
 use crate::windowing::fault::Fault;
-use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Timestamp, span};
 
@@ -122,46 +118,18 @@ impl<G> PartitionClock<G> {
 impl<V: 'static, G: Getter<V>> Clock<V> for PartitionClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
+    type Form = AllKeys;
+
     const NAME: &'static str = super::OF_PARTITIONS;
 
     fn faults(&self) -> Vec<Fault> {
-        let idle = self.idle_after.is_some_and(|after| after <= 0).then(|| {
-            Fault::new(
-                "each partition would be idle at once",
-                "call partitions idle after a microsecond or more",
-            )
-        });
-        let lead = Fault::if_negative(
-            self.max_lead.unwrap_or(0),
-            "the lead of partitions",
-            "let partitions be ahead by zero or more",
-        );
         let all = [
             wait_fault(self.wait),
-            idle,
-            lead,
+            self.idle_after.and_then(idle_fault),
+            self.max_lead.and_then(lead_fault),
             forget_fault(self.forget_after),
         ];
         all.into_iter().flatten().collect()
-    }
-
-    // What stands before the exchange sees the times of values, which are those of one stream.
-    fn plan<K, B, Q, L, M>(
-        self,
-        facts: Vec<Fact>,
-        _: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-        book: impl Fn(bool) -> B + Send + Sync + 'static,
-        options: Options,
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: Book<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-    {
-        partitioned::<_, V, _, _, Q, L, M>(self, facts, book, options)
     }
 }
 

@@ -3,14 +3,8 @@
 use chrono::TimeDelta;
 
 use super::{Clock, JoinClock, KeyClock, Timing, Watermark, forget_fault};
-use crate::ids::StepIndex;
-use crate::key::Key;
-use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, Exchange, Plan};
-use crate::state::Fact;
-use crate::windowing::engine::{Book, LateWay, Options, Waiters, per_key};
+use crate::windowing::engine::EachKey;
 use crate::windowing::fault::Fault;
-use crate::windowing::firing::Emission;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Time, span};
 
@@ -72,28 +66,12 @@ impl<V: 'static> Clock<V> for SystemClock {}
 impl<V: 'static> JoinClock<V> for SystemClock {}
 
 impl<V: 'static> Timing<V> for SystemClock {
+    type Form = EachKey;
+
     const NAME: &'static str = super::OF_SYSTEM;
 
     fn faults(&self) -> Vec<Fault> {
         forget_fault(self.forget_after).into_iter().collect()
-    }
-
-    fn plan<K, B, Q, L, M>(
-        self,
-        facts: Vec<Fact>,
-        enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-        book: impl Fn(bool) -> B + Send + Sync + 'static,
-        options: Options,
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: Book<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-    {
-        per_key::<_, V, _, _, Q, L, M>(self, facts, enter, book, options)
     }
 }
 

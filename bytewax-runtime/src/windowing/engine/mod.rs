@@ -13,8 +13,8 @@ mod watched;
 
 pub(crate) use each::Each;
 pub(crate) use out::{DOWN, LATE, LateOut, LateWay, Lost, META};
-pub(crate) use plan::{Inputs, WindowStep, output, partitioned, per_key};
-pub(crate) use queue::{Queue, Waiters};
+pub(crate) use plan::{AllKeys, EachKey, Form, Inputs, WindowStep, output};
+pub(crate) use queue::Queue;
 pub(crate) use slices::Slices;
 
 use super::time::Time;

@@ -141,9 +141,12 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         let mut faults = self.clock.faults();
         faults.extend(self.windower.fault());
         faults.append(&mut self.firings.faults());
-        let plan = self
-            .clock
-            .plan::<K, B, Q, L, W::Mode>(facts, inputs.enter, book, options);
+        let plan = C::Form::plan::<K, B, Q, L, W::Mode, _>(
+            self.clock,
+            facts,
+            inputs.enter,
+            (book, options),
+        );
         let step = inputs.flow.add(NewStep {
             operator: self.operator,
             kind: StepKind::Stateful,
@@ -153,67 +156,99 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             location: std::panic::Location::caller(),
         });
         for fault in faults {
-            inputs.flow.fault(step, fault.fault, fault.help);
+            inputs
+                .flow
+                .fault(step, fault.fault.to_string(), fault.help.to_string());
         }
         (inputs.flow, step)
     }
 }
 
-/// A step whose keys have a time each.
-pub(crate) fn per_key<K, V, C, B, Q, L, M>(
-    clock: C,
-    facts: Vec<Fact>,
-    enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-    book: impl Fn(bool) -> B + Send + Sync + 'static,
-    options: Options,
-) -> Plan
-where
-    K: Key,
-    V: Exchange + Clone,
-    C: KeyClock<V>,
-    B: Book<V>,
-    Q: Waiters<V>,
-    L: LateWay<K, V>,
-    M: Emission,
-{
-    let (clock, lost) = (Arc::new(clock), LostOfRun::default());
-    keyed_plan(facts, enter, move |site, outs: &mut Outs| {
-        let to_ask = book(false);
-        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
-        let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
-        Watched {
-            head: ItemHead::<K, V, _>::with(site.step, next, logic),
-            book: to_ask,
-            probe: clock.probe().cloned(),
-        }
-    })
+/// The form that a window step has with a clock `C` for values `V`.
+pub(crate) trait Form<C, V> {
+    /// The plan of a step, whose states mean what `facts` say. `enter` makes what stands before the exchange
+    /// of an input, and `book` is told whether anybody reads the metadata.
+    fn plan<K, B, Q, L, M, E>(
+        clock: C,
+        facts: Vec<Fact>,
+        enter: E,
+        kept: (impl Fn(bool) -> B + Send + Sync + 'static, Options),
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static;
 }
 
-/// A step whose keys have one time.
-pub(crate) fn partitioned<K, V, G, B, Q, L, M>(
-    clock: PartitionClock<G>,
-    facts: Vec<Fact>,
-    book: impl Fn(bool) -> B + Send + Sync + 'static,
-    options: Options,
-) -> Plan
-where
-    K: Key,
-    V: Exchange + Clone,
-    G: Getter<V>,
-    B: Book<V>,
-    Q: Waiters<V>,
-    L: LateWay<K, V>,
-    M: Emission,
-{
-    let (clock, lost) = (Arc::new(clock), LostOfRun::default());
-    let of_senders = Arc::clone(&clock);
-    let enter = move |step, _: usize, out: KeyedOut<K, V>| {
-        AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
-    };
-    keyed_plan(facts, enter, move |site, outs: &mut Outs| {
-        let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
-        PartitionedHead::<K, V, G, B, Q>::new(site, Arc::clone(&clock), (book, options), next)
-    })
+/// The form in which each key has a time of its own.
+#[derive(Debug)]
+pub(crate) enum EachKey {}
+
+/// The form in which all keys have one time.
+#[derive(Debug)]
+pub(crate) enum AllKeys {}
+
+impl<V: 'static, C: KeyClock<V>> Form<C, V> for EachKey {
+    fn plan<K, B, Q, L, M, E>(
+        clock: C,
+        facts: Vec<Fact>,
+        enter: E,
+        (book, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    {
+        let (clock, lost) = (Arc::new(clock), LostOfRun::default());
+        keyed_plan(facts, enter, move |site, outs: &mut Outs| {
+            let to_ask = book(false);
+            let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
+            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
+            Watched {
+                head: ItemHead::<K, V, _>::with(site.step, next, logic),
+                book: to_ask,
+                probe: clock.probe().cloned(),
+            }
+        })
+    }
+}
+
+impl<V: 'static, G: Getter<V>> Form<PartitionClock<G>, V> for AllKeys {
+    // What stands before the exchange sees the times of values, which are those of one stream.
+    fn plan<K, B, Q, L, M, E>(
+        clock: PartitionClock<G>,
+        facts: Vec<Fact>,
+        _: E,
+        (book, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
+    ) -> Plan
+    where
+        K: Key,
+        V: Exchange + Clone,
+        B: Book<V>,
+        Q: Waiters<V>,
+        L: LateWay<K, V>,
+        M: Emission,
+        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+    {
+        let (clock, lost) = (Arc::new(clock), LostOfRun::default());
+        let of_senders = Arc::clone(&clock);
+        let enter = move |step, _: usize, out: KeyedOut<K, V>| {
+            AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
+        };
+        keyed_plan(facts, enter, move |site, outs: &mut Outs| {
+            let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
+            PartitionedHead::<K, V, G, B, Q>::new(site, Arc::clone(&clock), (book, options), next)
+        })
+    }
 }
 
 /// The way of what a key emits.

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
 use super::per_key::{KeyWindows, PerKey};
-use super::{Book, Each, Event, Options, Queue, Slices, Waiters};
+use super::queue::Waiters;
+use super::{Book, Each, Event, Options, Queue, Slices};
 use crate::kit::logic::Emit;
 use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state;

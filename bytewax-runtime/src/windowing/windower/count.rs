@@ -66,6 +66,29 @@ impl CountWindower {
         at_most(self.every)
     }
 
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        let fault = if self.length == 0 {
+            Fault::new(
+                "windows have no values",
+                "give windows a number of values of at least 1",
+            )
+        } else if self.every == 0 {
+            Fault::new(
+                "windows begin at the same value",
+                "have a window begin at every first value or more",
+            )
+        } else if self.every > self.length {
+            Fault::new(
+                "windows begin further apart than they are long, so that values between them would be \
+                 lost",
+                "have windows begin no further apart than their number of values",
+            )
+        } else {
+            return too_many(self.length(), self.offset(), "their number of values");
+        };
+        Some(fault)
+    }
+
     pub(super) const fn windower_text(&self) -> Text {
         let text = Text::new("count ").number(self.length());
         if self.every == self.length {
@@ -89,26 +112,7 @@ impl Windows for CountWindower {
     const IDS_BY_TIME: bool = false;
 
     fn fault(&self) -> Option<Fault> {
-        let fault = if self.length == 0 {
-            Fault::new(
-                "windows have no values",
-                "give windows a number of values of at least 1",
-            )
-        } else if self.every == 0 {
-            Fault::new(
-                "windows begin at the same value",
-                "have a window begin at every first value or more",
-            )
-        } else if self.every > self.length {
-            Fault::new(
-                "windows begin further apart than they are long, so that values between them would be \
-                 lost",
-                "have windows begin no further apart than their number of values",
-            )
-        } else {
-            return too_many(self.length(), self.offset(), "their number of values");
-        };
-        Some(fault)
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use super::fault::Fault;
 use super::time::Time;
 use crate::state::Fact;
+use crate::state::facts::Text;
 
 pub use count::CountWindower;
 pub(crate) use line::{Line, Open};
@@ -24,14 +25,16 @@ pub use sliding::{SlidingWindower, TumblingWindower};
 const MOST_WINDOWS: i64 = 1_000_000;
 
 /// What is wrong if a value belongs to too many windows.
-fn too_many(length: i64, offset: i64, of_what: &str) -> Option<Fault> {
-    let windows = length.checked_div(offset)?;
-    (windows > MOST_WINDOWS).then(|| {
-        Fault::new(
-            format!("each value would be in {windows} windows"),
-            format!("have windows begin no nearer to each other than {of_what} / {MOST_WINDOWS}"),
-        )
-    })
+const fn too_many(length: i64, offset: i64, of_what: &str) -> Option<Fault> {
+    let windows = length / offset;
+    if windows <= MOST_WINDOWS {
+        return None;
+    }
+    let fault = Text::new("each value would be in ")
+        .number(windows)
+        .text(" windows");
+    let help = Text::new("have windows begin no nearer to each other than ").text(of_what);
+    Some(Fault::of(fault, help.text(" / ").number(MOST_WINDOWS)))
 }
 
 /// The name of the fact that says which windows there are.
@@ -85,8 +88,8 @@ pub(crate) trait Visit<S> {
     fn settled(&mut self, window: &mut Open<S>, ends: Time);
 }
 
-/// The facts of a windower as texts, so that `dataflow!` can compare them with those of the lock file.
-macro_rules! in_lock_file {
+/// What `dataflow!` has the compiler ask of windowers whose parameters it can read.
+macro_rules! in_const {
     ($($windower:ident)+) => { $(
         impl $windower {
             /// Whether the lock file has this windower.
@@ -95,8 +98,15 @@ macro_rules! in_lock_file {
             pub const fn windower_is(&self, locked: &str) -> bool {
                 self.windower_text().is(locked)
             }
+
+            /// What is wrong with the parameters.
+            #[doc(hidden)]
+            #[must_use]
+            pub const fn fault_text(&self) -> Option<Text> {
+                Fault::text(self.fault_found())
+            }
         }
     )+ };
 }
 
-in_lock_file!(TumblingWindower SlidingWindower SessionWindower CountWindower);
+in_const!(TumblingWindower SlidingWindower SessionWindower CountWindower);

@@ -53,6 +53,14 @@ impl SessionWindower {
         Self { gap: span(gap) }
     }
 
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        Fault::if_negative(
+            self.gap,
+            "the gap of sessions",
+            "give sessions a gap of zero or more",
+        )
+    }
+
     pub(super) const fn windower_text(&self) -> Text {
         Text::new("session ").span(self.gap)
     }
@@ -64,11 +72,7 @@ impl Windows for SessionWindower {
     const IDS_BY_TIME: bool = false;
 
     fn fault(&self) -> Option<Fault> {
-        Fault::if_negative(
-            self.gap,
-            "the gap of sessions",
-            "give sessions a gap of zero or more",
-        )
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {

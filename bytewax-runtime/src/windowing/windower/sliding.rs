@@ -46,6 +46,10 @@ impl TumblingWindower {
         self.0.windower_text()
     }
 
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        self.0.fault_found()
+    }
+
     /// Whether the lock file has windows of this alignment.
     #[doc(hidden)]
     #[must_use]
@@ -97,6 +101,34 @@ impl SlidingWindower {
         }
     }
 
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        let fault = if self.length <= 0 {
+            Fault::new(
+                "windows have no length",
+                "give windows a length of a microsecond or more",
+            )
+        } else if self.length == END {
+            Fault::new(
+                "windows are longer than 292,000 years, and so far no time is told",
+                "give windows a length that is shorter",
+            )
+        } else if self.offset <= 0 {
+            Fault::new(
+                "windows begin at the same time",
+                "give windows an offset of a microsecond or more",
+            )
+        } else if self.offset > self.length {
+            Fault::new(
+                "the offset of windows is longer than their length, so that values between them would \
+                 be lost",
+                "give windows an offset that is no longer than their length",
+            )
+        } else {
+            return too_many(self.length, self.offset, "their length");
+        };
+        Some(fault)
+    }
+
     /// Windows that follow each other are the same whatever they are called.
     pub(super) const fn windower_text(&self) -> Text {
         if self.length == self.offset {
@@ -140,31 +172,7 @@ impl Windows for SlidingWindower {
     const IDS_BY_TIME: bool = true;
 
     fn fault(&self) -> Option<Fault> {
-        let fault = if self.length <= 0 {
-            Fault::new(
-                "windows have no length",
-                "give windows a length of a microsecond or more",
-            )
-        } else if self.length == END {
-            Fault::new(
-                "windows are longer than 292,000 years, and so far no time is told",
-                "give windows a length that is shorter",
-            )
-        } else if self.offset <= 0 {
-            Fault::new(
-                "windows begin at the same time",
-                "give windows an offset of a microsecond or more",
-            )
-        } else if self.offset > self.length {
-            Fault::new(
-                "the offset of windows is longer than their length, so that values between them would \
-                 be lost",
-                "give windows an offset that is no longer than their length",
-            )
-        } else {
-            return too_many(self.length, self.offset, "their length");
-        };
-        Some(fault)
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {
@@ -224,7 +232,7 @@ impl Windows for TumblingWindower {
     const IDS_BY_TIME: bool = true;
 
     fn fault(&self) -> Option<Fault> {
-        self.0.fault()
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {

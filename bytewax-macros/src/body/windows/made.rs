@@ -1,0 +1,109 @@
+//! How clocks and windowers are made.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::punctuated::Punctuated;
+use syn::{Expr, ExprCall, Token};
+
+use super::spans::{Read, last_two, number, read};
+
+/// What a chain of calls begins with: `SlidingWindower::new(..)` and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    Tumbling,
+    Sliding,
+    Session,
+    Count,
+    EventClock,
+    PartitionClock,
+    SystemClock,
+}
+
+pub(super) type Arguments = Punctuated<Expr, Token![,]>;
+
+impl Made {
+    pub(super) fn of(call: &ExprCall) -> Option<Self> {
+        let (made, how) = last_two(&call.func)?;
+        Some(match (made.as_str(), how.as_str()) {
+            ("TumblingWindower", "new") => Self::Tumbling,
+            ("SlidingWindower", "new") => Self::Sliding,
+            ("SessionWindower", "new") => Self::Session,
+            ("CountWindower", "new") => Self::Count,
+            ("EventClock", "new" | "of_sides") => Self::EventClock,
+            ("EventClock", "per_partition") => Self::PartitionClock,
+            ("SystemClock", "new") => Self::SystemClock,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn is_clock(self) -> bool {
+        matches!(
+            self,
+            Self::EventClock | Self::PartitionClock | Self::SystemClock
+        )
+    }
+}
+
+/// What a chain of method calls begins with, and its arguments.
+pub(super) fn begin_of(chain: &Expr) -> Option<(Made, &Arguments)> {
+    match chain {
+        Expr::MethodCall(call) => begin_of(&call.receiver),
+        Expr::Call(call) => Some((Made::of(call)?, &call.args)),
+        Expr::Paren(inner) => begin_of(&inner.expr),
+        Expr::Group(inner) => begin_of(&inner.expr),
+        _ => None,
+    }
+}
+
+/// The argument of `every` in a chain of method calls.
+pub(super) fn every_of(chain: &Expr) -> Option<&Expr> {
+    match chain {
+        Expr::MethodCall(call) if call.method == "every" => call.args.first(),
+        Expr::MethodCall(call) => every_of(&call.receiver),
+        Expr::Paren(inner) => every_of(&inner.expr),
+        Expr::Group(inner) => every_of(&inner.expr),
+        _ => None,
+    }
+}
+
+/// A windower of the same lengths in a `const`, if they can be read. Windows begin in 1970.
+pub(super) fn windower(
+    made: Made,
+    arguments: &Arguments,
+    every: Option<&Expr>,
+    runtime: &TokenStream,
+) -> Option<TokenStream> {
+    let windowing = quote!(#runtime::windowing);
+    let epoch = quote!(#windowing::compiled::EPOCH);
+    let span = |index: usize| match read(arguments.get(index)?)? {
+        Read::Micros(micros) => Some(quote!(#windowing::compiled::micros(#micros))),
+        Read::TooLong(_) => None,
+    };
+    let values = |expr: &Expr| u64::try_from(number(expr)?).ok();
+    Some(match made {
+        Made::Tumbling => {
+            let length = span(0)?;
+            quote!(#windowing::TumblingWindower::new(#length, #epoch))
+        }
+        Made::Sliding => {
+            let (length, offset) = (span(0)?, span(1)?);
+            quote!(#windowing::SlidingWindower::new(#length, #offset, #epoch))
+        }
+        Made::Session => {
+            let gap = span(0)?;
+            quote!(#windowing::SessionWindower::new(#gap))
+        }
+        Made::Count => {
+            let length = values(arguments.first()?)?;
+            let every = match every {
+                None => None,
+                Some(every) => {
+                    let every = values(every)?;
+                    Some(quote!(.every(#every)))
+                }
+            };
+            quote!(#windowing::CountWindower::new(#length) #every)
+        }
+        Made::EventClock | Made::PartitionClock | Made::SystemClock => return None,
+    })
+}
