@@ -27,11 +27,20 @@ pub(crate) fn brief_text(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let beginning = Beginning {
-        text: text[..text.floor_char_boundary(TEXT)].to_owned(),
+        text: beginning(text, TEXT).to_owned(),
         most: TEXT,
         length: text.len(),
     };
     Cow::Owned(beginning.told())
+}
+
+/// As many letters of a text as fit into this many bytes.
+fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Keeps the beginning of what is written to it, and counts the rest.
@@ -55,7 +64,7 @@ impl Write for Beginning {
         // What was left out once is followed by nothing.
         if self.length == self.text.len() {
             let room = self.most - self.text.len();
-            self.text.push_str(&text[..text.floor_char_boundary(room)]);
+            self.text.push_str(beginning(text, room));
         }
         self.length += text.len();
         Ok(())
