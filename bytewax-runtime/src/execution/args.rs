@@ -507,5 +507,5 @@ impl ValueEnum for ResumePolicy {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "recovery"))]
 mod tests;

@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use timely::dataflow::channels::pushers::Output;
-use timely::dataflow::operators::Capability;
-
 use super::assignment::Assignment;
 use super::epochs::Epochs;
-use super::notes::Note;
+use super::link::Link;
 use super::shared::{EdgeId, Shared};
 use super::steps::Steps;
 use super::store::Store;
@@ -113,19 +110,29 @@ pub(crate) struct Cx {
     pub(crate) worker: Rc<WorkerCx>,
     /// The epoch of the items under way.
     pub(crate) epoch: Epoch,
-    /// The right to send items of this epoch, one for each output of the timely operator.
-    pub(crate) capabilities: Vec<Capability<u64>>,
+    /// Where items and notes of this epoch go.
+    pub(crate) link: Link,
     /// Whether the operator has still to save what belongs to the epoch before.
-    pub(crate) held: bool,
-    /// Where what is saved of the operator itself goes.
-    pub(crate) notes: Output<u64, Vec<Note>>,
-    /// Wakes this timely operator.
+    held: bool,
+    /// Wakes this operator.
     pub(crate) alarm: Alarm,
-    /// The partitions that this timely operator has items of.
+    /// The partitions that this operator has items of.
     pub(crate) partitions: Partitions,
 }
 
 impl Cx {
+    /// Before the first epoch.
+    pub(crate) fn new(worker: Rc<WorkerCx>, link: Link, alarm: Alarm) -> Self {
+        Self {
+            worker,
+            epoch: Epoch(0),
+            link,
+            held: false,
+            alarm,
+            partitions: Partitions::default(),
+        }
+    }
+
     #[inline]
     pub(crate) fn enter(&self, step: StepIndex) {
         self.worker.enter(step);
@@ -144,9 +151,7 @@ impl Cx {
     /// Moves on to a later epoch.
     pub(crate) fn advance(&mut self, to: Epoch) {
         self.epoch = to;
-        for capability in &mut self.capabilities[usize::from(self.held)..] {
-            capability.downgrade(&to.0);
-        }
+        self.link.advance(to, self.held);
     }
 
     /// Keeps the present epoch from being complete until [`release`](Self::release), though items of
@@ -158,7 +163,7 @@ impl Cx {
     /// Lets the epochs before the present one be complete.
     pub(crate) fn release(&mut self) {
         if std::mem::take(&mut self.held) {
-            self.capabilities[0].downgrade(&self.epoch.0);
+            self.link.release(self.epoch);
         }
     }
 }

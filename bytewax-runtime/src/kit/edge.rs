@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 use timely::container::Accountable;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
-use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 
 use super::context::{Cx, WorkerCx};
+use super::link::Wire;
 use super::notes::Note;
 use super::push::batch_items;
 use super::shared::EdgeId;
@@ -45,10 +45,10 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Exchange for T {}
 /// Items on their way from one worker to one worker.
 pub(crate) struct Batch<I> {
     origin: u32,
-    target: u32,
+    pub(super) target: u32,
     /// What the sender says of the items to come.
     mark: Mark,
-    items: Vec<I>,
+    pub(super) items: Vec<I>,
 }
 
 /// A bound to the event times of the items that a worker has still to send over an edge, in
@@ -59,6 +59,17 @@ pub(crate) struct Mark(pub(crate) i64);
 impl Mark {
     /// Nothing is said.
     pub(crate) const NONE: Self = Self(i64::MIN);
+}
+
+impl<I> Batch<I> {
+    pub(super) fn new(origin: WorkerIndex, target: WorkerIndex, mark: Mark, items: Vec<I>) -> Self {
+        Self {
+            origin: origin.0 as u32,
+            target: target.0 as u32,
+            mark,
+            items,
+        }
+    }
 }
 
 impl<I> Default for Batch<I> {
@@ -172,12 +183,15 @@ impl<I: 'static> Distributor<Batch<I>> for Forward {
 /// The sending end of an edge.
 pub(crate) struct EdgeOut<I> {
     edge: EdgeId,
-    port: usize,
     worker: Rc<WorkerCx>,
-    output: Output<u64, Batch<I>>,
+    wire: Wire<I>,
 }
 
 impl<I: 'static> EdgeOut<I> {
+    pub(super) fn new(edge: EdgeId, worker: Rc<WorkerCx>, wire: Wire<I>) -> Self {
+        Self { edge, worker, wire }
+    }
+
     pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
         &self.worker
     }
@@ -200,18 +214,13 @@ impl<I: 'static> EdgeOut<I> {
         self.worker
             .shared
             .sent(self.edge, self.worker.index, items.len());
-        let mut batch = Batch {
-            origin: self.worker.index.0 as u32,
-            target: target.0 as u32,
-            mark,
-            items: std::mem::take(items),
-        };
-        self.output.give(&cx.capabilities[self.port], &mut batch);
+        let batch = Batch::new(self.worker.index, target, mark, std::mem::take(items));
+        self.wire.give(batch, &cx.link);
     }
 
     /// Lets the readers know that the worker turns to other work.
     pub(crate) fn done(&mut self) {
-        drop(self.output.activate::<Batch<I>>());
+        self.wire.done();
     }
 }
 
@@ -231,6 +240,16 @@ pub(crate) struct Arrived<I> {
 }
 
 impl<I: 'static> Input<I> {
+    pub(super) fn new(
+        edge: EdgeId,
+        pull: impl FnMut(&mut dyn FnMut(u64, Batch<I>)) + 'static,
+    ) -> Self {
+        Self {
+            edge,
+            pull: Box::new(pull),
+        }
+    }
+
     /// Hands over everything that has arrived, with its epoch.
     pub(crate) fn pull(&mut self, mut take: impl FnMut(u64, Arrived<I>)) {
         let edge = self.edge;
@@ -277,6 +296,10 @@ impl<'s> Inlet<'s> {
 pub(crate) struct AnyInput(Box<dyn Any>);
 
 impl AnyInput {
+    pub(super) fn new<I: 'static>(input: Input<I>) -> Self {
+        Self(Box::new(input))
+    }
+
     pub(crate) fn downcast<I: 'static>(self) -> Input<I> {
         let input = self.0.downcast::<Input<I>>();
         *input.unwrap_or_else(|_| unreachable!("a step makes both ends of its edges"))
@@ -317,13 +340,8 @@ impl<'a, 's> Outlet<'a, 's> {
         self.edges.push(edge);
         let port = self.builder.shape().outputs();
         let (output, stream) = self.builder.new_output::<Batch<I>>();
-        let out = EdgeOut {
-            edge,
-            port,
-            worker: Rc::clone(&self.worker),
-            output,
-        };
-        (out, stream)
+        let wire = Wire::Timely { port, output };
+        (EdgeOut::new(edge, Rc::clone(&self.worker), wire), stream)
     }
 
     /// An edge that stays on the worker.
@@ -332,11 +350,8 @@ impl<'a, 's> Outlet<'a, 's> {
         let edge = out.edge;
         let inlet = Inlet(Box::new(move |builder| {
             let mut handle = builder.new_input(stream, Pipeline);
-            AnyInput(Box::new(Input::<I> {
-                edge,
-                pull: Box::new(move |take| {
-                    handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
-                }),
+            AnyInput::new(Input::<I>::new(edge, move |take| {
+                handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
             }))
         }));
         (out, inlet)
@@ -348,11 +363,8 @@ impl<'a, 's> Outlet<'a, 's> {
         let edge = out.edge;
         let inlet = Inlet(Box::new(move |builder| {
             let mut handle = builder.new_input(stream, DistributorPact(|_peers: usize| Forward));
-            AnyInput(Box::new(Input::<I> {
-                edge,
-                pull: Box::new(move |take| {
-                    handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
-                }),
+            AnyInput::new(Input::<I>::new(edge, move |take| {
+                handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
             }))
         }));
         (out, inlet)

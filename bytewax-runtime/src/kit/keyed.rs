@@ -25,6 +25,15 @@ pub(crate) struct KeyedOut<K, V> {
 }
 
 impl<K: Key, V: Exchange> KeyedOut<K, V> {
+    pub(super) fn new(edge: EdgeOut<Routed<K, V>>) -> Self {
+        let worker = edge.worker();
+        Self {
+            buffers: (0..worker.count).map(|_| Vec::new()).collect(),
+            owners: Rc::clone(worker.owners()),
+            edge,
+        }
+    }
+
     /// Puts an item into the batch for its worker.
     #[inline]
     pub(crate) fn send(&mut self, hash: u64, key: K, value: V, cx: &Cx) {
@@ -165,14 +174,7 @@ where
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>) {
         let (edge, inlet) = outlet.exchange::<Routed<K, V>>();
-        let buffers = (0..outlet.worker.count).map(|_| Vec::new()).collect();
-        let owners = Rc::clone(outlet.worker.owners());
-        let out = KeyedOut {
-            edge,
-            buffers,
-            owners,
-        };
-        ((self.enter)(step, input, out), inlet)
+        ((self.enter)(step, input, KeyedOut::new(edge)), inlet)
     }
 
     fn operator(

@@ -2,11 +2,14 @@
 //! saved, times and wake-ups; what an operator sees of its worker.
 
 mod assignment;
+#[cfg(test)]
+mod bench;
 mod context;
 mod edge;
 mod epochs;
 mod head;
 pub(crate) mod keyed;
+mod link;
 mod listeners;
 pub(crate) mod logic;
 mod notes;
@@ -18,6 +21,8 @@ mod shared;
 mod source_head;
 mod steps;
 mod store;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod watermark;
 
@@ -27,6 +32,7 @@ pub use edge::Exchange;
 pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Mark, Outlet, ProgressStream, Sender, frontier};
 pub(crate) use epochs::{Frontier, Pace, Protocol, STOPPED};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
+pub(crate) use link::{Link, RemoteAlarm, Wake};
 pub(crate) use listeners::Listener;
 pub(crate) use notes::{Note, Said};
 pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
@@ -36,5 +42,5 @@ pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use store::{Change, MemoryLimit, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};
-pub(crate) use timers::{Alarm, RemoteAlarm};
-pub(crate) use watermark::{Partitions, Watermark};
+pub(crate) use timers::Alarm;
+pub(crate) use watermark::Watermark;

@@ -48,8 +48,6 @@ impl Cx {
 
     fn tell(&mut self, target: WorkerIndex, said: Said) {
         let target = target.0 as u32;
-        let mut notes = vec![Note { target, said }];
-        self.notes.give(&self.capabilities[0], &mut notes);
-        drop(self.notes.activate::<Vec<Note>>());
+        self.link.note(Note { target, said });
     }
 }

@@ -7,8 +7,8 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use timely::scheduling::SyncActivator;
 
+use super::link::RemoteAlarm;
 use crate::clock::Clock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
@@ -69,11 +69,11 @@ pub(crate) struct Shared {
     threads: Mutex<Vec<Thread>>,
     peers: OnceLock<Box<dyn PeerLink>>,
     edges: OnceLock<Vec<EdgeCount>>,
-    wakers: Mutex<HashMap<(EdgeId, usize), SyncActivator>>,
+    wakers: Mutex<HashMap<(EdgeId, usize), RemoteAlarm>>,
     /// The last epoch that a worker of the cluster has begun.
     latest_epoch: AtomicU64,
     /// The sources of each worker, which follow.
-    sources: Mutex<Vec<(WorkerIndex, SyncActivator)>>,
+    sources: Mutex<Vec<(WorkerIndex, RemoteAlarm)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -241,7 +241,7 @@ impl Shared {
     }
 
     /// Has `wake` activated when another worker begins an epoch.
-    pub(crate) fn register_source(&self, worker: WorkerIndex, wake: SyncActivator) {
+    pub(crate) fn register_source(&self, worker: WorkerIndex, wake: RemoteAlarm) {
         lock(&self.sources).push((worker, wake));
     }
 
@@ -268,8 +268,7 @@ impl Shared {
     fn wake_sources(&self, except: Option<WorkerIndex>) {
         for (worker, wake) in lock(&self.sources).iter() {
             if Some(*worker) != except {
-                // It fails only when the worker is gone, and then it needs nothing.
-                let _ = wake.activate();
+                wake.wake();
             }
         }
     }
@@ -297,7 +296,7 @@ impl Shared {
     }
 
     /// Has `wake` activated when items of `worker` on `edge` are taken and it was full.
-    pub(crate) fn register_waker(&self, edge: EdgeId, worker: WorkerIndex, wake: SyncActivator) {
+    pub(crate) fn register_waker(&self, edge: EdgeId, worker: WorkerIndex, wake: RemoteAlarm) {
         lock(&self.wakers).insert((edge, worker.0), wake);
     }
 
@@ -334,8 +333,7 @@ impl Shared {
             && before - items < limit
             && let Some(wake) = lock(&self.wakers).get(&(edge, worker.0))
         {
-            // It fails only when the worker is gone, and then nobody waits.
-            let _ = wake.activate();
+            wake.wake();
         }
     }
 }

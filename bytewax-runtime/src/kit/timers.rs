@@ -5,27 +5,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use timely::scheduling::{Activator, SyncActivator};
 
+use super::link::{RemoteAlarm, Wake};
 use crate::clock::{Clock, Due, Monotonic};
 
 /// Wakes the operators of a worker: at once, or by a time of the worker's clock.
 #[derive(Default)]
 pub(crate) struct Timers {
-    operators: RefCell<Vec<(Activator, SyncActivator)>>,
+    operators: RefCell<Vec<(Wake, RemoteAlarm)>>,
     wall: RefCell<Queue<DateTime<Utc>>>,
     monotonic: RefCell<Queue<Monotonic>>,
-}
-
-/// Wakes an operator from any thread.
-#[derive(Clone)]
-pub(crate) struct RemoteAlarm(SyncActivator);
-
-impl RemoteAlarm {
-    pub(crate) fn wake(&self) {
-        // It fails only when the worker is gone, and then it needs nothing.
-        let _ = self.0.activate();
-    }
 }
 
 /// An operator's right to be woken.
@@ -33,7 +22,7 @@ impl RemoteAlarm {
 pub(crate) struct Alarm(usize);
 
 impl Timers {
-    pub(crate) fn register(&self, here: Activator, elsewhere: SyncActivator) -> Alarm {
+    pub(crate) fn register(&self, here: Wake, elsewhere: RemoteAlarm) -> Alarm {
         let mut operators = self.operators.borrow_mut();
         operators.push((here, elsewhere));
         Alarm(operators.len() - 1)
@@ -41,12 +30,12 @@ impl Timers {
 
     /// Wakes the operator at once.
     pub(crate) fn wake(&self, alarm: Alarm) {
-        self.operators.borrow()[alarm.0].0.activate();
+        self.operators.borrow()[alarm.0].0.wake();
     }
 
     /// What wakes the operator from other threads.
     pub(crate) fn remote(&self, alarm: Alarm) -> RemoteAlarm {
-        RemoteAlarm(self.operators.borrow()[alarm.0].1.clone())
+        self.operators.borrow()[alarm.0].1.clone()
     }
 
     /// Has the operator woken by a time at the latest.

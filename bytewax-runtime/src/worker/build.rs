@@ -17,8 +17,8 @@ use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
 use crate::kit::{
-    Alarm, AnyInput, AnyPush, Cx, EdgeId, Inlet, Note, Operator, Outlet, Outs, Partitions, Plan,
-    Progress, ProgressStream, Site, WorkerCx, frontier,
+    Alarm, AnyInput, AnyPush, Cx, EdgeId, Inlet, Link, Note, Operator, Outlet, Outs, Plan,
+    Progress, ProgressStream, RemoteAlarm, Site, Wake, WorkerCx, frontier,
 };
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
@@ -94,8 +94,10 @@ impl<'s> Builder<'s, '_> {
 
         let address = Rc::clone(&operator.operator_info().address);
         let timers = &self.cx.timers;
-        let elsewhere = self.scope.worker().sync_activator_for(address.to_vec());
-        let alarm = timers.register(self.scope.activator_for(Rc::clone(&address)), elsewhere);
+        let remote =
+            || RemoteAlarm::Timely(self.scope.worker().sync_activator_for(address.to_vec()));
+        let here = Wake::Timely(self.scope.activator_for(Rc::clone(&address)));
+        let alarm = timers.register(here, remote());
 
         let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.limits);
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
@@ -106,8 +108,8 @@ impl<'s> Builder<'s, '_> {
         let edges = outlet.into_edges();
         self.inlets.extend(inlets);
         for edge in &edges {
-            let wake = self.scope.worker().sync_activator_for(address.to_vec());
-            self.cx.shared.register_waker(*edge, self.cx.index, wake);
+            let shared = &self.cx.shared;
+            shared.register_waker(*edge, self.cx.index, remote());
         }
 
         let site = self.site(step);
@@ -115,8 +117,7 @@ impl<'s> Builder<'s, '_> {
         self.cx.enter(step);
         let made = guard(|| make(&site, inputs, alarm, &mut outs));
         if matches!(described.plan, Plan::Source(_)) {
-            let wake = self.scope.worker().sync_activator_for(address.to_vec());
-            self.cx.shared.register_source(self.cx.index, wake);
+            self.cx.shared.register_source(self.cx.index, remote());
         }
         let made = made.map_err(|error| site.fail(error)).ok();
         start(operator, Rc::clone(&self.cx), alarm, notes, edges, made);
@@ -184,15 +185,11 @@ fn start(
 ) {
     builder.build(move |capabilities| {
         let mut operator = operator;
-        let mut cx = Cx {
-            worker,
-            epoch: Epoch(0),
+        let link = Link::Timely {
             capabilities,
-            held: false,
             notes,
-            alarm,
-            partitions: Partitions::default(),
         };
+        let mut cx = Cx::new(worker, link, alarm);
         move |frontiers| {
             let Some(running) = operator.as_mut() else {
                 return;
@@ -205,7 +202,7 @@ fn start(
                 Ok(Progress::Waiting) => {}
                 Ok(Progress::Finished) => {
                     operator = None;
-                    cx.capabilities.clear();
+                    cx.link.close();
                 }
                 Err(error) => cx.worker.fail(error),
             }

@@ -13,7 +13,9 @@ use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
-use crate::kit::{self, Frontier, Note, ProgressStream, STOPPED, Said, WorkerCx, frontier};
+use crate::kit::{
+    self, Frontier, Note, ProgressStream, RemoteAlarm, STOPPED, Said, WorkerCx, frontier,
+};
 
 /// Adds the operators behind the progress streams of all others.
 pub(super) fn complete<'s>(
@@ -33,7 +35,8 @@ pub(super) fn complete<'s>(
     let (_, saved) = operator.new_output::<Vec<()>>();
     let address = Rc::clone(&operator.operator_info().address);
     if let Some(store) = &store {
-        store.wake_on_commit(scope.worker().sync_activator_for(address.to_vec()));
+        let wake = scope.worker().sync_activator_for(address.to_vec());
+        store.wake_on_commit(RemoteAlarm::Timely(wake));
     }
     let worker = Rc::clone(cx);
     let saves = store.clone();
@@ -137,8 +140,8 @@ struct Collects {
 impl Collects {
     fn new(store: Rc<Store>, cx: &WorkerCx) -> Self {
         Self {
-            retention: store.retention(),
             began: cx.clock.monotonic(),
+            retention: store.retention(),
             next: store.resume(),
             store,
         }

@@ -1,7 +1,6 @@
 //! The store of a program without one: there is none, and nothing can be said of it.
 
 use chrono::TimeDelta;
-use timely::scheduling::SyncActivator;
 
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
@@ -49,7 +48,7 @@ impl Store {
         match self {}
     }
 
-    pub(super) fn wake_on_commit(self, _: SyncActivator) {
+    pub(super) fn wake_on_commit(self, _: RemoteAlarm) {
         match self {}
     }
 }

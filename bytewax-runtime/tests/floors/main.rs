@@ -29,14 +29,14 @@ const FLOORS: &[&[&str]] = &[
     &["prelude", "fuzz"],
 ];
 
-/// Crates that only some modules name.
+/// Crates that only some modules name, with those in them.
 const CRATES: &[(&str, &[&str])] = &[
     ("bincode", &["codec"]),
     ("clap", &["execution"]),
     ("object_store", &["recovery"]),
     ("rusqlite", &["recovery"]),
     ("signal_hook", &["execution"]),
-    ("timely", &["kit", "worker"]),
+    ("timely", &["kit::edge", "kit::link", "worker"]),
 ];
 
 /// A file of a tree: its path below the root, and its text.
@@ -61,11 +61,7 @@ fn faults(files: &[File]) -> Vec<String> {
         for Named { line, path: names } in named(&module, text) {
             let fault = match &names {
                 reader::Path::Crate(names) => upward(own, names),
-                reader::Path::Foreign(name) => CRATES
-                    .iter()
-                    .find(|(known, _)| known == name)
-                    .filter(|(_, modules)| own.is_some_and(|own| !modules.contains(&own)))
-                    .map(|(name, modules)| format!("`{name}` belongs to {}", modules.join(", "))),
+                reader::Path::Foreign(name) => misplaced(&module, name),
             };
             if let Some(fault) = fault {
                 faults.push(format!("{}:{line}: {fault}", path.display()));
@@ -73,6 +69,17 @@ fn faults(files: &[File]) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Why a module may not name another crate, if it may not.
+fn misplaced(module: &[String], name: &str) -> Option<String> {
+    let (_, places) = CRATES.iter().find(|(known, _)| *known == name)?;
+    let is_in = |place: &&str| {
+        let place: Vec<&str> = place.split("::").collect();
+        module.len() >= place.len() && place.iter().zip(module).all(|(place, own)| place == own)
+    };
+    let is_fault = !module.is_empty() && !places.iter().any(|place| is_in(&place));
+    is_fault.then(|| format!("`{name}` belongs to {}", places.join(", ")))
 }
 
 /// Why a module of this floor may not name this, if it may not. The root may name all.
@@ -162,6 +169,8 @@ fn a_made_up_tree_has_its_faults_told() {
             "use crate::sink::Sink;\nuse crate::RunError;",
         ),
         ("operators/map.rs", "use timely::Data;\nuse crate::kit::Cx;"),
+        ("kit/push.rs", "use timely::Data;"),
+        ("kit/edge.rs", "use timely::Data;"),
         ("attic.rs", ""),
     ]);
     let expected = [
@@ -172,7 +181,8 @@ fn a_made_up_tree_has_its_faults_told() {
         "kit/head.rs:2: `kit` names `crate::flow::Graph::new`, which is above it",
         "source/mod.rs:1: `source` names `crate::sink::Sink`, which is beside it",
         "source/mod.rs:2: `source` names `crate::RunError` of the root, which is above it",
-        "operators/map.rs:1: `timely` belongs to kit, worker",
+        "operators/map.rs:1: `timely` belongs to kit::edge, kit::link, worker",
+        "kit/push.rs:1: `timely` belongs to kit::edge, kit::link, worker",
         "attic.rs: `attic` is on no floor",
     ];
     assert_eq!(faults, expected);

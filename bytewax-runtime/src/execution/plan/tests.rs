@@ -3,8 +3,10 @@ use std::io::Write;
 use clap::Parser;
 
 use super::*;
+#[cfg(feature = "recovery")]
 use crate::backup::FileSystemBackup;
 use crate::execution::RunArgs;
+#[cfg(feature = "recovery")]
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 #[derive(Parser)]
@@ -173,6 +175,7 @@ fn the_settings_reach_the_plan() {
     assert_eq!(cluster.connect_timeout, Duration::from_secs(7));
 }
 
+#[cfg(feature = "recovery")]
 #[test]
 fn where_state_is_kept() {
     let kept = |flags: &str| {
@@ -207,6 +210,7 @@ fn where_state_is_kept() {
     }
 }
 
+#[cfg(feature = "recovery")]
 #[test]
 fn places_of_state_that_exclude_each_other_are_usage_errors() {
     let cases = [
@@ -236,4 +240,15 @@ fn places_of_state_that_exclude_each_other_are_usage_errors() {
         let error = plan(flags, "").unwrap_err();
         assert!(error.contains(expected), "{flags}\n{error}");
     }
+}
+
+#[cfg(not(feature = "recovery"))]
+#[test]
+fn state_that_would_not_be_kept_is_refused() {
+    for flags in ["-r DIR", "-d LOCAL", "-b BACKUP"] {
+        let error = plan(flags, "").unwrap_err();
+        let expected = "the program was built without the feature `recovery`";
+        assert!(error.contains(expected), "{flags}\n{error}");
+    }
+    assert!(plan("--state-memory 1MiB", "").is_ok());
 }

@@ -3,7 +3,7 @@
 mod memory;
 mod step;
 
-use super::timers::RemoteAlarm;
+use super::link::RemoteAlarm;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use timely::scheduling::SyncActivator;
 
 pub(crate) use crate::recovery::RecoveryConfig;
 pub(super) use crate::recovery::Retention;
@@ -66,7 +65,7 @@ struct Writer {
 /// How far the writer of a worker has got, told to the worker.
 pub(super) struct WriterProgress {
     durable: AtomicU64,
-    wake: Mutex<Option<SyncActivator>>,
+    wake: Mutex<Option<RemoteAlarm>>,
 }
 
 impl WriterProgress {
@@ -93,8 +92,7 @@ impl WriterProgress {
         self.durable.fetch_max(epoch.0, Ordering::AcqRel);
         let wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wake) = &*wake {
-            // It fails only when the worker is gone, and then nobody waits.
-            let _ = wake.activate();
+            wake.wake();
         }
     }
 }
@@ -145,7 +143,7 @@ impl Store {
     }
 
     /// Has the writer wake an operator when it has committed an epoch.
-    pub(super) fn wake_on_commit(&self, wake: SyncActivator) {
+    pub(super) fn wake_on_commit(&self, wake: RemoteAlarm) {
         let mut waker = self
             .progress
             .wake

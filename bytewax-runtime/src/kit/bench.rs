@@ -1,0 +1,397 @@
+//! A test in the place of timely: it hands an operator its input, sees what it sends, and says when it runs.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+
+use super::edge::{AnyInput, Batch, EdgeOut, Input, Mark};
+use super::link;
+use super::notes::Note;
+use super::push::{AnyPush, Flush, Push};
+use super::{
+    Change, Cx, EdgeId, MemoryLimit, Operator, Outs, Pace, Progress, Protocol, RemoteAlarm,
+    Settings, Shared, Site, SnapshotMode, StepEntry, Steps, Store, Wake, WorkerCx,
+};
+use crate::clock::{Clock, ClockHand};
+use crate::error::RunError;
+use crate::ids::{Epoch, StepId, StepIndex, StepKind, WorkerIndex};
+use crate::key::{Slot, SlotOwners};
+use crate::state::run::{Removed, Run, Table};
+use crate::state::timer::Timer;
+
+/// The step that tests are about, and the one behind it.
+pub(crate) const STEP: StepIndex = StepIndex(0);
+
+/// The edge in front of the step, and the one behind it.
+pub(crate) const IN: EdgeId = EdgeId(0);
+pub(crate) const OUT: EdgeId = EdgeId(1);
+
+/// One worker, whose clock the test moves.
+pub(crate) struct Bench {
+    pub(crate) worker: Rc<WorkerCx>,
+    pub(crate) hand: ClockHand,
+}
+
+impl Bench {
+    /// Worker 0 of `workers` in this process. An edge may have `room` items under way.
+    pub(crate) fn new(workers: usize, epoch_interval: TimeDelta, room: i64) -> Self {
+        Self::build(workers, epoch_interval, room, false)
+    }
+
+    /// One worker, which saves each epoch on a shelf.
+    pub(crate) fn saving(epoch_interval: TimeDelta, room: i64, shelf: Shelf) -> (Self, Rc<Shelf>) {
+        let bench = Self::build(1, epoch_interval, room, true);
+        let shelf = Rc::new(shelf);
+        let store: Rc<dyn Store> = Rc::<Shelf>::clone(&shelf);
+        assert!(bench.worker.store.set(store).is_ok(), "a worker is new");
+        (bench, shelf)
+    }
+
+    fn build(workers: usize, epoch_interval: TimeDelta, room: i64, saves: bool) -> Self {
+        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let settings = Settings {
+            clock,
+            epoch_interval,
+            stop_timeout: Duration::from_secs(60),
+        };
+        let shared = Arc::new(Shared::new(settings, 0..workers));
+        shared.init_edges(&[room, room]);
+        let step = StepEntry {
+            id: StepId::new("flow.step"),
+            kind: StepKind::Stateful,
+            root_of_input: None,
+        };
+        let steps = Rc::new(Steps::new([step].into()));
+        let worker = Rc::new(WorkerCx::new(WorkerIndex(0), workers, steps, shared));
+        let now = worker.clock.monotonic();
+        let protocol = Protocol::new(Pace::of(epoch_interval), saves, Epoch::FIRST, now);
+        worker.epochs.start(protocol);
+        let owners = Rc::new(SlotOwners::spread(workers));
+        let set =
+            worker.owners.set(owners).is_ok() && worker.assignments.set(HashMap::new()).is_ok();
+        assert!(set, "a worker is new");
+        Self { worker, hand }
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        Site {
+            worker: Rc::clone(&self.worker),
+            step: STEP,
+        }
+    }
+
+    /// What an operator on the worker sees, what it sends, and how often it is woken.
+    pub(crate) fn cx(&self) -> (Cx, Link, Woken) {
+        let (link, woken) = (Link::default(), Woken::default());
+        let timers = &self.worker.timers;
+        let alarm = timers.register(
+            Wake::Bench(woken.clone()),
+            RemoteAlarm::Bench(woken.clone()),
+        );
+        let cx = Cx::new(
+            Rc::clone(&self.worker),
+            link::Link::Bench(link.clone()),
+            alarm,
+        );
+        (cx, link, woken)
+    }
+
+    /// Moves the clock on, and wakes what is due.
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.hand.advance(by);
+        self.worker.timers.fire(&self.worker.clock);
+    }
+
+    /// The sending end of an edge, and what is sent over it.
+    pub(crate) fn edge<I: 'static>(&self, edge: EdgeId) -> (EdgeOut<I>, Wire<I>) {
+        let wire = Wire::default();
+        let end = link::Wire::Bench(wire.clone());
+        (EdgeOut::new(edge, Rc::clone(&self.worker), end), wire)
+    }
+}
+
+/// Lets an operator run once. `frontier` is the first epoch that may still arrive.
+pub(crate) fn run(operator: &mut dyn Operator, frontier: Option<u64>, cx: &mut Cx) -> Progress {
+    let ran = operator.run(frontier.map(Epoch), &[OUT], cx);
+    ran.expect("the operator has no error")
+}
+
+/// What an operator may still send, and which notes it has sent.
+#[derive(Clone, Default)]
+pub(crate) struct Link(Rc<LinkState>);
+
+#[derive(Default)]
+struct LinkState {
+    items: Cell<u64>,
+    notes: Cell<u64>,
+    closed: Cell<bool>,
+    sent: RefCell<Vec<(u64, Note)>>,
+}
+
+impl Link {
+    /// The first epochs that items and notes may still come of.
+    pub(crate) fn frontier(&self) -> (u64, u64) {
+        (self.0.items.get(), self.0.notes.get())
+    }
+
+    /// The notes that were sent, each with its epoch.
+    pub(crate) fn notes(&self) -> Vec<(u64, Note)> {
+        self.0.sent.take()
+    }
+
+    pub(super) fn advance(&self, to: Epoch, held: bool) {
+        assert!(
+            to.0 >= self.0.items.get(),
+            "an epoch that was given up comes back"
+        );
+        self.0.items.set(to.0);
+        if !held {
+            self.release(to);
+        }
+    }
+
+    pub(super) fn release(&self, to: Epoch) {
+        assert!(
+            to.0 >= self.0.notes.get(),
+            "an epoch that was given up comes back"
+        );
+        self.0.notes.set(to.0);
+    }
+
+    pub(super) fn close(&self) {
+        self.0.closed.set(true);
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        assert!(!self.0.closed.get(), "a note comes behind the end");
+        self.0.sent.borrow_mut().push((self.0.notes.get(), note));
+    }
+}
+
+/// What was sent over an edge: the epoch, the target, and the items.
+pub(crate) struct Wire<I>(Rc<RefCell<Vec<(u64, Batch<I>)>>>);
+
+impl<I> Clone for Wire<I> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<I> Default for Wire<I> {
+    fn default() -> Self {
+        Self(Rc::default())
+    }
+}
+
+impl<I> Wire<I> {
+    pub(super) fn give(&self, batch: Batch<I>, from: &link::Link) {
+        let link::Link::Bench(from) = from else {
+            unreachable!("a test makes all ends");
+        };
+        self.0.borrow_mut().push((from.0.items.get(), batch));
+    }
+
+    pub(crate) fn sent(&self) -> Vec<(u64, usize, Vec<I>)> {
+        let sent = self.0.take().into_iter();
+        sent.map(|(epoch, batch)| (epoch, batch.target as usize, batch.items))
+            .collect()
+    }
+}
+
+/// What would come before an operator: a queue of batches.
+pub(crate) struct Upstream<I>(Rc<RefCell<VecDeque<(u64, Batch<I>)>>>, Arc<Shared>);
+
+impl<I: 'static> Upstream<I> {
+    pub(crate) fn new(bench: &Bench) -> Self {
+        Self(Rc::default(), Arc::clone(&bench.worker.shared))
+    }
+
+    pub(crate) fn input(&self) -> AnyInput {
+        let queue = Rc::clone(&self.0);
+        AnyInput::new(Input::new(IN, move |take| {
+            for (epoch, batch) in queue.take() {
+                take(epoch, batch);
+            }
+        }))
+    }
+
+    /// A worker has sent items of an epoch.
+    pub(crate) fn send(&self, epoch: u64, from: usize, items: Vec<I>) {
+        self.send_marked(epoch, from, items, Mark::NONE);
+    }
+
+    pub(crate) fn send_marked(&self, epoch: u64, from: usize, items: Vec<I>, mark: Mark) {
+        let from = WorkerIndex(from);
+        self.1.sent(IN, from, items.len());
+        let batch = Batch::new(from, WorkerIndex(0), mark, items);
+        self.0.borrow_mut().push_back((epoch, batch));
+    }
+}
+
+/// What comes out of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event<T> {
+    /// Items of an epoch.
+    Items(u64, Vec<T>),
+    Flush(Flush),
+}
+
+/// The stage behind an operator, which notes what it is given.
+pub(crate) struct Downstream<T>(Rc<RefCell<Vec<Event<T>>>>);
+
+impl<T: 'static> Downstream<T> {
+    pub(crate) fn new() -> Self {
+        Self(Rc::default())
+    }
+
+    pub(crate) fn outs(&self) -> Outs {
+        let push = AnyPush::new::<T>(Self(Rc::clone(&self.0)));
+        Outs::new(STEP, vec![Some(push)])
+    }
+
+    /// What was seen since this was last asked.
+    pub(crate) fn events(&self) -> Vec<Event<T>> {
+        self.0.take()
+    }
+
+    /// As [`events`](Self::events), without the flushes.
+    pub(crate) fn items(&self) -> Vec<(u64, Vec<T>)> {
+        let events = self.events().into_iter();
+        let items = events.filter_map(|event| match event {
+            Event::Items(epoch, items) => Some((epoch, items)),
+            Event::Flush(_) => None,
+        });
+        items.collect()
+    }
+}
+
+impl<T: 'static> Push<T> for Downstream<T> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        let items = Event::Items(cx.epoch.0, std::mem::take(batch));
+        self.0.borrow_mut().push(items);
+        Ok(())
+    }
+
+    fn flush(&mut self, what: Flush, _: &mut Cx) -> Result<(), RunError> {
+        if what != Flush::Activation {
+            self.0.borrow_mut().push(Event::Flush(what));
+        }
+        Ok(())
+    }
+}
+
+/// A store in memory, which has room for so many changes.
+pub(crate) struct Shelf {
+    pub(crate) mode: SnapshotMode,
+    pub(crate) room: Cell<usize>,
+    pub(crate) changes: RefCell<Vec<Change>>,
+    /// What the execution resumes with.
+    pub(crate) runs: HashMap<Slot, Run>,
+    /// Which slots were read.
+    pub(crate) loaded: RefCell<Vec<Slot>>,
+}
+
+impl Shelf {
+    pub(crate) fn new(room: usize) -> Self {
+        Self {
+            mode: SnapshotMode::Batch,
+            room: Cell::new(room),
+            changes: RefCell::default(),
+            runs: HashMap::new(),
+            loaded: RefCell::default(),
+        }
+    }
+
+    /// The states among the changes, of each slot the newest: what a next execution resumes with.
+    pub(crate) fn next(&self) -> Self {
+        let mut runs = HashMap::new();
+        let changes = self.changes.take().into_iter();
+        for change in changes.filter(|change| change.table == Table::Snaps) {
+            for (slot, run) in change.runs {
+                let before = runs.remove(&slot).unwrap_or_default();
+                runs.insert(slot, Run::merge(&[before, run], Removed::Forget));
+            }
+        }
+        Self {
+            runs,
+            ..Self::new(usize::MAX)
+        }
+    }
+}
+
+impl Store for Shelf {
+    fn snapshot_mode(&self) -> SnapshotMode {
+        self.mode
+    }
+
+    fn saves(&self, _: StepIndex) -> bool {
+        true
+    }
+
+    fn memory_limit(&self) -> Option<&MemoryLimit> {
+        None
+    }
+
+    fn slots(&self, _: &StepId) -> Result<Vec<Slot>, RunError> {
+        Ok(self.runs.keys().copied().collect())
+    }
+
+    fn timers(&self, _: &StepId) -> Result<Vec<Timer>, RunError> {
+        Ok(Vec::new())
+    }
+
+    fn load(&self, _: &StepId, slot: Slot) -> Result<Run, RunError> {
+        self.loaded.borrow_mut().push(slot);
+        Ok(self.runs.get(&slot).cloned().unwrap_or_default())
+    }
+
+    fn has(&self, _: Slot) -> bool {
+        true
+    }
+
+    fn durable(&self) -> Epoch {
+        Epoch(0)
+    }
+
+    fn send(&self, change: Change) -> Result<(), RunError> {
+        self.changes.borrow_mut().push(change);
+        Ok(())
+    }
+
+    fn try_send(&self, change: Change) -> Result<Option<Change>, RunError> {
+        if self.changes.borrow().len() >= self.room.get() {
+            return Ok(Some(change));
+        }
+        self.send(change).map(|()| None)
+    }
+
+    fn wake_on_room(&self, _: RemoteAlarm) {}
+
+    fn position(&self, _: &StepId, _: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn positions_of(&self, _: &StepId) -> Vec<&str> {
+        Vec::new()
+    }
+}
+
+/// How often something was woken.
+#[derive(Clone, Default)]
+pub(crate) struct Woken(Arc<AtomicUsize>);
+
+impl Woken {
+    pub(super) fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether it was woken since this was last asked.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(0, Ordering::Relaxed) > 0
+    }
+}
