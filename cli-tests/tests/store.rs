@@ -87,7 +87,7 @@ fn running(store: &Path) -> Programs {
     program.args(["-s", "0"]);
     programs.start(program);
     let begun = programs.line(0, "that it runs", |line| line.starts_with("worker"));
-    begun.unwrap();
+    begun.expect("the program says that it runs");
     programs
 }
 

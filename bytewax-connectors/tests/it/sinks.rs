@@ -236,9 +236,11 @@ fn cut_short_while_it_is_written() {
 #[cfg(unix)]
 #[test]
 fn renamed_or_removed_while_it_is_written() {
+    type Change<'a> = &'a dyn Fn(&Path);
+
     let gone = "it is not there any more";
     let other = "another file is in its place";
-    let changes: [(&dyn Fn(&Path), _); 4] = [
+    let changes: [(Change<'_>, _); 4] = [
         (&|path| fs::remove_file(path).unwrap(), gone),
         (
             &|path| fs::rename(path, path.with_extension("1")).unwrap(),
