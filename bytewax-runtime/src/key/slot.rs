@@ -54,6 +54,15 @@ impl Slot {
         self.0 as usize
     }
 
+    /// The slot after this one, unless it is the last.
+    pub(crate) const fn next(self) -> Option<Self> {
+        if self.index() + 1 < SLOTS {
+            Some(Self(self.0 + 1))
+        } else {
+            None
+        }
+    }
+
     /// All slots, in order.
     ///
     /// ```

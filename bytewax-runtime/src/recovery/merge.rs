@@ -109,7 +109,7 @@ impl Merge {
         while let Some((_, id)) = self.sources.pop_if(|(last, _)| *last <= to) {
             rows.delete_one(db, self.place, id)?;
         }
-        self.from = Slot::all().nth(to.index() + 1).unwrap_or(to);
+        self.from = to.next().unwrap_or(to);
         Ok(bytes)
     }
 }

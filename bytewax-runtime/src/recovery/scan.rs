@@ -41,7 +41,7 @@ impl Scan {
                 self.from = None;
                 break;
             };
-            self.from = Slot::all().nth(slot.index() + 1);
+            self.from = slot.next();
             let runs = self.runs(slot, db)?;
             if !runs.is_empty() {
                 return Ok(Some((slot, runs)));
