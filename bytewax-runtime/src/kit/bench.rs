@@ -173,8 +173,11 @@ impl Link {
     }
 }
 
+/// A batch and its epoch.
+type Timed<I> = (u64, Batch<I>);
+
 /// What was sent over an edge: the epoch, the target, and the items.
-pub(crate) struct Wire<I>(Rc<RefCell<Vec<(u64, Batch<I>)>>>);
+pub(crate) struct Wire<I>(Rc<RefCell<Vec<Timed<I>>>>);
 
 impl<I> Clone for Wire<I> {
     fn clone(&self) -> Self {
@@ -204,7 +207,7 @@ impl<I> Wire<I> {
 }
 
 /// What would come before an operator: a queue of batches.
-pub(crate) struct Upstream<I>(Rc<RefCell<VecDeque<(u64, Batch<I>)>>>, Arc<Shared>);
+pub(crate) struct Upstream<I>(Rc<RefCell<VecDeque<Timed<I>>>>, Arc<Shared>);
 
 impl<I: 'static> Upstream<I> {
     pub(crate) fn new(bench: &Bench) -> Self {

@@ -78,7 +78,7 @@ fn misplaced(module: &[String], name: &str) -> Option<String> {
         let place: Vec<&str> = place.split("::").collect();
         module.len() >= place.len() && place.iter().zip(module).all(|(place, own)| place == own)
     };
-    let is_fault = !module.is_empty() && !places.iter().any(|place| is_in(&place));
+    let is_fault = !module.is_empty() && !places.iter().any(is_in);
     is_fault.then(|| format!("`{name}` belongs to {}", places.join(", ")))
 }
 

@@ -19,10 +19,12 @@ use crate::state::StateError;
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 const ROOM: i64 = 8;
 
+type Answer = Result<Poll<u32>, StepError>;
+
 /// A partition that answers as it is told; without an answer, with nothing.
 #[derive(Clone, Default)]
 struct Scripted {
-    answers: Rc<RefCell<VecDeque<Result<Poll<u32>, StepError>>>>,
+    answers: Rc<RefCell<VecDeque<Answer>>>,
     polls: Rc<Cell<u8>>,
     /// The epochs that it was told are complete.
     completed: Rc<RefCell<Vec<u64>>>,
@@ -47,7 +49,7 @@ impl Scripted {
 }
 
 impl PolledPartition<u32> for Scripted {
-    fn next_batch(&mut self) -> Result<Poll<u32>, StepError> {
+    fn next_batch(&mut self) -> Answer {
         self.polls.set(self.polls.get() + 1);
         let answer = self.answers.borrow_mut().pop_front();
         answer.unwrap_or_else(|| Ok(Poll::batch(Vec::new())))
