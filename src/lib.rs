@@ -67,6 +67,9 @@
 //! | `stdio` | yes | nothing |
 //! | `files` | yes | `memchr`, `glob` |
 //! | `csv` | no | `csv` |
+//! | `json` | no | `serde_json` |
+//! | `gzip`, `bzip2` | no | compressed files; a crate each |
+//! | `zstd`, `xz` | no | compressed files; a crate each, and compiles of C libraries |
 //! | `demo` | no | nothing |
 //! | `async` | no | `map_async`; a compile of `tokio`, and a thread for each such step |
 //! | `object-store` | no | backups in object stores; compiles of `object_store` and `tokio` |
@@ -118,6 +121,7 @@ pub mod connectors {
         feature = "stdio",
         feature = "files",
         feature = "csv",
+        feature = "json",
         feature = "demo"
     ))]
     pub use bytewax_connectors::*;

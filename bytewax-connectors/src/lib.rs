@@ -4,7 +4,9 @@
 //! | --- | --- | --- | --- |
 //! | `stdio` (default) | `stdio` | a sink that writes lines to standard output | nothing |
 //! | `files` (default) | `files` | text files, and directories of them, as sources and sinks | the crates `memchr`, `glob` |
-//! | `csv` | `csv` | a source of the rows of a CSV file | the crate `csv` |
+//! | `csv` | `csv` | the rows of CSV files as a source, as text or of a type | the crate `csv` |
+//! | `json` | `json` | files of JSON lines as a source | the crate `serde_json` |
+//! | `gzip`, `zstd`, `bzip2`, `xz` | `files` | compressed files | a crate each, and for `zstd` and `xz` a C library |
 //! | `demo` | `demo` | a source of numbers for first steps | nothing |
 //!
 //! Users take the crate `bytewax`, which shows these modules under `bytewax::connectors`.
@@ -15,5 +17,9 @@ pub mod csv;
 pub mod demo;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "json")]
+pub mod json;
+#[cfg(feature = "files")]
+mod records;
 #[cfg(feature = "stdio")]
 pub mod stdio;

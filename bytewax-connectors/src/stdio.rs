@@ -1,4 +1,4 @@
-//! Standard output as a sink.
+//! Standard output and standard error as sinks.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -111,63 +111,128 @@ impl<Form> fmt::Debug for StdOutSink<Form> {
 }
 
 impl<T: fmt::Display> DynamicSink<T> for StdOutSink<Displayed> {
-    type Partition = StdOutPartition<Displayed>;
+    type Partition = StdPartition<Displayed>;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
-        Ok(StdOutPartition::new())
+        Ok(StdPartition::new(Stream::Out))
     }
 }
 
 impl<T: fmt::Debug> DynamicSink<T> for StdOutSink<Debugged> {
-    type Partition = StdOutPartition<Debugged>;
+    type Partition = StdPartition<Debugged>;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
-        Ok(StdOutPartition::new())
+        Ok(StdPartition::new(Stream::Out))
     }
 }
 
-/// The instance of a [`StdOutSink`] on one worker.
+/// Writes each item as a line to standard error, as its [`Display`](fmt::Display) does.
+///
+/// Everything else is as with a [`StdOutSink`].
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::stdio::StdErrSink;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSource, run_main};
+///
+/// let flow = Dataflow::build("words", |flow| {
+///     let words = flow.input(TestingSource::new(["a", "b"])).named("words");
+///     words.output(StdErrSink::new()).named("out");
+/// });
+/// run_main(flow).unwrap(); // Writes `a` and `b` to standard error.
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StdErrSink;
+
+impl StdErrSink {
+    /// A sink that writes to standard error.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl<T: fmt::Display> DynamicSink<T> for StdErrSink {
+    type Partition = StdPartition<Displayed>;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
+        Ok(StdPartition::new(Stream::Err))
+    }
+}
+
+/// One of the standard streams that are written.
+#[derive(Clone, Copy, Debug)]
+enum Stream {
+    Out,
+    Err,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Out => "standard output",
+            Self::Err => "standard error",
+        }
+    }
+
+    /// Writes all of a text at once, and flushes it.
+    fn write(self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Out => write(io::stdout().lock(), text),
+            Self::Err => write(io::stderr().lock(), text),
+        }
+    }
+}
+
+fn write(mut out: impl Write, text: &str) -> io::Result<()> {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// The instance of a [`StdOutSink`] or a [`StdErrSink`] on one worker.
 #[derive(Debug)]
-pub struct StdOutPartition<Form> {
+pub struct StdPartition<Form> {
+    stream: Stream,
     /// The lines of a batch; kept for the next.
     buffer: String,
     form: PhantomData<fn() -> Form>,
 }
 
-impl<Form> StdOutPartition<Form> {
-    fn new() -> Self {
+impl<Form> StdPartition<Form> {
+    fn new(stream: Stream) -> Self {
         Self {
+            stream,
             buffer: String::new(),
             form: PhantomData,
         }
     }
 
-    /// Writes lines to the output that `lock` gives, which is held for the write alone.
-    fn write<O: Write>(
+    /// Writes lines by `write`, all at once.
+    fn write(
         &mut self,
         lines: impl IntoIterator<Item: fmt::Display>,
-        lock: impl FnOnce() -> O,
+        write: impl FnOnce(&str) -> io::Result<()>,
     ) -> Result<(), Error> {
         self.buffer.clear();
         for line in lines {
             writeln!(self.buffer, "{line}").map_err(|_| Error::Format)?;
         }
-        let mut out = lock();
-        out.write_all(self.buffer.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(Error::from_write)
+        write(&self.buffer).map_err(|error| Error::from_write(self.stream.name(), error))
     }
 }
 
-impl<T: fmt::Display> StatelessSinkPartition<T> for StdOutPartition<Displayed> {
+impl<T: fmt::Display> StatelessSinkPartition<T> for StdPartition<Displayed> {
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
-        Ok(self.write(items, || io::stdout().lock())?)
+        let stream = self.stream;
+        Ok(self.write(items, |text| stream.write(text))?)
     }
 }
 
-impl<T: fmt::Debug> StatelessSinkPartition<T> for StdOutPartition<Debugged> {
+impl<T: fmt::Debug> StatelessSinkPartition<T> for StdPartition<Debugged> {
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
-        Ok(self.write(items.iter().map(AsDebug), || io::stdout().lock())?)
+        let stream = self.stream;
+        Ok(self.write(items.iter().map(AsDebug), |text| stream.write(text))?)
     }
 }
 
@@ -180,7 +245,7 @@ impl<T: fmt::Debug> fmt::Display for AsDebug<'_, T> {
     }
 }
 
-/// What can go wrong with standard output.
+/// What can go wrong with a standard stream.
 ///
 /// It reaches the program as the [`source`](std::error::Error::source) of the error of the run, so
 /// a program that is used as in `program | head` can end quietly on [`Closed`](Self::Closed):
@@ -192,31 +257,39 @@ impl<T: fmt::Debug> fmt::Display for AsDebug<'_, T> {
 ///
 /// fn is_closed(error: &RunError) -> bool {
 ///     let cause = error.source().and_then(|cause| cause.downcast_ref());
-///     matches!(cause, Some(stdio::Error::Closed))
+///     matches!(cause, Some(stdio::Error::Closed { .. }))
 /// }
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The program that read standard output has ended, or has closed it.
+    /// The program that read the stream has ended, or has closed it.
     #[error(
-        "standard output is closed: what reads it has ended; \
+        "{stream} is closed: what reads it has ended; \
          let it read all, or write to a file and look at that"
     )]
-    Closed,
-    /// Standard output cannot be written for another reason.
-    #[error("cannot write to standard output")]
-    Write(#[source] io::Error),
+    Closed {
+        /// Which of the standard streams.
+        stream: &'static str,
+    },
+    /// The stream cannot be written for another reason.
+    #[error("cannot write to {stream}")]
+    Write {
+        /// Which of the standard streams.
+        stream: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
     /// The `Display` or `Debug` of an item returned an error.
     #[error("an item cannot be written as text; its `Display` or `Debug` returned an error")]
     Format,
 }
 
 impl Error {
-    fn from_write(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::Closed,
-            _ => Self::Write(error),
+    fn from_write(stream: &'static str, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed { stream },
+            _ => Self::Write { stream, source },
         }
     }
 }
@@ -251,9 +324,11 @@ mod tests {
     #[test]
     fn one_write_and_one_flush_a_batch() {
         let mut out = Output::default();
-        let mut partition = StdOutPartition::<Displayed>::new();
-        partition.write(["a", "b"], || &mut out).unwrap();
-        partition.write([1], || &mut out).unwrap();
+        let mut partition = StdPartition::<Displayed>::new(Stream::Out);
+        partition
+            .write(["a", "b"], |text| write(&mut out, text))
+            .unwrap();
+        partition.write([1], |text| write(&mut out, text)).unwrap();
         assert_eq!(out.writes, ["a\nb\n", "1\n"]);
         assert_eq!(out.flushes, 2);
     }
@@ -261,9 +336,9 @@ mod tests {
     #[test]
     fn debugged() {
         let mut out = Output::default();
-        let mut partition = StdOutPartition::<Debugged>::new();
+        let mut partition = StdPartition::<Debugged>::new(Stream::Out);
         partition
-            .write([("a", 1)].iter().map(AsDebug), || &mut out)
+            .write([("a", 1)].iter().map(AsDebug), |text| write(&mut out, text))
             .unwrap();
         assert_eq!(out.writes, ["(\"a\", 1)\n"]);
     }
@@ -275,14 +350,12 @@ mod tests {
                 fails: Some(fails),
                 ..Output::default()
             };
-            let written = StdOutPartition::<Displayed>::new().write(["a"], || &mut out);
+            let mut partition = StdPartition::<Displayed>::new(Stream::Err);
+            let written = partition.write(["a"], |text| write(&mut out, text));
             assert!(written.unwrap_err().to_string().starts_with(expect));
         };
-        check(io::ErrorKind::BrokenPipe, "standard output is closed");
-        check(
-            io::ErrorKind::StorageFull,
-            "cannot write to standard output",
-        );
+        check(io::ErrorKind::BrokenPipe, "standard error is closed");
+        check(io::ErrorKind::StorageFull, "cannot write to standard error");
     }
 
     #[test]
@@ -294,7 +367,8 @@ mod tests {
             }
         }
         let mut out = Output::default();
-        let written = StdOutPartition::<Displayed>::new().write([Mute], || &mut out);
+        let mut partition = StdPartition::<Displayed>::new(Stream::Out);
+        let written = partition.write([Mute], |text| write(&mut out, text));
         assert!(matches!(written, Err(Error::Format)));
         assert!(out.writes.is_empty());
     }

@@ -1,12 +1,11 @@
-//! CSV files as sources.
+//! CSV files as sources and sinks.
 
-mod error;
-mod input;
-mod reading;
 mod row;
+mod rows;
+mod sink;
 mod source;
 
-pub use error::{Error, RowError};
-pub use reading::CsvSourcePartition;
-pub use row::CsvRow;
+pub use row::{CsvRow, RowError};
+pub use rows::Typed;
+pub use sink::CsvSink;
 pub use source::CsvSource;

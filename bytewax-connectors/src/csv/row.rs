@@ -7,8 +7,6 @@ use ::csv::{ErrorKind, StringRecord};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::RowError;
-
 /// A row of a CSV file: its cells, by the names of their columns.
 ///
 /// [`get`](Self::get) gives one cell as text, and [`parse`](Self::parse) the whole row as a type of
@@ -148,25 +146,56 @@ impl CsvRow {
     /// A field without a cell, or a cell that is not of the field's type. The error names the line and
     /// the column.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RowError> {
-        let width = self.columns.len().min(self.cells.len());
-        let columns = cut(&self.columns, width);
-        cut(&self.cells, width)
-            .deserialize(Some(&columns))
-            .map_err(|error| {
-                let mut told = RowError {
-                    line: self.line,
-                    column: None,
-                    why: error.to_string(),
-                };
-                if let ErrorKind::Deserialize { err, .. } = error.kind() {
-                    let column = err
-                        .field()
-                        .and_then(|field| self.columns.get(field as usize));
-                    told.column = column.map(str::to_owned);
-                    told.why = err.kind().to_string();
-                }
-                told
-            })
+        parse(&self.columns, &self.cells).map_err(|(column, why)| RowError {
+            line: self.line,
+            column,
+            why,
+        })
+    }
+}
+
+/// Makes a value of the cells of a row. The error is the name of a column, where it is known, and what
+/// is wrong.
+pub(super) fn parse<T: DeserializeOwned>(
+    columns: &StringRecord,
+    cells: &StringRecord,
+) -> Result<T, (Option<String>, String)> {
+    let parsed = if columns.is_empty() {
+        cells.deserialize(None)
+    } else {
+        let width = columns.len().min(cells.len());
+        cut(cells, width).deserialize(Some(&cut(columns, width)))
+    };
+    parsed.map_err(|error| match error.kind() {
+        ErrorKind::Deserialize { err, .. } => {
+            let field = err.field().map(|field| field as usize);
+            let column = field.and_then(|field| columns.get(field));
+            (column.map(str::to_owned), err.kind().to_string())
+        }
+        _ => (None, error.to_string()),
+    })
+}
+
+/// Why a row is not what it was taken for; see [`CsvRow::parse`].
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}{}: {why}", column.as_ref().map(|name| format!(", column `{name}`")).unwrap_or_default())]
+pub struct RowError {
+    line: u64,
+    column: Option<String>,
+    why: String,
+}
+
+impl RowError {
+    /// The line at which the row begins, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The name of the column, where it is known.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        self.column.as_deref()
     }
 }
 

@@ -1,20 +1,31 @@
-//! A source of the rows of one CSV file.
+//! A source of the rows of CSV files.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::FixedPartitionedSource;
+use serde::de::DeserializeOwned;
 
-use super::reading::{CsvSourcePartition, Form};
-use super::{CsvRow, Error};
-use crate::files::{self, FsId};
+use super::CsvRow;
+use super::rows::{Csv, Dialect, Header, ParseRow, Typed};
+use crate::files::{Answer, FilePartition, FilePosition, Strict, file_settings};
+use crate::records::Files;
 
-/// Reads the rows of one CSV file.
+/// Reads the rows of a CSV file, or of the CSV files of a directory.
 ///
-/// The first row names the columns; the others come as [`CsvRow`]s. A cell may stand in quotes, and
-/// have delimiters and ends of lines in them, and a quote that is written twice. Rows may be shorter or
-/// longer than the first; blank lines are left out. The file ends the input, and it is read by one
-/// worker; all that is said of [`FileSource`](crate::files::FileSource) about this holds here.
+/// [`typed`](CsvSource::typed) reads them as values of a type that serde can make: fields are found by
+/// the names of the columns. [`new`](CsvSource::new) reads them as [`CsvRow`]s, which are text.
+///
+/// The first row names the columns. A cell may stand in quotes, and have delimiters and ends of lines in
+/// them, and a quote that is written twice. Rows may be shorter or longer than the first; blank lines are
+/// left out, and so is a byte order mark. All that is said of a
+/// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
+/// here.
+///
+/// A large file can be read by several workers, in [ranges](Self::range_bytes). Where a range begins is
+/// found by counting quotes, so a quote that stands elsewhere than around a cell is an error then.
 ///
 /// # Examples
 ///
@@ -22,166 +33,236 @@ use crate::files::{self, FsId};
 /// use bytewax_connectors::csv::CsvSource;
 /// use bytewax_runtime::prelude::*;
 /// use bytewax_runtime::testing::{TestingSink, run_main};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Sale {
+///     shop: String,
+///     cents: u64,
+/// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("cities.csv");
-/// std::fs::write(&path, "city,note\nGraz,\"on the Mur,\nin a basin\"\nWien,\n")?;
+/// # let path = directory.path().join("sales.csv");
+/// std::fs::write(&path, "cents,shop\n150,Graz\nmany,Linz\n90,\"Wien,\nMitte\"\n")?;
 ///
-/// let out = TestingSink::new();
-/// let flow = Dataflow::build("cities", |flow| {
-///     let rows = flow.input(CsvSource::new(&path)).named("rows");
-///     let notes = rows.filter_map(|row| row.get("note").map(str::to_owned)).named("notes");
-///     notes.output(out.clone()).named("out");
+/// let (out, bad) = (TestingSink::new(), TestingSink::new());
+/// let flow = Dataflow::build("sales", |flow| {
+///     let source = CsvSource::<Sale>::typed(&path).results();
+///     let sales = flow.input(source).named("sales").split_result();
+///     let cents = sales.oks.map(|sale| (sale.shop, sale.cents)).named("cents");
+///     cents.output(out.clone()).named("out");
+///     sales.errs.output(bad.clone()).named("bad");
 /// });
 /// run_main(flow)?;
-/// assert_eq!(out.take(), ["on the Mur,\nin a basin", ""]);
+/// assert_eq!(out.take(), [("Graz".to_owned(), 150), ("Wien,\nMitte".to_owned(), 90)]);
+/// let bad = bad.take();
+/// assert_eq!((bad[0].line(), bad[0].column()), (3, Some("cents")));
+/// assert_eq!((bad[0].raw_text().as_ref(), bad[0].why()), ("many,Linz", "invalid digit found in string"));
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 ///
-/// A missing file, a row that is not UTF-8 or [too long](Self::max_row_bytes), a quote that is never
-/// closed, and a file that is shorter than the saved position stop the run; [`Error`] lists what can go wrong. Rows before a
-/// fault are given first. A cell that is not what it should be is seen by
-/// [`CsvRow::parse`] alone.
+/// A row that is not UTF-8, [too long](Self::max_row_bytes), or not of the type, and a quote that is never
+/// closed, stop the run unless [`results`](Self::results) are asked for. After an open quote, reading
+/// goes on with the next line. A file whose columns have changed since it was read last is refused. Other
+/// errors are those of a [`FileSource`](crate::files::FileSource).
 ///
 /// # State
 ///
-/// Two numbers are saved: the byte and the line at which the next row begins. A file that has grown
-/// since is read on from there; the row that names the columns is read again.
-#[derive(Clone, Debug)]
+/// That of a [`FileSource`](crate::files::FileSource), and a hash of the names of the columns. The row
+/// that names the columns is read again on resume.
 #[must_use]
-pub struct CsvSource {
-    path: PathBuf,
-    fs_id: FsId,
-    form: Form,
+pub struct CsvSource<T = CsvRow, A = Strict> {
+    files: Files<Csv<T>>,
+    answer: PhantomData<fn() -> A>,
 }
 
 impl CsvSource {
-    /// A source of the rows of the file at this path, with `,` between cells and `"` around them. The
-    /// file is not looked at before the run.
+    /// A source of the rows, as text, of the file at this path, or of the files in the directory there.
+    /// It is not looked at before the run.
     ///
     /// # Examples
     ///
     /// ```
     /// use bytewax_connectors::csv::CsvSource;
-    /// use bytewax_runtime::source::FixedPartitionedSource;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, run_main};
     ///
-    /// assert!(CsvSource::new("no/such/file.csv").partitions().is_err());
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("cities.csv");
+    /// std::fs::write(&path, "city,note\nGraz,\"on the Mur,\nin a basin\"\nWien,\n")?;
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("cities", |flow| {
+    ///     let rows = flow.input(CsvSource::new(&path)).named("rows");
+    ///     let notes = rows.filter_map(|row| row.get("note").map(str::to_owned)).named("notes");
+    ///     notes.output(out.clone()).named("out");
+    /// });
+    /// run_main(flow)?;
+    /// assert_eq!(out.take(), ["on the Mur,\nin a basin", ""]);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            fs_id: FsId::NONE,
-            form: Form {
-                delimiter: b',',
-                quote: b'"',
-                batch_rows: 1000,
-                max_row_bytes: 64 << 20,
-            },
-        }
+        Self::at(path.into())
     }
+}
 
-    /// What stands between two cells; `b','` unless set.
+impl<T: DeserializeOwned + Send + 'static> CsvSource<T> {
+    /// A source of the rows, as values of a type, of the file at this path, or of the files in the
+    /// directory there. It is not looked at before the run.
     ///
     /// # Examples
     ///
     /// ```
     /// use bytewax_connectors::csv::CsvSource;
-    /// let source = CsvSource::new("sales.csv").delimiter(b';');
-    /// # let _ = source;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, run_main};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("pairs.csv");
+    /// std::fs::write(&path, "1;one\n2;two\n")?;
+    ///
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("pairs", |flow| {
+    ///     let source = CsvSource::<(u64, String)>::typed(&path).delimiter(b';').no_header();
+    ///     flow.input(source).named("pairs").output(out.clone()).named("out");
+    /// });
+    /// run_main(flow)?;
+    /// assert_eq!(out.take(), [(1, "one".to_owned()), (2, "two".to_owned())]);
+    /// # Ok(())
+    /// # }
     /// ```
+    pub fn typed(path: impl Into<PathBuf>) -> CsvSource<Typed<T>> {
+        CsvSource::at(path.into())
+    }
+}
+
+file_settings!(
+    CsvSource[T: ParseRow],
+    "use bytewax_connectors::csv::CsvSource;\n# let source = |path: &str| CsvSource::new(path);"
+);
+
+impl<T: ParseRow> CsvSource<T> {
+    fn at(path: PathBuf) -> Self {
+        let dialect = Dialect {
+            delimiter: b',',
+            quote: b'"',
+            escape: None,
+            comment: None,
+            trim: false,
+            skip_lines: 0,
+            header: Header::FirstRow,
+        };
+        Self {
+            files: Files::new(path, Csv::new(dialect)),
+            answer: PhantomData,
+        }
+    }
+}
+
+impl<T: ParseRow, A> CsvSource<T, A> {
+    /// What stands between two cells; `b','` unless set.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
-        self.form.delimiter = delimiter;
+        self.files.format.dialect.delimiter = delimiter;
         self
     }
 
     /// What stands around a cell that has delimiters or ends of lines; `b'"'` unless set.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_connectors::csv::CsvSource;
-    /// let source = CsvSource::new("sales.csv").quote(b'\'');
-    /// # let _ = source;
-    /// ```
     pub fn quote(mut self, quote: u8) -> Self {
-        self.form.quote = quote;
+        self.files.format.dialect.quote = quote;
+        self
+    }
+
+    /// What stands before a quote, or before itself, inside of quotes. Unless set, a quote is written
+    /// twice there.
+    pub fn escape(mut self, escape: u8) -> Self {
+        self.files.format.dialect.escape = Some(escape);
+        self
+    }
+
+    /// Leaves out lines that begin with this byte.
+    pub fn comment(mut self, comment: u8) -> Self {
+        self.files.format.dialect.comment = Some(comment);
+        self
+    }
+
+    /// Takes blanks away around cells.
+    pub fn trim(mut self) -> Self {
+        self.files.format.dialect.trim = true;
+        self
+    }
+
+    /// Leaves out so many lines at the beginning of each file.
+    pub fn skip_lines(mut self, lines: u64) -> Self {
+        self.files.format.dialect.skip_lines = lines;
+        self
+    }
+
+    /// Says that the files have no row that names the columns. Values are then made of cells by their
+    /// order.
+    pub fn no_header(mut self) -> Self {
+        self.files.format.dialect.header = Header::None;
+        self
+    }
+
+    /// Names the columns, of files that have no row that does.
+    pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.files.format.dialect.header = Header::Given(names);
         self
     }
 
     /// How many rows one batch has at the most; 1000 unless set, and 0 counts as 1.
     ///
     /// A batch has about 64 KiB of text at the most, however many rows that are.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_connectors::csv::CsvSource;
-    /// let source = CsvSource::new("sales.csv").batch_rows(100);
-    /// # let _ = source;
-    /// ```
     pub fn batch_rows(mut self, rows: usize) -> Self {
-        self.form.batch_rows = rows.max(1);
+        self.files.reading.batch_records = rows.max(1);
         self
     }
 
-    /// How long a row may be; 64 MiB unless set. One that is less than 64 KiB longer may pass.
-    ///
-    /// It bounds the memory that a quote takes which is left open.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_connectors::csv::CsvSource;
-    /// let source = CsvSource::new("sales.csv").max_row_bytes(1 << 20);
-    /// # let _ = source;
-    /// ```
+    /// How long a row may be; 64 MiB unless set. It bounds the memory that a quote takes which is left
+    /// open.
     pub fn max_row_bytes(mut self, bytes: usize) -> Self {
-        self.form.max_row_bytes = bytes;
-        self
-    }
-
-    /// Says that the file is one of this machine alone, or of those with the same id; it becomes part
-    /// of the partition's name.
-    ///
-    /// Without an id, a path means the same file on all machines, and one of them reads it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_connectors::csv::CsvSource;
-    /// use bytewax_runtime::source::FixedPartitionedSource;
-    ///
-    /// let source = CsvSource::new("Cargo.toml").fs_id("host-1");
-    /// assert_eq!(source.partitions().unwrap()[0], "host-1::Cargo.toml");
-    /// ```
-    pub fn fs_id(mut self, id: impl Into<String>) -> Self {
-        self.fs_id = FsId::new(id.into());
+        self.files.reading.max_record_bytes = bytes;
         self
     }
 }
 
-impl FixedPartitionedSource for CsvSource {
-    type Item = CsvRow;
-    type Position = (u64, u64);
-    type Partition = CsvSourcePartition;
+impl<T: ParseRow, A: Answer<T::Item>> FixedPartitionedSource for CsvSource<T, A> {
+    type Item = A::Item;
+    type Position = FilePosition;
+    type Partition = FilePartition<A::Item>;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        files::check(&self.path).map_err(Error::from)?;
-        let name = self.fs_id.partition(&self.path);
-        Ok(vec![name.map_err(Error::from)?])
+        Ok(self.files.partitions()?)
     }
 
     fn open(
         &self,
         partition: &str,
-        resume: Option<(u64, u64)>,
-    ) -> Result<CsvSourcePartition, StepError> {
-        let known = self.fs_id.check(&self.path, partition);
-        known.map_err(Error::from)?;
-        Ok(CsvSourcePartition::open(&self.path, self.form, resume)?)
+        resume: Option<FilePosition>,
+    ) -> Result<FilePartition<A::Item>, StepError> {
+        Ok(self.files.open::<A>(partition, resume)?)
+    }
+}
+
+impl<T, A> Clone for CsvSource<T, A> {
+    fn clone(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            answer: PhantomData,
+        }
+    }
+}
+
+impl<T, A> fmt::Debug for CsvSource<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.fmt(f)
     }
 }

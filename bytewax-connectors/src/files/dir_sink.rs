@@ -9,6 +9,7 @@ use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::FixedPartitionedSink;
 
 use super::Error;
+use super::encode::Lines;
 use super::sink::check_directory;
 use super::writing::FileSinkPartition;
 
@@ -55,7 +56,7 @@ use super::writing::FileSinkPartition;
 pub struct DirSink<Assign = ByHash> {
     path: PathBuf,
     names: Vec<String>,
-    line_end: String,
+    lines: Lines,
     assign: Assign,
 }
 
@@ -88,7 +89,9 @@ impl DirSink {
         Self {
             path: directory.into(),
             names: (0..files).map(|index| format!("part_{index}")).collect(),
-            line_end: "\n".to_owned(),
+            lines: Lines {
+                end: "\n".to_owned(),
+            },
             assign: ByHash,
         }
     }
@@ -119,7 +122,7 @@ impl<A> DirSink<A> {
     /// # let _ = sink;
     /// ```
     pub fn line_end(mut self, end: impl Into<String>) -> Self {
-        self.line_end = end.into();
+        self.lines.end = end.into();
         self
     }
 
@@ -141,7 +144,7 @@ impl<A> DirSink<A> {
         DirSink {
             path: self.path,
             names: self.names,
-            line_end: self.line_end,
+            lines: self.lines,
             assign: ByFn(number),
         }
     }
@@ -173,7 +176,7 @@ impl<A> DirSink<A> {
                 partition: name.to_owned(),
             });
         }
-        FileSinkPartition::open(&self.path.join(name), &self.line_end, resume)
+        FileSinkPartition::open(&self.path.join(name), self.lines.clone(), resume)
     }
 }
 
@@ -182,7 +185,7 @@ impl<A> fmt::Debug for DirSink<A> {
         f.debug_struct("DirSink")
             .field("path", &self.path)
             .field("names", &self.names)
-            .field("line_end", &self.line_end)
+            .field("line_end", &self.lines.end)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::BadRecord;
+#[cfg(feature = "csv")]
+use crate::records::{Fault, Place};
+
 /// What can go wrong with a file.
 ///
 /// It reaches the program as the [`source`](std::error::Error::source) of the error of the run:
@@ -50,30 +54,10 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The file has bytes that are not UTF-8.
-    #[error(
-        "the file `{path}` is not UTF-8 text at byte {byte}; \
-         convert it to UTF-8, or take out the line with that byte"
-    )]
-    InvalidUtf8 {
-        /// The path as it was given.
-        path: PathBuf,
-        /// The first byte that is not UTF-8, counted from 0.
-        byte: u64,
-    },
-    /// A line is longer than the limit.
-    #[error(
-        "the line of the file `{path}` that begins at byte {byte} is longer than {max_line_bytes} \
-         bytes; if this is a file of lines, raise `max_line_bytes`"
-    )]
-    LineTooLong {
-        /// The path as it was given.
-        path: PathBuf,
-        /// The byte at which the line begins, counted from 0.
-        byte: u64,
-        /// The limit.
-        max_line_bytes: usize,
-    },
+    /// A record cannot be read; see [`FileSource::results`](super::FileSource::results) for a way to go on
+    /// without such records.
+    #[error("{0}")]
+    Bad(Box<BadRecord>),
     /// The file is shorter than it was when it was read before.
     #[error(
         "the file `{path}` is {length} bytes long, but was read up to byte {position} before, so \
@@ -86,6 +70,66 @@ pub enum Error {
         length: u64,
         /// The saved position.
         position: u64,
+    },
+    /// The file has other content than what was read before.
+    #[error(
+        "the file `{path}` is not the one that was read up to byte {position} before: what is before \
+         that byte has changed; put the old file back, or give the step another name to read the new \
+         one from its beginning"
+    )]
+    Replaced {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+    },
+    /// The columns of a CSV file are others than before.
+    #[error(
+        "the columns of the file `{path}` are `{}` now, and were others when it was read up to byte \
+         {position}; put the old file back, or give the step another name to read the new one from \
+         its beginning",
+        columns.join("`, `")
+    )]
+    Columns {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The names of the columns now.
+        columns: Vec<String>,
+        /// The saved position.
+        position: u64,
+    },
+    /// The file is compressed in a way that this program does not read.
+    #[error(
+        "the file `{path}` is compressed; enable the feature `{feature}` of `bytewax`, or say \
+         `.compression(Compression::None)` if its name is misleading"
+    )]
+    Compressed {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The feature that reads it.
+        feature: &'static str,
+    },
+    /// The file cannot be cut into ranges.
+    #[error(
+        "the file `{path}` cannot be read in ranges, because it is compressed or no regular file; \
+         leave out `range_bytes`"
+    )]
+    NoRanges {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The file was not cut right into ranges.
+    #[error(
+        "the file `{path}` cannot be read in ranges: near byte {position} a `{quote}` stands elsewhere \
+         than around a cell; leave out `range_bytes`"
+    )]
+    Ranges {
+        /// The path as it was given.
+        path: PathBuf,
+        /// Where a range ended.
+        position: u64,
+        /// What stands around cells.
+        quote: char,
     },
     /// The path is that of a pipe or a device, which cannot be read again from the saved position.
     #[error(
@@ -239,15 +283,27 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The `Display` of a value returned an error.
-    #[error(
-        "a value cannot be written to the file `{path}` after byte {position}; \
-         its `Display` returned an error"
-    )]
+    /// A value cannot be made into text.
+    #[error("a value cannot be written to the file `{path}` after byte {position}: {why}")]
     Format {
         /// The path of the file.
         path: PathBuf,
         /// Up to where it is written.
         position: u64,
+        /// What is wrong.
+        why: String,
     },
+}
+
+#[cfg(feature = "csv")]
+impl Error {
+    /// A record of a file that cannot be read.
+    pub(crate) fn bad(place: &Place, line: u64, byte: u64, fault: Fault) -> Self {
+        Self::Bad(Box::new(BadRecord {
+            file: place.path.display().to_string(),
+            line,
+            byte,
+            fault,
+        }))
+    }
 }

@@ -1,26 +1,28 @@
 //! Text files as sources and sinks.
 
-mod beside;
 mod dir_sink;
-mod dir_source;
+mod encode;
 mod error;
 mod fs_id;
-mod lines;
-mod reading;
+mod settings;
 mod sink;
 mod source;
 mod writing;
 
 pub use dir_sink::{ByFn, ByHash, DirSink};
-pub use dir_source::DirSource;
 pub use error::Error;
-pub use reading::FileSourcePartition;
 pub use sink::FileSink;
-pub use source::FileSource;
+pub use source::{DirSource, FileSource};
 pub use writing::FileSinkPartition;
 
+pub use crate::records::{
+    Answer, BadRecord, Compression, FilePartition, FilePosition, InvalidUtf8, Results, Strict,
+};
+
 #[cfg(feature = "csv")]
-pub(crate) use beside::Beside;
+pub(crate) use encode::CsvRows;
+#[cfg(feature = "json")]
+pub(crate) use encode::JsonLines;
 pub(crate) use fs_id::FsId;
-#[cfg(feature = "csv")]
-pub(crate) use reading::{cannot_open, check, may_block, open};
+#[cfg(any(feature = "csv", feature = "json"))]
+pub(crate) use {settings::file_settings, sink::partition};

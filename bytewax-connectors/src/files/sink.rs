@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::key::Key;
-use bytewax_runtime::sink::FixedPartitionedSink;
+use bytewax_runtime::sink::{FixedPartitionedSink, SinglePartitionSink};
 
+use super::encode::Lines;
 use super::writing::{FileSinkPartition, directory_of};
 use super::{Error, FsId};
 
-/// Writes the values of a keyed stream to one file, each as a line, exactly once.
+/// Writes the items of a stream to one file, each as a line, exactly once.
 ///
-/// A value is written as its [`Display`] does, followed by the [end of a line](Self::line_end). The
-/// keys are not written. One worker writes all of the file; the values of a key stay in order.
+/// An item is written as its [`Display`] does, followed by the [end of a line](Self::line_end). Of a keyed
+/// stream the values are written, without the keys. One worker writes all of the file; the values of a
+/// key stay in order.
 ///
 /// When the first value comes, a file that is there already is replaced; without values nothing is
 /// touched. When a run goes on from a recovery store, the file is first cut back to where it was at
@@ -54,7 +56,7 @@ use super::{Error, FsId};
 #[must_use]
 pub struct FileSink {
     path: PathBuf,
-    line_end: String,
+    lines: Lines,
 }
 
 impl FileSink {
@@ -64,16 +66,18 @@ impl FileSink {
     ///
     /// ```
     /// use bytewax_connectors::files::FileSink;
-    /// use bytewax_runtime::sink::FixedPartitionedSink;
+    /// use bytewax_runtime::sink::{FixedPartitionedSink, SinglePartitionSink};
     ///
     /// let sink = FileSink::new("Cargo.toml");
-    /// let partitions = FixedPartitionedSink::<String, u64>::partitions(&sink);
-    /// assert_eq!(partitions.unwrap(), ["Cargo.toml"]);
+    /// let partition = SinglePartitionSink::<u64>::partition(&sink);
+    /// assert_eq!(partition.unwrap(), "Cargo.toml");
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            line_end: "\n".to_owned(),
+            lines: Lines {
+                end: "\n".to_owned(),
+            },
         }
     }
 
@@ -90,7 +94,7 @@ impl FileSink {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("numbers.txt");
     /// let flow = Dataflow::build("numbers", |flow| {
-    ///     let numbers = flow.input(TestingSource::new([((), 1), ((), 2)])).named("numbers");
+    ///     let numbers = flow.input(TestingSource::new([1, 2])).named("numbers");
     ///     numbers.output(FileSink::new(&path).line_end("; ")).named("out");
     /// });
     /// run_main(flow)?;
@@ -99,7 +103,7 @@ impl FileSink {
     /// # }
     /// ```
     pub fn line_end(mut self, end: impl Into<String>) -> Self {
-        self.line_end = end.into();
+        self.lines.end = end.into();
         self
     }
 }
@@ -109,8 +113,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
     type Partition = FileSinkPartition;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        check_directory(directory_of(&self.path))?;
-        Ok(vec![FsId::NONE.partition(&self.path)?])
+        Ok(vec![partition(&self.path)?])
     }
 
     fn assign(&self, _: &K, _: usize) -> usize {
@@ -119,8 +122,32 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
 
     fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
         FsId::NONE.check(&self.path, partition)?;
-        Ok(FileSinkPartition::open(&self.path, &self.line_end, resume)?)
+        Ok(FileSinkPartition::open(
+            &self.path,
+            self.lines.clone(),
+            resume,
+        )?)
     }
+}
+
+impl<T: Display> SinglePartitionSink<T> for FileSink {
+    type Position = u64;
+    type Partition = FileSinkPartition;
+
+    fn partition(&self) -> Result<String, StepError> {
+        Ok(partition(&self.path)?)
+    }
+
+    fn open(&self, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
+        let lines = self.lines.clone();
+        Ok(FileSinkPartition::open(&self.path, lines, resume)?)
+    }
+}
+
+/// The name of the only partition of a sink of one file. Its directory must be there.
+pub(crate) fn partition(path: &Path) -> Result<String, Error> {
+    check_directory(directory_of(path))?;
+    FsId::NONE.partition(path)
 }
 
 /// Checks that files can be looked for in a directory.

@@ -1,24 +1,32 @@
-//! A source of the lines of one file.
+//! A source of the lines of files.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::FixedPartitionedSource;
 
-use super::FsId;
-use super::lines::Limits;
-use super::reading::{FileSourcePartition, check};
+use super::settings::file_settings;
+use super::{Answer, FilePartition, FilePosition, Strict};
+use crate::records::{Files, Text};
 
-/// Reads the lines of one text file.
+/// Reads the lines of one text file, or of the text files of a directory.
 ///
 /// The items are `String`s: the lines without their ends. `\n`, `\r\n` and `\r` end a line, blank
 /// lines are kept, and a last line without an end is given too. Nothing else is changed: a byte
 /// order mark stays at the beginning of the first line.
 ///
-/// The end of the file ends the input; the source does not wait for the file to grow. It has one
-/// partition, named by the path as it was given, which one worker reads. The file must be there for
-/// each process of the run. A pipe can be read as well, by a thread of its own, so that nothing waits
-/// while it has nothing; reading it cannot be resumed.
+/// The end of the files ends the input; the source does not wait for them to grow. A file is one
+/// partition, named by the path as it was given, and read by one worker, unless it is read in
+/// [ranges](Self::range_bytes). The files of a directory are partitions named by their paths within it;
+/// they are spread over the workers, so lines of several files mix, and those of one file stay in order.
+/// Which files those are is decided when a run begins. They must be there for each process of the run.
+///
+/// A file whose name ends in `.gz`, `.zst`, `.bz2` or `.xz` is decompressed, which needs the feature
+/// `gzip`, `zstd`, `bzip2` or `xz`; what is said of bytes then means those that come out of it.
+///
+/// A pipe can be read as well, by a thread of its own, so that nothing waits while it has nothing; reading
+/// it cannot be resumed.
 ///
 /// # Examples
 ///
@@ -45,25 +53,46 @@ use super::reading::{FileSourcePartition, check};
 ///
 /// # Errors
 ///
-/// A missing file, a directory, bytes that are not UTF-8, a line that is
-/// [too long](Self::max_line_bytes), and a file that is shorter than the saved position stop the
-/// run. [`Error`](super::Error) lists what can go wrong. Lines before a fault are given first.
+/// A missing file, a pattern that cannot be understood, a line that cannot be read, and a file that was
+/// cut or replaced since it was read last stop the run. [`Error`](super::Error) lists what can go wrong.
+/// Lines before a fault are given first. With [`results`](Self::results), a line that is not UTF-8 or
+/// [too long](Self::max_line_bytes) does not stop the run.
 ///
 /// # State
 ///
-/// One number is saved: the byte at which the next line begins. A file that has grown since is read
-/// on from there. What was its last line is not joined to what was added: if it had no end, then the
-/// rest of it comes as a line of its own.
+/// A [`FilePosition`] is saved for each file: where the next line begins, and hashes of the bytes before
+/// it, by which the file is known again. A file that has grown since is read on from there. What was its
+/// last line is not joined to what was added: if it had no end, then the rest of it comes as a line of
+/// its own. A file that is gone stops the run.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct FileSource {
-    path: PathBuf,
-    fs_id: FsId,
-    limits: Limits,
+pub struct FileSource<A = Strict> {
+    files: Files<Text>,
+    answer: PhantomData<fn() -> A>,
 }
 
+/// A [`FileSource`] of which the path is that of a directory.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::files::DirSource;
+/// use bytewax_runtime::source::FixedPartitionedSource;
+///
+/// assert!(DirSource::new("src").partitions().unwrap().contains(&"lib.rs".to_owned()));
+/// assert!(DirSource::new("no/such/directory").partitions().is_err());
+///
+/// let manifests = DirSource::new(".").pattern("*.toml");
+/// assert_eq!(manifests.partitions().unwrap(), ["Cargo.toml"]);
+///
+/// let mains = DirSource::new(".").pattern("**/main.rs");
+/// assert_eq!(mains.partitions().unwrap(), ["tests/it/main.rs"]);
+/// ```
+pub type DirSource<A = Strict> = FileSource<A>;
+
 impl FileSource {
-    /// A source of the lines of the file at this path. The file is not looked at before the run.
+    /// A source of the lines of the file at this path, or of the files in the directory there. It is not
+    /// looked at before the run.
     ///
     /// # Examples
     ///
@@ -77,12 +106,18 @@ impl FileSource {
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: path.into(),
-            fs_id: FsId::NONE,
-            limits: Limits::USUAL,
+            files: Files::new(path.into(), Text),
+            answer: PhantomData,
         }
     }
+}
 
+file_settings!(
+    FileSource[],
+    "use bytewax_connectors::files::FileSource;\n# let source = |path: &str| FileSource::new(path);"
+);
+
+impl<A> FileSource<A> {
     /// How many lines one batch has at the most; 1000 unless set, and 0 counts as 1.
     ///
     /// A batch has about 64 KiB of text at the most, however many lines that are.
@@ -101,16 +136,17 @@ impl FileSource {
     /// let source = FileSource::new(&path).batch_lines(2);
     /// let mut file = source.open(&path, None).unwrap();
     /// assert_eq!(file.next_batch().unwrap().items(), ["one", "two"]);
-    /// assert_eq!(file.snapshot(), 8);
+    /// let position = file.snapshot();
+    /// assert_eq!((position.byte(), position.line()), (8, Some(3)));
     ///
-    /// let mut file = source.open(&path, Some(8)).unwrap();
+    /// let mut file = source.open(&path, Some(position)).unwrap();
     /// assert_eq!(file.next_batch().unwrap().items(), ["three"]);
     /// assert!(file.next_batch().unwrap().is_end());
     /// # Ok(())
     /// # }
     /// ```
     pub fn batch_lines(mut self, lines: usize) -> Self {
-        self.limits.batch_lines = lines.max(1);
+        self.files.reading.batch_records = lines.max(1);
         self
     }
 
@@ -133,47 +169,30 @@ impl FileSource {
     /// let mut file = source.open(&path, None).unwrap();
     /// assert_eq!(file.next_batch().unwrap().items(), ["one"]);
     /// let error = file.next_batch().unwrap_err();
-    /// assert!(error.to_string().contains("begins at byte 4 is longer than 5 bytes"));
+    /// assert!(error.to_string().contains("longer than 5 bytes"));
     /// # Ok(())
     /// # }
     /// ```
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
-        self.limits.max_line_bytes = bytes;
-        self
-    }
-
-    /// Says that the file is one of this machine alone, or of those with the same id; it becomes part
-    /// of the partition's name.
-    ///
-    /// Without an id, a path means the same file on all machines, and one of them reads it.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_connectors::files::FileSource;
-    /// use bytewax_runtime::source::FixedPartitionedSource;
-    ///
-    /// let source = FileSource::new("Cargo.toml").fs_id("host-1");
-    /// assert_eq!(source.partitions().unwrap()[0], "host-1::Cargo.toml");
-    /// ```
-    pub fn fs_id(mut self, id: impl Into<String>) -> Self {
-        self.fs_id = FsId::new(id.into());
+        self.files.reading.max_record_bytes = bytes;
         self
     }
 }
 
-impl FixedPartitionedSource for FileSource {
-    type Item = String;
-    type Position = u64;
-    type Partition = FileSourcePartition;
+impl<A: Answer<String>> FixedPartitionedSource for FileSource<A> {
+    type Item = A::Item;
+    type Position = FilePosition;
+    type Partition = FilePartition<A::Item>;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        check(&self.path)?;
-        Ok(vec![self.fs_id.partition(&self.path)?])
+        Ok(self.files.partitions()?)
     }
 
-    fn open(&self, partition: &str, resume: Option<u64>) -> Result<FileSourcePartition, StepError> {
-        self.fs_id.check(&self.path, partition)?;
-        Ok(FileSourcePartition::open(&self.path, self.limits, resume)?)
+    fn open(
+        &self,
+        partition: &str,
+        resume: Option<FilePosition>,
+    ) -> Result<FilePartition<A::Item>, StepError> {
+        Ok(self.files.open::<A>(partition, resume)?)
     }
 }

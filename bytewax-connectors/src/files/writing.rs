@@ -1,6 +1,5 @@
 //! A file that is written from a position on.
 
-use std::fmt::{Display, Write as _};
 #[cfg(unix)]
 use std::fs;
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
@@ -13,6 +12,7 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::sink::StatefulSinkPartition;
 
 use super::Error;
+use super::encode::{Encode, Lines};
 
 /// An opened file of a [`FileSink`](super::FileSink) or a [`DirSink`](super::DirSink).
 ///
@@ -42,9 +42,9 @@ use super::Error;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct FileSinkPartition {
+pub struct FileSinkPartition<E = Lines> {
     path: PathBuf,
-    line_end: String,
+    encode: E,
     file: File,
     /// How many bytes are written.
     position: u64,
@@ -54,13 +54,13 @@ pub struct FileSinkPartition {
     synced: bool,
     /// Whether the directory on the disk has the file.
     listed: bool,
-    /// The text of a batch; kept for the next.
-    text: String,
+    /// The bytes of a batch; kept for the next.
+    bytes: Vec<u8>,
 }
 
-impl FileSinkPartition {
+impl<E> FileSinkPartition<E> {
     /// Opens a file and cuts it back to a saved position, or empties it.
-    pub(super) fn open(path: &Path, line_end: &str, resume: Option<u64>) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path, encode: E, resume: Option<u64>) -> Result<Self, Error> {
         let position = resume.unwrap_or(0);
         let cannot_open = |source| match position {
             0 => Error::Create {
@@ -97,13 +97,13 @@ impl FileSinkPartition {
         }
         Ok(Self {
             path: path.to_owned(),
-            line_end: line_end.to_owned(),
+            encode,
             file,
             position,
             regular,
             synced: position > 0,
             listed: position > 0,
-            text: String::new(),
+            bytes: Vec::new(),
         })
     }
 
@@ -115,18 +115,20 @@ impl FileSinkPartition {
         }
     }
 
-    fn write(&mut self, values: &[impl Display]) -> Result<(), Error> {
-        self.text.clear();
-        for value in values {
-            let written = write!(self.text, "{value}{}", self.line_end);
-            written.map_err(|_| Error::Format {
-                path: self.path.clone(),
-                position: self.position,
-            })?;
-        }
-        let written = self.file.write_all(self.text.as_bytes());
+    fn write<V>(&mut self, values: &[V]) -> Result<(), Error>
+    where
+        E: Encode<V>,
+    {
+        self.bytes.clear();
+        let encoded = self.encode.encode(values, self.position, &mut self.bytes);
+        encoded.map_err(|why| Error::Format {
+            path: self.path.clone(),
+            position: self.position,
+            why,
+        })?;
+        let written = self.file.write_all(&self.bytes);
         written.map_err(|error| self.cannot_write(error))?;
-        self.position += self.text.len() as u64;
+        self.position += self.bytes.len() as u64;
         self.synced = false;
         Ok(())
     }
@@ -183,7 +185,7 @@ impl FileSinkPartition {
     }
 }
 
-impl<V: Display> StatefulSinkPartition<V> for FileSinkPartition {
+impl<V, E: Encode<V>> StatefulSinkPartition<V> for FileSinkPartition<E> {
     type Position = u64;
 
     fn write_batch(&mut self, values: Vec<V>) -> Result<(), StepError> {
@@ -230,7 +232,7 @@ fn lock(file: &File, path: &Path) -> Result<(), Error> {
 }
 
 /// The directory that has a file.
-pub(super) fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if directory != Path::new("") => directory,
         _ => Path::new("."),

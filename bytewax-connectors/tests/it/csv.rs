@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytewax_connectors::csv::{CsvRow, CsvSource};
+use bytewax_connectors::files::InvalidUtf8;
 use bytewax_runtime::RunError;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main, run_main};
 use proptest::prelude::*;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -126,7 +127,7 @@ fn the_file_of_a_spreadsheet() {
 
 #[test]
 fn a_quote_that_is_left_open_is_told() {
-    let check = |content: &str, before: &[[&str; 2]], place: &str| {
+    let check = |content: &str, before: &[[&str; 2]], line: u64, place: &str| {
         let (_directory, path) = file(content);
         let source = CsvSource::new(&path);
         let mut file = source.open(path.to_str().unwrap(), None).unwrap();
@@ -135,8 +136,7 @@ fn a_quote_that_is_left_open_is_told() {
         }
         let saved = file.snapshot();
         let error = file.next_batch().unwrap_err().to_string();
-        let expect =
-            format!("the quote that opens in {place} of the CSV file `PATH` is never closed, ");
+        let expect = format!("line {line} of the file `PATH`: the quote {place} is never closed; ");
         let error = error.replace(path.to_str().unwrap(), "PATH");
         assert!(error.starts_with(&expect), "{error}");
         // It goes on there once the file is mended.
@@ -145,17 +145,22 @@ fn a_quote_that_is_left_open_is_told() {
         assert!(!file.next_batch().unwrap().items().is_empty());
     };
     let rows = "id,note\n1,\"fine\"\n2,\"never closed\n3,x\n4,y\n";
-    check(rows, &[["1", "fine"]], "cell 2 at line 3");
-    check(rows.trim_end(), &[["1", "fine"]], "cell 2 at line 3");
-    check("id,note\r\n\r\n\"a\r\nb\",\"never", &[], "cell 2 at line 4");
-    check("id,note\n1,\"never\"\"\n", &[], "cell 2 at line 2");
+    check(rows, &[["1", "fine"]], 3, "in cell 2");
+    check(rows.trim_end(), &[["1", "fine"]], 3, "in cell 2");
+    check(
+        "id,note\r\n\r\n\"a\r\nb\",\"never",
+        &[],
+        3,
+        "in cell 2, on line 2 of the row,",
+    );
+    check("id,note\n1,\"never\"\"\n", &[], 2, "in cell 2");
 
     let (_directory, path) = file("id,\"note\n1,x\n");
-    let source = CsvSource::new(&path);
-    let error = source.open(path.to_str().unwrap(), None).unwrap_err();
-    assert!(
-        error.to_string().contains("in cell 2 at line 1 of"),
-        "{error}"
+    check_failure(
+        &path,
+        CsvSource::new(&path),
+        "line 1 of the file `PATH`: the quote in cell 2 is never closed; close it, or write it twice if \
+         it belongs to the text",
     );
 }
 
@@ -217,22 +222,154 @@ fn parsed() {
 #[test]
 fn faults() {
     let (_directory, path) = file(b"a,b\n1,2\n3,\xff\n");
-    let expect = "the row of the CSV file `PATH` that begins at line 3 is not UTF-8 text in cell 2; \
-                  convert the file to UTF-8, or take out the row";
+    let expect = "line 3 of the file `PATH`, column `b`: byte 10 of the file is not UTF-8; convert the \
+                  file to UTF-8, or have such bytes replaced";
     check_failure(&path, CsvSource::new(&path), expect);
+    let replaced = CsvSource::new(&path).invalid_utf8(InvalidUtf8::Replace);
+    assert_eq!(cells(&run(replaced, 1).unwrap())[1], ["3", "\u{fffd}"]);
 
     let open_quote = format!("a\n1\n\"{}", "x".repeat(200_000));
-    let (_directory, path) = file(&open_quote);
-    let expect = "the row of the CSV file `PATH` that begins at line 3 is longer than 1000 bytes; \
-                  if no quote is left open there, raise `max_row_bytes`";
+    let (_directory, path) = file(open_quote);
+    let expect = "line 3 of the file `PATH`: the quote in cell 1 is never closed; close it, or write it \
+                  twice if it belongs to the text";
     check_failure(&path, CsvSource::new(&path).max_row_bytes(1000), expect);
-    fs::write(&path, open_quote + "\"").unwrap();
-    assert_eq!(run(CsvSource::new(&path), 1).unwrap().len(), 2);
+    check_failure(&path, CsvSource::new(&path), expect);
+
+    let (_directory, path) = file(format!("a\n1\n{}\n", "x".repeat(2000)));
+    let expect = "line 3 of the file `PATH`: the row is longer than 1000 bytes; if this is a file of \
+                  rows, raise `max_row_bytes`";
+    check_failure(&path, CsvSource::new(&path).max_row_bytes(1000), expect);
 
     let missing = path.with_extension("missing");
     let expect = "cannot open the file `PATH`; \
                   it must be there, and readable, for each process of the run";
     check_failure(&missing, CsvSource::new(&missing), expect);
+}
+
+/// What comes of each row: its line and cells, or the line, the raw text and the reason.
+fn results(path: &Path, source: CsvSource) -> Vec<String> {
+    let out = TestingSink::new();
+    let flow = Dataflow::build("rows", |flow| {
+        let rows = flow.input(source.results()).named("rows");
+        let shown = rows.map(|row| match row {
+            Ok(row) => format!("{}: {}", row.line(), cells(&[row])[0].join("|")),
+            Err(bad) => format!("{}! {} {}", bad.line(), bad.raw_text(), bad.why()),
+        });
+        shown.output(out.clone()).named("out");
+    });
+    run_main(flow).unwrap();
+    let out = out.take();
+    out.iter()
+        .map(|row| row.replace(path.to_str().unwrap(), "PATH"))
+        .collect()
+}
+
+fn check_results(content: impl AsRef<[u8]>, form: fn(CsvSource) -> CsvSource, expect: &[&str]) {
+    let (_directory, path) = file(content);
+    assert_eq!(results(&path, form(CsvSource::new(&path))), expect);
+}
+
+#[test]
+fn lines_of_rows() {
+    let same = |source| source;
+    let crlf = "id,name\r\n1,ann\r\n2,\"b\r\nb\"\r\n3,cid\r\n";
+    check_results(crlf, same, &["2: 1|ann", "3: 2|b\r\nb", "5: 3|cid"]);
+    check_results(
+        "id,name\n\n\n1,ann\n\n2,bob\n",
+        same,
+        &["4: 1|ann", "6: 2|bob"],
+    );
+    let comments = "# exported\n# by \"tool 7\n\nid,name\n1,ann\n";
+    check_results(comments, |source| source.comment(b'#'), &["5: 1|ann"]);
+    check_results("x\ny\nid\n1\n", |source| source.skip_lines(2), &["4: 1"]);
+}
+
+#[test]
+fn an_open_quote_swallows_nothing() {
+    let why = "the quote in cell 2 is never closed; close it, or write it twice if it belongs to the text";
+    let bad = format!("3! 2,\"never closed {why}");
+    let content = "id,note\n1,\"fine\"\n2,\"never closed\n3,x\n4,y\n";
+    check_results(
+        content,
+        |source| source,
+        &["2: 1|fine", &bad, "4: 3|x", "5: 4|y"],
+    );
+}
+
+#[test]
+fn forms_that_other_programs_write() {
+    let excel = "\u{feff}id;amount;name\r\n1;1,50;\"Müller; Co\"\r\n2;2,00;Ott\r\n";
+    check_results(
+        excel,
+        |source| source.delimiter(b';'),
+        &["2: 1|1,50|Müller; Co", "3: 2|2,00|Ott"],
+    );
+    let escaped = "a,b\n\"x \\\"y\\\" z\",\"\\\\\"\n";
+    check_results(escaped, |source| source.escape(b'\\'), &["2: x \"y\" z|\\"]);
+    check_results("a , b\n 1 ,\" 2 \"\n", |source| source.trim(), &["2: 1|2"]);
+    check_results(
+        "1,2\n3,4\n",
+        |source| source.columns(["a", "b"]),
+        &["1: 1|2", "2: 3|4"],
+    );
+    check_results("1,2\n", |source| source.no_header(), &["1: 1|2"]);
+}
+
+#[test]
+fn typed() {
+    let (_directory, path) =
+        file("age,name,city\n36,Ada,London\n,Bob\nold,Eve,Graz\n7\n1,Kim,Wien,surplus\n");
+    let source = CsvSource::<Person>::typed(&path).results();
+    let partition = path.to_str().unwrap();
+    let mut rows = source.open(partition, None).unwrap();
+    let rows = rows.next_batch().unwrap().into_items();
+    let shown: Vec<String> = rows
+        .iter()
+        .map(|row| match row {
+            Ok(person) => format!("{} {:?}", person.name, person.age),
+            Err(bad) => bad.to_string().replace(partition, "PATH"),
+        })
+        .collect();
+    let expect = [
+        "Ada Some(36)",
+        "Bob None",
+        "line 4 of the file `PATH`, column `age`: invalid digit found in string",
+        "line 5 of the file `PATH`: missing field `name`",
+        "Kim Some(1)",
+    ];
+    assert_eq!(shown, expect);
+}
+
+#[test]
+fn other_columns_than_before() {
+    let (_directory, path) = file("id,name\n1,ann\n2,bob\n");
+    let source = CsvSource::new(&path).batch_rows(1);
+    let open = |resume| source.open(path.to_str().unwrap(), resume).unwrap();
+    let mut rows = open(None);
+    assert_eq!(rows.next_batch().unwrap().items().len(), 1);
+    let saved = rows.snapshot();
+    fs::write(&path, "name,city,id\nann,Graz,1\nbob,Linz,2\ncid,Wien,3\n").unwrap();
+    let error = open(Some(saved)).next_batch().unwrap_err().to_string();
+    assert!(
+        error.contains("are `name`, `city`, `id` now, and were others"),
+        "{error}"
+    );
+}
+
+#[test]
+fn quotes_in_the_wrong_place_are_not_cut_wrong() {
+    let mut content = "a,b\n".to_owned();
+    content += &"1,a quote \" here\n2,\"x\ny\"\n".repeat(30);
+    let (_directory, path) = file(content);
+    assert_eq!(run(CsvSource::new(&path), 1).unwrap().len(), 60);
+    let ranged = run(CsvSource::new(&path).range_bytes(20), 2);
+    let error = std::error::Error::source(&ranged.unwrap_err())
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("stands elsewhere than around a cell"),
+        "{error}"
+    );
 }
 
 /// Rows as long as the limit are none too long, whatever comes before and behind.
@@ -254,10 +391,10 @@ fn rows_before_a_fault_are_given_first() {
     assert_eq!(cells(file.next_batch().unwrap().items()), [["1"], ["2"]]);
     let saved = file.snapshot();
     assert!(file.next_batch().is_err());
-    assert_eq!(saved, (6, 4));
+    assert_eq!((saved.byte(), saved.line()), (6, Some(4)));
     let mut file = source.open(path.to_str().unwrap(), Some(saved)).unwrap();
     let error = file.next_batch().unwrap_err().to_string();
-    assert!(error.contains("begins at line 4"), "{error}");
+    assert!(error.contains("line 4 of the file"), "{error}");
 }
 
 #[test]
@@ -270,7 +407,7 @@ fn grown_and_cut() {
     assert_eq!(file.next_batch().unwrap().items().len(), 1);
     assert!(file.next_batch().unwrap().is_end());
     let saved = file.snapshot();
-    assert_eq!(saved, (7, 2));
+    assert_eq!((saved.byte(), saved.line()), (7, Some(2)));
     fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
     let mut file = open(Some(saved)).unwrap();
     let batch = file.next_batch().unwrap();
@@ -312,6 +449,23 @@ proptest! {
                 break;
             }
         }
-        prop_assert_eq!(joined, whole);
+        prop_assert_eq!(&joined, &whole);
+
+        // In ranges of any length too.
+        for bytes in [1, 3, 10, 50] {
+            let source = CsvSource::new(&path).range_bytes(bytes);
+            let mut ranged = Vec::new();
+            for partition in source.partitions().unwrap() {
+                let mut file = source.open(&partition, None).unwrap();
+                loop {
+                    let batch = file.next_batch().unwrap();
+                    if batch.is_end() {
+                        break;
+                    }
+                    ranged.extend(batch.into_items());
+                }
+            }
+            prop_assert_eq!(&ranged, &whole, "in ranges of {} bytes", bytes);
+        }
     }
 }

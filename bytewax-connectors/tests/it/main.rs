@@ -7,6 +7,8 @@ mod directories;
 #[cfg(feature = "files")]
 mod files;
 #[cfg(feature = "files")]
+mod kit;
+#[cfg(feature = "files")]
 mod sinks;
 #[cfg(feature = "stdio")]
 mod stdio;

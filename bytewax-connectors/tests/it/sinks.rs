@@ -328,7 +328,7 @@ fn a_value_that_cannot_be_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.txt");
     let written = file_at(&path, None).unwrap().write_batch(vec![Mute]);
-    let expect = "a value cannot be written to the file `PATH` after byte 0; \
+    let expect = "a value cannot be written to the file `PATH` after byte 0: \
                   its `Display` returned an error";
     check_text(&path, written, expect);
 }

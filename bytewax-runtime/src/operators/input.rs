@@ -20,6 +20,10 @@ use crate::state::{self, Kept, StateError};
 #[derive(Debug)]
 pub enum Partitioned {}
 
+/// Marks sinks with a single partition.
+#[derive(Debug)]
+pub enum Single {}
+
 /// Marks sources and sinks with one instance on every worker.
 #[derive(Debug)]
 pub enum Dynamic {}

@@ -38,7 +38,7 @@ mod stage;
 pub use crate::kit::logic::{Emit, Keep};
 pub use branch::BranchOut;
 pub use enrich_cached::{Cache, CacheConfig};
-pub use input::{Dynamic, Partitioned, Source};
+pub use input::{Dynamic, Partitioned, Single, Source};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::input::{Dynamic, Partitioned};
+use super::input::{Dynamic, Partitioned, Single};
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
 use crate::guard::{with_key, with_partition};
@@ -17,12 +17,13 @@ use crate::kit::{
     Operator, Outlet, Outs, Plan, Push, Site, StagePlan, WorkerCx, batch_items,
 };
 use crate::sink::{
-    DynamicSink, FixedPartitionedSink, StatefulSinkPartition, StatelessSinkPartition,
+    DynamicSink, FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition,
+    StatelessSinkPartition,
 };
 use crate::state::{self, Kept};
 
-/// What can be given to [`Stream::output`]: a [`DynamicSink`] of the stream's items, or a
-/// [`FixedPartitionedSink`] of its keys and values.
+/// What can be given to [`Stream::output`]: a [`DynamicSink`] or a [`SinglePartitionSink`] of the stream's
+/// items, or a [`FixedPartitionedSink`] of its keys and values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink for `{T}`",
     label = "this sink does not take `{T}`",
@@ -64,18 +65,80 @@ impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
 
 impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Sink<(K, V), Partitioned> for S {
     fn into_step(self) -> SinkStep {
-        SinkStep(Plan::Head(Arc::new(PartitionedPlan {
+        SinkStep(Plan::Head(Arc::new(PartitionedPlan::<Pairs, (K, V), S> {
             sink: Arc::new(self),
             items: PhantomData,
         })))
     }
 }
 
+impl<T: Exchange, S: SinglePartitionSink<T>> Sink<T, Single> for S {
+    fn into_step(self) -> SinkStep {
+        SinkStep(Plan::Head(Arc::new(PartitionedPlan::<Plain, T, _> {
+            sink: Arc::new(Alone(self)),
+            items: PhantomData,
+        })))
+    }
+}
+
+/// How items are made into keys and values of a sink.
+trait Keying<T>: 'static {
+    type Key: Key;
+    type Value: Exchange;
+
+    fn pair(item: T) -> (Self::Key, Self::Value);
+}
+
+/// Items are pairs.
+struct Pairs;
+
+impl<K: Key, V: Exchange> Keying<(K, V)> for Pairs {
+    type Key = K;
+    type Value = V;
+
+    fn pair(item: (K, V)) -> (K, V) {
+        item
+    }
+}
+
+/// Items have no key.
+struct Plain;
+
+impl<T: Exchange> Keying<T> for Plain {
+    type Key = ();
+    type Value = T;
+
+    fn pair(item: T) -> ((), T) {
+        ((), item)
+    }
+}
+
+/// A sink of a single partition, as one that could have more.
+struct Alone<S>(S);
+
+impl<T, S: SinglePartitionSink<T>> FixedPartitionedSink<(), T> for Alone<S> {
+    type Position = S::Position;
+    type Partition = S::Partition;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok(vec![self.0.partition()?])
+    }
+
+    fn assign(&self, (): &(), _: usize) -> usize {
+        0
+    }
+
+    fn open(&self, _: &str, resume: Option<S::Position>) -> Result<S::Partition, StepError> {
+        self.0.open(resume)
+    }
+}
+
 impl<T: 'static> Stream<T> {
     /// Ends the stream in a sink.
     ///
-    /// A [`DynamicSink`] writes items on the worker where they are. A [`FixedPartitionedSink`] takes a
-    /// keyed stream: the key chooses the partition, and the value is written by the worker that has it.
+    /// A [`DynamicSink`] writes items on the worker where they are. A [`SinglePartitionSink`] writes those of
+    /// all workers on one. A [`FixedPartitionedSink`] takes a keyed stream: the key chooses the partition, and
+    /// the value is written by the worker that has it.
     /// A sink needs a name, under which its position is saved.
     ///
     /// # Examples
@@ -153,15 +216,20 @@ impl<T: 'static, P: StatelessSinkPartition<T>> Push<T> for DynamicStage<T, P> {
     }
 }
 
-struct PartitionedPlan<K, V, S> {
+struct PartitionedPlan<Y, T, S> {
     sink: Arc<S>,
-    items: PhantomData<fn(K, V)>,
+    items: PhantomData<fn(Y, T)>,
 }
 
 /// A value and the number of the partition it goes to.
 type Addressed<V> = (u32, V);
 
-impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for PartitionedPlan<K, V, S> {
+impl<T, Y, S> HeadPlan for PartitionedPlan<Y, T, S>
+where
+    T: 'static,
+    Y: Keying<T>,
+    S: FixedPartitionedSink<Y::Key, Y::Value>,
+{
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
         Some(self.sink.partitions())
     }
@@ -176,15 +244,15 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for Partitione
         _: usize,
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>) {
-        let (edge, inlet) = outlet.exchange::<Addressed<V>>();
-        let push = Address {
+        let (edge, inlet) = outlet.exchange::<Addressed<Y::Value>>();
+        let push = Address::<Y, Y::Value, S> {
             step,
             sink: Arc::clone(&self.sink),
             buffers: (0..outlet.worker.count).map(|_| Vec::new()).collect(),
             edge,
-            keys: PhantomData,
+            keying: PhantomData,
         };
-        (AnyPush::new::<(K, V)>(push), inlet)
+        (AnyPush::new::<T>(push), inlet)
     }
 
     fn operator(
@@ -193,28 +261,35 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> HeadPlan for Partitione
         inputs: Vec<AnyInput>,
         _: &mut Outs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        let mut writer = Writer {
+        let mut writer = Writer::<Y::Key, Y::Value, S> {
             step: site.step,
             sink: Arc::clone(&self.sink),
             open: BTreeMap::new(),
             keys: PhantomData,
         };
         writer.reopen(site)?;
-        Ok(Box::new(Head::<Addressed<V>, _>::new(site, inputs, writer)))
+        Ok(Box::new(Head::<Addressed<Y::Value>, _>::new(
+            site, inputs, writer,
+        )))
     }
 }
 
 /// Chooses the partition of each item, and so its worker.
-struct Address<K, V, S> {
+struct Address<Y, V, S> {
     step: StepIndex,
     sink: Arc<S>,
     buffers: Vec<Vec<Addressed<V>>>,
     edge: EdgeOut<Addressed<V>>,
-    keys: PhantomData<fn(K)>,
+    keying: PhantomData<fn(Y)>,
 }
 
-impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Address<K, V, S> {
-    fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
+impl<T, Y, S> Push<T> for Address<Y, Y::Value, S>
+where
+    T: 'static,
+    Y: Keying<T>,
+    S: FixedPartitionedSink<Y::Key, Y::Value>,
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         let worker = Rc::clone(&cx.worker);
         let assignment = worker.assignments.get().and_then(|all| all.get(&self.step));
@@ -227,13 +302,13 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Push<(K, V)> for Addres
                  check what its `partitions` gives",
             )));
         }
-        for (key, value) in batch.drain(..) {
+        for (key, value) in batch.drain(..).map(Y::pair) {
             let assigned = with_key(&key, || self.sink.assign(&key, partitions.len()));
             let partition = assigned % partitions.len();
             let target = partitions[partition].1;
             let buffer = &mut self.buffers[target.0];
             buffer.push((partition as u32, value));
-            if buffer.len() >= batch_items::<Addressed<V>>() {
+            if buffer.len() >= batch_items::<Addressed<Y::Value>>() {
                 self.edge.give(target, buffer, cx);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! There are two kinds. A [`DynamicSink`] has one instance on every worker and writes what is
 //! there. A [`FixedPartitionedSink`] has named partitions, each with a position that can be saved
-//! and resumed; each partition is written by one worker, and a key always goes to one partition.
+//! and resumed; each partition is written by one worker, and a key always goes to one partition. A
+//! [`SinglePartitionSink`] is one with a single partition, which needs no keys.
 
 mod function;
 
@@ -118,7 +119,82 @@ pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
     ) -> Result<Self::Partition, StepError>;
 }
 
-/// An opened partition of a [`FixedPartitionedSink`].
+/// A sink of a single partition, whose position is saved and resumed. It takes any stream.
+///
+/// The items of all workers are written by one of them, in no fixed order.
+///
+/// # Examples
+///
+/// A list that is cut back to a saved length:
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use bytewax_runtime::StepError;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::sink::{SinglePartitionSink, StatefulSinkPartition};
+/// use bytewax_runtime::testing::{TestingSource, run_main};
+///
+/// #[derive(Clone, Default)]
+/// struct List(Arc<Mutex<Vec<u64>>>);
+///
+/// impl SinglePartitionSink<u64> for List {
+///     type Position = u64;
+///     type Partition = Self;
+///
+///     fn partition(&self) -> Result<String, StepError> {
+///         Ok("list".to_owned())
+///     }
+///
+///     fn open(&self, resume: Option<u64>) -> Result<Self, StepError> {
+///         self.0.lock().unwrap().truncate(resume.unwrap_or(0) as usize);
+///         Ok(self.clone())
+///     }
+/// }
+///
+/// impl StatefulSinkPartition<u64> for List {
+///     type Position = u64;
+///
+///     fn write_batch(&mut self, values: Vec<u64>) -> Result<(), StepError> {
+///         self.0.lock().unwrap().extend(values);
+///         Ok(())
+///     }
+///
+///     fn snapshot(&mut self) -> Result<u64, StepError> {
+///         Ok(self.0.lock().unwrap().len() as u64)
+///     }
+/// }
+///
+/// let list = List::default();
+/// let flow = Dataflow::build("numbers", |flow| {
+///     let numbers = flow.input(TestingSource::new([1, 2, 3])).named("numbers");
+///     numbers.output(list.clone()).named("out");
+/// });
+/// run_main(flow).unwrap();
+/// assert_eq!(*list.0.lock().unwrap(), [1, 2, 3]);
+/// ```
+pub trait SinglePartitionSink<T>: Send + Sync + 'static {
+    /// Where the partition stands: what is saved, and what it is opened with to go on.
+    type Position: State;
+    /// The opened partition.
+    type Partition: StatefulSinkPartition<T, Position = Self::Position>;
+
+    /// The name of the partition, under which its position is saved.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn partition(&self) -> Result<String, StepError>;
+
+    /// Opens the partition when it gets its first item, or at once to go on from `resume`.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn open(&self, resume: Option<Self::Position>) -> Result<Self::Partition, StepError>;
+}
+
+/// An opened partition of a [`FixedPartitionedSink`] or a [`SinglePartitionSink`].
 pub trait StatefulSinkPartition<V>: 'static {
     /// What is saved.
     type Position: State;

@@ -1,5 +1,6 @@
 //! Sources and sinks for tests, and ways to run a flow inside one.
 
+pub mod connector;
 mod example;
 mod sink;
 mod source;

@@ -1,0 +1,75 @@
+//! How values become the bytes of a file.
+
+use std::fmt::{self, Display, Write};
+
+/// Makes bytes of values.
+pub trait Encode<V>: 'static {
+    /// Adds the bytes of values to `out`, in front of which the file has `before` bytes. The error says
+    /// what is wrong with a value.
+    fn encode(&self, values: &[V], before: u64, out: &mut Vec<u8>) -> Result<(), String>;
+}
+
+/// Values as their [`Display`] writes them, each with the end of a line.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    pub(super) end: String,
+}
+
+impl<V: Display> Encode<V> for Lines {
+    fn encode(&self, values: &[V], _: u64, out: &mut Vec<u8>) -> Result<(), String> {
+        let mut text = AsText(out);
+        for value in values {
+            let written = write!(text, "{value}{}", self.end);
+            written.map_err(|_| "its `Display` returned an error".to_owned())?;
+        }
+        Ok(())
+    }
+}
+
+/// Text that is written to bytes.
+struct AsText<'a>(&'a mut Vec<u8>);
+
+impl Write for AsText<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Values as JSON, each on a line.
+#[cfg(feature = "json")]
+#[derive(Clone, Copy, Debug)]
+pub struct JsonLines;
+
+#[cfg(feature = "json")]
+impl<V: serde::Serialize> Encode<V> for JsonLines {
+    fn encode(&self, values: &[V], _: u64, out: &mut Vec<u8>) -> Result<(), String> {
+        for value in values {
+            serde_json::to_writer(&mut *out, value).map_err(|error| error.to_string())?;
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+}
+
+/// Values as rows of a CSV file, of which the first names the columns.
+#[cfg(feature = "csv")]
+#[derive(Clone, Copy, Debug)]
+pub struct CsvRows {
+    pub(crate) delimiter: u8,
+    pub(crate) has_header: bool,
+}
+
+#[cfg(feature = "csv")]
+impl<V: serde::Serialize> Encode<V> for CsvRows {
+    fn encode(&self, values: &[V], before: u64, out: &mut Vec<u8>) -> Result<(), String> {
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(self.has_header && before == 0)
+            .from_writer(out);
+        for value in values {
+            writer.serialize(value).map_err(|error| error.to_string())?;
+        }
+        writer.flush().map_err(|error| error.to_string())
+    }
+}

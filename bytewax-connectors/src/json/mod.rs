@@ -1,0 +1,7 @@
+//! Files of JSON lines as sources and sinks.
+
+mod sink;
+mod source;
+
+pub use sink::JsonLinesSink;
+pub use source::JsonLinesSource;

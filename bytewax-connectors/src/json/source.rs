@@ -1,0 +1,169 @@
+//! A source of the lines of files that are JSON.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::FixedPartitionedSource;
+use serde::de::DeserializeOwned;
+
+use crate::files::{Answer, FilePartition, FilePosition, Strict, file_settings};
+use crate::records::{Files, ParseLine};
+
+/// Reads files of which each line is a JSON value, as values of a type.
+///
+/// `T` is any type that serde can make. Blank lines are left out. All that is said of a
+/// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
+/// here.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::json::JsonLinesSource;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, run_main};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Sale {
+///     shop: String,
+///     cents: u64,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("sales.jsonl");
+/// std::fs::write(&path, "{\"shop\":\"Graz\",\"cents\":150}\n{\"shop\":\"Linz\"}\n")?;
+///
+/// let (out, bad) = (TestingSink::new(), TestingSink::new());
+/// let flow = Dataflow::build("sales", |flow| {
+///     let source = JsonLinesSource::<Sale>::new(&path).results();
+///     let sales = flow.input(source).named("sales").split_result();
+///     let cents = sales.oks.map(|sale| (sale.shop, sale.cents)).named("cents");
+///     cents.output(out.clone()).named("out");
+///     sales.errs.map(|bad| bad.to_string()).output(bad.clone()).named("bad");
+/// });
+/// run_main(flow)?;
+/// assert_eq!(out.take(), [("Graz".to_owned(), 150)]);
+/// assert!(bad.take()[0].ends_with("missing field `cents` at column 15"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A line that is not JSON, or not of the type, stops the run unless
+/// [`results`](Self::results) are asked for. Other errors are those of a
+/// [`FileSource`](crate::files::FileSource).
+///
+/// # State
+///
+/// That of a [`FileSource`](crate::files::FileSource).
+#[must_use]
+pub struct JsonLinesSource<T, A = Strict> {
+    files: Files<Json<T>>,
+    answer: PhantomData<fn() -> A>,
+}
+
+impl<T: DeserializeOwned + Send + 'static> JsonLinesSource<T> {
+    /// A source of the values of the file at this path, or of the files in the directory there. It is not
+    /// looked at before the run.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            files: Files::new(path.into(), Json(PhantomData)),
+            answer: PhantomData,
+        }
+    }
+}
+
+file_settings!(
+    JsonLinesSource[T: DeserializeOwned],
+    "use bytewax_connectors::json::JsonLinesSource;\n# let source = |path: &str| JsonLinesSource::<u64>::new(path);"
+);
+
+impl<T: DeserializeOwned, A> JsonLinesSource<T, A> {
+    /// How many lines one batch has at the most; 1000 unless set, and 0 counts as 1.
+    pub fn batch_lines(mut self, lines: usize) -> Self {
+        self.files.reading.batch_records = lines.max(1);
+        self
+    }
+
+    /// How long a line may be, without its end; 64 MiB unless set.
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.files.reading.max_record_bytes = bytes;
+        self
+    }
+}
+
+impl<T, A> Clone for JsonLinesSource<T, A> {
+    fn clone(&self) -> Self {
+        Self {
+            files: self.files.clone(),
+            answer: PhantomData,
+        }
+    }
+}
+
+impl<T, A> fmt::Debug for JsonLinesSource<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.fmt(f)
+    }
+}
+
+impl<T, A> FixedPartitionedSource for JsonLinesSource<T, A>
+where
+    T: DeserializeOwned + Send + 'static,
+    A: Answer<T>,
+{
+    type Item = A::Item;
+    type Position = FilePosition;
+    type Partition = FilePartition<A::Item>;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok(self.files.partitions()?)
+    }
+
+    fn open(
+        &self,
+        partition: &str,
+        resume: Option<FilePosition>,
+    ) -> Result<FilePartition<A::Item>, StepError> {
+        Ok(self.files.open::<A>(partition, resume)?)
+    }
+}
+
+/// Lines that are values of a type.
+pub(crate) struct Json<T>(PhantomData<fn() -> T>);
+
+impl<T> Clone for Json<T> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> fmt::Debug for Json<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Json")
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ParseLine for Json<T> {
+    type Item = T;
+
+    fn parse(&self, line: Cow<'_, str>) -> Option<Result<T, String>> {
+        if line.trim_ascii().is_empty() {
+            return None;
+        }
+        let value = serde_json::from_str(&line);
+        Some(value.map_err(|error| {
+            // The line is told by the record.
+            let text = error.to_string();
+            match text.rsplit_once(" at line ") {
+                Some((why, _)) => format!("{why} at column {}", error.column()),
+                None => text,
+            }
+        }))
+    }
+}

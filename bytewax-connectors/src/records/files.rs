@@ -1,0 +1,225 @@
+//! The partitions of a source of files.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker};
+
+use super::beside::Beside;
+use super::compression::Compression;
+use super::listing::Listing;
+use super::place::{Place, cannot_open, check};
+use super::position::FilePosition;
+use super::ranges::Ranges;
+use super::reading::{Answer, Format, Reading, Records};
+use crate::files::{Error, FsId};
+
+/// How many files a process reads at once for one source, so that it does not run out of handles.
+const OPEN_FILES: usize = 64;
+
+/// What a source of files has been told.
+#[derive(Clone, Debug)]
+pub(crate) struct Files<F> {
+    pub(crate) listing: Listing,
+    pub(crate) fs_id: FsId,
+    pub(crate) reading: Reading,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) ranges: Option<Ranges>,
+    pub(crate) format: F,
+    turns: Arc<Mutex<Turns>>,
+}
+
+impl<F: Format> Files<F> {
+    pub(crate) fn new(path: PathBuf, format: F) -> Self {
+        Self {
+            listing: Listing {
+                path,
+                pattern: "*".to_owned(),
+            },
+            fs_id: FsId::NONE,
+            reading: Reading::USUAL,
+            compression: None,
+            ranges: None,
+            format,
+            turns: Arc::default(),
+        }
+    }
+
+    /// The names of the partitions: of a file its path, of the files of a directory their paths within
+    /// it, and of ranges of a file also their numbers.
+    pub(crate) fn partitions(&self) -> Result<Vec<String>, Error> {
+        let path = &self.listing.path;
+        let mut partitions = Vec::new();
+        if path.is_dir() {
+            for within in self.listing.within()? {
+                let named = self.fs_id.partition(Path::new(&within))?;
+                partitions.extend(self.ranges_of(named, &path.join(within))?);
+            }
+        } else {
+            partitions = self.ranges_of(self.fs_id.partition(path)?, path)?;
+        }
+        Ok(partitions)
+    }
+
+    fn ranges_of(&self, named: String, path: &Path) -> Result<Vec<String>, Error> {
+        let metadata = check(path)?;
+        let Some(ranges) = &self.ranges else {
+            return Ok(vec![named]);
+        };
+        let place = Place::new(path.to_owned(), self.compression);
+        if place.is_compressed() || !metadata.is_file() {
+            return Err(Error::NoRanges {
+                path: path.to_owned(),
+            });
+        }
+        let ranges = 0..ranges.count(metadata.len());
+        Ok(ranges.map(|range| format!("{named}[{range}]")).collect())
+    }
+
+    /// Opens a partition.
+    pub(crate) fn open<A: Answer<F::Item>>(
+        &self,
+        partition: &str,
+        resume: Option<FilePosition>,
+    ) -> Result<FilePartition<A::Item>, Error> {
+        let unknown = || Error::UnknownPartition {
+            path: self.listing.path.clone(),
+            partition: partition.to_owned(),
+        };
+        let (named, range) = match &self.ranges {
+            None => (partition, None),
+            Some(ranges) => {
+                let (named, index) = partition
+                    .strip_suffix(']')
+                    .and_then(|partition| partition.rsplit_once('['))
+                    .ok_or_else(unknown)?;
+                let index = index.parse().map_err(|_| unknown())?;
+                (named, Some(ranges.range(index)))
+            }
+        };
+        let within = self.fs_id.path(named).ok_or_else(unknown)?;
+        let directory = &self.listing.path;
+        let path = match directory.is_dir() {
+            true => directory.join(within),
+            false if self.fs_id.partition(directory)? == named => directory.clone(),
+            false => return Err(unknown()),
+        };
+        let place = Place::new(path, self.compression);
+        let is_regular = place.check(resume.as_ref())?;
+        let (format, reading) = (self.format.clone(), self.reading);
+        let path = place.path.clone();
+        let records = move || Records::<F, A>::new(place, &format, reading, range, resume);
+        let input = if is_regular {
+            Input::Here(Box::new(records()))
+        } else {
+            let begun = Beside::start(FilePosition::default(), || Ok::<_, Error>(records()));
+            Input::Beside(begun.map_err(|error| cannot_open(&path, error))?)
+        };
+        Ok(FilePartition {
+            input,
+            turn: Turn {
+                turns: Arc::clone(&self.turns),
+                // Else nobody knows when the thread that reads beside is done with its own.
+                waker: is_regular.then(Waker::current),
+                taken: false,
+            },
+        })
+    }
+}
+
+/// A file, or a range of one, of which the records are read. It is opened when its turn comes.
+pub struct FilePartition<T> {
+    input: Input<T>,
+    turn: Turn,
+}
+
+enum Input<T> {
+    Here(Box<dyn StatefulSourcePartition<Item = T, Position = FilePosition>>),
+    Beside(Beside<T, FilePosition>),
+}
+
+impl<T> fmt::Debug for FilePartition<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilePartition").finish_non_exhaustive()
+    }
+}
+
+/// How many files are open, and who waits to open one.
+#[derive(Debug, Default)]
+struct Turns {
+    open: usize,
+    waiting: Vec<Waker>,
+}
+
+/// The right to have a file open.
+struct Turn {
+    turns: Arc<Mutex<Turns>>,
+    waker: Option<Waker>,
+    taken: bool,
+}
+
+impl Turn {
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the right, if not too many have it; else the partition is woken when it can be tried again.
+    fn take(&mut self) -> bool {
+        if !self.taken {
+            let mut turns = self.turns();
+            let is_free = turns.open < OPEN_FILES;
+            match is_free {
+                true => turns.open += 1,
+                false => turns.waiting.extend(self.waker.clone()),
+            }
+            drop(turns);
+            self.taken = is_free;
+        }
+        self.taken
+    }
+}
+
+impl Turn {
+    fn give_back(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            let mut turns = self.turns();
+            turns.open -= 1;
+            // All of them: one that is woken may find that another was faster.
+            turns.waiting.drain(..).for_each(|waker| waker.wake());
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl<T: Send + 'static> StatefulSourcePartition for FilePartition<T> {
+    type Item = T;
+    type Position = FilePosition;
+
+    fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
+        match &mut self.input {
+            Input::Beside(records) => records.next_batch(),
+            Input::Here(records) if self.turn.take() => {
+                let poll = records.next_batch()?;
+                if poll.is_end() {
+                    self.turn.give_back();
+                }
+                Ok(poll)
+            }
+            Input::Here(_) => Ok(Poll::until_woken()),
+        }
+    }
+
+    fn snapshot(&self) -> FilePosition {
+        match &self.input {
+            Input::Beside(records) => records.position(),
+            Input::Here(records) => records.snapshot(),
+        }
+    }
+}

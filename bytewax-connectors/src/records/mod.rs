@@ -1,0 +1,40 @@
+//! How files are read, whatever is in them: opened, known again, and cut into records.
+//!
+//! A [`Place`] opens a file as a [`Window`]; a [`Format`] says how records are cut off there and what
+//! items they make; [`Records`] is the partition of a source that does so.
+
+mod bad;
+mod beside;
+mod compression;
+mod files;
+mod lines;
+mod listing;
+mod place;
+mod position;
+mod ranges;
+mod reading;
+mod text;
+mod window;
+
+pub use bad::{BadRecord, InvalidUtf8};
+pub use compression::Compression;
+pub use files::FilePartition;
+pub use position::FilePosition;
+pub use reading::{Answer, Results, Strict};
+
+#[cfg(feature = "csv")]
+pub(crate) use bad::Fault;
+pub(crate) use files::Files;
+#[cfg(feature = "csv")]
+pub(crate) use place::Place;
+pub(crate) use ranges::Ranges;
+#[cfg(feature = "json")]
+pub(crate) use text::ParseLine;
+pub(crate) use text::Text;
+#[cfg(feature = "csv")]
+pub(crate) use {
+    lines::{count_ends, skip_line},
+    reading::{Cut, Format, Lines, Reading, Splitter, Start},
+    text::not_utf8,
+    window::Window,
+};

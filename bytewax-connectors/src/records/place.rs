@@ -1,0 +1,203 @@
+//! A file that is read, and how it is opened.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::compression::Compression;
+use super::lines::{begin_line, count_ends};
+use super::position::FilePosition;
+use super::window::{Before, TRACE_BYTES, Window};
+use crate::files::Error;
+
+/// How much one read asks for, and so about how much text a batch has.
+pub(crate) const CHUNK_BYTES: usize = 64 << 10;
+
+/// A file that is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    compression: Compression,
+}
+
+/// Checks that a file is there.
+pub(crate) fn check(path: &Path) -> Result<Metadata, Error> {
+    let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, error))?;
+    check_kind(path, &metadata)?;
+    Ok(metadata)
+}
+
+pub(crate) fn cannot_open(path: &Path, source: io::Error) -> Error {
+    Error::Open {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    match metadata.is_dir() {
+        true => Err(Error::Directory {
+            path: path.to_owned(),
+        }),
+        false => Ok(()),
+    }
+}
+
+/// A file that is open: what is in sight of it, and the file itself.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) window: Window,
+    file: Arc<File>,
+}
+
+impl Place {
+    /// A file that is compressed as its name says, unless that is given.
+    pub(crate) fn new(path: PathBuf, compression: Option<Compression>) -> Self {
+        Self {
+            compression: compression.unwrap_or_else(|| Compression::of(&path)),
+            path,
+        }
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compression != Compression::None
+    }
+
+    /// Checks that the file is there, and that it is long enough to be read on. Gives whether it is a
+    /// regular file; to open and to read another may take any time.
+    pub(crate) fn check(&self, position: Option<&FilePosition>) -> Result<bool, Error> {
+        let metadata = check(&self.path)?;
+        let position = position.map_or(0, FilePosition::byte);
+        if position > 0 && !metadata.is_file() {
+            return Err(Error::NotRegular {
+                path: self.path.clone(),
+                position,
+            });
+        }
+        if metadata.is_file() && !self.is_compressed() {
+            self.check_length(metadata.len(), position)?;
+        }
+        Ok(metadata.is_file())
+    }
+
+    /// Opens the file where reading it goes on, if it is still the same file.
+    pub(crate) fn resume(&self, position: &FilePosition) -> Result<Opened, Error> {
+        let mut opened = self.open(position.byte())?;
+        let window = &mut opened.window;
+        let known = position.traces().filter(|_| position.byte() > 0);
+        if known.is_some_and(|known| known != window.traces()) {
+            return Err(Error::Replaced {
+                path: self.path.clone(),
+                position: position.byte(),
+            });
+        }
+        let begun = begin_line(window);
+        begun.map_err(|source| self.cannot_read(position.byte(), source))?;
+        Ok(opened)
+    }
+
+    /// Opens the file at a byte.
+    pub(crate) fn open(&self, byte: u64) -> Result<Opened, Error> {
+        let cannot_open = |error| cannot_open(&self.path, error);
+        let cannot_read = |source| self.cannot_read(byte, source);
+        let file = File::open(&self.path).map_err(cannot_open)?;
+        let metadata = file.metadata().map_err(cannot_open)?;
+        check_kind(&self.path, &metadata)?;
+        if byte > 0 && !metadata.is_file() {
+            return Err(Error::NotRegular {
+                path: self.path.clone(),
+                position: byte,
+            });
+        }
+        let file = Arc::new(file);
+        let window = if self.is_compressed() {
+            let decoded = self.compression.reader(Arc::clone(&file));
+            let mut decoded = decoded.ok_or_else(|| Error::Compressed {
+                path: self.path.clone(),
+                feature: self.compression.feature(),
+            })?;
+            let before = Before::skip(&mut decoded, byte).map_err(cannot_read)?;
+            self.check_length(before.position, byte)?;
+            Window::at(decoded, CHUNK_BYTES, before)
+        } else if byte == 0 {
+            Window::at(Arc::clone(&file), CHUNK_BYTES, Before::default())
+        } else {
+            self.check_length(metadata.len(), byte)?;
+            let before = before(&file, byte).map_err(cannot_read)?;
+            Window::at(Arc::clone(&file), CHUNK_BYTES, before)
+        };
+        Ok(Opened { window, file })
+    }
+
+    /// In which line a byte is, counted from 1. It reads the file up to there.
+    pub(crate) fn line_of(&self, byte: u64) -> Result<u64, Error> {
+        let mut window = self.open(0)?.window;
+        let (mut line, mut before) = (1, None);
+        while window.position() < byte {
+            let filled = window.fill();
+            filled.map_err(|source| self.cannot_read(window.position(), source))?;
+            let left = usize::try_from(byte - window.position()).unwrap_or(usize::MAX);
+            let length = window.rest().len().min(left);
+            if length == 0 {
+                break;
+            }
+            let cut = window.consume(length);
+            let bytes = window.cut(cut);
+            line += count_ends(bytes, before);
+            before = bytes.last().copied();
+        }
+        Ok(line)
+    }
+
+    /// Checks that a file that was read to its end is not shorter than what was read of it.
+    pub(crate) fn check_end(&self, opened: &Opened) -> Result<(), Error> {
+        let metadata = opened.file.metadata();
+        let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;
+        if self.is_compressed() || !metadata.is_file() {
+            return Ok(());
+        }
+        let window = &opened.window;
+        self.check_length(
+            metadata.len(),
+            window.position() + window.rest().len() as u64,
+        )
+    }
+
+    fn check_length(&self, length: u64, position: u64) -> Result<(), Error> {
+        if length >= position {
+            return Ok(());
+        }
+        Err(Error::Truncated {
+            path: self.path.clone(),
+            length,
+            position,
+        })
+    }
+
+    pub(crate) fn cannot_read(&self, position: u64, source: io::Error) -> Error {
+        Error::Read {
+            path: self.path.clone(),
+            position,
+            source,
+        }
+    }
+}
+
+/// What is before a byte of a file; leaves the file there.
+fn before(mut file: &File, byte: u64) -> io::Result<Before> {
+    let traced = byte.min(TRACE_BYTES as u64);
+    let mut read = |from: u64| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        file.take(traced).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let (head, tail) = (read(0)?, read(byte - traced)?);
+    file.seek(SeekFrom::Start(byte))?;
+    Ok(Before {
+        position: byte,
+        head,
+        tail,
+    })
+}

@@ -1,0 +1,128 @@
+//! Where reading a file goes on.
+
+use bytewax_runtime::state::{Field, Saved, Schema, State, StateError};
+use serde::{Deserialize, Serialize};
+
+use super::window::Traces;
+
+/// Where the next record of a file begins, and what the file looks like before.
+///
+/// It is saved for each file that a source reads. A file whose beginning, or whose bytes before the
+/// position, have changed is another file, and is not read on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilePosition {
+    byte: u64,
+    /// The number of the line that begins there, from 1; 0 if it is not known.
+    line: u64,
+    traces: Option<(u64, u64)>,
+    /// A hash of the names of the columns; 0 if there are none.
+    columns: u64,
+}
+
+impl FilePosition {
+    /// A position that says the byte alone, so that the file is not checked for being the same.
+    ///
+    /// ```
+    /// use bytewax_connectors::files::FilePosition;
+    ///
+    /// let position = FilePosition::at_byte(7);
+    /// assert_eq!((position.byte(), position.line()), (7, None));
+    /// ```
+    #[must_use]
+    pub fn at_byte(byte: u64) -> Self {
+        Self {
+            byte,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn new(byte: u64, line: Option<u64>, traces: Traces, columns: u64) -> Self {
+        Self {
+            byte,
+            line: line.unwrap_or(0),
+            traces: Some((traces.head, traces.tail)),
+            columns,
+        }
+    }
+
+    /// The byte at which the next record begins. In a compressed file, the bytes that come out of it
+    /// are counted.
+    #[must_use]
+    pub fn byte(&self) -> u64 {
+        self.byte
+    }
+
+    /// The number of the line that begins there, from 1, where it is known.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        (self.line > 0).then_some(self.line)
+    }
+
+    pub(crate) fn traces(&self) -> Option<Traces> {
+        self.traces.map(|(head, tail)| Traces { head, tail })
+    }
+
+    #[cfg(feature = "csv")]
+    pub(crate) fn columns(&self) -> Option<u64> {
+        (self.columns > 0).then_some(self.columns)
+    }
+}
+
+impl State for FilePosition {
+    const SCHEMA: Schema = Schema::new(
+        "FilePosition",
+        2,
+        &[
+            Field::of::<u64>("byte"),
+            Field::of::<u64>("line"),
+            Field::of::<Option<(u64, u64)>>("traces"),
+            Field::of::<u64>("columns"),
+        ],
+    );
+
+    /// Reads also what releases saved that kept the byte alone, or byte and line.
+    fn load(saved: Saved<'_>) -> Result<Self, StateError> {
+        if saved.version() >= 2 {
+            return saved.decode();
+        }
+        let (byte, line) = match u64::load(saved) {
+            Ok(byte) => (byte, 0),
+            Err(error) if error.is_other_shape() => <(u64, u64)>::load(saved)?,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            byte,
+            line,
+            traces: None,
+            columns: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytewax_runtime::state;
+
+    use super::*;
+
+    #[test]
+    fn positions_of_earlier_releases() {
+        let mut bytes = Vec::new();
+        state::seal(&7u64, &mut bytes).unwrap();
+        let position: FilePosition = state::open(&bytes).unwrap();
+        assert_eq!((position.byte(), position.line()), (7, None));
+
+        bytes.clear();
+        state::seal(&(30u64, 4u64), &mut bytes).unwrap();
+        let position: FilePosition = state::open(&bytes).unwrap();
+        assert_eq!((position.byte(), position.line()), (30, Some(4)));
+
+        bytes.clear();
+        state::seal(&"7".to_owned(), &mut bytes).unwrap();
+        assert!(
+            state::open::<FilePosition>(&bytes)
+                .unwrap_err()
+                .is_other_shape()
+        );
+    }
+}

@@ -1,0 +1,372 @@
+//! A file that is read, record by record, from a position on.
+
+use std::fmt;
+use std::fmt::Debug;
+use std::io;
+use std::marker::PhantomData;
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+
+use super::bad::{BadRecord, Fault, InvalidUtf8};
+use super::place::{CHUNK_BYTES, Opened, Place};
+use super::position::FilePosition;
+use super::ranges::Range;
+use super::window::Window;
+use crate::files::Error;
+
+/// How a file is read, whatever is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// How many records a batch has at the most. At least 1.
+    pub(crate) batch_records: usize,
+    /// How long a record may be, without the end of its line.
+    pub(crate) max_record_bytes: usize,
+    /// Whether the last record is given when its line has no end.
+    pub(crate) give_unended: bool,
+    pub(crate) invalid_utf8: InvalidUtf8,
+    /// Whether reading goes on behind a record that cannot be read.
+    pub(crate) skip_bad: bool,
+}
+
+impl Reading {
+    /// How a source reads that has not been told otherwise.
+    pub(crate) const USUAL: Self = Self {
+        batch_records: 1000,
+        max_record_bytes: 64 << 20,
+        give_unended: true,
+        invalid_utf8: InvalidUtf8::Refuse,
+        skip_bad: false,
+    };
+}
+
+/// What a file has in it.
+pub(crate) trait Format: Clone + Debug + Send + Sync + 'static {
+    type Item: Send + 'static;
+    type Splitter: Splitter<Item = Self::Item>;
+
+    /// Begins to cut off records.
+    fn splitter(&self, reading: &Reading, start: Start<'_>) -> Result<Self::Splitter, Error>;
+
+    /// The byte that stands around text in which a line may end without ending the record.
+    fn quote(&self) -> Option<u8> {
+        None
+    }
+
+    /// Checks that a file has the columns that it had before.
+    fn check_columns(&self, _: &Place, _: &FilePosition, _: &Reading) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Where a splitter begins.
+#[cfg_attr(
+    not(feature = "csv"),
+    expect(
+        dead_code,
+        reason = "only CSV files begin with something else than records"
+    )
+)]
+pub(crate) struct Start<'a> {
+    pub(crate) place: &'a Place,
+    /// At the beginning of the file, or at that of a record.
+    pub(crate) window: &'a mut Window,
+    /// The line that the window is in, counted on by what is cut off.
+    pub(crate) lines: &'a mut Lines,
+}
+
+/// Cuts off records.
+pub(crate) trait Splitter: 'static {
+    type Item;
+
+    /// Cuts off the next record, and adds the lines that it took.
+    fn next(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Self::Item>>;
+
+    /// A hash of the names of the columns, where there are any.
+    fn columns(&self) -> u64 {
+        0
+    }
+}
+
+/// What was cut off.
+pub(crate) enum Cut<T> {
+    Record(Result<T, Fault>),
+    /// Something that is no record, such as a blank line.
+    Nothing,
+    /// The input has ended.
+    End,
+}
+
+/// What a source does with records that cannot be read: [`Strict`] or [`Results`].
+pub trait Answer<T>: 'static {
+    /// What the source gives.
+    type Item: Send + 'static;
+
+    #[doc(hidden)]
+    const SKIPS_BAD: bool;
+
+    #[doc(hidden)]
+    fn good(item: T) -> Self::Item;
+
+    #[doc(hidden)]
+    fn bad(bad: BadRecord) -> Result<Self::Item, BadRecord>;
+}
+
+/// Marks sources that stop the run at the first record that cannot be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strict;
+
+impl<T: Send + 'static> Answer<T> for Strict {
+    type Item = T;
+    const SKIPS_BAD: bool = false;
+
+    fn good(item: T) -> T {
+        item
+    }
+
+    fn bad(bad: BadRecord) -> Result<T, BadRecord> {
+        Err(bad)
+    }
+}
+
+/// Marks sources that emit a `Result` for each record.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Results;
+
+impl<T: Send + 'static> Answer<T> for Results {
+    type Item = Result<T, BadRecord>;
+    const SKIPS_BAD: bool = true;
+
+    fn good(item: T) -> Self::Item {
+        Ok(item)
+    }
+
+    fn bad(bad: BadRecord) -> Result<Self::Item, BadRecord> {
+        Ok(Err(bad))
+    }
+}
+
+/// A file of which the records are read. It is opened when it is polled first.
+pub(crate) struct Records<F: Format, A> {
+    place: Place,
+    format: F,
+    reading: Reading,
+    range: Option<Range>,
+    position: Option<FilePosition>,
+    open: Option<Open<F::Splitter>>,
+    /// What was met behind the records that were given.
+    fault: Option<Error>,
+    answer: PhantomData<fn() -> A>,
+}
+
+struct Open<S> {
+    opened: Opened,
+    splitter: S,
+    lines: Lines,
+}
+
+/// In which line reading is.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// Where reading began.
+    began: u64,
+    /// How many lines end before that, if it is known.
+    before: Option<u64>,
+    /// How many lines ended since.
+    pub(crate) since: u64,
+}
+
+impl Lines {
+    /// The lines of a file that is read from its beginning.
+    #[cfg(feature = "csv")]
+    pub(crate) fn first() -> Self {
+        Self {
+            began: 0,
+            before: Some(0),
+            since: 0,
+        }
+    }
+
+    /// The number, counted from 1, of the line that begins after `since` lines.
+    pub(crate) fn number(&mut self, since: u64, place: &Place) -> Result<u64, Error> {
+        let before = match self.before {
+            Some(before) => before,
+            None => place.line_of(self.began)? - 1,
+        };
+        self.before = Some(before);
+        Ok(before + since + 1)
+    }
+}
+
+impl<F: Format, A: Answer<F::Item>> Records<F, A> {
+    pub(crate) fn new(
+        place: Place,
+        format: &F,
+        reading: Reading,
+        range: Option<Range>,
+        position: Option<FilePosition>,
+    ) -> Self {
+        Self {
+            place,
+            format: format.clone(),
+            reading: Reading {
+                skip_bad: A::SKIPS_BAD,
+                ..reading
+            },
+            range,
+            // A range that was not opened yet is at byte 0.
+            position: position.filter(|position| position.byte() > 0),
+            open: None,
+            fault: None,
+            answer: PhantomData,
+        }
+    }
+
+    fn open(&self) -> Result<Open<F::Splitter>, Error> {
+        let (place, quote) = (&self.place, self.format.quote());
+        let begin = self.range.as_ref().map_or(0, |range| range.begin);
+        let (mut opened, before) = match &self.position {
+            Some(position) => {
+                self.format.check_columns(place, position, &self.reading)?;
+                let before = position.line().map(|line| line - 1);
+                (place.resume(position)?, before)
+            }
+            None if begin > 0 => {
+                let range = self.range.as_ref().expect("it begins somewhere");
+                (range.open(place, begin, quote)?, None)
+            }
+            None => (place.open(0)?, Some(0)),
+        };
+        let mut lines = Lines {
+            began: opened.window.position(),
+            before: match opened.window.position() {
+                0 => Some(0),
+                _ => before,
+            },
+            since: 0,
+        };
+        let start = Start {
+            place,
+            window: &mut opened.window,
+            lines: &mut lines,
+        };
+        let splitter = self.format.splitter(&self.reading, start)?;
+        Ok(Open {
+            opened,
+            splitter,
+            lines,
+        })
+    }
+
+    /// The next records; none at the end. Records before a fault are given first.
+    pub(crate) fn next_records(&mut self) -> Result<Vec<A::Item>, Error> {
+        if self.open.is_none() {
+            self.open = Some(self.open()?);
+        }
+        let Some(open) = &mut self.open else {
+            unreachable!("it was opened just now");
+        };
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        let end = self.range.as_ref().and_then(|range| range.end);
+        let first = open.opened.window.position();
+        let mut items = Vec::new();
+        while items.len() < self.reading.batch_records {
+            let window = &mut open.opened.window;
+            let position = window.position();
+            if !items.is_empty() && position - first >= CHUNK_BYTES as u64 {
+                break;
+            }
+            if end.is_some_and(|end| position >= end) {
+                self.fault = self.check_range(position).err();
+                break;
+            }
+            let since = open.lines.since;
+            match open.splitter.next(window, &mut open.lines.since) {
+                Ok(Cut::Record(Ok(item))) => items.push(A::good(item)),
+                Ok(Cut::Record(Err(fault))) => {
+                    let bad = BadRecord {
+                        file: self.place.path.display().to_string(),
+                        line: open.lines.number(since, &self.place)?,
+                        byte: position,
+                        fault,
+                    };
+                    match A::bad(bad) {
+                        Ok(item) => items.push(item),
+                        Err(bad) => {
+                            // Reading goes on in front of it, when the file has been mended.
+                            open.opened.window.back_to(position);
+                            open.lines.since = since;
+                            self.fault = Some(Error::Bad(Box::new(bad)));
+                            break;
+                        }
+                    }
+                }
+                Ok(Cut::Nothing) => {}
+                Ok(Cut::End) => {
+                    self.fault = self.place.check_end(&open.opened).err();
+                    break;
+                }
+                Err(source) => {
+                    self.fault = Some(self.place.cannot_read(position, source));
+                    break;
+                }
+            }
+        }
+        match items.is_empty() {
+            true => self.fault.take().map_or(Ok(items), Err),
+            false => Ok(items),
+        }
+    }
+
+    /// Checks that the next range begins where this one ended.
+    fn check_range(&self, position: u64) -> Result<(), Error> {
+        let Some((range, quote)) = self.range.as_ref().zip(self.format.quote()) else {
+            return Ok(());
+        };
+        range.check_end(&self.place, position, quote)
+    }
+
+    pub(crate) fn position(&self) -> FilePosition {
+        let Some(open) = &self.open else {
+            return self.position.unwrap_or_default();
+        };
+        let window = &open.opened.window;
+        let line = open
+            .lines
+            .before
+            .map(|before| before + open.lines.since + 1);
+        let columns = open.splitter.columns();
+        FilePosition::new(window.position(), line, window.traces(), columns)
+    }
+}
+
+impl<F: Format, A> fmt::Debug for Records<F, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("path", &self.place.path)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Records<F, A> {
+    type Item = A::Item;
+    type Position = FilePosition;
+
+    fn next_batch(&mut self) -> Result<Poll<A::Item>, StepError> {
+        let records = self.next_records()?;
+        if records.is_empty() {
+            // A partition that has ended is kept for a while, and its file is not needed any more.
+            self.position = Some(self.position());
+            self.open = None;
+            return Ok(Poll::end());
+        }
+        Ok(Poll::batch(records))
+    }
+
+    fn snapshot(&self) -> FilePosition {
+        self.position()
+    }
+}

@@ -1,0 +1,224 @@
+//! The part of an input that is in memory: what was cut off last, and what is to be cut next.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many bytes tell an input from another one: its first ones, and those before a position.
+pub(crate) const TRACE_BYTES: usize = 1024;
+
+/// A window that moves over an input. Records are cut off at its beginning.
+pub(crate) struct Window {
+    input: Box<dyn Read>,
+    chunk_bytes: usize,
+    /// The last bytes that were cut off, and behind them what was read since.
+    bytes: Vec<u8>,
+    /// Where the next record begins in `bytes`.
+    begin: usize,
+    /// Where the next record begins in the input.
+    position: u64,
+    /// The first bytes of the input.
+    head: Vec<u8>,
+    ended: bool,
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("position", &self.position)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is remembered of an input to know it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Traces {
+    /// A hash of the first bytes.
+    pub(crate) head: u64,
+    /// A hash of the bytes before the position.
+    pub(crate) tail: u64,
+}
+
+impl Window {
+    /// A window at a position of an input, whose next byte to be read is the one there.
+    pub(crate) fn at(input: impl Read + 'static, chunk_bytes: usize, before: Before) -> Self {
+        Self {
+            input: Box::new(input),
+            chunk_bytes: chunk_bytes.max(1),
+            begin: before.tail.len(),
+            bytes: before.tail,
+            position: before.position,
+            head: before.head,
+            ended: false,
+        }
+    }
+
+    /// What was read and not yet cut off.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.bytes[self.begin..]
+    }
+
+    /// Bytes of [`rest`](Self::rest) that were cut off since the last read.
+    pub(crate) fn cut(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Where the next record begins.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the input has ended. It is not read again then, even if it grows.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The last byte that was cut off.
+    pub(crate) fn last_byte(&self) -> Option<u8> {
+        self.bytes[..self.begin].last().copied()
+    }
+
+    /// Reads on. Bytes that were cut off before can not be looked at any more.
+    pub(crate) fn fill(&mut self) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        let forget = self.begin.saturating_sub(TRACE_BYTES);
+        self.bytes.drain(..forget);
+        self.begin -= forget;
+        let length = self.bytes.len();
+        self.bytes.resize(length + self.chunk_bytes, 0);
+        let read = loop {
+            match self.input.read(&mut self.bytes[length..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let count = read.as_ref().copied().unwrap_or(0);
+        self.bytes.truncate(length + count);
+        let offset = self.position + (length - self.begin) as u64;
+        if offset == self.head.len() as u64 && self.head.len() < TRACE_BYTES {
+            let wanted = (TRACE_BYTES - self.head.len()).min(count);
+            self.head
+                .extend_from_slice(&self.bytes[length..length + wanted]);
+        }
+        self.ended = read? == 0;
+        Ok(())
+    }
+
+    /// Cuts off so many bytes, and gives where they are for [`cut`](Self::cut).
+    pub(crate) fn consume(&mut self, length: usize) -> Range<usize> {
+        let begin = self.begin;
+        self.begin += length;
+        self.position += length as u64;
+        begin..self.begin
+    }
+
+    /// Takes back what was cut off since the last read, down to a position.
+    pub(crate) fn back_to(&mut self, position: u64) {
+        let length = usize::try_from(self.position - position).unwrap_or(usize::MAX);
+        assert!(
+            length <= self.begin,
+            "bytes are in sight until the next read"
+        );
+        self.begin -= length;
+        self.position = position;
+    }
+
+    /// What is remembered of the input at the present position.
+    pub(crate) fn traces(&self) -> Traces {
+        let cut = &self.bytes[..self.begin];
+        let head = usize::try_from(self.position).map_or(TRACE_BYTES, |at| at.min(TRACE_BYTES));
+        Before::traces(&self.head[..head.min(self.head.len())], cut)
+    }
+}
+
+/// What is before a position of an input.
+#[derive(Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) position: u64,
+    /// The first bytes, at most [`TRACE_BYTES`].
+    pub(crate) head: Vec<u8>,
+    /// The last bytes, at most [`TRACE_BYTES`].
+    pub(crate) tail: Vec<u8>,
+}
+
+impl Before {
+    /// Reads an input from its beginning up to a position, or up to its end if that comes first.
+    pub(crate) fn skip(input: &mut impl Read, position: u64) -> io::Result<Self> {
+        let mut before = Self::default();
+        let mut chunk = vec![0; 64 << 10];
+        while before.position < position {
+            let left = position - before.position;
+            let wanted = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
+            match input.read(&mut chunk[..wanted]) {
+                Ok(0) => break,
+                Ok(count) => before.add(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(before)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let wanted = (TRACE_BYTES - self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..wanted]);
+        let last = &bytes[bytes.len().saturating_sub(TRACE_BYTES)..];
+        self.tail.extend_from_slice(last);
+        let surplus = self.tail.len().saturating_sub(TRACE_BYTES);
+        self.tail.drain(..surplus);
+        self.position += bytes.len() as u64;
+    }
+
+    fn traces(head: &[u8], cut: &[u8]) -> Traces {
+        Traces {
+            head: xxh3_64(head),
+            tail: xxh3_64(&cut[cut.len().saturating_sub(TRACE_BYTES)..]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(length: usize) -> Vec<u8> {
+        (0..length).map(|n| (n % 251) as u8).collect()
+    }
+
+    #[test]
+    fn traces_of_a_position_do_not_depend_on_chunks_or_on_where_reading_began() {
+        let bytes = input(5000);
+        for at in [0, 1, 700, 1023, 1024, 1025, 3000, 5000] {
+            let mut expect = None;
+            for chunk in [1, 7, 1000, 9000] {
+                for from in [0, at / 2, at] {
+                    let mut rest = std::io::Cursor::new(bytes.clone());
+                    let before = Before::skip(&mut rest, from as u64).unwrap();
+                    assert_eq!(before.position, from as u64);
+                    let mut window = Window::at(rest, chunk, before);
+                    while window.position() < at as u64 {
+                        window.fill().unwrap();
+                        let left = at - window.position() as usize;
+                        let length = window.rest().len().min(left);
+                        let cut = window.consume(length);
+                        let end = window.position() as usize;
+                        assert_eq!(window.cut(cut), &bytes[end - length..end]);
+                    }
+                    let traces = window.traces();
+                    assert_eq!(*expect.get_or_insert(traces), traces, "{at} {chunk} {from}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_skip_beyond_the_end_stops_there() {
+        let before = Before::skip(&mut input(10).as_slice(), 20).unwrap();
+        assert_eq!(before.position, 10);
+    }
+}
