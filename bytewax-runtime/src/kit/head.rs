@@ -162,7 +162,12 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                     return Ok(false);
                 }
                 self.end_epoch(cx)?;
+                let begins = cx.epoch < cx.worker.epochs.first();
                 cx.advance(epoch);
+                // What came due between two runs comes before the items of the second.
+                if begins && !self.settle(edges, cx)? {
+                    return Ok(false);
+                }
                 continue;
             }
             if !self.logic.takes_more(cx)? {
