@@ -1,7 +1,9 @@
-//! One worker gives many numbers as fast as they are taken; a sink elsewhere takes none for a while.
+//! One worker gives many items as fast as they are taken; a sink elsewhere takes none for a while.
 //!
-//! `flood FILE --count 1000000 -p 2`: worker 1 stops at its first number until the file is there.
-//! The tests of flow control run it.
+//! `flood FILE --count 1000000 -p 2`: worker 1 stops at its first item until the file is there.
+//! `--size 1048576` makes each item as large as that, and `--pause 1000` makes the sinks take so many
+//! microseconds for each. At its end each worker prints the most memory that its process has taken. The
+//! tests of flow control run it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,9 +23,15 @@ const QUIET_TURNS: usize = 300;
 struct Args {
     /// The sink of worker 1 waits until there is this file
     gate: PathBuf,
-    /// How many numbers worker 0 gives
+    /// How many items worker 0 gives
     #[arg(long)]
     count: u64,
+    /// How many bytes an item has on the heap
+    #[arg(long, default_value_t = 0)]
+    size: usize,
+    /// How many microseconds the sinks take for each item
+    #[arg(long, default_value_t = 0)]
+    pause: u64,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -35,17 +43,22 @@ struct Progress {
     all: AtomicBool,
 }
 
-struct Numbers {
+/// A number, and as much text as was asked for.
+type Item = (u64, String);
+
+struct Items {
     count: u64,
+    size: usize,
 }
 
 struct Numbered {
     left: u64,
+    size: usize,
     progress: Arc<Progress>,
 }
 
-impl DynamicSource for Numbers {
-    type Item = u64;
+impl DynamicSource for Items {
+    type Item = Item;
     type Partition = Numbered;
 
     fn build(&self, _: &StepId, worker: WorkerIndex, _: usize) -> Result<Numbered, StepError> {
@@ -55,7 +68,11 @@ impl DynamicSource for Numbers {
             let watched = Arc::clone(&progress);
             thread::spawn(move || watch(&watched));
         }
-        Ok(Numbered { left, progress })
+        Ok(Numbered {
+            left,
+            size: self.size,
+            progress,
+        })
     }
 }
 
@@ -79,72 +96,102 @@ fn watch(progress: &Progress) {
 }
 
 impl StatelessSourcePartition for Numbered {
-    type Item = u64;
+    type Item = Item;
 
-    fn next_batch(&mut self) -> Result<Poll<u64>, StepError> {
+    fn next_batch(&mut self) -> Result<Poll<Item>, StepError> {
         if self.left == 0 {
             if !self.progress.all.swap(true, Ordering::SeqCst) {
                 println!("given {}", self.progress.given.load(Ordering::SeqCst));
             }
             return Ok(Poll::end());
         }
-        let size = self.left.min(1000);
-        self.left -= size;
-        self.progress.given.fetch_add(size, Ordering::SeqCst);
-        Ok(Poll::batch((self.left..self.left + size).collect()))
+        // Of large items only a few at a time, as a source of files would.
+        let few = (1 << 20) / (self.size as u64 + 1);
+        let items = self.left.min(few.clamp(1, 1000));
+        self.left -= items;
+        self.progress.given.fetch_add(items, Ordering::SeqCst);
+        let numbers = self.left..self.left + items;
+        let item = |number| (number, "x".repeat(self.size));
+        Ok(Poll::batch(numbers.map(item).collect()))
     }
 }
 
-struct Gated(PathBuf);
+struct Gated {
+    gate: PathBuf,
+    pause: Duration,
+}
 
 struct Counter {
     /// What to wait for before the first number.
     gate: Option<PathBuf>,
+    pause: Duration,
     worker: usize,
     taken: u64,
 }
 
-impl DynamicSink<u64> for Gated {
+impl DynamicSink<Item> for Gated {
     type Partition = Counter;
 
     fn build(&self, _: &StepId, worker: WorkerIndex, _: usize) -> Result<Counter, StepError> {
         Ok(Counter {
-            gate: (worker.0 == 1).then(|| self.0.clone()),
+            gate: (worker.0 == 1).then(|| self.gate.clone()),
+            pause: self.pause,
             worker: worker.0,
             taken: 0,
         })
     }
 }
 
-impl StatelessSinkPartition<u64> for Counter {
-    fn write_batch(&mut self, numbers: Vec<u64>) -> Result<(), StepError> {
+impl StatelessSinkPartition<Item> for Counter {
+    fn write_batch(&mut self, items: Vec<Item>) -> Result<(), StepError> {
         if let Some(gate) = self.gate.take() {
             println!("worker {} waits", self.worker);
             while !gate.exists() {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        self.taken += numbers.len() as u64;
+        self.taken += items.len() as u64;
+        if !self.pause.is_zero() {
+            thread::sleep(self.pause * items.len() as u32);
+        }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), StepError> {
-        println!("worker {} took {}", self.worker, self.taken);
+        let (worker, peak) = (self.worker, peak_kib()?);
+        println!("worker {worker} peaked at {peak} KiB");
+        println!("worker {worker} took {}", self.taken);
         Ok(())
     }
 }
 
+/// The most memory that was resident in this process.
+fn peak_kib() -> Result<u64, StepError> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+    let peak = peak.ok_or_else(|| StepError::msg("the system does not tell the peak of memory"))?;
+    Ok(peak.parse()?)
+}
+
 fn main() -> ExitCode {
-    let Args { gate, count, run } = clap::Parser::parse();
+    let Args {
+        gate,
+        count,
+        size,
+        pause,
+        run,
+    } = clap::Parser::parse();
+    let pause = Duration::from_micros(pause);
     run.execute(Dataflow::build("flood", |flow| {
-        let numbers = flow.input(Numbers { count }).named("numbers");
-        let by_number = numbers.key_on(|number| number % 64).named("by_number");
+        let items = flow.input(Items { count, size }).named("items");
+        let by_number = items.key_on(|(number, _)| number % 64).named("by_number");
         let kept = by_number
-            .stateful_map(|_: &mut u64, number: u64| number)
+            .stateful_map(|_: &mut u64, item: Item| item)
             .named("keep");
         kept.key_rm()
-            .named("numbers_again")
-            .output(Gated(gate))
+            .named("items_again")
+            .output(Gated { gate, pause })
             .named("count");
     }))
 }

@@ -29,6 +29,7 @@ use crate::kit::{ResumePolicy, SnapshotMode};
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
+/// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | how many bytes the items on their way between steps may take in each process; see [`ClusterConfig::buffer_memory`](crate::testing::ClusterConfig::buffer_memory) |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must go on from an earlier one, may, or must not; with `require`, no store is made where there is none |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
@@ -280,6 +281,19 @@ pub(crate) struct Flags {
     )]
     pub(crate) state_memory: Option<u64>,
 
+    /// How many bytes the items on their way between steps may take in each process, such as `256MiB`
+    #[arg(
+        id = "bytewax-buffer-memory",
+        long = "buffer-memory",
+        value_name = "BYTES",
+        env = "BYTEWAX_BUFFER_MEMORY",
+        default_value = "256MiB",
+        value_parser = some_bytes,
+        allow_negative_numbers = true,
+        global = true
+    )]
+    pub(crate) buffer_memory: u64,
+
     /// When changed states are handed to the store
     #[arg(
         id = "bytewax-snapshot-mode",
@@ -458,6 +472,14 @@ fn bytes(text: &str) -> Result<u64, String> {
         .and_then(|(number, unit)| number.checked_mul(unit));
     bytes
         .ok_or_else(|| "give a number of bytes, such as `500000000`, `512MiB` or `4GiB`".to_owned())
+}
+
+/// A number of bytes that is not zero.
+fn some_bytes(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        0 => Err("give 1 byte or more, such as `256MiB`".to_owned()),
+        some => Ok(some),
+    }
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, String> {

@@ -229,6 +229,7 @@ fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
     let config = ClusterConfig::new()
         .epoch_interval(plan.epoch_interval)
         .stop_timeout(plan.stop_timeout)
+        .buffer_memory(plan.buffer_memory)
         .maybe_recovery(plan.recovery.clone());
     let (job, settings) = (config.job(flow), config.settings());
     match &plan.processes {

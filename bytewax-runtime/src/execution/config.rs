@@ -26,6 +26,7 @@ pub struct ClusterConfig {
     listener: Option<Arc<TcpListener>>,
     connect_timeout: Duration,
     stop_timeout: Duration,
+    buffer_memory: u64,
     recovery: Option<RecoveryConfig>,
 }
 
@@ -39,6 +40,7 @@ impl Default for ClusterConfig {
             listener: None,
             connect_timeout: Duration::from_secs(60),
             stop_timeout: STOP_TIMEOUT,
+            buffer_memory: 256 << 20,
             recovery: None,
         }
     }
@@ -91,6 +93,27 @@ impl ClusterConfig {
         self
     }
 
+    /// How many bytes the items on their way between steps may take in this process: those that were
+    /// sent and not yet taken, and those in batches that are being filled. It is 256 MiB unless set.
+    ///
+    /// The memory is divided evenly among the edges of the flow (the inputs of steps that keep state per
+    /// key, of `redistribute`, `merge`, `map_async` and sinks with partitions) and all workers of the
+    /// cluster, since all of them may send to one process. A worker whose share of an edge is used up
+    /// takes no more items until a slower reader has caught up. So a large cluster may need more.
+    ///
+    /// The weight of an item is its size and what its `Serialize` shows of its heap: the length of
+    /// strings, of lists, and of what is in them. With any memory, however small, one item at a time goes
+    /// on; and what comes of one item goes on together.
+    ///
+    /// Not counted are: states, and what connectors keep; a batch that a source has given, whose size is
+    /// the choice of the source; the batch that a step works on; items that stay on a worker, in a
+    /// `merge` or a `map_async`, if their type is not one that also crosses workers in the flow, or a
+    /// string, beyond their size.
+    pub fn buffer_memory(mut self, bytes: u64) -> Self {
+        self.buffer_memory = bytes;
+        self
+    }
+
     #[cfg(feature = "recovery")]
     /// Where the state of the flow is kept. Unless this is set, nothing is saved.
     pub fn recovery(mut self, config: RecoveryConfig) -> Self {
@@ -114,6 +137,7 @@ impl ClusterConfig {
             clock: self.clock.clone(),
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
             stop_timeout: self.stop_timeout,
+            buffer_memory: self.buffer_memory,
         }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct RunPlan {
     pub(crate) epoch_interval: Duration,
     /// How long the last epoch may take when a signal stops the run.
     pub(crate) stop_timeout: Duration,
+    /// How many bytes the items under way may take in each process.
+    pub(crate) buffer_memory: u64,
     /// Where state is kept; without it, nothing is saved.
     pub(crate) recovery: Option<RecoveryConfig>,
     pub(crate) processes: Processes,
@@ -75,6 +77,7 @@ impl Flags {
             workers: self.workers,
             epoch_interval: self.snapshot_interval,
             stop_timeout: self.stop_timeout,
+            buffer_memory: self.buffer_memory,
             recovery: self.recovery()?,
             processes,
         })

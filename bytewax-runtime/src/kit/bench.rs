@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 
-use super::edge::{AnyInput, Batch, EdgeOut, Input, Mark};
+use super::batch::Batch;
+use super::edge::{AnyInput, EdgeOut, Edges, Input, Mark};
 use super::link;
 use super::notes::Note;
 use super::push::{AnyPush, Flush, Push};
+use super::weight::weight_of_all;
 use super::{
-    Change, Cx, EdgeId, MemoryLimit, Operator, Outs, Pace, Progress, Protocol, RemoteAlarm,
-    Settings, Shared, Site, SnapshotMode, StepEntry, Steps, Store, Wake, WorkerCx,
+    Budget, Change, Cx, EdgeId, Exchange, MemoryLimit, Operator, Outs, Pace, Progress, Protocol,
+    RemoteAlarm, Scales, Settings, Shared, Site, SnapshotMode, StepEntry, Steps, Store, Wake,
+    WorkerCx,
 };
 use crate::clock::{Clock, ClockHand};
 use crate::error::RunError;
@@ -38,13 +41,13 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// Worker 0 of `workers` in this process. An edge may have `room` items under way.
-    pub(crate) fn new(workers: usize, epoch_interval: TimeDelta, room: i64) -> Self {
+    /// Worker 0 of `workers` in this process. An edge may have `room` bytes under way.
+    pub(crate) fn new(workers: usize, epoch_interval: TimeDelta, room: u64) -> Self {
         Self::build(workers, epoch_interval, room, false)
     }
 
     /// One worker, which saves each epoch on a shelf.
-    pub(crate) fn saving(epoch_interval: TimeDelta, room: i64, shelf: Shelf) -> (Self, Rc<Shelf>) {
+    pub(crate) fn saving(epoch_interval: TimeDelta, room: u64, shelf: Shelf) -> (Self, Rc<Shelf>) {
         let bench = Self::build(1, epoch_interval, room, true);
         let shelf = Rc::new(shelf);
         let store: Rc<dyn Store> = Rc::<Shelf>::clone(&shelf);
@@ -52,15 +55,16 @@ impl Bench {
         (bench, shelf)
     }
 
-    fn build(workers: usize, epoch_interval: TimeDelta, room: i64, saves: bool) -> Self {
+    fn build(workers: usize, epoch_interval: TimeDelta, room: u64, saves: bool) -> Self {
         let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
         let settings = Settings {
             clock,
             epoch_interval,
             stop_timeout: Duration::from_secs(60),
+            buffer_memory: 1 << 30,
         };
         let shared = Arc::new(Shared::new(settings, 0..workers));
-        shared.init_edges(&[room, room]);
+        shared.init_edges(2, room);
         let step = StepEntry {
             id: StepId::new("flow.step"),
             kind: StepKind::Stateful,
@@ -71,9 +75,16 @@ impl Bench {
         let now = worker.clock.monotonic();
         let protocol = Protocol::new(Pace::of(epoch_interval), saves, Epoch::FIRST, now);
         worker.epochs.start(protocol);
+        let budget = Budget {
+            under_way: room,
+            batch: 256 << 10,
+            goal: 1 << 20,
+        };
         let owners = Rc::new(SlotOwners::spread(workers));
         let set =
             worker.owners.set(owners).is_ok() && worker.assignments.set(HashMap::new()).is_ok();
+        let edges = Edges::new(budget, Scales::default());
+        let set = set && worker.edges.set(edges).is_ok();
         assert!(set, "a worker is new");
         Self { worker, hand }
     }
@@ -209,7 +220,7 @@ impl<I> Wire<I> {
 /// What would come before an operator: a queue of batches.
 pub(crate) struct Upstream<I>(Rc<RefCell<VecDeque<Timed<I>>>>, Arc<Shared>);
 
-impl<I: 'static> Upstream<I> {
+impl<I: Exchange> Upstream<I> {
     pub(crate) fn new(bench: &Bench) -> Self {
         Self(Rc::default(), Arc::clone(&bench.worker.shared))
     }
@@ -230,8 +241,15 @@ impl<I: 'static> Upstream<I> {
 
     pub(crate) fn send_marked(&self, epoch: u64, from: usize, items: Vec<I>, mark: Mark) {
         let from = WorkerIndex(from);
-        self.1.sent(IN, from, items.len());
-        let batch = Batch::new(from, WorkerIndex(0), mark, items);
+        let load = weight_of_all(&items) as u64;
+        self.1.sent(IN, from, load);
+        let batch = Batch {
+            origin: from.0 as u32,
+            target: 0,
+            mark,
+            load,
+            items,
+        };
         self.0.borrow_mut().push_back((epoch, batch));
     }
 }

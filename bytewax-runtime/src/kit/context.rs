@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::assignment::Assignment;
+use super::budget::Portion;
+use super::edge::Edges;
 use super::epochs::Epochs;
 use super::link::Link;
 use super::shared::{EdgeId, Shared};
@@ -33,6 +35,10 @@ pub(crate) struct WorkerCx {
     pub(crate) store: OnceCell<Rc<dyn Store>>,
     /// For each step with partitions, which worker has which.
     pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
+    /// What all edges of the flow have in common.
+    pub(crate) edges: OnceCell<Edges>,
+    /// How many bytes of items this worker has sent over edges, in all.
+    pub(super) sent: Cell<u64>,
     /// The step whose code is running, to name it when that code panics.
     running: Cell<Option<StepIndex>>,
     /// The watermarks of steps that have one for all keys.
@@ -58,6 +64,8 @@ impl WorkerCx {
             shared,
             timers: Timers::default(),
             assignments: OnceCell::new(),
+            edges: OnceCell::new(),
+            sent: Cell::new(0),
             running: Cell::default(),
             watermarks: RefCell::default(),
         }
@@ -100,6 +108,24 @@ impl WorkerCx {
         self.shared.is_full(edge, self.index)
     }
 
+    /// How many bytes of items this worker has sent over edges, in all.
+    #[inline]
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// What all edges of the flow have in common.
+    #[inline]
+    pub(crate) fn edges(&self) -> &Edges {
+        let edges = self.edges.get();
+        edges.expect("it is found out before the flow is built")
+    }
+
+    /// Whether this worker has to wait before it sends more over one of these edges.
+    pub(crate) fn any_full(&self, edges: &[EdgeId]) -> bool {
+        edges.iter().any(|edge| self.is_full(*edge))
+    }
+
     pub(crate) fn fail(&self, error: RunError) {
         self.shared.fail(self.locate(error));
     }
@@ -112,6 +138,8 @@ pub(crate) struct Cx {
     pub(crate) epoch: Epoch,
     /// Where items and notes of this epoch go.
     pub(crate) link: Link,
+    /// How many items are taken together before it is known how much comes of them.
+    pub(crate) first_portion: usize,
     /// Whether the operator has still to save what belongs to the epoch before.
     held: bool,
     /// Wakes this operator.
@@ -127,6 +155,7 @@ impl Cx {
             worker,
             epoch: Epoch(0),
             link,
+            first_portion: usize::MAX,
             held: false,
             alarm,
             partitions: Partitions::default(),
@@ -146,6 +175,19 @@ impl Cx {
 
     pub(crate) fn step_id(&self, step: StepIndex) -> &StepId {
         &self.worker.steps.get(step).id
+    }
+
+    /// How many items of a kind are taken together.
+    #[inline]
+    pub(crate) fn items_of(&self, portion: &Portion) -> usize {
+        portion.items(self.first_portion)
+    }
+
+    /// Notes what came of items that were taken together: what was sent since `sent`.
+    #[inline]
+    pub(crate) fn note_portion(&self, portion: &mut Portion, items: usize, sent: u64) {
+        let goal = self.worker.edges().budget.goal;
+        portion.note(items, self.worker.sent() - sent, goal, self.first_portion);
     }
 
     /// Moves on to a later epoch.

@@ -1,33 +1,36 @@
 //! Edges between timely operators: batches that stay on the worker or travel to another one.
 //!
 //! Items are put into one batch a target worker where they are produced, so the exchange itself
-//! only forwards whole batches. What was sent and not yet taken is counted for each edge and
+//! only forwards whole batches. What was sent and not yet taken is weighed for each edge and
 //! sender: an operator whose edge is full waits, so a slow reader bounds memory.
 
 use std::any::Any;
-use std::cell::RefCell;
-use std::io::Write;
+use std::cell::Cell;
+use std::mem::needs_drop;
 use std::rc::Rc;
+use std::vec::IntoIter;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use timely::container::Accountable;
 use timely::dataflow::StreamVec;
+use timely::dataflow::channels::Message;
 use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::channels::pushers::exchange::Distributor;
-use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Timestamp;
 
+use super::batch::Batch;
+use super::budget::Budget;
 use super::context::{Cx, WorkerCx};
 use super::link::Wire;
 use super::notes::Note;
 use super::push::batch_items;
 use super::shared::EdgeId;
-use crate::codec;
+use super::weight::{Scales, Weigh, inline_weight};
 use crate::ids::WorkerIndex;
 
-/// How many batches one worker may have under way on one edge before it waits.
+/// With so many batches of small items under way on one edge, a worker waits, however much memory
+/// there is: more of them would only leave the caches.
 const BATCHES_UNDER_WAY: usize = 32;
 
 /// Items that may travel to another worker, perhaps in another process.
@@ -42,15 +45,6 @@ pub trait Exchange: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Exchange for T {}
 
-/// Items on their way from one worker to one worker.
-pub(crate) struct Batch<I> {
-    origin: u32,
-    pub(super) target: u32,
-    /// What the sender says of the items to come.
-    mark: Mark,
-    pub(super) items: Vec<I>,
-}
-
 /// A bound to the event times of the items that a worker has still to send over an edge, in
 /// microseconds. It may go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,103 +53,6 @@ pub(crate) struct Mark(pub(crate) i64);
 impl Mark {
     /// Nothing is said.
     pub(crate) const NONE: Self = Self(i64::MIN);
-}
-
-impl<I> Batch<I> {
-    pub(super) fn new(origin: WorkerIndex, target: WorkerIndex, mark: Mark, items: Vec<I>) -> Self {
-        Self {
-            origin: origin.0 as u32,
-            target: target.0 as u32,
-            mark,
-            items,
-        }
-    }
-}
-
-impl<I> Default for Batch<I> {
-    fn default() -> Self {
-        Self {
-            origin: 0,
-            target: 0,
-            mark: Mark::NONE,
-            items: Vec::new(),
-        }
-    }
-}
-
-impl<I> Accountable for Batch<I> {
-    fn record_count(&self) -> i64 {
-        // A mark without items counts too, so that no epoch ends before it has arrived.
-        let is_mark = self.items.is_empty() && self.mark != Mark::NONE;
-        self.items.len() as i64 + i64::from(is_mark)
-    }
-}
-
-const BATCH_HEADER: usize = 16;
-
-fn padded(length: usize) -> usize {
-    length.next_multiple_of(8)
-}
-
-// These three cannot return an error. A panic here is caught around the operator that sends or
-// receives, and reported with its step.
-impl<I: Exchange> ContainerBytes for Batch<I> {
-    fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
-        fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-            let field = bytes
-                .get(at..at + N)
-                .and_then(|field| field.try_into().ok());
-            field.unwrap_or_else(|| panic!("a batch arrived cut off"))
-        }
-        let items = codec::decode_wire(bytes.get(BATCH_HEADER..).unwrap_or_default());
-        Self {
-            origin: u32::from_le_bytes(field(&bytes, 0)),
-            target: u32::from_le_bytes(field(&bytes, 4)),
-            mark: Mark(i64::from_le_bytes(field(&bytes, 8))),
-            items: items.unwrap_or_else(|error| {
-                let name = std::any::type_name::<I>();
-                panic!(
-                    "items `{name}` from another process cannot be read: {}",
-                    full(&error)
-                )
-            }),
-        }
-    }
-
-    fn length_in_bytes(&self) -> usize {
-        match codec::wire_len(&self.items) {
-            Ok(length) => padded(BATCH_HEADER + length),
-            Err(error) => {
-                let name = std::any::type_name::<I>();
-                panic!(
-                    "items `{name}` cannot be sent to another process: {}",
-                    full(&error)
-                )
-            }
-        }
-    }
-
-    fn into_bytes<W: Write>(&self, writer: &mut W) {
-        let mut write = || -> Result<(), Box<dyn std::error::Error>> {
-            writer.write_all(&self.origin.to_le_bytes())?;
-            writer.write_all(&self.target.to_le_bytes())?;
-            writer.write_all(&self.mark.0.to_le_bytes())?;
-            let length = BATCH_HEADER + codec::encode_wire(&self.items, writer)?;
-            writer.write_all(&[0; 8][..padded(length) - length])?;
-            Ok(())
-        };
-        if let Err(error) = write() {
-            let name = std::any::type_name::<I>();
-            panic!("items `{name}` cannot be sent to another process: {error}");
-        }
-    }
-}
-
-fn full(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 /// Sends each batch to the worker that it is made for.
@@ -185,11 +82,32 @@ pub(crate) struct EdgeOut<I> {
     edge: EdgeId,
     worker: Rc<WorkerCx>,
     wire: Wire<I>,
+    weigh: Weigh<I>,
+    /// A batch of so many items is complete.
+    pub(super) most_items: usize,
+    /// A batch that weighs this much is complete.
+    pub(super) most_weight: usize,
+    /// What an item counts at least while it is under way.
+    least_load: u64,
+    /// What a batch counts at most: with that, the edge is full.
+    most_load: u64,
 }
 
 impl<I: 'static> EdgeOut<I> {
     pub(super) fn new(edge: EdgeId, worker: Rc<WorkerCx>, wire: Wire<I>) -> Self {
-        Self { edge, worker, wire }
+        let Edges { budget, scales, .. } = worker.edges();
+        let most_weight = usize::try_from(budget.batch).unwrap_or(usize::MAX);
+        let most_items = most_weight.div_ceil(inline_weight::<I>());
+        Self {
+            edge,
+            wire,
+            weigh: scales.weigh::<I>(),
+            most_items: most_items.min(batch_items::<I>()),
+            most_weight,
+            least_load: budget.under_way / (BATCHES_UNDER_WAY * batch_items::<I>()) as u64,
+            most_load: budget.under_way,
+            worker,
+        }
     }
 
     pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
@@ -199,22 +117,30 @@ impl<I: 'static> EdgeOut<I> {
     /// Sends `items` to one worker, leaving them empty.
     pub(crate) fn give(&mut self, target: WorkerIndex, items: &mut Vec<I>, cx: &Cx) {
         if !items.is_empty() {
-            self.give_marked(target, items, Mark::NONE, cx);
+            let weight = (self.weigh)(items);
+            self.send(target, items, weight, Mark::NONE, cx);
         }
     }
 
-    /// Sends `items`, or none of them, and says what comes behind them.
-    pub(crate) fn give_marked(
+    pub(super) fn send(
         &mut self,
         target: WorkerIndex,
         items: &mut Vec<I>,
+        weight: usize,
         mark: Mark,
         cx: &Cx,
     ) {
-        self.worker
-            .shared
-            .sent(self.edge, self.worker.index, items.len());
-        let batch = Batch::new(self.worker.index, target, mark, std::mem::take(items));
+        let load = (items.len() as u64).saturating_mul(self.least_load);
+        let load = load.max(weight as u64).min(self.most_load);
+        self.worker.sent.set(self.worker.sent.get() + weight as u64);
+        self.worker.shared.sent(self.edge, self.worker.index, load);
+        let batch = Batch {
+            origin: self.worker.index.0 as u32,
+            target: target.0 as u32,
+            mark,
+            load,
+            items: std::mem::take(items),
+        };
         self.wire.give(batch, &cx.link);
     }
 
@@ -233,10 +159,19 @@ pub(crate) struct Input<I> {
     pull: Box<Pull<I>>,
 }
 
-/// A batch that has arrived.
+/// A batch that has arrived, or what is left of it.
 pub(crate) struct Arrived<I> {
     edge: EdgeId,
-    batch: Batch<I>,
+    origin: WorkerIndex,
+    mark: Mark,
+    /// What counts as under way until the items are taken.
+    load: u64,
+    items: Items<I>,
+}
+
+enum Items<I> {
+    All(Vec<I>),
+    Rest(IntoIter<I>),
 }
 
 impl<I: 'static> Input<I> {
@@ -253,7 +188,16 @@ impl<I: 'static> Input<I> {
     /// Hands over everything that has arrived, with its epoch.
     pub(crate) fn pull(&mut self, mut take: impl FnMut(u64, Arrived<I>)) {
         let edge = self.edge;
-        (self.pull)(&mut |epoch, batch| take(epoch, Arrived { edge, batch }));
+        (self.pull)(&mut |epoch, batch| {
+            let arrived = Arrived {
+                edge,
+                origin: WorkerIndex(batch.origin as usize),
+                mark: batch.mark,
+                load: batch.load,
+                items: Items::All(batch.items),
+            };
+            take(epoch, arrived);
+        });
     }
 }
 
@@ -267,17 +211,40 @@ impl<I> Arrived<I> {
     /// What the sender says of the items to come, if it says anything.
     pub(crate) fn mark(&self) -> Option<(Sender, Mark)> {
         let sender = Sender {
-            worker: WorkerIndex(self.batch.origin as usize),
+            worker: self.origin,
         };
-        (self.batch.mark != Mark::NONE).then_some((sender, self.batch.mark))
+        (self.mark != Mark::NONE).then_some((sender, self.mark))
     }
 
-    /// Takes the items, which makes room on the edge.
-    pub(crate) fn take(self, worker: &WorkerCx) -> Vec<I> {
-        let origin = WorkerIndex(self.batch.origin as usize);
-        let items = self.batch.items;
-        worker.shared.taken(self.edge, origin, items.len() as u64);
-        items
+    /// How many items are left.
+    pub(crate) fn len(&self) -> usize {
+        match &self.items {
+            Items::All(items) => items.len(),
+            Items::Rest(items) => items.len(),
+        }
+    }
+
+    /// Takes all that is left, which makes room on the edge.
+    pub(crate) fn take_all(self, worker: &WorkerCx) -> Vec<I> {
+        worker.shared.taken(self.edge, self.origin, self.load);
+        match self.items {
+            Items::All(items) => items,
+            Items::Rest(items) => items.collect(),
+        }
+    }
+
+    /// Takes the first few of the items that are left.
+    pub(crate) fn take(&mut self, few: usize, worker: &WorkerCx) -> Vec<I> {
+        let share = self.load / (self.len() as u64).max(1) * few as u64;
+        self.load -= share;
+        worker.shared.taken(self.edge, self.origin, share);
+        let mut rest = match std::mem::replace(&mut self.items, Items::All(Vec::new())) {
+            Items::All(items) => items.into_iter(),
+            Items::Rest(items) => items,
+        };
+        let taken = rest.by_ref().take(few).collect();
+        self.items = Items::Rest(rest);
+        taken
     }
 }
 
@@ -310,22 +277,48 @@ impl AnyInput {
 pub(crate) struct Outlet<'a, 's> {
     builder: &'a mut OperatorBuilder<'s, u64>,
     pub(crate) worker: Rc<WorkerCx>,
-    limits: &'a RefCell<Vec<i64>>,
     edges: Vec<EdgeId>,
+    /// Whether items with a heap are sent over one of them.
+    has_heap: bool,
+}
+
+/// What all edges of a flow have in common.
+pub(crate) struct Edges {
+    pub(crate) budget: Budget,
+    pub(crate) scales: Scales,
+    /// How many were made so far.
+    made: Cell<u32>,
+}
+
+impl Edges {
+    pub(crate) fn new(budget: Budget, scales: Scales) -> Self {
+        let made = Cell::new(0);
+        Self {
+            budget,
+            scales,
+            made,
+        }
+    }
+
+    fn next(&self) -> EdgeId {
+        EdgeId(self.made.replace(self.made.get() + 1))
+    }
 }
 
 impl<'a, 's> Outlet<'a, 's> {
-    pub(crate) fn new(
-        builder: &'a mut OperatorBuilder<'s, u64>,
-        worker: Rc<WorkerCx>,
-        limits: &'a RefCell<Vec<i64>>,
-    ) -> Self {
+    pub(crate) fn new(builder: &'a mut OperatorBuilder<'s, u64>, worker: Rc<WorkerCx>) -> Self {
         Self {
             builder,
             worker,
-            limits,
             edges: Vec::new(),
+            has_heap: false,
         }
+    }
+
+    /// How many items the operator takes together before it is known how much comes of them: one, if that
+    /// may be any size.
+    pub(crate) fn first_portion(&self) -> usize {
+        if self.has_heap { 1 } else { usize::MAX }
     }
 
     /// The edges that were made.
@@ -334,10 +327,9 @@ impl<'a, 's> Outlet<'a, 's> {
     }
 
     fn output<I: 'static>(&mut self) -> (EdgeOut<I>, timely::dataflow::Stream<'s, u64, Batch<I>>) {
-        let mut limits = self.limits.borrow_mut();
-        let edge = EdgeId(limits.len() as u32);
-        limits.push((BATCHES_UNDER_WAY * batch_items::<I>()) as i64);
+        let edge = self.worker.edges().next();
         self.edges.push(edge);
+        self.has_heap |= needs_drop::<I>();
         let port = self.builder.shape().outputs();
         let (output, stream) = self.builder.new_output::<Batch<I>>();
         let wire = Wire::Timely { port, output };

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::budget::Portion;
 use super::context::Cx;
 use super::edge::{AnyInput, Arrived, Inlet, Input, Mark, Outlet, Sender};
 use super::epochs::Frontier;
 use super::plan::{Outs, Site};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
+use super::weight::Scales;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::state::Kept;
@@ -23,6 +25,9 @@ pub(crate) trait HeadPlan: Send + Sync {
     fn kept(&self) -> Option<Kept> {
         None
     }
+
+    /// Adds the types of items that it knows how to weigh.
+    fn add_scales(&self, _scales: &mut Scales) {}
 
     /// Makes the end of an upstream tree that feeds input `input` of this step.
     fn connect<'s>(
@@ -111,6 +116,8 @@ pub(crate) struct Head<I, L> {
     step: StepIndex,
     inputs: Vec<Input<I>>,
     arrived: BTreeMap<Epoch, VecDeque<Arrived<I>>>,
+    /// How many items are handed to the logic together at most.
+    portion: Portion,
     logic: L,
 }
 
@@ -120,6 +127,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             step: site.step,
             inputs: inputs.into_iter().map(AnyInput::downcast).collect(),
             arrived: BTreeMap::new(),
+            portion: Portion::default(),
             logic,
         }
     }
@@ -142,6 +150,18 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         Ok(())
     }
 
+    /// Hands items to the logic.
+    fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if items.is_empty() {
+            return Ok(());
+        }
+        let (count, sent) = (items.len(), cx.worker.sent());
+        self.logic.batch(items, cx)?;
+        cx.note_portion(&mut self.portion, count, sent);
+        Ok(())
+    }
+
     /// Takes batches of epochs up to `frontier`; `false` when it had to stop before the last.
     fn take_batches(
         &mut self,
@@ -154,7 +174,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             if frontier.is_some_and(|frontier| epoch > frontier) {
                 break;
             }
-            if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
+            if cx.worker.any_full(edges) {
                 return Ok(false);
             }
             if epoch > cx.epoch {
@@ -174,21 +194,24 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 return Ok(false);
             }
             let mut entry = entry;
-            match entry.get_mut().pop_front() {
-                Some(batch) => {
-                    let mark = batch.mark();
-                    let mut items = batch.take(&cx.worker);
-                    cx.enter(self.step);
-                    if !items.is_empty() {
-                        self.logic.batch(&mut items, cx)?;
-                    }
-                    if let Some((sender, mark)) = mark {
-                        self.logic.mark(sender, mark, cx)?;
-                    }
-                }
-                None => {
-                    entry.remove();
-                }
+            let Some(batch) = entry.get_mut().front_mut() else {
+                entry.remove();
+                continue;
+            };
+            let most = cx.items_of(&self.portion);
+            let mark = if batch.len() > most {
+                let mut items = batch.take(most, &cx.worker);
+                self.batch(&mut items, cx)?;
+                None
+            } else {
+                let mark = batch.mark();
+                let batch = entry.get_mut().pop_front();
+                let mut items = batch.map(|batch| batch.take_all(&cx.worker));
+                self.batch(items.get_or_insert_default(), cx)?;
+                mark
+            };
+            if let Some((sender, mark)) = mark {
+                self.logic.mark(sender, mark, cx)?;
             }
         }
         Ok(true)

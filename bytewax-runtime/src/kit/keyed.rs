@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::saving::{KeyedLogic, Saving};
 use crate::error::RunError;
-use crate::ids::{StepIndex, WorkerIndex};
+use crate::ids::StepIndex;
 use crate::key::{Key, SlotOwners};
 use crate::kit::{
     AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Mark, Operator, Outlet,
-    Outs, Plan, Push, Site, WorkerCx, batch_items,
+    Outs, Plan, Push, Router, Scales, Site, WorkerCx,
 };
 use crate::state::{Cell, Fact, Kept};
 
@@ -19,18 +19,15 @@ pub(crate) type Routed<K, V> = (u64, K, V);
 
 /// The way to the workers that keep the keys of one step.
 pub(crate) struct KeyedOut<K, V> {
-    edge: EdgeOut<Routed<K, V>>,
-    buffers: Vec<Vec<Routed<K, V>>>,
+    router: Router<Routed<K, V>>,
     owners: Rc<SlotOwners>,
 }
 
 impl<K: Key, V: Exchange> KeyedOut<K, V> {
     pub(super) fn new(edge: EdgeOut<Routed<K, V>>) -> Self {
-        let worker = edge.worker();
         Self {
-            buffers: (0..worker.count).map(|_| Vec::new()).collect(),
-            owners: Rc::clone(worker.owners()),
-            edge,
+            owners: Rc::clone(edge.worker().owners()),
+            router: Router::new(edge),
         }
     }
 
@@ -43,7 +40,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     /// The worker of a key.
     #[inline]
     pub(crate) fn target(&self, hash: u64) -> usize {
-        match self.buffers.len() {
+        match self.router.targets() {
             1 => 0,
             _ => self.owners.owner(hash),
         }
@@ -52,29 +49,21 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     /// Puts an item into the batch for a worker.
     #[inline]
     pub(crate) fn put(&mut self, target: usize, hash: u64, key: K, value: V, cx: &Cx) {
-        let buffer = &mut self.buffers[target];
-        if buffer.capacity() == 0 {
-            buffer.reserve_exact(batch_items::<Routed<K, V>>());
-        }
-        buffer.push((hash, key, value));
-        if buffer.len() >= batch_items::<Routed<K, V>>() {
-            self.edge.give(WorkerIndex(target), buffer, cx);
-        }
+        self.router.put(target, (hash, key, value), cx);
     }
 
     /// How many workers there are.
     pub(crate) fn targets(&self) -> usize {
-        self.buffers.len()
+        self.router.targets()
     }
 
     pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
-        self.edge.worker()
+        self.router.worker()
     }
 
     /// Sends what there is for a worker, and says of all that will come what `mark` says.
     pub(crate) fn give_marked(&mut self, target: usize, mark: Mark, cx: &Cx) {
-        let buffer = &mut self.buffers[target];
-        self.edge.give_marked(WorkerIndex(target), buffer, mark, cx);
+        self.router.send(target, mark, cx);
     }
 
     /// Sends a batch of a keyed stream, each value as `wrap` makes it.
@@ -86,10 +75,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     }
 
     pub(crate) fn flush(&mut self, cx: &Cx) {
-        for (target, buffer) in self.buffers.iter_mut().enumerate() {
-            self.edge.give(WorkerIndex(target), buffer, cx);
-        }
-        self.edge.done();
+        self.router.flush(cx);
     }
 }
 
@@ -167,6 +153,11 @@ where
         Some(Kept::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
     }
 
+    fn add_scales(&self, scales: &mut Scales) {
+        scales.add::<V>();
+        scales.add::<(K, V)>();
+    }
+
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -203,11 +194,10 @@ pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     }))
 }
 
-/// Sends whole batches on, each to the worker that `target` names.
-pub(crate) struct Spread<T, F> {
-    pub(crate) step: StepIndex,
-    pub(crate) edge: EdgeOut<T>,
-    pub(crate) target: F,
+/// Sends whole batches on, to a step on the same worker.
+struct Stay<T> {
+    step: StepIndex,
+    edge: EdgeOut<T>,
 }
 
 /// Both ends of an edge that stays on the worker.
@@ -216,19 +206,13 @@ pub(crate) fn local_edge<'s, T: 'static>(
     outlet: &mut Outlet<'_, 's>,
 ) -> (AnyPush, Inlet<'s>) {
     let (edge, inlet) = outlet.local::<T>();
-    let push = Spread {
-        step,
-        edge,
-        target: |worker: &Rc<WorkerCx>| worker.index,
-    };
-    (AnyPush::new::<T>(push), inlet)
+    (AnyPush::new::<T>(Stay { step, edge }), inlet)
 }
 
-impl<T: 'static, F: FnMut(&Rc<WorkerCx>) -> WorkerIndex + 'static> Push<T> for Spread<T, F> {
+impl<T: 'static> Push<T> for Stay<T> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        let target = (self.target)(&cx.worker);
-        self.edge.give(target, batch, cx);
+        self.edge.give(cx.worker.index, batch, cx);
         Ok(())
     }
 

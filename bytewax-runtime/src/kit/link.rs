@@ -7,9 +7,9 @@ use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
 use timely::scheduling::{Activator, SyncActivator};
 
+use super::batch::Batch;
 #[cfg(test)]
 use super::bench;
-use super::edge::Batch;
 use super::notes::Note;
 use crate::ids::Epoch;
 

@@ -2,8 +2,10 @@
 //! saved, times and wake-ups; what an operator sees of its worker.
 
 mod assignment;
+mod batch;
 #[cfg(test)]
 mod bench;
+mod budget;
 mod context;
 mod edge;
 mod epochs;
@@ -16,6 +18,7 @@ mod notes;
 mod numbers;
 mod plan;
 mod push;
+mod router;
 pub(crate) mod saving;
 mod shared;
 mod source_head;
@@ -25,18 +28,23 @@ mod store;
 mod tests;
 mod timers;
 mod watermark;
+mod weight;
 
 pub(crate) use assignment::Assignment;
+pub(crate) use budget::Budget;
 pub(crate) use context::{Cx, WorkerCx};
 pub use edge::Exchange;
-pub(crate) use edge::{AnyInput, EdgeOut, Inlet, Mark, Outlet, ProgressStream, Sender, frontier};
+pub(crate) use edge::{
+    AnyInput, EdgeOut, Edges, Inlet, Mark, Outlet, ProgressStream, Sender, frontier,
+};
 pub(crate) use epochs::{Frontier, Pace, Protocol, STOPPED};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
 pub(crate) use link::{Link, RemoteAlarm, Wake};
 pub(crate) use listeners::Listener;
 pub(crate) use notes::{Note, Said};
 pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
-pub(crate) use push::{AnyPush, Flush, Next, Push, batch_items};
+pub(crate) use push::{AnyPush, Flush, Next, Push};
+pub(crate) use router::{RoundRobin, Router};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use steps::{StepEntry, Steps};
@@ -44,3 +52,6 @@ pub(crate) use store::{Change, MemoryLimit, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};
 pub(crate) use timers::Alarm;
 pub(crate) use watermark::Watermark;
+pub(crate) use weight::Scales;
+#[cfg(feature = "async")]
+pub(crate) use weight::Weigh;

@@ -6,7 +6,9 @@
 
 use std::any::Any;
 
+use super::budget::Portion;
 use super::context::Cx;
+use super::weight::inline_weight;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 
@@ -50,13 +52,7 @@ impl AnyPush {
 /// How many items of type `T` make a batch: 16 KiB of them, so that what one stage writes is still in
 /// the first caches when the next reads it, and what one allocates when another frees it.
 pub(crate) const fn batch_items<T>() -> usize {
-    // Items of no size, and those of a byte, are counted as of eight bytes.
-    let size = if size_of::<T>() < 8 {
-        8
-    } else {
-        size_of::<T>()
-    };
-    let items = 16 * 1024 / size;
+    let items = 16 * 1024 / inline_weight::<T>();
     if items < 64 { 64 } else { items }
 }
 
@@ -66,6 +62,8 @@ pub(crate) struct Next<T> {
     push: Option<BoxPush<T>>,
     /// Filled by the stage that owns this.
     pub(crate) buffer: Vec<T>,
+    /// How many items are handed on together at most.
+    portion: Portion,
 }
 
 impl<T: 'static> Next<T> {
@@ -74,7 +72,20 @@ impl<T: 'static> Next<T> {
             step,
             push,
             buffer: Vec::new(),
+            portion: Portion::default(),
         }
+    }
+
+    /// How many items the buffer should have at most.
+    #[inline]
+    pub(crate) fn batch_items(&self, cx: &Cx) -> usize {
+        cx.items_of(&self.portion).min(batch_items::<T>())
+    }
+
+    /// Whether the buffer has grown to a batch.
+    #[inline]
+    pub(crate) fn is_full(&self, cx: &Cx) -> bool {
+        self.buffer.len() >= self.batch_items(cx)
     }
 
     /// Hands on the buffer.
@@ -87,7 +98,9 @@ impl<T: 'static> Next<T> {
             self.buffer.clear();
             return Ok(());
         };
+        let (items, sent) = (self.buffer.len(), cx.worker.sent());
         push.push(&mut self.buffer, cx)?;
+        cx.note_portion(&mut self.portion, items, sent);
         cx.enter(self.step);
         Ok(())
     }
@@ -95,7 +108,7 @@ impl<T: 'static> Next<T> {
     /// Hands on the buffer if it has grown to a batch.
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if self.buffer.len() >= batch_items::<T>() {
+        if self.is_full(cx) {
             self.send(cx)?;
         }
         Ok(())

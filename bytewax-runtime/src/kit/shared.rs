@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) epoch_interval: TimeDelta,
     /// How long the last epoch may take when the run is stopped from outside.
     pub(crate) stop_timeout: Duration,
+    /// How many bytes the items under way may take in this process.
+    pub(crate) buffer_memory: u64,
 }
 
 /// Why workers leave their loops before the end of input.
@@ -34,11 +36,12 @@ pub(crate) enum Stop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EdgeId(pub(crate) u32);
 
-/// What the workers of this process have sent over one edge and nobody has taken yet.
-struct EdgeCount {
+/// What the workers of this process have sent over the edges and nobody has taken yet.
+struct EdgeLoads {
+    /// With so much on one edge, a worker waits.
     limit: i64,
-    /// Items, by sending worker.
-    outstanding: Vec<AtomicI64>,
+    /// In bytes, by edge and sending worker.
+    loads: Vec<Vec<AtomicI64>>,
 }
 
 /// Tells other processes what happens in this one; set when there are others.
@@ -47,8 +50,8 @@ pub(crate) trait PeerLink: Send + Sync {
     fn stop(&self, stop: &Stop);
     /// This process was asked to stop after the present epoch, and with it the cluster.
     fn stop_cleanly(&self, error: &RunError);
-    /// Items that `worker` of another process sent over `edge` have been taken.
-    fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64);
+    /// Items of `load` bytes that `worker` of another process sent over `edge` have been taken.
+    fn credit(&self, edge: EdgeId, worker: WorkerIndex, load: u64);
     /// A worker of this process has begun an epoch.
     fn epoch(&self, epoch: Epoch);
 }
@@ -68,7 +71,7 @@ pub(crate) struct Shared {
     stopped: AtomicBool,
     threads: Mutex<Vec<Thread>>,
     peers: OnceLock<Box<dyn PeerLink>>,
-    edges: OnceLock<Vec<EdgeCount>>,
+    edges: OnceLock<EdgeLoads>,
     wakers: Mutex<HashMap<(EdgeId, usize), RemoteAlarm>>,
     /// The last epoch that a worker of the cluster has begun.
     latest_epoch: AtomicU64,
@@ -273,26 +276,26 @@ impl Shared {
         }
     }
 
-    // Flow control: for each edge and each worker of this process that sends over it, the number
-    // of items sent and not yet taken. Nothing here happens per item, but per batch.
+    // Flow control: for each edge and each worker of this process that sends over it, how many bytes
+    // were sent and not yet taken. Nothing here happens per item, but per batch.
 
-    /// Makes room to count on edges with these limits; every worker of the process calls it.
-    pub(crate) fn init_edges(&self, limits: &[i64]) {
+    /// Makes room to count on so many edges, on each of which a worker waits at the same load; every
+    /// worker of the process calls it.
+    pub(crate) fn init_edges(&self, edges: usize, limit: u64) {
         self.edges.get_or_init(|| {
-            let edge = |limit: &i64| EdgeCount {
-                limit: *limit,
-                outstanding: self.workers.clone().map(|_| AtomicI64::new(0)).collect(),
-            };
-            limits.iter().map(edge).collect()
+            let edge = |_| self.workers.clone().map(|_| AtomicI64::new(0)).collect();
+            EdgeLoads {
+                limit: limit as i64,
+                loads: (0..edges).map(edge).collect(),
+            }
         });
     }
 
-    fn count(&self, edge: EdgeId, worker: WorkerIndex) -> Option<(&AtomicI64, i64)> {
-        let edge = self.edges.get()?.get(edge.0 as usize)?;
-        let outstanding = edge
-            .outstanding
-            .get(worker.0.checked_sub(self.workers.start)?)?;
-        Some((outstanding, edge.limit))
+    fn load(&self, edge: EdgeId, worker: WorkerIndex) -> Option<(&AtomicI64, i64)> {
+        let edges = self.edges.get()?;
+        let load = edges.loads.get(edge.0 as usize)?;
+        let load = load.get(worker.0.checked_sub(self.workers.start)?)?;
+        Some((load, edges.limit))
     }
 
     /// Has `wake` activated when items of `worker` on `edge` are taken and it was full.
@@ -300,37 +303,39 @@ impl Shared {
         lock(&self.wakers).insert((edge, worker.0), wake);
     }
 
-    /// Counts items sent over an edge by a worker of this process.
-    pub(crate) fn sent(&self, edge: EdgeId, worker: WorkerIndex, items: usize) {
-        if let Some((outstanding, _)) = self.count(edge, worker) {
-            outstanding.fetch_add(items as i64, Ordering::AcqRel);
+    /// Counts items of so many bytes that a worker of this process sends over an edge.
+    pub(crate) fn sent(&self, edge: EdgeId, worker: WorkerIndex, bytes: u64) {
+        if let Some((load, _)) = self.load(edge, worker) {
+            load.fetch_add(bytes as i64, Ordering::AcqRel);
         }
     }
 
     /// Whether a worker has sent so much over an edge that it has to wait.
     pub(crate) fn is_full(&self, edge: EdgeId, worker: WorkerIndex) -> bool {
-        let count = self.count(edge, worker);
-        count.is_some_and(|(outstanding, limit)| outstanding.load(Ordering::Acquire) >= limit)
+        let load = self.load(edge, worker);
+        load.is_some_and(|(load, limit)| load.load(Ordering::Acquire) >= limit)
     }
 
-    /// Counts items taken from an edge; `origin` is the worker that had sent them.
-    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, items: u64) {
+    /// Counts items of so many bytes taken from an edge; `origin` is the worker that had sent them.
+    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, bytes: u64) {
         if self.workers.contains(&origin.0) {
-            self.credited(edge, origin, items);
-        } else if let Some(peers) = self.peers.get() {
-            peers.credit(edge, origin, items);
+            self.credited(edge, origin, bytes);
+        } else if let Some(peers) = self.peers.get()
+            && bytes > 0
+        {
+            peers.credit(edge, origin, bytes);
         }
     }
 
     /// Counts items of a worker of this process that were taken, perhaps in another process.
-    pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {
-        let Some((outstanding, limit)) = self.count(edge, worker) else {
+    pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, bytes: u64) {
+        let Some((load, limit)) = self.load(edge, worker) else {
             return;
         };
-        let items = items as i64;
-        let before = outstanding.fetch_sub(items, Ordering::AcqRel);
+        let bytes = bytes as i64;
+        let before = load.fetch_sub(bytes, Ordering::AcqRel);
         if before >= limit
-            && before - items < limit
+            && before - bytes < limit
             && let Some(wake) = lock(&self.wakers).get(&(edge, worker.0))
         {
             wake.wake();

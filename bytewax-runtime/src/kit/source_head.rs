@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::vec::IntoIter;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::budget::Portion;
 use super::context::Cx;
 use super::epochs::STOPPED;
 use super::head::{Operator, Progress};
@@ -71,6 +73,8 @@ pub(crate) struct Polled<T> {
     number: usize,
     partition: Rc<RefCell<dyn PolledPartition<T>>>,
     listener: ListenerId,
+    /// What the last poll gave and there was no room for yet.
+    rest: IntoIter<T>,
     awake: Awake,
     woken: Woken,
     /// Whether it has asked to be polled at a mark. Then the date is read before each poll, which may take its time.
@@ -103,6 +107,7 @@ impl<T: 'static> Polled<T> {
             number: 0,
             partition,
             listener,
+            rest: Vec::new().into_iter(),
             awake,
             woken,
             has_marks: false,
@@ -191,6 +196,8 @@ pub(crate) struct SourceHead<T> {
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
     next: Next<T>,
+    /// How many items are handed on together at most.
+    portion: Portion,
     has_begun: bool,
 }
 
@@ -210,6 +217,7 @@ impl<T: 'static> SourceHead<T> {
             alarm,
             partitions,
             next: outs.next(0),
+            portion: Portion::default(),
             has_begun: false,
         }
     }
@@ -240,11 +248,51 @@ impl<T: 'static> SourceHead<T> {
         }
     }
 
-    /// Polls each partition that is due once. Gives whether any was.
-    fn poll(&mut self, now: Monotonic, cx: &mut Cx) -> Result<bool, RunError> {
+    /// Hands on items of the partition that is being polled.
+    fn pass(&mut self, items: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        let (count, sent) = (items.len(), cx.worker.sent());
+        self.next.pass(items, cx)?;
+        cx.note_portion(&mut self.portion, count, sent);
+        Ok(())
+    }
+
+    /// Hands on what polls have given, a portion at a time. Gives whether there was room for all.
+    fn pass_rest(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        let mut index = 0;
+        while let Some(partition) = self.partitions.get_mut(index) {
+            if partition.rest.len() == 0 {
+                index += 1;
+                continue;
+            }
+            if cx.worker.any_full(edges) {
+                return Ok(false);
+            }
+            let few = cx.items_of(&self.portion);
+            let mut items = partition.rest.by_ref().take(few).collect();
+            cx.partitions.current = partition.number;
+            self.pass(&mut items, cx)?;
+        }
+        Ok(true)
+    }
+
+    fn has_rest(&self) -> bool {
+        self.partitions
+            .iter()
+            .any(|partition| partition.rest.len() > 0)
+    }
+
+    /// Polls each partition that is due once; unless polls end epochs, only while there is room. Gives
+    /// whether any was.
+    fn poll(&mut self, now: Monotonic, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        let all = cx.worker.epochs.protocol().has_turns();
         let mut polled = false;
         let mut index = 0;
         while let Some(partition) = self.partitions.get_mut(index) {
+            if polled && !all && cx.worker.any_full(edges) {
+                // It is their turn when there is room again.
+                self.partitions.rotate_left(index);
+                break;
+            }
             if !partition.is_due(&cx.worker.clock) || cx.partitions.is_held(partition.number) {
                 index += 1;
                 continue;
@@ -273,7 +321,12 @@ impl<T: 'static> SourceHead<T> {
                         RunError::step("the source failed", error).in_partition(&partition.name)
                     })?;
                     cx.partitions.current = partition.number;
-                    self.next.pass(&mut items, cx)?;
+                    if items.len() <= cx.items_of(&self.portion) {
+                        self.pass(&mut items, cx)?;
+                    } else {
+                        partition.rest = items.into_iter();
+                        self.pass_rest(edges, cx)?;
+                    }
                     index += 1;
                 }
                 Answer::End => {
@@ -326,6 +379,12 @@ impl<T: 'static> Operator for SourceHead<T> {
             self.has_begun = true;
             cx.partitions = Partitions::new(self.partitions.len());
         }
+        // It belongs to this epoch, and is before the position that is saved with it.
+        if !self.pass_rest(edges, cx)? {
+            self.next.flush(Flush::Activation, cx)?;
+            cx.partitions.hold_asked();
+            return Ok(Progress::Waiting);
+        }
         let now = worker.clock.monotonic();
         worker.join_epoch(now);
         self.follow(cx)?;
@@ -333,9 +392,9 @@ impl<T: 'static> Operator for SourceHead<T> {
             return Ok(Progress::Waiting);
         }
 
-        let full = edges.iter().any(|edge| worker.is_full(*edge));
+        let full = worker.any_full(edges);
         let may_poll = !full && worker.epochs.protocol().may_poll(self.alarm);
-        let polled = may_poll && self.poll(now, cx)?;
+        let polled = may_poll && self.poll(now, edges, cx)?;
         worker.epochs.protocol().had_a_turn(self.alarm, polled);
 
         if self.partitions.is_empty() {
@@ -351,7 +410,9 @@ impl<T: 'static> Operator for SourceHead<T> {
         cx.partitions.hold_asked();
 
         worker.begin_epoch(now);
-        self.follow(cx)?;
+        if !self.has_rest() {
+            self.follow(cx)?;
+        }
         self.sleep(full, cx);
         Ok(Progress::Waiting)
     }

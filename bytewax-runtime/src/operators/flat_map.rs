@@ -2,7 +2,7 @@
 
 use crate::error::RunError;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
-use crate::kit::{Cx, Next, batch_items};
+use crate::kit::{Cx, Next};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
@@ -146,9 +146,9 @@ fn send_many<U: 'static>(
     cx: &mut Cx,
 ) -> Result<(), RunError> {
     loop {
-        let room = batch_items::<U>().saturating_sub(next.buffer.len());
+        let room = next.batch_items(cx).saturating_sub(next.buffer.len());
         next.buffer.extend(results.by_ref().take(room));
-        if next.buffer.len() < batch_items::<U>() {
+        if !next.is_full(cx) {
             return Ok(());
         }
         next.send(cx)?;

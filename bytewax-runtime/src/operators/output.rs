@@ -13,8 +13,8 @@ use crate::guard::{with_key, with_partition};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::kit::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener,
-    Operator, Outlet, Outs, Plan, Push, Site, StagePlan, WorkerCx, batch_items,
+    AnyInput, AnyPush, Cx, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener, Operator,
+    Outlet, Outs, Plan, Push, Router, Scales, Site, StagePlan, WorkerCx,
 };
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition,
@@ -238,6 +238,11 @@ where
         Some(Kept::of::<S::Position>())
     }
 
+    fn add_scales(&self, scales: &mut Scales) {
+        scales.add::<Y::Value>();
+        scales.add::<(Y::Key, Y::Value)>();
+    }
+
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -248,8 +253,7 @@ where
         let push = Address::<Y, Y::Value, S> {
             step,
             sink: Arc::clone(&self.sink),
-            buffers: (0..outlet.worker.count).map(|_| Vec::new()).collect(),
-            edge,
+            router: Router::new(edge),
             keying: PhantomData,
         };
         (AnyPush::new::<T>(push), inlet)
@@ -278,8 +282,7 @@ where
 struct Address<Y, V, S> {
     step: StepIndex,
     sink: Arc<S>,
-    buffers: Vec<Vec<Addressed<V>>>,
-    edge: EdgeOut<Addressed<V>>,
+    router: Router<Addressed<V>>,
     keying: PhantomData<fn(Y)>,
 }
 
@@ -305,22 +308,15 @@ where
         for (key, value) in batch.drain(..).map(Y::pair) {
             let assigned = with_key(&key, || self.sink.assign(&key, partitions.len()));
             let partition = assigned % partitions.len();
-            let target = partitions[partition].1;
-            let buffer = &mut self.buffers[target.0];
-            buffer.push((partition as u32, value));
-            if buffer.len() >= batch_items::<Addressed<Y::Value>>() {
-                self.edge.give(target, buffer, cx);
-            }
+            let WorkerIndex(target) = partitions[partition].1;
+            self.router.put(target, (partition as u32, value), cx);
         }
         Ok(())
     }
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        for (target, buffer) in self.buffers.iter_mut().enumerate() {
-            self.edge.give(WorkerIndex(target), buffer, cx);
-        }
-        self.edge.done();
+        self.router.flush(cx);
         Ok(())
     }
 }

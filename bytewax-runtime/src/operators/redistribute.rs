@@ -1,17 +1,15 @@
 //! `redistribute`.
 
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::merge::Pass;
 use crate::error::RunError;
 use crate::flow::{OutputSpec, StepKind, Stream};
-use crate::ids::{StepIndex, WorkerIndex};
-use crate::kit::keyed::Spread;
+use crate::ids::StepIndex;
 use crate::kit::{
-    AnyInput, AnyPush, Exchange, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site,
-    WorkerCx,
+    AnyInput, AnyPush, Cx, Exchange, Flush, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan,
+    Push, RoundRobin, Scales, Site,
 };
 
 impl<T: 'static> Stream<T> {
@@ -19,7 +17,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// Items stay on the worker that read them until a keyed step or a sink with partitions sends them
     /// elsewhere; this step sends them elsewhere without a key. Whole batches go round, so a source
-    /// should give more than one. The order of items is lost, unless there is one worker.
+    /// should give more than one; batches of large items are cut. The order of items is lost, unless there is one worker.
     ///
     /// # Examples
     ///
@@ -54,7 +52,31 @@ impl<T: 'static> Stream<T> {
 
 struct RedistributePlan<T>(PhantomData<fn() -> T>);
 
+/// Sends batches to all workers in turn.
+struct Spread<T> {
+    step: StepIndex,
+    workers: RoundRobin<T>,
+}
+
+impl<T: Exchange> Push<T> for Spread<T> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.workers.give(batch, cx);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.workers.done();
+        Ok(())
+    }
+}
+
 impl<T: Exchange> HeadPlan for RedistributePlan<T> {
+    fn add_scales(&self, scales: &mut Scales) {
+        scales.add::<T>();
+    }
+
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -62,13 +84,8 @@ impl<T: Exchange> HeadPlan for RedistributePlan<T> {
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>) {
         let (edge, inlet) = outlet.exchange::<T>();
-        // Each worker begins with its neighbour, so that they do not all send to the same one.
-        let mut last = outlet.worker.index.0;
-        let target = move |worker: &Rc<WorkerCx>| {
-            last = (last + 1) % worker.count;
-            WorkerIndex(last)
-        };
-        (AnyPush::new::<T>(Spread { step, edge, target }), inlet)
+        let workers = RoundRobin::new(edge);
+        (AnyPush::new::<T>(Spread { step, workers }), inlet)
     }
 
     fn operator(

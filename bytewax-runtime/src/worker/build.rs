@@ -1,6 +1,5 @@
 //! Builds the described flow on one worker: trees of stages, and timely operators between edges.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -17,8 +16,8 @@ use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
 use crate::kit::{
-    Alarm, AnyInput, AnyPush, Cx, EdgeId, Inlet, Link, Note, Operator, Outlet, Outs, Plan,
-    Progress, ProgressStream, RemoteAlarm, Site, Wake, WorkerCx, frontier,
+    Alarm, AnyInput, AnyPush, Budget, Cx, EdgeId, Edges, Inlet, Link, Note, Operator, Outlet, Outs,
+    Plan, Progress, ProgressStream, RemoteAlarm, Scales, Site, Wake, WorkerCx, frontier,
 };
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
@@ -26,28 +25,42 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result
     let Some(store) = agree(worker, cx, job)? else {
         return Ok(false);
     };
+    let set = cx.edges.set(edges(cx, &job.graph)).is_ok();
+    assert!(set, "a worker builds its flow once");
     worker.dataflow_named::<u64, _, _>(&job.graph.name, |scope| {
         let mut builder = Builder {
             scope,
             cx: Rc::clone(cx),
             graph: &job.graph,
-            limits: RefCell::default(),
             inlets: HashMap::new(),
             progress: Vec::new(),
         };
         builder.steps();
         complete(scope, cx, store, builder.progress);
-        cx.shared.init_edges(&builder.limits.borrow());
     });
     Ok(true)
+}
+
+/// Finds out what the edges of the flow have in common, and makes room to count on them.
+fn edges(cx: &WorkerCx, graph: &Graph) -> Edges {
+    let mut scales = Scales::default();
+    let mut count = 0;
+    for step in &graph.steps {
+        if let Plan::Head(plan) = &step.plan {
+            plan.add_scales(&mut scales);
+            count += step.inputs.len();
+        }
+    }
+    let memory = cx.shared.settings.buffer_memory;
+    let budget = Budget::new(memory, count, cx.count);
+    cx.shared.init_edges(count, budget.under_way);
+    Edges::new(budget, scales)
 }
 
 struct Builder<'s, 'g> {
     scope: Scope<'s, u64>,
     cx: Rc<WorkerCx>,
     graph: &'g Graph,
-    /// For each edge, how many items one worker may have under way.
-    limits: RefCell<Vec<i64>>,
     /// Edges whose readers are not built yet, by step and input.
     inlets: HashMap<(StepIndex, usize), Inlet<'s>>,
     progress: Vec<ProgressStream<'s>>,
@@ -99,12 +112,13 @@ impl<'s> Builder<'s, '_> {
         let here = Wake::Timely(self.scope.activator_for(Rc::clone(&address)));
         let alarm = timers.register(here, remote());
 
-        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx), &self.limits);
+        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx));
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
         let mut inlets = Vec::new();
         let pushes = outputs
             .map(|port| tree(&self.cx, self.graph, port, &mut outlet, &mut inlets))
             .collect();
+        let first_portion = outlet.first_portion();
         let edges = outlet.into_edges();
         self.inlets.extend(inlets);
         for edge in &edges {
@@ -120,7 +134,15 @@ impl<'s> Builder<'s, '_> {
             self.cx.shared.register_source(self.cx.index, remote());
         }
         let made = made.map_err(|error| site.fail(error)).ok();
-        start(operator, Rc::clone(&self.cx), alarm, notes, edges, made);
+        start(
+            operator,
+            Rc::clone(&self.cx),
+            alarm,
+            notes,
+            edges,
+            first_portion,
+            made,
+        );
     }
 
     fn site(&self, step: StepIndex) -> Site {
@@ -181,6 +203,7 @@ fn start(
     alarm: Alarm,
     notes: Output<u64, Vec<Note>>,
     edges: Vec<EdgeId>,
+    first_portion: usize,
     operator: Option<Box<dyn Operator>>,
 ) {
     builder.build(move |capabilities| {
@@ -190,6 +213,7 @@ fn start(
             notes,
         };
         let mut cx = Cx::new(worker, link, alarm);
+        cx.first_portion = first_portion;
         move |frontiers| {
             let Some(running) = operator.as_mut() else {
                 return;

@@ -152,9 +152,9 @@ impl Handler for FromPeers {
         }
     }
 
-    fn credit(&self, edge: u32, worker: u32, items: u64) {
+    fn credit(&self, edge: u32, worker: u32, load: u64) {
         if let Some(shared) = self.0.upgrade() {
-            shared.credited(EdgeId(edge), WorkerIndex(worker as usize), items);
+            shared.credited(EdgeId(edge), WorkerIndex(worker as usize), load);
         }
     }
 
@@ -200,9 +200,9 @@ impl PeerLink for ToPeers {
         });
     }
 
-    fn credit(&self, edge: EdgeId, worker: WorkerIndex, items: u64) {
+    fn credit(&self, edge: EdgeId, worker: WorkerIndex, load: u64) {
         let process = worker.0 / self.workers_per_process;
-        self.control.credit(process, edge.0, worker.0 as u32, items);
+        self.control.credit(process, edge.0, worker.0 as u32, load);
     }
 
     fn epoch(&self, epoch: Epoch) {

@@ -62,6 +62,7 @@ mod execution;
 mod failures;
 mod finals;
 mod flow_control;
+mod graphs;
 mod joins;
 mod logic;
 mod panics;

@@ -34,7 +34,22 @@ fn the_flags_fit_a_parser_of_the_user() {
     assert_eq!(program.run.flags.processes, None);
     assert_eq!(program.run.flags.snapshot_interval, Duration::from_secs(10));
     assert_eq!(program.run.flags.connect_timeout, Duration::from_secs(60));
+    assert_eq!(program.run.flags.buffer_memory, 256 << 20);
     assert_eq!(program.run.command(), Command::Run);
+}
+
+#[test]
+fn sizes_have_units() {
+    let sizes = [
+        ("1", 1),
+        ("64MiB", 64 << 20),
+        ("2GiB", 2 << 30),
+        ("7KiB", 7 << 10),
+    ];
+    for (size, expected) in sizes {
+        let program = parse(&format!("wordcount FILE --buffer-memory {size}")).unwrap();
+        assert_eq!(program.run.flags.buffer_memory, expected, "{size}");
+    }
 }
 
 #[test]
@@ -123,6 +138,14 @@ fn a_value_that_makes_no_sense_is_a_usage_error() {
             "invalid value '1m' for '--connect-timeout <SECONDS>'",
         ),
         (
+            "--buffer-memory 0",
+            "invalid value '0' for '--buffer-memory <BYTES>': give 1 byte or more",
+        ),
+        (
+            "--buffer-memory 64MB",
+            "invalid value '64MB' for '--buffer-memory <BYTES>': give a number of bytes",
+        ),
+        (
             "-a localhost",
             "'--addresses <LIST>': `localhost` has no port; write `localhost:2101`",
         ),
@@ -196,6 +219,7 @@ fn help_names_the_variables_and_leaves_the_program_its_description() {
         "BYTEWAX_SNAPSHOT_INTERVAL",
         "BYTEWAX_LOCAL_STATE",
         "BYTEWAX_BACKUP",
+        "BYTEWAX_BUFFER_MEMORY",
         "BYTEWAX_SNAPSHOT_MODE",
         "BYTEWAX_CONNECT_TIMEOUT",
     ] {

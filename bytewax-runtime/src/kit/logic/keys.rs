@@ -12,7 +12,7 @@ use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site, batch_items};
+use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site};
 use crate::state::KeyTable;
 
 /// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
@@ -121,9 +121,9 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.begin(cx);
         while let Some((hash, key)) = self.schedule.pop_owed() {
             self.notify(hash, key);
-            if self.next.buffer.len() >= batch_items::<(K, L::Out)>() {
+            if self.next.is_full(cx) {
                 self.next.send(cx)?;
-                if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
+                if cx.worker.any_full(edges) {
                     break;
                 }
             }

@@ -8,14 +8,18 @@ use timely::dataflow::channels::ContainerBytes;
 
 use crate::ids::{Epoch, WorkerIndex};
 use crate::key::Key;
+use crate::kit::batch::Batch;
 use crate::kit::bench::{Bench, OUT};
-use crate::kit::edge::{Batch, Mark};
+use crate::kit::edge::Mark;
 use crate::kit::keyed::{KeyedOut, Route};
-use crate::kit::{Flush, Push, RemoteAlarm, batch_items};
+use crate::kit::push::batch_items;
+use crate::kit::router::Router;
+use crate::kit::{Flush, Push, RemoteAlarm};
 
 #[test]
 fn an_edge_is_full_at_its_limit_and_its_sender_is_woken_below_it() {
-    let bench = Bench::new(2, TimeDelta::seconds(10), 3);
+    // Each of these items counts as eight bytes.
+    let bench = Bench::new(2, TimeDelta::seconds(10), 24);
     let (mut cx, _, woken) = bench.cx();
     let shared = &bench.worker.shared;
     shared.register_waker(OUT, bench.worker.index, RemoteAlarm::Bench(woken.clone()));
@@ -28,13 +32,13 @@ fn an_edge_is_full_at_its_limit_and_its_sender_is_woken_below_it() {
     assert_eq!(wire.sent(), [(5, 1, vec![1, 2]), (5, 0, vec![3, 4])]);
 
     // Another worker's items are counted for themselves.
-    shared.taken(OUT, WorkerIndex(1), 9);
+    shared.taken(OUT, WorkerIndex(1), 72);
     assert!(bench.worker.is_full(OUT) && !woken.take());
-    shared.taken(OUT, WorkerIndex(0), 1);
+    shared.taken(OUT, WorkerIndex(0), 8);
     assert!(bench.worker.is_full(OUT) && !woken.take());
-    shared.taken(OUT, WorkerIndex(0), 1);
+    shared.taken(OUT, WorkerIndex(0), 8);
     assert!(!bench.worker.is_full(OUT) && woken.take());
-    shared.taken(OUT, WorkerIndex(0), 2);
+    shared.taken(OUT, WorkerIndex(0), 16);
     assert!(!woken.take());
 }
 
@@ -45,7 +49,7 @@ fn an_empty_batch_is_not_sent_unless_it_says_something() {
     let (mut edge, wire) = bench.edge::<u8>(OUT);
     edge.give(WorkerIndex(0), &mut Vec::new(), &cx);
     assert_eq!(wire.sent(), []);
-    edge.give_marked(WorkerIndex(0), &mut Vec::new(), Mark(4), &cx);
+    Router::new(edge).send(0, Mark(4), &cx);
     assert_eq!(wire.sent(), [(0, 0, Vec::new())]);
 }
 
@@ -76,12 +80,20 @@ fn the_items_of_a_key_go_to_its_worker_in_whole_batches() {
 #[test]
 fn a_batch_comes_through_bytes_as_it_was() {
     let items = vec!["a".to_owned(), String::new(), "long".repeat(100)];
-    let batch = Batch::new(WorkerIndex(3), WorkerIndex(5), Mark(-7), items.clone());
+    let batch = Batch {
+        origin: 3,
+        target: 5,
+        mark: Mark(-7),
+        load: 1 << 40,
+        items: items.clone(),
+    };
     let mut bytes = Vec::new();
     batch.into_bytes(&mut bytes);
     assert_eq!(bytes.len(), batch.length_in_bytes());
     assert_eq!(bytes.len() % 8, 0);
     let mut bytes = BytesMut::from(bytes);
     let read = Batch::<String>::from_bytes(bytes.extract_to(batch.length_in_bytes()));
-    assert_eq!((read.target, read.items), (5, items));
+    let header = (read.origin, read.target, read.mark, read.load);
+    assert_eq!(header, (3, 5, Mark(-7), 1 << 40));
+    assert_eq!(read.items, items);
 }

@@ -17,7 +17,7 @@ use crate::source::Poll;
 use crate::state::StateError;
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
-const ROOM: i64 = 8;
+const ROOM: u64 = 8;
 
 type Answer = Result<Poll<u32>, StepError>;
 
@@ -216,7 +216,7 @@ fn a_full_edge_leaves_the_partitions_alone() {
     let mut f = Fixture::new(SECOND);
     f.parts[0].says(Poll::item(1));
     let worker = Rc::clone(&f.bench.worker);
-    worker.shared.sent(OUT, worker.index, ROOM as usize);
+    worker.shared.sent(OUT, worker.index, ROOM);
     f.run();
     assert_eq!(f.polls(), [0, 0]);
     worker.shared.taken(OUT, worker.index, 1);

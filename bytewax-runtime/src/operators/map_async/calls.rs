@@ -13,12 +13,13 @@ use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::executor::Executor;
 use crate::ids::StepIndex;
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, RemoteAlarm};
+use crate::kit::{Cx, EdgeId, Edges, Flush, HeadLogic, Next, Outs, RemoteAlarm, Site, Weigh};
 use crate::operators::try_map::Errored;
 
 /// An item in flight.
 struct Flight<T, U> {
     item: T,
+    weight: usize,
     /// How often it has been tried.
     tries: u32,
     stage: Stage<U>,
@@ -45,6 +46,11 @@ pub(super) struct Calls<T, U, F, Fut> {
     /// Items for which there was no room yet, of one batch at most.
     waiting: VecDeque<T>,
     flights: Vec<Option<Flight<T, U>>>,
+    weigh: Weigh<T>,
+    /// What the items in flight weigh together.
+    weight: usize,
+    /// With so much in flight, others wait.
+    most_weight: usize,
     /// Slots of `flights` that are free.
     free: Vec<usize>,
     /// Flights in the order in which they go on: all of them, or those that are done.
@@ -70,19 +76,23 @@ where
     Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
     pub(super) fn new(
-        step: StepIndex,
+        site: &Site,
         config: AsyncConfig,
         executor: Arc<Executor>,
         f: F,
         outs: &mut Outs,
     ) -> Self {
+        let Edges { budget, scales, .. } = site.worker.edges();
         Self {
-            step,
+            step: site.step,
             config,
             executor,
             f,
             waiting: VecDeque::new(),
             flights: Vec::new(),
+            weigh: scales.weigh(),
+            weight: 0,
+            most_weight: usize::try_from(budget.under_way).unwrap_or(usize::MAX),
             free: Vec::new(),
             order: VecDeque::new(),
             times: BTreeSet::new(),
@@ -100,6 +110,10 @@ where
         self.flights.len() - self.free.len()
     }
 
+    fn weigh(&self, item: &T) -> usize {
+        (self.weigh)(std::slice::from_ref(item))
+    }
+
     /// Takes replies, does what is due, hands on what is done, and fills the room that this leaves.
     fn go_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         let now = *self.now.get_or_insert_with(|| cx.worker.clock.monotonic());
@@ -113,9 +127,16 @@ where
     /// Begins to try items that wait for room.
     fn fill(&mut self, now: Monotonic, cx: &Cx) {
         while self.in_flight() < self.config.in_flight {
+            let Some(weight) = self.waiting.front().map(|item| self.weigh(item)) else {
+                return;
+            };
+            if self.in_flight() > 0 && self.weight.saturating_add(weight) > self.most_weight {
+                return;
+            }
             let Some(item) = self.waiting.pop_front() else {
                 return;
             };
+            self.weight += weight;
             let slot = self.free.pop().unwrap_or_else(|| {
                 self.flights.push(None);
                 self.flights.len() - 1
@@ -123,7 +144,7 @@ where
             if self.config.ordered {
                 self.order.push_back(slot);
             }
-            let flight = self.attempt(slot, item, 1, now, cx);
+            let flight = self.attempt(slot, item, weight, 1, now, cx);
             self.flights[slot] = Some(flight);
         }
     }
@@ -133,6 +154,7 @@ where
         &mut self,
         slot: usize,
         item: T,
+        weight: usize,
         tries: u32,
         now: Monotonic,
         cx: &Cx,
@@ -153,7 +175,12 @@ where
             task,
             until,
         };
-        Flight { item, tries, stage }
+        Flight {
+            item,
+            weight,
+            tries,
+            stage,
+        }
     }
 
     fn take_replies(&mut self, now: Monotonic) -> Result<(), RunError> {
@@ -200,10 +227,12 @@ where
             match self.flights[slot].take() {
                 Some(Flight {
                     item,
+                    weight,
                     tries,
                     stage: Stage::Waits,
                 }) => {
-                    self.flights[slot] = Some(self.attempt(slot, item, tries + 1, now, cx));
+                    let again = self.attempt(slot, item, weight, tries + 1, now, cx);
+                    self.flights[slot] = Some(again);
                 }
                 Some(flight) => {
                     if let Stage::Tried { task, .. } = &flight.stage {
@@ -224,9 +253,11 @@ where
             match self.flights[slot].take() {
                 Some(Flight {
                     item,
+                    weight,
                     stage: Stage::Done(result),
                     ..
                 }) => {
+                    self.weight -= weight;
                     match result {
                         Ok(value) => self.oks.buffer.push(value),
                         Err(error) => self.errs.buffer.push(Errored::new(item, &error, cx)),

@@ -65,7 +65,8 @@ impl AsyncConfig {
     }
 
     /// At most this many items are in flight on each worker, and at least one. While they are so many,
-    /// the step takes no others.
+    /// the step takes no others; nor while those in flight take as much of the buffer memory as may be
+    /// under way between two steps.
     pub fn in_flight(mut self, items: usize) -> Self {
         self.in_flight = items.max(1);
         self
@@ -243,7 +244,7 @@ where
         let f = Arc::clone(&self.f);
         let executor = self.executor(site)?;
         let f = move |item: &T| f(item);
-        let calls = Calls::new(site.step, self.config, executor, f, outs);
+        let calls = Calls::new(site, self.config, executor, f, outs);
         Ok(Box::new(Head::new(site, inputs, calls)))
     }
 }

@@ -121,19 +121,16 @@ impl Control {
         }
     }
 
-    /// Tells `process` that its worker `worker` may send `items` more items on `edge`. Never waits.
-    pub(crate) fn credit(&self, process: usize, edge: u32, worker: u32, items: u64) {
+    /// Tells `process` that its worker `worker` may send items of `load` more bytes on `edge`. Never
+    /// waits.
+    pub(crate) fn credit(&self, process: usize, edge: u32, worker: u32, load: u64) {
         if let Some(peer) = self
             .shared
             .peers
             .iter()
             .find(|peer| peer.process == process)
         {
-            peer.outbox.push(Message::Credit {
-                edge,
-                worker,
-                items,
-            });
+            peer.outbox.push(Message::Credit { edge, worker, load });
         }
     }
 

@@ -10,8 +10,8 @@ pub(crate) trait Handler: Send + Sync {
     fn stopped(&self, process: usize, reason: StopReason);
     /// Process `process` was asked to stop, and with it the cluster, after the present epoch.
     fn stops_cleanly(&self, process: usize, reason: StopReason);
-    /// Worker `worker` may take `items` more items on edge `edge`.
-    fn credit(&self, edge: u32, worker: u32, items: u64);
+    /// Worker `worker` may send items of `load` more bytes on edge `edge`.
+    fn credit(&self, edge: u32, worker: u32, load: u64);
     /// A worker of another process has begun this epoch.
     fn epoch(&self, epoch: u64);
     /// A process was lost: "process {process} at `{address}` {why}". Called once, and not when the

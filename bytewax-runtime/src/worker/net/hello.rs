@@ -10,7 +10,7 @@ use super::identity::Identity;
 
 const MAGIC: &[u8; 8] = b"BYTEWAX\n";
 /// Version of this handshake and of the messages after it.
-pub(super) const PROTOCOL: u16 = 1;
+pub(super) const PROTOCOL: u16 = 2;
 /// Longest body of a hello or a verdict.
 const MAX_BODY: usize = 64 << 10;
 /// Magic, protocol and length of the body.
@@ -189,8 +189,8 @@ pub(super) mod tests {
         long[10] = 255;
         assert_eq!(Hello::decode(&long), Err(Unreadable::Stranger));
         let mut other = hello().encode();
-        other[9] = 2;
-        assert_eq!(Hello::decode(&other), Err(Unreadable::Protocol(2)));
+        other[9] = 9;
+        assert_eq!(Hello::decode(&other), Err(Unreadable::Protocol(9)));
     }
 
     #[test]

@@ -62,8 +62,8 @@ pub(super) enum Message {
         by: usize,
         why: String,
     },
-    /// A worker may send more items.
-    Credit { edge: u32, worker: u32, items: u64 },
+    /// A worker may send more items, of so many bytes.
+    Credit { edge: u32, worker: u32, load: u64 },
     /// A worker has begun an epoch, and all others follow.
     Epoch(u64),
     /// The sender is alive.
@@ -107,15 +107,11 @@ impl Message {
                 put_number(bytes, *by);
                 put_text(bytes, why);
             }
-            Self::Credit {
-                edge,
-                worker,
-                items,
-            } => {
+            Self::Credit { edge, worker, load } => {
                 bytes.push(CREDIT);
                 bytes.extend_from_slice(&edge.to_be_bytes());
                 bytes.extend_from_slice(&worker.to_be_bytes());
-                bytes.extend_from_slice(&items.to_be_bytes());
+                bytes.extend_from_slice(&load.to_be_bytes());
             }
             Self::Epoch(epoch) => {
                 bytes.push(EPOCH);
@@ -186,7 +182,7 @@ impl<'a> Rest<'a> {
             CREDIT => Message::Credit {
                 edge: self.number()?,
                 worker: self.number()?,
-                items: u64::from_be_bytes(self.take()?),
+                load: u64::from_be_bytes(self.take()?),
             },
             EPOCH => Message::Epoch(u64::from_be_bytes(self.take()?)),
             HEARTBEAT => Message::Heartbeat,
@@ -256,7 +252,7 @@ mod tests {
             Message::Credit {
                 edge: 4,
                 worker: 1,
-                items: u64::MAX,
+                load: u64::MAX,
             },
             Message::Epoch(u64::MAX),
             Message::Heartbeat,

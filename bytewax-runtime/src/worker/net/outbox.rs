@@ -45,13 +45,9 @@ impl Outbox {
             return;
         }
         match message {
-            Message::Credit {
-                edge,
-                worker,
-                items,
-            } => {
+            Message::Credit { edge, worker, load } => {
                 let sum = state.credits.entry((edge, worker)).or_insert(0);
-                *sum = sum.saturating_add(items);
+                *sum = sum.saturating_add(load);
             }
             Message::Epoch(epoch) => state.epoch = state.epoch.max(Some(epoch)),
             word if state.words.len() < MAX_WORDS => state.words.push(word),
@@ -85,11 +81,7 @@ impl Outbox {
         messages.extend(
             credits
                 .into_iter()
-                .map(|((edge, worker), items)| Message::Credit {
-                    edge,
-                    worker,
-                    items,
-                }),
+                .map(|((edge, worker), load)| Message::Credit { edge, worker, load }),
         );
         messages.extend(state.epoch.take().map(Message::Epoch));
         match (messages.is_empty(), state.finished) {
@@ -110,12 +102,8 @@ impl State {
 mod tests {
     use super::*;
 
-    fn credit(edge: u32, worker: u32, items: u64) -> Message {
-        Message::Credit {
-            edge,
-            worker,
-            items,
-        }
+    fn credit(edge: u32, worker: u32, load: u64) -> Message {
+        Message::Credit { edge, worker, load }
     }
 
     #[test]

@@ -95,13 +95,9 @@ impl Reader<'_> {
         match message {
             Message::Heartbeat => {}
             Message::Bye => self.bye = true,
-            Message::Credit {
-                edge,
-                worker,
-                items,
-            } => {
+            Message::Credit { edge, worker, load } => {
                 if let Some(handler) = self.shared.handler.get() {
-                    handler.credit(edge, worker, items);
+                    handler.credit(edge, worker, load);
                 }
             }
             Message::CleanStop { process, reason } => {

@@ -15,9 +15,7 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::logic::Emit;
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{
-    Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark, batch_items,
-};
+use crate::kit::{Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark};
 use crate::state::{self, Cell, FEW, Few, Field, Found, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
@@ -313,9 +311,9 @@ where
                 if let Some((hash, key)) = self.agenda.take() {
                     self.catch_up(hash, key, false);
                 }
-                if self.next.buffer.len() >= batch_items::<(K, Event<B::Out, V>)>() {
+                if self.next.is_full(cx) {
                     self.next.send(cx)?;
-                    if edges.iter().any(|edge| cx.worker.is_full(*edge)) {
+                    if cx.worker.any_full(edges) {
                         return Ok(false);
                     }
                 }

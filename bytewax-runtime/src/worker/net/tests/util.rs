@@ -141,8 +141,8 @@ impl Handler for Heard {
         self.tell(format!("process {process} stopped: {reason:?}"));
     }
 
-    fn credit(&self, edge: u32, worker: u32, items: u64) {
-        self.tell(format!("credit {edge} {worker} {items}"));
+    fn credit(&self, edge: u32, worker: u32, load: u64) {
+        self.tell(format!("credit {edge} {worker} {load}"));
     }
 
     fn stops_cleanly(&self, process: usize, reason: StopReason) {

@@ -1,0 +1,143 @@
+//! The sending ends of edges that cross workers: who gets which item, and when a batch is complete.
+
+use std::mem::needs_drop;
+use std::rc::Rc;
+
+use super::context::{Cx, WorkerCx};
+use super::edge::{EdgeOut, Exchange, Mark};
+use super::weight::{inline_weight, weight};
+use crate::ids::WorkerIndex;
+
+/// The sending end of an edge on which each item goes to the worker that it is put down for.
+pub(crate) struct Router<I> {
+    edge: EdgeOut<I>,
+    /// The batches that are being filled, one a worker.
+    filling: Vec<Filling<I>>,
+}
+
+struct Filling<I> {
+    items: Vec<I>,
+    /// What they weigh, if that is not a matter of how many they are.
+    weight: usize,
+}
+
+impl<I: Exchange> Router<I> {
+    pub(crate) fn new(edge: EdgeOut<I>) -> Self {
+        let empty = |_| Filling {
+            items: Vec::new(),
+            weight: 0,
+        };
+        Self {
+            filling: (0..edge.worker().count).map(empty).collect(),
+            edge,
+        }
+    }
+
+    /// How many workers there are.
+    #[inline]
+    pub(crate) fn targets(&self) -> usize {
+        self.filling.len()
+    }
+
+    pub(crate) fn worker(&self) -> &Rc<WorkerCx> {
+        self.edge.worker()
+    }
+
+    /// Puts an item into the batch for a worker.
+    #[inline]
+    pub(crate) fn put(&mut self, target: usize, item: I, cx: &Cx) {
+        let filling = &mut self.filling[target];
+        if filling.items.capacity() == 0 {
+            filling.items.reserve_exact(self.edge.most_items);
+        }
+        if needs_drop::<I>() {
+            filling.weight += weight(&item);
+        }
+        filling.items.push(item);
+        if filling.items.len() >= self.edge.most_items
+            || (needs_drop::<I>() && filling.weight >= self.edge.most_weight)
+        {
+            self.send(target, Mark::NONE, cx);
+        }
+    }
+
+    /// Sends what there is for a worker, and says of all that will come what `mark` says.
+    pub(crate) fn send(&mut self, target: usize, mark: Mark, cx: &Cx) {
+        let Filling { items, weight } = &mut self.filling[target];
+        let weight = if needs_drop::<I>() {
+            std::mem::take(weight)
+        } else {
+            items.len() * inline_weight::<I>()
+        };
+        self.edge.send(WorkerIndex(target), items, weight, mark, cx);
+    }
+
+    /// Sends all that there is, as the worker turns to other work.
+    pub(crate) fn flush(&mut self, cx: &Cx) {
+        for target in 0..self.filling.len() {
+            if !self.filling[target].items.is_empty() {
+                self.send(target, Mark::NONE, cx);
+            }
+        }
+        self.edge.done();
+    }
+}
+
+/// The sending end of an edge on which whole batches go to one worker after the other.
+pub(crate) struct RoundRobin<I> {
+    edge: EdgeOut<I>,
+    last: usize,
+}
+
+impl<I: Exchange> RoundRobin<I> {
+    pub(crate) fn new(edge: EdgeOut<I>) -> Self {
+        // Each worker begins with its neighbour, so that they do not all send to the same one.
+        let last = edge.worker().index.0;
+        Self { edge, last }
+    }
+
+    /// Sends a batch, or what it is cut into if it is too heavy for one worker.
+    pub(crate) fn give(&mut self, batch: &mut Vec<I>, cx: &Cx) {
+        let (fits, weight) = self.fits(batch);
+        if fits == batch.len() {
+            return self.send(batch, weight, cx);
+        }
+        let mut rest = std::mem::take(batch).into_iter();
+        while !rest.as_slice().is_empty() {
+            let (fits, weight) = self.fits(rest.as_slice());
+            let mut part = rest.by_ref().take(fits).collect();
+            self.send(&mut part, weight, cx);
+        }
+    }
+
+    /// How many of these items make a batch, and what they weigh.
+    fn fits(&self, items: &[I]) -> (usize, usize) {
+        let most = self.edge.most_weight;
+        if !needs_drop::<I>() {
+            let each = inline_weight::<I>();
+            let fits = items.len().min(most.div_ceil(each));
+            return (fits, fits * each);
+        }
+        let mut sum = 0;
+        for (index, item) in items.iter().enumerate() {
+            sum += weight(item);
+            if sum >= most {
+                return (index + 1, sum);
+            }
+        }
+        (items.len(), sum)
+    }
+
+    fn send(&mut self, items: &mut Vec<I>, weight: usize, cx: &Cx) {
+        if !items.is_empty() {
+            self.last = (self.last + 1) % self.edge.worker().count;
+            let target = WorkerIndex(self.last);
+            self.edge.send(target, items, weight, Mark::NONE, cx);
+        }
+    }
+
+    /// Lets the readers know that the worker turns to other work.
+    pub(crate) fn done(&mut self) {
+        self.edge.done();
+    }
+}
