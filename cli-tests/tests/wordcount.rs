@@ -146,14 +146,19 @@ fn a_file_that_is_not_there_is_told_once() {
 }
 
 #[test]
-fn a_directory_is_told_once() {
+fn the_words_of_all_files_of_a_directory_are_counted() {
     let directory = tempfile::tempdir().expect("there is room");
-    let path = directory.path();
-    let cause = format!(
-        "\n  caused by: `{}` is a directory; give the path of one text file in it\n",
-        path.display()
-    );
-    fails(path, "wordcount.lines.input", &cause);
+    for file in ["a.txt", "b.txt"] {
+        fs::copy(LINES, directory.path().join(file)).expect("there is room");
+    }
+    let twice = fs::read_to_string(LINES).expect("it is there").repeat(2);
+    let both = tempfile::NamedTempFile::new().expect("there is room");
+    fs::write(&both, twice).expect("there is room");
+    let expected = counted_by_tools(both.path().to_str().expect("it is text"));
+    for way in WAYS {
+        let ended = run(wordcount(directory.path(), way)).code(0).says("");
+        same(&ended.sorted(), &expected, way);
+    }
 }
 
 #[test]
@@ -162,7 +167,7 @@ fn bytes_that_are_not_text_are_told_once_with_their_place() {
     let path = directory.path().join("bytes.txt");
     fs::write(&path, b"some words\nand \xff others\n").expect("there is room");
     let cause = format!(
-        "\n  caused by: the file `{}` is not UTF-8 text at byte 15; ",
+        "\n  caused by: line 2 of the file `{}`: byte 15 of the file is not UTF-8; ",
         path.display()
     );
     fails(&path, "wordcount.lines.input", &cause);

@@ -11,7 +11,7 @@ const RAW_BYTES: usize = 64 << 10;
 /// A line or a row that cannot be read as what it should be: where it is, what it is, and why.
 ///
 /// Sources stop the run at the first one, or emit it as an `Err` beside the good ones; see
-/// [`FileSource::results`](super::FileSource::results).
+/// [`FileSource::results`](crate::files::FileSource::results).
 ///
 /// # Examples
 ///

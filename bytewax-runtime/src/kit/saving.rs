@@ -110,8 +110,11 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
     }
 
     fn load_all(&mut self) -> Result<(), RunError> {
-        while let Some(slot) = self.store.as_ref().and_then(StepStore::next_missing) {
-            self.load(slot)?;
+        for slot in Slot::all() {
+            let store = self.store.as_ref();
+            if store.is_some_and(|store| store.is_missing(slot)) {
+                self.load(slot)?;
+            }
         }
         Ok(())
     }

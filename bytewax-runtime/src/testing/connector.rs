@@ -20,6 +20,9 @@ const IDLE_POLLS: usize = 100_000;
 #[error("{0}")]
 pub struct BrokenPromise(String);
 
+/// The names of partitions, each with its items in order.
+pub type ByPartition<T> = Vec<(String, Vec<T>)>;
+
 fn broken<T>(text: impl Into<String>) -> Result<T, BrokenPromise> {
     Err(BrokenPromise(text.into()))
 }
@@ -51,7 +54,7 @@ fn failed<'a>(what: impl Into<String> + 'a) -> impl FnOnce(StepError) -> BrokenP
 /// # Errors
 ///
 /// The first promise that is not kept.
-pub fn check_source<S>(make: impl Fn() -> S) -> Result<Vec<(String, Vec<S::Item>)>, BrokenPromise>
+pub fn check_source<S>(make: impl Fn() -> S) -> Result<ByPartition<S::Item>, BrokenPromise>
 where
     S: FixedPartitionedSource,
     S::Item: Debug + PartialEq,

@@ -36,7 +36,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("object_store", &["recovery"]),
     ("rusqlite", &["recovery"]),
     ("signal_hook", &["execution"]),
-    ("timely", &["kit::edge", "kit::link", "worker"]),
+    (
+        "timely",
+        &["kit::batch", "kit::edge", "kit::link", "worker"],
+    ),
 ];
 
 /// A file of a tree: its path below the root, and its text.
@@ -181,8 +184,8 @@ fn a_made_up_tree_has_its_faults_told() {
         "kit/head.rs:2: `kit` names `crate::flow::Graph::new`, which is above it",
         "source/mod.rs:1: `source` names `crate::sink::Sink`, which is beside it",
         "source/mod.rs:2: `source` names `crate::RunError` of the root, which is above it",
-        "operators/map.rs:1: `timely` belongs to kit::edge, kit::link, worker",
-        "kit/push.rs:1: `timely` belongs to kit::edge, kit::link, worker",
+        "operators/map.rs:1: `timely` belongs to kit::batch, kit::edge, kit::link, worker",
+        "kit/push.rs:1: `timely` belongs to kit::batch, kit::edge, kit::link, worker",
         "attic.rs: `attic` is on no floor",
     ];
     assert_eq!(faults, expected);

@@ -58,6 +58,9 @@ fn give_back<T>(list: &mut VecDeque<T>) {
     }
 }
 
+/// So many keys that are due at once are a peak, for which no memory is kept.
+const MANY: usize = 1 << 14;
+
 /// So many entries more than keys are never worth a clean-up.
 const SPARE: usize = 64;
 
@@ -148,6 +151,9 @@ impl<K: Key> Schedule<K> {
     /// Drops stale entries when they are more than half of all.
     pub(crate) fn clean<S: State>(&mut self, table: &TimedKeys<K, S>) {
         give_back(&mut self.owed);
+        if self.due.capacity() > MANY {
+            self.due = Vec::new();
+        }
         if self.entries.len() <= 2 * table.len() + SPARE {
             return;
         }

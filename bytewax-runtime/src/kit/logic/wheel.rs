@@ -5,6 +5,9 @@ const SLOTS: u32 = 6;
 /// So many levels hold all ticks that there are, if a tick has 2¹⁰ or more of the units of time.
 const LEVELS: usize = 9;
 
+/// So many things of one tick are a peak, for which no memory is kept.
+const MANY: usize = 1 << 14;
+
 /// Things in the order of the times at which they are due, and of equal times in the order in which they were
 /// put there.
 ///
@@ -158,7 +161,11 @@ impl<T, const TICK: u32> Wheel<T, TICK> {
             return None;
         }
         self.len -= 1;
-        self.near.pop()
+        let first = self.near.pop();
+        if self.near.is_empty() && self.near.capacity() > MANY {
+            (self.near, self.fresh) = (Vec::new(), Vec::new());
+        }
+        first
     }
 
     fn sort(&mut self) {

@@ -88,11 +88,6 @@ impl StepStore {
         self.missing.slots[slot.index()]
     }
 
-    /// The first slot that is not loaded.
-    pub(crate) fn next_missing(&self) -> Option<Slot> {
-        Slot::all().find(|slot| self.is_missing(*slot))
-    }
-
     /// The earliest time that a key in a slot that is not loaded waits for, and the slot.
     pub(crate) fn first_due(&mut self) -> Option<(DateTime<Utc>, Slot)> {
         while let Some(Reverse((due, slot))) = self.waiting.peek() {
