@@ -60,17 +60,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// # Examples
 ///
 /// ```
-/// use bytewax_runtime::clock::Clock;
+/// use bytewax_runtime::clock::WorkerClock;
 /// use chrono::{DateTime, TimeDelta};
 ///
-/// let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+/// let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
 /// hand.advance(TimeDelta::seconds(90));
 /// assert_eq!(clock.now(), DateTime::UNIX_EPOCH + TimeDelta::seconds(90));
 /// ```
 #[derive(Clone, Default)]
-pub struct Clock(Option<Arc<Manual>>);
+pub struct WorkerClock(Option<Arc<Manual>>);
 
-/// Moves a clock made by [`Clock::by_hand`]; workers that sleep until a time wake up when it comes.
+/// Moves a clock made by [`WorkerClock::by_hand`]; workers that sleep until a time wake up when it comes.
 ///
 /// Time that passes ([`advance`](Self::advance), [`set`](Self::set) to a later time) passes for all: for dates, and for
 /// spans such as that of an epoch. [`adjust`](Self::adjust) changes the date alone, as a correction of the system's
@@ -96,7 +96,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where the monotonic time of this process begins.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-impl Clock {
+impl WorkerClock {
     /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
@@ -191,10 +191,10 @@ impl ClockHand {
     /// # Examples
     ///
     /// ```
-    /// use bytewax_runtime::clock::Clock;
+    /// use bytewax_runtime::clock::WorkerClock;
     /// use chrono::{DateTime, TimeDelta};
     ///
-    /// let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    /// let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     /// hand.advance(TimeDelta::hours(2));
     /// hand.adjust(TimeDelta::hours(-1));
     /// assert_eq!(clock.now(), DateTime::UNIX_EPOCH + TimeDelta::hours(1));
@@ -222,12 +222,12 @@ impl Time {
     }
 }
 
-impl fmt::Debug for Clock {
+impl fmt::Debug for WorkerClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() {
-            "Clock::by_hand"
+            "WorkerClock::by_hand"
         } else {
-            "Clock::system"
+            "WorkerClock::system"
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytewax::chrono::{DateTime, TimeDelta};
-use bytewax::clock::{Clock, ClockHand};
+use bytewax::clock::{ClockHand, WorkerClock};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{ClusterConfig, cluster_main};
@@ -118,7 +118,7 @@ impl<T: 'static> StatelessSinkPartition<T> for Nowhere {
 }
 
 fn main() {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (probe, seen) = (WindowProbe::new(), Arc::<Mutex<Seen>>::default());
     let keys = Keys {
         hand,

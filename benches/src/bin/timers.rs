@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytewax::chrono::{DateTime, TimeDelta, Utc};
-use bytewax::clock::Clock;
+use bytewax::clock::WorkerClock;
 use bytewax::operators::{Emit, Keep, StatefulLogic};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
@@ -58,7 +58,7 @@ fn fire<K: Key>(
     keys: u64,
     key: fn(u64) -> K,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let start = Instant::now();
     let armed = Arc::new(AtomicU64::new(0));
     let then = {

@@ -142,7 +142,7 @@ pub(crate) struct Env {
 
 /// A point to return to when a block ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark(usize);
+pub(crate) struct InSight(usize);
 
 impl Env {
     /// Binds a name, shadowing any earlier one.
@@ -175,12 +175,12 @@ impl Env {
     }
 
     /// Remembers what is in sight.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark(self.in_sight.len())
+    pub(crate) fn mark(&self) -> InSight {
+        InSight(self.in_sight.len())
     }
 
     /// Forgets the names bound since.
-    pub(crate) fn reset(&mut self, mark: Mark) {
+    pub(crate) fn reset(&mut self, mark: InSight) {
         self.in_sight.truncate(mark.0);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::clock::Clock;
+use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
@@ -21,7 +21,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ClusterConfig {
     workers: usize,
     epoch_interval: Duration,
-    clock: Clock,
+    clock: WorkerClock,
     process: Option<Peers>,
     listener: Option<Arc<TcpListener>>,
     connect_timeout: Duration,
@@ -35,7 +35,7 @@ impl Default for ClusterConfig {
         Self {
             workers: 1,
             epoch_interval: Duration::from_secs(10),
-            clock: Clock::system(),
+            clock: WorkerClock::system(),
             process: None,
             listener: None,
             connect_timeout: Duration::from_secs(60),
@@ -65,7 +65,7 @@ impl ClusterConfig {
     }
 
     /// The clock of all workers.
-    pub fn clock(mut self, clock: Clock) -> Self {
+    pub fn clock(mut self, clock: WorkerClock) -> Self {
         self.clock = clock;
         self
     }

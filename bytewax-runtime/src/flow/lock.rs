@@ -117,13 +117,13 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
         }
         let (kind, operator) = (step.kind.as_str(), step.operator);
         let mut rest = format!("{{ kind = \"{kind}\", operator = \"{operator}\"");
-        if let Some(kept) = step.plan.kept() {
+        if let Some(kept) = step.plan.step_schema() {
             let Schema {
                 name,
                 version,
                 fingerprint,
                 ..
-            } = kept.schema;
+            } = kept.state;
             let name = quoted(name);
             rest.push_str(&format!(
                 ", state = {name}, version = {version}, fingerprint = \"{fingerprint:016x}\""

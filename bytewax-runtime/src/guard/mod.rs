@@ -1,14 +1,14 @@
 //! Turns panics of user code into errors that name the step.
 
-mod spot;
+mod place;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use self::spot::Spot;
-pub(crate) use self::spot::{OnPanic, note_item, with_key, with_partition};
+use self::place::PanicPlace;
+pub(crate) use self::place::{OnPanic, note_item, with_key, with_partition};
 use crate::brief::brief_text;
 use crate::error::{RunError, RunErrorKind};
 
@@ -26,7 +26,7 @@ fn install_hook() {
             if GUARDED.get() {
                 PLACE.set(info.location().map(ToString::to_string));
                 // What an earlier panic left here, if its user caught it, is of no use to this one.
-                Spot::forget();
+                PanicPlace::forget();
             } else {
                 previous(info);
             }
@@ -46,7 +46,7 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> Result<R, RunError>) -> Result<R, 
             .map(|place| format!(" at {place}"))
             .unwrap_or_default();
         let text = format!("panicked{place}: {}", brief_text(message(&*payload)));
-        Err(Spot::take().told_by(RunError::new(RunErrorKind::Panic, text)))
+        Err(PanicPlace::take().added_to(RunError::new(RunErrorKind::Panic, text)))
     })
 }
 

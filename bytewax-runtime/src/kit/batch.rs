@@ -5,7 +5,7 @@ use std::io::Write;
 use timely::container::Accountable;
 use timely::dataflow::channels::ContainerBytes;
 
-use super::edge::{Exchange, Mark};
+use super::edge::{EventMark, Exchange};
 use crate::codec;
 
 /// Items on their way from one worker to one worker.
@@ -13,7 +13,7 @@ pub(crate) struct Batch<I> {
     pub(super) origin: u32,
     pub(super) target: u32,
     /// What the sender says of the items to come.
-    pub(super) mark: Mark,
+    pub(super) mark: EventMark,
     /// What counts as under way until the items are taken.
     pub(super) load: u64,
     pub(super) items: Vec<I>,
@@ -24,7 +24,7 @@ impl<I> Default for Batch<I> {
         Self {
             origin: 0,
             target: 0,
-            mark: Mark::NONE,
+            mark: EventMark::NONE,
             load: 0,
             items: Vec::new(),
         }
@@ -34,7 +34,7 @@ impl<I> Default for Batch<I> {
 impl<I> Accountable for Batch<I> {
     fn record_count(&self) -> i64 {
         // A mark without items counts too, so that no epoch ends before it has arrived.
-        let is_mark = self.items.is_empty() && self.mark != Mark::NONE;
+        let is_mark = self.items.is_empty() && self.mark != EventMark::NONE;
         self.items.len() as i64 + i64::from(is_mark)
     }
 }
@@ -59,7 +59,7 @@ impl<I: Exchange> ContainerBytes for Batch<I> {
         Self {
             origin: u32::from_le_bytes(field(&bytes, 0)),
             target: u32::from_le_bytes(field(&bytes, 4)),
-            mark: Mark(i64::from_le_bytes(field(&bytes, 8))),
+            mark: EventMark(i64::from_le_bytes(field(&bytes, 8))),
             load: u64::from_le_bytes(field(&bytes, 16)),
             items: items.unwrap_or_else(|error| {
                 let name = std::any::type_name::<I>();

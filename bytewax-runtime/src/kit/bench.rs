@@ -10,17 +10,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta};
 
 use super::batch::Batch;
-use super::edge::{AnyInput, EdgeOut, Edges, Input, Mark};
+use super::edge::{AnyInput, EdgeOut, Edges, EventMark, Input};
 use super::link;
 use super::notes::Note;
 use super::push::{AnyPush, Flush, Push};
 use super::weight::weight_of_all;
 use super::{
-    Budget, Change, Cx, EdgeId, Exchange, MemoryLimit, Operator, Outs, Pace, Progress, Protocol,
-    RemoteAlarm, Scales, Settings, Shared, Site, SnapshotMode, StepEntry, Steps, Store, Wake,
+    Budget, BuildCx, Change, Cx, EdgeId, Exchange, MemoryLimit, Operator, Outputs, Pace, Progress,
+    Protocol, RemoteAlarm, Scales, Settings, Shared, SnapshotMode, StepEntry, Steps, Store, Wake,
     WorkerCx,
 };
-use crate::clock::{Clock, ClockHand};
+use crate::clock::{ClockHand, WorkerClock};
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex, StepKind, WorkerIndex};
 use crate::key::{Slot, SlotOwners};
@@ -56,7 +56,7 @@ impl Bench {
     }
 
     fn build(workers: usize, epoch_interval: TimeDelta, room: u64, saves: bool) -> Self {
-        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         let settings = Settings {
             clock,
             epoch_interval,
@@ -89,8 +89,8 @@ impl Bench {
         Self { worker, hand }
     }
 
-    pub(crate) fn site(&self) -> Site {
-        Site {
+    pub(crate) fn build_cx(&self) -> BuildCx {
+        BuildCx {
             worker: Rc::clone(&self.worker),
             step: STEP,
         }
@@ -236,10 +236,10 @@ impl<I: Exchange> Upstream<I> {
 
     /// A worker has sent items of an epoch.
     pub(crate) fn send(&self, epoch: u64, from: usize, items: Vec<I>) {
-        self.send_marked(epoch, from, items, Mark::NONE);
+        self.send_marked(epoch, from, items, EventMark::NONE);
     }
 
-    pub(crate) fn send_marked(&self, epoch: u64, from: usize, items: Vec<I>, mark: Mark) {
+    pub(crate) fn send_marked(&self, epoch: u64, from: usize, items: Vec<I>, mark: EventMark) {
         let from = WorkerIndex(from);
         let load = weight_of_all(&items) as u64;
         self.1.sent(IN, from, load);
@@ -270,9 +270,9 @@ impl<T: 'static> Downstream<T> {
         Self(Rc::default())
     }
 
-    pub(crate) fn outs(&self) -> Outs {
+    pub(crate) fn outputs(&self) -> Outputs {
         let push = AnyPush::new::<T>(Self(Rc::clone(&self.0)));
-        Outs::new(STEP, vec![Some(push)])
+        Outputs::new(STEP, vec![Some(push)])
     }
 
     /// What was seen since this was last asked.

@@ -15,7 +15,7 @@ use super::steps::Steps;
 use super::store::Store;
 use super::timers::{Alarm, Timers};
 use super::watermark::{Partitions, Watermark};
-use crate::clock::Clock;
+use crate::clock::WorkerClock;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex, WorkerIndex};
 use crate::key::SlotOwners;
@@ -24,7 +24,7 @@ use crate::key::SlotOwners;
 pub(crate) struct WorkerCx {
     pub(crate) index: WorkerIndex,
     pub(crate) count: usize,
-    pub(crate) clock: Clock,
+    pub(crate) clock: WorkerClock,
     pub(crate) steps: Rc<Steps>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Timers,

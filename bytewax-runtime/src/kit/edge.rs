@@ -48,9 +48,9 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Exchange for T {}
 /// A bound to the event times of the items that a worker has still to send over an edge, in
 /// microseconds. It may go back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Mark(pub(crate) i64);
+pub(crate) struct EventMark(pub(crate) i64);
 
-impl Mark {
+impl EventMark {
     /// Nothing is said.
     pub(crate) const NONE: Self = Self(i64::MIN);
 }
@@ -118,7 +118,7 @@ impl<I: 'static> EdgeOut<I> {
     pub(crate) fn give(&mut self, target: WorkerIndex, items: &mut Vec<I>, cx: &Cx) {
         if !items.is_empty() {
             let weight = (self.weigh)(items);
-            self.send(target, items, weight, Mark::NONE, cx);
+            self.send(target, items, weight, EventMark::NONE, cx);
         }
     }
 
@@ -127,7 +127,7 @@ impl<I: 'static> EdgeOut<I> {
         target: WorkerIndex,
         items: &mut Vec<I>,
         weight: usize,
-        mark: Mark,
+        mark: EventMark,
         cx: &Cx,
     ) {
         let load = (items.len() as u64).saturating_mul(self.least_load);
@@ -163,7 +163,7 @@ pub(crate) struct Input<I> {
 pub(crate) struct Arrived<I> {
     edge: EdgeId,
     origin: WorkerIndex,
-    mark: Mark,
+    mark: EventMark,
     /// What counts as under way until the items are taken.
     load: u64,
     items: Items<I>,
@@ -209,11 +209,11 @@ pub(crate) struct Sender {
 
 impl<I> Arrived<I> {
     /// What the sender says of the items to come, if it says anything.
-    pub(crate) fn mark(&self) -> Option<(Sender, Mark)> {
+    pub(crate) fn mark(&self) -> Option<(Sender, EventMark)> {
         let sender = Sender {
             worker: self.origin,
         };
-        (self.mark != Mark::NONE).then_some((sender, self.mark))
+        (self.mark != EventMark::NONE).then_some((sender, self.mark))
     }
 
     /// How many items are left.

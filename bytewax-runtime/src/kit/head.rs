@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::budget::Portion;
 use super::context::Cx;
-use super::edge::{AnyInput, Arrived, Inlet, Input, Mark, Outlet, Sender};
+use super::edge::{AnyInput, Arrived, EventMark, Inlet, Input, Outlet, Sender};
 use super::epochs::Frontier;
-use super::plan::{Outs, Site};
+use super::plan::{BuildCx, Outputs};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
 use super::weight::Scales;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
-use crate::state::Kept;
+use crate::state::StepSchema;
 
 /// How a step with edges in front of it is built on a worker.
 pub(crate) trait HeadPlan: Send + Sync {
@@ -22,7 +22,7 @@ pub(crate) trait HeadPlan: Send + Sync {
     }
 
     /// The type of what the step saves, if it saves anything.
-    fn kept(&self) -> Option<Kept> {
+    fn step_schema(&self) -> Option<StepSchema> {
         None
     }
 
@@ -40,9 +40,9 @@ pub(crate) trait HeadPlan: Send + Sync {
     /// Makes the operator, which reads the edges made by [`connect`](Self::connect).
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError>;
 }
 
@@ -78,7 +78,7 @@ pub(crate) trait HeadLogic<I>: 'static {
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
 
     /// A sender says of the items that it has still to send that none is before `mark`.
-    fn mark(&mut self, _sender: Sender, _mark: Mark, _cx: &mut Cx) -> Result<(), RunError> {
+    fn mark(&mut self, _sender: Sender, _mark: EventMark, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
@@ -122,9 +122,9 @@ pub(crate) struct Head<I, L> {
 }
 
 impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
-    pub(crate) fn new(site: &Site, inputs: Vec<AnyInput>, logic: L) -> Self {
+    pub(crate) fn new(build: &BuildCx, inputs: Vec<AnyInput>, logic: L) -> Self {
         Self {
-            step: site.step,
+            step: build.step,
             inputs: inputs.into_iter().map(AnyInput::downcast).collect(),
             arrived: BTreeMap::new(),
             portion: Portion::default(),

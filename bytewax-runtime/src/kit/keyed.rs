@@ -9,10 +9,10 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::{Key, SlotOwners};
 use crate::kit::{
-    AnyInput, AnyPush, Cx, EdgeOut, Exchange, Flush, Head, HeadPlan, Inlet, Mark, Operator, Outlet,
-    Outs, Plan, Push, Router, Scales, Site, WorkerCx,
+    AnyInput, AnyPush, BuildCx, Cx, EdgeOut, EventMark, Exchange, Flush, Head, HeadPlan, Inlet,
+    Operator, Outlet, Outputs, Plan, Push, Router, Scales, WorkerCx,
 };
-use crate::state::{Cell, Fact, Kept};
+use crate::state::{Cell, Fact, StepSchema};
 
 /// An item with the hash of its key, which routes it and finds its state.
 pub(crate) type Routed<K, V> = (u64, K, V);
@@ -62,7 +62,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
     }
 
     /// Sends what there is for a worker, and says of all that will come what `mark` says.
-    pub(crate) fn give_marked(&mut self, target: usize, mark: Mark, cx: &Cx) {
+    pub(crate) fn give_marked(&mut self, target: usize, mark: EventMark, cx: &Cx) {
         self.router.send(target, mark, cx);
     }
 
@@ -146,11 +146,11 @@ where
     K: Key,
     V: Exchange,
     E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync,
-    M: Fn(&Site, &mut Outs) -> L + Send + Sync,
+    M: Fn(&BuildCx, &mut Outputs) -> L + Send + Sync,
     L: KeyedLogic<K, V>,
 {
-    fn kept(&self) -> Option<Kept> {
-        Some(Kept::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
+    fn step_schema(&self) -> Option<StepSchema> {
+        Some(StepSchema::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
     }
 
     fn add_scales(&self, scales: &mut Scales) {
@@ -170,12 +170,16 @@ where
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        let logic = (self.make)(site, outs);
-        Ok(Box::new(Head::new(site, inputs, Saving::new(site, logic)?)))
+        let logic = (self.make)(build, outputs);
+        Ok(Box::new(Head::new(
+            build,
+            inputs,
+            Saving::new(build, logic)?,
+        )))
     }
 }
 
@@ -184,7 +188,7 @@ where
 pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     facts: Vec<Fact>,
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-    make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+    make: impl Fn(&BuildCx, &mut Outputs) -> L + Send + Sync + 'static,
 ) -> Plan {
     Plan::Head(Arc::new(KeyedPlan {
         facts,

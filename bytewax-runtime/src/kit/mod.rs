@@ -35,14 +35,14 @@ pub(crate) use budget::Budget;
 pub(crate) use context::{Cx, WorkerCx};
 pub use edge::Exchange;
 pub(crate) use edge::{
-    AnyInput, EdgeOut, Edges, Inlet, Mark, Outlet, ProgressStream, Sender, frontier,
+    AnyInput, EdgeOut, Edges, EventMark, Inlet, Outlet, ProgressStream, Sender, frontier,
 };
 pub(crate) use epochs::{Frontier, Pace, Protocol, STOPPED};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
 pub(crate) use link::{Link, RemoteAlarm, Wake};
 pub(crate) use listeners::Listener;
-pub(crate) use notes::{Note, Said};
-pub(crate) use plan::{Outs, Plan, Site, StagePlan, TeePlan};
+pub(crate) use notes::{Note, NoteBody};
+pub(crate) use plan::{BuildCx, Outputs, Plan, StagePlan, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push};
 pub(crate) use router::{RoundRobin, Router};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};

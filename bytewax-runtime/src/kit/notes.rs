@@ -10,11 +10,11 @@ use crate::key::position_slot;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) target: u32,
-    pub(crate) said: Said,
+    pub(crate) said: NoteBody,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Said {
+pub(crate) enum NoteBody {
     /// Where a partition of a source or a sink is.
     Position {
         step: u32,
@@ -31,7 +31,7 @@ impl Cx {
     pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
         let slot = position_slot(self.step_id(step), partition);
         let target = self.worker.owners().owner_of(slot);
-        let said = Said::Position {
+        let said = NoteBody::Position {
             step: step.0,
             partition: partition.to_owned(),
             bytes,
@@ -42,11 +42,11 @@ impl Cx {
     /// Tells all workers that a source ends with the present epoch.
     pub(super) fn tell_end(&mut self) {
         for worker in 0..self.worker.count {
-            self.tell(WorkerIndex(worker), Said::Ends);
+            self.tell(WorkerIndex(worker), NoteBody::Ends);
         }
     }
 
-    fn tell(&mut self, target: WorkerIndex, said: Said) {
+    fn tell(&mut self, target: WorkerIndex, said: NoteBody) {
         let target = target.0 as u32;
         self.link.note(Note { target, said });
     }

@@ -11,7 +11,7 @@ use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{StepId, StepIndex, StepKind};
-use crate::state::{self, Kept, State};
+use crate::state::{self, State, StepSchema};
 
 /// How a step is built on a worker.
 pub(crate) enum Plan {
@@ -25,16 +25,16 @@ pub(crate) enum Plan {
 
 impl Plan {
     /// The type of what the step saves, if it saves anything.
-    pub(crate) fn kept(&self) -> Option<Kept> {
+    pub(crate) fn step_schema(&self) -> Option<StepSchema> {
         match self {
             Self::Stage(_) => None,
-            Self::Head(plan) => plan.kept(),
-            Self::Source(plan) => plan.kept(),
+            Self::Head(plan) => plan.step_schema(),
+            Self::Source(plan) => plan.step_schema(),
         }
     }
 }
 
-type BuildStage = dyn Fn(&Site, &mut Outs) -> Result<AnyPush, RunError> + Send + Sync;
+type BuildStage = dyn Fn(&BuildCx, &mut Outputs) -> Result<AnyPush, RunError> + Send + Sync;
 
 pub(crate) struct StagePlan {
     build: Box<BuildStage>,
@@ -44,30 +44,30 @@ pub(crate) struct StagePlan {
 impl StagePlan {
     /// A stage that takes items of type `T`.
     pub(crate) fn new<T: 'static, P: Push<T>>(
-        build: impl Fn(&Site, &mut Outs) -> Result<P, RunError> + Send + Sync + 'static,
+        build: impl Fn(&BuildCx, &mut Outputs) -> Result<P, RunError> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            build: Box::new(move |site, outs| Ok(AnyPush::new::<T>(build(site, outs)?))),
+            build: Box::new(move |cx, outputs| Ok(AnyPush::new::<T>(build(cx, outputs)?))),
             discard: || AnyPush::new::<T>(Discard),
         }
     }
 
-    pub(crate) fn build(&self, site: &Site, outs: &mut Outs) -> AnyPush {
-        site.worker.enter(site.step);
-        (self.build)(site, outs).unwrap_or_else(|error| {
-            site.fail(error);
+    pub(crate) fn build(&self, build: &BuildCx, outputs: &mut Outputs) -> AnyPush {
+        build.worker.enter(build.step);
+        (self.build)(build, outputs).unwrap_or_else(|error| {
+            build.fail(error);
             (self.discard)()
         })
     }
 }
 
 /// Where a step is being built.
-pub(crate) struct Site {
+pub(crate) struct BuildCx {
     pub(crate) worker: Rc<WorkerCx>,
     pub(crate) step: StepIndex,
 }
 
-impl Site {
+impl BuildCx {
     pub(crate) fn id(&self) -> &StepId {
         &self.worker.steps.get(self.step).id
     }
@@ -144,12 +144,12 @@ impl Site {
 }
 
 /// The stages behind the outputs of a step that is being built.
-pub(crate) struct Outs {
+pub(crate) struct Outputs {
     step: StepIndex,
     pushes: Vec<Option<AnyPush>>,
 }
 
-impl Outs {
+impl Outputs {
     pub(crate) fn new(step: StepIndex, pushes: Vec<Option<AnyPush>>) -> Self {
         Self { step, pushes }
     }

@@ -4,7 +4,7 @@ use std::mem::needs_drop;
 use std::rc::Rc;
 
 use super::context::{Cx, WorkerCx};
-use super::edge::{EdgeOut, Exchange, Mark};
+use super::edge::{EdgeOut, EventMark, Exchange};
 use super::weight::{inline_weight, weight};
 use crate::ids::WorkerIndex;
 
@@ -57,12 +57,12 @@ impl<I: Exchange> Router<I> {
         if filling.items.len() >= self.edge.most_items
             || (needs_drop::<I>() && filling.weight >= self.edge.most_weight)
         {
-            self.send(target, Mark::NONE, cx);
+            self.send(target, EventMark::NONE, cx);
         }
     }
 
     /// Sends what there is for a worker, and says of all that will come what `mark` says.
-    pub(crate) fn send(&mut self, target: usize, mark: Mark, cx: &Cx) {
+    pub(crate) fn send(&mut self, target: usize, mark: EventMark, cx: &Cx) {
         let Filling { items, weight } = &mut self.filling[target];
         let weight = if needs_drop::<I>() {
             std::mem::take(weight)
@@ -76,7 +76,7 @@ impl<I: Exchange> Router<I> {
     pub(crate) fn flush(&mut self, cx: &Cx) {
         for target in 0..self.filling.len() {
             if !self.filling[target].items.is_empty() {
-                self.send(target, Mark::NONE, cx);
+                self.send(target, EventMark::NONE, cx);
             }
         }
         self.edge.done();
@@ -132,7 +132,7 @@ impl<I: Exchange> RoundRobin<I> {
         if !items.is_empty() {
             self.last = (self.last + 1) % self.edge.worker().count;
             let target = WorkerIndex(self.last);
-            self.edge.send(target, items, weight, Mark::NONE, cx);
+            self.edge.send(target, items, weight, EventMark::NONE, cx);
         }
     }
 

@@ -8,7 +8,9 @@ use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Mark, Sender, Site, SnapshotMode, StepStore};
+use crate::kit::{
+    BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Sender, SnapshotMode, StepStore,
+};
 use crate::state::{self, Cell, KeyTable, Unsaved};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
@@ -51,17 +53,17 @@ impl From<Unsaved> for RunError {
 }
 
 impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
-    pub(crate) fn new(site: &Site, mut logic: L) -> Result<Self, RunError> {
-        let store = site.worker.store.get();
+    pub(crate) fn new(build: &BuildCx, mut logic: L) -> Result<Self, RunError> {
+        let store = build.worker.store.get();
         let is_immediate =
             store.is_some_and(|store| store.snapshot_mode() == SnapshotMode::Immediate);
-        let mut store = store.and_then(|store| StepStore::new(store, site.id(), site.step));
+        let mut store = store.and_then(|store| StepStore::new(store, build.id(), build.step));
         if let Some(store) = &mut store {
             store.find_states(L::Cell::TIMED)?;
             logic.table().note_changes();
         }
         Ok(Self {
-            step: site.step,
+            step: build.step,
             logic,
             store,
             epoch: None,
@@ -187,7 +189,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         self.logic.batch(items, cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: Mark, cx: &mut Cx) -> Result<(), RunError> {
+    fn mark(&mut self, sender: Sender, mark: EventMark, cx: &mut Cx) -> Result<(), RunError> {
         self.logic.mark(sender, mark, cx)
     }
 

@@ -9,14 +9,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::link::RemoteAlarm;
-use crate::clock::Clock;
+use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
 
 /// Settings of a run that all workers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) clock: Clock,
+    pub(crate) clock: WorkerClock,
     pub(crate) epoch_interval: TimeDelta,
     /// How long the last epoch may take when the run is stopped from outside.
     pub(crate) stop_timeout: Duration,

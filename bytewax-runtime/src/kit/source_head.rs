@@ -11,17 +11,17 @@ use super::context::Cx;
 use super::epochs::STOPPED;
 use super::head::{Operator, Progress};
 use super::listeners::{Listener, ListenerId};
-use super::plan::{Outs, Site};
+use super::plan::{BuildCx, Outputs};
 use super::push::{Flush, Next};
 use super::shared::{EdgeId, Stop};
 use super::timers::Alarm;
 use super::watermark::Partitions;
-use crate::clock::{Clock, Due, Monotonic};
+use crate::clock::{Due, Monotonic, WorkerClock};
 use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
 use crate::source::{Answer, Poll, Wake, Waker, Woken};
-use crate::state::{Kept, StateError};
+use crate::state::{StateError, StepSchema};
 
 /// How long a partition that gave nothing is left alone.
 const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
@@ -32,14 +32,14 @@ pub(crate) trait SourcePlan: Send + Sync {
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>>;
 
     /// The type of its positions, if it saves any.
-    fn kept(&self) -> Option<Kept>;
+    fn step_schema(&self) -> Option<StepSchema>;
 
     /// Opens the partitions that were assigned to this worker.
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         alarm: Alarm,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError>;
 }
 
@@ -86,22 +86,22 @@ pub(crate) struct Polled<T> {
 impl<T: 'static> Polled<T> {
     /// Opens a partition, with its waker at hand.
     pub(crate) fn open<P: PolledPartition<T>>(
-        site: &Site,
+        build: &BuildCx,
         alarm: Alarm,
         name: String,
         open: impl FnOnce(&str) -> Result<P, RunError>,
     ) -> Result<Self, RunError> {
-        let remote = site.worker.timers.remote(alarm);
+        let remote = build.worker.timers.remote(alarm);
         let (waker, woken) = Waker::new(move || remote.wake());
         let partition = with_partition(&name, || waker.offer(|| open(&name)))?;
         drop(waker);
         let awake = with_partition(&name, || partition.next_awake()).into();
         let partition = Rc::new(RefCell::new(partition));
-        let epochs = &site.worker.epochs;
+        let epochs = &build.worker.epochs;
         let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
         let listener = epochs
             .listeners
-            .add(site.step, Some(&name), epochs.first(), listening);
+            .add(build.step, Some(&name), epochs.first(), listening);
         Ok(Self {
             name,
             number: 0,
@@ -146,7 +146,7 @@ impl<T: 'static> Polled<T> {
         Ok(())
     }
 
-    fn is_due(&self, clock: &Clock) -> bool {
+    fn is_due(&self, clock: &WorkerClock) -> bool {
         let is_due = match self.awake {
             Awake::Now => true,
             Awake::At(due) => clock.has_come(due),
@@ -167,9 +167,9 @@ impl<T: 'static> Polled<T> {
         self.awake = match wake {
             Wake::After(time) => Awake::At(now.after_std(time).into()),
             Wake::At(time) => Awake::At(time.into()),
-            Wake::Mark(mark) => {
+            Wake::Aligned(aligned) => {
                 self.has_marks = true;
-                Awake::At(mark.after(date()).into())
+                Awake::At(aligned.after(date()).into())
             }
             Wake::Woken if self.woken.is_held() || self.woken.is_woken() => Awake::Never,
             Wake::Woken => {
@@ -203,20 +203,20 @@ pub(crate) struct SourceHead<T> {
 
 impl<T: 'static> SourceHead<T> {
     pub(crate) fn new(
-        site: &Site,
+        build: &BuildCx,
         alarm: Alarm,
         mut partitions: Vec<Polled<T>>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Self {
         for (number, partition) in partitions.iter_mut().enumerate() {
             partition.number = number;
         }
-        site.worker.epochs.protocol().add_source(alarm);
+        build.worker.epochs.protocol().add_source(alarm);
         Self {
-            step: site.step,
+            step: build.step,
             alarm,
             partitions,
-            next: outs.next(0),
+            next: outputs.next(0),
             portion: Portion::default(),
             has_begun: false,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::link::{RemoteAlarm, Wake};
-use crate::clock::{Clock, Due, Monotonic};
+use crate::clock::{Due, Monotonic, WorkerClock};
 
 /// Wakes the operators of a worker: at once, or by a time of the worker's clock.
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Timers {
 
     /// Wakes every operator whose time has come, and gives how long the worker may sleep: `None` is until it
     /// is woken.
-    pub(crate) fn fire(&self, clock: &Clock) -> Option<Duration> {
+    pub(crate) fn fire(&self, clock: &WorkerClock) -> Option<Duration> {
         let mut wall = self.wall.borrow_mut();
         let mut monotonic = self.monotonic.borrow_mut();
         wall.fire(|| clock.now(), |alarm| self.wake(alarm));

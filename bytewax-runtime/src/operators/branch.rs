@@ -53,12 +53,12 @@ impl<T: 'static> Stream<T> {
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
         let predicate = Arc::new(predicate);
-        let plan = StagePlan::new::<T, _>(move |site, outs| {
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
             Ok(Branch {
-                step: site.step,
+                step: build.step,
                 predicate: Arc::clone(&predicate),
-                trues: outs.next(0),
-                falses: outs.next(1),
+                trues: outputs.next(0),
+                falses: outputs.next(1),
             })
         });
         let outputs = vec![OutputSpec::field("trues"), OutputSpec::field("falses")];

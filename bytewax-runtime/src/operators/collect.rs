@@ -54,13 +54,13 @@ impl<T: 'static> Stream<T> {
         self.pairs().keyed_step(
             "collect",
             |step, out: KeyedOut<_, ValueOf<Self>>| AnyPush::new(Route::new(step, out)),
-            move |site, outs| {
+            move |build, outputs| {
                 let logic = Collect {
                     size,
                     timeout,
                     values: PhantomData,
                 };
-                ItemHead::new(site, outs, logic)
+                ItemHead::new(build, outputs, logic)
             },
         )
     }

@@ -45,7 +45,7 @@ impl<K: Key, V: 'static> Stream<(K, V)> {
                     values: PhantomData,
                 })
             },
-            move |site, outs| {
+            move |build, outputs| {
                 let combine = Arc::clone(&combine);
                 let merge = move |partial: &mut Option<C::Partial>, other| {
                     *partial = Some(match partial.take() {
@@ -53,7 +53,13 @@ impl<K: Key, V: 'static> Stream<(K, V)> {
                         None => other,
                     });
                 };
-                Final::new(site.step, || None, merge, |partial| partial, outs.next(0))
+                Final::new(
+                    build.step,
+                    || None,
+                    merge,
+                    |partial| partial,
+                    outputs.next(0),
+                )
             },
         )
     }

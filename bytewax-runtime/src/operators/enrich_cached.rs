@@ -225,13 +225,13 @@ impl<T: 'static> Stream<T> {
     {
         let getter: Arc<Getter<K, V>> = Arc::new(move |key| getter(key).map_err(Into::into));
         let f = Arc::new(f);
-        let plan = StagePlan::new::<T, _>(move |site, outs| {
-            let now = site.worker.clock.monotonic();
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
+            let now = build.worker.clock.monotonic();
             Ok(EnrichCached {
-                step: site.step,
+                step: build.step,
                 cache: Cache::new(config, Arc::clone(&getter), now),
                 f: Arc::clone(&f),
-                next: outs.next(0),
+                next: outputs.next(0),
                 items: PhantomData,
             })
         });

@@ -44,11 +44,11 @@ impl<T: 'static> Stream<T> {
         self.pairs().keyed_step(
             "fold_final",
             |step, out| AnyPush::new(Route::new(step, out)),
-            move |site, outs| {
+            move |build, outputs| {
                 let (init, fold) = (Arc::clone(&functions), Arc::clone(&functions));
                 let init = move || init.0();
                 let fold = move |state: &mut A, value| fold.1(state, value);
-                Final::new(site.step, init, fold, Some, outs.next(0))
+                Final::new(build.step, init, fold, Some, outputs.next(0))
             },
         )
     }

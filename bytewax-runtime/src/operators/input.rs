@@ -9,12 +9,13 @@ use crate::error::{RunError, StepError};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::Epoch;
 use crate::kit::{
-    Alarm, Listener, Operator, Outs, Plan, Polled, PolledPartition, Site, SourceHead, SourcePlan,
+    Alarm, BuildCx, Listener, Operator, Outputs, Plan, Polled, PolledPartition, SourceHead,
+    SourcePlan,
 };
 use crate::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
-use crate::state::{self, Kept, StateError};
+use crate::state::{self, StateError, StepSchema};
 
 /// Marks sources and sinks with named partitions.
 #[derive(Debug)]
@@ -112,29 +113,29 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
         Some(self.0.partitions())
     }
 
-    fn kept(&self) -> Option<Kept> {
-        Some(Kept::of::<S::Position>())
+    fn step_schema(&self) -> Option<StepSchema> {
+        Some(StepSchema::of::<S::Position>())
     }
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         alarm: Alarm,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        site.refuse_lost_partitions()?;
-        let assigned = site.assignment().map(|all| all.of(site.worker.index));
+        build.refuse_lost_partitions()?;
+        let assigned = build.assignment().map(|all| all.of(build.worker.index));
         let mut partitions: Vec<Polled<S::Item>> = Vec::new();
         for name in assigned.unwrap_or_default() {
-            let resume = site.position(&name)?;
-            partitions.push(Polled::open(site, alarm, name, |name| {
+            let resume = build.position(&name)?;
+            partitions.push(Polled::open(build, alarm, name, |name| {
                 let opened = self.0.open(name, resume);
                 opened.map(Stateful).map_err(|error| {
                     RunError::step("the source cannot be opened", error).in_partition(name)
                 })
             })?);
         }
-        Ok(Box::new(SourceHead::new(site, alarm, partitions, outs)))
+        Ok(Box::new(SourceHead::new(build, alarm, partitions, outputs)))
     }
 }
 
@@ -145,28 +146,28 @@ impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
         None
     }
 
-    fn kept(&self) -> Option<Kept> {
+    fn step_schema(&self) -> Option<StepSchema> {
         None
     }
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         alarm: Alarm,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        let worker = site.worker.index;
+        let worker = build.worker.index;
         let name = format!("worker-{worker}");
-        let partition = Polled::open(site, alarm, name, |_| {
-            let built = self.0.build(site.id(), worker, site.worker.count);
+        let partition = Polled::open(build, alarm, name, |_| {
+            let built = self.0.build(build.id(), worker, build.worker.count);
             let built = built.map(Stateless);
             built.map_err(|error| RunError::step("the source cannot be built", error))
         })?;
         Ok(Box::new(SourceHead::new(
-            site,
+            build,
             alarm,
             vec![partition],
-            outs,
+            outputs,
         )))
     }
 }

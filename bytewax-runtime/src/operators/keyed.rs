@@ -5,7 +5,7 @@ use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{AnyPush, Exchange, Outs, Site};
+use crate::kit::{AnyPush, BuildCx, Exchange, Outputs};
 
 impl<K: Key, T: 'static> Stream<(K, T)> {
     /// Adds a step that keeps state per key. `enter` makes what stands before the exchange.
@@ -14,7 +14,7 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
         self,
         operator: &'static str,
         enter: impl Fn(StepIndex, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-        make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+        make: impl Fn(&BuildCx, &mut Outputs) -> L + Send + Sync + 'static,
     ) -> Stream<U>
     where
         V: Exchange,
@@ -34,7 +34,7 @@ pub(crate) fn keyed_step_of<K, V, U, L>(
     operator: &'static str,
     inputs: Vec<Port>,
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-    make: impl Fn(&Site, &mut Outs) -> L + Send + Sync + 'static,
+    make: impl Fn(&BuildCx, &mut Outputs) -> L + Send + Sync + 'static,
 ) -> Stream<U>
 where
     K: Key,

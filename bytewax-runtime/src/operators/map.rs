@@ -103,12 +103,12 @@ impl<T: 'static> Stream<T> {
         F: Fn(&mut R, T) -> U + Send + Sync + 'static,
     {
         let f = Arc::new(f);
-        let plan = StagePlan::new::<T, _>(move |site, outs| {
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
             Ok(MapWith {
-                step: site.step,
+                step: build.step,
                 resource: init(),
                 f: Arc::clone(&f),
-                next: outs.next(0),
+                next: outputs.next(0),
                 items: PhantomData,
             })
         });

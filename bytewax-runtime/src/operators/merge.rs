@@ -8,8 +8,8 @@ use crate::flow::{Flow, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::keyed::local_edge;
 use crate::kit::{
-    AnyInput, AnyPush, Cx, Flush, Head, HeadLogic, HeadPlan, Inlet, Next, Operator, Outlet, Outs,
-    Plan, Site,
+    AnyInput, AnyPush, BuildCx, Cx, Flush, Head, HeadLogic, HeadPlan, Inlet, Next, Operator,
+    Outlet, Outputs, Plan,
 };
 
 impl<T: 'static> Stream<T> {
@@ -95,11 +95,15 @@ impl<T: 'static> HeadPlan for MergePlan<T> {
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        Ok(Box::new(Head::new(site, inputs, Pass(outs.next::<T>(0)))))
+        Ok(Box::new(Head::new(
+            build,
+            inputs,
+            Pass(outputs.next::<T>(0)),
+        )))
     }
 }
 

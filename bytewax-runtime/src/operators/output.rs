@@ -13,14 +13,14 @@ use crate::guard::{with_key, with_partition};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::kit::{
-    AnyInput, AnyPush, Cx, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener, Operator,
-    Outlet, Outs, Plan, Push, Router, Scales, Site, StagePlan, WorkerCx,
+    AnyInput, AnyPush, BuildCx, Cx, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener,
+    Operator, Outlet, Outputs, Plan, Push, Router, Scales, StagePlan, WorkerCx,
 };
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition,
     StatelessSinkPartition,
 };
-use crate::state::{self, Kept};
+use crate::state::{self, StepSchema};
 
 /// What can be given to [`Stream::output`]: a [`DynamicSink`] or a [`SinglePartitionSink`] of the stream's
 /// items, or a [`FixedPartitionedSink`] of its keys and values.
@@ -43,20 +43,20 @@ pub struct SinkStep(Plan);
 
 impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
     fn into_step(self) -> SinkStep {
-        SinkStep(Plan::Stage(StagePlan::new::<T, _>(move |site, _| {
-            let built = self.build(site.id(), site.worker.index, site.worker.count);
+        SinkStep(Plan::Stage(StagePlan::new::<T, _>(move |build, _| {
+            let built = self.build(build.id(), build.worker.index, build.worker.count);
             let built = built.map_err(|error| RunError::step("the sink cannot be built", error))?;
             let partition = Rc::new(RefCell::new(Stateless {
                 partition: built,
                 items: PhantomData,
             }));
-            let epochs = &site.worker.epochs;
+            let epochs = &build.worker.epochs;
             let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
             epochs
                 .listeners
-                .add(site.step, None, epochs.first(), listening);
+                .add(build.step, None, epochs.first(), listening);
             Ok(DynamicStage {
-                step: site.step,
+                step: build.step,
                 partition,
             })
         })))
@@ -234,8 +234,8 @@ where
         Some(self.sink.partitions())
     }
 
-    fn kept(&self) -> Option<Kept> {
-        Some(Kept::of::<S::Position>())
+    fn step_schema(&self) -> Option<StepSchema> {
+        Some(StepSchema::of::<S::Position>())
     }
 
     fn add_scales(&self, scales: &mut Scales) {
@@ -261,19 +261,19 @@ where
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        _: &mut Outs,
+        _: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
         let mut writer = Writer::<Y::Key, Y::Value, S> {
-            step: site.step,
+            step: build.step,
             sink: Arc::clone(&self.sink),
             open: BTreeMap::new(),
             keys: PhantomData,
         };
-        writer.reopen(site)?;
+        writer.reopen(build)?;
         Ok(Box::new(Head::<Addressed<Y::Value>, _>::new(
-            site, inputs, writer,
+            build, inputs, writer,
         )))
     }
 }
@@ -354,13 +354,13 @@ struct Opened<V, P> {
 impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
     /// Opens what earlier executions have written, so that what is beyond the last snapshot is undone
     /// even if nothing is written any more.
-    fn reopen(&mut self, site: &Site) -> Result<(), RunError> {
-        site.refuse_lost_partitions()?;
-        let partitions = site.assignment().map(|all| all.partitions.as_slice());
+    fn reopen(&mut self, build: &BuildCx) -> Result<(), RunError> {
+        build.refuse_lost_partitions()?;
+        let partitions = build.assignment().map(|all| all.partitions.as_slice());
         for (index, (name, owner)) in partitions.unwrap_or_default().iter().enumerate() {
-            if *owner == site.worker.index && site.has_position(name) {
-                let first = site.worker.epochs.first();
-                let opened = self.opened(name, site.position(name)?, first, &site.worker)?;
+            if *owner == build.worker.index && build.has_position(name) {
+                let first = build.worker.epochs.first();
+                let opened = self.opened(name, build.position(name)?, first, &build.worker)?;
                 self.open.insert(index as u32, opened);
             }
         }

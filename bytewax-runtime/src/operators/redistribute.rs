@@ -8,8 +8,8 @@ use crate::error::RunError;
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::{
-    AnyInput, AnyPush, Cx, Exchange, Flush, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan,
-    Push, RoundRobin, Scales, Site,
+    AnyInput, AnyPush, BuildCx, Cx, Exchange, Flush, Head, HeadPlan, Inlet, Operator, Outlet,
+    Outputs, Plan, Push, RoundRobin, Scales,
 };
 
 impl<T: 'static> Stream<T> {
@@ -90,10 +90,14 @@ impl<T: Exchange> HeadPlan for RedistributePlan<T> {
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        Ok(Box::new(Head::new(site, inputs, Pass(outs.next::<T>(0)))))
+        Ok(Box::new(Head::new(
+            build,
+            inputs,
+            Pass(outputs.next::<T>(0)),
+        )))
     }
 }

@@ -56,11 +56,11 @@ impl<T: 'static> Stream<T> {
         + 'static,
     ) -> Stream<U> {
         let apply = Arc::new(apply);
-        let plan = StagePlan::new::<T, _>(move |site, outs| {
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
             Ok(Stage {
-                step: site.step,
+                step: build.step,
                 apply: Arc::clone(&apply),
-                next: outs.next(0),
+                next: outputs.next(0),
                 items: std::marker::PhantomData,
             })
         });

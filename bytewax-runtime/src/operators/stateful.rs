@@ -209,13 +209,13 @@ fn stateful_step<K: Key, L: StatefulLogic<In: Exchange>>(
     stream.keyed_step(
         operator,
         |step, out| AnyPush::new(Route::new(step, out)),
-        move |site, outs| {
+        move |build, outputs| {
             let make = Arc::clone(&make);
             let logic = Own {
                 make,
                 logic: PhantomData,
             };
-            ItemHead::new(site, outs, logic)
+            ItemHead::new(build, outputs, logic)
         },
     )
 }

@@ -171,14 +171,14 @@ fn stateful_batch_step<K: Key, L: StatefulBatchLogic<In: Exchange>>(
     stream.keyed_step(
         operator,
         |step, out| AnyPush::new(Route::new(step, out)),
-        move |site, outs| {
+        move |build, outputs| {
             let make = Arc::clone(&make);
             let logic = Own {
                 make,
                 logic: PhantomData,
             };
             BatchHead {
-                keys: Keys::new(site, outs, logic),
+                keys: Keys::new(build, outputs, logic),
                 groups: Groups::new(),
             }
         },

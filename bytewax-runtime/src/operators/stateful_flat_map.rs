@@ -56,10 +56,10 @@ impl<T: 'static> Stream<T> {
         self.pairs().keyed_step(
             "stateful_flat_map",
             |step, out| AnyPush::new(Route::new(step, out)),
-            move |_, outs| StatefulFlatMap {
+            move |_, outputs| StatefulFlatMap {
                 table: KeyTable::new(),
                 f: Arc::clone(&f),
-                next: outs.next(0),
+                next: outputs.next(0),
                 values: PhantomData,
             },
         )

@@ -53,11 +53,11 @@ impl<T: 'static> Stream<T> {
         self.pairs().keyed_step(
             "stateful_map",
             |step, out| AnyPush::new(Route::new(step, out)),
-            move |site, outs| StatefulMap {
-                step: site.step,
+            move |build, outputs| StatefulMap {
+                step: build.step,
                 table: KeyTable::new(),
                 f: Arc::clone(&f),
-                next: outs.next(0),
+                next: outputs.next(0),
                 values: PhantomData,
             },
         )

@@ -122,12 +122,12 @@ impl<T: 'static> Stream<T> {
         + 'static,
     ) -> TryOut<U, E> {
         let f = Arc::new(f);
-        let plan = StagePlan::new::<T, _>(move |site, outs| {
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
             Ok(Split {
-                step: site.step,
+                step: build.step,
                 f: Arc::clone(&f),
-                oks: outs.next(0),
-                errs: outs.next(1),
+                oks: outputs.next(0),
+                errs: outputs.next(1),
                 items: std::marker::PhantomData,
             })
         });
@@ -234,9 +234,9 @@ impl<T: 'static> Stream<Errored<T>> {
     /// ```
     #[track_caller]
     pub fn skip_counted(self) -> Terminal {
-        let plan = StagePlan::new::<Errored<T>, _>(|site, _| {
+        let plan = StagePlan::new::<Errored<T>, _>(|build, _| {
             Ok(SkipCounted {
-                step: site.step,
+                step: build.step,
                 skipped: 0,
             })
         });

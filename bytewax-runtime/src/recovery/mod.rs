@@ -58,7 +58,7 @@ pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
 pub(crate) use lock::{LockedPartition, lock_all};
 pub(crate) use parts::{
-    Execution, PartitionCount, PartitionIndex, PartitionState, Position, StepKind, StepMeta,
+    Execution, PartitionCount, PartitionIndex, PartitionState, Position, SavedKind, StepMeta,
 };
 pub(crate) use reader::{PartitionReader, newest_positions};
 pub(crate) use resume::{Resume, beginnings, check_complete, resume, tell_resume};

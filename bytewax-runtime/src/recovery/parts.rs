@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Epoch, StepId};
+use crate::ids::{Epoch, StepId, StepKind};
 use crate::key::{SLOTS, Slot};
 
 /// The random identity of a store, in each of its partitions.
@@ -128,14 +128,24 @@ pub(crate) struct PartitionState {
 
 /// What sort of step has rows in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum StepKind {
+pub(crate) enum SavedKind {
     Source,
     Sink,
     Stateful,
 }
 
-impl StepKind {
+impl SavedKind {
     pub(super) const ALL: [Self; 3] = [Self::Source, Self::Sink, Self::Stateful];
+
+    /// The kind of a step, if such a step saves anything.
+    pub(crate) fn of(kind: StepKind) -> Option<Self> {
+        match kind {
+            StepKind::Source => Some(Self::Source),
+            StepKind::Sink => Some(Self::Sink),
+            StepKind::Stateful => Some(Self::Stateful),
+            StepKind::Observer | StepKind::Stateless => None,
+        }
+    }
 
     /// The word for it in the store.
     pub(crate) fn name(self) -> &'static str {
@@ -151,7 +161,7 @@ impl StepKind {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct StepMeta {
     pub(crate) id: StepId,
-    pub(crate) kind: StepKind,
+    pub(crate) kind: SavedKind,
     /// The type of its states or positions, with its version and fields, for messages; and on the lines
     /// behind it what else they mean ([`Fact`](crate::state::Fact)).
     pub(crate) schema: String,

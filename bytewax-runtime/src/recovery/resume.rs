@@ -27,12 +27,12 @@ pub(crate) struct Resume {
 }
 
 /// What is known of a partition, before it is locked or after.
-pub(crate) trait Part: PartialEq {
+pub(crate) trait KnownPartition: PartialEq {
     fn file(&self) -> &Path;
     fn meta(&self) -> &Meta;
 }
 
-impl Part for PartitionFile {
+impl KnownPartition for PartitionFile {
     fn file(&self) -> &Path {
         &self.file
     }
@@ -42,7 +42,7 @@ impl Part for PartitionFile {
     }
 }
 
-impl Part for PartitionState {
+impl KnownPartition for PartitionState {
     fn file(&self) -> &Path {
         &self.file
     }
@@ -53,7 +53,10 @@ impl Part for PartitionState {
 }
 
 /// Refuses partitions that are not all the partitions of one store of this flow.
-pub(crate) fn check_complete<P: Part>(parts: &[P], flow: &str) -> Result<(), ResumeError> {
+pub(crate) fn check_complete<P: KnownPartition>(
+    parts: &[P],
+    flow: &str,
+) -> Result<(), ResumeError> {
     let first = parts.first().ok_or(ResumeError::NoPartitions)?;
     let file = |part: &P| part.file().to_path_buf();
     let mut by_index: BTreeMap<PartitionIndex, &P> = BTreeMap::new();
@@ -261,11 +264,11 @@ mod tests {
 
     /// A partition: who wrote its mark, up to where it is durable, its oldest resume epoch, and the
     /// executions it lists.
-    type Part<'a> = (Option<u64>, u64, u64, &'a [(u64, u64)]);
+    type Case<'a> = (Option<u64>, u64, u64, &'a [(u64, u64)]);
 
-    fn states(parts: &[Part<'_>]) -> Vec<PartitionState> {
+    fn states(parts: &[Case<'_>]) -> Vec<PartitionState> {
         let count = PartitionCount::new(parts.len().max(1) as u32).unwrap();
-        let state = |(part, index): (&Part<'_>, PartitionIndex)| PartitionState {
+        let state = |(part, index): (&Case<'_>, PartitionIndex)| PartitionState {
             file: PathBuf::from(format!("part-{index}.sqlite3")),
             meta: Meta {
                 store: StoreId([7; 16]),
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(parts: &[Part<'_>], execution: u64, epoch: u64) {
+    fn check(parts: &[Case<'_>], execution: u64, epoch: u64) {
         let expected = Resume {
             execution: ExecutionNumber(execution),
             epoch: Epoch(epoch),
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_inconsistent(parts: &[Part<'_>], epoch: u64, behind: &[usize], ahead: &[usize]) {
+    fn check_inconsistent(parts: &[Case<'_>], epoch: u64, behind: &[usize], ahead: &[usize]) {
         let states = states(parts);
         let files = |indices: &[usize]| -> Vec<PathBuf> {
             indices

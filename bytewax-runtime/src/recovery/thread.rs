@@ -159,19 +159,19 @@ impl Drop for WriterThread {
 }
 
 /// A partition with the numbers of the steps in it, by their place.
-struct Part {
+struct OpenPartition {
     writer: PartitionWriter,
     numbers: Vec<StepNumber>,
 }
 
-impl Part {
+impl OpenPartition {
     fn number(&self, step: StepPlace) -> Result<StepNumber, Error> {
         self.numbers.get(step.0).copied().ok_or(Error::Misrouted)
     }
 }
 
 struct Writing {
-    parts: Vec<Part>,
+    parts: Vec<OpenPartition>,
     /// For each partition of the store its place in `parts`.
     places: Vec<Option<usize>>,
     /// Step ids by place.
@@ -203,7 +203,7 @@ impl Writing {
             if let Some(place) = places.get_mut(index as usize) {
                 *place = Some(parts.len());
             }
-            parts.push(Part {
+            parts.push(OpenPartition {
                 numbers: numbers?,
                 writer,
             });

@@ -42,21 +42,21 @@ pub(crate) enum Wake {
     Default,
     After(Duration),
     At(DateTime<Utc>),
-    Mark(Mark),
+    Aligned(Aligned),
     /// When the partition's waker says so.
     Woken,
 }
 
 /// A time that lies a whole number of intervals from another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Mark {
+pub(crate) struct Aligned {
     every: Duration,
     align_to: DateTime<Utc>,
     /// Whether the present counts, if it is one.
     or_now: bool,
 }
 
-impl Mark {
+impl Aligned {
     /// The next mark. With an interval of zero every time is one.
     pub(crate) fn after(self, now: DateTime<Utc>) -> DateTime<Utc> {
         let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
@@ -164,7 +164,7 @@ impl<T> Poll<T> {
     /// # let _ = meter();
     /// ```
     pub fn wait_for_mark(mut self, every: Duration, align_to: DateTime<Utc>) -> Self {
-        self.wake = Wake::Mark(Mark {
+        self.wake = Wake::Aligned(Aligned {
             every,
             align_to,
             or_now: false,
@@ -176,7 +176,7 @@ impl<T> Poll<T> {
     /// once if the present is one.
     pub fn until_mark(every: Duration, align_to: DateTime<Utc>) -> Self {
         let mut poll = Self::batch(Vec::new());
-        poll.wake = Wake::Mark(Mark {
+        poll.wake = Wake::Aligned(Aligned {
             every,
             align_to,
             or_now: true,
@@ -231,7 +231,7 @@ mod tests {
         or_now: bool,
     ) -> DateTime<Utc> {
         let every = Duration::from_secs(60 * every);
-        let mark = Mark {
+        let mark = Aligned {
             every,
             align_to,
             or_now,

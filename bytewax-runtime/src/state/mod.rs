@@ -74,10 +74,10 @@ mod error;
 pub(crate) mod facts;
 mod few;
 mod impls;
-mod kept;
 pub(crate) mod run;
 mod schema;
 mod slots;
+mod step_schema;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -91,10 +91,10 @@ pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
 pub(crate) use facts::Fact;
 pub(crate) use few::{FEW, Few, Found};
-pub(crate) use kept::Kept;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
+pub(crate) use step_schema::StepSchema;
 pub(crate) use table::{Cell, KeyTable};
 
 /// What can be kept for a key and saved.

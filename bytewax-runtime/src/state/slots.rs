@@ -27,13 +27,13 @@ pub(super) fn part_of(slot: KeySlot) -> usize {
     slot.index() / (SLOTS / PARTS)
 }
 
-type Part<K, C> = HashTable<Slot<K, C>>;
+type Shard<K, C> = HashTable<Slot<K, C>>;
 
 pub(super) struct Slots<K, C> {
     /// All keys, while they are few.
-    few: Part<K, C>,
+    few: Shard<K, C>,
     /// The parts, when there were many; none before.
-    many: Option<Box<[Part<K, C>; PARTS]>>,
+    many: Option<Box<[Shard<K, C>; PARTS]>>,
 }
 
 fn rehash<K: Key, C>(slot: &Slot<K, C>) -> u64 {
@@ -49,7 +49,7 @@ impl<K: Key, C> Slots<K, C> {
     }
 
     #[inline]
-    fn part(&self, hash: u64) -> &Part<K, C> {
+    fn part(&self, hash: u64) -> &Shard<K, C> {
         match &self.many {
             Some(parts) => &parts[part_of(KeySlot::of(hash))],
             None => &self.few,
@@ -57,7 +57,7 @@ impl<K: Key, C> Slots<K, C> {
     }
 
     #[inline]
-    fn part_mut(&mut self, hash: u64) -> &mut Part<K, C> {
+    fn part_mut(&mut self, hash: u64) -> &mut Shard<K, C> {
         match &mut self.many {
             Some(parts) => &mut parts[part_of(KeySlot::of(hash))],
             None => &mut self.few,
@@ -110,7 +110,7 @@ impl<K: Key, C> Slots<K, C> {
     }
 
     /// All keys of a part.
-    pub(super) fn of_part(&self, part: usize) -> &Part<K, C> {
+    pub(super) fn of_part(&self, part: usize) -> &Shard<K, C> {
         self.many.as_ref().map_or(&self.few, |parts| &parts[part])
     }
 
@@ -199,13 +199,13 @@ impl<K: Key, C> Slots<K, C> {
 }
 
 #[inline]
-fn entry<'a, K: Key, C>(part: &'a mut Part<K, C>, hash: u64, key: &K) -> Entry<'a, Slot<K, C>> {
+fn entry<'a, K: Key, C>(part: &'a mut Shard<K, C>, hash: u64, key: &K) -> Entry<'a, Slot<K, C>> {
     part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
 }
 
 /// Gives memory back when most keys are gone, but for room for a few.
 #[inline]
-fn give_back<K: Key, C>(part: &mut Part<K, C>, few: usize) {
+fn give_back<K: Key, C>(part: &mut Shard<K, C>, few: usize) {
     let (len, capacity) = (part.len(), part.capacity());
     if capacity > few && len * 8 < capacity {
         part.shrink_to(2 * len, rehash);

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use hashbrown::hash_table::{Entry, VacantEntry};
 
 use super::State;
-use super::changes::{Changes, Mark};
+use super::changes::{Changes, KeyMark};
 use super::few::Found;
 use super::slots::Slots;
 use crate::key::Key;
@@ -42,7 +42,7 @@ impl<S: State> Cell for S {
 pub(super) struct Slot<K, C> {
     pub(super) key: K,
     pub(super) cell: C,
-    pub(super) mark: Mark,
+    pub(super) mark: KeyMark,
 }
 
 /// State by key. The hash that routed an item is used again here.
@@ -172,7 +172,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     /// each other, as changes that depend on states do; it pays for large tables of which little is asked
     /// for each key.
     #[inline]
-    pub(crate) fn warm_with<'a>(
+    pub(crate) fn prefetch<'a>(
         &self,
         keys: impl Iterator<Item = (u64, &'a K)>,
         look: impl Fn(&C) -> i64,

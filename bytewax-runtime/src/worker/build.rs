@@ -16,8 +16,8 @@ use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
 use crate::kit::{
-    Alarm, AnyInput, AnyPush, Budget, Cx, EdgeId, Edges, Inlet, Link, Note, Operator, Outlet, Outs,
-    Plan, Progress, ProgressStream, RemoteAlarm, Scales, Site, Wake, WorkerCx, frontier,
+    Alarm, AnyInput, AnyPush, Budget, BuildCx, Cx, EdgeId, Edges, Inlet, Link, Note, Operator,
+    Outlet, Outputs, Plan, Progress, ProgressStream, RemoteAlarm, Scales, Wake, WorkerCx, frontier,
 };
 
 /// Builds the flow; `Ok(false)` when the run stops meanwhile.
@@ -77,11 +77,11 @@ impl<'s> Builder<'s, '_> {
             let index = StepIndex(index as u32);
             match &step.plan {
                 Plan::Stage(_) => {}
-                Plan::Head(plan) => self.operator(index, |site, inputs, _, outs| {
-                    plan.operator(site, inputs, outs)
+                Plan::Head(plan) => self.operator(index, |build, inputs, _, outputs| {
+                    plan.operator(build, inputs, outputs)
                 }),
-                Plan::Source(plan) => self.operator(index, |site, _, alarm, outs| {
-                    plan.operator(site, alarm, outs)
+                Plan::Source(plan) => self.operator(index, |build, _, alarm, outputs| {
+                    plan.operator(build, alarm, outputs)
                 }),
             }
         }
@@ -90,7 +90,12 @@ impl<'s> Builder<'s, '_> {
     fn operator(
         &mut self,
         step: StepIndex,
-        make: impl FnOnce(&Site, Vec<AnyInput>, Alarm, &mut Outs) -> Result<Box<dyn Operator>, RunError>,
+        make: impl FnOnce(
+            &BuildCx,
+            Vec<AnyInput>,
+            Alarm,
+            &mut Outputs,
+        ) -> Result<Box<dyn Operator>, RunError>,
     ) {
         let described = self.graph.step(step);
         let mut operator = OperatorBuilder::new(described.id.to_string(), self.scope);
@@ -126,14 +131,14 @@ impl<'s> Builder<'s, '_> {
             shared.register_waker(*edge, self.cx.index, remote());
         }
 
-        let site = self.site(step);
-        let mut outs = Outs::new(step, pushes);
+        let build = self.build(step);
+        let mut outputs = Outputs::new(step, pushes);
         self.cx.enter(step);
-        let made = guard(|| make(&site, inputs, alarm, &mut outs));
+        let made = guard(|| make(&build, inputs, alarm, &mut outputs));
         if matches!(described.plan, Plan::Source(_)) {
             self.cx.shared.register_source(self.cx.index, remote());
         }
-        let made = made.map_err(|error| site.fail(error)).ok();
+        let made = made.map_err(|error| build.fail(error)).ok();
         start(
             operator,
             Rc::clone(&self.cx),
@@ -145,8 +150,8 @@ impl<'s> Builder<'s, '_> {
         );
     }
 
-    fn site(&self, step: StepIndex) -> Site {
-        Site {
+    fn build(&self, step: StepIndex) -> BuildCx {
+        BuildCx {
             worker: Rc::clone(&self.cx),
             step,
         }
@@ -180,11 +185,11 @@ fn tree<'s>(
                 let pushes = outputs
                     .map(|port| tree(cx, graph, port, outlet, inlets))
                     .collect();
-                let site = Site {
+                let build = BuildCx {
                     worker: Rc::clone(cx),
                     step: *reader,
                 };
-                plan.build(&site, &mut Outs::new(*reader, pushes))
+                plan.build(&build, &mut Outputs::new(*reader, pushes))
             }
         });
     }

@@ -14,7 +14,7 @@ use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::kit::{
-    self, Frontier, Note, ProgressStream, RemoteAlarm, STOPPED, Said, WorkerCx, frontier,
+    self, Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, WorkerCx, frontier,
 };
 
 /// Adds the operators behind the progress streams of all others.
@@ -100,10 +100,15 @@ pub(super) fn complete<'s>(
 }
 
 /// Takes what an operator tells.
-fn take(said: Said, epoch: Epoch, store: Option<&Store>, cx: &WorkerCx) -> Result<(), RunError> {
+fn take(
+    said: NoteBody,
+    epoch: Epoch,
+    store: Option<&Store>,
+    cx: &WorkerCx,
+) -> Result<(), RunError> {
     match said {
-        Said::Ends => cx.epochs.protocol().ended(epoch),
-        Said::Position {
+        NoteBody::Ends => cx.epochs.protocol().ended(epoch),
+        NoteBody::Position {
             step,
             partition,
             bytes,

@@ -15,7 +15,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Shared, WorkerCx};
 
 /// A worker and what it says.
-type Said = (usize, Vec<u8>);
+type FromWorker = (usize, Vec<u8>);
 
 /// Tells all workers something, and hears it of all; `None` when the run stops meanwhile.
 pub(super) fn tell_all<T: Serialize + DeserializeOwned>(
@@ -35,9 +35,9 @@ pub(super) fn tell_all<T: Serialize + DeserializeOwned>(
 
 /// What every worker said, by worker; `None` when the run stops meanwhile.
 fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
-    let heard: Rc<RefCell<Vec<Said>>> = Rc::default();
+    let heard: Rc<RefCell<Vec<FromWorker>>> = Rc::default();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {
-        let (input, stream): (InputHandleVec<u64, Said>, _) = scope.new_input();
+        let (input, stream): (InputHandleVec<u64, FromWorker>, _) = scope.new_input();
         let heard = Rc::clone(&heard);
         stream
             .broadcast()

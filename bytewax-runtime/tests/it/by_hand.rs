@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytewax_runtime::RunError;
-use bytewax_runtime::clock::{Clock, ClockHand};
+use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink};
@@ -38,7 +38,7 @@ impl<T: Send + 'static, U: Send + Clone + std::fmt::Debug + 'static> ByHand<T, U
         config: ClusterConfig,
         body: impl FnOnce(Stream<T>) -> Stream<U>,
     ) -> Self {
-        let (clock, hand) = Clock::by_hand(at(0));
+        let (clock, hand) = WorkerClock::by_hand(at(0));
         let (answers, receiver) = channel::<Poll<T>>();
         let receiver = Arc::new(Mutex::new(receiver));
         // Without an answer, the source is asked again at once: it never holds the worker.

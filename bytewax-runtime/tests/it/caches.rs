@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::CacheConfig;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
@@ -26,7 +26,7 @@ fn lookup(key: &char) -> Result<Option<i32>, StepError> {
 fn calls(ttl: i64, batch_size: usize) -> usize {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = ClusterConfig::new().clock(clock);
     run_in(&config, batch_size, ['a'; 5], |s| {
         let getter = move |_: &char| {

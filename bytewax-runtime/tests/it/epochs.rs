@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use bytewax_runtime::WorkerIndex;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
@@ -116,7 +116,7 @@ fn an_interval_of_zero_is_fair_to_every_source() {
 /// A worker that began its epochs late, because it was busy once, holds up no items of the others.
 #[test]
 fn a_worker_that_was_late_once_does_not_delay_items_ever_after() {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (busy, is_busy) = channel();
     let (go, gate) = channel();
     let gate = Arc::new(std::sync::Mutex::new(gate));

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 #[cfg(feature = "async")]
 use bytewax_runtime::source::AsyncBatches;
@@ -36,7 +36,7 @@ type Told = Box<dyn FnMut() -> Answer<i32>>;
 
 #[test]
 fn a_source_is_polled_exactly_when_the_clock_says_so() {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (polls, polled) = channel();
     let (answer, answers) = channel();
     let (sender, seen) = channel();
@@ -69,7 +69,7 @@ fn a_source_is_polled_exactly_when_the_clock_says_so() {
 
 #[test]
 fn a_source_may_name_the_time_itself() {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (polls, polled) = channel();
     let (answer, answers) = channel();
     let flow = flow_of(
@@ -97,7 +97,7 @@ fn a_source_may_name_the_time_itself() {
 #[test]
 fn the_pace_does_not_depend_on_the_date() {
     for hours in [-1, 1000] {
-        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH + TimeDelta::days(9));
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH + TimeDelta::days(9));
         let (polls, polled) = channel();
         let (answer, answers) = channel();
         let (sender, seen) = channel();
@@ -149,7 +149,7 @@ fn the_pace_does_not_depend_on_the_date() {
 #[test]
 fn a_sleeping_source_does_not_hold_back_the_epochs_of_others() {
     for workers in 1..=2 {
-        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         let (sender, seen) = channel();
         let (asleep, falls_asleep) = channel();
         let (answer, answers) = channel();
@@ -213,7 +213,7 @@ fn a_sleeping_source_does_not_hold_back_the_epochs_of_others() {
 
 #[test]
 fn a_sleeping_source_is_not_polled_while_its_worker_works() {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
     let (done, is_done) = channel();
@@ -285,7 +285,7 @@ fn woken(
 #[test]
 fn a_source_is_polled_when_it_is_woken_and_not_before() {
     for workers in 1..=2 {
-        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         let (polls, polled) = channel();
         let (give, items) = channel();
         let (wakers, waker) = channel();
@@ -324,7 +324,7 @@ fn a_source_is_polled_when_it_is_woken_and_not_before() {
 
 #[test]
 fn a_wake_up_during_a_poll_counts_and_one_ends_a_wait() {
-    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, _hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let source = Parts(&["only"], |_: &str| {
         let (waker, mut polls) = (Waker::current(), 0);
         Ok(move || -> Answer<i32> {
@@ -364,7 +364,7 @@ fn to_wait_for_a_waker_that_nobody_has_is_an_error() {
 #[cfg(feature = "async")]
 #[test]
 fn an_async_stream_wakes_its_source() {
-    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, _hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let polls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&polls);
     let (give, items) = tokio::sync::mpsc::unbounded_channel();
@@ -409,10 +409,10 @@ fn an_idle_worker_uses_no_processor() {
     for (workers, by_hand) in [(1, true), (2, true), (1, false), (2, false)] {
         let (clock, hand) = match by_hand {
             true => {
-                let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+                let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
                 (clock, Some(hand))
             }
-            false => (Clock::system(), None),
+            false => (WorkerClock::system(), None),
         };
         let (times, timed) = channel();
         let idle = Duration::from_millis(100);
@@ -461,7 +461,7 @@ fn an_empty_batch_does_not_hold_up_a_clock_that_stands_still() {
     });
     let out = TestingSink::new();
     let flow = flow_of(source, |numbers| numbers, out.clone());
-    let (clock, _hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, _hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let run = start(flow, ClusterConfig::new().clock(clock));
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(run.join()));

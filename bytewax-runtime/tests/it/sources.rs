@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use TestingItem::{Abort, Eof, Item, Pause};
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
@@ -162,7 +162,7 @@ fn r10_dynamic_sources_know_their_worker() {
 
 /// Ten ticks a second apart, by a clock that the test moves.
 fn paced<K>(source: impl bytewax_runtime::operators::Source<K, Item = u32>, log: &Log) {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (sender, seen) = channel();
     let flow = flow_of(
         source,
@@ -229,7 +229,7 @@ fn r40_two_paces_go_together() {
 #[test]
 fn r54_polls_at_marks_are_aligned_again_after_a_retry() {
     let at = |minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-    let (clock, hand) = Clock::by_hand(at(300));
+    let (clock, hand) = WorkerClock::by_hand(at(300));
     let (sender, polled) = channel();
     let source = Parts(&["p"], move |_: &str| {
         let (sender, mut polls) = (sender.clone(), 0);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Outcome;
 use super::table::{Column, table};
 use crate::error::{RunError, RunErrorKind};
-use crate::recovery::{Dump, StepKind, Wanted};
+use crate::recovery::{Dump, SavedKind, Wanted};
 use crate::state;
 
 /// Tells what was found, or that nothing was.
@@ -72,11 +72,11 @@ fn saved(name: &'static str, bytes: &[u8]) -> Vec<(&'static str, String)> {
 fn nothing(dump: &Dump, wanted: &Wanted) -> String {
     let step = &dump.step.id;
     match (dump.step.kind, wanted) {
-        (StepKind::Stateful, Wanted::Text(key)) => format!(
+        (SavedKind::Stateful, Wanted::Text(key)) => format!(
             "step `{step}` has no state for the key `{key}`, neither as a text nor as an integer; \
              look for a key of another type by its bytes, with `--key-bytes`"
         ),
-        (StepKind::Stateful, Wanted::Bytes(bytes)) => {
+        (SavedKind::Stateful, Wanted::Bytes(bytes)) => {
             format!(
                 "step `{step}` has no state for a key of the bytes `{}`",
                 hex(bytes)

@@ -6,7 +6,7 @@ use clap::Parser;
 use super::*;
 use crate::ids::{Epoch, StepId};
 use crate::key::{Key, position_slot};
-use crate::recovery::{Batch, Execution, StepKind, StepMeta, Table, discover, push_timer, resume};
+use crate::recovery::{Batch, Execution, SavedKind, StepMeta, Table, discover, push_timer, resume};
 use crate::state::{self, State};
 
 #[derive(Parser)]
@@ -62,8 +62,8 @@ fn store(partitions: u32) -> tempfile::TempDir {
         version: 1,
         fingerprint: u64::SCHEMA.fingerprint,
     };
-    let total = meta("orders.total", StepKind::Stateful);
-    let input = meta("orders.input", StepKind::Source);
+    let total = meta("orders.total", SavedKind::Stateful);
+    let input = meta("orders.input", SavedKind::Source);
     recovery::init(dir.path(), partitions, "orders").unwrap();
     let files = discover(&[dir.path()]).unwrap();
     let states: Vec<_> = files.iter().map(|file| file.state().unwrap()).collect();

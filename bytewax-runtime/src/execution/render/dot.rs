@@ -29,10 +29,10 @@ pub(super) fn render(flow: &str, steps: &[StepInfo]) -> String {
 /// Steps and scopes inside a scope, in the order of their first steps.
 #[derive(Default)]
 struct Scope<'a> {
-    parts: Vec<Part<'a>>,
+    parts: Vec<Fragment<'a>>,
 }
 
-enum Part<'a> {
+enum Fragment<'a> {
     /// A step's position, and the last part of its id.
     Step(usize, &'a str),
     Scope(&'a str, Scope<'a>),
@@ -42,18 +42,18 @@ impl<'a> Scope<'a> {
     fn insert(&mut self, path: &[&'a str], step: usize) {
         let (name, rest) = match path {
             [] => return,
-            [name] => return self.parts.push(Part::Step(step, name)),
+            [name] => return self.parts.push(Fragment::Step(step, name)),
             [name, rest @ ..] => (*name, rest),
         };
         let at = self
             .parts
             .iter()
-            .position(|part| matches!(part, Part::Scope(n, _) if *n == name));
+            .position(|part| matches!(part, Fragment::Scope(n, _) if *n == name));
         let at = at.unwrap_or_else(|| {
-            self.parts.push(Part::Scope(name, Scope::default()));
+            self.parts.push(Fragment::Scope(name, Scope::default()));
             self.parts.len() - 1
         });
-        if let Part::Scope(_, scope) = &mut self.parts[at] {
+        if let Fragment::Scope(_, scope) = &mut self.parts[at] {
             scope.insert(rest, step);
         }
     }
@@ -62,13 +62,13 @@ impl<'a> Scope<'a> {
     fn write(&self, lines: &mut Vec<String>, indent: &str, path: &str, steps: &[StepInfo]) {
         for part in &self.parts {
             match part {
-                Part::Step(index, name) => {
+                Fragment::Step(index, name) => {
                     let step = &steps[*index];
                     let label = quote(&format!("{name} ({})", step.operator));
                     let shape = shape(step.kind);
                     lines.push(format!("{indent}n{index} [label={label}, {shape}];"));
                 }
-                Part::Scope(name, scope) => {
+                Fragment::Scope(name, scope) => {
                     let path = format!("{path}{name}");
                     let inner = format!("{indent}    ");
                     // Graphviz draws a frame around subgraphs whose names begin with `cluster`.

@@ -32,7 +32,7 @@ impl<U> Emit<U> {
     /// The time by the clock of the worker.
     ///
     /// It is read once for all values and times that a worker handles together, so it stands still
-    /// meanwhile. Tests move it by [`Clock::by_hand`](crate::clock::Clock::by_hand).
+    /// meanwhile. Tests move it by [`WorkerClock::by_hand`](crate::clock::WorkerClock::by_hand).
     #[inline]
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {

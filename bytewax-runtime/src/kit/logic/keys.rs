@@ -12,7 +12,7 @@ use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{Cx, EdgeId, Flush, HeadLogic, Next, Outs, Site};
+use crate::kit::{BuildCx, Cx, EdgeId, Flush, HeadLogic, Next, Outputs};
 use crate::state::KeyTable;
 
 /// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
@@ -32,8 +32,8 @@ pub(crate) struct Keys<K, L: KeyLogic<K>> {
 }
 
 impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
-    pub(crate) fn new(site: &Site, outs: &mut Outs, logic: L) -> Self {
-        Self::with(site.step, outs.next(0), logic)
+    pub(crate) fn new(build: &BuildCx, outputs: &mut Outputs, logic: L) -> Self {
+        Self::with(build.step, outputs.next(0), logic)
     }
 
     pub(crate) fn with(step: StepIndex, next: Next<(K, L::Out)>, logic: L) -> Self {
@@ -210,9 +210,9 @@ pub(crate) struct ItemHead<K, V, L: KeyLogic<K>> {
 }
 
 impl<K: Key, V, L: KeyLogic<K>> ItemHead<K, V, L> {
-    pub(crate) fn new(site: &Site, outs: &mut Outs, logic: L) -> Self {
+    pub(crate) fn new(build: &BuildCx, outputs: &mut Outputs, logic: L) -> Self {
         Self {
-            keys: Keys::new(site, outs, logic),
+            keys: Keys::new(build, outputs, logic),
             values: PhantomData,
         }
     }

@@ -10,7 +10,7 @@ use crate::ids::{Epoch, WorkerIndex};
 use crate::key::Key;
 use crate::kit::batch::Batch;
 use crate::kit::bench::{Bench, OUT};
-use crate::kit::edge::Mark;
+use crate::kit::edge::EventMark;
 use crate::kit::keyed::{KeyedOut, Route};
 use crate::kit::push::batch_items;
 use crate::kit::router::Router;
@@ -49,7 +49,7 @@ fn an_empty_batch_is_not_sent_unless_it_says_something() {
     let (mut edge, wire) = bench.edge::<u8>(OUT);
     edge.give(WorkerIndex(0), &mut Vec::new(), &cx);
     assert_eq!(wire.sent(), []);
-    Router::new(edge).send(0, Mark(4), &cx);
+    Router::new(edge).send(0, EventMark(4), &cx);
     assert_eq!(wire.sent(), [(0, 0, Vec::new())]);
 }
 
@@ -83,7 +83,7 @@ fn a_batch_comes_through_bytes_as_it_was() {
     let batch = Batch {
         origin: 3,
         target: 5,
-        mark: Mark(-7),
+        mark: EventMark(-7),
         load: 1 << 40,
         items: items.clone(),
     };
@@ -94,6 +94,6 @@ fn a_batch_comes_through_bytes_as_it_was() {
     let mut bytes = BytesMut::from(bytes);
     let read = Batch::<String>::from_bytes(bytes.extract_to(batch.length_in_bytes()));
     let header = (read.origin, read.target, read.mark, read.load);
-    assert_eq!(header, (3, 5, Mark(-7), 1 << 40));
+    assert_eq!(header, (3, 5, EventMark(-7), 1 << 40));
     assert_eq!(read.items, items);
 }

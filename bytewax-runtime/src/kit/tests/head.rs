@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::bench::{Bench, Downstream, Event, OUT, Upstream, run};
-use crate::kit::edge::{Mark, Sender};
+use crate::kit::edge::{EventMark, Sender};
 use crate::kit::{Cx, EdgeId, Flush, Head, HeadLogic, Next, Operator, Progress};
 
 /// Hands items on, and notes what else it is told.
@@ -36,7 +36,7 @@ impl HeadLogic<u32> for Noting {
         self.next.pass(items, cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: Mark, _: &mut Cx) -> Result<(), RunError> {
+    fn mark(&mut self, sender: Sender, mark: EventMark, _: &mut Cx) -> Result<(), RunError> {
         self.note(format!("mark {} of {}", mark.0, sender.worker));
         Ok(())
     }
@@ -78,13 +78,13 @@ impl Fixture {
         let (told, may_settle) = (Rc::default(), Rc::new(Cell::new(true)));
         let takes_more = Rc::new(Cell::new(true));
         let logic = Noting {
-            next: out.outs().next(0),
+            next: out.outputs().next(0),
             told: Rc::clone(&told),
             may_settle: Rc::clone(&may_settle),
             takes_more: Rc::clone(&takes_more),
         };
         let ends = inputs.iter().map(Upstream::input).collect();
-        let head = Head::new(&bench.site(), ends, logic);
+        let head = Head::new(&bench.build_cx(), ends, logic);
         Self {
             bench,
             inputs,
@@ -190,8 +190,8 @@ fn a_logic_that_takes_no_more_is_asked_again() {
 fn a_mark_comes_behind_the_items_of_its_batch() {
     let mut f = Fixture::new();
     let (mut cx, _, _) = f.bench.cx();
-    f.inputs[0].send_marked(1, 1, Vec::new(), Mark(7));
-    f.inputs[0].send_marked(1, 0, vec![5], Mark(9));
+    f.inputs[0].send_marked(1, 1, Vec::new(), EventMark(7));
+    f.inputs[0].send_marked(1, 0, vec![5], EventMark(9));
     run(&mut f.head, Some(1), &mut cx);
     assert_eq!(f.told(), ["mark 7 of 1", "mark 9 of 0"]);
     assert_eq!(f.out.items(), [(1, vec![5])]);

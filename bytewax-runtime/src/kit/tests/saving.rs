@@ -56,10 +56,10 @@ fn step(
 ) -> Step {
     let logic = Sums {
         table: KeyTable::new(),
-        next: out.outs().next(0),
+        next: out.outputs().next(0),
     };
-    let saving = Saving::new(&bench.site(), logic).unwrap();
-    Head::new(&bench.site(), vec![upstream.input()], saving)
+    let saving = Saving::new(&bench.build_cx(), logic).unwrap();
+    Head::new(&bench.build_cx(), vec![upstream.input()], saving)
 }
 
 fn items(pairs: &[(u32, u64)]) -> Vec<Routed<u32, u64>> {

@@ -10,8 +10,8 @@ use crate::error::StepError;
 use crate::ids::Epoch;
 use crate::kit::bench::{Bench, Downstream, Event, Link, OUT, Shelf, Woken, run};
 use crate::kit::{
-    Cx, Flush, Frontier, Listener, Operator, Polled, PolledPartition, Progress, Said, SourceHead,
-    WorkerCx,
+    Cx, Flush, Frontier, Listener, NoteBody, Operator, Polled, PolledPartition, Progress,
+    SourceHead, WorkerCx,
 };
 use crate::source::Poll;
 use crate::state::StateError;
@@ -87,12 +87,12 @@ impl Fixture {
         let parts = [Scripted::default(), Scripted::default()];
         let out = Downstream::new();
         let (cx, link, woken) = bench.cx();
-        let (site, alarm) = (bench.site(), cx.alarm);
+        let (build, alarm) = (bench.build_cx(), cx.alarm);
         let open = |(name, part): (&str, &Scripted)| {
-            Polled::open(&site, alarm, name.to_owned(), |_| Ok(part.clone())).unwrap()
+            Polled::open(&build, alarm, name.to_owned(), |_| Ok(part.clone())).unwrap()
         };
         let polled = ["a", "b"].into_iter().zip(&parts).map(open).collect();
-        let head = SourceHead::new(&site, alarm, polled, &mut out.outs());
+        let head = SourceHead::new(&build, alarm, polled, &mut out.outputs());
         Self {
             bench,
             parts,
@@ -253,10 +253,10 @@ fn positions_are_saved_with_the_epoch_that_ends_if_they_have_changed() {
         let notes = f.link.notes().into_iter();
         notes
             .filter_map(|(epoch, note)| match note.said {
-                Said::Position {
+                NoteBody::Position {
                     partition, bytes, ..
                 } => Some((epoch, partition, bytes[0])),
-                Said::Ends => None,
+                NoteBody::Ends => None,
             })
             .collect()
     };

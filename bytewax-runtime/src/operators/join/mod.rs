@@ -325,18 +325,14 @@ fn complete<S: JoinSides>(
     insert: JoinInsert,
 ) -> KeyedStream<S::Key, <S::Sides as Sides>::Row> {
     let (flow, inputs) = sides.inputs();
-    keyed_step_of(
-        &flow,
-        operator,
-        inputs,
-        S::enter,
-        move |_, outs| Complete::<S::Key, S::Waiting> {
+    keyed_step_of(&flow, operator, inputs, S::enter, move |_, outputs| {
+        Complete::<S::Key, S::Waiting> {
             insert,
             table: KeyTable::new(),
             known: Vec::new(),
-            next: outs.next(0),
-        },
-    )
+            next: outputs.next(0),
+        }
+    })
 }
 
 #[track_caller]
@@ -347,13 +343,13 @@ fn partial<S: JoinSides>(
     running: bool,
 ) -> KeyedStream<S::Key, <S::Sides as Sides>::PartialRow> {
     let (flow, inputs) = sides.inputs();
-    keyed_step_of(&flow, operator, inputs, S::enter, move |site, outs| {
+    keyed_step_of(&flow, operator, inputs, S::enter, move |build, outputs| {
         Partial::<S::Key, S::Sides> {
-            step: site.step,
+            step: build.step,
             insert,
             running,
             table: KeyTable::new(),
-            next: outs.next(0),
+            next: outputs.next(0),
         }
     })
 }
@@ -399,7 +395,7 @@ impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
         // so all its items keep their order.
         for (hash, key, item) in items.drain(..) {
             let look = |waiting: &W| {
-                black_box(waiting.peek());
+                black_box(waiting.prefetch());
             };
             if let Err((key, item)) = self.table.add(hash, key, item, W::first, look) {
                 self.known.push((hash, key, item));

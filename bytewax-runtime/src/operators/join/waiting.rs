@@ -14,7 +14,7 @@ pub(crate) trait Waiting: State + Default {
     fn first(item: <Self::Sides as Sides>::Item) -> Self;
 
     /// Reads which sides there are, to have that in the caches.
-    fn peek(&self) -> bool;
+    fn prefetch(&self) -> bool;
 
     /// Takes in a value. If no side is missing any more, gives the values of all, and nothing is left.
     fn take_in(
@@ -35,7 +35,7 @@ impl<S: Sides> Waiting for S {
     }
 
     #[inline]
-    fn peek(&self) -> bool {
+    fn prefetch(&self) -> bool {
         self.is_complete()
     }
 
@@ -127,7 +127,7 @@ impl<A: State + Clone, B: State + Clone> Waiting for OneOf2<A, B> {
     }
 
     #[inline]
-    fn peek(&self) -> bool {
+    fn prefetch(&self) -> bool {
         matches!(self, Self::None)
     }
 

@@ -13,7 +13,7 @@ use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::executor::Executor;
 use crate::ids::StepIndex;
-use crate::kit::{Cx, EdgeId, Edges, Flush, HeadLogic, Next, Outs, RemoteAlarm, Site, Weigh};
+use crate::kit::{BuildCx, Cx, EdgeId, Edges, Flush, HeadLogic, Next, Outputs, RemoteAlarm, Weigh};
 use crate::operators::try_map::Errored;
 
 /// An item in flight.
@@ -76,15 +76,15 @@ where
     Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
     pub(super) fn new(
-        site: &Site,
+        build: &BuildCx,
         config: AsyncConfig,
         executor: Arc<Executor>,
         f: F,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Self {
-        let Edges { budget, scales, .. } = site.worker.edges();
+        let Edges { budget, scales, .. } = build.worker.edges();
         Self {
-            step: site.step,
+            step: build.step,
             config,
             executor,
             f,
@@ -99,8 +99,8 @@ where
             mailbox: Mailbox::new(),
             waker: None,
             attempts: 0,
-            oks: outs.next(0),
-            errs: outs.next(1),
+            oks: outputs.next(0),
+            errs: outputs.next(1),
             now: None,
             futures: PhantomData,
         }

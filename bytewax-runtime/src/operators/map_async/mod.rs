@@ -15,7 +15,9 @@ use crate::executor::Executor;
 use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::keyed::local_edge;
-use crate::kit::{AnyInput, AnyPush, Head, HeadPlan, Inlet, Operator, Outlet, Outs, Plan, Site};
+use crate::kit::{
+    AnyInput, AnyPush, BuildCx, Head, HeadPlan, Inlet, Operator, Outlet, Outputs, Plan,
+};
 
 /// How [`Stream::map_async`] makes its calls: how many at a time, how long each may take, and how
 /// often it is tried.
@@ -205,12 +207,12 @@ struct MapAsyncPlan<T, F> {
 }
 
 impl<T, F> MapAsyncPlan<T, F> {
-    fn executor(&self, site: &Site) -> Result<Arc<Executor>, RunError> {
+    fn executor(&self, build: &BuildCx) -> Result<Arc<Executor>, RunError> {
         let mut shared = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = shared.upgrade() {
             return Ok(running);
         }
-        let started = Executor::start(site.id().as_str())
+        let started = Executor::start(build.id().as_str())
             .map_err(|error| RunError::step("its calls cannot be run", error.into()))?;
         let started = Arc::new(started);
         *shared = Arc::downgrade(&started);
@@ -237,15 +239,15 @@ where
 
     fn operator(
         &self,
-        site: &Site,
+        build: &BuildCx,
         inputs: Vec<AnyInput>,
-        outs: &mut Outs,
+        outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
         let f = Arc::clone(&self.f);
-        let executor = self.executor(site)?;
+        let executor = self.executor(build)?;
         let f = move |item: &T| f(item);
-        let calls = Calls::new(site, self.config, executor, f, outs);
-        Ok(Box::new(Head::new(site, inputs, calls)))
+        let calls = Calls::new(build, self.config, executor, f, outputs);
+        Ok(Box::new(Head::new(build, inputs, calls)))
     }
 }
 

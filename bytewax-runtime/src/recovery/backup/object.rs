@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::super::parts::{Execution, Meta, StepKind, StepMeta};
+use super::super::parts::{Execution, Meta, SavedKind, StepMeta};
 use super::super::rows::Table;
 use super::BackupError;
 use super::log::Place;
@@ -69,7 +69,7 @@ impl LogHeader {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepHeader {
     id: String,
-    kind: StepKind,
+    kind: SavedKind,
     schema: String,
     version: u32,
     fingerprint: u64,

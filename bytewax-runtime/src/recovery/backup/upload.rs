@@ -107,12 +107,12 @@ pub(in crate::recovery) struct Uploader {
     term: u64,
     steps: Vec<StepMeta>,
     /// In the order of the partitions of the writer thread.
-    parts: Vec<Part>,
+    parts: Vec<PartitionLog>,
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Part {
+struct PartitionLog {
     meta: Meta,
     execution: Execution,
     log: LogEnd,
@@ -186,7 +186,7 @@ impl Uploader {
         for writer in writers {
             let meta = writer.meta().clone();
             let execution = writer.executions()?.pop();
-            let part = Part {
+            let part = PartitionLog {
                 log: ends.remove(&meta.index).ok_or(Error::Misrouted)?,
                 execution: execution.ok_or(Error::Misrouted)?,
                 meta,
@@ -293,7 +293,7 @@ impl Drop for Uploader {
     }
 }
 
-impl Part {
+impl PartitionLog {
     /// Makes the segments up to an epoch, one for each epoch with changes; the last one says that
     /// the epoch is complete.
     fn segments(

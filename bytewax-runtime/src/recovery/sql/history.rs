@@ -8,7 +8,7 @@ use super::{Db, signed};
 use crate::ids::{Epoch, StepId};
 use crate::recovery::error::Error;
 use crate::recovery::parts::{
-    Execution, ExecutionNumber, PartitionState, Progress, StepKind, StepMeta, StepNumber,
+    Execution, ExecutionNumber, PartitionState, Progress, SavedKind, StepMeta, StepNumber,
 };
 
 /// The time in a column.
@@ -127,7 +127,9 @@ impl Db {
         let rows = self.select(sql, [], doing, |row| {
             let kind: String = row.get(2)?;
             let step: String = row.get(1)?;
-            let kind = StepKind::ALL.into_iter().find(|known| known.name() == kind);
+            let kind = SavedKind::ALL
+                .into_iter()
+                .find(|known| known.name() == kind);
             let meta = |kind| -> rusqlite::Result<StepMeta> {
                 Ok(StepMeta {
                     id: StepId::new(step.as_str()),

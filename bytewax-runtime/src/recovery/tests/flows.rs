@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::clock::Clock;
+use crate::clock::WorkerClock;
 use crate::flow::Dataflow;
 use crate::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 
@@ -133,7 +133,7 @@ fn the_backup_interval_goes_on_over_runs() {
     let dir = store(2);
     let items = (0..9).flat_map(|_| [TestingItem::Item('a'), TestingItem::Eof]);
     let source = TestingSource::with_marks(items);
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let oldest: Vec<u64> = (0..9)
         .map(|_| {
             let flow = Dataflow::build("sums", |flow| {

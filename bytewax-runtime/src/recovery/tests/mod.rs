@@ -20,7 +20,7 @@ use super::*;
 use crate::ids::{Epoch, StepId};
 use crate::key::{Key, Slot, position_slot};
 
-fn step(id: &str, kind: StepKind) -> StepMeta {
+fn step(id: &str, kind: SavedKind) -> StepMeta {
     StepMeta {
         id: StepId::new(id),
         kind,
@@ -31,11 +31,11 @@ fn step(id: &str, kind: StepKind) -> StepMeta {
 }
 
 fn total() -> StepMeta {
-    step("orders.total", StepKind::Stateful)
+    step("orders.total", SavedKind::Stateful)
 }
 
 fn input() -> StepMeta {
-    step("orders.input", StepKind::Source)
+    step("orders.input", SavedKind::Source)
 }
 
 /// Finds a store and begins an execution on it, as a cluster would.

@@ -8,7 +8,7 @@ use super::Parts;
 use crate::ids::{Epoch, StepId};
 use crate::key::{Key, Slot};
 use crate::recovery::error::Error;
-use crate::recovery::parts::{Position, StepKind, StepMeta};
+use crate::recovery::parts::{Position, SavedKind, StepMeta};
 use crate::recovery::reader::{PartitionReader, newest_positions};
 
 /// The key that is looked for. The store knows keys by hash and bytes, not by type.
@@ -72,7 +72,7 @@ pub(crate) fn dump(dirs: &[impl AsRef<Path>], step: &str, key: &Wanted) -> Resul
         positions: Vec::new(),
     };
     for reader in &parts.readers {
-        if step.kind == StepKind::Stateful {
+        if step.kind == SavedKind::Stateful {
             find_states(reader, &step.id, before, key, &mut dump.states)?;
         } else {
             dump.positions.extend(reader.load_positions(before)?);

@@ -31,7 +31,7 @@ fn part_of_hash(hash: u64) -> usize {
 /// The lower bits hold the round in which it was last touched: rounds count snapshots. 0 stands for a
 /// key that has not changed since it was saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Mark(u32);
+pub(super) struct KeyMark(u32);
 
 /// The store may hold a state of the key.
 const STORED: u32 = 1 << 31;
@@ -39,7 +39,7 @@ const STORED: u32 = 1 << 31;
 const TIMER: u32 = 1 << 30;
 const ROUND: u32 = TIMER - 1;
 
-impl Mark {
+impl KeyMark {
     fn round(self) -> u32 {
         self.0 & ROUND
     }
@@ -88,7 +88,7 @@ pub(crate) enum Changed {
 
 /// The keys of a part that are still to be encoded, and those that are.
 #[derive(Default)]
-struct Part {
+struct SnapshotPart {
     touched: Vec<u64>,
     states: Batch,
     timers: Batch,
@@ -96,13 +96,13 @@ struct Part {
 
 struct Snapshot {
     round: u32,
-    parts: Vec<Part>,
+    parts: Vec<SnapshotPart>,
     unsaved: Option<Unsaved>,
 }
 
 impl Snapshot {
     /// A part, if it was not taken. The first is the last in the list: they are taken from there.
-    fn part(&mut self, part: usize) -> Option<&mut Part> {
+    fn part(&mut self, part: usize) -> Option<&mut SnapshotPart> {
         self.parts.get_mut(PARTS - 1 - part)
     }
 }
@@ -162,11 +162,11 @@ impl<K: Key> Changes<K> {
 
     /// The mark of a key that is new.
     #[inline]
-    pub(super) fn mark_new(&mut self, hash: u64) -> Mark {
+    pub(super) fn mark_new(&mut self, hash: u64) -> KeyMark {
         if self.are_noted() {
             self.touched[part_of_hash(hash)].push(hash);
         }
-        Mark(self.round)
+        KeyMark(self.round)
     }
 
     /// Notes that a key is removed; to be called while it is still there.
@@ -207,12 +207,12 @@ impl<K: Key> Changes<K> {
     /// Ends a round: what it touched is to be saved.
     fn begin(&mut self) -> Result<(), Unsaved> {
         debug_assert!(self.snapshot.is_none(), "one snapshot follows the other");
-        let touched = self.touched.iter_mut().map(|hashes| Part {
+        let touched = self.touched.iter_mut().map(|hashes| SnapshotPart {
             touched: std::mem::take(hashes),
-            ..Part::default()
+            ..SnapshotPart::default()
         });
-        let mut parts: Vec<Part> = touched.collect();
-        parts.resize_with(PARTS, Part::default);
+        let mut parts: Vec<SnapshotPart> = touched.collect();
+        parts.resize_with(PARTS, SnapshotPart::default);
         for removed in self.removed.drain(..) {
             let part = &mut parts[part_of_hash(removed.hash)];
             part.encode_removed(&removed).map_err(|error| Unsaved {
@@ -232,7 +232,7 @@ impl<K: Key> Changes<K> {
     }
 }
 
-impl Part {
+impl SnapshotPart {
     fn is_empty(&self) -> bool {
         self.touched.is_empty() && self.states.is_empty() && self.timers.is_empty()
     }
@@ -251,7 +251,7 @@ impl Part {
             |bytes| codec::encode_stored(&slot.key, bytes).map_err(SaveError::Key),
             Some(|bytes: &mut Vec<u8>| seal(slot.cell.saved(), bytes).map_err(SaveError::State)),
         )?;
-        slot.mark = Mark::stored(due.is_some());
+        slot.mark = KeyMark::stored(due.is_some());
         Ok(())
     }
 
@@ -367,7 +367,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
 
     /// Takes in a key that was saved; the time it waits for must be known.
     pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C) {
-        let mark = Mark::stored(cell.due().is_some());
+        let mark = KeyMark::stored(cell.due().is_some());
         self.parts().0.insert(hash, Slot { key, cell, mark });
     }
 }
@@ -384,7 +384,7 @@ fn encode_touched<K: Key, C: Cell>(
     slots: &mut Slots<K, C>,
     hashes: &[u64],
     round: u32,
-    part: &mut Part,
+    part: &mut SnapshotPart,
 ) -> Result<(), Unsaved> {
     for &hash in hashes {
         for slot in slots.of_hash(hash) {

@@ -1,9 +1,9 @@
 //! How window steps work: what is kept for a key, and who tells it the time.
 
-mod each;
 mod out;
 mod partitioned;
 mod per_key;
+mod per_window;
 mod plan;
 mod queue;
 mod slices;
@@ -11,8 +11,8 @@ mod slices;
 mod tests;
 mod watched;
 
-pub(crate) use each::Each;
 pub(crate) use out::{DOWN, LATE, LateOut, LateWay, Lost, META};
+pub(crate) use per_window::PerWindow;
 pub(crate) use plan::{AllKeys, EachKey, Form, Inputs, WindowStep, output};
 pub(crate) use queue::Queue;
 pub(crate) use slices::Slices;
@@ -44,12 +44,12 @@ pub(crate) struct Options {
 }
 
 /// Where the events of a key go.
-pub(crate) type Events<B, V> = Emit<Event<<B as Book<V>>::Out, V>>;
+pub(crate) type Events<B, V> = Emit<Event<<B as WindowEngine<V>>::Out, V>>;
 
 /// How the windows of a key are kept.
-pub(crate) trait Book<V>: 'static {
+pub(crate) trait WindowEngine<V>: 'static {
     /// What is kept of a key.
-    type Kept: State + Default;
+    type KeyState: State + Default;
     /// What windows emit.
     type Out: 'static;
 
@@ -60,7 +60,7 @@ pub(crate) trait Book<V>: 'static {
     /// something is to be done for the windows of the value.
     fn add(
         &self,
-        kept: &mut Self::Kept,
+        kept: &mut Self::KeyState,
         time: Time,
         value: V,
         mark: Time,
@@ -68,30 +68,30 @@ pub(crate) trait Book<V>: 'static {
     ) -> Time;
 
     /// Closes the windows that are over.
-    fn close(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
     /// Closes all windows at the end of input. The watermark stays at `mark`: what comes in another run
     /// may belong to windows that are closed here, and opens them again.
-    fn end(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+    fn end(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
     /// Puts right what an earlier release saved, when the watermark is at `mark`.
-    fn restored(&self, _: &mut Self::Kept, _mark: Time) {}
+    fn restored(&self, _: &mut Self::KeyState, _mark: Time) {}
 
     /// The next watermark at which [`close`](Self::close) has something to do; [`END`](super::time::END)
     /// if there are windows that end with the input only, or no windows.
-    fn next(&self, kept: &Self::Kept) -> Time;
+    fn next(&self, kept: &Self::KeyState) -> Time;
 
     /// Reads a little of all that a value will need, so that it is in the caches when its turn comes.
-    fn glance(&self, kept: &Self::Kept) -> i64;
+    fn prefetch(&self, kept: &Self::KeyState) -> i64;
 
     /// Whether there are no windows.
-    fn is_empty(&self, kept: &Self::Kept) -> bool;
+    fn is_empty(&self, kept: &Self::KeyState) -> bool;
 
     /// Emits what windows that are not over hold so far, if it has changed.
-    fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>);
+    fn fire_early(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
     /// How many windows are open, and the begin of the oldest.
-    fn open(&self, kept: &Self::Kept) -> (usize, Option<Time>);
+    fn open(&self, kept: &Self::KeyState) -> (usize, Option<Time>);
 
     /// Labels a value that comes too late.
     fn late(&self, time: Time, value: V, out: &mut Events<Self, V>);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::Event;
 use crate::error::RunError;
 use crate::ids::StepId;
-use crate::kit::{Cx, Flush, Next, Outs, Push};
+use crate::kit::{Cx, Flush, Next, Outputs, Push};
 use crate::windowing::firing::Emission;
 use crate::windowing::window::{WindowId, WindowMetadata};
 
@@ -76,10 +76,10 @@ pub(crate) struct LateOut<K, V> {
 }
 
 impl<K: 'static, V: 'static> LateOut<K, V> {
-    pub(crate) fn new(outs: &mut Outs, output: usize, lost: &Arc<Lost>) -> Self {
+    pub(crate) fn new(outputs: &mut Outputs, output: usize, lost: &Arc<Lost>) -> Self {
         Self {
-            is_read: outs.is_read(output),
-            next: outs.next(output),
+            is_read: outputs.is_read(output),
+            next: outputs.next(output),
             dropped: 0,
             lost: Arc::clone(lost),
         }
@@ -112,7 +112,7 @@ impl<K, V> Drop for LateOut<K, V> {
 /// Where late values go.
 pub(crate) trait LateWay<K, V>: 'static {
     /// Takes its outputs, the first of which is [`LATE`].
-    fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self;
+    fn new(outputs: &mut Outputs, lost: &Arc<Lost>) -> Self;
 
     /// Sends a value with one of its labels, and whether it is the last of them.
     fn put(&mut self, key: K, label: (WindowId, bool), value: V);
@@ -123,8 +123,8 @@ pub(crate) trait LateWay<K, V>: 'static {
 }
 
 impl<K: 'static, V: 'static> LateWay<K, V> for LateOut<K, V> {
-    fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
-        Self::new(outs, LATE, lost)
+    fn new(outputs: &mut Outputs, lost: &Arc<Lost>) -> Self {
+        Self::new(outputs, LATE, lost)
     }
 
     fn put(&mut self, key: K, label: (WindowId, bool), value: V) {
@@ -155,11 +155,11 @@ where
     M: Emission,
     L: LateWay<K, V>,
 {
-    pub(crate) fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
+    pub(crate) fn new(outputs: &mut Outputs, lost: &Arc<Lost>) -> Self {
         Self {
-            down: outs.next(DOWN),
-            meta: outs.next(META),
-            late: L::new(outs, lost),
+            down: outputs.next(DOWN),
+            meta: outputs.next(META),
+            late: L::new(outputs, lost),
             events: PhantomData,
         }
     }

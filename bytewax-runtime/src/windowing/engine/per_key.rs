@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::queue::Waiters;
-use super::{Book, Event, Events, Options};
+use super::{Event, Events, Options, WindowEngine};
 use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 use crate::windowing::clock::{KeyClock, Watermark};
@@ -21,7 +21,7 @@ const QUIET: i64 = 50_000;
 /// A window step whose keys have a watermark each.
 pub(crate) struct PerKey<V, C, B, Q> {
     clock: Arc<C>,
-    book: B,
+    engine: B,
     options: Options,
     values: PhantomData<fn(V, Q)>,
 }
@@ -47,17 +47,17 @@ pub(crate) struct KeyWindows<T, Q> {
 impl<T, Q> KeyWindows<T, Q> {
     /// Reads a little of it.
     #[inline]
-    pub(super) fn glance<V, B: Book<V, Kept = T>>(&self, book: &B) -> i64 {
-        book.glance(&self.kept) ^ self.watermark.at() ^ self.wake.time ^ self.next
+    pub(super) fn prefetch<V, B: WindowEngine<V, KeyState = T>>(&self, engine: &B) -> i64 {
+        engine.prefetch(&self.kept) ^ self.watermark.at() ^ self.wake.time ^ self.next
     }
 
     /// What is open, and the watermark.
-    pub(super) fn status<V, B>(&self, book: &B) -> (Status, Time)
+    pub(super) fn status<V, B>(&self, engine: &B) -> (Status, Time)
     where
-        B: Book<V, Kept = T>,
+        B: WindowEngine<V, KeyState = T>,
         Q: Waiters<V>,
     {
-        let (windows, oldest) = book.open(&self.kept);
+        let (windows, oldest) = engine.open(&self.kept);
         let status = Status {
             windows,
             waiting: self.queue.len(),
@@ -115,13 +115,13 @@ impl<V, C, B, Q> PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
-    pub(crate) fn new(clock: Arc<C>, book: B, options: Options) -> Self {
+    pub(crate) fn new(clock: Arc<C>, engine: B, options: Options) -> Self {
         Self {
             clock,
-            book,
+            engine,
             options,
             values: PhantomData,
         }
@@ -131,14 +131,14 @@ where
     #[inline]
     fn take_waiting(
         &self,
-        key: &mut KeyWindows<B::Kept, Q>,
+        key: &mut KeyWindows<B::KeyState, Q>,
         mark: Time,
         out: &mut Events<B, V>,
     ) -> bool {
         let mut any = false;
         while let Some((time, value)) = key.queue.pop(mark) {
             // It is taken in as if the watermark were at its time: it was on time.
-            let next = self.book.add(&mut key.kept, time, value, time, out);
+            let next = self.engine.add(&mut key.kept, time, value, time, out);
             key.next = key.next.min(next);
             any = true;
         }
@@ -149,21 +149,21 @@ where
     #[inline]
     fn catch_up(
         &self,
-        key: &mut KeyWindows<B::Kept, Q>,
+        key: &mut KeyWindows<B::KeyState, Q>,
         mark: Time,
         out: &mut Events<B, V>,
     ) -> bool {
         let taken = self.take_waiting(key, mark, out);
         if mark >= key.next {
-            self.book.close(&mut key.kept, mark, out);
-            key.next = self.book.next(&key.kept);
+            self.engine.close(&mut key.kept, mark, out);
+            key.next = self.engine.next(&key.kept);
         }
         taken
     }
 
     /// Has windows that have taken a value emit before their ends in a while, if they do so.
     #[inline]
-    fn wait_to_fire_early(&self, key: &mut KeyWindows<B::Kept, Q>, now: Time) {
+    fn wait_to_fire_early(&self, key: &mut KeyWindows<B::KeyState, Q>, now: Time) {
         if let Some(every) = self.options.early
             && key.early_at == END
         {
@@ -171,12 +171,12 @@ where
         }
     }
 
-    fn is_idle(&self, key: &KeyWindows<B::Kept, Q>) -> bool {
-        key.queue.is_empty() && self.book.is_empty(&key.kept)
+    fn is_idle(&self, key: &KeyWindows<B::KeyState, Q>) -> bool {
+        key.queue.is_empty() && self.engine.is_empty(&key.kept)
     }
 
     /// Notes when a key that has no windows is forgotten. Gives whether that is now.
-    fn forget(&self, key: &mut KeyWindows<B::Kept, Q>, now: Time) -> Keep {
+    fn forget(&self, key: &mut KeyWindows<B::KeyState, Q>, now: Time) -> Keep {
         if !self.is_idle(key) {
             key.forget_at = END;
             return Keep::Yes;
@@ -195,7 +195,7 @@ where
     }
 
     /// The system's time at which something is due, if no value comes.
-    fn due(&self, key: &KeyWindows<B::Kept, Q>) -> Time {
+    fn due(&self, key: &KeyWindows<B::KeyState, Q>) -> Time {
         let next = key
             .queue
             .first()
@@ -217,17 +217,17 @@ impl<K, V, C, B, Q> KeyLogic<K> for PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
-    type State = KeyWindows<B::Kept, Q>;
+    type State = KeyWindows<B::KeyState, Q>;
     type Out = Event<B::Out, V>;
 
     /// The time is that of the first value, which is not known here.
     fn new_state(&self, _: &K) -> Self::State {
         KeyWindows {
             watermark: Watermark::UNSET,
-            kept: B::Kept::default(),
+            kept: B::KeyState::default(),
             queue: Q::default(),
             early_at: END,
             forget_at: END,
@@ -241,7 +241,7 @@ where
         let mark = key.watermark.pass(now);
         let taken = self.catch_up(key, mark, out);
         if now >= key.early_at {
-            self.book.fire_early(&mut key.kept, mark, out);
+            self.engine.fire_early(&mut key.kept, mark, out);
             key.early_at = END;
         } else if taken {
             self.wait_to_fire_early(key, now);
@@ -255,8 +255,8 @@ where
         let now = micros(out.now());
         let mark = key.watermark.pass(now);
         self.take_waiting(key, END, out);
-        self.book.end(&mut key.kept, mark, out);
-        key.next = self.book.next(&key.kept);
+        self.engine.end(&mut key.kept, mark, out);
+        key.next = self.engine.next(&key.kept);
         key.early_at = END;
         let keep = self.forget(key, now);
         key.wake = Wake::at(self.due(key));
@@ -264,8 +264,8 @@ where
     }
 
     fn restored(&self, key: &mut Self::State) {
-        self.book.restored(&mut key.kept, key.watermark.at());
-        key.next = self.book.next(&key.kept);
+        self.engine.restored(&mut key.kept, key.watermark.at());
+        key.next = self.engine.next(&key.kept);
         key.wake = Wake::at(self.due(key));
     }
 
@@ -279,7 +279,7 @@ impl<K, V, C, B, Q> ItemLogic<K, V> for PerKey<V, C, B, Q>
 where
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
     #[inline]
@@ -291,7 +291,7 @@ where
         key.watermark.pass(now);
         let (time, mark) = self.clock.observe(&mut key.watermark, &value);
         if time < mark.saturating_sub(self.options.lateness) {
-            self.book.late(time, value, out);
+            self.engine.late(time, value, out);
         } else if self.options.ordered && (time > mark || time == mark && !key.queue.is_empty()) {
             key.queue.push(time, value);
         } else {
@@ -299,7 +299,7 @@ where
                 // What is over by now is so without this value.
                 self.catch_up(key, mark, out);
             }
-            let next = self.book.add(&mut key.kept, time, value, mark, out);
+            let next = self.engine.add(&mut key.kept, time, value, mark, out);
             key.next = key.next.min(next);
         }
         self.catch_up(key, mark, out);

@@ -8,13 +8,13 @@ use super::partitioned::{PartitionedHead, TimedRoute};
 use super::per_key::PerKey;
 use super::queue::Waiters;
 use super::watched::Watched;
-use super::{Book, Each, Event, Options, Slices};
+use super::{Event, Options, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
 use crate::kit::logic::ItemHead;
-use crate::kit::{AnyPush, Exchange, Next, Outs, Plan, Site};
+use crate::kit::{AnyPush, BuildCx, Exchange, Next, Outputs, Plan};
 use crate::state::Fact;
 use crate::windowing::clock::{CLOCK, Clock, Getter, KeyClock, PartitionClock};
 use crate::windowing::firing::{Emission, Firings, Windowing};
@@ -70,7 +70,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     {
         let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
-        self.add(inputs, move |tells| Each {
+        self.add(inputs, move |tells| PerWindow {
             windower: windower.clone(),
             fold: fold(),
             lateness,
@@ -120,13 +120,13 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
     fn add<K, V, B, E>(
         self,
         inputs: Inputs<E>,
-        book: impl Fn(bool) -> B + Send + Sync + 'static,
+        engine: impl Fn(bool) -> B + Send + Sync + 'static,
     ) -> (Flow, StepIndex)
     where
         K: Key,
         V: Exchange + Clone,
         C: Clock<V>,
-        B: Book<V>,
+        B: WindowEngine<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
         E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
@@ -145,7 +145,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             self.clock,
             facts,
             inputs.enter,
-            (book, options),
+            (engine, options),
         );
         let step = inputs.flow.add(NewStep {
             operator: self.operator,
@@ -167,7 +167,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
 /// The form that a window step has with a clock `C` for values `V`.
 pub(crate) trait Form<C, V> {
     /// The plan of a step, whose states mean what `facts` say. `enter` makes what stands before the exchange
-    /// of an input, and `book` is told whether anybody reads the metadata.
+    /// of an input, and `engine` is told whether anybody reads the metadata.
     fn plan<K, B, Q, L, M, E>(
         clock: C,
         facts: Vec<Fact>,
@@ -177,7 +177,7 @@ pub(crate) trait Form<C, V> {
     where
         K: Key,
         V: Exchange + Clone,
-        B: Book<V>,
+        B: WindowEngine<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
         M: Emission,
@@ -197,25 +197,25 @@ impl<V: 'static, C: KeyClock<V>> Form<C, V> for EachKey {
         clock: C,
         facts: Vec<Fact>,
         enter: E,
-        (book, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
+        (engine, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
     ) -> Plan
     where
         K: Key,
         V: Exchange + Clone,
-        B: Book<V>,
+        B: WindowEngine<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
         M: Emission,
         E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     {
         let (clock, lost) = (Arc::new(clock), LostOfRun::default());
-        keyed_plan(facts, enter, move |site, outs: &mut Outs| {
-            let to_ask = book(false);
-            let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
-            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), book, options);
+        keyed_plan(facts, enter, move |build, outputs: &mut Outputs| {
+            let to_ask = engine(false);
+            let (engine, next) = way_out::<K, V, B, L, M>(build, outputs, &engine, &lost);
+            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), engine, options);
             Watched {
-                head: ItemHead::<K, V, _>::with(site.step, next, logic),
-                book: to_ask,
+                head: ItemHead::<K, V, _>::with(build.step, next, logic),
+                engine: to_ask,
                 probe: clock.probe().cloned(),
             }
         })
@@ -228,12 +228,12 @@ impl<V: 'static, G: Getter<V>> Form<PartitionClock<G>, V> for AllKeys {
         clock: PartitionClock<G>,
         facts: Vec<Fact>,
         _: E,
-        (book, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
+        (engine, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
     ) -> Plan
     where
         K: Key,
         V: Exchange + Clone,
-        B: Book<V>,
+        B: WindowEngine<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
         M: Emission,
@@ -244,26 +244,31 @@ impl<V: 'static, G: Getter<V>> Form<PartitionClock<G>, V> for AllKeys {
         let enter = move |step, _: usize, out: KeyedOut<K, V>| {
             AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
         };
-        keyed_plan(facts, enter, move |site, outs: &mut Outs| {
-            let (book, next) = way_out::<K, V, B, L, M>(site, outs, &book, &lost);
-            PartitionedHead::<K, V, G, B, Q>::new(site, Arc::clone(&clock), (book, options), next)
+        keyed_plan(facts, enter, move |build, outputs: &mut Outputs| {
+            let (engine, next) = way_out::<K, V, B, L, M>(build, outputs, &engine, &lost);
+            PartitionedHead::<K, V, G, B, Q>::new(
+                build,
+                Arc::clone(&clock),
+                (engine, options),
+                next,
+            )
         })
     }
 }
 
 /// The way of what a key emits.
-type EventWay<K, V, B> = Next<(K, Event<<B as Book<V>>::Out, V>)>;
+type EventWay<K, V, B> = Next<(K, Event<<B as WindowEngine<V>>::Out, V>)>;
 
 /// How windows are kept, and where goes what they emit.
-fn way_out<K: Key, V: 'static, B: Book<V>, L: LateWay<K, V>, M: Emission>(
-    site: &Site,
-    outs: &mut Outs,
-    book: impl Fn(bool) -> B,
+fn way_out<K: Key, V: 'static, B: WindowEngine<V>, L: LateWay<K, V>, M: Emission>(
+    build: &BuildCx,
+    outputs: &mut Outputs,
+    engine: impl Fn(bool) -> B,
     lost: &LostOfRun,
 ) -> (B, EventWay<K, V, B>) {
-    let book = book(outs.is_read(META));
-    let split = Split::<K, B::Out, V, M, L>::new(outs, &lost.of(site.id()));
-    (book, Next::new(site.step, Some(Box::new(split))))
+    let engine = engine(outputs.is_read(META));
+    let split = Split::<K, B::Out, V, M, L>::new(outputs, &lost.of(build.id()));
+    (engine, Next::new(build.step, Some(Box::new(split))))
 }
 
 /// The streams of a window step.

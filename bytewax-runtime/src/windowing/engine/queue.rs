@@ -57,10 +57,10 @@ impl<V> Waiters<V> for () {
 ///
 /// Most keys have none most of the time, and there are many keys.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Queue<V>(Option<Box<Line<V>>>);
+pub(crate) struct Queue<V>(Option<Box<Waitlist<V>>>);
 
 #[derive(Serialize, Deserialize)]
-struct Line<V> {
+struct Waitlist<V> {
     waiting: BinaryHeap<Waiting<V>>,
     came: u64,
 }
@@ -100,7 +100,7 @@ impl<V: State> Waiters<V> for Queue<V> {
 
     fn push(&mut self, time: Time, value: V) {
         let line = self.0.get_or_insert_with(|| {
-            Box::new(Line {
+            Box::new(Waitlist {
                 waiting: BinaryHeap::new(),
                 came: 0,
             })

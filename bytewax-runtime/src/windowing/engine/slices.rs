@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::each::label_late;
-use super::{Book, Event, Events};
+use super::per_window::label_late;
+use super::{Event, Events, WindowEngine};
 use crate::state::{Field, Schema, State};
 use crate::windowing::logic::Fold;
 use crate::windowing::time::{END, Time, date};
@@ -217,12 +217,12 @@ impl<F> Slices<F> {
     }
 }
 
-impl<V, F> Book<V> for Slices<F>
+impl<V, F> WindowEngine<V> for Slices<F>
 where
     V: Clone + 'static,
     F: Fold<V, State: Clone>,
 {
-    type Kept = Sliced<F::State>;
+    type KeyState = Sliced<F::State>;
     type Out = F::Out;
 
     const FORGETS: bool = true;
@@ -230,7 +230,7 @@ where
     #[inline]
     fn add(
         &self,
-        kept: &mut Self::Kept,
+        kept: &mut Self::KeyState,
         time: Time,
         value: V,
         mark: Time,
@@ -262,7 +262,7 @@ where
         if due > last { END } else { self.closes(due) }
     }
 
-    fn close(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
         while let Some(id) = self.next_over(kept, kept.fired, mark) {
             if self.lateness == 0 {
                 if let Some(value) = self.take_value(kept, id) {
@@ -293,14 +293,14 @@ where
         }
     }
 
-    fn end(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+    fn end(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
         self.close(kept, END, out);
         self.open_again(kept, mark);
     }
 
     /// An earlier release left the windows closed that the end of input had closed: slices of values that
     /// came for them later are in none that is still to be told.
-    fn restored(&self, kept: &mut Self::Kept, mark: Time) {
+    fn restored(&self, kept: &mut Self::KeyState, mark: Time) {
         let done = if self.lateness == 0 {
             kept.fired
         } else {
@@ -315,7 +315,7 @@ where
         self.open_again(kept, mark);
     }
 
-    fn next(&self, kept: &Self::Kept) -> Time {
+    fn next(&self, kept: &Self::KeyState) -> Time {
         let fires = self.next_over(kept, kept.fired, END);
         let fires = fires.map_or(END, |id| self.closes(id));
         if self.lateness == 0 {
@@ -327,15 +327,15 @@ where
     }
 
     #[inline]
-    fn glance(&self, kept: &Self::Kept) -> i64 {
+    fn prefetch(&self, kept: &Self::KeyState) -> i64 {
         kept.slices.back().map_or(0, |last| last.begin)
     }
 
-    fn is_empty(&self, kept: &Self::Kept) -> bool {
+    fn is_empty(&self, kept: &Self::KeyState) -> bool {
         kept.slices.is_empty()
     }
 
-    fn fire_early(&self, kept: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+    fn fire_early(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
         let mut from = i64::MIN;
         let changed = kept.slices.iter().filter(|slice| slice.changed);
         let ids = changed.map(|slice| (self.slicing.first(slice.begin, slice.last), slice.last));
@@ -352,7 +352,7 @@ where
         }
     }
 
-    fn open(&self, kept: &Self::Kept) -> (usize, Option<Time>) {
+    fn open(&self, kept: &Self::KeyState) -> (usize, Option<Time>) {
         let next = |from: i64| self.next_over(kept, from, END);
         let first = next(kept.fired);
         let open = std::iter::successors(first, |id| next(id + 1));

@@ -8,29 +8,31 @@ use proptest::prelude::*;
 
 use super::per_key::{KeyWindows, PerKey};
 use super::queue::Waiters;
-use super::{Book, Each, Event, Options, Queue, Slices};
+use super::{Event, Options, PerWindow, Queue, Slices, WindowEngine};
 use crate::kit::logic::Emit;
 use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
 use crate::state;
 use crate::windowing::clock::{EventClock, KeyClock, SystemClock};
 use crate::windowing::logic::{Collect, Count};
 use crate::windowing::time::Time;
-use crate::windowing::windower::{CountWindower, Line, SessionWindower, SlidingWindower, Windows};
+use crate::windowing::windower::{
+    CountWindower, SessionWindower, SlidingWindower, WindowList, Windows,
+};
 use crate::windowing::{Firing, Micros, WindowId};
 
 const SECOND: Time = 1_000_000;
 
-type Sessions = Each<SessionWindower, Count>;
+type Sessions = PerWindow<SessionWindower, Count>;
 
 /// One key, whose session is over at the end of input and not before: its gap is the longest.
 struct OneKey<C: KeyClock<Time>> {
     logic: PerKey<Time, C, Sessions, ()>,
-    key: KeyWindows<Line<u64>, ()>,
+    key: KeyWindows<WindowList<u64>, ()>,
     out: Emit<Event<u64, Time>>,
 }
 
 fn sessions() -> Sessions {
-    Each {
+    PerWindow {
         windower: SessionWindower::new(TimeDelta::MAX),
         fold: Count,
         lateness: 0,
@@ -157,15 +159,15 @@ fn scripts() -> impl Strategy<Value = Vec<Next>> {
 type Found = BTreeMap<u32, (BTreeSet<i64>, bool)>;
 
 /// Runs a script. With `once`, no window may tell a value twice.
-fn found<B, Q>(script: &[Next], wait: i64, options: Options, book: B, once: bool) -> Found
+fn found<B, Q>(script: &[Next], wait: i64, options: Options, engine: B, once: bool) -> Found
 where
-    B: Book<Value, Out = Vec<Value>>,
+    B: WindowEngine<Value, Out = Vec<Value>>,
     Q: Waiters<Value>,
 {
     let at: fn(&Value) -> Micros = |value| Micros(value.0);
     let clock = EventClock::new(at, TimeDelta::microseconds(wait));
     let clock = clock.forget_after(TimeDelta::microseconds(25));
-    let logic = PerKey::<Value, _, B, Q>::new(Arc::new(clock), book, options);
+    let logic = PerKey::<Value, _, B, Q>::new(Arc::new(clock), engine, options);
     let logic: &dyn ItemLogic<char, Value, State = _, Out = _> = &logic;
     let (mut key, mut out) = (None, Emit::new());
     let (mut now, mut found) = (DateTime::UNIX_EPOCH, Found::new());
@@ -241,7 +243,7 @@ proptest! {
         let (length, offset) = (a.max(b), a.min(b));
         let windower = SlidingWindower::new(micros(length), micros(offset), align_to);
         let options = Options { lateness, early, ordered: waits };
-        let each = || Each { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
+        let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
         let once = lateness == 0;
         let of_each = found::<_, Queue<Value>>(&script, wait, options, each(), once);
         for (number, (ids, is_late)) in &of_each {
@@ -270,10 +272,10 @@ proptest! {
         let options = Options { lateness, early: None, ordered: waits };
         let fold = Collect::<Vec<Value>>::new;
         let windower = SessionWindower::new(TimeDelta::microseconds(gap));
-        let sessions = Each { windower, fold: fold(), lateness, tells: true };
+        let sessions = PerWindow { windower, fold: fold(), lateness, tells: true };
         let of_sessions = found::<_, Queue<Value>>(&script, wait, options, sessions, lateness == 0);
         let windower = CountWindower::new(values).every(every.min(values));
-        let counts = Each { windower, fold: fold(), lateness, tells: true };
+        let counts = PerWindow { windower, fold: fold(), lateness, tells: true };
         let of_counts = found::<_, Queue<Value>>(&script, wait, options, counts, lateness == 0);
         for (number, (ids, is_late)) in of_sessions.into_iter().chain(of_counts) {
             prop_assert_eq!(ids.is_empty(), is_late, "value {}", number);

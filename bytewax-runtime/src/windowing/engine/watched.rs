@@ -8,7 +8,7 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{Cx, EdgeId, Flush, HeadLogic};
 use crate::state::KeyTable;
 use crate::windowing::clock::KeyClock;
-use crate::windowing::engine::Book;
+use crate::windowing::engine::WindowEngine;
 use crate::windowing::engine::per_key::{KeyWindows, PerKey};
 use crate::windowing::engine::queue::Waiters;
 use crate::windowing::probe::{Tally, WindowProbe};
@@ -19,7 +19,7 @@ where
 {
     pub(super) head: ItemHead<K, V, PerKey<V, C, B, Q>>,
     /// The logic of the head once more, to ask it what is open.
-    pub(super) book: B,
+    pub(super) engine: B,
     pub(super) probe: Option<WindowProbe>,
 }
 
@@ -28,14 +28,14 @@ where
     K: Key,
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
     fn tell(&mut self, cx: &Cx) {
         let Some(probe) = &self.probe else { return };
         let keys = KeyedLogic::<K, V>::table(&mut self.head).iter();
         let keys = keys.map(|(key, timed)| {
-            let (status, mark) = timed.state.status(&self.book);
+            let (status, mark) = timed.state.status(&self.engine);
             (key, status, mark)
         });
         probe.tell(cx.worker.index, &Tally::of(keys), None);
@@ -47,13 +47,13 @@ where
     K: Key,
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         let keys = items.iter().map(|(hash, key, _)| (*hash, key));
         let table = KeyedLogic::<K, V>::table(&mut self.head);
-        table.warm_with(keys, |timed| timed.state.glance(&self.book));
+        table.prefetch(keys, |timed| timed.state.prefetch(&self.engine));
         self.head.batch(items, cx)
     }
 
@@ -81,16 +81,16 @@ where
     K: Key,
     V: Clone + 'static,
     C: KeyClock<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
-    type Cell = Timed<KeyWindows<B::Kept, Q>>;
+    type Cell = Timed<KeyWindows<B::KeyState, Q>>;
 
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
         self.head.table()
     }
 
-    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::Kept, Q>) {
+    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::KeyState, Q>) {
         self.head.restore(hash, key, saved);
     }
 }

@@ -7,7 +7,7 @@ use crate::error::RunError;
 use crate::flow::{Flow, KeyedStream, OutputSpec, Stream};
 use crate::ids::StepIndex;
 use crate::key::Key;
-use crate::kit::{Cx, Flush, Outs};
+use crate::kit::{Cx, Flush, Outputs};
 use crate::operators::{JoinInsert, Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 use crate::state::State;
 use crate::windowing::clock::{Getter, JoinClock, TimeOfSides, event_time};
@@ -31,8 +31,8 @@ macro_rules! joins {
         impl<K: 'static, $($V: 'static),+> LateWay<K, $item<$($V),+>>
             for ($(LateOut<K, $V>,)+)
         {
-            fn new(outs: &mut Outs, lost: &Arc<Lost>) -> Self {
-                ($(LateOut::new(outs, LATE + $n, lost),)+)
+            fn new(outputs: &mut Outputs, lost: &Arc<Lost>) -> Self {
+                ($(LateOut::new(outputs, LATE + $n, lost),)+)
             }
 
             fn put(&mut self, key: K, label: (WindowId, bool), item: $item<$($V),+>) {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Line, Open, Visit, WINDOWER, Windower, Windows, too_many};
+use super::{Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -119,7 +119,7 @@ impl Windows for CountWindower {
         vec![Fact::new(WINDOWER, self.windower_text())]
     }
 
-    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         let number = line.counted;
         line.counted = number.saturating_add(1);
         let last = number.div_euclid(self.offset());

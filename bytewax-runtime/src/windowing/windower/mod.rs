@@ -1,7 +1,7 @@
 //! Windowers: which windows there are, and which of them a value belongs to.
 
 mod count;
-mod line;
+mod list;
 mod session;
 mod several;
 mod sliding;
@@ -16,7 +16,7 @@ use crate::state::Fact;
 use crate::state::facts::Text;
 
 pub use count::CountWindower;
-pub(crate) use line::{Line, Open};
+pub(crate) use list::{Open, WindowList};
 pub use session::SessionWindower;
 pub(crate) use sliding::Slicing;
 pub use sliding::{SlidingWindower, TumblingWindower};
@@ -47,7 +47,7 @@ pub(crate) const ALIGN_TO: &str = "align_to";
 #[expect(private_bounds, reason = "windowers are those of this crate")]
 pub trait Windower: Windows + Clone {}
 
-/// The windows of each key. What is kept for a key is a [`Line`].
+/// The windows of each key. What is kept for a key is a [`WindowList`].
 pub(crate) trait Windows: Send + Sync + 'static {
     /// Whether a window has its id by its times, so that nothing of a key need be remembered.
     const IDS_BY_TIME: bool;
@@ -59,7 +59,7 @@ pub(crate) trait Windows: Send + Sync + 'static {
     fn facts(&self) -> Vec<Fact>;
 
     /// Hands out the windows of a value, in the order of ids; those that are not open are opened.
-    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>);
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>);
 
     /// The first watermark at which a window is over.
     fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time;

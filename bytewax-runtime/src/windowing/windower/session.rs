@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
 
-use super::{Line, Open, Visit, WINDOWER, Windower, Windows};
+use super::{Open, Visit, WINDOWER, WindowList, Windower, Windows};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -81,7 +81,7 @@ impl Windows for SessionWindower {
 
     // Open sessions are further apart than the gap, so only two can be near enough: the one that
     // begins last before the time, and the one behind it.
-    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         let before = line.at_or_before(time).and_then(|(place, session)| {
             let near = time.saturating_sub(session.close) <= self.gap;
             near.then_some((place, session.id, session.close >= time))

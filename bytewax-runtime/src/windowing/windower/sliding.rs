@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ALIGN_TO, Line, Open, Visit, WINDOWER, Windower, Windows, too_many};
+use super::{ALIGN_TO, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -184,7 +184,7 @@ impl Windows for SlidingWindower {
     }
 
     #[inline]
-    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         if self.length == self.offset
             && let Some(window) = line.last_around(time)
         {
@@ -240,7 +240,7 @@ impl Windows for TumblingWindower {
     }
 
     #[inline]
-    fn place<S>(&self, line: &mut Line<S>, time: Time, visit: &mut impl Visit<S>) {
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         self.0.place(line, time, visit);
     }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta};
 
 use super::{
-    CountWindower, Line, Open, SessionWindower, SlidingWindower, TumblingWindower, Visit, Windows,
+    CountWindower, Open, SessionWindower, SlidingWindower, TumblingWindower, Visit, WindowList,
+    Windows,
 };
 use crate::windowing::time::{END, Time};
 
@@ -23,7 +24,7 @@ fn sliding(length: f64, offset: f64, align: f64) -> SlidingWindower {
 /// The windows of one key.
 struct Key<W> {
     windower: W,
-    line: Line<()>,
+    line: WindowList<()>,
     seen: Seen,
 }
 
@@ -51,7 +52,7 @@ impl<W: Windows> Key<W> {
     fn new(windower: W) -> Self {
         Self {
             windower,
-            line: Line::default(),
+            line: WindowList::default(),
             seen: Seen::default(),
         }
     }
@@ -370,7 +371,7 @@ fn the_furthest_times_are_no_error() {
     for time in far {
         let mut seen = Seen::default();
         let windower = sliding(10.0, 5.0, 1e12);
-        windower.place(&mut Line::default(), time, &mut seen);
+        windower.place(&mut WindowList::default(), time, &mut seen);
         assert!(!seen.placed.is_empty());
     }
 }

@@ -157,9 +157,9 @@ impl Control {
         };
         shared.wait(limit, |done| {
             done.writers == shared.peers.len()
-                && (done.readers == count || lock(&shared.told).any())
+                && (done.readers == count || lock(&shared.causes).any())
         });
-        let all = shared.ended().readers == count && !lock(&shared.told).any();
+        let all = shared.ended().readers == count && !lock(&shared.causes).any();
         self.end(
             shared
                 .timing

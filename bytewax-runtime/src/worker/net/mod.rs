@@ -17,6 +17,7 @@ mod connect;
 mod control;
 mod data;
 mod dial;
+mod end_causes;
 mod error;
 mod frames;
 mod handler;
@@ -33,7 +34,6 @@ mod sync;
 mod tests;
 mod text;
 mod timing;
-mod told;
 mod writer;
 
 pub(crate) use connect::connect;

@@ -6,12 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::data::Link;
+use super::end_causes::{EndCauses, News};
 use super::handler::Handler;
 use super::message::Message;
 use super::outbox::Outbox;
 use super::sync::lock;
 use super::timing::Timing;
-use super::told::{News, Told};
 
 /// The control connection to one process.
 pub(super) struct Peer {
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) peers: Vec<Arc<Peer>>,
     pub(super) handler: OnceLock<Arc<dyn Handler>>,
     pub(super) timing: Timing,
-    pub(super) told: Mutex<Told>,
+    pub(super) causes: Mutex<EndCauses>,
     closing: AtomicBool,
     done: Mutex<Done>,
     changed: Condvar,
@@ -55,7 +55,7 @@ impl Shared {
             peers,
             handler: OnceLock::new(),
             timing,
-            told: Mutex::default(),
+            causes: Mutex::default(),
             closing: AtomicBool::new(false),
             done: Mutex::default(),
             changed: Condvar::new(),
@@ -87,7 +87,7 @@ impl Shared {
     /// that said it or was lost; words of this process have none and are not handled here.
     pub(super) fn hear(&self, message: Message, from: Option<usize>) {
         let noticed = matches!(message, Message::Lost { by, .. } if by == self.process);
-        let news = lock(&self.told).hear(&message);
+        let news = lock(&self.causes).hear(&message);
         self.done(|_| {});
         if news == News::Old {
             return;

@@ -2,8 +2,8 @@
 
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
-use crate::recovery::StepMeta;
-use crate::state::{Fact, Kept};
+use crate::recovery::{SavedKind, StepMeta};
+use crate::state::{Fact, StepSchema};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else.
 pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> {
@@ -32,8 +32,8 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> 
 pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let of_step = |found: &StepMeta| {
         let step = graph.steps.iter().find(|step| step.id == found.id)?;
-        let kept = step.plan.kept()?;
-        let facts: Vec<_> = kept
+        let schema = step.plan.step_schema()?;
+        let facts: Vec<_> = schema
             .untold(&found.schema)
             .map(|fact| format!("`{fact}`"))
             .collect();
@@ -54,7 +54,7 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
 /// Why a step cannot go on from what was saved under its id.
 fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
-    let Some(kept) = step.plan.kept() else {
+    let Some(schema) = step.plan.step_schema() else {
         return Some(format!(
             "the step {place} saves nothing, but the store has what a {} of this name saved\n  \
              help: give the step another name by `.named(\"..\")`, or {}",
@@ -62,7 +62,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
             drop_help(found)
         ));
     };
-    if step.kind.as_str() != found.kind.name() {
+    if SavedKind::of(step.kind) != Some(found.kind) {
         return Some(format!(
             "the step {place} is a {}, but what is saved under this id is of a {}\n  \
              help: give the step another name by `.named(\"..\")`",
@@ -70,7 +70,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
             found.kind.name()
         ));
     }
-    let changed: Vec<String> = kept
+    let changed: Vec<String> = schema
         .changed(&found.schema)
         .map(|(fact, saved)| {
             let Fact { name, value } = fact;
@@ -84,14 +84,14 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
             anew_help(graph, found)
         ));
     }
-    let Err(error) = kept.check(found.version, found.fingerprint) else {
+    let Err(error) = schema.check(found.version, found.fingerprint) else {
         return None;
     };
     let what = match step.kind {
         StepKind::Stateful => "state",
         _ => "position",
     };
-    if kept.schema.is_of_library() && error.is_other_shape() {
+    if schema.state.is_of_library() && error.is_other_shape() {
         return Some(format!(
             "the {what} of {place} was saved in another shape: this `{}`, or the types of what it keeps, \
              are not those of the program that saved it\n  help: write it as it was, or {}",
@@ -138,13 +138,14 @@ fn orphan(graph: &Graph, stored: &[StepMeta], found: &StepMeta) -> String {
     );
     // A step of the same kind without saved state is likely the one, renamed.
     let is_new = |step: &&Step| {
-        step.kind.as_str() == found.kind.name() && !stored.iter().any(|other| step.id == other.id)
+        SavedKind::of(step.kind) == Some(found.kind)
+            && !stored.iter().any(|other| step.id == other.id)
     };
     let fits = |step: &&Step| {
-        let kept = step.plan.kept();
-        kept.is_some_and(|kept: Kept| {
-            kept.check(found.version, found.fingerprint).is_ok()
-                && kept.changed(&found.schema).next().is_none()
+        let schema = step.plan.step_schema();
+        schema.is_some_and(|schema: StepSchema| {
+            schema.check(found.version, found.fingerprint).is_ok()
+                && schema.changed(&found.schema).next().is_none()
         })
     };
     let renamed = graph.steps.iter().filter(is_new).find(fits);

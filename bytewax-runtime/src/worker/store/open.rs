@@ -9,13 +9,13 @@ use super::check::{check, learned};
 use super::take::Taken;
 use super::{QUEUE, Store, Writer, WriterProgress};
 use crate::error::RunError;
-use crate::flow::{Graph, StepKind};
+use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::kit::{MemoryLimit, WorkerCx};
 use crate::recovery::{
-    self, Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader,
-    PartitionWriter, Position, RecoveryConfig, Resume, StepMeta, StepPlace, WriterThread,
-    newest_positions,
+    Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader,
+    PartitionWriter, Position, RecoveryConfig, Resume, SavedKind, StepMeta, StepPlace,
+    WriterThread, newest_positions,
 };
 
 /// What all workers agree on once they know the partitions of all.
@@ -167,20 +167,16 @@ fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>)
     let mut places = HashMap::new();
     let mut metas = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {
-        let Some(kept) = step.plan.kept() else {
+        let (Some(schema), Some(kind)) = (step.plan.step_schema(), SavedKind::of(step.kind)) else {
             continue;
         };
         places.insert(StepIndex(index as u32), StepPlace(metas.len()));
         metas.push(StepMeta {
             id: step.id.clone(),
-            kind: match step.kind {
-                StepKind::Source => recovery::StepKind::Source,
-                StepKind::Sink => recovery::StepKind::Sink,
-                _ => recovery::StepKind::Stateful,
-            },
-            schema: kept.text(),
-            version: kept.schema.version,
-            fingerprint: kept.schema.fingerprint,
+            kind,
+            schema: schema.text(),
+            version: schema.state.version,
+            fingerprint: schema.state.fingerprint,
         });
     }
     (places, metas)

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use TestingItem::{Item, Pause};
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource, cluster_main};
@@ -107,7 +107,7 @@ fn c19_a_past_time_comes_once_for_each_time_that_it_is_asked_for() {
 #[test]
 fn c20_values_come_before_a_time_that_is_due_and_do_not_move_it() {
     // The clock moves while the worker is at the second item, before its step is called.
-    let (clock, hand) = Clock::by_hand(at(0));
+    let (clock, hand) = WorkerClock::by_hand(at(0));
     let hand = Mutex::new((hand, 0));
     let out = TestingSink::new();
     let source = TestingSource::new(acts([For(200), For(200)]));
@@ -160,7 +160,7 @@ fn a_time_comes_exactly_when_the_clock_says_so() {
 #[test]
 fn a_sleeping_worker_wakes_when_the_hand_moves() {
     for workers in 1..=2 {
-        let (clock, hand) = Clock::by_hand(at(0));
+        let (clock, hand) = WorkerClock::by_hand(at(0));
         let (sender, seen) = channel();
         let source = Parts(&["only"], move |_: &str| {
             let mut polls = 0;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytewax_macros::stateful;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource};
 use chrono::{DateTime, TimeDelta};
@@ -247,7 +247,7 @@ fn d09_a_time_that_comes_between_two_runs_comes_first() {
     let out = TestingSink::new();
     let elements = [item('k', 0), item('k', 1), Abort, item('k', 2)];
     let flow = flow_of(TestingSource::with_marks(elements), tens, out.clone());
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = store.config(ZERO).clock(clock);
     assert_eq!(
         runs(&flow, &out, [config.clone()]),
@@ -266,7 +266,7 @@ fn a_time_that_comes_between_two_runs_needs_no_value() {
         let keys = ('a'..'i').map(|key| item(key, u32::from(key)));
         let elements = keys.chain([Abort]);
         let flow = flow_of(TestingSource::with_marks(elements), tens, out.clone());
-        let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         let config = store.config(ZERO).clock(clock);
         runs(&flow, &out, [config.clone()]);
         hand.advance(TimeDelta::seconds(11));

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytewax_runtime::clock::{Clock, ClockHand};
+use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use bytewax_runtime::testing::{
@@ -106,7 +106,7 @@ fn flow(
 
 /// Checks that runs which are broken off, by so many items, give what one gives that is not.
 fn check(keys: u64, aborts: &[usize], set: fn(RecoveryConfig) -> RecoveryConfig) {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (unbroken, expect) = flow(source(keys, &[]), hand.clone());
     cluster_main(unbroken, ClusterConfig::new()).unwrap();
     let (broken, sinks) = flow(source(keys, aborts), hand);

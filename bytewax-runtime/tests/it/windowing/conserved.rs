@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytewax_runtime::RecoveryConfig;
-use bytewax_runtime::clock::{Clock, ClockHand};
+use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::operators::{Emit, JoinInsert};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::state::{Field, Schema, State};
@@ -14,9 +14,8 @@ use bytewax_runtime::testing::{
     ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
 };
 use bytewax_runtime::windowing::{
-    Clock as WindowClock, CountWindower, EventClock, Fired, Firing, JoinWindowOut, Labelled,
-    Micros, SessionWindower, SlidingWindower, SystemClock, WindowId, WindowLogic, WindowOut,
-    Windowing,
+    Clock, CountWindower, EventClock, Fired, Firing, JoinWindowOut, Labelled, Micros,
+    SessionWindower, SlidingWindower, SystemClock, WindowId, WindowLogic, WindowOut, Windowing,
 };
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::{
@@ -236,7 +235,7 @@ fn at(value: &Value) -> Micros {
 impl Case {
     fn with_clock<C, W>(&self, values: Values, clock: C, windower: W) -> Out
     where
-        C: WindowClock<Value>,
+        C: Clock<Value>,
         W: Windowing<Mode = Labelled>,
     {
         match self.operator {
@@ -360,7 +359,7 @@ struct Seen {
 }
 
 fn run(case: &Case) -> Seen {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (came, told, late) = (TestingSink::new(), TestingSink::new(), TestingSink::new());
     let mut pauses = Vec::new();
     let mut elements: Vec<TestingItem<(u8, i64, i64, u32)>> = Vec::new();
@@ -379,7 +378,7 @@ fn run(case: &Case) -> Seen {
     }
     let of_system = case.time == Time::System;
     let flow = {
-        let (clock, hand): (Clock, ClockHand) = (clock.clone(), hand.clone());
+        let (clock, hand): (WorkerClock, ClockHand) = (clock.clone(), hand.clone());
         Dataflow::build("f", |flow| {
             let source = TestingSource::with_marks(elements);
             let values = flow.input(source).named("in");

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::Emit;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
@@ -47,7 +47,7 @@ fn run(
     script: &[(f64, &str)],
     body: impl FnOnce(Values) -> WindowOut<String, Fired<String>, Value>,
 ) -> Vec<String> {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let sinks = [TestingSink::new(), TestingSink::new(), TestingSink::new()];
     let all: Arc<Mutex<Vec<String>>> = Arc::default();
     let [down, late, meta] = sinks.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
@@ -55,7 +55,7 @@ fn run<U: 'static>(
             .named("right");
     });
     // Each value is an epoch, so that they keep their order on their ways.
-    let (hand, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (hand, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = ClusterConfig::new()
         .epoch_interval(Duration::ZERO)
         .clock(hand);
@@ -207,7 +207,7 @@ fn three_streams_have_three_times_and_three_streams_of_late_values() {
         rows.down.output(out.clone()).named("out");
         rows.late.2.output(late.clone()).named("late");
     });
-    let (hand, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (hand, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = ClusterConfig::new()
         .epoch_interval(Duration::ZERO)
         .clock(hand);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytewax_runtime::clock::{Clock, ClockHand};
+use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
@@ -96,7 +96,7 @@ fn rounds(
     clock_of: PartitionClock<At>,
     round: impl Fn(usize, &ClockHand) + Send + Sync + 'static,
 ) -> Vec<String> {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (down, late) = (TestingSink::new(), TestingSink::new());
     let told: Arc<Mutex<Vec<String>>> = Arc::default();
     let note = {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytewax_runtime::WorkerIndex;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
@@ -42,7 +42,7 @@ fn reports(
         let out = body(flow.input(source).named("in")).named("counts");
         out.down.output(TestingSink::new()).named("out");
     });
-    let (clock, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = ClusterConfig::new()
         .epoch_interval(Duration::ZERO)
         .clock(clock);

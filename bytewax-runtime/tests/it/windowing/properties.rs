@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytewax_runtime::RecoveryConfig;
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::TestingItem::{Abort, Item};
 use bytewax_runtime::testing::{
@@ -233,7 +233,7 @@ impl Run {
     }
 
     fn go(&self, config: ClusterConfig) {
-        let (clock, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         if let Err(error) = cluster_main(self.flow.clone(), config.clock(clock)) {
             panic!("{}", error.report());
         }

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
-    Clock as WindowClock, EventClock, Micros, Once, SystemClock, TumblingWindower, WindowOut,
-    Windowing,
+    Clock, EventClock, Micros, Once, SystemClock, TumblingWindower, WindowOut, Windowing,
 };
 use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::{DateTime, TimeDelta};
@@ -65,7 +64,7 @@ fn runs_on<W: Windowing<Mode = Once> + Copy + 'static>(
     let mut now = DateTime::UNIX_EPOCH;
     let stops = text.matches("ABORT").count() + text.matches("EOF").count();
     let run = |run: usize| {
-        let (clock, _) = Clock::by_hand(now);
+        let (clock, _) = WorkerClock::by_hand(now);
         now += passes;
         let config = ClusterConfig::new()
             .workers(workers[run % 3])
@@ -116,7 +115,7 @@ impl Texts {
     }
 
     fn resume(&self, store: &Path) -> Result<(String, String), String> {
-        let (clock, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+        let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         self.run(
             ClusterConfig::new()
                 .epoch_interval(Duration::ZERO)
@@ -228,10 +227,10 @@ fn a_clock_that_is_behind_when_a_run_is_resumed_is_not_believed() {
 
 /// Runs a value until its epoch is saved and the source fails, and then a second at a time without any.
 /// Gives what was told at the end of each second of the second run, and at its end.
-fn told_without_values<C: WindowClock<Value>>(clock_of: C) -> Vec<String> {
+fn told_without_values<C: Clock<Value>>(clock_of: C) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let sink = TestingSink::new();
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (told, runs): (Arc<Mutex<Vec<String>>>, _) = (Arc::default(), AtomicUsize::new(0));
     let (note, seen) = (Arc::clone(&told), sink.clone());
     let source = Parts(&["only"], move |_: &str| {
@@ -297,7 +296,7 @@ fn windows_that_were_to_emit_early_do_so_when_a_run_is_resumed() {
 }
 
 /// Counts the values of [`ALL`].
-fn counts<C: WindowClock<Value>, W: Windowing<Mode = Once>>(clock: C, windower: W) -> Texts {
+fn counts<C: Clock<Value>, W: Windowing<Mode = Once>>(clock: C, windower: W) -> Texts {
     Texts::new(ALL, |_, values| values.count_window(clock, windower))
 }
 

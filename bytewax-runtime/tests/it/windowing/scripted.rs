@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
@@ -21,7 +21,7 @@ fn run(
     script: &[(f64, &str)],
     body: impl FnOnce(Values) -> WindowOut<String, String, Value>,
 ) -> Told {
-    let (clock, hand) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let mut steps = Vec::new();
     for (at, text) in script {
         steps.push((micros(*at), values(text)));

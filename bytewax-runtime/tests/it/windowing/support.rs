@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use bytewax_runtime::clock::Clock;
+use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
@@ -112,7 +112,7 @@ pub(crate) fn run_on<V: Display + 'static>(
         let keyed = out.meta.map(move |item| (key(&item.0), told_meta(item)));
         keyed.output(meta.clone()).named("meta");
     });
-    let (clock, _) = Clock::by_hand(DateTime::UNIX_EPOCH);
+    let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let config = ClusterConfig::new().workers(workers).clock(clock);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());

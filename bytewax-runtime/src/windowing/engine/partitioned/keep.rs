@@ -15,11 +15,13 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::logic::Emit;
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{Assignment, Cx, EdgeId, Flush, HeadLogic, Mark, Next, Sender, Site, Watermark};
+use crate::kit::{
+    Assignment, BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Next, Sender, Watermark,
+};
 use crate::state::{self, Cell, FEW, Few, Field, Found, KeyTable, Schema, State};
 use crate::windowing::clock::{Getter, PartitionClock};
 use crate::windowing::engine::queue::Waiters;
-use crate::windowing::engine::{Book, Event, Options};
+use crate::windowing::engine::{Event, Options, WindowEngine};
 use crate::windowing::probe::{Status, Tally};
 use crate::windowing::time::{END, FIRST, Time};
 
@@ -77,12 +79,12 @@ impl<T: State, Q: State> Cell for Listed<T, Q> {
 }
 
 /// A window step whose keys have one watermark.
-pub(crate) struct PartitionedHead<K, V, G, B: Book<V>, Q: Waiters<V>> {
+pub(crate) struct PartitionedHead<K, V, G, B: WindowEngine<V>, Q: Waiters<V>> {
     step: StepIndex,
     clock: Arc<PartitionClock<G>>,
-    book: B,
+    engine: B,
     options: Options,
-    table: KeyTable<K, Listed<B::Kept, Q>>,
+    table: KeyTable<K, Listed<B::KeyState, Q>>,
     found: Found,
     agenda: Agenda<K>,
     /// What each worker has said of the values that it has still to send, if it has said anything.
@@ -106,39 +108,39 @@ where
     K: Key,
     V: Clone + 'static,
     G: Getter<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
     pub(crate) fn new(
-        site: &Site,
+        build: &BuildCx,
         clock: Arc<PartitionClock<G>>,
-        (book, options): (B, Options),
+        (engine, options): (B, Options),
         next: Next<(K, Event<B::Out, V>)>,
     ) -> Self {
         // What each worker has saved; they may have been stopped at different places.
-        let saved = site.worker.store.get().map(|store| {
-            let names = store.positions_of(site.id()).into_iter();
-            let marks = names.filter_map(|name| match site.position::<Time>(name) {
+        let saved = build.worker.store.get().map(|store| {
+            let names = store.positions_of(build.id()).into_iter();
+            let marks = names.filter_map(|name| match build.position::<Time>(name) {
                 Ok(mark) => mark,
                 Err(error) => {
-                    site.fail(error);
+                    build.fail(error);
                     None
                 }
             });
             marks.max().unwrap_or(FIRST)
         });
         let mark = saved.unwrap_or(FIRST);
-        let known = site.worker.watermark(site.step);
-        known.set(mark, &site.worker.timers);
+        let known = build.worker.watermark(build.step);
+        known.set(mark, &build.worker.timers);
         Self {
-            step: site.step,
+            step: build.step,
             clock,
-            book,
+            engine,
             options,
             table: KeyTable::new(),
             found: Found::default(),
             agenda: Agenda::new(),
-            marks: senders(site),
+            marks: senders(build),
             mark,
             saved: mark,
             known,
@@ -160,7 +162,7 @@ where
     ) -> Result<(), RunError> {
         let time = self.clock.getter.time(&value);
         if time < self.mark.saturating_sub(self.options.lateness) {
-            self.book.late(time, value, &mut self.out);
+            self.engine.late(time, value, &mut self.out);
             self.out.deliver(key, &mut self.next.buffer);
             self.next.send_if_full(cx)?;
             return Ok(());
@@ -173,7 +175,7 @@ where
             .table
             .touch_found(&self.found, place, hash, &key, || Listed {
                 windows: KeyWindows {
-                    kept: B::Kept::default(),
+                    kept: B::KeyState::default(),
                     queue: Q::default(),
                     forget_at: END,
                 },
@@ -189,7 +191,7 @@ where
             time
         } else {
             let kept = &mut listed.windows.kept;
-            self.book.add(kept, time, value, self.mark, &mut self.out)
+            self.engine.add(kept, time, value, self.mark, &mut self.out)
         };
         if !waits {
             listed.next = listed.next.min(next);
@@ -215,19 +217,20 @@ where
         let reached = if is_end { END } else { self.mark };
         while let Some((time, value)) = windows.queue.pop(reached) {
             let next = self
-                .book
+                .engine
                 .add(&mut windows.kept, time, value, time, &mut self.out);
             listed.next = listed.next.min(next);
             self.has_taken = true;
         }
         if is_end {
-            self.book.end(&mut windows.kept, self.mark, &mut self.out);
-            listed.next = self.book.next(&windows.kept);
+            self.engine.end(&mut windows.kept, self.mark, &mut self.out);
+            listed.next = self.engine.next(&windows.kept);
         } else if self.mark >= listed.next {
-            self.book.close(&mut windows.kept, self.mark, &mut self.out);
-            listed.next = self.book.next(&windows.kept);
+            self.engine
+                .close(&mut windows.kept, self.mark, &mut self.out);
+            listed.next = self.engine.next(&windows.kept);
         }
-        let is_idle = windows.queue.is_empty() && self.book.is_empty(&windows.kept);
+        let is_idle = windows.queue.is_empty() && self.engine.is_empty(&windows.kept);
         if !is_idle {
             windows.forget_at = END;
         } else if windows.forget_at == END {
@@ -258,7 +261,7 @@ where
     /// Has all windows that have changed emit what they hold so far, in the order of keys.
     fn fire_early(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         for (key, listed) in self.table.touch_all_sorted() {
-            self.book
+            self.engine
                 .fire_early(&mut listed.windows.kept, self.mark, &mut self.out);
             self.out.deliver(key.clone(), &mut self.next.buffer);
             self.next.send_if_full(cx)?;
@@ -271,7 +274,7 @@ where
             return;
         };
         let keys = self.table.iter().map(|(key, listed)| {
-            let (windows, oldest) = self.book.open(&listed.windows.kept);
+            let (windows, oldest) = self.engine.open(&listed.windows.kept);
             let status = Status {
                 windows,
                 waiting: listed.windows.queue.len(),
@@ -304,8 +307,8 @@ where
             }
             let keys = few.iter().map(|(hash, key)| (*hash, key));
             let count = keys.len();
-            self.table.warm_with(keys, |listed| {
-                self.book.glance(&listed.windows.kept) ^ listed.at ^ listed.windows.forget_at
+            self.table.prefetch(keys, |listed| {
+                self.engine.prefetch(&listed.windows.kept) ^ listed.at ^ listed.windows.forget_at
             });
             for _ in 0..count {
                 if let Some((hash, key)) = self.agenda.take() {
@@ -326,10 +329,10 @@ where
 
 /// A worker that has no partition of the source is not waited for, so that what is late does not depend on
 /// when it says so.
-fn senders(site: &Site) -> Vec<Option<Time>> {
-    let assigned = site
+fn senders(build: &BuildCx) -> Vec<Option<Time>> {
+    let assigned = build
         .root_of_input()
-        .and_then(|root| site.worker.assignments.get()?.get(&root));
+        .and_then(|root| build.worker.assignments.get()?.get(&root));
     let has_any = |worker| {
         let any = |assigned: &Assignment| {
             assigned
@@ -339,7 +342,7 @@ fn senders(site: &Site) -> Vec<Option<Time>> {
         };
         assigned.is_none_or(any)
     };
-    (0..site.worker.count)
+    (0..build.worker.count)
         .map(|worker| (!has_any(worker)).then_some(END))
         .collect()
 }
@@ -363,7 +366,7 @@ where
     K: Key,
     V: Clone + 'static,
     G: Getter<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
@@ -379,7 +382,7 @@ where
         self.next.send(cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: Mark, cx: &mut Cx) -> Result<(), RunError> {
+    fn mark(&mut self, sender: Sender, mark: EventMark, cx: &mut Cx) -> Result<(), RunError> {
         self.marks[sender.worker.0] = Some(mark.0);
         let furthest_behind = self.marks.iter().copied().min().flatten();
         // Without any that is waited for, time stands still.
@@ -448,10 +451,10 @@ where
     K: Key,
     V: Clone + 'static,
     G: Getter<V>,
-    B: Book<V>,
+    B: WindowEngine<V>,
     Q: Waiters<V>,
 {
-    type Cell = Listed<B::Kept, Q>;
+    type Cell = Listed<B::KeyState, Q>;
 
     // A watermark may close the windows of any key.
     const LEAVES: bool = false;
@@ -460,10 +463,10 @@ where
         &mut self.table
     }
 
-    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::Kept, Q>) {
+    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<B::KeyState, Q>) {
         let mut listed = Listed::restored(saved);
-        self.book.restored(&mut listed.windows.kept, self.mark);
-        listed.next = self.book.next(&listed.windows.kept);
+        self.engine.restored(&mut listed.windows.kept, self.mark);
+        listed.next = self.engine.next(&listed.windows.kept);
         let at = listed.looked_at();
         if at < END {
             listed.at = at;

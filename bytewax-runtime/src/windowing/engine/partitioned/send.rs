@@ -10,7 +10,7 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
-use crate::kit::{Cx, Exchange, Flush, Mark, Push, Watermark};
+use crate::kit::{Cx, EventMark, Exchange, Flush, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
 use crate::windowing::time::{END, FIRST, Time};
 
@@ -47,7 +47,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
             known: out.worker().watermark(step),
             step,
             clock,
-            sent: vec![Mark::NONE.0; out.targets()],
+            sent: vec![EventMark::NONE.0; out.targets()],
             out,
             partitions: Vec::new(),
             others: END,
@@ -133,7 +133,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
             let target = self.out.target(hash);
             if time < mark && self.sent[target] < mark {
                 self.sent[target] = mark;
-                self.out.give_marked(target, Mark(mark), cx);
+                self.out.give_marked(target, EventMark(mark), cx);
             }
             self.out.put(target, hash, key, value, cx);
         }
@@ -167,7 +167,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
                 continue;
             }
             self.sent[target] = mark;
-            self.out.give_marked(target, Mark(mark), cx);
+            self.out.give_marked(target, EventMark(mark), cx);
         }
         self.out.flush(cx);
         Ok(())

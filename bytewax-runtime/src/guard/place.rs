@@ -10,30 +10,30 @@ use crate::brief::brief;
 use crate::error::RunError;
 
 thread_local! {
-    static SPOT: RefCell<Spot> = const { RefCell::new(Spot { item: None, key: None, partition: None }) };
+    static PLACE: RefCell<PanicPlace> = const { RefCell::new(PanicPlace { item: None, key: None, partition: None }) };
 }
 
 /// What is known of the place of a panic, beside its step.
 #[derive(Default)]
-pub(super) struct Spot {
+pub(super) struct PanicPlace {
     /// The number of the item, from 1, and of all in its batch.
     item: Option<(usize, usize)>,
     key: Option<String>,
     partition: Option<String>,
 }
 
-impl Spot {
+impl PanicPlace {
     /// Forgets what was noted of an earlier panic.
     pub(super) fn forget() {
-        SPOT.set(Self::default());
+        PLACE.set(Self::default());
     }
 
     /// What was noted of the panic that was just caught.
     pub(super) fn take() -> Self {
-        SPOT.take()
+        PLACE.take()
     }
 
-    pub(super) fn told_by(self, mut error: RunError) -> RunError {
+    pub(super) fn added_to(self, mut error: RunError) -> RunError {
         if let Some(key) = self.key {
             error = error.at_key(key);
         }
@@ -50,7 +50,7 @@ impl Spot {
 /// Notes the number of the item, from 1, and of all in its batch, unless that is known.
 #[cold]
 pub(crate) fn note_item(number: usize, all: usize) {
-    SPOT.with_borrow_mut(|spot| spot.item = spot.item.or(Some((number, all))));
+    PLACE.with_borrow_mut(|place| place.item = place.item.or(Some((number, all))));
 }
 
 /// Calls the code of a user for a key. If it panics, the error names the key.
@@ -65,7 +65,7 @@ pub(crate) fn with_key<K: Debug, R>(key: &K, call: impl FnOnce() -> R) -> R {
 #[cold]
 fn note_key(key: &impl Debug) {
     let text = brief(key);
-    SPOT.with_borrow_mut(|spot| spot.key = spot.key.take().or(Some(text)));
+    PLACE.with_borrow_mut(|place| place.key = place.key.take().or(Some(text)));
 }
 
 /// Calls the code of a user for a partition of a source or a sink. If it panics, the error names the
@@ -81,7 +81,7 @@ pub(crate) fn with_partition<R>(name: &str, call: impl FnOnce() -> R) -> R {
 #[cold]
 fn note_partition(name: &str) {
     let name = name.to_owned();
-    SPOT.with_borrow_mut(|spot| spot.partition = spot.partition.take().or(Some(name)));
+    PLACE.with_borrow_mut(|place| place.partition = place.partition.take().or(Some(name)));
 }
 
 /// Calls a function when it is dropped: it is forgotten unless a panic unwinds.

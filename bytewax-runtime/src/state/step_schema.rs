@@ -5,16 +5,16 @@ use super::{Saved, Schema, State, StateError};
 
 /// The type of what a step saves, and what else its values mean.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
-    pub(crate) schema: Schema,
+pub(crate) struct StepSchema {
+    pub(crate) state: Schema,
     pub(crate) facts: Vec<Fact>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
 }
 
-impl Kept {
+impl StepSchema {
     pub(crate) fn of<S: State>() -> Self {
         Self {
-            schema: S::SCHEMA,
+            state: S::SCHEMA,
             facts: Vec::new(),
             reads: |saved| S::load(saved).map(drop),
         }
@@ -37,7 +37,7 @@ impl Kept {
 
     /// The type and the facts, as a store keeps them.
     pub(crate) fn text(&self) -> String {
-        format!("{}{}", self.schema, facts::written(&self.facts))
+        format!("{}{}", self.state, facts::written(&self.facts))
     }
 
     /// The facts of which a store says something else, and what it says.

@@ -1,14 +1,14 @@
 //! Windows kept one by one: each takes each of its values.
 
-use super::{Book, Event, Events};
+use super::{Event, Events, WindowEngine};
 use crate::kit::logic::Emit;
 use crate::windowing::logic::Fold;
 use crate::windowing::time::{END, Time};
 use crate::windowing::window::{Firing, WindowId};
-use crate::windowing::windower::{Line, Open, Visit, Windower};
+use crate::windowing::windower::{Open, Visit, WindowList, Windower};
 
 /// The windows of a windower, each with a state of a fold.
-pub(crate) struct Each<W, F> {
+pub(crate) struct PerWindow<W, F> {
     pub(crate) windower: W,
     pub(crate) fold: F,
     /// How long a window that is over still takes values.
@@ -101,12 +101,12 @@ fn fire<V, F: Fold<V>>(
     window.changed = false;
 }
 
-impl<W: Windower, F> Each<W, F> {
+impl<W: Windower, F> PerWindow<W, F> {
     /// Takes windows from the front while `over` says so, and hands them out in the order in which they
     /// were opened.
     fn take_over<S>(
         &self,
-        line: &mut Line<S>,
+        line: &mut WindowList<S>,
         over: impl Fn(i64, &Open<S>) -> bool,
         mut each: impl FnMut(Open<S>),
     ) {
@@ -137,13 +137,13 @@ impl<W: Windower, F> Each<W, F> {
     }
 }
 
-impl<V, W, F> Book<V> for Each<W, F>
+impl<V, W, F> WindowEngine<V> for PerWindow<W, F>
 where
     V: Clone + 'static,
     W: Windower,
     F: Fold<V>,
 {
-    type Kept = Line<F::State>;
+    type KeyState = WindowList<F::State>;
     type Out = F::Out;
 
     const FORGETS: bool = W::IDS_BY_TIME;
@@ -151,7 +151,7 @@ where
     #[inline]
     fn add(
         &self,
-        line: &mut Self::Kept,
+        line: &mut Self::KeyState,
         time: Time,
         value: V,
         mark: Time,
@@ -170,7 +170,7 @@ where
         adding.next
     }
 
-    fn close(&self, line: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+    fn close(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
         if self.lateness == 0 {
             let over = |counted, window: &_| self.ends(counted, window) <= mark;
             self.take_over(line, over, |window| {
@@ -209,11 +209,11 @@ where
         self.take_over(line, gone, |window| self.tell(&window, out));
     }
 
-    fn end(&self, line: &mut Self::Kept, _: Time, out: &mut Events<Self, V>) {
+    fn end(&self, line: &mut Self::KeyState, _: Time, out: &mut Events<Self, V>) {
         self.close(line, END, out);
     }
 
-    fn next(&self, line: &Self::Kept) -> Time {
+    fn next(&self, line: &Self::KeyState) -> Time {
         let next = |window: &Open<_>| {
             let ends = self.ends(line.counted, window);
             if window.fired && !window.changed {
@@ -229,15 +229,15 @@ where
     }
 
     #[inline]
-    fn glance(&self, line: &Self::Kept) -> i64 {
-        line.glance()
+    fn prefetch(&self, line: &Self::KeyState) -> i64 {
+        line.prefetch()
     }
 
-    fn is_empty(&self, line: &Self::Kept) -> bool {
+    fn is_empty(&self, line: &Self::KeyState) -> bool {
         line.is_empty()
     }
 
-    fn fire_early(&self, line: &mut Self::Kept, mark: Time, out: &mut Events<Self, V>) {
+    fn fire_early(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
         let counted = line.counted;
         for window in line.iter_mut() {
             if window.changed && self.ends(counted, window) > mark {
@@ -246,7 +246,7 @@ where
         }
     }
 
-    fn open(&self, line: &Self::Kept) -> (usize, Option<Time>) {
+    fn open(&self, line: &Self::KeyState) -> (usize, Option<Time>) {
         (line.len(), line.iter().map(|window| window.open).min())
     }
 

@@ -94,7 +94,7 @@ impl<S> Open<S> {
 ///
 /// The last one, to which most values belong, is kept in place; mostly it is the only one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Line<S> {
+pub(crate) struct WindowList<S> {
     last: Option<(i64, Open<S>)>,
     /// Those before the last.
     before: Option<Box<Several<Open<S>>>>,
@@ -103,7 +103,7 @@ pub(crate) struct Line<S> {
     born: u32,
 }
 
-impl<S: State> State for Line<S> {
+impl<S: State> State for WindowList<S> {
     const SCHEMA: Schema = Schema::of_library(
         "Line",
         1,
@@ -119,7 +119,7 @@ impl<S: State> State for Line<S> {
     );
 }
 
-impl<S> Default for Line<S> {
+impl<S> Default for WindowList<S> {
     fn default() -> Self {
         Self {
             last: None,
@@ -130,7 +130,7 @@ impl<S> Default for Line<S> {
     }
 }
 
-impl<S> Line<S> {
+impl<S> WindowList<S> {
     pub(crate) fn is_empty(&self) -> bool {
         self.last.is_none()
     }
@@ -142,7 +142,7 @@ impl<S> Line<S> {
 
     /// Reads a little of it.
     #[inline]
-    pub(crate) fn glance(&self) -> i64 {
+    pub(crate) fn prefetch(&self) -> i64 {
         let last = self.last.as_ref();
         last.map_or(0, |last| last.0 ^ i64::from(last.1.born)) ^ self.counted
     }
@@ -254,7 +254,7 @@ mod tests {
         fn a_line_is_an_ordered_map(
             steps in prop::collection::vec((0_u8..3, -30_i64..30), 0..200),
         ) {
-            let mut line = Line::default();
+            let mut line = WindowList::default();
             let mut model = BTreeMap::new();
             for (what, place) in steps {
                 if what > 0 {

@@ -7,7 +7,7 @@ use super::message::Message;
 /// Remembers the causes of the end, so that each is passed on once and consequences are not taken
 /// for causes.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct EndCauses {
     failed: BTreeSet<usize>,
     stopped: bool,
     lost: bool,
@@ -24,7 +24,7 @@ pub(super) enum News {
     Old,
 }
 
-impl Told {
+impl EndCauses {
     /// Whether the cluster is ending for a known cause.
     pub(super) fn any(&self) -> bool {
         self.stopped || self.lost || !self.failed.is_empty()
@@ -63,26 +63,26 @@ mod tests {
 
     #[test]
     fn each_failure_is_told_once_and_losses_only_first() {
-        let mut told = Told::default();
+        let mut causes = EndCauses::default();
         let lost = Message::Lost {
             process: 1,
             by: 0,
             why: String::new(),
         };
-        assert_eq!(told.hear(&Message::Heartbeat), News::Old);
-        assert!(!told.any());
-        assert_eq!(told.hear(&failed(1)), News::First);
-        assert_eq!(told.hear(&failed(1)), News::Old);
-        assert_eq!(told.hear(&failed(2)), News::More);
-        assert_eq!(told.hear(&lost), News::Old);
-        let mut told = Told::default();
-        assert_eq!(told.hear(&lost), News::First);
-        assert_eq!(told.hear(&lost), News::Old);
+        assert_eq!(causes.hear(&Message::Heartbeat), News::Old);
+        assert!(!causes.any());
+        assert_eq!(causes.hear(&failed(1)), News::First);
+        assert_eq!(causes.hear(&failed(1)), News::Old);
+        assert_eq!(causes.hear(&failed(2)), News::More);
+        assert_eq!(causes.hear(&lost), News::Old);
+        let mut causes = EndCauses::default();
+        assert_eq!(causes.hear(&lost), News::First);
+        assert_eq!(causes.hear(&lost), News::Old);
         let stop = Message::Stop {
             process: 0,
             reason: StopReason::Aborted,
         };
-        assert_eq!(told.hear(&stop), News::More);
-        assert_eq!(told.hear(&stop), News::Old);
+        assert_eq!(causes.hear(&stop), News::More);
+        assert_eq!(causes.hear(&stop), News::Old);
     }
 }
