@@ -20,6 +20,8 @@ pub mod files;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(feature = "files")]
+mod note;
+#[cfg(feature = "files")]
 mod records;
 #[cfg(feature = "stdio")]
 pub mod stdio;

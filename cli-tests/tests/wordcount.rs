@@ -217,6 +217,33 @@ fn the_ids_of_the_steps_stay() {
     );
 }
 
+/// A store from before positions of files said whether a file has ended. Its file is read on behind the last line,
+/// which had no end then.
+#[test]
+fn an_older_position_of_a_file_is_gone_on_from() {
+    let old = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/stores/files-v2/part-0.sqlite3"
+    );
+    let resume = |text: &str| {
+        let directory = tempfile::tempdir().expect("there is a place for files");
+        fs::create_dir(directory.path().join("store")).expect("there is room");
+        fs::copy(old, directory.path().join("store/part-0.sqlite3")).expect("there is room");
+        fs::write(directory.path().join("lines.txt"), text).expect("there is room");
+        let mut command = wordcount("lines.txt", "-r store");
+        command.current_dir(directory.path());
+        run(command)
+    };
+    let ended = resume("one two\ntwo\nthr\ntwo four\n").code(0);
+    assert_eq!(ended.sorted(), ["(\"four\", 1)", "(\"two\", 1)"]);
+    let refused = resume("one two\ntwo\nthree\n").code(1);
+    refused.says_once(
+        "the last line of the file `lines.txt` had no end when it was read, up to byte 15",
+    );
+    let refused = resume("other words, and longer than before\n").code(1);
+    refused.says_once("is not the one that was read up to byte 15 before");
+}
+
 /// What is counted is not at its end, so no count is printed; and nothing waits for a pipe that gives nothing.
 #[test]
 fn a_signal_ends_a_run_whose_input_is_silent() {

@@ -1,5 +1,7 @@
 //! CSV files as sources and sinks.
 
+mod cells;
+mod dialect;
 mod row;
 mod rows;
 mod sink;

@@ -4,13 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use bytewax_runtime::StepError;
-use bytewax_runtime::source::FixedPartitionedSource;
 use serde::de::DeserializeOwned;
 
 use super::CsvRow;
-use super::rows::{Csv, Dialect, Header, ParseRow, Typed};
-use crate::files::{Answer, FilePartition, FilePosition, Strict, file_settings};
+use super::dialect::{Dialect, Header};
+use super::rows::{Csv, ParseRow, Typed};
+use crate::files::{Strict, file_source};
 use crate::records::Files;
 
 /// Reads the rows of a CSV file, or of the CSV files of a directory.
@@ -143,8 +142,8 @@ impl<T: DeserializeOwned + Send + 'static> CsvSource<T> {
     }
 }
 
-file_settings!(
-    CsvSource[T: ParseRow],
+file_source!(
+    CsvSource[T: ParseRow] => T::Item,
     "use bytewax_connectors::csv::CsvSource;\n# let source = |path: &str| CsvSource::new(path);"
 );
 
@@ -231,24 +230,6 @@ impl<T: ParseRow, A> CsvSource<T, A> {
     pub fn max_row_bytes(mut self, bytes: usize) -> Self {
         self.files.reading.max_record_bytes = bytes;
         self
-    }
-}
-
-impl<T: ParseRow, A: Answer<T::Item>> FixedPartitionedSource for CsvSource<T, A> {
-    type Item = A::Item;
-    type Position = FilePosition;
-    type Partition = FilePartition<A::Item>;
-
-    fn partitions(&self) -> Result<Vec<String>, StepError> {
-        Ok(self.files.partitions()?)
-    }
-
-    fn open(
-        &self,
-        partition: &str,
-        resume: Option<FilePosition>,
-    ) -> Result<FilePartition<A::Item>, StepError> {
-        Ok(self.files.open::<A>(partition, resume)?)
     }
 }
 

@@ -83,6 +83,79 @@ pub enum Error {
         /// The saved position.
         position: u64,
     },
+    /// The file changed while it was read.
+    #[error(
+        "the file `{path}` was changed while it was read: what is before byte {position} is not what was \
+         read; run the flow again from the last recovery store before that, on a file that only grows"
+    )]
+    Changed {
+        /// The path as it was given.
+        path: PathBuf,
+        /// Up to where it was read.
+        position: u64,
+    },
+    /// What was read as the last line was not all of it.
+    #[error(
+        "the last line of the file `{path}` had no end when it was read, up to byte {position}, and it \
+         goes on now, so that what was read was no whole line; put the old file back, or give the step \
+         another name to read the new one from its beginning; without `.unended(Unended::Emit)`, such a \
+         line waits for its end"
+    )]
+    Continued {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+    },
+    /// The file that was followed is not there any more, under any name.
+    #[error(
+        "the file `{path}` was read up to byte {position}, and is not there any more: neither under its \
+         name nor, rotated, beside it, so that lines may be lost; put it back, or give the step another \
+         name to begin with the file that is there now"
+    )]
+    Lost {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The saved position.
+        position: u64,
+    },
+    /// The file cannot be followed.
+    #[error(
+        "the file `{path}` cannot be followed, because it is compressed, in ranges or no regular file; \
+         follow the plain file that is written, or leave out `follow`; for the new files of a \
+         directory, use `watch`"
+    )]
+    NotFollowed {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// The directory cannot be watched.
+    #[error("`{path}` cannot be watched, because it is in ranges or no directory")]
+    NotWatched {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// A file of a watched directory has changed after it was taken for complete.
+    #[error(
+        "the file `{path}` has changed since it was taken for complete and read, up to byte {length}; have \
+         files written under another name and renamed, or use `complete_after` or `complete_by`, and write \
+         new lines to new files; to go on without what was added, move the file out of the directory"
+    )]
+    NotComplete {
+        /// The path of the file.
+        path: PathBuf,
+        /// How much of it was read.
+        length: u64,
+    },
+    /// Another directory came to have the path of the one that is watched.
+    #[error(
+        "`{path}` is another directory than when the run began, so that it is not known which of its files \
+         are new; put the old one back and run the flow again"
+    )]
+    OtherDirectory {
+        /// The path of the directory.
+        path: PathBuf,
+    },
     /// The columns of a CSV file are others than before.
     #[error(
         "the columns of the file `{path}` are `{}` now, and were others when it was read up to byte \

@@ -3,20 +3,19 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use bytewax_runtime::StepError;
-use bytewax_runtime::source::FixedPartitionedSource;
-
-use super::settings::file_settings;
-use super::{Answer, FilePartition, FilePosition, Strict};
+use super::Strict;
+use super::source_macro::file_source;
 use crate::records::{Files, Text};
 
 /// Reads the lines of one text file, or of the text files of a directory.
 ///
 /// The items are `String`s: the lines without their ends. `\n`, `\r\n` and `\r` end a line, blank
-/// lines are kept, and a last line without an end is given too. Nothing else is changed: a byte
-/// order mark stays at the beginning of the first line.
+/// lines are kept. A last line without an end is read as well, unless a later run can read it whole: see
+/// [`unended`](Self::unended). Nothing else is changed: a byte order mark stays at the beginning of the
+/// first line.
 ///
-/// The end of the files ends the input; the source does not wait for them to grow. A file is one
+/// The end of the files ends the input, unless a file is [followed](Self::follow) as it grows, or a directory
+/// is [watched](Self::watch) for new files. A file is one
 /// partition, named by the path as it was given, and read by one worker, unless it is read in
 /// [ranges](Self::range_bytes). The files of a directory are partitions named by their paths within it;
 /// they are spread over the workers, so lines of several files mix, and those of one file stay in order.
@@ -61,9 +60,9 @@ use crate::records::{Files, Text};
 /// # State
 ///
 /// A [`FilePosition`] is saved for each file: where the next line begins, and hashes of the bytes before
-/// it, by which the file is known again. A file that has grown since is read on from there. What was its
-/// last line is not joined to what was added: if it had no end, then the rest of it comes as a line of
-/// its own. A file that is gone stops the run.
+/// it, by which the file is known again. A file that has grown since is read on from there; one that was
+/// cut or replaced stops the run. A file of a directory that was read to its end may be removed; one that was
+/// not, and is gone, stops the run.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FileSource<A = Strict> {
@@ -112,8 +111,8 @@ impl FileSource {
     }
 }
 
-file_settings!(
-    FileSource[],
+file_source!(
+    FileSource[] => String,
     "use bytewax_connectors::files::FileSource;\n# let source = |path: &str| FileSource::new(path);"
 );
 
@@ -176,23 +175,5 @@ impl<A> FileSource<A> {
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.files.reading.max_record_bytes = bytes;
         self
-    }
-}
-
-impl<A: Answer<String>> FixedPartitionedSource for FileSource<A> {
-    type Item = A::Item;
-    type Position = FilePosition;
-    type Partition = FilePartition<A::Item>;
-
-    fn partitions(&self) -> Result<Vec<String>, StepError> {
-        Ok(self.files.partitions()?)
-    }
-
-    fn open(
-        &self,
-        partition: &str,
-        resume: Option<FilePosition>,
-    ) -> Result<FilePartition<A::Item>, StepError> {
-        Ok(self.files.open::<A>(partition, resume)?)
     }
 }

@@ -5,11 +5,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use bytewax_runtime::StepError;
-use bytewax_runtime::source::FixedPartitionedSource;
 use serde::de::DeserializeOwned;
 
-use crate::files::{Answer, FilePartition, FilePosition, Strict, file_settings};
+use crate::files::{Strict, file_source};
 use crate::records::{Files, ParseLine};
 
 /// Reads files of which each line is a JSON value, as values of a type.
@@ -78,8 +76,8 @@ impl<T: DeserializeOwned + Send + 'static> JsonLinesSource<T> {
     }
 }
 
-file_settings!(
-    JsonLinesSource[T: DeserializeOwned],
+file_source!(
+    JsonLinesSource[T: DeserializeOwned + Send + 'static] => T,
     "use bytewax_connectors::json::JsonLinesSource;\n# let source = |path: &str| JsonLinesSource::<u64>::new(path);"
 );
 
@@ -109,28 +107,6 @@ impl<T, A> Clone for JsonLinesSource<T, A> {
 impl<T, A> fmt::Debug for JsonLinesSource<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.fmt(f)
-    }
-}
-
-impl<T, A> FixedPartitionedSource for JsonLinesSource<T, A>
-where
-    T: DeserializeOwned + Send + 'static,
-    A: Answer<T>,
-{
-    type Item = A::Item;
-    type Position = FilePosition;
-    type Partition = FilePartition<A::Item>;
-
-    fn partitions(&self) -> Result<Vec<String>, StepError> {
-        Ok(self.files.partitions()?)
-    }
-
-    fn open(
-        &self,
-        partition: &str,
-        resume: Option<FilePosition>,
-    ) -> Result<FilePartition<A::Item>, StepError> {
-        Ok(self.files.open::<A>(partition, resume)?)
     }
 }
 

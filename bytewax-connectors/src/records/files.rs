@@ -3,17 +3,21 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker};
+use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker, positions_are_saved};
+use bytewax_runtime::state::State;
 
 use super::beside::Beside;
 use super::compression::Compression;
+use super::follow::{Follow, FollowPosition};
 use super::listing::Listing;
 use super::place::{Place, cannot_open, check};
 use super::position::FilePosition;
 use super::ranges::Ranges;
-use super::reading::{Answer, Format, Reading, Records};
+use super::reading::{Answer, Format, Reading, Records, Unended};
+use super::watch::{Progress, Rules, Watch, WatchPosition};
 use crate::files::{Error, FsId};
 
 /// How many files a process reads at once for one source, so that it does not run out of handles.
@@ -78,6 +82,67 @@ impl<F: Format> Files<F> {
         Ok(ranges.map(|range| format!("{named}[{range}]")).collect())
     }
 
+    /// The name of the only partition of a source that goes on with what comes.
+    pub(crate) fn single(&self) -> Result<Vec<String>, Error> {
+        Ok(vec![self.fs_id.partition(&self.listing.path)?])
+    }
+
+    fn check_single(&self, partition: &str) -> Result<(), Error> {
+        self.fs_id.check(&self.listing.path, partition)
+    }
+
+    /// Opens a file that is followed.
+    pub(crate) fn follow<A: Answer<F::Item>>(
+        &self,
+        partition: &str,
+        every: Duration,
+        resume: Option<FollowPosition>,
+    ) -> Result<GrowingPartition<A::Item, FollowPosition>, Error> {
+        self.check_single(partition)?;
+        let path = self.listing.path.clone();
+        if path.is_dir() || self.ranges.is_some() {
+            return Err(Error::NotFollowed { path });
+        }
+        Ok(GrowingPartition(Box::new(Follow::<F, A> {
+            path,
+            compression: self.compression,
+            format: self.format.clone(),
+            reading: Reading {
+                unended: Some(Unended::Wait),
+                ..self.reading
+            },
+            every,
+            position: resume.unwrap_or_default(),
+            at: None,
+        })))
+    }
+
+    /// Opens a directory that is watched.
+    pub(crate) fn watch<A: Answer<F::Item>>(
+        &self,
+        partition: &str,
+        rules: &Rules,
+        resume: Option<WatchPosition>,
+    ) -> Result<GrowingPartition<A::Item, WatchPosition>, Error> {
+        self.check_single(partition)?;
+        let path = &self.listing.path;
+        if !path.is_dir() || self.ranges.is_some() {
+            return Err(Error::NotWatched { path: path.clone() });
+        }
+        Ok(GrowingPartition(Box::new(Watch::<F, A> {
+            listing: self.listing.clone(),
+            compression: self.compression,
+            format: self.format.clone(),
+            reading: Reading {
+                unended: Some(Unended::Emit),
+                ..self.reading
+            },
+            rules: rules.clone(),
+            position: resume.unwrap_or_default(),
+            progress: Progress::default(),
+        })))
+    }
+
     /// Opens a partition.
     pub(crate) fn open<A: Answer<F::Item>>(
         &self,
@@ -108,7 +173,12 @@ impl<F: Format> Files<F> {
         };
         let place = Place::new(path, self.compression);
         let is_regular = place.check(resume.as_ref())?;
-        let (format, reading) = (self.format.clone(), self.reading);
+        let (format, mut reading) = (self.format.clone(), self.reading);
+        let may_wait = is_regular && positions_are_saved();
+        reading.unended.get_or_insert(match may_wait {
+            true => Unended::Wait,
+            false => Unended::Emit,
+        });
         let path = place.path.clone();
         let records = move || Records::<F, A>::new(place, &format, reading, range, resume);
         let input = if is_regular {
@@ -126,6 +196,28 @@ impl<F: Format> Files<F> {
                 taken: false,
             },
         })
+    }
+}
+
+/// A file that is followed, or a directory that is watched.
+pub struct GrowingPartition<T, P>(Box<dyn StatefulSourcePartition<Item = T, Position = P>>);
+
+impl<T, P> fmt::Debug for GrowingPartition<T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrowingPartition").finish_non_exhaustive()
+    }
+}
+
+impl<T: 'static, P: State> StatefulSourcePartition for GrowingPartition<T, P> {
+    type Item = T;
+    type Position = P;
+
+    fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
+        self.0.next_batch()
+    }
+
+    fn snapshot(&self) -> P {
+        self.0.snapshot()
     }
 }
 

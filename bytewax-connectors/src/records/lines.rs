@@ -25,7 +25,7 @@ pub(crate) enum Line {
 pub(crate) struct LineCutter {
     pub(crate) max_bytes: usize,
     /// Whether the last line counts as whole when it has no end.
-    pub(crate) give_unended: bool,
+    pub(crate) emit_unended: bool,
     /// Whether a line that is too long is cut off as a whole, so that the next can be.
     pub(crate) skip_long: bool,
 }
@@ -55,7 +55,7 @@ impl LineCutter {
             }
             if window.has_ended() {
                 let left = window.rest().len();
-                return Ok(match left > 0 && self.give_unended {
+                return Ok(match left > 0 && self.emit_unended {
                     true => self.whole(window, left, left),
                     false => Line::End,
                 });
@@ -108,18 +108,34 @@ pub(crate) fn skip_line(window: &mut Window) -> io::Result<()> {
     }
 }
 
-/// Moves on to the line that begins at a saved position.
+/// Moves on to the line that begins at a saved position, and returns how many lines end by that.
 ///
-/// An input that ended with `\r` was given up to there. If a `\n` has come since, it belongs to that
-/// end and begins no line.
-pub(crate) fn begin_line(window: &mut Window) -> io::Result<()> {
-    if window.last_byte() == Some(b'\r') {
-        window.fill()?;
-        if window.rest().first() == Some(&b'\n') {
-            window.consume(1);
-        }
+/// A file that ended with `\r` was read up to there. If a `\n` has come since, it belongs to that end
+/// and begins no line. A file whose last line had no end may have been read up to there too. Then the
+/// end may have come since; if something else has come, the result is `None`, since what was read was
+/// no whole line.
+pub(crate) fn begin_line(window: &mut Window) -> io::Result<Option<u64>> {
+    let last = window.last_byte();
+    if matches!(last, None | Some(b'\n')) {
+        return Ok(Some(0));
     }
-    Ok(())
+    while window.rest().len() < 2 && !window.has_ended() {
+        window.fill()?;
+    }
+    let next = window.rest().first().copied();
+    if last == Some(b'\r') {
+        window.consume(usize::from(next == Some(b'\n')));
+        return Ok(Some(0));
+    }
+    Ok(match next {
+        None => Some(0),
+        Some(b'\n' | b'\r') => {
+            let length = end_bytes(window.rest());
+            window.consume(length);
+            Some(1)
+        }
+        Some(_) => None,
+    })
 }
 
 /// How long the end of a line is that is at the beginning of these bytes.

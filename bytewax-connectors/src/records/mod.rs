@@ -7,20 +7,26 @@ mod bad;
 mod beside;
 mod compression;
 mod files;
+mod follow;
+mod identity;
 mod lines;
 mod listing;
 mod place;
 mod position;
 mod ranges;
 mod reading;
+mod rotation;
 mod text;
+mod watch;
 mod window;
 
 pub use bad::{BadRecord, InvalidUtf8};
 pub use compression::Compression;
-pub use files::FilePartition;
+pub use files::{FilePartition, GrowingPartition};
+pub use follow::FollowPosition;
 pub use position::FilePosition;
-pub use reading::{Answer, Results, Strict};
+pub use reading::{Answer, Results, Strict, Unended};
+pub use watch::WatchPosition;
 
 #[cfg(feature = "csv")]
 pub(crate) use bad::Fault;
@@ -31,6 +37,7 @@ pub(crate) use ranges::Ranges;
 #[cfg(feature = "json")]
 pub(crate) use text::ParseLine;
 pub(crate) use text::Text;
+pub(crate) use watch::Rules;
 #[cfg(feature = "csv")]
 pub(crate) use {
     lines::{count_ends, skip_line},

@@ -1,14 +1,14 @@
 //! A file that is read, and how it is opened.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::compression::Compression;
 use super::lines::{begin_line, count_ends};
 use super::position::FilePosition;
-use super::window::{Before, TRACE_BYTES, Window};
+use super::window::{Before, Window};
 use crate::files::Error;
 
 /// How much one read asks for, and so about how much text a batch has.
@@ -48,7 +48,8 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Error> {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) window: Window,
-    file: Arc<File>,
+    /// None if it is a stream without a name.
+    pub(crate) file: Option<Arc<File>>,
 }
 
 impl Place {
@@ -81,8 +82,9 @@ impl Place {
         Ok(metadata.is_file())
     }
 
-    /// Opens the file where reading it goes on, if it is still the same file.
-    pub(crate) fn resume(&self, position: &FilePosition) -> Result<Opened, Error> {
+    /// Opens the file where reading it goes on, if it is still the same file. The number is that of the
+    /// lines that end by that.
+    pub(crate) fn resume(&self, position: &FilePosition) -> Result<(Opened, u64), Error> {
         let mut opened = self.open(position.byte())?;
         let window = &mut opened.window;
         let known = position.traces().filter(|_| position.byte() > 0);
@@ -93,8 +95,12 @@ impl Place {
             });
         }
         let begun = begin_line(window);
-        begun.map_err(|source| self.cannot_read(position.byte(), source))?;
-        Ok(opened)
+        let begun = begun.map_err(|source| self.cannot_read(position.byte(), source))?;
+        let ended = begun.ok_or_else(|| Error::Continued {
+            path: self.path.clone(),
+            position: position.byte(),
+        })?;
+        Ok((opened, ended))
     }
 
     /// Opens the file at a byte.
@@ -124,10 +130,15 @@ impl Place {
             Window::at(Arc::clone(&file), CHUNK_BYTES, Before::default())
         } else {
             self.check_length(metadata.len(), byte)?;
-            let before = before(&file, byte).map_err(cannot_read)?;
+            let before = Before::of_file(&file, byte).map_err(cannot_read)?;
+            let begun = (&*file).seek(SeekFrom::Start(byte));
+            begun.map_err(cannot_read)?;
             Window::at(Arc::clone(&file), CHUNK_BYTES, before)
         };
-        Ok(Opened { window, file })
+        Ok(Opened {
+            window,
+            file: Some(file),
+        })
     }
 
     /// In which line a byte is, counted from 1. It reads the file up to there.
@@ -150,18 +161,35 @@ impl Place {
         Ok(line)
     }
 
-    /// Checks that a file that was read to its end is not shorter than what was read of it.
+    /// Checks that a file that was read to its end is still the one that was read.
     pub(crate) fn check_end(&self, opened: &Opened) -> Result<(), Error> {
-        let metadata = opened.file.metadata();
+        let Some(file) = opened.file.as_ref().filter(|_| !self.is_compressed()) else {
+            return Ok(());
+        };
+        let metadata = file.metadata();
         let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;
-        if self.is_compressed() || !metadata.is_file() {
+        if !metadata.is_file() {
             return Ok(());
         }
         let window = &opened.window;
-        self.check_length(
-            metadata.len(),
-            window.position() + window.rest().len() as u64,
-        )
+        let position = window.position();
+        self.check_length(metadata.len(), position + window.rest().len() as u64)?;
+        let before = Before::of_file(file, position);
+        let before = before.map_err(|source| self.cannot_read(position, source))?;
+        match before.as_traces() == window.traces() {
+            true => Ok(()),
+            false => Err(Error::Changed {
+                path: self.path.clone(),
+                position,
+            }),
+        }
+    }
+
+    /// How long a file is that is open.
+    pub(crate) fn length(&self, opened: &Opened) -> Result<u64, Error> {
+        let metadata = opened.file.as_ref().map(|file| file.metadata()).transpose();
+        let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;
+        Ok(metadata.map_or(0, |metadata| metadata.len()))
     }
 
     fn check_length(&self, length: u64, position: u64) -> Result<(), Error> {
@@ -182,22 +210,4 @@ impl Place {
             source,
         }
     }
-}
-
-/// What is before a byte of a file; leaves the file there.
-fn before(mut file: &File, byte: u64) -> io::Result<Before> {
-    let traced = byte.min(TRACE_BYTES as u64);
-    let mut read = |from: u64| -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(from))?;
-        file.take(traced).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let (head, tail) = (read(0)?, read(byte - traced)?);
-    file.seek(SeekFrom::Start(byte))?;
-    Ok(Before {
-        position: byte,
-        head,
-        tail,
-    })
 }

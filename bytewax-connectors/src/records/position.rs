@@ -17,6 +17,9 @@ pub struct FilePosition {
     traces: Option<(u64, u64)>,
     /// A hash of the names of the columns; 0 if there are none.
     columns: u64,
+    /// Whether all of the file was read that was there.
+    #[serde(default)]
+    ended: bool,
 }
 
 impl FilePosition {
@@ -42,6 +45,15 @@ impl FilePosition {
             line: line.unwrap_or(0),
             traces: Some((traces.head, traces.tail)),
             columns,
+            ended: false,
+        }
+    }
+
+    /// The same place, at which the file has ended.
+    pub(crate) fn at_end(self) -> Self {
+        Self {
+            ended: true,
+            ..self
         }
     }
 
@@ -58,6 +70,12 @@ impl FilePosition {
         (self.line > 0).then_some(self.line)
     }
 
+    /// Whether all of the file was read that was there. A file of which this is known may be removed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     pub(crate) fn traces(&self) -> Option<Traces> {
         self.traces.map(|(head, tail)| Traces { head, tail })
     }
@@ -71,19 +89,24 @@ impl FilePosition {
 impl State for FilePosition {
     const SCHEMA: Schema = Schema::new(
         "FilePosition",
-        2,
+        3,
         &[
             Field::of::<u64>("byte"),
             Field::of::<u64>("line"),
             Field::of::<Option<(u64, u64)>>("traces"),
             Field::of::<u64>("columns"),
+            Field::of::<bool>("ended"),
         ],
     );
 
-    /// Reads also what releases saved that kept the byte alone, or byte and line.
+    /// Reads also what releases saved that did not keep whether the file has ended, that kept byte and
+    /// line, or the byte alone.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
-        if saved.version() >= 2 {
+        if saved.version() >= 3 {
             return saved.decode();
+        }
+        if saved.version() == 2 {
+            return saved.decode_older(&[4]);
         }
         let (byte, line) = match u64::load(saved) {
             Ok(byte) => (byte, 0),
@@ -93,8 +116,7 @@ impl State for FilePosition {
         Ok(Self {
             byte,
             line,
-            traces: None,
-            columns: 0,
+            ..Self::default()
         })
     }
 }
@@ -104,6 +126,28 @@ mod tests {
     use bytewax_runtime::state;
 
     use super::*;
+
+    /// What was saved before it was known whether the file has ended.
+    #[derive(Serialize, Deserialize)]
+    struct Second {
+        byte: u64,
+        line: u64,
+        traces: Option<(u64, u64)>,
+        columns: u64,
+    }
+
+    impl State for Second {
+        const SCHEMA: Schema = Schema::new(
+            "FilePosition",
+            2,
+            &[
+                Field::of::<u64>("byte"),
+                Field::of::<u64>("line"),
+                Field::of::<Option<(u64, u64)>>("traces"),
+                Field::of::<u64>("columns"),
+            ],
+        );
+    }
 
     #[test]
     fn positions_of_earlier_releases() {
@@ -116,6 +160,19 @@ mod tests {
         state::seal(&(30u64, 4u64), &mut bytes).unwrap();
         let position: FilePosition = state::open(&bytes).unwrap();
         assert_eq!((position.byte(), position.line()), (30, Some(4)));
+
+        bytes.clear();
+        let known = Second {
+            byte: 30,
+            line: 4,
+            traces: Some((1, 2)),
+            columns: 3,
+        };
+        state::seal(&known, &mut bytes).unwrap();
+        let position: FilePosition = state::open(&bytes).unwrap();
+        let traces = Traces { head: 1, tail: 2 };
+        assert_eq!(position, FilePosition::new(30, Some(4), traces, 3));
+        assert!(!position.has_ended());
 
         bytes.clear();
         state::seal(&"7".to_owned(), &mut bytes).unwrap();

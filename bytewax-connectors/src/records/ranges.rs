@@ -56,13 +56,14 @@ impl Ranges {
 }
 
 impl Range {
-    /// Opens a file at the first record that begins at this byte or behind it.
+    /// Opens a file at the first record that begins at this byte or behind it. The answer is whether there
+    /// is an end of a line that it begins behind; else what is open is at the end.
     pub(super) fn open(
         &self,
         place: &Place,
         begin: u64,
         quote: Option<u8>,
-    ) -> Result<Opened, Error> {
+    ) -> Result<(Opened, bool), Error> {
         let mut quoted = match quote {
             Some(quote) => self.quotes_before(place, begin, quote)? % 2 == 1,
             None => false,
@@ -76,14 +77,14 @@ impl Range {
                     .fill()
                     .map_err(|source| place.cannot_read(at, source))?;
                 if window.rest().is_empty() {
-                    return Ok(opened);
+                    return Ok((opened, false));
                 }
             }
             match window.rest()[0] {
                 byte if Some(byte) == quote => quoted = !quoted,
                 b'\n' if !quoted => {
                     window.consume(1);
-                    return Ok(opened);
+                    return Ok((opened, true));
                 }
                 b'\r' if !quoted => {
                     window.consume(1);
@@ -94,7 +95,7 @@ impl Range {
                     if window.rest().first() == Some(&b'\n') {
                         window.consume(1);
                     }
-                    return Ok(opened);
+                    return Ok((opened, true));
                 }
                 _ => {}
             }
@@ -105,7 +106,7 @@ impl Range {
     /// Checks that the next range begins where this one ended.
     pub(super) fn check_end(&self, place: &Place, position: u64, quote: u8) -> Result<(), Error> {
         let Some(end) = self.end else { return Ok(()) };
-        let next = self.open(place, end, Some(quote))?.window.position();
+        let next = self.open(place, end, Some(quote))?.0.window.position();
         if next == position {
             return Ok(());
         }

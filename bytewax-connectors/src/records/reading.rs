@@ -14,6 +14,7 @@ use super::position::FilePosition;
 use super::ranges::Range;
 use super::window::Window;
 use crate::files::Error;
+use crate::note::note;
 
 /// How a file is read, whatever is in it.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,9 @@ pub(crate) struct Reading {
     pub(crate) batch_records: usize,
     /// How long a record may be, without the end of its line.
     pub(crate) max_record_bytes: usize,
-    /// Whether the last record is given when its line has no end.
-    pub(crate) give_unended: bool,
+    /// What becomes of the last record when its line has no end; by whether positions are saved, unless
+    /// set.
+    pub(crate) unended: Option<Unended>,
     pub(crate) invalid_utf8: InvalidUtf8,
     /// Whether reading goes on behind a record that cannot be read.
     pub(crate) skip_bad: bool,
@@ -34,10 +36,27 @@ impl Reading {
     pub(crate) const USUAL: Self = Self {
         batch_records: 1000,
         max_record_bytes: 64 << 20,
-        give_unended: true,
+        unended: None,
         invalid_utf8: InvalidUtf8::Refuse,
         skip_bad: false,
     };
+}
+
+/// What is done with a last line that has no end, since it may still be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unended {
+    /// It waits: a later run reads it when it has its end.
+    Wait,
+    /// It is read as it is. If it goes on later, the next run is refused.
+    Emit,
+}
+
+impl Reading {
+    /// Whether a last line without an end is read as it is.
+    pub(crate) fn emits_unended(&self) -> bool {
+        self.unended == Some(Unended::Emit)
+    }
 }
 
 /// What a file has in it.
@@ -82,10 +101,14 @@ pub(crate) trait Splitter: 'static {
     /// Cuts off the next record, and adds the lines that it took.
     fn next(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Self::Item>>;
 
-    /// A hash of the names of the columns, where there are any.
-    fn columns(&self) -> u64 {
-        0
+    /// A hash of the names of the columns, where there are any; `None` while the row that names them
+    /// waits for its end.
+    fn columns(&self) -> Option<u64> {
+        Some(0)
     }
+
+    /// From now on, takes a last record without an end as it is.
+    fn emit_unended(&mut self);
 }
 
 /// What was cut off.
@@ -156,6 +179,8 @@ pub(crate) struct Records<F: Format, A> {
     open: Option<Open<F::Splitter>>,
     /// What was met behind the records that were given.
     fault: Option<Error>,
+    /// Whether more may come behind the end.
+    follows: bool,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -214,26 +239,65 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
                 ..reading
             },
             range,
-            // A range that was not opened yet is at byte 0.
-            position: position.filter(|position| position.byte() > 0),
+            position,
             open: None,
             fault: None,
+            follows: false,
             answer: PhantomData,
         }
     }
 
-    fn open(&self) -> Result<Open<F::Splitter>, Error> {
+    /// The same, of a file that may grow behind its end, and be cut or replaced by then: whoever reads it
+    /// looks for that.
+    pub(crate) fn following(self) -> Self {
+        Self {
+            follows: true,
+            ..self
+        }
+    }
+
+    /// Closes the file, so that it is opened anew where reading it goes on.
+    pub(crate) fn reopen(&mut self) {
+        self.position = Some(self.position());
+        self.open = None;
+    }
+
+    /// What is open, once records were asked for.
+    pub(crate) fn opened(&mut self) -> Option<&mut Opened> {
+        self.open.as_mut().map(|open| &mut open.opened)
+    }
+
+    /// Whether the names of the columns are known, if there are to be any.
+    pub(crate) fn has_columns(&self) -> bool {
+        let columns = self.open.as_ref().map(|open| open.splitter.columns());
+        !matches!(columns, Some(None))
+    }
+
+    /// From now on, takes a last record without an end as it is.
+    pub(crate) fn emit_unended(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.splitter.emit_unended();
+        }
+    }
+
+    /// Opens the file; none if no record begins in the range yet.
+    fn open(&self) -> Result<Option<Open<F::Splitter>>, Error> {
         let (place, quote) = (&self.place, self.format.quote());
         let begin = self.range.as_ref().map_or(0, |range| range.begin);
-        let (mut opened, before) = match &self.position {
+        // What was not begun is at byte 0, be it a range that begins elsewhere.
+        let position = self.position.filter(|position| position.byte() > 0);
+        let (mut opened, before) = match &position {
             Some(position) => {
                 self.format.check_columns(place, position, &self.reading)?;
-                let before = position.line().map(|line| line - 1);
-                (place.resume(position)?, before)
+                let (opened, ended) = place.resume(position)?;
+                (opened, position.line().map(|line| line - 1 + ended))
             }
             None if begin > 0 => {
                 let range = self.range.as_ref().expect("it begins somewhere");
-                (range.open(place, begin, quote)?, None)
+                match range.open(place, begin, quote)? {
+                    (opened, true) => (opened, None),
+                    (_, false) => return Ok(None),
+                }
             }
             None => (place.open(0)?, Some(0)),
         };
@@ -251,20 +315,26 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             lines: &mut lines,
         };
         let splitter = self.format.splitter(&self.reading, start)?;
-        Ok(Open {
+        Ok(Some(Open {
             opened,
             splitter,
             lines,
-        })
+        }))
+    }
+
+    /// Opens the file, if it is not open.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        if self.open.is_none() {
+            self.open = self.open()?;
+        }
+        Ok(())
     }
 
     /// The next records; none at the end. Records before a fault are given first.
     pub(crate) fn next_records(&mut self) -> Result<Vec<A::Item>, Error> {
-        if self.open.is_none() {
-            self.open = Some(self.open()?);
-        }
+        self.begin()?;
         let Some(open) = &mut self.open else {
-            unreachable!("it was opened just now");
+            return Ok(Vec::new());
         };
         if let Some(fault) = self.fault.take() {
             return Err(fault);
@@ -305,7 +375,9 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
                 }
                 Ok(Cut::Nothing) => {}
                 Ok(Cut::End) => {
-                    self.fault = self.place.check_end(&open.opened).err();
+                    if !self.follows {
+                        self.fault = self.place.check_end(&open.opened).err();
+                    }
                     break;
                 }
                 Err(source) => {
@@ -337,8 +409,38 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             .lines
             .before
             .map(|before| before + open.lines.since + 1);
-        let columns = open.splitter.columns();
-        FilePosition::new(window.position(), line, window.traces(), columns)
+        match open.splitter.columns() {
+            Some(columns) => FilePosition::new(window.position(), line, window.traces(), columns),
+            None => FilePosition::default(),
+        }
+    }
+
+    /// Closes the file, which has ended or of which the range was read.
+    fn close(&mut self) {
+        let Some(open) = &self.open else {
+            // No line begins in the range yet.
+            self.position = Some(self.position().at_end());
+            return;
+        };
+        let window = &open.opened.window;
+        let waits = window.rest().len();
+        let end = self.range.as_ref().and_then(|range| range.end);
+        let is_over = end.is_some_and(|end| window.position() >= end);
+        // Of a file without columns, also the lines before those were not read for good.
+        let is_whole = open.splitter.columns().is_some()
+            || matches!(window.last_byte(), None | Some(b'\n' | b'\r'));
+        let position = self.position();
+        if is_over || waits == 0 && is_whole {
+            self.position = Some(position.at_end());
+        } else {
+            let path = self.place.path.display();
+            note(&format!(
+                "the last line of the file `{path}` has no end, so it waits: a later run reads it when it \
+                 has one, or this one with `.unended(Unended::Emit)`"
+            ));
+            self.position = Some(position);
+        }
+        self.open = None;
     }
 }
 
@@ -359,8 +461,7 @@ impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Records<F, A> {
         let records = self.next_records()?;
         if records.is_empty() {
             // A partition that has ended is kept for a while, and its file is not needed any more.
-            self.position = Some(self.position());
-            self.open = None;
+            self.close();
             return Ok(Poll::end());
         }
         Ok(Poll::batch(records))

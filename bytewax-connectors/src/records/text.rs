@@ -37,7 +37,7 @@ impl<P: ParseLine> Format for P {
         Ok(TextLines {
             cutter: LineCutter {
                 max_bytes: reading.max_record_bytes,
-                give_unended: reading.give_unended,
+                emit_unended: reading.emits_unended(),
                 skip_long: reading.skip_bad,
             },
             invalid: reading.invalid_utf8,
@@ -82,6 +82,10 @@ impl<P: ParseLine> Splitter for TextLines<P> {
             Some(Ok(item)) => Cut::Record(Ok(item)),
             Some(Err(why)) => Cut::Record(Err(Fault::new(raw, why))),
         })
+    }
+
+    fn emit_unended(&mut self) {
+        self.cutter.emit_unended = true;
     }
 }
 

@@ -1,7 +1,8 @@
 //! The part of an input that is in memory: what was cut off last, and what is to be cut next.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -109,6 +110,11 @@ impl Window {
         Ok(())
     }
 
+    /// Reads on from a file that had ended and has grown.
+    pub(crate) fn grow(&mut self) {
+        self.ended = false;
+    }
+
     /// Cuts off so many bytes, and gives where they are for [`cut`](Self::cut).
     pub(crate) fn consume(&mut self, length: usize) -> Range<usize> {
         let begin = self.begin;
@@ -162,6 +168,30 @@ impl Before {
             }
         }
         Ok(before)
+    }
+
+    /// Looks at what is before a byte of a file, and leaves the file where it was being read.
+    pub(crate) fn of_file(mut file: &File, byte: u64) -> io::Result<Self> {
+        let traced = byte.min(TRACE_BYTES as u64);
+        let at = file.stream_position()?;
+        let mut read = |from: u64| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(from))?;
+            file.take(traced).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let parts = read(0).and_then(|head| Ok((head, read(byte - traced)?)));
+        file.seek(SeekFrom::Start(at))?;
+        let (head, tail) = parts?;
+        Ok(Self {
+            position: byte,
+            head,
+            tail,
+        })
+    }
+
+    pub(crate) fn as_traces(&self) -> Traces {
+        Self::traces(&self.head, &self.tail)
     }
 
     fn add(&mut self, bytes: &[u8]) {

@@ -10,6 +10,7 @@ use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
+use crate::guard::with_partition;
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::state::{self, State, StepSchema};
 
@@ -100,8 +101,11 @@ impl BuildCx {
         store.is_some_and(|store| store.position(self.id(), partition).is_some())
     }
 
-    /// Refuses to go on without a partition that has been read or written before.
-    pub(crate) fn refuse_lost_partitions(&self) -> Result<(), RunError> {
+    /// Refuses to go on without a partition that has been read or written before, unless it may be gone.
+    pub(crate) fn refuse_lost_partitions(
+        &self,
+        may_be_gone: impl Fn(&str) -> Result<bool, RunError>,
+    ) -> Result<(), RunError> {
         let Some(store) = self.worker.store.get() else {
             return Ok(());
         };
@@ -110,10 +114,12 @@ impl BuildCx {
         let listed: Vec<&str> = listed.map(|(name, _)| name.as_str()).collect();
         let set: HashSet<&str> = listed.iter().copied().collect();
         let saved = store.positions_of(self.id());
-        let lost: Vec<&str> = saved
-            .into_iter()
-            .filter(|name| !set.contains(name))
-            .collect();
+        let mut lost: Vec<&str> = Vec::new();
+        for name in saved.into_iter().filter(|name| !set.contains(name)) {
+            if !with_partition(name, || may_be_gone(name))? {
+                lost.push(name);
+            }
+        }
         let Some(first) = lost.first() else {
             return Ok(());
         };

@@ -20,7 +20,7 @@ use crate::clock::{Due, Monotonic, WorkerClock};
 use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
-use crate::source::{Answer, Poll, Wake, Waker, Woken};
+use crate::source::{Answer, Poll, Wake, Waker, Woken, opening};
 use crate::state::{StateError, StepSchema};
 
 /// How long a partition that gave nothing is left alone.
@@ -93,7 +93,8 @@ impl<T: 'static> Polled<T> {
     ) -> Result<Self, RunError> {
         let remote = build.worker.timers.remote(alarm);
         let (waker, woken) = Waker::new(move || remote.wake());
-        let partition = with_partition(&name, || waker.offer(|| open(&name)))?;
+        let saved = build.worker.store.get().is_some();
+        let partition = with_partition(&name, || opening(saved, || waker.offer(|| open(&name))))?;
         drop(waker);
         let awake = with_partition(&name, || partition.next_awake()).into();
         let partition = Rc::new(RefCell::new(partition));

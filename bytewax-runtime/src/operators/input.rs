@@ -123,7 +123,10 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
         alarm: Alarm,
         outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        build.refuse_lost_partitions()?;
+        build.refuse_lost_partitions(|name| {
+            let position = build.position(name)?;
+            Ok(position.is_some_and(|position| self.0.may_be_gone(name, &position)))
+        })?;
         let assigned = build.assignment().map(|all| all.of(build.worker.index));
         let mut partitions: Vec<Polled<S::Item>> = Vec::new();
         for name in assigned.unwrap_or_default() {

@@ -10,6 +10,7 @@
 #[cfg(feature = "async")]
 mod async_batches;
 mod function;
+mod opening;
 mod poll;
 mod waker;
 
@@ -19,6 +20,8 @@ use chrono::{DateTime, Utc};
 pub use async_batches::AsyncBatches;
 #[doc(hidden)]
 pub use function::source_fn;
+pub(crate) use opening::opening;
+pub use opening::positions_are_saved;
 pub use poll::Poll;
 pub(crate) use poll::{Answer, Wake};
 pub use waker::Waker;
@@ -111,6 +114,14 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
         partition: &str,
         resume: Option<Self::Position>,
     ) -> Result<Self::Partition, StepError>;
+
+    /// Whether a partition may be gone that was read up to this position: a run that goes on asks it for each
+    /// partition that no worker names any more. If so, the run goes on without it; else it is refused, since
+    /// items may be lost. Unless overridden, no partition may.
+    fn may_be_gone(&self, partition: &str, position: &Self::Position) -> bool {
+        let _ = (partition, position);
+        false
+    }
 }
 
 /// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped, when it has ended and its last

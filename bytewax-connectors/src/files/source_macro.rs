@@ -1,0 +1,183 @@
+//! What all sources of files have: their settings, and how they are opened.
+
+/// Adds the settings of a source whose field `files` is a [`Files`](crate::records::Files) of these items, and makes it a
+/// source.
+macro_rules! file_source {
+    ($Source:ident [$($T:ident : $($Bound:tt)+)?] => $Item:ty, $example:literal) => {
+        impl<$($T: $($Bound)+,)? A> $Source<$($T,)? A> {
+            /// Of a directory, reads those files only whose paths within it match a pattern; `*` unless
+            /// set.
+            ///
+            /// `*` stands for any part of a name, `?` for one character, `[a-f]` for one of several, and
+            /// `**/` for any number of directories. Without `**` or `/`, directories are not looked into.
+            pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
+                self.files.listing.pattern = pattern.into();
+                self
+            }
+
+            /// Says that the files are those of this machine alone, or of those with the same id; it
+            /// becomes part of the partitions' names.
+            ///
+            /// Without an id, a path means the same file on all machines, and one of them reads it.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = $example]
+            /// use bytewax_runtime::source::FixedPartitionedSource;
+            ///
+            /// let source = source("Cargo.toml").fs_id("host-1");
+            /// assert_eq!(source.partitions().unwrap()[0], "host-1::Cargo.toml");
+            /// ```
+            pub fn fs_id(mut self, id: impl Into<String>) -> Self {
+                self.files.fs_id = $crate::files::FsId::new(id.into());
+                self
+            }
+
+            /// How the files are compressed. Unless set, their names say it: those that end in `.gz`,
+            /// `.zst`, `.bz2` or `.xz` are.
+            pub fn compression(mut self, compression: $crate::files::Compression) -> Self {
+                self.files.compression = Some(compression);
+                self
+            }
+
+            /// What is done with bytes that are not UTF-8. Unless set, a record that has any cannot be
+            /// read.
+            pub fn invalid_utf8(mut self, invalid: $crate::files::InvalidUtf8) -> Self {
+                self.files.reading.invalid_utf8 = invalid;
+                self
+            }
+
+            /// What is done with a last line that has no end, since another program may still be writing
+            /// it.
+            ///
+            /// Unless set, it [waits](crate::files::Unended::Wait) if the flow has a recovery store: then a
+            /// later run reads it when it has its end, and this one says on standard error that it waits.
+            /// Without a store there is no later run, and it is [read](crate::files::Unended::Emit) as it
+            /// is. So is that of a pipe.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            #[doc = $example]
+            /// use bytewax_connectors::files::Unended;
+            ///
+            /// let source = source("Cargo.toml").unended(Unended::Emit);
+            /// # let _ = source;
+            /// ```
+            pub fn unended(mut self, unended: $crate::files::Unended) -> Self {
+                self.files.reading.unended = Some(unended);
+                self
+            }
+
+            /// Has each file read by several workers, in ranges of so many bytes.
+            ///
+            /// Each range is a partition, so ranges are spread over the workers, and records of several
+            /// ranges mix. The number is part of what is saved: it must stay the same from run to run.
+            ///
+            /// # Errors
+            ///
+            /// Compressed files, pipes and devices cannot be read in ranges.
+            pub fn range_bytes(mut self, bytes: u64) -> Self {
+                self.files.ranges = Some($crate::records::Ranges::new(bytes));
+                self
+            }
+
+            /// Goes on reading the file as it grows, and through its rotations, until the run is stopped: see
+            /// [`Followed`](crate::files::Followed). To be said last.
+            pub fn follow(self) -> $crate::files::Followed<Self> {
+                $crate::files::Followed::new(self)
+            }
+
+            /// Goes on with new files of the directory, until the run is stopped: see
+            /// [`Watched`](crate::files::Watched). To be said last.
+            pub fn watch(self) -> $crate::files::Watched<Self> {
+                $crate::files::Watched::new(self)
+            }
+        }
+
+        impl<$($T: $($Bound)+)?> $Source<$($T,)? $crate::files::Strict> {
+            /// Emits a `Result` for each record, so that one that cannot be read does not stop the run:
+            /// see [`BadRecord`](crate::files::BadRecord), and
+            /// [`split_result`](bytewax_runtime::flow::Stream::split_result) for what to do with them.
+            pub fn results(self) -> $Source<$($T,)? $crate::files::Results> {
+                $Source {
+                    files: self.files,
+                    answer: std::marker::PhantomData,
+                }
+            }
+        }
+
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource for $Source<$($T,)? A>
+        where
+            A: $crate::files::Answer<$Item>,
+        {
+            type Item = A::Item;
+            type Position = $crate::files::FilePosition;
+            type Partition = $crate::files::FilePartition<A::Item>;
+
+            fn partitions(&self) -> Result<Vec<String>, bytewax_runtime::StepError> {
+                Ok(self.files.partitions()?)
+            }
+
+            fn open(
+                &self,
+                partition: &str,
+                resume: Option<Self::Position>,
+            ) -> Result<Self::Partition, bytewax_runtime::StepError> {
+                Ok(self.files.open::<A>(partition, resume)?)
+            }
+
+            /// A file of which all was read may be tidied away.
+            fn may_be_gone(&self, _: &str, position: &Self::Position) -> bool {
+                position.has_ended()
+            }
+        }
+
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource
+            for $crate::files::Followed<$Source<$($T,)? A>>
+        where
+            A: $crate::files::Answer<$Item>,
+        {
+            type Item = A::Item;
+            type Position = $crate::files::FollowPosition;
+            type Partition = $crate::files::GrowingPartition<A::Item, Self::Position>;
+
+            fn partitions(&self) -> Result<Vec<String>, bytewax_runtime::StepError> {
+                Ok(self.source.files.single()?)
+            }
+
+            fn open(
+                &self,
+                partition: &str,
+                resume: Option<Self::Position>,
+            ) -> Result<Self::Partition, bytewax_runtime::StepError> {
+                Ok(self.source.files.follow::<A>(partition, self.every, resume)?)
+            }
+        }
+
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource
+            for $crate::files::Watched<$Source<$($T,)? A>>
+        where
+            A: $crate::files::Answer<$Item>,
+        {
+            type Item = A::Item;
+            type Position = $crate::files::WatchPosition;
+            type Partition = $crate::files::GrowingPartition<A::Item, Self::Position>;
+
+            fn partitions(&self) -> Result<Vec<String>, bytewax_runtime::StepError> {
+                Ok(self.source.files.single()?)
+            }
+
+            fn open(
+                &self,
+                partition: &str,
+                resume: Option<Self::Position>,
+            ) -> Result<Self::Partition, bytewax_runtime::StepError> {
+                Ok(self.source.files.watch::<A>(partition, &self.rules, resume)?)
+            }
+        }
+    };
+}
+
+pub(crate) use file_source;

@@ -1,0 +1,290 @@
+//! A directory that is watched for new files.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytewax_runtime::StepError;
+use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+use bytewax_runtime::state::{Field, Schema, State};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::compression::Compression;
+use super::identity::FileId;
+use super::listing::Listing;
+use super::place::{Place, cannot_open};
+use super::position::FilePosition;
+use super::reading::{Answer, Format, Reading, Records};
+use super::rotation::modified;
+use crate::files::Error;
+
+/// Which files of a watched directory are complete, and when the input ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// How often the directory is looked at.
+    pub(crate) every: Duration,
+    /// How long a file has to stay as it is.
+    pub(crate) quiet: Option<Duration>,
+    /// What the name of a file has behind it that says that another is complete.
+    pub(crate) marker: Option<String>,
+    /// The name of the file behind which no other comes.
+    pub(crate) end: Option<String>,
+}
+
+/// What was read of a watched directory: the files that are done with, and where the next record begins in
+/// the one that is being read.
+///
+/// A file that was done with and is not there any more is forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchPosition {
+    /// By a hash of their names: their lengths, and when they were written, in nanoseconds since 1970.
+    done: BTreeMap<u64, (u64, u64)>,
+    current: Option<(String, FilePosition)>,
+}
+
+impl WatchPosition {
+    /// How many files are done with, of those that were there when the directory was last looked at.
+    #[must_use]
+    pub fn files_done(&self) -> usize {
+        self.done.len()
+    }
+
+    /// The path, within the directory, of the file that is being read, and where.
+    #[must_use]
+    pub fn current(&self) -> Option<(&str, FilePosition)> {
+        let current = self.current.as_ref();
+        current.map(|(name, position)| (name.as_str(), *position))
+    }
+}
+
+impl State for WatchPosition {
+    const SCHEMA: Schema = Schema::new(
+        "WatchPosition",
+        1,
+        &[
+            Field::of::<BTreeMap<u64, (u64, u64)>>("done"),
+            Field::of::<Option<(String, FilePosition)>>("current"),
+        ],
+    );
+}
+
+/// A directory that is watched.
+pub(crate) struct Watch<F: Format, A> {
+    pub(crate) listing: Listing,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) format: F,
+    pub(crate) reading: Reading,
+    pub(crate) rules: Rules,
+    pub(crate) position: WatchPosition,
+    pub(crate) progress: Progress<F, A>,
+}
+
+/// What a run knows of the directory beside what is saved.
+pub(crate) struct Progress<F: Format, A> {
+    /// The file that is being read, and how it looked when it was opened.
+    records: Option<(Records<F, A>, Option<Stamp>)>,
+    /// The complete files that were found and not begun.
+    queue: VecDeque<String>,
+    /// How files looked that may still be written, and since when.
+    young: BTreeMap<String, (Stamp, Instant)>,
+    directory: Option<FileId>,
+}
+
+impl<F: Format, A> Default for Progress<F, A> {
+    fn default() -> Self {
+        Self {
+            records: None,
+            queue: VecDeque::new(),
+            young: BTreeMap::new(),
+            directory: None,
+        }
+    }
+}
+
+/// The length of a file, and when it was written.
+type Stamp = (u64, u64);
+
+fn hash(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
+}
+
+impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
+    fn place(&self, name: &str) -> Place {
+        Place::new(self.listing.path.join(name), self.compression)
+    }
+
+    fn stamp(&self, name: &str) -> Result<Option<Stamp>, Error> {
+        let path = self.listing.path.join(name);
+        match path.metadata() {
+            Ok(metadata) => {
+                let written = modified(&metadata).duration_since(SystemTime::UNIX_EPOCH);
+                let nanos = written.map_or(0, |time| time.as_nanos());
+                let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+                Ok(Some((metadata.len(), nanos)))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(cannot_open(&path, error)),
+        }
+    }
+
+    /// Looks for files that have become complete. The answer is whether no other will.
+    fn look(&mut self) -> Result<bool, Error> {
+        self.check_directory()?;
+        let end = self.rules.end.clone();
+        // Before the others: what was there before it is found.
+        let has_end = match &end {
+            Some(end) => self.stamp(end)?.is_some(),
+            None => false,
+        };
+        let names: BTreeSet<String> = self.listing.within()?.into_iter().collect();
+        let hashes: BTreeSet<u64> = names.iter().map(|name| hash(name)).collect();
+        self.position.done.retain(|name, _| hashes.contains(name));
+        self.progress.young.retain(|name, _| names.contains(name));
+        let mut waits = false;
+        for name in &names {
+            if end.as_ref() == Some(name) || self.is_marker(name) {
+                continue;
+            }
+            let Some(stamp) = self.stamp(name)? else {
+                continue;
+            };
+            match self.position.done.get(&hash(name)).copied() {
+                Some(done) if done == stamp => {}
+                Some(done) => return Err(self.not_complete(name, done.0)),
+                None if self.is_complete(name, stamp)? => {
+                    self.progress.queue.push_back(name.clone())
+                }
+                None => waits = true,
+            }
+        }
+        Ok(has_end && !waits && self.progress.queue.is_empty())
+    }
+
+    /// Checks that the directory is the one that was there when the run began: all files of another would be
+    /// new.
+    fn check_directory(&mut self) -> Result<(), Error> {
+        let path: &Path = &self.listing.path;
+        let metadata = path.metadata().map_err(|source| Error::List {
+            path: path.to_owned(),
+            source,
+        })?;
+        let id = FileId::of(&metadata);
+        match *self.progress.directory.get_or_insert(id) == id {
+            true => Ok(()),
+            false => Err(Error::OtherDirectory {
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    fn not_complete(&self, name: &str, length: u64) -> Error {
+        Error::NotComplete {
+            path: self.listing.path.join(name),
+            length,
+        }
+    }
+
+    fn is_marker(&self, name: &str) -> bool {
+        let marker = self.rules.marker.as_ref();
+        marker.is_some_and(|marker| name.ends_with(marker.as_str()))
+    }
+
+    fn is_complete(&mut self, name: &str, stamp: Stamp) -> Result<bool, Error> {
+        if let Some(marker) = &self.rules.marker {
+            let marked = format!("{name}{marker}");
+            if self.stamp(&marked)?.is_none() {
+                return Ok(false);
+            }
+        }
+        let Some(quiet) = self.rules.quiet else {
+            return Ok(true);
+        };
+        let now = Instant::now();
+        let young = &mut self.progress.young;
+        match young.get(name) {
+            Some((seen, since)) if *seen == stamp => {
+                Ok(now.saturating_duration_since(*since) >= quiet)
+            }
+            _ => {
+                young.insert(name.to_owned(), (stamp, now));
+                Ok(false)
+            }
+        }
+    }
+
+    /// The next records; none if there is no file to read by now. The flag is whether the input has ended.
+    fn next_records(&mut self) -> Result<(Vec<A::Item>, bool), Error> {
+        let mut has_looked = false;
+        loop {
+            if self.progress.records.is_none() {
+                let position = match &self.position.current {
+                    Some((name, position)) => Some((name.clone(), *position)),
+                    None => self
+                        .progress
+                        .queue
+                        .pop_front()
+                        .map(|name| (name, FilePosition::default())),
+                };
+                let Some((name, position)) = position else {
+                    if has_looked {
+                        return Ok((Vec::new(), false));
+                    }
+                    has_looked = true;
+                    if self.look()? {
+                        return Ok((Vec::new(), true));
+                    }
+                    continue;
+                };
+                let place = self.place(&name);
+                place.check(Some(&position))?;
+                let resume = Some(position);
+                let records = Records::new(place, &self.format, self.reading, None, resume);
+                self.progress.records = Some((records, self.stamp(&name)?));
+                self.position.current = Some((name, position));
+            }
+            let Some(((records, begun), (name, position))) = self
+                .progress
+                .records
+                .as_mut()
+                .zip(self.position.current.as_mut())
+            else {
+                continue;
+            };
+            let items = records.next_records()?;
+            *position = records.position();
+            if !items.is_empty() {
+                return Ok((items, false));
+            }
+            let (name, begun, length) = (name.clone(), *begun, position.byte());
+            let stamp = self.stamp(&name)?;
+            if stamp.is_some() && stamp != begun {
+                return Err(self.not_complete(&name, length));
+            }
+            self.progress.records = None;
+            self.progress.young.remove(&name);
+            self.position.current = None;
+            self.position
+                .done
+                .extend(stamp.map(|stamp| (hash(&name), stamp)));
+        }
+    }
+}
+
+impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Watch<F, A> {
+    type Item = A::Item;
+    type Position = WatchPosition;
+
+    fn next_batch(&mut self) -> Result<Poll<A::Item>, StepError> {
+        let (records, has_ended) = self.next_records()?;
+        Ok(match records.is_empty() {
+            true if has_ended => Poll::end(),
+            true => Poll::idle(self.rules.every),
+            false => Poll::batch(records),
+        })
+    }
+
+    fn snapshot(&self) -> WatchPosition {
+        self.position.clone()
+    }
+}
