@@ -6,7 +6,7 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::sink::SinglePartitionSink;
 use serde::Serialize;
 
-use crate::files::{CsvRows, FileSinkPartition, partition};
+use crate::files::{Compression, CsvRows, FileSinkPartition, partition};
 
 /// Writes the items of a stream to one CSV file, each as a row, exactly once.
 ///
@@ -55,6 +55,7 @@ use crate::files::{CsvRows, FileSinkPartition, partition};
 pub struct CsvSink {
     path: PathBuf,
     rows: CsvRows,
+    compression: Option<Compression>,
 }
 
 impl CsvSink {
@@ -66,12 +67,23 @@ impl CsvSink {
                 delimiter: b',',
                 has_header: true,
             },
+            compression: None,
         }
     }
 
     /// What stands between two cells; `b','` unless set.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.rows.delimiter = delimiter;
+        self
+    }
+
+    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
+    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    ///
+    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
+    /// cut back to it. Very short epochs compress badly.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
         self
     }
 
@@ -91,6 +103,11 @@ impl<T: Serialize> SinglePartitionSink<T> for CsvSink {
     }
 
     fn open(&self, resume: Option<u64>) -> Result<Self::Partition, StepError> {
-        Ok(FileSinkPartition::open(&self.path, self.rows, resume)?)
+        Ok(FileSinkPartition::open(
+            &self.path,
+            self.compression,
+            self.rows,
+            resume,
+        )?)
     }
 }

@@ -8,10 +8,10 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::FixedPartitionedSink;
 
-use super::Error;
 use super::encode::Lines;
 use super::sink::check_directory;
 use super::writing::FileSinkPartition;
+use super::{Compression, Error};
 
 /// Writes the values of a keyed stream to several files of one directory, each as a line, exactly
 /// once.
@@ -57,6 +57,7 @@ pub struct DirSink<Assign = ByHash> {
     path: PathBuf,
     names: Vec<String>,
     lines: Lines,
+    compression: Option<Compression>,
     assign: Assign,
 }
 
@@ -92,6 +93,7 @@ impl DirSink {
             lines: Lines {
                 end: "\n".to_owned(),
             },
+            compression: None,
             assign: ByHash,
         }
     }
@@ -126,6 +128,16 @@ impl<A> DirSink<A> {
         self
     }
 
+    /// How the files are compressed. Unless set, their names say it: one that ends in `.gz`, `.zst`, `.bz2` or
+    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    ///
+    /// What is written in an epoch is compressed by itself, so that a file is whole after each, and can be
+    /// cut back to it. Very short epochs compress badly.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
+
     /// Chooses the file of each key by a function, which gives its number; it is taken modulo the
     /// number of files.
     ///
@@ -145,6 +157,7 @@ impl<A> DirSink<A> {
             path: self.path,
             names: self.names,
             lines: self.lines,
+            compression: self.compression,
             assign: ByFn(number),
         }
     }
@@ -176,7 +189,12 @@ impl<A> DirSink<A> {
                 partition: name.to_owned(),
             });
         }
-        FileSinkPartition::open(&self.path.join(name), self.lines.clone(), resume)
+        FileSinkPartition::open(
+            &self.path.join(name),
+            self.compression,
+            self.lines.clone(),
+            resume,
+        )
     }
 }
 

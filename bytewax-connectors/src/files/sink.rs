@@ -9,7 +9,7 @@ use bytewax_runtime::sink::{FixedPartitionedSink, SinglePartitionSink};
 
 use super::encode::Lines;
 use super::writing::{FileSinkPartition, directory_of};
-use super::{Error, FsId};
+use super::{Compression, Error, FsId};
 
 /// Writes the items of a stream to one file, each as a line, exactly once.
 ///
@@ -21,6 +21,8 @@ use super::{Error, FsId};
 /// touched. When a run goes on from a recovery store, the file is first cut back to where it was at
 /// the resume epoch. So what was written after it, whole or in part, and by whomever, is gone, and
 /// comes again from the replayed input.
+///
+/// A file whose name ends in `.gz`, `.zst`, `.bz2` or `.xz` is [compressed](Self::compression).
 ///
 /// # Examples
 ///
@@ -57,6 +59,7 @@ use super::{Error, FsId};
 pub struct FileSink {
     path: PathBuf,
     lines: Lines,
+    compression: Option<Compression>,
 }
 
 impl FileSink {
@@ -78,6 +81,7 @@ impl FileSink {
             lines: Lines {
                 end: "\n".to_owned(),
             },
+            compression: None,
         }
     }
 
@@ -106,6 +110,16 @@ impl FileSink {
         self.lines.end = end.into();
         self
     }
+
+    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
+    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    ///
+    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
+    /// cut back to it. Very short epochs compress badly.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
+    }
 }
 
 impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
@@ -124,6 +138,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
         FsId::NONE.check(&self.path, partition)?;
         Ok(FileSinkPartition::open(
             &self.path,
+            self.compression,
             self.lines.clone(),
             resume,
         )?)
@@ -140,7 +155,12 @@ impl<T: Display> SinglePartitionSink<T> for FileSink {
 
     fn open(&self, resume: Option<u64>) -> Result<FileSinkPartition, StepError> {
         let lines = self.lines.clone();
-        Ok(FileSinkPartition::open(&self.path, lines, resume)?)
+        Ok(FileSinkPartition::open(
+            &self.path,
+            self.compression,
+            lines,
+            resume,
+        )?)
     }
 }
 

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytewax_runtime::StepError;
 use bytewax_runtime::sink::StatefulSinkPartition;
+use bytewax_runtime::{Epoch, StepError};
 
-use super::Error;
 use super::encode::{Encode, Lines};
+use super::{Compression, Error};
+use crate::records::Frame;
 
 /// An opened file of a [`FileSink`](super::FileSink) or a [`DirSink`](super::DirSink).
 ///
@@ -56,12 +57,27 @@ pub struct FileSinkPartition<E = Lines> {
     listed: bool,
     /// The bytes of a batch; kept for the next.
     bytes: Vec<u8>,
+    compression: Compression,
+    /// What was written in this epoch, if that is compressed.
+    frame: Option<Frame>,
 }
 
 impl<E> FileSinkPartition<E> {
     /// Opens a file and cuts it back to a saved position, or empties it.
-    pub(crate) fn open(path: &Path, encode: E, resume: Option<u64>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        path: &Path,
+        compression: Option<Compression>,
+        encode: E,
+        resume: Option<u64>,
+    ) -> Result<Self, Error> {
         let position = resume.unwrap_or(0);
+        let compression = compression.unwrap_or_else(|| Compression::of(path));
+        if compression != Compression::None && compression.frame().is_none() {
+            return Err(Error::Compressed {
+                path: path.to_owned(),
+                feature: compression.feature(),
+            });
+        }
         let cannot_open = |source| match position {
             0 => Error::Create {
                 path: path.to_owned(),
@@ -104,6 +120,8 @@ impl<E> FileSinkPartition<E> {
             synced: position > 0,
             listed: position > 0,
             bytes: Vec::new(),
+            compression,
+            frame: None,
         })
     }
 
@@ -120,12 +138,46 @@ impl<E> FileSinkPartition<E> {
         E: Encode<V>,
     {
         self.bytes.clear();
-        let encoded = self.encode.encode(values, self.position, &mut self.bytes);
+        // A frame that was begun has something in it.
+        let before = self.position + u64::from(self.frame.is_some());
+        let encoded = self.encode.encode(values, before, &mut self.bytes);
         encoded.map_err(|why| Error::Format {
             path: self.path.clone(),
             position: self.position,
             why,
         })?;
+        if self.compression == Compression::None {
+            return self.write_bytes();
+        }
+        let plain = std::mem::take(&mut self.bytes);
+        let compressed = self.compress(&plain);
+        compressed.map_err(|error| self.cannot_write(error))?;
+        self.write_bytes()
+    }
+
+    /// Adds bytes to the frame of the epoch. What is compressed by then is to be written.
+    fn compress(&mut self, plain: &[u8]) -> io::Result<()> {
+        if self.frame.is_none() {
+            self.frame = self.compression.frame().transpose()?;
+        }
+        match &mut self.frame {
+            Some(frame) => frame.add(plain, &mut self.bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the frame of the epoch, so that the file is whole up to here.
+    fn end_frame(&mut self) -> Result<(), Error> {
+        if let Some(frame) = self.frame.take() {
+            self.bytes.clear();
+            let finished = frame.finish(&mut self.bytes);
+            finished.map_err(|error| self.cannot_write(error))?;
+            self.write_bytes()?;
+        }
+        Ok(())
+    }
+
+    fn write_bytes(&mut self) -> Result<(), Error> {
         let written = self.file.write_all(&self.bytes);
         written.map_err(|error| self.cannot_write(error))?;
         self.position += self.bytes.len() as u64;
@@ -135,6 +187,7 @@ impl<E> FileSinkPartition<E> {
 
     /// Brings to the disk what is written, and makes sure that it can be found there.
     fn sync(&mut self) -> Result<(), Error> {
+        self.end_frame()?;
         if !self.regular {
             return Ok(());
         }
@@ -190,6 +243,10 @@ impl<V, E: Encode<V>> StatefulSinkPartition<V> for FileSinkPartition<E> {
 
     fn write_batch(&mut self, values: Vec<V>) -> Result<(), StepError> {
         Ok(self.write(&values)?)
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        Ok(self.end_frame()?)
     }
 
     fn snapshot(&mut self) -> Result<u64, StepError> {

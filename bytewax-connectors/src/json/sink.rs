@@ -6,7 +6,7 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::sink::SinglePartitionSink;
 use serde::Serialize;
 
-use crate::files::{FileSinkPartition, JsonLines, partition};
+use crate::files::{Compression, FileSinkPartition, JsonLines, partition};
 
 /// Writes the items of a stream to one file, each as a line of JSON, exactly once.
 ///
@@ -53,12 +53,26 @@ use crate::files::{FileSinkPartition, JsonLines, partition};
 #[must_use]
 pub struct JsonLinesSink {
     path: PathBuf,
+    compression: Option<Compression>,
 }
 
 impl JsonLinesSink {
     /// A sink of the file at this path. The file is not looked at before the run.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self {
+            path: path.into(),
+            compression: None,
+        }
+    }
+
+    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
+    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    ///
+    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
+    /// cut back to it. Very short epochs compress badly.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
+        self
     }
 }
 
@@ -71,6 +85,11 @@ impl<T: Serialize> SinglePartitionSink<T> for JsonLinesSink {
     }
 
     fn open(&self, resume: Option<u64>) -> Result<Self::Partition, StepError> {
-        Ok(FileSinkPartition::open(&self.path, JsonLines, resume)?)
+        Ok(FileSinkPartition::open(
+            &self.path,
+            self.compression,
+            JsonLines,
+            resume,
+        )?)
     }
 }

@@ -42,6 +42,30 @@ impl Compression {
         }
     }
 
+    /// Begins a frame; `None` without the feature for it, and if nothing is compressed.
+    pub(crate) fn frame(self) -> Option<std::io::Result<Frame>> {
+        match self {
+            #[cfg(feature = "gzip")]
+            Self::Gzip => Some(Ok(Frame::Gzip(flate2::write::GzEncoder::new(
+                Vec::new(),
+                flate2::Compression::default(),
+            )))),
+            #[cfg(feature = "zstd")]
+            Self::Zstd => {
+                let encoder = zstd::stream::write::Encoder::new(Vec::new(), 0);
+                Some(encoder.map(Frame::Zstd))
+            }
+            #[cfg(feature = "bzip2")]
+            Self::Bzip2 => Some(Ok(Frame::Bzip2(bzip2::write::BzEncoder::new(
+                Vec::new(),
+                bzip2::Compression::default(),
+            )))),
+            #[cfg(feature = "xz")]
+            Self::Xz => Some(Ok(Frame::Xz(liblzma::write::XzEncoder::new(Vec::new(), 6)))),
+            _ => None,
+        }
+    }
+
     /// Reads what is compressed in `input`; `None` without the feature for it.
     pub(crate) fn reader(self, input: impl Read + 'static) -> Option<Box<dyn Read>> {
         let input = BufReader::with_capacity(64 << 10, input);
@@ -63,6 +87,72 @@ impl Compression {
             #[allow(unreachable_patterns, reason = "with all features there is no other")]
             _ => None,
         }
+    }
+}
+
+/// A frame of a compressed file that is being written: a whole compressed file by itself, of which several
+/// may stand one behind another.
+pub(crate) enum Frame {
+    #[cfg(feature = "gzip")]
+    Gzip(flate2::write::GzEncoder<Vec<u8>>),
+    #[cfg(feature = "zstd")]
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+    #[cfg(feature = "bzip2")]
+    Bzip2(bzip2::write::BzEncoder<Vec<u8>>),
+    #[cfg(feature = "xz")]
+    Xz(liblzma::write::XzEncoder<Vec<u8>>),
+    /// No feature has one.
+    #[allow(dead_code, reason = "so that there is a value without any feature")]
+    Never(std::convert::Infallible),
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Frame")
+    }
+}
+
+/// Calls a method of the encoder in a frame.
+macro_rules! encoder {
+    ($frame:expr, $encoder:ident => $call:expr) => {
+        match $frame {
+            #[cfg(feature = "gzip")]
+            Frame::Gzip($encoder) => $call,
+            #[cfg(feature = "zstd")]
+            Frame::Zstd($encoder) => $call,
+            #[cfg(feature = "bzip2")]
+            Frame::Bzip2($encoder) => $call,
+            #[cfg(feature = "xz")]
+            Frame::Xz($encoder) => $call,
+            Frame::Never(_) => unreachable!("no feature makes one"),
+        }
+    };
+}
+
+#[cfg_attr(
+    not(any(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz")),
+    allow(
+        unused_variables,
+        unused_mut,
+        reason = "without a feature nothing is compressed"
+    )
+)]
+impl Frame {
+    /// Adds bytes, and moves what is compressed by now to `out`.
+    pub(crate) fn add(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+        encoder!(self, encoder => {
+            std::io::Write::write_all(encoder, bytes)?;
+            out.append(encoder.get_mut());
+            Ok(())
+        })
+    }
+
+    /// Ends the frame, and moves the rest of it to `out`.
+    pub(crate) fn finish(self, out: &mut Vec<u8>) -> std::io::Result<()> {
+        encoder!(self, encoder => {
+            out.append(&mut encoder.finish()?);
+            Ok(())
+        })
     }
 }
 

@@ -30,6 +30,7 @@ pub use watch::WatchPosition;
 
 #[cfg(feature = "csv")]
 pub(crate) use bad::Fault;
+pub(crate) use compression::Frame;
 pub(crate) use files::Files;
 #[cfg(feature = "csv")]
 pub(crate) use place::Place;

@@ -101,6 +101,27 @@ fn lines(path: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
+/// What a sink of compressed files writes is read back by a source.
+#[cfg(feature = "gzip")]
+#[test]
+fn a_compressed_file_that_is_written() {
+    let batches = [vec!["one", "two"], vec!["three"], vec!["four", "five"]];
+    let batches = batches.map(|batch| batch.into_iter().map(str::to_owned).collect());
+    let checked = check_sink::<u64, String, _, _>(
+        || {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("out.gz");
+            (FileSink::new(&path), move |_: &str| {
+                // The directory goes when this does.
+                let _directory = &directory;
+                all(check_source(|| FileSource::new(&path)).unwrap())
+            })
+        },
+        &batches,
+    );
+    checked.unwrap();
+}
+
 #[test]
 fn a_file_that_is_written() {
     let batches = [vec!["one", "two"], vec!["three"], vec!["four", "five"]];

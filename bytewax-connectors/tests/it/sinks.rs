@@ -413,3 +413,80 @@ fn several_workers() {
     numbers.sort_unstable();
     assert!(numbers.into_iter().eq(0..4000));
 }
+
+/// Compressed files are whole after each epoch, however the run is stopped behind it.
+#[cfg(all(
+    feature = "gzip",
+    feature = "zstd",
+    feature = "bzip2",
+    feature = "xz",
+    feature = "csv"
+))]
+#[test]
+fn compressed() {
+    use bytewax_connectors::csv::CsvSink;
+    use bytewax_connectors::files::FileSource;
+    use bytewax_runtime::sink::SinglePartitionSink;
+    use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+
+    #[derive(serde::Serialize)]
+    struct Row {
+        a: u8,
+        b: u8,
+    }
+    let row = |a| Row { a, b: a + 1 };
+    let lines = |path: &Path| {
+        let source = FileSource::new(path);
+        let mut file = source.open(path.to_str().unwrap(), None).unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let batch = file.next_batch().unwrap();
+            if batch.is_end() {
+                return lines;
+            }
+            lines.extend(batch.into_items());
+        }
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for ending in ["gz", "zst", "bz2", "xz"] {
+        let path = directory.path().join("out").with_extension(ending);
+        let mut file = file_at(&path, None).unwrap();
+        write(&mut file, &["one"]);
+        write(&mut file, &["two"]);
+        let saved = snapshot(&mut file);
+        assert_eq!(saved, fs::metadata(&path).unwrap().len());
+        assert_eq!(lines(&path), ["one", "two"], "{ending}");
+        // Torn in the midst of a frame.
+        write(&mut file, &["lost"]);
+        drop(file);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(b"torn");
+        fs::write(&path, bytes).unwrap();
+        let mut file = file_at(&path, Some(saved)).unwrap();
+        write(&mut file, &["three"]);
+        StatefulSinkPartition::<&str>::end_epoch(&mut file, bytewax_runtime::Epoch(1)).unwrap();
+        assert_eq!(lines(&path), ["one", "two", "three"], "{ending}");
+        drop(file);
+
+        // The row that names the columns is there once.
+        let path = directory.path().join("rows.csv").with_extension(ending);
+        let sink = CsvSink::new(&path);
+        let mut rows = SinglePartitionSink::<Row>::open(&sink, None).unwrap();
+        rows.write_batch(vec![row(1)]).unwrap();
+        rows.write_batch(vec![row(3)]).unwrap();
+        StatefulSinkPartition::<Row>::snapshot(&mut rows).unwrap();
+        rows.write_batch(vec![row(5)]).unwrap();
+        StatefulSinkPartition::<Row>::close(&mut rows).unwrap();
+        assert_eq!(lines(&path), ["a,b", "1,2", "3,4", "5,6"], "{ending}");
+    }
+}
+
+#[cfg(not(feature = "gzip"))]
+#[test]
+fn compressed_without_the_feature() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("out.gz");
+    let expect = "the file `PATH` is compressed; enable the feature `gzip` of `bytewax`, or say \
+                  `.compression(Compression::None)` if its name is misleading";
+    check_text(&path, file_at(&path, None), expect);
+}
