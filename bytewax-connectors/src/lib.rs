@@ -2,7 +2,7 @@
 //!
 //! | feature | module | what it has | costs |
 //! | --- | --- | --- | --- |
-//! | `stdio` (default) | `stdio` | a sink that writes lines to standard output | nothing |
+//! | `stdio` (default) | `stdio` | the lines of standard input as a source (with `files`), standard output and error as sinks | nothing |
 //! | `files` (default) | `files` | text files, and directories of them, as sources and sinks | the crates `memchr`, `glob` |
 //! | `csv` | `csv` | the rows of CSV files as a source, as text or of a type | the crate `csv` |
 //! | `json` | `json` | files of JSON lines as a source | the crate `serde_json` |

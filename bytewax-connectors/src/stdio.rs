@@ -1,4 +1,7 @@
-//! Standard output and standard error as sinks.
+//! Standard input as a source, standard output and standard error as sinks.
+
+#[cfg(feature = "files")]
+mod input;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -6,6 +9,8 @@ use std::marker::PhantomData;
 
 use bytewax_runtime::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
+#[cfg(feature = "files")]
+pub use input::{StdInPartition, StdInSource};
 
 /// Writes each item as a line to standard output.
 ///
@@ -30,8 +35,8 @@ use bytewax_runtime::{StepError, StepId, WorkerIndex};
 ///
 /// # Errors
 ///
-/// The run stops if standard output cannot be written. If that is because its reader has ended,
-/// as in `program | head`, the error says so: see [`Error::Closed`].
+/// The run stops if standard output cannot be written. If that is because its reader has ended, as in
+/// `program | head`, it ends quietly: at once, without an error, and without saving anything more.
 ///
 /// # State
 ///
@@ -213,26 +218,26 @@ impl<Form> StdPartition<Form> {
         &mut self,
         lines: impl IntoIterator<Item: fmt::Display>,
         write: impl FnOnce(&str) -> io::Result<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StepError> {
         self.buffer.clear();
         for line in lines {
             writeln!(self.buffer, "{line}").map_err(|_| Error::Format)?;
         }
-        write(&self.buffer).map_err(|error| Error::from_write(self.stream.name(), error))
+        write(&self.buffer).map_err(|error| from_write(self.stream.name(), error))
     }
 }
 
 impl<T: fmt::Display> StatelessSinkPartition<T> for StdPartition<Displayed> {
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
         let stream = self.stream;
-        Ok(self.write(items, |text| stream.write(text))?)
+        self.write(items, |text| stream.write(text))
     }
 }
 
 impl<T: fmt::Debug> StatelessSinkPartition<T> for StdPartition<Debugged> {
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
         let stream = self.stream;
-        Ok(self.write(items.iter().map(AsDebug), |text| stream.write(text))?)
+        self.write(items.iter().map(AsDebug), |text| stream.write(text))
     }
 }
 
@@ -246,33 +251,10 @@ impl<T: fmt::Debug> fmt::Display for AsDebug<'_, T> {
 }
 
 /// What can go wrong with a standard stream.
-///
-/// It reaches the program as the [`source`](std::error::Error::source) of the error of the run, so
-/// a program that is used as in `program | head` can end quietly on [`Closed`](Self::Closed):
-///
-/// ```
-/// use std::error::Error;
-/// use bytewax_connectors::stdio;
-/// use bytewax_runtime::RunError;
-///
-/// fn is_closed(error: &RunError) -> bool {
-///     let cause = error.source().and_then(|cause| cause.downcast_ref());
-///     matches!(cause, Some(stdio::Error::Closed { .. }))
-/// }
-/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The program that read the stream has ended, or has closed it.
-    #[error(
-        "{stream} is closed: what reads it has ended; \
-         let it read all, or write to a file and look at that"
-    )]
-    Closed {
-        /// Which of the standard streams.
-        stream: &'static str,
-    },
-    /// The stream cannot be written for another reason.
+    /// The stream cannot be written, and not because its reader has ended.
     #[error("cannot write to {stream}")]
     Write {
         /// Which of the standard streams.
@@ -285,12 +267,11 @@ pub enum Error {
     Format,
 }
 
-impl Error {
-    fn from_write(stream: &'static str, source: io::Error) -> Self {
-        match source.kind() {
-            io::ErrorKind::BrokenPipe => Self::Closed { stream },
-            _ => Self::Write { stream, source },
-        }
+/// What becomes of a write that failed: if nobody reads the stream any more, the run ends quietly.
+fn from_write(stream: &'static str, source: io::Error) -> StepError {
+    match source.kind() {
+        io::ErrorKind::BrokenPipe => StepError::abort(),
+        _ => Error::Write { stream, source }.into(),
     }
 }
 
@@ -354,7 +335,7 @@ mod tests {
             let written = partition.write(["a"], |text| write(&mut out, text));
             assert!(written.unwrap_err().to_string().starts_with(expect));
         };
-        check(io::ErrorKind::BrokenPipe, "standard error is closed");
+        check(io::ErrorKind::BrokenPipe, "the run is to stop");
         check(io::ErrorKind::StorageFull, "cannot write to standard error");
     }
 
@@ -369,7 +350,12 @@ mod tests {
         let mut out = Output::default();
         let mut partition = StdPartition::<Displayed>::new(Stream::Out);
         let written = partition.write([Mute], |text| write(&mut out, text));
-        assert!(matches!(written, Err(Error::Format)));
+        assert!(
+            written
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be written as text")
+        );
         assert!(out.writes.is_empty());
     }
 }

@@ -32,7 +32,39 @@ impl StepError {
     pub fn msg(text: impl Into<String>) -> Self {
         Self(text.into().into())
     }
+
+    /// Stops the whole run at once, without an error and without saving anything more: for a sink that nobody
+    /// reads any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_macros::sink;
+    /// use bytewax_runtime::StepError;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSource, run_main};
+    ///
+    /// #[sink(crate = "bytewax_runtime")]
+    /// fn first(_items: Vec<u64>) -> Result<(), StepError> {
+    ///     Err(StepError::abort()) // One batch is enough.
+    /// }
+    ///
+    /// let flow = Dataflow::build("endless", |flow| {
+    ///     let numbers = flow.input(TestingSource::new(0..)).named("numbers");
+    ///     numbers.output(first()).named("first");
+    /// });
+    /// run_main(flow).unwrap();
+    /// ```
+    #[must_use]
+    pub fn abort() -> Self {
+        Self(Box::new(Aborted))
+    }
 }
+
+/// The cause of an error that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("the run is to stop")]
+struct Aborted;
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +174,12 @@ impl RunError {
     pub(crate) fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.cause = Some(cause.into());
         self
+    }
+
+    /// Whether the run is to stop without an error.
+    pub(crate) fn is_abort(&self) -> bool {
+        let cause = self.0.cause.as_ref();
+        cause.is_some_and(|cause| cause.is::<Aborted>())
     }
 
     /// The sort of thing that ended the run.

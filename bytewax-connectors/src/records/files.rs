@@ -184,7 +184,9 @@ impl<F: Format> Files<F> {
         let input = if is_regular {
             Input::Here(Box::new(records()))
         } else {
-            let begun = Beside::start(FilePosition::default(), || Ok::<_, Error>(records()));
+            let begun = Beside::start(FilePosition::default(), || {
+                Ok::<_, Error>(records().eager())
+            });
             Input::Beside(begun.map_err(|error| cannot_open(&path, error))?)
         };
         Ok(FilePartition {

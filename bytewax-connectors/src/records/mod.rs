@@ -32,17 +32,21 @@ pub use watch::WatchPosition;
 pub(crate) use bad::Fault;
 pub(crate) use compression::Frame;
 pub(crate) use files::Files;
-#[cfg(feature = "csv")]
+#[cfg(any(feature = "csv", feature = "stdio"))]
 pub(crate) use place::Place;
 pub(crate) use ranges::Ranges;
+#[cfg(any(feature = "csv", feature = "stdio"))]
+pub(crate) use reading::Reading;
 #[cfg(feature = "json")]
 pub(crate) use text::ParseLine;
 pub(crate) use text::Text;
 pub(crate) use watch::Rules;
+#[cfg(feature = "stdio")]
+pub(crate) use {beside::Beside, reading::Records};
 #[cfg(feature = "csv")]
 pub(crate) use {
     lines::{count_ends, skip_line},
-    reading::{Cut, Format, Lines, Reading, Splitter, Start},
+    reading::{Cut, Format, Lines, Splitter, Start},
     text::not_utf8,
     window::Window,
 };

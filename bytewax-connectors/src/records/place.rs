@@ -19,6 +19,9 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
     compression: Compression,
+    /// Whether it is standard input, and no file.
+    #[cfg(feature = "stdio")]
+    is_standard: bool,
 }
 
 /// Checks that a file is there.
@@ -58,6 +61,18 @@ impl Place {
         Self {
             compression: compression.unwrap_or_else(|| Compression::of(&path)),
             path,
+            #[cfg(feature = "stdio")]
+            is_standard: false,
+        }
+    }
+
+    /// Standard input.
+    #[cfg(feature = "stdio")]
+    pub(crate) fn standard_input() -> Self {
+        Self {
+            path: PathBuf::from("standard input"),
+            compression: Compression::None,
+            is_standard: true,
         }
     }
 
@@ -105,6 +120,11 @@ impl Place {
 
     /// Opens the file at a byte.
     pub(crate) fn open(&self, byte: u64) -> Result<Opened, Error> {
+        #[cfg(feature = "stdio")]
+        if self.is_standard {
+            let window = Window::at(io::stdin(), CHUNK_BYTES, Before::default());
+            return Ok(Opened { window, file: None });
+        }
         let cannot_open = |error| cannot_open(&self.path, error);
         let cannot_read = |source| self.cannot_read(byte, source);
         let file = File::open(&self.path).map_err(cannot_open)?;

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+use memchr::memchr2;
 
 use super::bad::{BadRecord, Fault, InvalidUtf8};
 use super::place::{CHUNK_BYTES, Opened, Place};
@@ -181,6 +182,8 @@ pub(crate) struct Records<F: Format, A> {
     fault: Option<Error>,
     /// Whether more may come behind the end.
     follows: bool,
+    /// Whether what is there is not held back for what comes later.
+    is_eager: bool,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -243,6 +246,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             open: None,
             fault: None,
             follows: false,
+            is_eager: false,
             answer: PhantomData,
         }
     }
@@ -260,6 +264,14 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
     pub(crate) fn reopen(&mut self) {
         self.position = Some(self.position());
         self.open = None;
+    }
+
+    /// The same, of a stream that may be silent for long: records that are there are given at once.
+    pub(crate) fn eager(self) -> Self {
+        Self {
+            is_eager: true,
+            ..self
+        }
     }
 
     /// What is open, once records were asked for.
@@ -346,6 +358,10 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             let window = &mut open.opened.window;
             let position = window.position();
             if !items.is_empty() && position - first >= CHUNK_BYTES as u64 {
+                break;
+            }
+            let is_there = || memchr2(b'\n', b'\r', window.rest()).is_some();
+            if self.is_eager && !items.is_empty() && !is_there() {
                 break;
             }
             if end.is_some_and(|end| position >= end) {

@@ -97,6 +97,7 @@ fn has_ended(window: &Window) -> u64 {
 /// What is said of bytes that are not text.
 pub(crate) fn not_utf8(byte: u64) -> String {
     format!(
-        "byte {byte} of the file is not UTF-8; convert the file to UTF-8, or have such bytes replaced"
+        "byte {byte} of the file is not UTF-8; convert the file to UTF-8, or have such bytes replaced by \
+         `.invalid_utf8(InvalidUtf8::Replace)`"
     )
 }

@@ -223,7 +223,7 @@ fn parsed() {
 fn faults() {
     let (_directory, path) = file(b"a,b\n1,2\n3,\xff\n");
     let expect = "line 3 of the file `PATH`, column `b`: byte 10 of the file is not UTF-8; convert the \
-                  file to UTF-8, or have such bytes replaced";
+                  file to UTF-8, or have such bytes replaced by `.invalid_utf8(InvalidUtf8::Replace)`";
     check_failure(&path, CsvSource::new(&path), expect);
     let replaced = CsvSource::new(&path).invalid_utf8(InvalidUtf8::Replace);
     assert_eq!(cells(&run(replaced, 1).unwrap())[1], ["3", "\u{fffd}"]);

@@ -232,7 +232,7 @@ fn invalid_utf8() {
         &path,
         FileSource::new(&path),
         "line 3 of the file `PATH`: byte 10 of the file is not UTF-8; convert the file to UTF-8, or \
-         have such bytes replaced",
+         have such bytes replaced by `.invalid_utf8(InvalidUtf8::Replace)`",
     );
     let replaced = FileSource::new(&path).invalid_utf8(InvalidUtf8::Replace);
     assert_eq!(

@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Stop {
     Failed(RunError),
-    /// A source asked for it; the run ends without an error.
+    /// A source or a sink asked for it; the run ends without an error.
     Aborted,
 }
 
@@ -125,7 +125,10 @@ impl Shared {
     }
 
     pub(crate) fn fail(&self, error: RunError) {
-        self.stop(Stop::Failed(error));
+        self.stop(match error.is_abort() {
+            true => Stop::Aborted,
+            false => Stop::Failed(error),
+        });
     }
 
     /// Stops all workers of the cluster; the first reason counts.

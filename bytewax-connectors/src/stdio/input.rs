@@ -1,0 +1,141 @@
+//! Standard input as a source.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytewax_runtime::source::{DynamicSource, Poll, StatelessSourcePartition};
+use bytewax_runtime::{StepError, StepId, WorkerIndex};
+
+use crate::files::{Answer, FilePosition, InvalidUtf8, Results, Strict};
+use crate::records::{Beside, Place, Reading, Records, Text, Unended};
+
+/// Reads the lines of standard input.
+///
+/// The items are `String`s, cut as those of a [`FileSource`](crate::files::FileSource). The end of standard
+/// input ends the source. One worker of the whole run reads it, on a thread of its own: while it is silent,
+/// nothing waits for it, neither times nor a signal to stop. A line that has come is taken at once.
+///
+/// # Examples
+///
+/// ```no_run
+/// use bytewax_connectors::stdio::{StdInSource, StdOutSink};
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::run_main;
+///
+/// let flow = Dataflow::build("shout", |flow| {
+///     let lines = flow.input(StdInSource::new()).named("lines");
+///     lines.map(|line| line.to_uppercase()).output(StdOutSink::new()).named("out");
+/// });
+/// run_main(flow).unwrap(); // Until standard input ends.
+/// ```
+///
+/// # Errors
+///
+/// A line that is not UTF-8, or [too long](Self::max_line_bytes), stops the run, unless
+/// [`results`](Self::results) are asked for.
+///
+/// # State
+///
+/// Nothing is saved, since nothing can be read again: what a run had read and not finished when it was
+/// killed is lost.
+#[must_use]
+pub struct StdInSource<A = Strict> {
+    reading: Reading,
+    answer: PhantomData<fn() -> A>,
+}
+
+impl StdInSource {
+    /// A source of the lines of standard input.
+    pub fn new() -> Self {
+        let reading = Reading {
+            unended: Some(Unended::Emit),
+            ..Reading::USUAL
+        };
+        Self {
+            reading,
+            answer: PhantomData,
+        }
+    }
+
+    /// Emits a `Result` for each line, so that one that cannot be read does not stop the run: see
+    /// [`BadRecord`](crate::files::BadRecord).
+    pub fn results(self) -> StdInSource<Results> {
+        StdInSource {
+            reading: self.reading,
+            answer: PhantomData,
+        }
+    }
+}
+
+impl Default for StdInSource {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A> StdInSource<A> {
+    /// How long a line may be, without its end; 64 MiB unless set.
+    pub fn max_line_bytes(mut self, bytes: usize) -> Self {
+        self.reading.max_record_bytes = bytes;
+        self
+    }
+
+    /// What is done with bytes that are not UTF-8. Unless set, a line that has any cannot be read.
+    pub fn invalid_utf8(mut self, invalid: InvalidUtf8) -> Self {
+        self.reading.invalid_utf8 = invalid;
+        self
+    }
+}
+
+impl<A> Clone for StdInSource<A> {
+    fn clone(&self) -> Self {
+        Self {
+            reading: self.reading,
+            answer: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for StdInSource<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StdInSource")
+    }
+}
+
+impl<A: Answer<String>> DynamicSource for StdInSource<A> {
+    type Item = A::Item;
+    type Partition = StdInPartition<A::Item>;
+
+    fn build(
+        &self,
+        _: &StepId,
+        worker: WorkerIndex,
+        _: usize,
+    ) -> Result<StdInPartition<A::Item>, StepError> {
+        if worker != WorkerIndex(0) {
+            return Ok(StdInPartition(None));
+        }
+        let reading = self.reading;
+        let begun = Beside::start(FilePosition::default(), move || {
+            let place = Place::standard_input();
+            let records = Records::<_, A>::new(place, &Text, reading, None, None);
+            Ok::<_, StepError>(records.eager())
+        });
+        Ok(StdInPartition(Some(begun?)))
+    }
+}
+
+/// The instance of a [`StdInSource`] on one worker; those of all but the first have nothing.
+#[derive(Debug)]
+pub struct StdInPartition<T>(Option<Beside<T, FilePosition>>);
+
+impl<T: Send + 'static> StatelessSourcePartition for StdInPartition<T> {
+    type Item = T;
+
+    fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
+        match &mut self.0 {
+            Some(lines) => lines.next_batch(),
+            None => Ok(Poll::end()),
+        }
+    }
+}
