@@ -21,6 +21,16 @@ impl Monotonic {
         Self(self.0.checked_add(&span).unwrap_or(TimeDelta::MAX))
     }
 
+    /// The point that lies so many microseconds after the start.
+    pub(crate) fn of_micros(micros: i64) -> Self {
+        Self(TimeDelta::microseconds(micros))
+    }
+
+    /// How many microseconds it lies after the start.
+    pub(crate) fn micros(self) -> i64 {
+        self.0.num_microseconds().unwrap_or(i64::MAX)
+    }
+
     /// As [`after`](Self::after).
     pub(crate) fn after_std(self, span: Duration) -> Self {
         self.after(TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX))

@@ -53,6 +53,8 @@ pub(crate) struct EventMark(pub(crate) i64);
 impl EventMark {
     /// Nothing is said.
     pub(crate) const NONE: Self = Self(i64::MIN);
+    /// No item will come.
+    pub(crate) const END: Self = Self(i64::MAX);
 }
 
 /// Sends each batch to the worker that it is made for.

@@ -122,6 +122,11 @@ pub(crate) struct Head<I, L> {
 }
 
 impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
+    #[cfg(test)]
+    pub(crate) fn logic(&self) -> &L {
+        &self.logic
+    }
+
     pub(crate) fn new(build: &BuildCx, inputs: Vec<AnyInput>, logic: L) -> Self {
         Self {
             step: build.step,

@@ -4,7 +4,7 @@
 mod assignment;
 mod batch;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 mod budget;
 mod context;
 mod edge;
@@ -51,7 +51,7 @@ pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use store::{Change, MemoryLimit, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};
 pub(crate) use timers::Alarm;
-pub(crate) use watermark::Watermark;
+pub(crate) use watermark::{SharedWatermark, Watermark};
 pub(crate) use weight::Scales;
 #[cfg(feature = "async")]
 pub(crate) use weight::Weigh;

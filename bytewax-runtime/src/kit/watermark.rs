@@ -1,8 +1,16 @@
 //! How far time has got in the partitions of a source, and in a step that has one watermark for all keys.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
+use super::assignment::Assignment;
+use super::context::Cx;
+use super::edge::{EventMark, Sender};
+use super::plan::BuildCx;
 use super::timers::{Alarm, Timers};
+use crate::error::RunError;
+use crate::ids::{StepIndex, WorkerIndex};
+use crate::state;
 
 /// The partitions of a source on one worker, as the stages behind it see them. Behind any other operator
 /// there is one, which is all that the operator sends.
@@ -94,4 +102,95 @@ impl Watermark {
             waiting.push(alarm);
         }
     }
+}
+
+/// The watermark of a step that has one for all keys: the least of what the senders say.
+pub(crate) struct SharedWatermark {
+    step: StepIndex,
+    /// What each worker has said of the values that it has still to send, if it has said anything.
+    marks: Vec<Option<i64>>,
+    at: i64,
+    /// Where it was when it was saved last.
+    saved: i64,
+    known: Rc<Watermark>,
+}
+
+impl SharedWatermark {
+    /// Begins where an earlier execution has stopped, or at `start`.
+    pub(crate) fn resume(build: &BuildCx, start: i64) -> Self {
+        // What each worker has saved; they may have been stopped at different places.
+        let store = build.worker.store.get();
+        let names = store.map_or_else(Vec::new, |store| store.positions_of(build.id()));
+        let saved = names.into_iter().filter_map(|name| {
+            build.position::<i64>(name).unwrap_or_else(|error| {
+                build.fail(error);
+                None
+            })
+        });
+        let at = saved.max().unwrap_or(start);
+        let known = build.worker.watermark(build.step);
+        known.set(at, &build.worker.timers);
+        Self {
+            step: build.step,
+            marks: senders(build),
+            at,
+            saved: at,
+            known,
+        }
+    }
+
+    pub(crate) fn at(&self) -> i64 {
+        self.at
+    }
+
+    /// Takes in what a sender says.
+    pub(crate) fn hear(&mut self, sender: Sender, mark: EventMark, timers: &Timers) {
+        self.marks[sender.worker.0] = Some(mark.0);
+        let least = self.marks.iter().copied().min().flatten();
+        // Without any that is waited for, time stands still.
+        if let Some(at) = least.filter(|at| *at < EventMark::END.0 && *at > self.at) {
+            self.at = at;
+            self.known.set(at, timers);
+        }
+    }
+
+    /// The worker that is furthest behind of those that are waited for.
+    pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
+        let marks = self.marks.iter().enumerate();
+        let waited_for = marks.filter(|(_, mark)| **mark < Some(EventMark::END.0));
+        let slowest = waited_for.min_by_key(|(_, mark)| **mark);
+        slowest.map(|(worker, _)| WorkerIndex(worker))
+    }
+
+    /// Has it saved with the present epoch, if it has moved.
+    pub(crate) fn save(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.worker.store.get().is_none() || self.at == self.saved {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        state::seal(&self.at, &mut bytes)
+            .map_err(|error| RunError::step("the watermark cannot be saved", error.into()))?;
+        let worker = cx.worker.index.0.to_string();
+        cx.save_position(self.step, &worker, bytes);
+        self.saved = self.at;
+        Ok(())
+    }
+}
+
+/// What is known of the senders from the start: a worker that has no partition of the source is not waited for, so
+/// that what is late does not depend on when it says so.
+fn senders(build: &BuildCx) -> Vec<Option<i64>> {
+    let assigned = build
+        .root_of_input()
+        .and_then(|root| build.worker.assignments.get()?.get(&root));
+    let has_any = |worker| {
+        let any = |assigned: &Assignment| {
+            let mut owners = assigned.partitions.iter().map(|(_, owner)| owner.0);
+            owners.any(|owner| owner == worker)
+        };
+        assigned.is_none_or(any)
+    };
+    (0..build.worker.count)
+        .map(|worker| (!has_any(worker)).then_some(EventMark::END.0))
+        .collect()
 }

@@ -143,6 +143,22 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Some(&mut slot.cell)
     }
 
+    /// The state of a key that is there and passes.
+    #[inline]
+    pub(crate) fn touch_if(
+        &mut self,
+        hash: u64,
+        key: &K,
+        passes: impl FnOnce(&C) -> bool,
+    ) -> Option<&mut C> {
+        let slot = self.slots.find_mut(hash, key)?;
+        if !passes(&slot.cell) {
+            return None;
+        }
+        self.changes.touch(hash, slot);
+        Some(&mut slot.cell)
+    }
+
     /// All keys, in ascending order.
     pub(crate) fn touch_all_sorted(&mut self) -> impl Iterator<Item = (&K, &mut C)> {
         let mut all: Vec<_> = self.slots.iter_mut().collect();

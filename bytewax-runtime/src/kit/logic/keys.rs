@@ -1,10 +1,11 @@
 //! The keys of one step on one worker: their states, their times, and the calls of their logic.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 
-use super::schedule::{Schedule, Timed};
+use super::schedule::{NEVER, Schedule};
 use super::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::error::RunError;
 use crate::guard::with_key;
@@ -13,7 +14,71 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, Flush, HeadLogic, Next, Outputs};
-use crate::state::KeyTable;
+use crate::state::{Cell, KeyTable, State};
+
+/// The state of a key, and the time it waits for.
+pub(crate) struct Timed<S> {
+    pub(crate) state: S,
+    /// The time the key waits for.
+    due: Option<DateTime<Utc>>,
+    /// The time of its entry in the schedule, never later than `due`.
+    entry: i64,
+    /// Whether the time it waited for has come, and it was not told yet.
+    owed: bool,
+    /// Whether it is to be forgotten.
+    gone: bool,
+}
+
+impl<S> Timed<S> {
+    fn new(state: S) -> Self {
+        Self {
+            state,
+            due: None,
+            entry: NEVER,
+            owed: false,
+            gone: false,
+        }
+    }
+
+    /// Whether the key is owed a call, which it is not any more.
+    fn take_owed(&mut self) -> bool {
+        if self.owed {
+            // What it waits for from now on is set by the call.
+            self.due = None;
+        }
+        std::mem::replace(&mut self.owed, false)
+    }
+}
+
+impl<S: State> Cell for Timed<S> {
+    type Saved = S;
+    const TIMED: bool = true;
+
+    fn saved(&self) -> &S {
+        &self.state
+    }
+
+    fn restored(saved: S) -> Self {
+        Self::new(saved)
+    }
+
+    fn due(&self) -> Option<DateTime<Utc>> {
+        self.due
+    }
+}
+
+/// Nanoseconds since 1970; times out of 1677 to 2262 are the first and the last of these.
+#[inline]
+fn nanos(time: DateTime<Utc>) -> i64 {
+    let seconds = time.timestamp().saturating_mul(1_000_000_000);
+    seconds.saturating_add(i64::from(time.timestamp_subsec_nanos()))
+}
+
+/// A tick is about a millisecond.
+type Times<K> = Schedule<K, 20>;
+
+/// So many keys that are due at once are a peak, for which no memory is kept.
+const MANY: usize = 1 << 14;
 
 /// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
 /// times that had come when the pass began.
@@ -23,7 +88,12 @@ pub(crate) struct Keys<K, L: KeyLogic<K>> {
     step: StepIndex,
     logic: L,
     table: KeyTable<K, Timed<L::State>>,
-    schedule: Schedule<K>,
+    /// The times that keys wait for, in nanoseconds.
+    schedule: Times<K>,
+    /// Keys whose time has come, in order. They are owed a call, whatever happens to their times.
+    owed: VecDeque<(u64, K)>,
+    /// The same with their times, while they are put in order.
+    due: Vec<(DateTime<Utc>, K, u64)>,
     out: Emit<L::Out>,
     next: Next<(K, L::Out)>,
     /// The time of this activation, once it is read.
@@ -42,6 +112,8 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
             logic,
             table: KeyTable::new(),
             schedule: Schedule::new(),
+            owed: VecDeque::new(),
+            due: Vec::new(),
             out: Emit::new(),
             next,
             now: None,
@@ -60,7 +132,36 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     pub(crate) fn begin_at(&mut self, now: DateTime<Utc>) {
         self.in_pass = true;
         self.out.set_now(now);
-        self.schedule.collect_due(&mut self.table, now);
+        self.collect_due(now);
+    }
+
+    /// Notes which keys have waited long enough. What is set later waits for the next time.
+    fn collect_due(&mut self, now: DateTime<Utc>) {
+        let until = nanos(now);
+        while let Some((time, hash, key)) = self.schedule.pop(until) {
+            let timed = self.table.get_mut(hash, &key);
+            let Some(timed) = timed.filter(|timed| timed.entry == time) else {
+                continue;
+            };
+            timed.entry = NEVER;
+            match timed.due {
+                Some(due) if nanos(due) > until => {
+                    let time = nanos(due);
+                    self.schedule.look_by(time, hash, &key, &mut timed.entry);
+                }
+                Some(due) => {
+                    timed.owed = true;
+                    self.due.push((due, key, hash));
+                }
+                None => {}
+            }
+        }
+        // Entries come in the order of the times that keys waited for first.
+        if !self.due.is_sorted() {
+            self.due.sort_unstable();
+        }
+        let due = self.due.drain(..);
+        self.owed.extend(due.map(|(_, key, hash)| (hash, key)));
     }
 
     /// Calls the logic of a key, which is made if there is none.
@@ -77,7 +178,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
             match call(&self.logic, &mut timed.state, &mut self.out) {
                 Keep::Yes => {
                     let due = self.logic.notify_at(&timed.state);
-                    self.schedule.set(hash, &key, timed, due);
+                    wait_for(due, &mut self.schedule, (hash, &key), timed);
                 }
                 Keep::No => self.table.remove(hash, &key),
             }
@@ -98,7 +199,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
             match self.logic.on_notify(&mut timed.state, &mut self.out) {
                 Keep::Yes => {
                     let due = self.logic.notify_at(&timed.state);
-                    self.schedule.set(hash, &key, timed, due);
+                    wait_for(due, &mut self.schedule, (hash, &key), timed);
                 }
                 Keep::No => self.table.remove(hash, &key),
             }
@@ -119,7 +220,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     /// if there is room for what comes of it.
     pub(crate) fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         self.begin(cx);
-        while let Some((hash, key)) = self.schedule.pop_owed() {
+        while let Some((hash, key)) = self.owed.pop_front() {
             self.notify(hash, key);
             if self.next.is_full(cx) {
                 self.next.send(cx)?;
@@ -131,18 +232,23 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.next.send(cx)?;
         self.end_pass();
         self.sleep(cx);
-        Ok(!self.schedule.owes())
+        Ok(self.owed.is_empty())
     }
 
     fn end_pass(&mut self) {
         self.in_pass = false;
-        self.schedule.clean(&self.table);
+        self.schedule.clean(&self.table, |timed| timed.entry);
+        give_back(&mut self.owed);
+        if self.due.capacity() > MANY {
+            self.due = Vec::new();
+        }
     }
 
     /// Has the operator woken when the next key is due.
     fn sleep(&mut self, cx: &Cx) {
-        if let Some(due) = self.schedule.next() {
-            cx.worker.timers.wake_by(cx.alarm, due);
+        if let Some(first) = self.schedule.first() {
+            let first = DateTime::from_timestamp_nanos(first);
+            cx.worker.timers.wake_by(cx.alarm, first);
         }
     }
 
@@ -150,6 +256,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     pub(crate) fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.schedule.clear();
+        self.owed.clear();
         for (key, timed) in self.table.touch_all_sorted() {
             let keep = with_key(key, || self.logic.on_eof(&mut timed.state, &mut self.out));
             timed.gone = keep == Keep::No;
@@ -169,7 +276,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         let mut timed = Timed::new(saved);
         self.logic.restored(&mut timed.state);
         let due = self.logic.notify_at(&timed.state);
-        self.schedule.set(hash, &key, &mut timed, due);
+        wait_for(due, &mut self.schedule, (hash, &key), &mut timed);
         self.table.restore(hash, key, timed);
     }
 
@@ -182,11 +289,37 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 }
 
+/// Has a key wait for `due` instead of what it waited for.
+#[inline]
+fn wait_for<K: Key, S>(
+    due: Option<DateTime<Utc>>,
+    schedule: &mut Times<K>,
+    (hash, key): (u64, &K),
+    timed: &mut Timed<S>,
+) {
+    if due == timed.due {
+        return;
+    }
+    timed.due = due;
+    if let Some(due) = due {
+        schedule.look_by(nanos(due), hash, key, &mut timed.entry);
+    }
+}
+
+/// Gives memory back when little of it is used.
+fn give_back<T>(list: &mut VecDeque<T>) {
+    const SPARE: usize = 64;
+    let room = 2 * list.len() + SPARE;
+    if list.capacity() > 4 * room {
+        list.shrink_to(room);
+    }
+}
+
 #[cfg(test)]
 impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     /// Ends a pass as [`settle`](Self::settle) does, and gives what was emitted in it.
     pub(crate) fn end_pass_here(&mut self) -> Vec<(K, L::Out)> {
-        while let Some((hash, key)) = self.schedule.pop_owed() {
+        while let Some((hash, key)) = self.owed.pop_front() {
             self.notify(hash, key);
         }
         self.end_pass();
@@ -194,12 +327,12 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 
     pub(crate) fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.schedule.next()
+        self.schedule.first().map(DateTime::from_timestamp_nanos)
     }
 
     /// How many keys there are, and how many entries of times.
     pub(crate) fn sizes(&self) -> (usize, usize) {
-        (self.table.len(), self.schedule.len())
+        (self.table.len(), self.schedule.len() + self.owed.len())
     }
 }
 
@@ -213,14 +346,6 @@ impl<K: Key, V, L: KeyLogic<K>> ItemHead<K, V, L> {
     pub(crate) fn new(build: &BuildCx, outputs: &mut Outputs, logic: L) -> Self {
         Self {
             keys: Keys::new(build, outputs, logic),
-            values: PhantomData,
-        }
-    }
-
-    /// A step whose results go a way that was made already.
-    pub(crate) fn with(step: StepIndex, next: Next<(K, L::Out)>, logic: L) -> Self {
-        Self {
-            keys: Keys::with(step, next, logic),
             values: PhantomData,
         }
     }

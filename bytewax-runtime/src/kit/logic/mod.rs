@@ -13,9 +13,8 @@ use chrono::{DateTime, Utc};
 use crate::state::State;
 
 pub use emit::Emit;
-pub(crate) use keys::{ItemHead, Keys};
-pub(crate) use schedule::Timed;
-pub(crate) use wheel::Wheel;
+pub(crate) use keys::{ItemHead, Keys, Timed};
+pub(crate) use schedule::{NEVER, Schedule};
 
 /// Whether a key is kept after its logic was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,8 +4,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{Clock, JoinClock, KeyClock, Timing, Watermark, bound, forget_fault, wait_fault};
-use crate::windowing::engine::EachKey;
+use super::{Clock, JoinClock, KeyMark, Timing, Watermark, bound, forget_fault, wait_fault};
 use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
@@ -148,26 +147,26 @@ impl<V: 'static, G: Getter<V>> Clock<V> for EventClock<G> {}
 impl<V: 'static, G: Getter<V>> JoinClock<V> for EventClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
-    type Form = EachKey;
+    type Mark = Watermark;
 
     const NAME: &'static str = super::OF_KEYS;
+    const REMEMBERS: bool = true;
 
     fn faults(&self) -> Vec<Fault> {
         let faults = wait_fault(self.wait).into_iter();
         faults.chain(forget_fault(self.forget_after)).collect()
     }
-}
 
-impl<V, G: Getter<V>> KeyClock<V> for EventClock<G> {
     #[inline]
-    fn start(&self, now: Time) -> Watermark {
-        Watermark::new(FIRST, now)
+    fn time(&self, value: &V, _: Time) -> Time {
+        self.getter.time(value)
     }
 
     #[inline]
-    fn observe(&self, watermark: &mut Watermark, value: &V) -> (Time, Time) {
-        let timestamp = self.getter.time(value);
-        (timestamp, watermark.raise(bound(timestamp, self.wait)))
+    fn observe(&self, mark: &mut Watermark, time: Time, now: Time) -> (Time, Time) {
+        mark.begin(FIRST, now);
+        mark.pass(now);
+        (time, mark.raise(bound(time, self.wait)))
     }
 
     fn forget_after(&self) -> i64 {
@@ -176,10 +175,6 @@ impl<V, G: Getter<V>> KeyClock<V> for EventClock<G> {
 
     fn probe(&self) -> Option<&WindowProbe> {
         self.probe.as_ref()
-    }
-
-    fn needs_no_memory(&self) -> bool {
-        false
     }
 }
 

@@ -11,12 +11,17 @@ pub use event::{EventClock, TimeOf, TimeOfSides};
 pub(crate) use event::{Getter, event_time};
 pub use partition::PartitionClock;
 pub use system::SystemClock;
-pub(crate) use watermark::{Watermark, bound};
+pub(crate) use watermark::{EarlyAt, KeyMark, OfAllKeys, Watermark, bound};
 
-use super::engine::Form;
+use std::sync::Arc;
+
 use super::fault::Fault;
 use super::probe::WindowProbe;
 use super::time::Time;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::kit::keyed::KeyedOut;
+use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark};
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
@@ -86,26 +91,25 @@ pub(super) const OF_KEYS: &str = "event time by key";
 pub(super) const OF_PARTITIONS: &str = "event time by partition";
 pub(super) const OF_SYSTEM: &str = "time of arrival";
 
-/// What all clocks say of themselves.
+/// What a window step asks its clock: when values happened, and how far time has got.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
-    /// Who keeps the time: each key, or all together.
-    type Form: Form<Self, V>;
+    /// What each key knows of its watermark.
+    type Mark: KeyMark;
 
     /// How it is called in a store.
     const NAME: &'static str;
 
+    /// Whether a key without windows is remembered, because its watermark would be lost with it.
+    const REMEMBERS: bool;
+
     /// What is wrong with the parameters.
     fn faults(&self) -> Vec<Fault>;
-}
 
-/// A clock with a time for each key: all that is kept of a key is its watermark.
-pub(crate) trait KeyClock<V>: Send + Sync + 'static {
-    /// The watermark of a new key.
-    fn start(&self, now: Time) -> Watermark;
+    /// When a value happened, as far as that is known without its key. `now` is the time of the step.
+    fn time(&self, value: &V, now: Time) -> Time;
 
-    /// The time of a value, and the watermark with it taken into account. The passing of time is taken
-    /// into account already.
-    fn observe(&self, watermark: &mut Watermark, value: &V) -> (Time, Time);
+    /// Takes a value of a key into account. Gives its time and the watermark.
+    fn observe(&self, mark: &mut Self::Mark, time: Time, now: Time) -> (Time, Time);
 
     /// For how many microseconds a key without windows is remembered.
     fn forget_after(&self) -> i64;
@@ -113,6 +117,21 @@ pub(crate) trait KeyClock<V>: Send + Sync + 'static {
     /// What may look at the step.
     fn probe(&self) -> Option<&WindowProbe>;
 
-    /// Whether the watermark of a key is known without any value of it.
-    fn needs_no_memory(&self) -> bool;
+    /// The watermark of a step on one worker, if all keys have one.
+    fn shared(&self, _: &BuildCx) -> Option<SharedWatermark> {
+        None
+    }
+
+    /// What stands before the exchange and sees how far time has got, if anything has to. Otherwise the way to the
+    /// exchange comes back.
+    fn sender<K: Key>(
+        self: &Arc<Self>,
+        _: StepIndex,
+        out: KeyedOut<K, V>,
+    ) -> Result<AnyPush, KeyedOut<K, V>>
+    where
+        V: Exchange,
+    {
+        Err(out)
+    }
 }

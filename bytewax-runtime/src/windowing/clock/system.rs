@@ -2,8 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Clock, JoinClock, KeyClock, Timing, Watermark, forget_fault};
-use crate::windowing::engine::EachKey;
+use super::{Clock, JoinClock, KeyMark, Timing, Watermark, forget_fault};
 use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Time, span};
@@ -66,24 +65,25 @@ impl<V: 'static> Clock<V> for SystemClock {}
 impl<V: 'static> JoinClock<V> for SystemClock {}
 
 impl<V: 'static> Timing<V> for SystemClock {
-    type Form = EachKey;
+    type Mark = Watermark;
 
     const NAME: &'static str = super::OF_SYSTEM;
+    // It is the system's time again with the next value.
+    const REMEMBERS: bool = false;
 
     fn faults(&self) -> Vec<Fault> {
         forget_fault(self.forget_after).into_iter().collect()
     }
-}
 
-impl<V> KeyClock<V> for SystemClock {
     #[inline]
-    fn start(&self, now: Time) -> Watermark {
-        Watermark::new(now, now)
+    fn time(&self, _: &V, now: Time) -> Time {
+        now
     }
 
     #[inline]
-    fn observe(&self, watermark: &mut Watermark, _: &V) -> (Time, Time) {
-        let now = watermark.raise(None);
+    fn observe(&self, mark: &mut Watermark, _: Time, now: Time) -> (Time, Time) {
+        mark.begin(now, now);
+        let now = mark.pass(now);
         (now, now)
     }
 
@@ -93,9 +93,5 @@ impl<V> KeyClock<V> for SystemClock {
 
     fn probe(&self) -> Option<&WindowProbe> {
         self.probe.as_ref()
-    }
-
-    fn needs_no_memory(&self) -> bool {
-        true
     }
 }

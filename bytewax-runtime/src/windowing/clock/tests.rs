@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{EventClock, KeyClock, SystemClock, TimeOf, Watermark};
+use super::{EventClock, KeyMark, SystemClock, TimeOf, Timing, Watermark};
 use crate::windowing::Micros;
 use crate::windowing::time::{FIRST, LAST};
 
@@ -23,11 +23,11 @@ struct OneKey<C> {
     now: i64,
 }
 
-impl<C: KeyClock<f64>> OneKey<C> {
+impl<C: Timing<f64, Mark = Watermark>> OneKey<C> {
     fn at(clock: C, now: f64) -> Self {
         let now = micros(now);
         Self {
-            watermark: clock.start(now),
+            watermark: Watermark::new(FIRST, now),
             clock,
             now,
         }
@@ -38,16 +38,16 @@ impl<C: KeyClock<f64>> OneKey<C> {
     }
 
     fn item(&mut self, seconds: f64) -> i64 {
-        self.watermark.pass(self.now);
-        self.clock.observe(&mut self.watermark, &seconds).1
+        let time = self.clock.time(&seconds, self.now);
+        self.clock.observe(&mut self.watermark, time, self.now).1
     }
 }
 
-fn five() -> OneKey<impl KeyClock<f64>> {
+fn five() -> OneKey<impl Timing<f64, Mark = Watermark>> {
     OneKey::at(clock(TimeDelta::seconds(5)), 0.0)
 }
 
-fn longest() -> OneKey<impl KeyClock<f64>> {
+fn longest() -> OneKey<impl Timing<f64, Mark = Watermark>> {
     OneKey::at(clock(TimeDelta::MAX), 0.0)
 }
 
@@ -144,6 +144,8 @@ fn k12_nor_after_a_resume() {
 #[test]
 fn a_system_clock_that_steps_back_stands_still() {
     let mut key = OneKey::at(SystemClock::new(), 100.0);
+    key.watermark = KeyMark::new();
+    assert_eq!(key.item(0.0), micros(100.0));
     key.now = micros(90.0);
     assert_eq!(key.item(0.0), micros(100.0));
     key.now = micros(101.0);

@@ -1,21 +1,22 @@
 //! How window steps work: what is kept for a key, and who tells it the time.
 
+mod head;
+mod key;
 mod out;
-mod partitioned;
-mod per_key;
 mod per_window;
 mod plan;
 mod queue;
 mod slices;
 #[cfg(test)]
 mod tests;
-mod watched;
 
 pub(crate) use out::{DOWN, LATE, LateOut, LateWay, Lost, META};
 pub(crate) use per_window::PerWindow;
-pub(crate) use plan::{AllKeys, EachKey, Form, Inputs, WindowStep, output};
+pub(crate) use plan::{Inputs, WindowStep, output};
 pub(crate) use queue::Queue;
 pub(crate) use slices::Slices;
+
+use chrono::{DateTime, Utc};
 
 use super::time::Time;
 use super::window::{Firing, WindowId, WindowMetadata};
@@ -55,6 +56,9 @@ pub(crate) trait WindowEngine<V>: 'static {
 
     /// Whether nothing need be remembered of a key that has no windows.
     const FORGETS: bool;
+
+    /// What is done next is done at this time of the worker.
+    fn begin(&self, now: DateTime<Utc>);
 
     /// Takes in a value, at a time when the watermark is `mark`. Gives the next watermark at which
     /// something is to be done for the windows of the value.

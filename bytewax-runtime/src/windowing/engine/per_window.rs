@@ -1,5 +1,7 @@
 //! Windows kept one by one: each takes each of its values.
 
+use chrono::{DateTime, Utc};
+
 use super::{Event, Events, WindowEngine};
 use crate::kit::logic::Emit;
 use crate::windowing::logic::Fold;
@@ -147,6 +149,10 @@ where
     type Out = F::Out;
 
     const FORGETS: bool = W::IDS_BY_TIME;
+
+    fn begin(&self, now: DateTime<Utc>) {
+        self.fold.begin(now);
+    }
 
     #[inline]
     fn add(

@@ -3,21 +3,18 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::head::WindowHead;
 use super::out::{LateWay, LostOfRun, META, Split};
-use super::partitioned::{PartitionedHead, TimedRoute};
-use super::per_key::PerKey;
 use super::queue::Waiters;
-use super::watched::Watched;
-use super::{Event, Options, PerWindow, Slices, WindowEngine};
+use super::{Options, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
-use crate::kit::logic::ItemHead;
-use crate::kit::{AnyPush, BuildCx, Exchange, Next, Outputs, Plan};
+use crate::kit::{AnyPush, Exchange, Next, Outputs};
 use crate::state::Fact;
-use crate::windowing::clock::{CLOCK, Clock, Getter, KeyClock, PartitionClock};
-use crate::windowing::firing::{Emission, Firings, Windowing};
+use crate::windowing::clock::{CLOCK, Clock};
+use crate::windowing::firing::{Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
 
@@ -29,6 +26,17 @@ pub(crate) struct Inputs<E> {
     pub(crate) enter: E,
     /// The fields of the outputs.
     pub(crate) outputs: Vec<OutputSpec>,
+}
+
+/// Makes what stands before the exchange of an input, given its number.
+pub(crate) trait Enter<K, V>:
+    Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static
+{
+}
+
+impl<K, V, E> Enter<K, V> for E where
+    E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static
+{
 }
 
 /// A window step that is being described: its clock, its windows, its order of values (`Q`), and where
@@ -67,7 +75,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         F: Fold<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        E: Enter<K, V>,
     {
         let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
         self.add(inputs, move |tells| PerWindow {
@@ -92,7 +100,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         F: Fold<V, State: Clone>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        E: Enter<K, V>,
     {
         match self.slicing() {
             None => self.each(inputs, fold),
@@ -129,7 +137,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         B: WindowEngine<V>,
         Q: Waiters<V>,
         L: LateWay<K, V>,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
+        E: Enter<K, V>,
     {
         let options = Options {
             lateness: self.firings.lateness,
@@ -141,11 +149,23 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         let mut faults = self.clock.faults();
         faults.extend(self.windower.fault());
         faults.append(&mut self.firings.faults());
-        let plan = C::Form::plan::<K, B, Q, L, W::Mode, _>(
-            self.clock,
+        let (clock, lost) = (Arc::new(self.clock), LostOfRun::default());
+        let (of_senders, enter) = (Arc::clone(&clock), inputs.enter);
+        let plan = keyed_plan(
             facts,
-            inputs.enter,
-            (engine, options),
+            move |step, input, out: KeyedOut<K, V>| {
+                of_senders
+                    .sender(step, out)
+                    .unwrap_or_else(|out| enter(step, input, out))
+            },
+            move |build, outputs: &mut Outputs| {
+                let engine = engine(outputs.is_read(META));
+                let lost = lost.of(build.id());
+                let split = Split::<K, B::Out, V, W::Mode, L>::new(outputs, &lost);
+                let next = Next::new(build.step, Some(Box::new(split)));
+                let clock = Arc::clone(&clock);
+                WindowHead::<K, V, C, B, Q>::new(build, clock, (engine, options), next)
+            },
         );
         let step = inputs.flow.add(NewStep {
             operator: self.operator,
@@ -162,113 +182,6 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         }
         (inputs.flow, step)
     }
-}
-
-/// The form that a window step has with a clock `C` for values `V`.
-pub(crate) trait Form<C, V> {
-    /// The plan of a step, whose states mean what `facts` say. `enter` makes what stands before the exchange
-    /// of an input, and `engine` is told whether anybody reads the metadata.
-    fn plan<K, B, Q, L, M, E>(
-        clock: C,
-        facts: Vec<Fact>,
-        enter: E,
-        kept: (impl Fn(bool) -> B + Send + Sync + 'static, Options),
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: WindowEngine<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static;
-}
-
-/// The form in which each key has a time of its own.
-#[derive(Debug)]
-pub(crate) enum EachKey {}
-
-/// The form in which all keys have one time.
-#[derive(Debug)]
-pub(crate) enum AllKeys {}
-
-impl<V: 'static, C: KeyClock<V>> Form<C, V> for EachKey {
-    fn plan<K, B, Q, L, M, E>(
-        clock: C,
-        facts: Vec<Fact>,
-        enter: E,
-        (engine, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: WindowEngine<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-    {
-        let (clock, lost) = (Arc::new(clock), LostOfRun::default());
-        keyed_plan(facts, enter, move |build, outputs: &mut Outputs| {
-            let to_ask = engine(false);
-            let (engine, next) = way_out::<K, V, B, L, M>(build, outputs, &engine, &lost);
-            let logic = PerKey::<V, C, B, Q>::new(Arc::clone(&clock), engine, options);
-            Watched {
-                head: ItemHead::<K, V, _>::with(build.step, next, logic),
-                engine: to_ask,
-                probe: clock.probe().cloned(),
-            }
-        })
-    }
-}
-
-impl<V: 'static, G: Getter<V>> Form<PartitionClock<G>, V> for AllKeys {
-    // What stands before the exchange sees the times of values, which are those of one stream.
-    fn plan<K, B, Q, L, M, E>(
-        clock: PartitionClock<G>,
-        facts: Vec<Fact>,
-        _: E,
-        (engine, options): (impl Fn(bool) -> B + Send + Sync + 'static, Options),
-    ) -> Plan
-    where
-        K: Key,
-        V: Exchange + Clone,
-        B: WindowEngine<V>,
-        Q: Waiters<V>,
-        L: LateWay<K, V>,
-        M: Emission,
-        E: Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
-    {
-        let (clock, lost) = (Arc::new(clock), LostOfRun::default());
-        let of_senders = Arc::clone(&clock);
-        let enter = move |step, _: usize, out: KeyedOut<K, V>| {
-            AnyPush::new::<(K, V)>(TimedRoute::new(step, Arc::clone(&of_senders), out))
-        };
-        keyed_plan(facts, enter, move |build, outputs: &mut Outputs| {
-            let (engine, next) = way_out::<K, V, B, L, M>(build, outputs, &engine, &lost);
-            PartitionedHead::<K, V, G, B, Q>::new(
-                build,
-                Arc::clone(&clock),
-                (engine, options),
-                next,
-            )
-        })
-    }
-}
-
-/// The way of what a key emits.
-type EventWay<K, V, B> = Next<(K, Event<<B as WindowEngine<V>>::Out, V>)>;
-
-/// How windows are kept, and where goes what they emit.
-fn way_out<K: Key, V: 'static, B: WindowEngine<V>, L: LateWay<K, V>, M: Emission>(
-    build: &BuildCx,
-    outputs: &mut Outputs,
-    engine: impl Fn(bool) -> B,
-    lost: &LostOfRun,
-) -> (B, EventWay<K, V, B>) {
-    let engine = engine(outputs.is_read(META));
-    let split = Split::<K, B::Out, V, M, L>::new(outputs, &lost.of(build.id()));
-    (engine, Next::new(build.step, Some(Box::new(split))))
 }
 
 /// The streams of a window step.

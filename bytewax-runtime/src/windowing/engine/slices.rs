@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::per_window::label_late;
@@ -226,6 +227,10 @@ where
     type Out = F::Out;
 
     const FORGETS: bool = true;
+
+    fn begin(&self, now: DateTime<Utc>) {
+        self.fold.begin(now);
+    }
 
     #[inline]
     fn add(

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
-use super::per_key::{KeyWindows, PerKey};
+use super::head::WindowHead;
+use super::key::{Keeper, LiveKey};
 use super::queue::Waiters;
 use super::{Event, Options, PerWindow, Queue, Slices, WindowEngine};
-use crate::kit::logic::Emit;
-use crate::kit::logic::{ItemLogic, Keep, KeyLogic};
-use crate::state;
-use crate::windowing::clock::{EventClock, KeyClock, SystemClock};
+use crate::key::Key;
+use crate::kit::bench::{Bench, Downstream, Upstream, run};
+use crate::kit::logic::{Emit, Keep};
+use crate::kit::{EventMark, Head};
+use crate::state::{self, Cell};
+use crate::windowing::clock::{EventClock, KeyMark, SystemClock, Timing, bound};
 use crate::windowing::logic::{Collect, Count};
 use crate::windowing::time::Time;
 use crate::windowing::windower::{
@@ -25,9 +28,10 @@ const SECOND: Time = 1_000_000;
 type Sessions = PerWindow<SessionWindower, Count>;
 
 /// One key, whose session is over at the end of input and not before: its gap is the longest.
-struct OneKey<C: KeyClock<Time>> {
-    logic: PerKey<Time, C, Sessions, ()>,
-    key: KeyWindows<WindowList<u64>, ()>,
+struct OneKey<C: Timing<Time>> {
+    keeper: Keeper<Time, C, Sessions, ()>,
+    key: LiveKey<C::Mark, WindowList<u64>, ()>,
+    now: Time,
     out: Emit<Event<u64, Time>>,
 }
 
@@ -40,33 +44,35 @@ fn sessions() -> Sessions {
     }
 }
 
-impl<C: KeyClock<Time>> OneKey<C> {
+impl<C: Timing<Time>> OneKey<C> {
     fn new(clock: C) -> Self {
         let options = Options {
             lateness: 0,
             early: None,
             ordered: false,
         };
-        let logic = PerKey::new(Arc::new(clock), sessions(), options);
+        let keeper = Keeper::new(Arc::new(clock), sessions(), options);
         Self {
-            key: KeyLogic::<char>::new_state(&logic, &'k'),
-            logic,
+            key: keeper.new_key(),
+            keeper,
+            now: 0,
             out: Emit::new(),
         }
     }
 
     fn now(&mut self, second: i64) {
-        let second = TimeDelta::seconds(second);
-        self.out.set_now(DateTime::UNIX_EPOCH + second);
+        self.now = second * SECOND;
     }
 
     fn item(&mut self, second: i64) -> Keep {
-        let logic: &dyn ItemLogic<char, Time, State = _, Out = _> = &self.logic;
-        logic.on_item(&mut self.key, second * SECOND, &mut self.out)
+        let value = second * SECOND;
+        let time = self.keeper.clock.time(&value, self.now);
+        let (key, out) = (&mut self.key, &mut self.out);
+        self.keeper.take(key, (time, value), self.now, out).keep
     }
 
     fn end(&mut self) -> Keep {
-        KeyLogic::<char>::on_eof(&self.logic, &mut self.key, &mut self.out)
+        self.keeper.end(&mut self.key, self.now, &mut self.out)
     }
 
     /// The windows that were closed, with their values; and how many values were late.
@@ -83,7 +89,7 @@ impl<C: KeyClock<Time>> OneKey<C> {
     }
 
     fn watermark(&self) -> Time {
-        self.key.status::<Time, _>(&sessions()).1
+        self.keeper.status(&self.key, self.now).1
     }
 }
 
@@ -158,43 +164,95 @@ fn scripts() -> impl Strategy<Value = Vec<Next>> {
 /// For each value the windows that have told it at their ends or later, and whether it was late.
 type Found = BTreeMap<u32, (BTreeSet<i64>, bool)>;
 
+/// Who keeps the watermark.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Keys,
+    All,
+}
+
 /// Runs a script. With `once`, no window may tell a value twice.
-fn found<B, Q>(script: &[Next], wait: i64, options: Options, engine: B, once: bool) -> Found
+fn found<B, Q>(
+    (script, whose): (&[Next], Whose),
+    wait: i64,
+    options: Options,
+    engine: B,
+    once: bool,
+) -> Found
 where
     B: WindowEngine<Value, Out = Vec<Value>>,
     Q: Waiters<Value>,
 {
     let at: fn(&Value) -> Micros = |value| Micros(value.0);
-    let clock = EventClock::new(at, TimeDelta::microseconds(wait));
-    let clock = clock.forget_after(TimeDelta::microseconds(25));
-    let logic = PerKey::<Value, _, B, Q>::new(Arc::new(clock), engine, options);
-    let logic: &dyn ItemLogic<char, Value, State = _, Out = _> = &logic;
+    let (span, forget) = (TimeDelta::microseconds(wait), TimeDelta::microseconds(25));
+    match whose {
+        Whose::Keys => {
+            let clock = EventClock::new(at, span).forget_after(forget);
+            let keeper = Keeper::<Value, _, B, Q>::new(Arc::new(clock), engine, options);
+            found_by(&keeper, script, wait, once)
+        }
+        Whose::All => {
+            let clock = EventClock::per_partition(at, span).forget_after(forget);
+            let keeper = Keeper::<Value, _, B, Q>::new(Arc::new(clock), engine, options);
+            found_by(&keeper, script, wait, once)
+        }
+    }
+}
+
+fn found_by<C, B, Q>(
+    keeper: &Keeper<Value, C, B, Q>,
+    script: &[Next],
+    wait: i64,
+    once: bool,
+) -> Found
+where
+    C: Timing<Value>,
+    B: WindowEngine<Value, Out = Vec<Value>>,
+    Q: Waiters<Value>,
+{
     let (mut key, mut out) = (None, Emit::new());
-    let (mut now, mut found) = (DateTime::UNIX_EPOCH, Found::new());
+    // The time of the step: of the system, or the watermark, which the newest value moves.
+    let (mut now, mut found) = (0, Found::new());
     for (next, number) in script.iter().zip(0..) {
         let (Next::Value(_, after) | Next::End(after) | Next::Stop(after) | Next::Wait(after)) =
             *next;
-        now += TimeDelta::microseconds(after);
-        out.set_now(now);
+        if C::Mark::OF_KEY {
+            now += after;
+        } else if let Next::Value(time, _) = *next {
+            // It moves before the value comes, and what is due is done.
+            now = bound(time, wait).map_or(now, |bound| now.max(bound));
+            if let Some(live) = &mut key
+                && keeper.due(live) <= now
+                && keeper.look_at(live, now, &mut out).keep == Keep::No
+            {
+                key = None;
+            }
+        }
         let keep = match (next, &mut key) {
             (Next::Value(time, _), key) => {
                 found.insert(number, (BTreeSet::new(), false));
-                let state = key.get_or_insert_with(|| logic.new_state(&'k'));
-                logic.on_item(state, (*time, number), &mut out)
+                let value = (*time, number);
+                if keeper.is_late_for_all(*time, now) {
+                    keeper.engine.late(*time, value, &mut out);
+                    Keep::Yes
+                } else {
+                    let live = key.get_or_insert_with(|| keeper.new_key());
+                    keeper.take(live, (*time, value), now, &mut out).keep
+                }
             }
             (_, None) => Keep::No,
-            (Next::End(_), Some(state)) => logic.on_eof(state, &mut out),
-            (Next::Stop(_), Some(state)) => {
+            (Next::End(_), Some(live)) => keeper.end(live, now, &mut out),
+            (Next::Stop(_), Some(live)) => {
                 let mut bytes = Vec::new();
-                state::seal(state, &mut bytes).unwrap();
-                *state = state::open(&bytes).unwrap();
-                logic.restored(state);
+                state::seal(live.saved(), &mut bytes).unwrap();
+                *live = LiveKey::restored(state::open(&bytes).unwrap());
+                keeper.restored(live, now, || now);
                 Keep::Yes
             }
-            (Next::Wait(_), Some(state)) => match logic.notify_at(state) {
-                Some(due) if due <= now => logic.on_notify(state, &mut out),
-                _ => Keep::Yes,
-            },
+            (Next::Wait(_), Some(live)) if keeper.due(live) <= now => {
+                keeper.look_at(live, now, &mut out).keep
+            }
+            (Next::Wait(_), Some(_)) => Keep::Yes,
         };
         if keep == Keep::No {
             key = None;
@@ -213,8 +271,8 @@ where
         }
     }
     // The last end of input closes all.
-    if let Some(state) = &mut key {
-        let _ = logic.on_eof(state, &mut out);
+    if let Some(live) = &mut key {
+        let _ = keeper.end(live, now, &mut out);
         for event in out.drain() {
             if let Event::Down(id, _, values) = event {
                 for (_, number) in values {
@@ -226,6 +284,10 @@ where
     found
 }
 
+fn whose() -> impl Strategy<Value = Whose> {
+    prop::sample::select(vec![Whose::Keys, Whose::All])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -233,7 +295,7 @@ proptest! {
     /// kept one by one or by slices makes no difference.
     #[test]
     fn values_are_late_or_in_all_of_their_windows(
-        script in scripts(),
+        (script, whose) in (scripts(), whose()),
         (a, b, align) in (1_i64..30, 1_i64..30, -20_i64..20),
         (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
         (early, waits) in (prop::sample::select(vec![None, Some(3_i64)]), any::<bool>()),
@@ -245,7 +307,7 @@ proptest! {
         let options = Options { lateness, early, ordered: waits };
         let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
         let once = lateness == 0;
-        let of_each = found::<_, Queue<Value>>(&script, wait, options, each(), once);
+        let of_each = found::<_, Queue<Value>>((&script, whose), wait, options, each(), once);
         for (number, (ids, is_late)) in &of_each {
             let Next::Value(time, _) = script[*number as usize] else { unreachable!("it is a value's") };
             let expected: BTreeSet<i64> = match is_late {
@@ -256,7 +318,7 @@ proptest! {
         }
         if let Some(slicing) = windower.slicing() {
             let slices = Slices { slicing, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
-            let of_slices = found::<_, Queue<Value>>(&script, wait, options, slices, once);
+            let of_slices = found::<_, Queue<Value>>((&script, whose), wait, options, slices, once);
             prop_assert_eq!(of_slices, of_each);
         }
     }
@@ -264,7 +326,7 @@ proptest! {
     /// Sessions and windows of a number of values: each value is in one of them at least, or late.
     #[test]
     fn values_are_late_or_in_a_window(
-        script in scripts(),
+        (script, whose) in (scripts(), whose()),
         (gap, values, every) in (0_i64..20, 1_u64..6, 1_u64..6),
         (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
         waits in any::<bool>(),
@@ -273,10 +335,10 @@ proptest! {
         let fold = Collect::<Vec<Value>>::new;
         let windower = SessionWindower::new(TimeDelta::microseconds(gap));
         let sessions = PerWindow { windower, fold: fold(), lateness, tells: true };
-        let of_sessions = found::<_, Queue<Value>>(&script, wait, options, sessions, lateness == 0);
+        let of_sessions = found::<_, Queue<Value>>((&script, whose), wait, options, sessions, lateness == 0);
         let windower = CountWindower::new(values).every(every.min(values));
         let counts = PerWindow { windower, fold: fold(), lateness, tells: true };
-        let of_counts = found::<_, Queue<Value>>(&script, wait, options, counts, lateness == 0);
+        let of_counts = found::<_, Queue<Value>>((&script, whose), wait, options, counts, lateness == 0);
         for (number, (ids, is_late)) in of_sessions.into_iter().chain(of_counts) {
             prop_assert_eq!(ids.is_empty(), is_late, "value {}", number);
         }
@@ -302,19 +364,56 @@ fn a_slice_that_was_left_behind_is_told() {
         early: None,
         ordered: false,
     };
-    let logic = PerKey::<Time, _, _, ()>::new(Arc::new(clock), slices(), options);
-    let logic: &dyn ItemLogic<char, Time, State = _, Out = _> = &logic;
+    let keeper = Keeper::<Time, _, _, ()>::new(Arc::new(clock), slices(), options);
     let mut out = Emit::new();
-    let mut key = logic.new_state(&'k');
-    assert_eq!(logic.on_item(&mut key, 16, &mut out), Keep::Yes);
+    let mut key = keeper.new_key();
+    assert_eq!(keeper.take(&mut key, (16, 16), 0, &mut out).keep, Keep::Yes);
     // So it was saved: windows 2 and 3, of values at 15, had been closed.
-    key.close_all_before(4);
-    logic.restored(&mut key);
-    assert_eq!(logic.on_item(&mut key, 40, &mut out), Keep::Yes);
+    key.windows.kept.close_all_before(4);
+    keeper.restored(&mut key, 0, || 0);
+    assert_eq!(keeper.take(&mut key, (40, 40), 0, &mut out).keep, Keep::Yes);
     let told: Vec<_> = out.drain().collect();
     let told = told.into_iter().map(|event| match event {
         Event::Down(id, _, count) => (id.0, count),
         _ => panic!("nothing else is told"),
     });
     assert_eq!(told.collect::<Vec<_>>(), [(2, 1), (3, 1)]);
+}
+
+/// Each value of a key that waits has the key looked at, and listed anew afterwards.
+#[test]
+fn a_key_has_no_more_than_a_few_entries() {
+    let bench = Bench::new(1, TimeDelta::seconds(10), 1 << 30);
+    let (upstream, out) = (
+        Upstream::new(&bench),
+        Downstream::<(char, Event<u64, Time>)>::new(),
+    );
+    let at: fn(&Time) -> Micros = |time| Micros(*time);
+    let clock = EventClock::per_partition(at, TimeDelta::zero());
+    let options = Options {
+        lateness: 0,
+        early: None,
+        ordered: true,
+    };
+    let hour = TimeDelta::hours(1);
+    let hours = PerWindow {
+        windower: SlidingWindower::new(hour, hour, DateTime::UNIX_EPOCH),
+        fold: Count,
+        lateness: 0,
+        tells: false,
+    };
+    let head = WindowHead::<char, Time, _, _, Queue<Time>>::new(
+        &bench.build_cx(),
+        Arc::new(clock),
+        (hours, options),
+        out.outputs().next(0),
+    );
+    let mut head = Head::new(&bench.build_cx(), vec![upstream.input()], head);
+    let (mut cx, ..) = bench.cx();
+    for time in 0..1000 {
+        upstream.send_marked(1, 0, vec![('k'.stable_hash(), 'k', time)], EventMark(time));
+        run(&mut head, Some(1), &mut cx);
+        // Those that are stale are cleaned up when they are too many.
+        assert!(head.logic().entries() <= 66);
+    }
 }

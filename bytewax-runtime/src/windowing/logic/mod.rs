@@ -12,6 +12,8 @@ pub(crate) use join::{Complete, Partial};
 pub(crate) use user::Own;
 pub use user::WindowLogic;
 
+use chrono::{DateTime, Utc};
+
 use crate::state::State;
 
 /// What values become in a window.
@@ -20,6 +22,9 @@ pub(crate) trait Fold<V>: 'static {
     type State: State;
     /// What a window emits.
     type Out: 'static;
+
+    /// What is done next is done at this time of the worker.
+    fn begin(&self, _: DateTime<Utc>) {}
 
     /// The state of a window that is opened.
     fn open(&self) -> Self::State;

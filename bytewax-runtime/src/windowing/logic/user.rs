@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use chrono::{DateTime, Utc};
+
 use super::Fold;
 use crate::kit::logic::Emit;
 use crate::state::State;
@@ -62,6 +64,10 @@ where
 {
     type State = L;
     type Out = L::Out;
+
+    fn begin(&self, now: DateTime<Utc>) {
+        self.out.borrow_mut().set_now(now);
+    }
 
     fn open(&self) -> L {
         (self.make)()

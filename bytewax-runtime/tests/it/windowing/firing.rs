@@ -199,8 +199,8 @@ fn windows_tell_what_they_hold_so_far() {
             "0=Early:ab",
             "",
             "",
-            // Each key has a time of its own; both had come.
-            "0=Early:abc 0=Early:xyz",
+            // Each key has a time of its own; both had come, and that of x was the first.
+            "0=Early:xyz 0=Early:abc",
             "",
             "0=OnTime:abc 1=OnTime:d 0=OnTime:xyz 0=[0,10] 1=[10,20] x/0=[0,10]",
         ]

@@ -4,11 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytewax_runtime::clock::{ClockHand, WorkerClock};
+use bytewax_runtime::operators::Emit;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
-use bytewax_runtime::windowing::{EventClock, Micros, PartitionClock, TimeOf};
+use bytewax_runtime::state::{Schema, State};
+use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::windowing::{
+    Clock as WindowClock, EventClock, Micros, PartitionClock, TimeOf, WindowLogic,
+};
 use chrono::{DateTime, TimeDelta};
+use serde::{Deserialize, Serialize};
 
 use super::support::{
     Told, Value, gives, run_on, seconds, session, sliding, told_down, told_late, tumbling, values,
@@ -302,4 +307,87 @@ fn workers_agree() {
             "a/0=1", "a/10=1", "b/0=1", "b/30=1", "c/0=1", "c/10=1", "d/0=1", "d/30=1"
         ]
     );
+}
+
+/// The third value of a batch of five makes a fold panic.
+#[test]
+fn a_panic_tells_its_key_and_its_item() {
+    let told = |clock_of: fn(KeyedStream<String, Value>) -> Stream<String>| {
+        let flow = Dataflow::build("f", |flow| {
+            let all = values("a/x@1 a/x@2 b/bang@3 a/x@4 a/x@5");
+            let source = TestingSource::new(all).batch_size(5);
+            let down = clock_of(flow.input(source).named("in"));
+            down.output(TestingSink::new()).named("out");
+        });
+        cluster_main(flow, ClusterConfig::new())
+            .unwrap_err()
+            .report()
+    };
+    fn texts<C: WindowClock<Value>>(
+        values: KeyedStream<String, Value>,
+        clock: C,
+    ) -> Stream<String> {
+        let windower = tumbling(10.0).in_arrival_order();
+        let texts = values.fold_window(
+            clock,
+            windower,
+            String::new,
+            |texts, value: Value| {
+                assert_ne!(value.0, "bang");
+                texts.push_str(&value.0);
+            },
+            |texts, later: String| texts.push_str(&later),
+        );
+        texts.named("texts").down.map(told_down)
+    }
+    for report in [
+        told(|values| texts(values, super::support::clock(0.0))),
+        told(|values| texts(values, clock(0.0))),
+    ] {
+        assert!(report.contains("key `\"b\"`"), "{report}");
+        assert!(report.contains("item 3 of a batch of 5"), "{report}");
+    }
+}
+
+/// Tells what time it is when a value is taken, and at the end.
+#[derive(Default, Serialize, Deserialize)]
+struct Times;
+
+impl State for Times {
+    const SCHEMA: Schema = Schema::new("Times", 1, &[]);
+}
+
+impl WindowLogic for Times {
+    type In = Value;
+    type Out = i64;
+
+    fn on_value(&mut self, _: Value, out: &mut Emit<i64>) {
+        out.emit(out.now().timestamp());
+    }
+
+    fn on_merge(&mut self, _: Self, _: &mut Emit<i64>) {}
+
+    fn on_close(&mut self, out: &mut Emit<i64>) {
+        out.emit(out.now().timestamp());
+    }
+}
+
+#[test]
+fn a_logic_sees_the_time_of_the_worker() {
+    fn seen<C: WindowClock<Value>>(clock: C) -> Vec<i64> {
+        let sink = TestingSink::new();
+        let flow = Dataflow::build("f", |flow| {
+            let values = flow.input(TestingSource::new(values("a/x@1"))).named("in");
+            let times = values
+                .window(clock, tumbling(10.0), Times::default)
+                .named("times");
+            let times = times.down.map(|(_, (_, time))| time);
+            times.output(sink.clone()).named("out");
+        });
+        let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH + TimeDelta::seconds(77));
+        cluster_main(flow, ClusterConfig::new().clock(clock)).unwrap();
+        sink.take()
+    }
+    assert_eq!(seen(super::support::clock(0.0)), [77, 77]);
+    assert_eq!(seen(clock(0.0)), [77, 77]);
 }

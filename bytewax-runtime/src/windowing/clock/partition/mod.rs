@@ -1,16 +1,24 @@
 //! `PartitionClock`.
 
+mod send;
+
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use self::send::TimedRoute;
 use super::{
-    Clock, EventClock, Getter, TimeOf, Timing, forget_fault, idle_fault, lead_fault, wait_fault,
+    Clock, EventClock, Getter, OfAllKeys, TimeOf, Timing, forget_fault, idle_fault, lead_fault,
+    wait_fault,
 };
-use crate::windowing::engine::AllKeys;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::kit::keyed::KeyedOut;
+use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark};
 use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
-use crate::windowing::time::{Timestamp, span};
+use crate::windowing::time::{FIRST, Time, Timestamp, span};
 
 /// A value happened when it says so, and all keys have one time: that of the partitions of the source.
 /// Made by [`EventClock::per_partition`].
@@ -118,9 +126,10 @@ impl<G> PartitionClock<G> {
 impl<V: 'static, G: Getter<V>> Clock<V> for PartitionClock<G> {}
 
 impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
-    type Form = AllKeys;
+    type Mark = OfAllKeys;
 
     const NAME: &'static str = super::OF_PARTITIONS;
+    const REMEMBERS: bool = false;
 
     fn faults(&self) -> Vec<Fault> {
         let all = [
@@ -130,6 +139,40 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
             forget_fault(self.forget_after),
         ];
         all.into_iter().flatten().collect()
+    }
+
+    #[inline]
+    fn time(&self, value: &V, _: Time) -> Time {
+        self.getter.time(value)
+    }
+
+    #[inline]
+    fn observe(&self, _: &mut OfAllKeys, time: Time, now: Time) -> (Time, Time) {
+        (time, now)
+    }
+
+    fn forget_after(&self) -> i64 {
+        self.forget_after
+    }
+
+    fn probe(&self) -> Option<&WindowProbe> {
+        self.probe.as_ref()
+    }
+
+    fn shared(&self, build: &BuildCx) -> Option<SharedWatermark> {
+        Some(SharedWatermark::resume(build, FIRST))
+    }
+
+    fn sender<K: Key>(
+        self: &Arc<Self>,
+        step: StepIndex,
+        out: KeyedOut<K, V>,
+    ) -> Result<AnyPush, KeyedOut<K, V>>
+    where
+        V: Exchange,
+    {
+        let route = TimedRoute::new(step, Arc::clone(self), out);
+        Ok(AnyPush::new::<(K, V)>(route))
     }
 }
 

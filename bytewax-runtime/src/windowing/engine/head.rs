@@ -1,0 +1,402 @@
+//! The head of a window step: its keys, when they are looked at, and where goes what they emit.
+
+use std::sync::Arc;
+
+use super::key::{Keeper, KeyWindows, LiveKey};
+use super::queue::Waiters;
+use super::{Event, Options, WindowEngine};
+use crate::clock::{Monotonic, WorkerClock};
+use crate::error::RunError;
+use crate::guard::with_key;
+use crate::ids::StepIndex;
+use crate::key::Key;
+use crate::kit::keyed::Routed;
+use crate::kit::logic::{Emit, Keep, NEVER, Schedule};
+use crate::kit::saving::KeyedLogic;
+use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Next, Sender, SharedWatermark};
+use crate::state::{Cell, FEW, Few, Found, KeyTable};
+use crate::windowing::clock::{KeyMark, Timing};
+use crate::windowing::probe::Tally;
+use crate::windowing::time::{FIRST, Time, date};
+
+/// So long after a value, in microseconds, a key with a watermark of its own is looked at: while values come,
+/// its windows are closed by them, and only behind the last one is a wake-up for the moment at which the
+/// next is over.
+const QUIET: i64 = 50_000;
+
+/// So many keys that are due at once are a peak, for which no memory is kept.
+const MANY: usize = 1 << 14;
+
+/// The entry of a key that is to be forgotten at the end of input.
+const GONE: Time = Time::MIN;
+
+/// A tick is about a millisecond.
+type Times<K> = Schedule<K, 10>;
+
+/// A window step on one worker.
+pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<V>> {
+    step: StepIndex,
+    keeper: Keeper<V, C, B, Q>,
+    table: KeyTable<K, LiveKey<C::Mark, B::KeyState, Q>>,
+    found: Found,
+    /// When keys are looked at, by the time of the step.
+    looks: Times<K>,
+    /// Entries whose time has come, the first of them last.
+    due: Vec<(Time, u64, K)>,
+    /// When keys emit early, by monotonic time.
+    early: Times<K>,
+    /// The watermark, if all keys have one.
+    shared: Option<SharedWatermark>,
+    clock: WorkerClock,
+    now: Now,
+    out: Emit<Event<B::Out, V>>,
+    next: Next<(K, Event<B::Out, V>)>,
+}
+
+/// The present, as it was when the activation began.
+#[derive(Clone, Copy)]
+struct Now {
+    /// The time of the step.
+    step: Time,
+    /// The time of the system.
+    date: Time,
+    monotonic: i64,
+    is_read: bool,
+}
+
+impl<K, V, C, B, Q> WindowHead<K, V, C, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    C: Timing<V>,
+    B: WindowEngine<V>,
+    Q: Waiters<V>,
+{
+    pub(crate) fn new(
+        build: &BuildCx,
+        clock: Arc<C>,
+        (engine, options): (B, Options),
+        next: Next<(K, Event<B::Out, V>)>,
+    ) -> Self {
+        let shared = clock.shared(build);
+        let now = Now {
+            step: shared.as_ref().map_or(FIRST, SharedWatermark::at),
+            date: FIRST,
+            monotonic: 0,
+            is_read: false,
+        };
+        Self {
+            step: build.step,
+            keeper: Keeper::new(clock, engine, options),
+            table: KeyTable::new(),
+            found: Found::default(),
+            looks: Schedule::new(),
+            due: Vec::new(),
+            early: Schedule::new(),
+            shared,
+            clock: build.worker.clock.clone(),
+            now,
+            out: Emit::new(),
+            next,
+        }
+    }
+
+    /// Reads the time, unless this activation has.
+    fn begin(&mut self) {
+        if self.now.is_read {
+            return;
+        }
+        self.now.is_read = true;
+        let now = self.clock.now();
+        self.out.set_now(now);
+        self.keeper.engine.begin(now);
+        self.now.date = now.timestamp_micros();
+        if self.shared.is_none() {
+            self.now.step = self.now.date;
+        }
+        if self.keeper.options.early.is_some() {
+            self.now.monotonic = self.clock.monotonic().micros();
+        }
+    }
+
+    /// Takes a value of the key that was found at this place.
+    #[inline]
+    fn take(&mut self, place: usize, (hash, key, value): Routed<K, V>) {
+        let (keeper, now) = (&self.keeper, self.now);
+        with_key(&key, || {
+            let time = keeper.clock.time(&value, now.step);
+            if keeper.is_late_for_all(time, now.step) {
+                return keeper.engine.late(time, value, &mut self.out);
+            }
+            let make = || keeper.new_key();
+            let table = &mut self.table;
+            let live = table.touch_found(&self.found, place, hash, &key, make);
+            let looked = keeper.take(live, (time, value), now.step, &mut self.out);
+            if looked.keep == Keep::No {
+                return table.remove(hash, &key);
+            }
+            let due = keeper.due(live);
+            if due < live.entry {
+                let by = if C::Mark::OF_KEY {
+                    due.min(now.step.saturating_add(QUIET))
+                } else {
+                    due
+                };
+                self.looks.look_by(by, hash, &key, &mut live.entry);
+            }
+            if looked.has_taken {
+                wait_to_emit_early(keeper.options, &mut self.early, now, (hash, &key), live);
+            }
+        });
+        if self.out.has_any() {
+            self.out.deliver(key, &mut self.next.buffer);
+        }
+    }
+
+    /// Looks at a key whose time has come, unless the entry is stale.
+    fn look_at(&mut self, (time, hash, key): (Time, u64, K)) {
+        let (keeper, now) = (&self.keeper, self.now);
+        with_key(&key, || {
+            let table = &mut self.table;
+            let Some(live) = table.touch_if(hash, &key, |live| live.entry == time) else {
+                return;
+            };
+            live.entry = NEVER;
+            let looked = keeper.look_at(live, now.step, &mut self.out);
+            if looked.keep == Keep::No {
+                return table.remove(hash, &key);
+            }
+            let due = keeper.due(live);
+            self.looks.look_by(due, hash, &key, &mut live.entry);
+            if looked.has_taken {
+                wait_to_emit_early(keeper.options, &mut self.early, now, (hash, &key), live);
+            }
+        });
+        self.out.deliver(key, &mut self.next.buffer);
+    }
+
+    /// Looks at all keys whose time has come. Gives whether there was room for what came of it.
+    fn look_at_due(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        loop {
+            if self.due.is_empty() {
+                let due = std::iter::from_fn(|| self.looks.pop(self.now.step));
+                self.due.extend(due);
+                self.due.reverse();
+            }
+            if self.due.is_empty() {
+                break;
+            }
+            let few = self.due.len().saturating_sub(FEW);
+            let keys = self.due[few..].iter().map(|(_, hash, key)| (*hash, key));
+            let keeper = &self.keeper;
+            self.table.prefetch(keys, |live| keeper.prefetch(live));
+            while self.due.len() > few
+                && let Some(entry) = self.due.pop()
+            {
+                self.look_at(entry);
+                if !self.send_if_full(edges, cx)? {
+                    return Ok(false);
+                }
+            }
+        }
+        if self.due.capacity() > MANY {
+            self.due = Vec::new();
+        }
+        Ok(true)
+    }
+
+    /// Has keys emit early whose time has come. Gives whether there was room for what came of it.
+    fn emit_early(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        while let Some((time, hash, key)) = self.early.pop(self.now.monotonic) {
+            with_key(&key, || {
+                let table = &mut self.table;
+                if let Some(live) = table.touch_if(hash, &key, |live| live.early == time) {
+                    live.early = NEVER;
+                    let now = self.now.step;
+                    self.keeper.emit_early(live, now, &mut self.out);
+                }
+            });
+            self.out.deliver(key, &mut self.next.buffer);
+            if !self.send_if_full(edges, cx)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends what keys have emitted if it is a batch. Gives whether there is room for more.
+    #[inline]
+    fn send_if_full(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        if !self.next.is_full(cx) {
+            return Ok(true);
+        }
+        self.next.send(cx)?;
+        Ok(!cx.worker.any_full(edges))
+    }
+
+    /// Has the operator woken when the next key is due.
+    fn sleep(&self, cx: &Cx) {
+        if self.shared.is_none()
+            && let Some(look) = self.looks.first()
+        {
+            cx.worker.timers.wake_by(cx.alarm, date(look));
+        }
+        if let Some(early) = self.early.first() {
+            let early = Monotonic::of_micros(early);
+            cx.worker.timers.wake_by(cx.alarm, early);
+        }
+    }
+
+    fn tell(&self, cx: &Cx) {
+        let Some(probe) = self.keeper.clock.probe() else {
+            return;
+        };
+        let keys = self.table.iter().map(|(key, live)| {
+            let (status, mark) = self.keeper.status(live, self.now.step);
+            (key, status, mark)
+        });
+        let shared = self.shared.as_ref();
+        let shared = shared.map(|shared| (shared.at(), shared.slowest()));
+        probe.tell(cx.worker.index, &Tally::of(keys), shared);
+    }
+}
+
+/// Has a key whose windows have changed emit early in a while, if windows do so and it does not wait already.
+#[inline]
+fn wait_to_emit_early<K: Key, M: KeyMark, T, Q>(
+    options: Options,
+    early: &mut Times<K>,
+    now: Now,
+    (hash, key): (u64, &K),
+    live: &mut LiveKey<M, T, Q>,
+) {
+    if let Some(every) = options.early
+        && live.early == NEVER
+    {
+        live.note_early(now.date.saturating_add(every));
+        let time = now.monotonic.saturating_add(every);
+        early.look_by(time, hash, key, &mut live.early);
+    }
+}
+
+impl<K, V, C, B, Q> HeadLogic<Routed<K, V>> for WindowHead<K, V, C, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    C: Timing<V>,
+    B: WindowEngine<V>,
+    Q: Waiters<V>,
+{
+    fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
+        self.begin();
+        let numbers = cx.numbers(items.len());
+        let mut items = Few::new(items);
+        let mut first = 0;
+        while let Some(few) = items.ahead() {
+            let keys = few.iter().map(|(hash, key, _)| (*hash, key));
+            self.table.find_few(keys, &mut self.found);
+            for (place, item) in items.take().enumerate() {
+                numbers.at(first + place, || self.take(place, item));
+                self.next.send_if_full(cx)?;
+            }
+            first += FEW;
+        }
+        self.next.send(cx)
+    }
+
+    fn mark(&mut self, sender: Sender, mark: EventMark, cx: &mut Cx) -> Result<(), RunError> {
+        if let Some(shared) = &mut self.shared {
+            shared.hear(sender, mark, &cx.worker.timers);
+            self.now.step = shared.at();
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
+        self.begin();
+        let has_room = self.look_at_due(edges, cx)? && self.emit_early(edges, cx)?;
+        self.next.send(cx)?;
+        if has_room {
+            self.looks.clean(&self.table, |live| live.entry);
+            self.early.clean(&self.table, |live| live.early);
+        }
+        self.sleep(cx);
+        Ok(has_room)
+    }
+
+    fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.tell(cx);
+        match &mut self.shared {
+            Some(shared) => shared.save(cx),
+            None => Ok(()),
+        }
+    }
+
+    /// All windows close; the watermark stays where it is.
+    fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.begin();
+        self.looks.clear();
+        self.early.clear();
+        self.due.clear();
+        let (keeper, now) = (&self.keeper, self.now.step);
+        for (key, live) in self.table.touch_all_sorted() {
+            let keep = with_key(key, || keeper.end(live, now, &mut self.out));
+            live.entry = match keep {
+                Keep::Yes => keeper.due(live),
+                Keep::No => GONE,
+            };
+            self.out.deliver(key.clone(), &mut self.next.buffer);
+            self.next.send_if_full(cx)?;
+        }
+        self.table.retain(|live| live.entry != GONE);
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if what == Flush::Activation {
+            self.now.is_read = false;
+        }
+        self.next.flush(what, cx)
+    }
+}
+
+impl<K, V, C, B, Q> KeyedLogic<K, V> for WindowHead<K, V, C, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    C: Timing<V>,
+    B: WindowEngine<V>,
+    Q: Waiters<V>,
+{
+    type Cell = LiveKey<C::Mark, B::KeyState, Q>;
+
+    // A watermark of all keys may close the windows of any.
+    const LEAVES: bool = C::Mark::OF_KEY;
+
+    fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
+        &mut self.table
+    }
+
+    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<C::Mark, B::KeyState, Q>) {
+        let mut live = LiveKey::restored(saved);
+        let date = || self.clock.now().timestamp_micros();
+        let wait = self.keeper.restored(&mut live, self.now.step, date);
+        let due = self.keeper.due(&live);
+        self.looks.look_by(due, hash, &key, &mut live.entry);
+        if let Some(wait) = wait {
+            let time = self.clock.monotonic().micros().saturating_add(wait);
+            self.early.look_by(time, hash, &key, &mut live.early);
+        }
+        self.table.restore(hash, key, live);
+    }
+}
+
+#[cfg(test)]
+impl<K: Key, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<V>> WindowHead<K, V, C, B, Q> {
+    /// How many entries of times there are.
+    pub(crate) fn entries(&self) -> usize {
+        self.looks.len() + self.early.len()
+    }
+}

@@ -1,0 +1,361 @@
+//! What is kept of a key, and what becomes of it when values come, when time goes on, and at the end.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::queue::Waiters;
+use super::{Events, Options, WindowEngine};
+use crate::kit::logic::{Keep, NEVER};
+use crate::state::{Cell, Field, Schema, State};
+use crate::windowing::clock::{EarlyAt, KeyMark, Timing, Watermark};
+use crate::windowing::probe::Status;
+use crate::windowing::time::{END, LAST, Time, date};
+
+/// What is saved of a key.
+#[derive(Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "T: Serialize, Q: Serialize",
+    deserialize = "T: Deserialize<'de>, Q: Deserialize<'de>"
+))]
+pub(crate) struct KeyWindows<M: KeyMark, T, Q> {
+    watermark: M,
+    pub(super) kept: T,
+    queue: Q,
+    /// The system's time at which windows emit before their ends.
+    early_at: M::Early,
+    /// The time of the step at which the key is forgotten, if it has no windows.
+    forget_at: Time,
+}
+
+impl<M: KeyMark, T: State, Q: State> KeyWindows<M, T, Q> {
+    /// With a watermark of its own.
+    const OF_KEY: Schema = Schema::of_library(
+        "KeyWindows",
+        1,
+        &[
+            Field::of::<Watermark>("watermark"),
+            Field::of::<T>("kept"),
+            Field::of::<Q>("queue"),
+            Field::of::<i64>("early_at"),
+            Field::of::<i64>("forget_at"),
+        ],
+    );
+
+    /// With the watermark of all keys.
+    const OF_ALL: Schema = Schema::of_library(
+        "PartitionWindows",
+        1,
+        &[
+            Field::of::<T>("kept"),
+            Field::of::<Q>("queue"),
+            Field::of::<i64>("forget_at"),
+        ],
+    );
+}
+
+impl<M: KeyMark, T: State, Q: State> State for KeyWindows<M, T, Q> {
+    const SCHEMA: Schema = if M::OF_KEY {
+        Self::OF_KEY
+    } else {
+        Self::OF_ALL
+    };
+}
+
+/// A key of a step, and what of it is not saved.
+pub(crate) struct LiveKey<M: KeyMark, T, Q> {
+    pub(super) windows: KeyWindows<M, T, Q>,
+    /// The next watermark at which there is something to do, or one before.
+    next: Time,
+    /// The time of the step by which the key is looked at.
+    pub(super) entry: Time,
+    /// When windows emit before their ends, in monotonic time.
+    pub(super) early: i64,
+}
+
+impl<M: KeyMark, T, Q> LiveKey<M, T, Q> {
+    /// Notes the system's time at which windows emit early.
+    #[inline]
+    pub(super) fn note_early(&mut self, at: Time) {
+        self.windows.early_at.note(at);
+    }
+}
+
+impl<M: KeyMark, T: State, Q: State> Cell for LiveKey<M, T, Q> {
+    type Saved = KeyWindows<M, T, Q>;
+
+    const TIMED: bool = true;
+
+    fn saved(&self) -> &Self::Saved {
+        &self.windows
+    }
+
+    fn restored(windows: Self::Saved) -> Self {
+        Self {
+            windows,
+            next: Time::MIN,
+            entry: NEVER,
+            early: NEVER,
+        }
+    }
+
+    /// When a run is resumed, no key may be left unread that has the watermark of all: its windows may be
+    /// over by other keys' values.
+    fn due(&self) -> Option<DateTime<Utc>> {
+        if !M::OF_KEY {
+            return Some(DateTime::UNIX_EPOCH);
+        }
+        let early = self.windows.early_at.noted().unwrap_or(END);
+        let due = self.entry.min(early);
+        (due <= LAST).then(|| date(due))
+    }
+}
+
+/// What came of a look at a key.
+pub(super) struct Looked {
+    pub(super) keep: Keep,
+    /// Whether windows have taken values.
+    pub(super) has_taken: bool,
+}
+
+/// What all keys of a step have in common.
+///
+/// The *time of the step* is the system's if each key has a watermark of its own; it is the watermark if all
+/// have one.
+pub(crate) struct Keeper<V, C, B, Q> {
+    pub(super) clock: Arc<C>,
+    pub(super) engine: B,
+    pub(super) options: Options,
+    values: PhantomData<fn(V, Q)>,
+}
+
+type Live<V, C, B, Q> = LiveKey<<C as Timing<V>>::Mark, <B as WindowEngine<V>>::KeyState, Q>;
+
+impl<V, C, B, Q> Keeper<V, C, B, Q>
+where
+    V: Clone + 'static,
+    C: Timing<V>,
+    B: WindowEngine<V>,
+    Q: Waiters<V>,
+{
+    pub(crate) fn new(clock: Arc<C>, engine: B, options: Options) -> Self {
+        Self {
+            clock,
+            engine,
+            options,
+            values: PhantomData,
+        }
+    }
+
+    /// A key of which nothing is known.
+    #[inline]
+    pub(super) fn new_key(&self) -> Live<V, C, B, Q> {
+        let windows = KeyWindows {
+            watermark: C::Mark::new(),
+            kept: B::KeyState::default(),
+            queue: Q::default(),
+            early_at: <C::Mark as KeyMark>::Early::never(),
+            forget_at: END,
+        };
+        LiveKey {
+            windows,
+            next: END,
+            entry: NEVER,
+            early: NEVER,
+        }
+    }
+
+    /// Whether a value comes too late for all windows when the watermark is `mark`.
+    #[inline]
+    pub(super) fn is_late(&self, time: Time, mark: Time) -> bool {
+        time < mark.saturating_sub(self.options.lateness)
+    }
+
+    /// The same, as far as it is known without the key of the value: when all keys have one watermark.
+    #[inline]
+    pub(super) fn is_late_for_all(&self, time: Time, now: Time) -> bool {
+        !C::Mark::OF_KEY && self.is_late(time, now)
+    }
+
+    /// Takes in a value of a key.
+    #[inline]
+    pub(super) fn take(
+        &self,
+        key: &mut Live<V, C, B, Q>,
+        (time, value): (Time, V),
+        now: Time,
+        out: &mut Events<B, V>,
+    ) -> Looked {
+        let (time, mark) = self.clock.observe(&mut key.windows.watermark, time, now);
+        let windows = &mut key.windows;
+        let mut has_taken = false;
+        if C::Mark::OF_KEY && self.is_late(time, mark) {
+            self.engine.late(time, value, out);
+        } else if self.options.ordered && (time > mark || time == mark && !windows.queue.is_empty())
+        {
+            windows.queue.push(time, value);
+        } else {
+            if time < mark {
+                // What is over by now is so without this value.
+                self.catch_up(key, mark, out);
+            }
+            let kept = &mut key.windows.kept;
+            let next = self.engine.add(kept, time, value, mark, out);
+            key.next = key.next.min(next);
+            has_taken = true;
+        }
+        has_taken |= self.catch_up(key, mark, out);
+        Looked {
+            keep: self.forget(key, now),
+            has_taken,
+        }
+    }
+
+    /// Does what is due for a key.
+    pub(super) fn look_at(
+        &self,
+        key: &mut Live<V, C, B, Q>,
+        now: Time,
+        out: &mut Events<B, V>,
+    ) -> Looked {
+        let mark = key.windows.watermark.pass(now);
+        let has_taken = self.catch_up(key, mark, out);
+        Looked {
+            keep: self.forget(key, now),
+            has_taken,
+        }
+    }
+
+    /// Has the windows of a key emit what they hold so far.
+    pub(super) fn emit_early(&self, key: &mut Live<V, C, B, Q>, now: Time, out: &mut Events<B, V>) {
+        key.windows.early_at.note(END);
+        let mark = key.windows.watermark.pass(now);
+        self.engine.fire_early(&mut key.windows.kept, mark, out);
+    }
+
+    /// Closes all windows of a key at the end of input. The watermark stays where it is.
+    pub(super) fn end(
+        &self,
+        key: &mut Live<V, C, B, Q>,
+        now: Time,
+        out: &mut Events<B, V>,
+    ) -> Keep {
+        let mark = key.windows.watermark.pass(now);
+        self.take_waiting(key, END, out);
+        self.engine.end(&mut key.windows.kept, mark, out);
+        key.next = self.engine.next(&key.windows.kept);
+        key.windows.early_at.note(END);
+        self.forget(key, now)
+    }
+
+    /// Puts right what is not saved of a key. Gives how long its windows wait until they emit early, if they
+    /// do, at this date.
+    pub(super) fn restored(
+        &self,
+        key: &mut Live<V, C, B, Q>,
+        now: Time,
+        date: impl FnOnce() -> Time,
+    ) -> Option<i64> {
+        let windows = &mut key.windows;
+        let mark = windows.watermark.at(now);
+        self.engine.restored(&mut windows.kept, mark);
+        key.next = self.engine.next(&windows.kept);
+        let Some(every) = self.options.early else {
+            windows.early_at.note(END);
+            return None;
+        };
+        match windows.early_at.noted() {
+            Some(END) => None,
+            Some(at) => Some(at.saturating_sub(date()).clamp(0, every)),
+            // What is not saved counts from the resume.
+            None => (!self.is_idle(key)).then_some(every),
+        }
+    }
+
+    /// Takes in the values that the watermark has reached. Gives whether there were any.
+    #[inline]
+    fn take_waiting(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
+        let mut any = false;
+        while let Some((time, value)) = key.windows.queue.pop(mark) {
+            // It is taken in as if the watermark were at its time: it was on time.
+            let next = self
+                .engine
+                .add(&mut key.windows.kept, time, value, time, out);
+            key.next = key.next.min(next);
+            any = true;
+        }
+        any
+    }
+
+    /// Does what is due at a watermark. Gives whether windows took values that had waited.
+    #[inline]
+    fn catch_up(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
+        let taken = self.take_waiting(key, mark, out);
+        if mark >= key.next {
+            self.engine.close(&mut key.windows.kept, mark, out);
+            key.next = self.engine.next(&key.windows.kept);
+        }
+        taken
+    }
+
+    #[inline]
+    fn is_idle(&self, key: &Live<V, C, B, Q>) -> bool {
+        key.windows.queue.is_empty() && self.engine.is_empty(&key.windows.kept)
+    }
+
+    /// Notes when a key that has no windows is forgotten. Gives whether that is now.
+    #[inline]
+    fn forget(&self, key: &mut Live<V, C, B, Q>, now: Time) -> Keep {
+        if !self.is_idle(key) {
+            key.windows.forget_at = END;
+            return Keep::Yes;
+        }
+        if B::FORGETS && !C::REMEMBERS {
+            return Keep::No;
+        }
+        if key.windows.forget_at == END {
+            key.windows.forget_at = now.saturating_add(self.clock.forget_after());
+        }
+        if now >= key.windows.forget_at {
+            Keep::No
+        } else {
+            Keep::Yes
+        }
+    }
+
+    /// The time of the step at which something is due, if no value comes; [`NEVER`] if nothing is.
+    #[inline]
+    pub(super) fn due(&self, key: &Live<V, C, B, Q>) -> Time {
+        let windows = &key.windows;
+        let first = windows.queue.first().unwrap_or(END);
+        let next = key.next.min(first);
+        let reached = if next == END {
+            END
+        } else {
+            windows.watermark.reaches(next)
+        };
+        let due = reached.min(windows.forget_at);
+        if due > LAST { NEVER } else { due }
+    }
+
+    /// What is open of a key, and its watermark.
+    pub(super) fn status(&self, key: &Live<V, C, B, Q>, now: Time) -> (Status, Time) {
+        let windows = &key.windows;
+        let (open, oldest) = self.engine.open(&windows.kept);
+        let status = Status {
+            windows: open,
+            waiting: windows.queue.len(),
+            oldest,
+            first_waiting: windows.queue.first(),
+        };
+        (status, windows.watermark.at(now))
+    }
+
+    /// Reads a little of all that a value will need, so that it is in the caches when its turn comes.
+    #[inline]
+    pub(super) fn prefetch(&self, key: &Live<V, C, B, Q>) -> i64 {
+        self.engine.prefetch(&key.windows.kept) ^ key.windows.forget_at ^ key.next ^ key.entry
+    }
+}
