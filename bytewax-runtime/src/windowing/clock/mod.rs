@@ -122,16 +122,16 @@ pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
         None
     }
 
-    /// What stands before the exchange and sees how far time has got, if anything has to. Otherwise the way to the
-    /// exchange comes back.
+    /// What stands before the exchange: what `enter` makes, unless it has to see how far time has got.
     fn sender<K: Key>(
         self: &Arc<Self>,
         _: StepIndex,
         out: KeyedOut<K, V>,
-    ) -> Result<AnyPush, KeyedOut<K, V>>
+        enter: impl FnOnce(KeyedOut<K, V>) -> AnyPush,
+    ) -> AnyPush
     where
         V: Exchange,
     {
-        Err(out)
+        enter(out)
     }
 }

@@ -154,9 +154,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         let plan = keyed_plan(
             facts,
             move |step, input, out: KeyedOut<K, V>| {
-                of_senders
-                    .sender(step, out)
-                    .unwrap_or_else(|out| enter(step, input, out))
+                of_senders.sender(step, out, |out| enter(step, input, out))
             },
             move |build, outputs: &mut Outputs| {
                 let engine = engine(outputs.is_read(META));

@@ -167,12 +167,13 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
         self: &Arc<Self>,
         step: StepIndex,
         out: KeyedOut<K, V>,
-    ) -> Result<AnyPush, KeyedOut<K, V>>
+        _: impl FnOnce(KeyedOut<K, V>) -> AnyPush,
+    ) -> AnyPush
     where
         V: Exchange,
     {
         let route = TimedRoute::new(step, Arc::clone(self), out);
-        Ok(AnyPush::new::<(K, V)>(route))
+        AnyPush::new::<(K, V)>(route)
     }
 }
 
