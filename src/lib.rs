@@ -99,8 +99,8 @@ pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
-    Epoch, Exchange, GraphFormat, ResumePolicy, RunError, RunErrorKind, SnapshotMode, StepError,
-    StepId, WorkerIndex,
+    Epoch, Exchange, GraphFormat, ResumePolicy, RunConfig, RunError, RunErrorKind, SnapshotMode,
+    StepError, StepId, WorkerIndex,
 };
 #[cfg(feature = "recovery")]
 pub use bytewax_runtime::{RecoveryConfig, backup};

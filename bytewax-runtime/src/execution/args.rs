@@ -1,16 +1,19 @@
 //! The flags and subcommands that a program of the user takes.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+mod flags;
+mod values;
+
 use std::time::Duration;
 
-use clap::builder::PossibleValue;
-use clap::{Args, FromArgMatches, Subcommand, ValueEnum};
+use clap::{Args, FromArgMatches, Subcommand};
 
+use super::config::RunConfig;
 #[cfg(feature = "recovery")]
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
-use crate::kit::{ResumePolicy, SnapshotMode};
+
+pub(crate) use flags::Flags;
+pub(crate) use values::{Addresses, Bytes, Seconds};
 
 /// How a flow is run: flags and subcommands for a program's own command line.
 ///
@@ -27,9 +30,9 @@ use crate::kit::{ResumePolicy, SnapshotMode};
 /// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | keep the state in the recovery partitions in this directory, and resume from them; may be given several times |
 /// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | keep the state in this directory of this machine, and copy each closed epoch to `--backup`; instead of `--recovery-directory` |
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
-/// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | how long replaced states are kept for copies of recovery partitions |
+/// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | | how long replaced states are kept for copies of recovery partitions; not at all unless given |
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
-/// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | how many bytes the items on their way between steps may take in each process; see [`ClusterConfig::buffer_memory`](crate::testing::ClusterConfig::buffer_memory) |
+/// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | how many bytes the items on their way between steps may take in each process; see [`RunConfig::buffer_memory`] |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must go on from an earlier one, may, or must not; with `require`, no store is made where there is none |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
@@ -113,10 +116,44 @@ impl RunArgs {
     /// # let _ = run;
     /// ```
     pub fn epoch_interval(mut self, interval: Duration) -> Self {
-        self.flags.snapshot_interval = interval;
+        self.flags.snapshot_interval = Seconds(interval);
         self
     }
 
+    /// The configuration that the flags and the environment give, for a program that runs its flow by
+    /// [`RunConfig::run`]. That ignores the subcommand, handles no signals, and returns the error of the run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::RunArgs;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    /// use clap::Parser;
+    ///
+    /// #[derive(Parser)]
+    /// struct Args {
+    ///     #[command(flatten)]
+    ///     run: RunArgs,
+    /// }
+    ///
+    /// let args = Args::try_parse_from(["program", "-w", "2"]).unwrap();
+    /// let out = TestingSink::new();
+    /// let flow = Dataflow::build("numbers", |flow| {
+    ///     flow.input(TestingSource::new([1])).named("numbers").output(out.clone()).named("out");
+    /// });
+    /// args.run.config().unwrap().run(flow).unwrap();
+    /// assert_eq!(out.items(), [1]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Flags that do not fit together. `clap::Error::exit` reports it as the parser does.
+    pub fn config(&self) -> Result<RunConfig, clap::Error> {
+        self.flags.config(&|name| std::env::var(name).ok())
+    }
+
+    #[cfg(test)]
     pub(crate) fn flags(&self) -> &Flags {
         &self.flags
     }
@@ -146,206 +183,6 @@ impl FromArgMatches for RunArgs {
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
         self.flags.update_from_arg_matches(matches)
     }
-}
-
-// No doc comment here: it would become the description of the program. The ids have a prefix
-// because they share one space with the fields of the user's parser.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Run options")]
-#[group(skip)]
-pub(crate) struct Flags {
-    /// Worker threads in each process
-    #[arg(
-        id = "bytewax-workers-per-process",
-        short = 'w',
-        long = "workers-per-process",
-        value_name = "N",
-        env = "BYTEWAX_WORKERS_PER_PROCESS",
-        default_value = "1",
-        value_parser = at_least_one,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) workers: usize,
-
-    /// Start this many processes on this machine
-    #[arg(
-        id = "bytewax-processes",
-        short = 'p',
-        long = "processes",
-        value_name = "N",
-        env = "BYTEWAX_PROCESSES",
-        value_parser = at_least_one,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) processes: Option<usize>,
-
-    /// Which process of `--addresses` this one is, from 0
-    #[arg(
-        id = "bytewax-process-id",
-        short = 'i',
-        long = "process-id",
-        value_name = "I",
-        env = "BYTEWAX_PROCESS_ID",
-        value_parser = process_id,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) process_id: Option<usize>,
-
-    /// `host:port` of every process, joined with `;`
-    #[arg(
-        id = "bytewax-addresses",
-        short = 'a',
-        long = "addresses",
-        value_name = "LIST",
-        env = "BYTEWAX_ADDRESSES",
-        global = true
-    )]
-    pub(crate) addresses: Option<Addresses>,
-
-    /// Length of an epoch, in whole seconds
-    #[arg(
-        id = "bytewax-snapshot-interval",
-        short = 's',
-        long = "snapshot-interval",
-        value_name = "SECONDS",
-        env = "BYTEWAX_SNAPSHOT_INTERVAL",
-        default_value = "10",
-        value_parser = whole_seconds,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) snapshot_interval: Duration,
-
-    /// Keep the state in the recovery partitions in this directory, and resume from them; may be given
-    /// several times
-    #[arg(
-        id = "bytewax-recovery-directory",
-        short = 'r',
-        long = "recovery-directory",
-        value_name = "DIR",
-        env = "BYTEWAX_RECOVERY_DIRECTORY",
-        global = true
-    )]
-    pub(crate) recovery: Vec<PathBuf>,
-
-    /// Keep the state in this directory of this machine, and copy each closed epoch to `--backup`;
-    /// instead of `--recovery-directory`
-    #[arg(
-        id = "bytewax-local-state",
-        short = 'd',
-        long = "local-state",
-        value_name = "DIR",
-        env = "BYTEWAX_LOCAL_STATE",
-        global = true
-    )]
-    pub(crate) local_state: Option<PathBuf>,
-
-    /// Where the copies of local state are: a directory, or the address of an object store
-    /// [default: backup]
-    #[arg(
-        id = "bytewax-backup",
-        short = 'b',
-        long = "backup",
-        value_name = "PLACE",
-        env = "BYTEWAX_BACKUP",
-        global = true
-    )]
-    pub(crate) backup: Option<String>,
-
-    /// How long replaced states are kept for copies of recovery partitions, in whole seconds
-    #[arg(
-        id = "bytewax-backup-interval",
-        long = "backup-interval",
-        value_name = "SECONDS",
-        env = "BYTEWAX_RECOVERY_BACKUP_INTERVAL",
-        default_value = "0",
-        value_parser = whole_seconds,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) backup_interval: Duration,
-
-    /// How many bytes the states in memory may take in each process, such as `512MiB`; what is not needed
-    /// stays on the disk
-    #[arg(
-        id = "bytewax-state-memory",
-        long = "state-memory",
-        value_name = "BYTES",
-        env = "BYTEWAX_STATE_MEMORY",
-        value_parser = bytes,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) state_memory: Option<u64>,
-
-    /// How many bytes the items on their way between steps may take in each process, such as `256MiB`
-    #[arg(
-        id = "bytewax-buffer-memory",
-        long = "buffer-memory",
-        value_name = "BYTES",
-        env = "BYTEWAX_BUFFER_MEMORY",
-        default_value = "256MiB",
-        value_parser = some_bytes,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) buffer_memory: u64,
-
-    /// When changed states are handed to the store
-    #[arg(
-        id = "bytewax-snapshot-mode",
-        long = "snapshot-mode",
-        value_name = "MODE",
-        env = "BYTEWAX_SNAPSHOT_MODE",
-        value_enum,
-        default_value_t,
-        global = true
-    )]
-    pub(crate) snapshot_mode: SnapshotMode,
-
-    /// Whether the run must go on from what an earlier one has saved, may, or must not
-    #[arg(
-        id = "bytewax-resume",
-        long = "resume",
-        value_name = "POLICY",
-        env = "BYTEWAX_RESUME",
-        value_enum,
-        default_value_t,
-        global = true
-    )]
-    pub(crate) resume: ResumePolicy,
-
-    /// How long to wait for the other processes at the start, in whole seconds
-    #[arg(
-        id = "bytewax-connect-timeout",
-        long = "connect-timeout",
-        value_name = "SECONDS",
-        env = "BYTEWAX_CONNECT_TIMEOUT",
-        default_value = "60",
-        value_parser = whole_seconds,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) connect_timeout: Duration,
-
-    /// How long the last epoch may take to end and to be saved when a signal stops the run, in whole seconds
-    #[arg(
-        id = "bytewax-stop-timeout",
-        long = "stop-timeout",
-        value_name = "SECONDS",
-        env = "BYTEWAX_STOP_TIMEOUT",
-        default_value = "10",
-        value_parser = whole_seconds,
-        allow_negative_numbers = true,
-        global = true
-    )]
-    pub(crate) stop_timeout: Duration,
-
-    #[command(subcommand)]
-    command: Option<Command>,
 }
 
 // What the program is to do with its flow. No doc comment here either.
@@ -381,152 +218,6 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RecoveryCommand,
     },
-}
-
-/// The addresses of all processes of a cluster; each is `host:port` with a port from 1 up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addresses(Vec<String>);
-
-impl Addresses {
-    /// Checks a list of addresses. Spaces around an address do not count.
-    pub(crate) fn new<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        let mut checked: Vec<String> = Vec::new();
-        for address in addresses {
-            let address = address.trim();
-            check_address(address)?;
-            if checked.iter().any(|earlier| earlier == address) {
-                return Err(format!(
-                    "`{address}` is there twice; every process needs an address of its own"
-                ));
-            }
-            checked.push(address.to_owned());
-        }
-        Ok(Self(checked))
-    }
-
-    pub(crate) fn as_slice(&self) -> &[String] {
-        &self.0
-    }
-}
-
-impl FromStr for Addresses {
-    type Err = String;
-
-    fn from_str(list: &str) -> Result<Self, String> {
-        Self::new(list.split(';'))
-    }
-}
-
-fn check_address(address: &str) -> Result<(), String> {
-    if address.is_empty() {
-        return Err(
-            "an address is empty; give `host:port` for every process, joined with `;`".to_owned(),
-        );
-    }
-    let Some((host, port)) = address.rsplit_once(':') else {
-        return Err(format!("`{address}` has no port; write `{address}:2101`"));
-    };
-    if host.is_empty() {
-        return Err(format!("`{address}` has no host; write `localhost:{port}`"));
-    }
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err(format!(
-            "`{address}` has several `:`; write an IPv6 address in brackets, `[::1]:2101`, and \
-             join addresses with `;`"
-        ));
-    }
-    match port.parse::<u16>() {
-        Ok(1..) => Ok(()),
-        _ => Err(format!(
-            "`{port}` in `{address}` is not a port; give a number from 1 to 65535"
-        )),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("give 1 or more".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("give a whole number, 1 or more".to_owned()),
-    }
-}
-
-fn process_id(text: &str) -> Result<usize, String> {
-    text.parse()
-        .map_err(|_| "give a whole number, 0 or more".to_owned())
-}
-
-/// A number of bytes, perhaps with a unit.
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "" | "B" => Some(1),
-        "KiB" => Some(1 << 10),
-        "MiB" => Some(1 << 20),
-        "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    let number = digits.trim_end().parse::<u64>().ok();
-    let bytes = number
-        .zip(unit)
-        .and_then(|(number, unit)| number.checked_mul(unit));
-    bytes
-        .ok_or_else(|| "give a number of bytes, such as `500000000`, `512MiB` or `4GiB`".to_owned())
-}
-
-/// A number of bytes that is not zero.
-fn some_bytes(text: &str) -> Result<u64, String> {
-    match bytes(text)? {
-        0 => Err("give 1 byte or more, such as `256MiB`".to_owned()),
-        some => Ok(some),
-    }
-}
-
-fn whole_seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .map(Duration::from_secs)
-        .map_err(|_| "give whole seconds, 0 or more, such as `10`".to_owned())
-}
-
-impl ValueEnum for SnapshotMode {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Batch, Self::Immediate]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Batch => (
-                "batch",
-                "When the epoch ends: each key once, while the items of the next epoch flow",
-            ),
-            Self::Immediate => (
-                "immediate",
-                "While the epoch goes on: a key each time it was touched, so that less is left for the end",
-            ),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
-
-impl ValueEnum for ResumePolicy {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Require, Self::Allow, Self::Never]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Require => (
-                "require",
-                "Only a run that goes on from an earlier one may start",
-            ),
-            Self::Allow => (
-                "allow",
-                "Go on if there is anything to go on from, and begin anew if there is not",
-            ),
-            Self::Never => ("never", "Only a run that begins anew may start"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
 }
 
 #[cfg(all(test, feature = "recovery"))]

@@ -4,13 +4,12 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::plan::{ClusterPart, ClusterPlan};
-use super::signals::{SIGINT, SIGTERM, SignalGuard, stop_cleanly, stopped_by};
+use super::config::RunConfig;
+use super::signals::{SIGINT, SIGTERM, stop_cleanly, stopped_by};
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Settings, Shared};
 use crate::worker::{
-    Child, ClusterPlace, Job, Peers, SpawnOutcome, StopReason, child, network_error, run_cluster,
-    spawn_processes,
+    Child, Job, SpawnOutcome, StopReason, child, network_error, run_cluster, spawn_processes,
 };
 
 /// How a run of several processes ended for one of them, other than well.
@@ -53,43 +52,40 @@ impl From<RunError> for Ended {
     }
 }
 
-impl ClusterPlan {
-    /// Does the part of this process, until the run ends. The flow has been checked.
-    pub(crate) fn run(&self, job: &Arc<Job>, settings: Settings) -> Result<(), Ended> {
-        match &self.part {
-            ClusterPart::Member { process, addresses } => {
-                let place = self.place(Peers {
-                    index: *process,
-                    addresses: addresses.clone(),
-                });
-                let shared = Arc::new(Shared::new(settings, place.workers()));
-                let _signals = SignalGuard::listen(&shared)?;
-                Ok(run_cluster(job, &shared, place)?)
-            }
-            ClusterPart::Spawner { processes } => match child() {
-                Some(child) => self.be_child(job, settings, child.map_err(network_error)?),
-                None => be_parent(*processes, settings),
-            },
+impl From<Ended> for RunError {
+    /// What a process that this one has started reports becomes the cause.
+    fn from(ended: Ended) -> Self {
+        match ended.report {
+            Some(report) => ended.error.caused_by(report),
+            None => ended.error,
         }
     }
+}
 
-    fn place(&self, peers: Peers) -> ClusterPlace {
-        ClusterPlace {
-            peers,
-            listener: None,
-            workers_per_process: self.workers,
-            connect_timeout: self.connect_timeout,
+impl RunConfig {
+    /// Starts the processes of a run, or does the part of one of them.
+    pub(super) fn run_spawned<G>(
+        &self,
+        processes: usize,
+        job: &Arc<Job>,
+        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+    ) -> Result<(), Ended> {
+        match child() {
+            Some(child) => self.be_child(job, child.map_err(network_error)?, listen),
+            None => be_parent(processes, self.settings(), listen),
         }
     }
 
     /// The life of a process that another one on this machine has started.
-    fn be_child(&self, job: &Arc<Job>, settings: Settings, child: Child) -> Result<(), Ended> {
-        let place = ClusterPlace {
-            listener: Some(child.listener),
-            ..self.place(child.peers)
-        };
-        let shared = Arc::new(Shared::new(settings, place.workers()));
-        let _signals = SignalGuard::listen(&shared)?;
+    fn be_child<G>(
+        &self,
+        job: &Arc<Job>,
+        child: Child,
+        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+    ) -> Result<(), Ended> {
+        let place = self.place(child.peers, Some(child.listener));
+        let shared = Arc::new(Shared::new(self.settings(), place.workers()));
+        let _listening = listen(&shared)?;
         let (stopped, orphaned) = (Arc::clone(&shared), Arc::clone(&shared));
         let on_stop = move |reason| {
             stop_cleanly(
@@ -129,9 +125,13 @@ impl ClusterPlan {
 }
 
 /// The life of a process that only starts others and waits for them.
-fn be_parent(processes: usize, settings: Settings) -> Result<(), Ended> {
+fn be_parent<G>(
+    processes: usize,
+    settings: Settings,
+    listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+) -> Result<(), Ended> {
     let shared = Arc::new(Shared::new(settings, 0..0));
-    let _signals = SignalGuard::listen(&shared)?;
+    let _listening = listen(&shared)?;
     let stopping = || {
         Some(match shared.stop_kind()? {
             RunErrorKind::Terminated => StopReason::Terminated,

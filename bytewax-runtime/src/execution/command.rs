@@ -4,23 +4,18 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::iter;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use super::args::{Command, RunArgs};
 use super::cluster::Ended;
-use super::config::ClusterConfig;
 use super::lock::lock;
-use super::plan::{Processes, RunPlan};
 #[cfg(feature = "recovery")]
 use super::recovery::Outcome;
 use super::render::GraphFormat;
 use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
-use crate::kit::Shared;
-use crate::worker::{run_here, run_threads};
 
 /// Runs a flow as the command line of the program says, and gives the program's exit code.
 ///
@@ -161,8 +156,8 @@ impl RunArgs {
             Command::Recovery { command } => {
                 finish(command.execute(flow.name())).map_err(Ended::from)
             }
-            Command::Run => match self.flags().plan(&|name| std::env::var(name).ok()) {
-                Ok(plan) => run_plan(flow, &plan),
+            Command::Run => match self.config() {
+                Ok(config) => config.run_with(flow, SignalGuard::listen),
                 Err(error) => return tell_usage(&format(error)),
             },
         };
@@ -221,27 +216,5 @@ fn say(text: &str) -> Result<(), RunError> {
             Err(RunError::new(RunErrorKind::Config, text).caused_by(error))
         }
         _ => Ok(()),
-    }
-}
-
-fn run_plan(flow: &Dataflow, plan: &RunPlan) -> Result<(), Ended> {
-    flow.check().map_err(RunError::from)?;
-    let config = ClusterConfig::new()
-        .epoch_interval(plan.epoch_interval)
-        .stop_timeout(plan.stop_timeout)
-        .buffer_memory(plan.buffer_memory)
-        .maybe_recovery(plan.recovery.clone());
-    let (job, settings) = (config.job(flow), config.settings());
-    match &plan.processes {
-        Processes::Cluster(cluster) => cluster.run(&job, settings),
-        Processes::Alone => {
-            let shared = Arc::new(Shared::new(settings, 0..plan.workers));
-            let _signals = SignalGuard::listen(&shared)?;
-            let ended = match plan.workers {
-                1 => run_here(&job, &shared),
-                workers => run_threads(&job, &shared, workers),
-            };
-            ended.map_err(Ended::from)
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Running a flow from code: settings, and the two entry points that tests use.
+//! How a flow is run, and running it from code.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -6,47 +6,91 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+#[cfg(feature = "cli")]
+use super::cluster::Ended;
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::worker::{ClusterPlace, Job, Peers, RecoveryConfig, run_cluster, run_here, run_threads};
 
-/// How long the last epoch may take when a signal stops the run, unless told.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Only runs by a command line start processes, which tell more of their end than an error.
+#[cfg(not(feature = "cli"))]
+type Ended = RunError;
 
-/// How a flow is run by [`cluster_main`].
+/// Worker threads in each process, unless set.
+pub(crate) const WORKERS: usize = 1;
+/// How long an epoch lasts, unless set.
+pub(crate) const EPOCH_INTERVAL: Duration = Duration::from_secs(10);
+/// How long to wait for the other processes, unless set.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the last epoch may take when a signal stops the run, unless set.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes the items on their way between steps may take in each process, unless set.
+pub(crate) const BUFFER_MEMORY: u64 = 256 << 20;
+
+/// How a flow is run: by how many workers, where they are, and where state is kept.
+///
+/// A command line makes one by `RunArgs::config`; code makes one with [`new`](Self::new).
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::RunConfig;
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, TestingSource};
+///
+/// let out = TestingSink::new();
+/// let flow = Dataflow::build("doubles", |flow| {
+///     let numbers = flow.input(TestingSource::new([1, 2, 3])).named("numbers");
+///     numbers.map(|n| 2 * n).output(out.clone()).named("out");
+/// });
+/// RunConfig::new().workers(2).run(flow).unwrap();
+/// assert_eq!(out.sorted(), [2, 4, 6]);
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct ClusterConfig {
+pub struct RunConfig {
     workers: usize,
+    pub(super) placement: Placement,
+    listener: Option<Arc<TcpListener>>,
     epoch_interval: Duration,
     clock: WorkerClock,
-    process: Option<Peers>,
-    listener: Option<Arc<TcpListener>>,
     connect_timeout: Duration,
     stop_timeout: Duration,
     buffer_memory: u64,
-    recovery: Option<RecoveryConfig>,
+    pub(super) recovery: Option<RecoveryConfig>,
 }
 
-impl Default for ClusterConfig {
+/// Where the workers of a run are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Placement {
+    /// In this process alone; nothing goes over the network.
+    Here,
+    /// In several processes, of which this is one.
+    Member(Peers),
+    /// In so many processes on this machine, at least two. This process starts them, unless it is one.
+    #[cfg(feature = "cli")]
+    Spawned { processes: usize },
+}
+
+impl Default for RunConfig {
     fn default() -> Self {
         Self {
-            workers: 1,
-            epoch_interval: Duration::from_secs(10),
-            clock: WorkerClock::system(),
-            process: None,
+            workers: WORKERS,
+            placement: Placement::Here,
             listener: None,
-            connect_timeout: Duration::from_secs(60),
+            epoch_interval: EPOCH_INTERVAL,
+            clock: WorkerClock::system(),
+            connect_timeout: CONNECT_TIMEOUT,
             stop_timeout: STOP_TIMEOUT,
-            buffer_memory: 256 << 20,
+            buffer_memory: BUFFER_MEMORY,
             recovery: None,
         }
     }
 }
 
-impl ClusterConfig {
+impl RunConfig {
     /// One worker in this process, epochs of 10 seconds, the system's clock.
     pub fn new() -> Self {
         Self::default()
@@ -72,11 +116,15 @@ impl ClusterConfig {
 
     /// Makes this process number `index` of a cluster. `addresses` has the `host:port` of each
     /// process, in the same order on all of them.
-    pub fn process(mut self, index: usize, addresses: impl IntoIterator<Item = String>) -> Self {
-        self.process = Some(Peers {
+    pub fn process(self, index: usize, addresses: impl IntoIterator<Item = String>) -> Self {
+        self.at(Placement::Member(Peers {
             index,
             addresses: addresses.into_iter().collect(),
-        });
+        }))
+    }
+
+    pub(crate) fn at(mut self, placement: Placement) -> Self {
+        self.placement = placement;
         self
     }
 
@@ -122,14 +170,79 @@ impl ClusterConfig {
     }
 
     /// How long the last epoch may take when a signal stops the run.
+    #[cfg(feature = "cli")]
     pub(crate) fn stop_timeout(mut self, limit: Duration) -> Self {
         self.stop_timeout = limit;
         self
     }
 
+    #[cfg(feature = "cli")]
     pub(crate) fn maybe_recovery(mut self, config: Option<RecoveryConfig>) -> Self {
         self.recovery = config;
         self
+    }
+
+    /// Runs a flow until its input ends.
+    ///
+    /// One worker that is alone runs on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// The defects of the flow, settings that do not fit together, or the first error of a step.
+    pub fn run(&self, flow: Dataflow) -> Result<(), RunError> {
+        self.run_with(&flow, |_| Ok(())).map_err(RunError::from)
+    }
+
+    /// Runs a flow. What `listen` makes for the workers of this process lives as long as the run.
+    pub(crate) fn run_with<G>(
+        &self,
+        flow: &Dataflow,
+        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+    ) -> Result<(), Ended> {
+        flow.check().map_err(RunError::from)?;
+        if self.workers == 0 {
+            let text = "a run needs at least one worker, and `workers` is 0";
+            return Err(RunError::new(RunErrorKind::Config, text).into());
+        }
+        let job = Arc::new(Job {
+            graph: Arc::clone(flow.graph()),
+            recovery: self.recovery.clone(),
+        });
+        match &self.placement {
+            Placement::Here => {
+                let shared = Arc::new(Shared::new(self.settings(), 0..self.workers));
+                let _listening = listen(&shared)?;
+                let ended = match self.workers {
+                    1 => run_here(&job, &shared),
+                    workers => run_threads(&job, &shared, workers),
+                };
+                Ok(ended?)
+            }
+            Placement::Member(peers) => {
+                let listener = self.listener.as_ref();
+                let listener = listener.map(|listener| listener.try_clone()).transpose();
+                let listener = listener.map_err(|error| {
+                    let text = "the socket that was given cannot be used";
+                    RunError::new(RunErrorKind::Network, text).caused_by(error)
+                })?;
+                let place = self.place(peers.clone(), listener);
+                let shared = Arc::new(Shared::new(self.settings(), place.workers()));
+                let _listening = listen(&shared)?;
+                Ok(run_cluster(&job, &shared, place)?)
+            }
+            #[cfg(feature = "cli")]
+            Placement::Spawned { processes } => self.run_spawned(*processes, &job, listen),
+        }
+    }
+
+    /// The place of this process among several.
+    pub(crate) fn place(&self, peers: Peers, listener: Option<TcpListener>) -> ClusterPlace {
+        ClusterPlace {
+            peers,
+            listener,
+            workers_per_process: self.workers,
+            connect_timeout: self.connect_timeout,
+        }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -140,14 +253,6 @@ impl ClusterConfig {
             buffer_memory: self.buffer_memory,
         }
     }
-
-    /// What is run, with a flow.
-    pub(crate) fn job(&self, flow: &Dataflow) -> Arc<Job> {
-        Arc::new(Job {
-            graph: Arc::clone(flow.graph()),
-            recovery: self.recovery.clone(),
-        })
-    }
 }
 
 /// Runs a flow with one worker on the calling thread, until its input ends.
@@ -156,48 +261,14 @@ impl ClusterConfig {
 ///
 /// The defects of the flow, or the first error of a step.
 pub fn run_main(flow: Dataflow) -> Result<(), RunError> {
-    flow.check()?;
-    let config = ClusterConfig::default();
-    let shared = Arc::new(Shared::new(config.settings(), 0..1));
-    run_here(&config.job(&flow), &shared)
+    RunConfig::new().run(flow)
 }
 
-/// Runs a flow with several workers, until its input ends.
+/// Runs a flow as a configuration says: [`RunConfig::run`].
 ///
 /// # Errors
 ///
 /// The defects of the flow, settings that do not fit together, or the first error of a step.
-pub fn cluster_main(flow: Dataflow, config: ClusterConfig) -> Result<(), RunError> {
-    flow.check()?;
-    if config.workers == 0 {
-        return Err(RunError::new(
-            RunErrorKind::Config,
-            "a run needs at least one worker, and `workers` is 0",
-        ));
-    }
-    let (job, settings) = (config.job(&flow), config.settings());
-    match config.process {
-        None => {
-            let shared = Arc::new(Shared::new(settings, 0..config.workers));
-            run_threads(&job, &shared, config.workers)
-        }
-        Some(peers) => {
-            let listener = config
-                .listener
-                .map(|listener| listener.try_clone())
-                .transpose();
-            let listener = listener.map_err(|error| {
-                let text = "the socket that was given cannot be used";
-                RunError::new(RunErrorKind::Network, text).caused_by(error)
-            })?;
-            let place = ClusterPlace {
-                peers,
-                listener,
-                workers_per_process: config.workers,
-                connect_timeout: config.connect_timeout,
-            };
-            let shared = Arc::new(Shared::new(settings, place.workers()));
-            run_cluster(&job, &shared, place)
-        }
-    }
+pub fn cluster_main(flow: Dataflow, config: RunConfig) -> Result<(), RunError> {
+    config.run(flow)
 }

@@ -25,7 +25,7 @@ mod signals;
 pub use args::RunArgs;
 #[cfg(feature = "cli")]
 pub use command::{run, run_from};
-pub use config::{ClusterConfig, cluster_main, run_main};
+pub use config::{RunConfig, cluster_main, run_main};
 #[cfg(all(feature = "cli", feature = "recovery"))]
 pub use recovery::recovery_main;
 pub use render::GraphFormat;

@@ -1,14 +1,15 @@
 //! What the flags and the environment add up to.
 
-use std::time::Duration;
-
 use clap::error::ErrorKind;
 
 use super::args::{Addresses, Flags};
+#[cfg(feature = "recovery")]
+use super::args::{Bytes, Seconds};
+use super::config::{Placement, RunConfig};
 use crate::kit::ResumePolicy;
 #[cfg(feature = "recovery")]
 use crate::recovery::open_backup;
-use crate::worker::RecoveryConfig;
+use crate::worker::{Peers, RecoveryConfig};
 
 /// Where copies of local state are, unless told.
 #[cfg(feature = "recovery")]
@@ -17,70 +18,18 @@ const BACKUP: &str = "backup";
 /// Reads an environment variable. Tests give their own.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// A checked way to run a flow.
-#[derive(Clone, Debug)]
-pub(crate) struct RunPlan {
-    /// Worker threads in each process.
-    pub(crate) workers: usize,
-    pub(crate) epoch_interval: Duration,
-    /// How long the last epoch may take when a signal stops the run.
-    pub(crate) stop_timeout: Duration,
-    /// How many bytes the items under way may take in each process.
-    pub(crate) buffer_memory: u64,
-    /// Where state is kept; without it, nothing is saved.
-    pub(crate) recovery: Option<RecoveryConfig>,
-    pub(crate) processes: Processes,
-}
-
-/// Which processes run the flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Processes {
-    /// This process alone; nothing goes over the network.
-    Alone,
-    Cluster(ClusterPlan),
-}
-
-/// What this process does in a run of several processes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ClusterPlan {
-    /// Worker threads in each process.
-    pub(crate) workers: usize,
-    /// How long to wait for the other processes at the start.
-    pub(crate) connect_timeout: Duration,
-    pub(crate) part: ClusterPart,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ClusterPart {
-    /// It starts this many processes on this machine, at least two, and has no workers itself.
-    Spawner { processes: usize },
-    /// It is one of the processes.
-    Member {
-        process: usize,
-        /// Of all processes, this one included; at least two.
-        addresses: Vec<String>,
-    },
-}
-
 impl Flags {
     /// Checks that the flags fit together, and adds what the environment says beside them.
-    pub(crate) fn plan(&self, env: Env<'_>) -> Result<RunPlan, clap::Error> {
-        let processes = match self.part(env)? {
-            Some(part) => Processes::Cluster(ClusterPlan {
-                workers: self.workers,
-                connect_timeout: self.connect_timeout,
-                part,
-            }),
-            None => Processes::Alone,
-        };
-        Ok(RunPlan {
-            workers: self.workers,
-            epoch_interval: self.snapshot_interval,
-            stop_timeout: self.stop_timeout,
-            buffer_memory: self.buffer_memory,
-            recovery: self.recovery()?,
-            processes,
-        })
+    pub(crate) fn config(&self, env: Env<'_>) -> Result<RunConfig, clap::Error> {
+        let config = RunConfig::new()
+            .workers(self.workers)
+            .at(self.placement(env)?)
+            .epoch_interval(self.snapshot_interval.0)
+            .connect_timeout(self.connect_timeout.0)
+            .stop_timeout(self.stop_timeout.0)
+            .buffer_memory(self.buffer_memory.0)
+            .maybe_recovery(self.recovery()?);
+        Ok(config)
     }
 
     /// State that would be lost is refused.
@@ -141,24 +90,27 @@ impl Flags {
                 .fold(RecoveryConfig::new(first), RecoveryConfig::dir),
         };
         let config = config
-            .backup_interval(self.backup_interval)
             .snapshot_mode(self.snapshot_mode)
             .resume(self.resume)
             .telling();
+        let config = match self.backup_interval {
+            Some(Seconds(interval)) => config.backup_interval(interval),
+            None => config,
+        };
         Ok(Some(match self.state_memory {
-            Some(bytes) => config.state_memory(bytes),
+            Some(Bytes(bytes)) => config.state_memory(bytes),
             None => config,
         }))
     }
 
-    /// The part of this process among several; `None` if it is alone.
-    fn part(&self, env: Env<'_>) -> Result<Option<ClusterPart>, clap::Error> {
+    /// Where the workers are.
+    fn placement(&self, env: Env<'_>) -> Result<Placement, clap::Error> {
         if let Some(processes) = self.processes {
             let other = match (&self.addresses, self.process_id) {
                 (Some(_), _) => "`--addresses` (BYTEWAX_ADDRESSES)",
                 (None, Some(_)) => "`--process-id` (BYTEWAX_PROCESS_ID)",
-                (None, None) if processes == 1 => return Ok(None),
-                (None, None) => return Ok(Some(ClusterPart::Spawner { processes })),
+                (None, None) if processes == 1 => return Ok(Placement::Here),
+                (None, None) => return Ok(Placement::Spawned { processes }),
             };
             let text = format!(
                 "`--processes` (BYTEWAX_PROCESSES) cannot be used with {other}: it starts all \
@@ -174,11 +126,11 @@ impl Flags {
         let addresses = match (&self.addresses, process) {
             (Some(addresses), _) => Some(addresses.clone()),
             (None, Some(_)) => addresses_of_hostfile(env)?,
-            (None, None) => return Ok(None),
+            (None, None) => return Ok(Placement::Here),
         };
         match (process, addresses) {
             (Some(process), Some(addresses)) => self.member(process, &addresses),
-            (None, Some(addresses)) if addresses.as_slice().len() == 1 => Ok(None),
+            (None, Some(addresses)) if addresses.as_slice().len() == 1 => Ok(Placement::Here),
             (None, Some(addresses)) => {
                 let count = addresses.as_slice().len();
                 let text = format!(
@@ -197,11 +149,7 @@ impl Flags {
         }
     }
 
-    fn member(
-        &self,
-        process: usize,
-        addresses: &Addresses,
-    ) -> Result<Option<ClusterPart>, clap::Error> {
+    fn member(&self, process: usize, addresses: &Addresses) -> Result<Placement, clap::Error> {
         let addresses = addresses.as_slice();
         if process >= addresses.len() {
             let text = format!(
@@ -214,10 +162,10 @@ impl Flags {
             return Err(usage(ErrorKind::ValueValidation, text));
         }
         if addresses.len() == 1 {
-            return Ok(None);
+            return Ok(Placement::Here);
         }
-        Ok(Some(ClusterPart::Member {
-            process,
+        Ok(Placement::Member(Peers {
+            index: process,
             addresses: addresses.to_vec(),
         }))
     }

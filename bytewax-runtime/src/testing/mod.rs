@@ -9,4 +9,6 @@ pub use example::{run_items, run_keyed};
 pub use sink::TestingSink;
 pub use source::{TestingItem, TestingSource, TestingSourcePartition};
 
-pub use crate::execution::{ClusterConfig, cluster_main, run_main};
+/// The same as [`RunConfig`](crate::RunConfig).
+pub use crate::execution::RunConfig as ClusterConfig;
+pub use crate::execution::{cluster_main, run_main};

@@ -32,9 +32,10 @@ fn the_flags_fit_a_parser_of_the_user() {
     assert_eq!(program.workers.as_deref(), Some("many"));
     assert_eq!(program.run.flags.workers, 4);
     assert_eq!(program.run.flags.processes, None);
-    assert_eq!(program.run.flags.snapshot_interval, Duration::from_secs(10));
-    assert_eq!(program.run.flags.connect_timeout, Duration::from_secs(60));
-    assert_eq!(program.run.flags.buffer_memory, 256 << 20);
+    let flags = &program.run.flags;
+    assert_eq!(flags.snapshot_interval.0, Duration::from_secs(10));
+    assert_eq!(flags.connect_timeout.0, Duration::from_secs(60));
+    assert_eq!(flags.buffer_memory.0, 256 << 20);
     assert_eq!(program.run.command(), Command::Run);
 }
 
@@ -48,7 +49,7 @@ fn sizes_have_units() {
     ];
     for (size, expected) in sizes {
         let program = parse(&format!("wordcount FILE --buffer-memory {size}")).unwrap();
-        assert_eq!(program.run.flags.buffer_memory, expected, "{size}");
+        assert_eq!(program.run.flags.buffer_memory, Bytes(expected), "{size}");
     }
 }
 
@@ -93,8 +94,8 @@ fn flags_stand_before_or_behind_the_subcommand() {
     for line in before_and_behind {
         let flags = parse(line).unwrap().run.flags;
         assert_eq!(flags.workers, 3, "{line}");
-        assert_eq!(flags.snapshot_interval, Duration::ZERO, "{line}");
-        assert_eq!(flags.connect_timeout, Duration::from_secs(5), "{line}");
+        assert_eq!(flags.snapshot_interval.0, Duration::ZERO, "{line}");
+        assert_eq!(flags.connect_timeout.0, Duration::from_secs(5), "{line}");
     }
 }
 
@@ -228,4 +229,31 @@ fn help_names_the_variables_and_leaves_the_program_its_description() {
             "{variable} in {bare}"
         );
     }
+}
+
+#[test]
+fn the_table_of_the_docs_has_each_flag_with_its_variable_and_its_default() {
+    let docs = include_str!("../args.rs");
+    let command = Program::command();
+    let flags = command
+        .get_arguments()
+        .filter_map(|arg| Some((arg, arg.get_env()?)));
+    let mut count = 0;
+    for (arg, variable) in flags {
+        let name = format!("--{} ", arg.get_long().unwrap());
+        let row = docs
+            .lines()
+            .find(|line| line.starts_with("/// | `-") && line.contains(&name));
+        let row = row.unwrap_or_else(|| panic!("no row has `{name}`"));
+        let cells: Vec<&str> = row
+            .split(" | ")
+            .map(|cell| cell.trim_matches('`'))
+            .collect();
+        assert_eq!(cells[1], variable, "{row}");
+        for default in arg.get_default_values() {
+            assert_eq!(cells[2], default, "{row}");
+        }
+        count += 1;
+    }
+    assert_eq!(count, 15);
 }

@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -17,7 +18,7 @@ struct Cli {
 
 /// What flags and environment, both as words, add up to. `FILE` in a value is the path of a file
 /// with the addresses `a:1` and `b:2`.
-fn plan(flags: &str, env: &str) -> Result<RunPlan, String> {
+fn config(flags: &str, env: &str) -> Result<RunConfig, String> {
     let mut hosts = tempfile::NamedTempFile::new().unwrap();
     write!(hosts, "a:1\n\n  b:2  \n").unwrap();
     let path = hosts.path().to_str().unwrap();
@@ -31,15 +32,15 @@ fn plan(flags: &str, env: &str) -> Result<RunPlan, String> {
             .find(|(n, _)| *n == name)
             .map(|(_, value)| value.replace("FILE", path))
     };
-    cli.run.flags().plan(&variable).map_err(|error| {
+    cli.run.flags().config(&variable).map_err(|error| {
         assert_eq!(error.exit_code(), 2);
         error.to_string()
     })
 }
 
-fn member(process: usize, addresses: &[&str]) -> Option<ClusterPart> {
-    Some(ClusterPart::Member {
-        process,
+fn member(index: usize, addresses: &[&str]) -> Placement {
+    Placement::Member(Peers {
+        index,
         addresses: addresses.iter().map(ToString::to_string).collect(),
     })
 }
@@ -47,17 +48,18 @@ fn member(process: usize, addresses: &[&str]) -> Option<ClusterPart> {
 const POD: &str = "BYTEWAX_POD_NAME=stateful_set-0, BYTEWAX_STATEFULSET_NAME=stateful_set";
 
 #[test]
-fn the_part_of_this_process() {
-    let spawner = |processes| Some(ClusterPart::Spawner { processes });
+fn where_the_workers_are() {
+    let spawned = |processes| Placement::Spawned { processes };
+    let here = || Placement::Here;
     let pod_and_file = format!("{POD}, BYTEWAX_HOSTFILE_PATH=FILE");
     let cases = [
-        ("", "", None),
-        ("-w 4", "", None),
-        ("-p 1", "", None),
-        ("-p 2", "", spawner(2)),
+        ("", "", here()),
+        ("-w 4", "", here()),
+        ("-p 1", "", here()),
+        ("-p 2", "", spawned(2)),
         // One address without an id is a cluster of this process.
-        ("-a localhost:2101", "", None),
-        ("-a localhost:2101 -i 0", "", None),
+        ("-a localhost:2101", "", here()),
+        ("-a localhost:2101 -i 0", "", here()),
         ("-a a:1;b:2 -i 0", "", member(0, &["a:1", "b:2"])),
         ("-a a:1;b:2 -i 1", "", member(1, &["a:1", "b:2"])),
         (
@@ -66,7 +68,7 @@ fn the_part_of_this_process() {
             member(1, &["a:1", "b:2"]),
         ),
         // The file is asked for only when there is an id.
-        ("", "BYTEWAX_HOSTFILE_PATH=/nowhere", None),
+        ("", "BYTEWAX_HOSTFILE_PATH=/nowhere", here()),
         (
             "-a a:1;b:2;c:3 -i 2",
             "BYTEWAX_HOSTFILE_PATH=FILE",
@@ -75,17 +77,13 @@ fn the_part_of_this_process() {
         ("", &pod_and_file, member(0, &["a:1", "b:2"])),
         ("-i 1", &pod_and_file, member(1, &["a:1", "b:2"])),
         ("-a a:1;c:2", POD, member(0, &["a:1", "c:2"])),
-        ("", "BYTEWAX_POD_NAME=stateful_set-0", None),
-        ("", "BYTEWAX_STATEFULSET_NAME=stateful_set", None),
-        ("-p 2", &pod_and_file, spawner(2)),
+        ("", "BYTEWAX_POD_NAME=stateful_set-0", here()),
+        ("", "BYTEWAX_STATEFULSET_NAME=stateful_set", here()),
+        ("-p 2", &pod_and_file, spawned(2)),
     ];
     for (flags, env, expected) in cases {
-        let plan = plan(flags, env).unwrap_or_else(|error| panic!("{flags} / {env}: {error}"));
-        let part = match plan.processes {
-            Processes::Alone => None,
-            Processes::Cluster(cluster) => Some(cluster.part),
-        };
-        assert_eq!(part, expected, "{flags} / {env}");
+        let config = config(flags, env).unwrap_or_else(|error| panic!("{flags} / {env}: {error}"));
+        assert_eq!(config.placement, expected, "{flags} / {env}");
     }
 }
 
@@ -152,7 +150,7 @@ fn what_does_not_fit_together_is_a_usage_error() {
         ),
     ];
     for (flags, env, expected) in cases {
-        let error = plan(flags, env).unwrap_err();
+        let error = config(flags, env).unwrap_err();
         assert!(error.starts_with("error: "), "{flags} / {env}: {error}");
         assert!(
             error.contains(expected),
@@ -162,44 +160,50 @@ fn what_does_not_fit_together_is_a_usage_error() {
 }
 
 #[test]
-fn the_settings_reach_the_plan() {
-    let alone = plan("-w 3 -s 0", "").unwrap();
-    assert_eq!((alone.workers, alone.epoch_interval), (3, Duration::ZERO));
+fn the_flags_reach_the_configuration() {
+    let shown = |config: RunConfig| format!("{config:?}");
+    let default = config("", "").unwrap();
+    assert_eq!(shown(default), shown(RunConfig::new()));
 
-    let plan = plan("-w 3 -a a:1;b:2 -i 1 --connect-timeout 7", "").unwrap();
-    assert_eq!(plan.epoch_interval, Duration::from_secs(10));
-    let Processes::Cluster(cluster) = plan.processes else {
-        panic!("it is one of two processes");
-    };
-    assert_eq!(cluster.workers, 3);
-    assert_eq!(cluster.connect_timeout, Duration::from_secs(7));
+    let alone = config("-w 3 -s 0", "").unwrap();
+    let expected = RunConfig::new().workers(3).epoch_interval(Duration::ZERO);
+    assert_eq!(shown(alone), shown(expected));
+
+    let flags = "-w 3 -a a:1;b:2 -i 1 --connect-timeout 7 --stop-timeout 5";
+    let one_of_two = config(flags, "").unwrap();
+    let expected = RunConfig::new()
+        .workers(3)
+        .process(1, ["a:1".to_owned(), "b:2".to_owned()])
+        .connect_timeout(Duration::from_secs(7))
+        .stop_timeout(Duration::from_secs(5));
+    assert_eq!(shown(one_of_two), shown(expected));
 }
 
 #[cfg(feature = "recovery")]
 #[test]
 fn where_state_is_kept() {
     let kept = |flags: &str| {
-        let recovery = plan(flags, "").unwrap().recovery;
+        let recovery = config(flags, "").unwrap().recovery;
         recovery.map(|config| format!("{config:?}"))
     };
-    let config = |dir: &str| RecoveryConfig::new(dir).telling();
-    let local = |backup: &str| config("LOCAL").backup(FileSystemBackup::new(backup));
+    let store = |dir: &str| RecoveryConfig::new(dir).telling();
+    let local = |backup: &str| store("LOCAL").backup(FileSystemBackup::new(backup));
     let cases = [
         ("", None),
-        ("-r DIR -r MORE", Some(config("DIR").dir("MORE"))),
+        ("-r DIR -r MORE", Some(store("DIR").dir("MORE"))),
         (
             "-r DIR --backup-interval 7",
-            Some(config("DIR").backup_interval(Duration::from_secs(7))),
+            Some(store("DIR").backup_interval(Duration::from_secs(7))),
         ),
         (
             "-r DIR --snapshot-mode immediate",
-            Some(config("DIR").snapshot_mode(SnapshotMode::Immediate)),
+            Some(store("DIR").snapshot_mode(SnapshotMode::Immediate)),
         ),
         (
             "-r DIR --resume require",
-            Some(config("DIR").resume(ResumePolicy::Require)),
+            Some(store("DIR").resume(ResumePolicy::Require)),
         ),
-        ("-r DIR --snapshot-mode batch", Some(config("DIR"))),
+        ("-r DIR --snapshot-mode batch", Some(store("DIR"))),
         ("-d LOCAL", Some(local("backup"))),
         ("-d LOCAL -b /else/where", Some(local("/else/where"))),
         ("-d LOCAL -b file:///else/where", Some(local("/else/where"))),
@@ -237,7 +241,7 @@ fn places_of_state_that_exclude_each_other_are_usage_errors() {
         ),
     ];
     for (flags, expected) in cases {
-        let error = plan(flags, "").unwrap_err();
+        let error = config(flags, "").unwrap_err();
         assert!(error.contains(expected), "{flags}\n{error}");
     }
 }

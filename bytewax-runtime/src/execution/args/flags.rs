@@ -1,0 +1,109 @@
+//! The flags, each in one place: its name, its variable, its value and its default.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Command;
+use super::values::{Addresses, Bytes, Seconds, at_least_one, process_id, some_bytes};
+use crate::execution::config::{
+    BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, STOP_TIMEOUT, WORKERS,
+};
+use crate::kit::{ResumePolicy, SnapshotMode};
+
+/// Makes the struct of the flags. All of them take the values of the environment too, may stand behind a
+/// subcommand, and have ids with a prefix: ids share one space with the fields of the user's parser.
+macro_rules! flags {
+    ($(
+        $(#[doc = $help:literal])+
+        $field:ident: $type:ty = $name:literal $value:literal $variable:literal { $($more:tt)* }
+    )*) => {
+        // No doc comment here: it would become the description of the program.
+        #[derive(Clone, Debug, Args)]
+        #[command(next_help_heading = "Run options")]
+        #[group(skip)]
+        pub(crate) struct Flags {
+            $(
+                $(#[doc = $help])+
+                #[arg(
+                    id = concat!("bytewax-", $name),
+                    long = $name,
+                    value_name = $value,
+                    env = concat!("BYTEWAX_", $variable),
+                    allow_negative_numbers = true,
+                    global = true,
+                    $($more)*
+                )]
+                pub(crate) $field: $type,
+            )*
+            #[command(subcommand)]
+            pub(super) command: Option<Command>,
+        }
+    };
+}
+
+flags! {
+    /// Worker threads in each process
+    workers: usize = "workers-per-process" "N" "WORKERS_PER_PROCESS" {
+        short = 'w', value_parser = at_least_one, default_value_t = WORKERS
+    }
+
+    /// Start this many processes on this machine
+    processes: Option<usize> = "processes" "N" "PROCESSES" {
+        short = 'p', value_parser = at_least_one
+    }
+
+    /// Which process of `--addresses` this one is, from 0
+    process_id: Option<usize> = "process-id" "I" "PROCESS_ID" {
+        short = 'i', value_parser = process_id
+    }
+
+    /// `host:port` of every process, joined with `;`
+    addresses: Option<Addresses> = "addresses" "LIST" "ADDRESSES" { short = 'a' }
+
+    /// Length of an epoch, in whole seconds
+    snapshot_interval: Seconds = "snapshot-interval" "SECONDS" "SNAPSHOT_INTERVAL" {
+        short = 's', default_value_t = Seconds(EPOCH_INTERVAL)
+    }
+
+    /// Keep the state in the recovery partitions in this directory, and resume from them; may be given
+    /// several times
+    recovery: Vec<PathBuf> = "recovery-directory" "DIR" "RECOVERY_DIRECTORY" { short = 'r' }
+
+    /// Keep the state in this directory of this machine, and copy each closed epoch to `--backup`;
+    /// instead of `--recovery-directory`
+    local_state: Option<PathBuf> = "local-state" "DIR" "LOCAL_STATE" { short = 'd' }
+
+    /// Where the copies of local state are: a directory, or the address of an object store
+    /// [default: backup]
+    backup: Option<String> = "backup" "PLACE" "BACKUP" { short = 'b' }
+
+    /// How long replaced states are kept for copies of recovery partitions, in whole seconds; not at all
+    /// unless given
+    backup_interval: Option<Seconds> = "backup-interval" "SECONDS" "RECOVERY_BACKUP_INTERVAL" {}
+
+    /// How many bytes the states in memory may take in each process, such as `512MiB`; what is not needed
+    /// stays on the disk
+    state_memory: Option<Bytes> = "state-memory" "BYTES" "STATE_MEMORY" {}
+
+    /// How many bytes the items on their way between steps may take in each process, such as `256MiB`
+    buffer_memory: Bytes = "buffer-memory" "BYTES" "BUFFER_MEMORY" {
+        value_parser = some_bytes, default_value_t = Bytes(BUFFER_MEMORY)
+    }
+
+    /// When changed states are handed to the store
+    snapshot_mode: SnapshotMode = "snapshot-mode" "MODE" "SNAPSHOT_MODE" { value_enum, default_value_t }
+
+    /// Whether the run must go on from what an earlier one has saved, may, or must not
+    resume: ResumePolicy = "resume" "POLICY" "RESUME" { value_enum, default_value_t }
+
+    /// How long to wait for the other processes at the start, in whole seconds
+    connect_timeout: Seconds = "connect-timeout" "SECONDS" "CONNECT_TIMEOUT" {
+        default_value_t = Seconds(CONNECT_TIMEOUT)
+    }
+
+    /// How long the last epoch may take to end and to be saved when a signal stops the run, in whole seconds
+    stop_timeout: Seconds = "stop-timeout" "SECONDS" "STOP_TIMEOUT" {
+        default_value_t = Seconds(STOP_TIMEOUT)
+    }
+}
