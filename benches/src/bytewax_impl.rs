@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytewax::chrono::{DateTime, TimeDelta};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
-use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::testing::{RunConfig, cluster_main};
 use bytewax::windowing::{Clock, EventClock, Micros, SlidingWindower, WindowId};
 use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex, stateful};
 
@@ -86,11 +86,11 @@ struct Stats(Running);
 
 /// W3: events by key, a running mean and maximum.
 pub fn keyed(case: &Case) -> Result<StreamCheck, RunError> {
-    keyed_in(case, ClusterConfig::new())
+    keyed_in(case, RunConfig::new())
 }
 
 /// W3 with other settings, such as a recovery store.
-pub fn keyed_in(case: &Case, config: ClusterConfig) -> Result<StreamCheck, RunError> {
+pub fn keyed_in(case: &Case, config: RunConfig) -> Result<StreamCheck, RunError> {
     let (n, batch) = (case.n(), case.batch());
     let tally = Tally::new(|check: &mut StreamCheck, items: &[(String, (f64, f64))]| {
         for (_, (mean, max)) in items {
@@ -196,7 +196,7 @@ pub fn pairs(case: &Case) -> Result<StreamCheck, RunError> {
 }
 
 fn run(flow: Dataflow, case: &Case) -> Result<(), RunError> {
-    cluster_main(flow, ClusterConfig::new().workers(case.workers))
+    cluster_main(flow, RunConfig::new().workers(case.workers))
 }
 
 /// A source with one partition on each worker, made by a function of its index and their number.

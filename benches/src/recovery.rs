@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
-use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::testing::{RunConfig, cluster_main};
 use bytewax::{Dataflow, RecoveryConfig, RunError, StepError, StepId, WorkerIndex, stateful};
 
 use crate::keyed::{KeyText, key_text};
@@ -77,7 +77,7 @@ pub fn run(dir: Option<&Path>, input: Input, interval: Duration) -> Result<Arc<S
         });
         stats.named("stats").output(watch).named("watch");
     });
-    let mut config = ClusterConfig::new().epoch_interval(interval);
+    let mut config = RunConfig::new().epoch_interval(interval);
     if let Some(dir) = dir {
         config = config.recovery(RecoveryConfig::new(dir));
     }

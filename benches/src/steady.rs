@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytewax::chrono::{DateTime, TimeDelta, Utc};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
-use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::testing::{RunConfig, cluster_main};
 use bytewax::windowing::{EventClock, Micros, TumblingWindower};
 use bytewax::{Dataflow, RecoveryConfig, RunError, StepError, StepId, WorkerIndex, stateful};
 
@@ -70,7 +70,7 @@ pub fn run(dir: Option<&Path>, pace: Pace, interval: Duration) -> Result<u64, Ru
         let most = most.named("most").down;
         most.output(Count(Arc::clone(&outputs))).named("most_out");
     });
-    let mut config = ClusterConfig::new().epoch_interval(interval);
+    let mut config = RunConfig::new().epoch_interval(interval);
     if let Some(dir) = dir {
         config = config.recovery(RecoveryConfig::new(dir));
     }

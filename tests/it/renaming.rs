@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytewax::RecoveryConfig;
 use bytewax::prelude::*;
 use bytewax::source::Poll;
-use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::testing::{RunConfig, cluster_main};
 
 const KEYS: u64 = 1_000_000;
 const BATCH: u64 = 2000;
@@ -40,7 +40,7 @@ fn a_million_keys_keep_their_state() {
     let store = tempfile::tempdir().expect("there is room");
     let config = |workers| {
         let recovery = RecoveryConfig::new(store.path());
-        ClusterConfig::new().workers(workers).recovery(recovery)
+        RunConfig::new().workers(workers).recovery(recovery)
     };
     let right = Arc::new(AtomicU64::new(0));
 

@@ -9,7 +9,7 @@ use bytewax::chrono::{DateTime, TimeDelta};
 use bytewax::clock::{ClockHand, WorkerClock};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
-use bytewax::testing::{ClusterConfig, cluster_main};
+use bytewax::testing::{RunConfig, cluster_main};
 use bytewax::windowing::{EventClock, Micros, SessionWindower, WindowProbe};
 use bytewax::{Dataflow, StepError, StepId, WorkerIndex};
 
@@ -134,9 +134,7 @@ fn main() {
             .named("counts");
         counts.down.output(Nowhere).named("nowhere");
     });
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(clock);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(clock);
     cluster_main(flow, config).expect("it runs to its end");
     let seen = seen.lock().expect("nothing panicked").clone();
     println!("0 0 {}", seen.start);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytewax::RecoveryConfig;
-use bytewax::testing::ClusterConfig;
+use bytewax::testing::RunConfig;
 use bytewax_benches::bytewax_impl;
 use bytewax_benches::case::{Case, Implementation, Workload, number};
 use bytewax_benches::recovery::{Input, run, size_of};
@@ -92,7 +92,7 @@ fn overhead(rounds: usize, n: u64, workers: usize) -> Outcome {
         file: PathBuf::new(),
         batch: None,
     };
-    let second = || ClusterConfig::new().epoch_interval(Duration::from_secs(1));
+    let second = || RunConfig::new().epoch_interval(Duration::from_secs(1));
     let mut ratios = Vec::new();
     for round in 0..rounds.max(1) {
         let start = Instant::now();

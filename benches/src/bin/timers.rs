@@ -12,7 +12,7 @@ use bytewax::clock::WorkerClock;
 use bytewax::operators::{Emit, Keep, StatefulLogic};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
-use bytewax::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main};
+use bytewax::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use bytewax::{Dataflow, Key, StepError, StepId, WorkerIndex, stateful};
 use bytewax_benches::case::number;
 use bytewax_benches::mix::splitmix;
@@ -73,9 +73,7 @@ fn fire<K: Key>(
         }
     };
     // With an interval of zero, all of the epoch before is done when the next poll comes.
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(clock);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(clock);
     let told = run(config, keys, TimeDelta::zero(), key, then)?;
     let secs = start.elapsed().as_secs_f64();
     if told.fired() != keys {
@@ -109,7 +107,7 @@ fn wait(keys: u64, idle: Duration) -> Result<(), Box<dyn Error + Send + Sync>> {
         }
     };
     let day = TimeDelta::days(1);
-    let told = run(ClusterConfig::new(), keys, day, |key| key, then)?;
+    let told = run(RunConfig::new(), keys, day, |key| key, then)?;
     if (told.fired(), told.left()) != (0, keys) {
         return Err(format!("{} of {keys} timers were set", told.left()).into());
     }
@@ -136,7 +134,7 @@ fn be_late() -> Result<(), Box<dyn Error + Send + Sync>> {
         let late = keys.stateful::<Late>().named("timers").key_rm();
         late.named("micros").output(micros.clone()).named("told");
     });
-    cluster_main(flow, ClusterConfig::new())?;
+    cluster_main(flow, RunConfig::new())?;
     let mut late: Vec<i64> = micros.take();
     late.sort_unstable();
     let (Some(first), Some(last)) = (late.first(), late.last()) else {
@@ -212,7 +210,7 @@ impl StatefulLogic for Late {
 
 /// One worker, on which each key gets one value, and what comes then.
 fn run<K: Key>(
-    config: ClusterConfig,
+    config: RunConfig,
     keys: u64,
     away: TimeDelta,
     key: fn(u64) -> K,

@@ -10,7 +10,7 @@ use bytewax_connectors::files::InvalidUtf8;
 use bytewax_runtime::RunError;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main, run_main};
 use proptest::prelude::*;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -28,7 +28,7 @@ fn run(source: CsvSource, workers: usize) -> Result<Vec<CsvRow>, RunError> {
         let rows = flow.input(source).named("rows");
         rows.redistribute().output(out.clone()).named("out");
     });
-    cluster_main(flow, ClusterConfig::new().workers(workers))?;
+    cluster_main(flow, RunConfig::new().workers(workers))?;
     Ok(out.take())
 }
 

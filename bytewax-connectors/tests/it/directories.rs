@@ -8,7 +8,7 @@ use std::path::Path;
 use bytewax_connectors::files::{DirSource, FilePosition};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::{RunError, StepError};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ fn run(source: DirSource, workers: usize) -> Result<Vec<String>, RunError> {
         let lines = flow.input(source).named("lines");
         lines.output(out.clone()).named("out");
     });
-    cluster_main(flow, ClusterConfig::new().workers(workers))?;
+    cluster_main(flow, RunConfig::new().workers(workers))?;
     Ok(out.sorted())
 }
 
@@ -193,7 +193,7 @@ fn files_of_two_machines() {
                 let lines = flow.input(source).named("lines");
                 lines.output(out.clone()).named("out");
             });
-            let config = ClusterConfig::new()
+            let config = RunConfig::new()
                 .process(index, addresses.clone())
                 .listener(listener);
             scope.spawn(|| cluster_main(flow, config).unwrap());

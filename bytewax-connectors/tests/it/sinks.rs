@@ -9,7 +9,7 @@ use bytewax_connectors::files::{DirSink, FileSink, FileSinkPartition};
 use bytewax_runtime::operators::Sink;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
-use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSource, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main, run_main};
 use bytewax_runtime::{RunError, StepError};
 use proptest::prelude::*;
 
@@ -402,7 +402,7 @@ fn several_workers() {
             .named("items");
         items.output(DirSink::new(directory.path(), 5)).named("out");
     });
-    cluster_main(flow, ClusterConfig::new().workers(3)).unwrap();
+    cluster_main(flow, RunConfig::new().workers(3)).unwrap();
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory.path()).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();

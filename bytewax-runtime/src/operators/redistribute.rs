@@ -23,7 +23,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// ```
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+    /// use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
     ///
     /// let out = TestingSink::new();
     /// let flow = Dataflow::build("squares", |flow| {
@@ -34,7 +34,7 @@ impl<T: 'static> Stream<T> {
     ///         .output(out.clone())
     ///         .named("out");
     /// });
-    /// cluster_main(flow, ClusterConfig::new().workers(3)).unwrap();
+    /// cluster_main(flow, RunConfig::new().workers(3)).unwrap();
     /// assert_eq!(out.sorted(), [1, 4, 9, 16, 25]);
     /// ```
     #[track_caller]

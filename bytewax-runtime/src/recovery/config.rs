@@ -25,7 +25,7 @@ const PARTITIONS: u32 = 16;
 /// use bytewax_runtime::RecoveryConfig;
 /// use bytewax_runtime::prelude::*;
 /// use bytewax_runtime::testing::{
-///     ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
+///     RunConfig, TestingItem, TestingSink, TestingSource, cluster_main,
 /// };
 ///
 /// let dir = tempfile::tempdir()?;
@@ -39,7 +39,7 @@ const PARTITIONS: u32 = 16;
 ///     });
 ///     sums.named("sums").key_rm().output(out.clone()).named("out");
 /// });
-/// let config = ClusterConfig::new().recovery(RecoveryConfig::new(dir.path()));
+/// let config = RunConfig::new().recovery(RecoveryConfig::new(dir.path()));
 /// cluster_main(flow.clone(), config.clone())?;
 /// assert_eq!(out.take(), [1, 3]);
 ///
@@ -107,7 +107,7 @@ impl RecoveryConfig {
     /// use bytewax_runtime::backup::FileSystemBackup;
     /// use bytewax_runtime::prelude::*;
     /// use bytewax_runtime::testing::{
-    ///     ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
+    ///     RunConfig, TestingItem, TestingSink, TestingSource, cluster_main,
     /// };
     ///
     /// let backup = tempfile::tempdir()?;
@@ -126,7 +126,7 @@ impl RecoveryConfig {
     ///     let local = tempfile::tempdir()?;
     ///     let recovery = RecoveryConfig::new(local.path())
     ///         .backup(FileSystemBackup::new(backup.path()));
-    ///     cluster_main(flow.clone(), ClusterConfig::new().workers(workers).recovery(recovery))?;
+    ///     cluster_main(flow.clone(), RunConfig::new().workers(workers).recovery(recovery))?;
     /// }
     /// assert_eq!(out.take(), [1, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -168,7 +168,7 @@ impl RecoveryConfig {
     ///
     /// ```
     /// use bytewax_runtime::prelude::*;
-    /// use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+    /// use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
     /// use bytewax_runtime::{RecoveryConfig, ResumePolicy};
     ///
     /// let dir = tempfile::tempdir()?;
@@ -178,7 +178,7 @@ impl RecoveryConfig {
     /// });
     /// let run = |policy| {
     ///     let recovery = RecoveryConfig::new(dir.path()).resume(policy);
-    ///     cluster_main(flow.clone(), ClusterConfig::new().recovery(recovery))
+    ///     cluster_main(flow.clone(), RunConfig::new().recovery(recovery))
     /// };
     /// assert!(run(ResumePolicy::Require).is_err());
     /// run(ResumePolicy::Never)?;

@@ -9,6 +9,8 @@ pub use example::{run_items, run_keyed};
 pub use sink::TestingSink;
 pub use source::{TestingItem, TestingSource, TestingSourcePartition};
 
-/// The same as [`RunConfig`](crate::RunConfig).
-pub use crate::execution::RunConfig as ClusterConfig;
-pub use crate::execution::{cluster_main, run_main};
+pub use crate::execution::{RunConfig, cluster_main, run_main};
+
+/// An older name of [`RunConfig`].
+#[doc(hidden)]
+pub type ClusterConfig = RunConfig;

@@ -9,7 +9,7 @@ use bytewax_runtime::RunError;
 use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink};
+use bytewax_runtime::testing::{RunConfig, TestingSink};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::support::{Answer, Parts, flow_of, start, workers_of};
@@ -34,10 +34,7 @@ impl<T: Send + 'static, U: Send + Clone + std::fmt::Debug + 'static> ByHand<T, U
         Self::start_in(config, body)
     }
 
-    pub(crate) fn start_in(
-        config: ClusterConfig,
-        body: impl FnOnce(Stream<T>) -> Stream<U>,
-    ) -> Self {
+    pub(crate) fn start_in(config: RunConfig, body: impl FnOnce(Stream<T>) -> Stream<U>) -> Self {
         let (clock, hand) = WorkerClock::by_hand(at(0));
         let (answers, receiver) = channel::<Poll<T>>();
         let receiver = Arc::new(Mutex::new(receiver));

@@ -8,7 +8,7 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::CacheConfig;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use chrono::{DateTime, TimeDelta};
 
 use crate::support::{EachWorker, failure, flow_of, rows, run_in, run_on, workers_of};
@@ -27,7 +27,7 @@ fn calls(ttl: i64, batch_size: usize) -> usize {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
     let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let config = ClusterConfig::new().clock(clock);
+    let config = RunConfig::new().clock(clock);
     run_in(&config, batch_size, ['a'; 5], |s| {
         let getter = move |_: &char| {
             counted.fetch_add(1, Ordering::SeqCst);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytewax_runtime::operators::AsyncConfig;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_main};
 use bytewax_runtime::{RecoveryConfig, RunErrorKind, StepError};
 use chrono::TimeDelta;
 use tokio::sync::oneshot;
@@ -135,7 +135,7 @@ fn a_step_that_is_full_holds_the_source_back() {
     let config = AsyncConfig::new().in_flight(1000);
     let out = TestingSink::new();
     let flow = flow_of(source, |s| asked(s, config, sender), out.clone());
-    let run = start(flow, ClusterConfig::new());
+    let run = start(flow, RunConfig::new());
     let calls: Vec<Call> = (0..1000).map(|_| desk.call()).collect();
     let mut count = 0;
     while polls.recv_timeout(Duration::from_millis(100)).is_ok() {
@@ -159,7 +159,7 @@ fn an_epoch_is_not_over_while_items_are_in_flight() {
         },
         TestingSink::new(),
     );
-    let config = ClusterConfig::new().epoch_interval(Duration::ZERO);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO);
     let run = start(flow, config);
     for n in 1..=3 {
         let call = desk.call();
@@ -189,7 +189,7 @@ fn what_was_in_flight_at_a_crash_is_asked_for_again() {
         },
         out.clone(),
     );
-    let config = ClusterConfig::new()
+    let config = RunConfig::new()
         .epoch_interval(Duration::ZERO)
         .recovery(RecoveryConfig::new(dir.path()));
 

@@ -2,7 +2,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::{RunError, RunErrorKind};
 
 /// Runs a flow as several processes, each on threads of this one.
@@ -23,7 +23,7 @@ fn run_processes(
             .into_iter()
             .enumerate()
             .map(|(index, listener)| {
-                let config = ClusterConfig::new()
+                let config = RunConfig::new()
                     .workers(workers)
                     .process(index, addresses.clone())
                     .listener(listener);

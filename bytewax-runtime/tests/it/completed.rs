@@ -12,7 +12,7 @@ use bytewax_runtime::sink::{
 use bytewax_runtime::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
-use bytewax_runtime::testing::{ClusterConfig, cluster_main};
+use bytewax_runtime::testing::{RunConfig, cluster_main};
 use bytewax_runtime::{Epoch, RecoveryConfig, StepError, StepId, WorkerIndex};
 
 use crate::support::workers_of;
@@ -398,7 +398,7 @@ fn on_two_processes_too() {
             .into_iter()
             .enumerate()
             .map(|(index, listener)| {
-                let config = ClusterConfig::new()
+                let config = RunConfig::new()
                     .workers(2)
                     .epoch_interval(Duration::ZERO)
                     .process(index, addresses.clone())
@@ -428,7 +428,7 @@ fn the_last_epoch_is_told_at_the_end_of_input() {
         let numbers = flow.input(source).named("in");
         numbers.output(TakesHere(log.clone())).named("out");
     });
-    cluster_main(flow, ClusterConfig::new().epoch_interval(HOUR)).unwrap();
+    cluster_main(flow, RunConfig::new().epoch_interval(HOUR)).unwrap();
     let one = Epoch(1);
     let by_name = log.by_name();
     let source = [
@@ -535,7 +535,7 @@ fn an_error_names_the_step_and_the_partition() {
         };
         flow.input(source).named("in").output(Fails).named("out");
     });
-    let error = cluster_main(flow, ClusterConfig::new()).unwrap_err();
+    let error = cluster_main(flow, RunConfig::new()).unwrap_err();
     assert_eq!(
         error.report(),
         "step `f.out`, partition `only`, worker 0: it failed when epoch 1 was complete\n  caused by: no commit"

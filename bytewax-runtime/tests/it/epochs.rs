@@ -9,7 +9,7 @@ use bytewax_runtime::WorkerIndex;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use chrono::{DateTime, TimeDelta};
 
 use crate::support::{Answer, EachWorker, Parts, flow_of, sorted, start, workers_of};
@@ -33,7 +33,7 @@ fn epochs_of(interval: Duration) -> Vec<(i32, u64)> {
         |s| with_epochs(s, sender),
         TestingSink::new(),
     );
-    cluster_main(flow, ClusterConfig::new().epoch_interval(interval)).unwrap();
+    cluster_main(flow, RunConfig::new().epoch_interval(interval)).unwrap();
     seen.iter().collect()
 }
 
@@ -109,7 +109,7 @@ fn an_interval_of_zero_is_fair_to_every_source() {
         flow.merge(streams)
             .inspect(|polls| assert!(*polls < 100, "the other was not polled"));
     });
-    let config = ClusterConfig::new().epoch_interval(Duration::ZERO);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO);
     cluster_main(flow, config).unwrap();
 }
 

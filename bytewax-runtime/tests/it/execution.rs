@@ -1,5 +1,5 @@
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_main};
 
 fn increments(out: TestingSink<i32>) -> Dataflow {
     Dataflow::build("increments", |flow| {
@@ -17,11 +17,7 @@ fn basic_run_on_one_worker_and_on_threads() {
     run_main(increments(out.clone())).unwrap();
     assert_eq!(out.take(), [1, 2, 3]);
     for workers in 1..=4 {
-        cluster_main(
-            increments(out.clone()),
-            ClusterConfig::new().workers(workers),
-        )
-        .unwrap();
+        cluster_main(increments(out.clone()), RunConfig::new().workers(workers)).unwrap();
         assert_eq!(out.sorted(), [1, 2, 3]);
         out.take();
     }
@@ -46,7 +42,7 @@ fn counts_are_the_same_on_any_number_of_workers() {
                 .output(out.clone())
                 .named("out");
         });
-        cluster_main(flow, ClusterConfig::new().workers(workers)).unwrap();
+        cluster_main(flow, RunConfig::new().workers(workers)).unwrap();
         assert_eq!(out.sorted(), expected);
     }
 }

@@ -5,9 +5,7 @@ use std::time::Duration;
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{
-    ClusterConfig, TestingSink, TestingSource, cluster_main, run_keyed,
-};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_keyed};
 
 use crate::support::{rows, run_in};
 
@@ -33,8 +31,8 @@ fn side(stream: &Sided, number: usize) -> KeyedStream<char, i32> {
 }
 
 /// One item an epoch, so that the order across sides is that of the source on all workers.
-fn in_turn(workers: usize) -> ClusterConfig {
-    ClusterConfig::new()
+fn in_turn(workers: usize) -> RunConfig {
+    RunConfig::new()
         .workers(workers)
         .epoch_interval(Duration::ZERO)
 }

@@ -5,7 +5,7 @@ use bytewax_runtime::operators::CacheConfig;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_main};
 use bytewax_runtime::{Epoch, RecoveryConfig, RunErrorKind, StepError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -262,7 +262,7 @@ impl StatefulSinkPartition<u64> for Part {
 /// The place that is told when sources or sinks panic, with a store of what is saved.
 fn place_in(source: Parts, sink: Parts) -> String {
     let store = tempfile::tempdir().unwrap();
-    let config = ClusterConfig::new().recovery(RecoveryConfig::new(store.path()));
+    let config = RunConfig::new().recovery(RecoveryConfig::new(store.path()));
     let error = cluster_main(flow_of(source, |s| s, sink), config).unwrap_err();
     let report = error.report();
     let (place, _) = report.split_once(": panicked at ").unwrap();

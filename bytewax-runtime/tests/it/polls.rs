@@ -11,7 +11,7 @@ use bytewax_runtime::prelude::*;
 #[cfg(feature = "async")]
 use bytewax_runtime::source::AsyncBatches;
 use bytewax_runtime::source::{Poll, Waker};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink};
+use bytewax_runtime::testing::{RunConfig, TestingSink};
 use chrono::{DateTime, TimeDelta};
 
 use crate::epochs::{HOUR, RaisesNothing, with_epochs};
@@ -45,7 +45,7 @@ fn a_source_is_polled_exactly_when_the_clock_says_so() {
         |s| s.inspect(move |n| sender.send(*n).unwrap()),
         TestingSink::new(),
     );
-    let run = start(flow, ClusterConfig::new().clock(clock));
+    let run = start(flow, RunConfig::new().clock(clock));
 
     polled.recv().unwrap();
     answer.send(Poll::item(1).wait(HOUR)).unwrap();
@@ -77,7 +77,7 @@ fn a_source_may_name_the_time_itself() {
         |s| s,
         TestingSink::new(),
     );
-    let run = start(flow, ClusterConfig::new().clock(clock));
+    let run = start(flow, RunConfig::new().clock(clock));
     polled.recv().unwrap();
     let due = DateTime::UNIX_EPOCH + TimeDelta::minutes(5);
     answer.send(Poll::idle_until(due)).unwrap();
@@ -106,7 +106,7 @@ fn the_pace_does_not_depend_on_the_date() {
             |s| with_epochs(s, sender),
             TestingSink::new(),
         );
-        let config = ClusterConfig::new().clock(clock.clone());
+        let config = RunConfig::new().clock(clock.clone());
         let run = start(flow, config.epoch_interval(Duration::from_secs(10)));
         polled.recv().unwrap();
         answer
@@ -341,7 +341,7 @@ fn a_wake_up_during_a_poll_counts_and_one_ends_a_wait() {
     });
     let out = TestingSink::new();
     // The hand does not move: only wake-ups bring the flow to its end.
-    let config = ClusterConfig::new().clock(clock);
+    let config = RunConfig::new().clock(clock);
     bytewax_runtime::testing::cluster_main(flow_of(source, |s| s, out.clone()), config).unwrap();
     assert_eq!(out.take(), [3]);
 }
@@ -385,7 +385,7 @@ fn an_async_stream_wakes_its_source() {
         |s| s.inspect(move |n| sender.send(*n).unwrap()),
         TestingSink::new(),
     );
-    let run = start(flow, ClusterConfig::new().clock(clock));
+    let run = start(flow, RunConfig::new().clock(clock));
     for item in 1..=3 {
         give.send(item).unwrap();
         assert_eq!(seen.recv().unwrap(), item);
@@ -462,7 +462,7 @@ fn an_empty_batch_does_not_hold_up_a_clock_that_stands_still() {
     let out = TestingSink::new();
     let flow = flow_of(source, |numbers| numbers, out.clone());
     let (clock, _hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let run = start(flow, ClusterConfig::new().clock(clock));
+    let run = start(flow, RunConfig::new().clock(clock));
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(run.join()));
     // The time only catches a run that hangs.

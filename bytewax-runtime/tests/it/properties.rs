@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::ClusterConfig;
+use bytewax_runtime::testing::RunConfig;
 use proptest::prelude::*;
 
 use crate::support::{run_in, sorted, workers_of};
@@ -17,7 +17,7 @@ fn pairs() -> impl Strategy<Value = Pairs> {
 }
 
 /// One to four workers, one long epoch or one for each poll, and how many items a poll gives.
-fn settings() -> impl Strategy<Value = (ClusterConfig, usize)> {
+fn settings() -> impl Strategy<Value = (RunConfig, usize)> {
     let interval = prop_oneof![Just(Duration::ZERO), Just(Duration::from_secs(10))];
     (1..5_usize, interval, 1..40_usize).prop_map(|(workers, interval, batch)| {
         (workers_of(workers).epoch_interval(interval), batch)

@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use bytewax_runtime::testing::{ClusterConfig, TestingSource, cluster_main, run_main};
+use bytewax_runtime::testing::{RunConfig, TestingSource, cluster_main, run_main};
 use bytewax_runtime::{StepError, WorkerIndex};
 
 use crate::support::{Call, EachWrites, Log, PartWrites, failure, flow_of, sorted, workers_of};
@@ -74,7 +74,7 @@ fn epochs_are_written_in_order() {
     let (log, sink) = logged(&["x"]);
     let source = TestingSource::new((0..5).map(|n| (0, n)));
     let flow = flow_of(source, |s| s, sink);
-    cluster_main(flow, ClusterConfig::new().epoch_interval(Duration::ZERO)).unwrap();
+    cluster_main(flow, RunConfig::new().epoch_interval(Duration::ZERO)).unwrap();
     let mut expected = vec!["open x".to_owned()];
     expected.extend((0..5).map(|n| format!("write x [{n}]")));
     expected.push("close x".to_owned());

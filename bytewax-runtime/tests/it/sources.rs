@@ -10,7 +10,7 @@ use bytewax_runtime::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
 use bytewax_runtime::testing::{
-    ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main, run_items, run_main,
+    RunConfig, TestingItem, TestingSink, TestingSource, cluster_main, run_items, run_main,
 };
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -169,7 +169,7 @@ fn paced<K>(source: impl bytewax_runtime::operators::Source<K, Item = u32>, log:
         |s| s.inspect(move |n| sender.send(*n).unwrap()),
         TestingSink::new(),
     );
-    let run = start(flow, ClusterConfig::new().clock(clock));
+    let run = start(flow, RunConfig::new().clock(clock));
     for tick in 1..=3 {
         assert_eq!(seen.recv().unwrap(), tick);
         assert_eq!(log.count("poll"), tick as usize);
@@ -248,7 +248,7 @@ fn r54_polls_at_marks_are_aligned_again_after_a_retry() {
     let out = TestingSink::new();
     let run = start(
         flow_of(source, |s| s, out.clone()),
-        ClusterConfig::new().clock(clock),
+        RunConfig::new().clock(clock),
     );
     let waits = [0, 0, 1800, 5, 1795];
     for (poll, wait) in (1..).zip(waits) {

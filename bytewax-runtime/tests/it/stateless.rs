@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{
-    ClusterConfig, TestingSink, TestingSource, cluster_main, run_items, run_keyed, run_main,
+    RunConfig, TestingSink, TestingSource, cluster_main, run_items, run_keyed, run_main,
 };
 
 use crate::support::{Call, EachWrites, failure, flow_of, rows, run_on, sorted};
@@ -196,7 +196,7 @@ fn b38_every_poll_is_an_epoch_when_the_interval_is_zero() {
         |s| s.inspect_debug_with(move |at, item| sender.send((*item, at.epoch.0)).unwrap()),
         TestingSink::new(),
     );
-    cluster_main(flow, ClusterConfig::new().epoch_interval(Duration::ZERO)).unwrap();
+    cluster_main(flow, RunConfig::new().epoch_interval(Duration::ZERO)).unwrap();
     assert_eq!(seen.iter().collect::<Vec<_>>(), [(1, 1), (2, 2), (3, 3)]);
 }
 

@@ -12,7 +12,7 @@ use bytewax_runtime::sink::{
 use bytewax_runtime::source::{
     DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
 };
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::{RunError, StepError, StepId, WorkerIndex};
 
 /// Tests that compare an expression with a value, one a line.
@@ -39,7 +39,7 @@ where
 
 /// Runs a few steps over a list of items, with a batch size and settings.
 pub(crate) fn run_in<T, U>(
-    config: &ClusterConfig,
+    config: &RunConfig,
     batch_size: usize,
     items: impl IntoIterator<Item = T>,
     body: impl FnOnce(Stream<T>) -> Stream<U>,
@@ -73,8 +73,8 @@ pub(crate) fn flow_of<K1, K2, U: 'static, S: Source<K1>, O: Sink<U, K2>>(
     })
 }
 
-pub(crate) fn workers_of(workers: usize) -> ClusterConfig {
-    ClusterConfig::new().workers(workers)
+pub(crate) fn workers_of(workers: usize) -> RunConfig {
+    RunConfig::new().workers(workers)
 }
 
 /// The error of a run, with its causes.
@@ -86,7 +86,7 @@ pub(crate) fn failure(flow: Dataflow, workers: usize) -> String {
 }
 
 /// Runs a flow on a thread of its own.
-pub(crate) fn start(flow: Dataflow, config: ClusterConfig) -> JoinHandle<Result<(), RunError>> {
+pub(crate) fn start(flow: Dataflow, config: RunConfig) -> JoinHandle<Result<(), RunError>> {
     std::thread::spawn(move || cluster_main(flow, config))
 }
 

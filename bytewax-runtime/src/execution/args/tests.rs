@@ -249,9 +249,9 @@ fn the_table_of_the_docs_has_each_flag_with_its_variable_and_its_default() {
             .split(" | ")
             .map(|cell| cell.trim_matches('`'))
             .collect();
-        assert_eq!(cells[1], variable, "{row}");
+        assert_eq!(cells[2], variable, "{row}");
         for default in arg.get_default_values() {
-            assert_eq!(cells[2], default, "{row}");
+            assert_eq!(cells[3], default, "{row}");
         }
         count += 1;
     }

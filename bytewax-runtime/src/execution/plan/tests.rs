@@ -250,9 +250,9 @@ fn places_of_state_that_exclude_each_other_are_usage_errors() {
 #[test]
 fn state_that_would_not_be_kept_is_refused() {
     for flags in ["-r DIR", "-d LOCAL", "-b BACKUP"] {
-        let error = plan(flags, "").unwrap_err();
+        let error = config(flags, "").unwrap_err();
         let expected = "the program was built without the feature `recovery`";
         assert!(error.contains(expected), "{flags}\n{error}");
     }
-    assert!(plan("--state-memory 1MiB", "").is_ok());
+    assert!(config("--state-memory 1MiB", "").is_ok());
 }

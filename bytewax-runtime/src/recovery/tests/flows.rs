@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::clock::WorkerClock;
 use crate::flow::Dataflow;
-use crate::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main};
+use crate::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -26,9 +26,7 @@ fn run(dir: &Path, interval: Duration, source: TestingSource<char>) {
             .named("out");
     });
     let recovery = RecoveryConfig::new(dir);
-    let config = ClusterConfig::new()
-        .epoch_interval(interval)
-        .recovery(recovery);
+    let config = RunConfig::new().epoch_interval(interval).recovery(recovery);
     cluster_main(flow, config).unwrap();
 }
 
@@ -120,7 +118,7 @@ fn a_key_that_is_forgotten() {
             let counts = items.key_on(|key| *key).count_final().named("counts");
             counts.output(TestingSink::new()).named("out");
         });
-        let config = ClusterConfig::new().recovery(RecoveryConfig::new(dir.path()));
+        let config = RunConfig::new().recovery(RecoveryConfig::new(dir.path()));
         cluster_main(flow, config.epoch_interval(Duration::ZERO)).unwrap();
         let info = show(&[dir.path()]).unwrap();
         assert_eq!(kept(&info, "sums.counts"), (0, 0));
@@ -146,7 +144,7 @@ fn the_backup_interval_goes_on_over_runs() {
                 counts.output(TestingSink::new()).named("out");
             });
             let recovery = RecoveryConfig::new(dir.path()).backup_interval(Duration::from_secs(10));
-            let config = ClusterConfig::new().epoch_interval(LONG).workers(2);
+            let config = RunConfig::new().epoch_interval(LONG).workers(2);
             cluster_main(flow, config.clock(clock.clone()).recovery(recovery)).unwrap();
             hand.advance(TimeDelta::seconds(4));
             let info = show(&[dir.path()]).unwrap();

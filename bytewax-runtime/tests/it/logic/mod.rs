@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use bytewax_macros::stateful;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{
-    ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
-};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -111,8 +109,8 @@ fn acts(acts: impl IntoIterator<Item = Act>) -> Vec<(char, Act)> {
     acts.into_iter().map(|act| ('k', act)).collect()
 }
 
-fn per_epoch(interval: Duration) -> ClusterConfig {
-    ClusterConfig::new().epoch_interval(interval)
+fn per_epoch(interval: Duration) -> RunConfig {
+    RunConfig::new().epoch_interval(interval)
 }
 
 /// Runs over marks, with pauses between, by the system's clock.

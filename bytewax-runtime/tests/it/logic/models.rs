@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytewax_macros::stateful;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::ClusterConfig;
+use bytewax_runtime::testing::RunConfig;
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest,
 };
@@ -58,7 +58,7 @@ fn by_key<V>(items: Vec<(u8, V)>) -> BTreeMap<u8, Vec<V>> {
     groups
 }
 
-fn settings() -> impl Strategy<Value = (ClusterConfig, usize)> {
+fn settings() -> impl Strategy<Value = (RunConfig, usize)> {
     let interval = prop_oneof![Just(ZERO), Just(LONG)];
     (1..5_usize, interval, 1..40_usize).prop_map(|(workers, interval, batch)| {
         (workers_of(workers).epoch_interval(interval), batch)

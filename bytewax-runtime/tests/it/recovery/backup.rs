@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::backup::FileSystemBackup;
 use bytewax_runtime::testing::TestingItem::{Abort, Eof, Item};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 
 use crate::support::*;
 
-fn config(local: &tempfile::TempDir, backup: &tempfile::TempDir, workers: usize) -> ClusterConfig {
+fn config(local: &tempfile::TempDir, backup: &tempfile::TempDir, workers: usize) -> RunConfig {
     let recovery = RecoveryConfig::new(local.path()).backup(FileSystemBackup::new(backup.path()));
     workers_of(workers)
         .epoch_interval(Duration::ZERO)

@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::flow::Dataflow;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 
 use crate::support::*;
 
-fn saved_in(dir: &tempfile::TempDir, workers: usize) -> ClusterConfig {
+fn saved_in(dir: &tempfile::TempDir, workers: usize) -> RunConfig {
     workers_of(workers)
         .epoch_interval(Duration::ZERO)
         .recovery(RecoveryConfig::new(dir.path()))

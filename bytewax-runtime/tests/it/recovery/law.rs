@@ -7,7 +7,7 @@ use bytewax_macros::stateful;
 use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -252,7 +252,7 @@ impl Case {
             }
         }
         let (flow, unbroken) = self::flow(self.source(false, aborts_only), steps);
-        cluster_main(flow, ClusterConfig::new().epoch_interval(ZERO)).unwrap();
+        cluster_main(flow, RunConfig::new().epoch_interval(ZERO)).unwrap();
         for (name, expect) in &unbroken {
             assert_eq!(sinks[name].by_key(), expect.by_key(), "{name}");
         }

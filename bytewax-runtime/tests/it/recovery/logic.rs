@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytewax_macros::stateful;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSink, TestingSource};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource};
 use chrono::{DateTime, TimeDelta};
 
 use super::{Store, ZERO, runs};
@@ -384,7 +384,7 @@ fn without_a_store() {
         |s| s.stateful::<KeepLast>().named("last"),
         out.clone(),
     );
-    let config = ClusterConfig::new().epoch_interval(ZERO);
+    let config = RunConfig::new().epoch_interval(ZERO);
     let got = runs(&flow, &out, [config.clone(), config]);
     assert_eq!(got, [[('k', (None, 1))], [('k', (None, 1))]]);
 }

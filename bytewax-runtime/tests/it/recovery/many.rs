@@ -8,7 +8,7 @@ use bytewax_runtime::clock::{ClockHand, WorkerClock};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use bytewax_runtime::testing::{
-    ClusterConfig, TestingItem, TestingSource, TestingSourcePartition, cluster_main,
+    RunConfig, TestingItem, TestingSource, TestingSourcePartition, cluster_main,
 };
 use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::{DateTime, TimeDelta};
@@ -108,7 +108,7 @@ fn flow(
 fn check(keys: u64, aborts: &[usize], set: fn(RecoveryConfig) -> RecoveryConfig) {
     let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
     let (unbroken, expect) = flow(source(keys, &[]), hand.clone());
-    cluster_main(unbroken, ClusterConfig::new()).unwrap();
+    cluster_main(unbroken, RunConfig::new()).unwrap();
     let (broken, sinks) = flow(source(keys, aborts), hand);
     let store = Store::new(3);
     // An epoch has most of the keys, and the next begins while it is saved.

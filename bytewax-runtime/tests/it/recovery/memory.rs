@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::state::{Field, Saved, Schema, State, StateError};
-use bytewax_runtime::testing::ClusterConfig;
+use bytewax_runtime::testing::RunConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -114,7 +114,7 @@ impl StatefulLogic for Late {
 fn times_of_states_that_have_left_come() {
     let store = Store::new(2);
     let recovery = RecoveryConfig::new(store.path()).state_memory(1);
-    let config = ClusterConfig::new()
+    let config = RunConfig::new()
         .epoch_interval(Duration::from_secs(1))
         .recovery(recovery);
     let run = ByHand::start_in(config, |items: Stream<(u64, u64)>| {

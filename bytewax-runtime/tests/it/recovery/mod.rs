@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::{RecoveryConfig, run_from};
 use tempfile::TempDir;
 
@@ -48,13 +48,13 @@ impl Store {
     }
 
     /// One worker, and epochs of this length.
-    fn config(&self, epoch: Duration) -> ClusterConfig {
+    fn config(&self, epoch: Duration) -> RunConfig {
         config_at(self.path(), epoch)
     }
 }
 
-fn config_at(path: &Path, epoch: Duration) -> ClusterConfig {
-    ClusterConfig::new()
+fn config_at(path: &Path, epoch: Duration) -> RunConfig {
+    RunConfig::new()
         .epoch_interval(epoch)
         .recovery(RecoveryConfig::new(path))
 }
@@ -71,7 +71,7 @@ fn init(path: &Path, partitions: u32) {
 fn runs<T: Send + 'static>(
     flow: &Dataflow,
     out: &TestingSink<T>,
-    configs: impl IntoIterator<Item = ClusterConfig>,
+    configs: impl IntoIterator<Item = RunConfig>,
 ) -> Vec<Vec<T>> {
     let run = |config| match cluster_main(flow.clone(), config) {
         Ok(()) => out.take(),
@@ -81,7 +81,7 @@ fn runs<T: Send + 'static>(
 }
 
 /// The error of a run, with its causes.
-fn refusal(flow: &Dataflow, config: ClusterConfig) -> String {
+fn refusal(flow: &Dataflow, config: RunConfig) -> String {
     match cluster_main(flow.clone(), config) {
         Ok(()) => panic!("the run is not refused"),
         Err(error) => error.report(),

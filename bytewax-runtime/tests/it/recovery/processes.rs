@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingItem, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main};
 use bytewax_runtime::{RecoveryConfig, RunError};
 
 use super::kept::{KeptSink, Lists};
@@ -30,7 +30,7 @@ fn run(flow: &Dataflow, processes: &[(usize, &[&Path])]) -> Vec<Result<(), RunEr
                 let recovery = dirs[1..]
                     .iter()
                     .fold(recovery, |config, dir| config.dir(dir));
-                let config = ClusterConfig::new()
+                let config = RunConfig::new()
                     .epoch_interval(ZERO)
                     .workers(*workers)
                     .process(index, addresses.clone())

@@ -149,7 +149,7 @@ fn what_was_not_saved_is_opened_anew() {
 fn without_a_store_nothing_is_saved() {
     let sink = noted(&["x"]);
     let flow = flow_of(TestingSource::new([(0, 1)]), |s| s, sink.clone());
-    cluster_main(flow, bytewax_runtime::testing::ClusterConfig::new()).unwrap();
+    cluster_main(flow, bytewax_runtime::testing::RunConfig::new()).unwrap();
     assert_eq!(sink.log.calls(), ["open x None", "write x [1]", "close x"]);
 }
 

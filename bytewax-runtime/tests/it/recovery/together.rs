@@ -7,7 +7,7 @@ use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::backup::FileSystemBackup;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::{RunError, WorkerIndex};
 
 use super::{LONG, config_at};
@@ -30,7 +30,7 @@ fn counting(out: &TestingSink<u32>) -> Dataflow {
 }
 
 /// Starts two runs at once on a store.
-fn pair(flow: &Dataflow, config: &ClusterConfig) -> Vec<Result<(), RunError>> {
+fn pair(flow: &Dataflow, config: &RunConfig) -> Vec<Result<(), RunError>> {
     let ends = Mutex::new(Vec::new());
     let at_once = Barrier::new(2);
     thread::scope(|scope| {
@@ -47,7 +47,7 @@ fn pair(flow: &Dataflow, config: &ClusterConfig) -> Vec<Result<(), RunError>> {
 
 /// Starts a pair after some runs: both count, or one is refused and the other counts.
 #[track_caller]
-fn check(config: &ClusterConfig, before: usize) {
+fn check(config: &RunConfig, before: usize) {
     let out = TestingSink::new();
     let flow = counting(&out);
     for _ in 0..before {
@@ -94,7 +94,7 @@ fn two_runs_on_one_machine_with_a_backup() {
             let directory = tempfile::tempdir().unwrap();
             let backup = FileSystemBackup::new(directory.path().join("backup"));
             let recovery = RecoveryConfig::new(directory.path().join("local")).backup(backup);
-            let config = ClusterConfig::new().epoch_interval(LONG).workers(workers);
+            let config = RunConfig::new().epoch_interval(LONG).workers(workers);
             check(&config.recovery(recovery), before);
         }
     }

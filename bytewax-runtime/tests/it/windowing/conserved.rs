@@ -10,9 +10,7 @@ use bytewax_runtime::operators::{Emit, JoinInsert};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::state::{Field, Schema, State};
 use bytewax_runtime::testing::TestingItem::{Abort, Eof, Item};
-use bytewax_runtime::testing::{
-    ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
-};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     Clock, CountWindower, EventClock, Fired, Firing, JoinWindowOut, Labelled, Micros,
     SessionWindower, SlidingWindower, SystemClock, WindowId, WindowLogic, WindowOut, Windowing,
@@ -396,7 +394,7 @@ fn run(case: &Case) -> Seen {
     };
     let dir = tempfile::tempdir().unwrap();
     for run in 0..=pauses.len() {
-        let config = ClusterConfig::new()
+        let config = RunConfig::new()
             .workers(case.workers[run % 3])
             .epoch_interval(Duration::ZERO)
             .clock(clock.clone())

@@ -8,7 +8,7 @@ use bytewax_runtime::operators::Emit;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::state::{Field, Schema, State};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::windowing::{
     CountWindower, Fired, Labelled, WindowId, WindowLogic, WindowOut, Windowing,
 };
@@ -86,9 +86,7 @@ fn run(
         out.late.map(told_late).output(late).named("late");
         out.meta.map(told_meta).output(meta).named("meta");
     });
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(clock);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(clock);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     EventClock, JoinWindowOut, Micros, Once, SystemClock, TimeOfSides, TumblingWindower, Windowing,
 };
@@ -56,9 +56,7 @@ fn run<U: 'static>(
     });
     // Each value is an epoch, so that they keep their order on their ways.
     let (hand, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(hand);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(hand);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());
     }
@@ -208,9 +206,7 @@ fn three_streams_have_three_times_and_three_streams_of_late_values() {
         rows.late.2.output(late.clone()).named("late");
     });
     let (hand, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(hand);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(hand);
     cluster_main(flow, config).unwrap();
     let rows: Vec<_> = out
         .take()

@@ -8,7 +8,7 @@ use bytewax_runtime::operators::Emit;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::state::{Schema, State};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     Clock as WindowClock, EventClock, Micros, PartitionClock, TimeOf, WindowLogic,
 };
@@ -150,7 +150,7 @@ fn rounds(
         out.down.map(told_down).output(down).named("down");
         out.late.map(told_late).output(late).named("late");
     });
-    let config = ClusterConfig::new()
+    let config = RunConfig::new()
         .workers(workers)
         .epoch_interval(Duration::ZERO)
         .clock(clock);
@@ -270,7 +270,7 @@ fn a_partition_that_is_too_far_ahead_is_not_polled() {
         let counts = values.count_window(clock, tumbling(10.0)).named("counts");
         counts.down.map(told_down).output(out.clone()).named("down");
     });
-    cluster_main(flow, ClusterConfig::new()).unwrap();
+    cluster_main(flow, RunConfig::new()).unwrap();
     let calls = log.calls();
     assert_eq!(calls[0], "ahead");
     assert_eq!(
@@ -319,7 +319,7 @@ fn a_panic_tells_its_key_and_its_item() {
             let down = clock_of(flow.input(source).named("in"));
             down.output(TestingSink::new()).named("out");
         });
-        cluster_main(flow, ClusterConfig::new())
+        cluster_main(flow, RunConfig::new())
             .unwrap_err()
             .report()
     };
@@ -385,7 +385,7 @@ fn a_logic_sees_the_time_of_the_worker() {
             times.output(sink.clone()).named("out");
         });
         let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH + TimeDelta::seconds(77));
-        cluster_main(flow, ClusterConfig::new().clock(clock)).unwrap();
+        cluster_main(flow, RunConfig::new().clock(clock)).unwrap();
         sink.take()
     }
     assert_eq!(seen(super::support::clock(0.0)), [77, 77]);

@@ -7,7 +7,7 @@ use bytewax_runtime::WorkerIndex;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::windowing::{EventClock, Micros, WindowOut, WindowProbe, WindowReport};
 use chrono::{DateTime, TimeDelta};
 
@@ -43,9 +43,7 @@ fn reports(
         out.down.output(TestingSink::new()).named("out");
     });
     let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(clock);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(clock);
     cluster_main(flow, config).unwrap();
     let seen = seen.lock().unwrap();
     seen.clone()

@@ -7,9 +7,7 @@ use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::TestingItem::{Abort, Item};
-use bytewax_runtime::testing::{
-    ClusterConfig, TestingItem, TestingSink, TestingSource, cluster_main,
-};
+use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     CountWindower, EventClock, Fired, Firing, Micros, SessionWindower, SlidingWindower, WindowId,
     WindowOut,
@@ -232,7 +230,7 @@ impl Run {
         }
     }
 
-    fn go(&self, config: ClusterConfig) {
+    fn go(&self, config: RunConfig) {
         let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         if let Err(error) = cluster_main(self.flow.clone(), config.clock(clock)) {
             panic!("{}", error.report());
@@ -241,7 +239,7 @@ impl Run {
 
     fn whole(case: &Case) -> Self {
         let run = Self::new(case, case.numbered().into_iter().map(Item).collect());
-        run.go(ClusterConfig::new().workers(case.workers));
+        run.go(RunConfig::new().workers(case.workers));
         run
     }
 
@@ -340,7 +338,7 @@ proptest! {
         // Each value is an epoch, so that nothing is emitted twice.
         let parts = Run::new(&Case { batch: 1, ..case.clone() }, elements);
         for run in 0..=stops {
-            let config = ClusterConfig::new()
+            let config = RunConfig::new()
                 .workers((case.workers + run) % 4 + 1)
                 .epoch_interval(Duration::ZERO)
                 .recovery(RecoveryConfig::new(dir.path()));

@@ -10,7 +10,7 @@ use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     Clock, EventClock, Micros, Once, SystemClock, TumblingWindower, WindowOut, Windowing,
 };
@@ -66,7 +66,7 @@ fn runs_on<W: Windowing<Mode = Once> + Copy + 'static>(
     let run = |run: usize| {
         let (clock, _) = WorkerClock::by_hand(now);
         now += passes;
-        let config = ClusterConfig::new()
+        let config = RunConfig::new()
             .workers(workers[run % 3])
             .epoch_interval(Duration::ZERO)
             .clock(clock)
@@ -109,7 +109,7 @@ impl Texts {
     }
 
     /// Windows and late values.
-    fn run(&self, config: ClusterConfig) -> Result<(String, String), String> {
+    fn run(&self, config: RunConfig) -> Result<(String, String), String> {
         let ran = cluster_main(self.flow.clone(), config).map_err(|error| error.report());
         ran.map(|()| (self.down.take().join(" "), self.late.take().join(" ")))
     }
@@ -117,7 +117,7 @@ impl Texts {
     fn resume(&self, store: &Path) -> Result<(String, String), String> {
         let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
         self.run(
-            ClusterConfig::new()
+            RunConfig::new()
                 .epoch_interval(Duration::ZERO)
                 .clock(clock)
                 .recovery(RecoveryConfig::new(store)),
@@ -262,7 +262,7 @@ fn told_without_values<C: Clock<Value>>(clock_of: C) -> Vec<String> {
         down.key_rm().output(sink.clone()).named("down");
     });
     let config = || {
-        ClusterConfig::new()
+        RunConfig::new()
             .epoch_interval(Duration::ZERO)
             .clock(clock.clone())
             .recovery(RecoveryConfig::new(dir.path()))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::windowing::{Once, SystemClock, WindowOut, Windowing};
 use chrono::{DateTime, TimeDelta};
 
@@ -44,9 +44,7 @@ fn run(
         out.down.map(told_down).output(down.clone()).named("down");
         out.late.map(told_late).output(late.clone()).named("late");
     });
-    let config = ClusterConfig::new()
-        .epoch_interval(Duration::ZERO)
-        .clock(clock);
+    let config = RunConfig::new().epoch_interval(Duration::ZERO).clock(clock);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());
     }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::{ClusterConfig, TestingSink, TestingSource, cluster_main};
+use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     EventClock, Micros, SessionWindower, SlidingWindower, TimeOf, TumblingWindower, WindowId,
     WindowMetadata, WindowOut,
@@ -113,7 +113,7 @@ pub(crate) fn run_on<V: Display + 'static>(
         keyed.output(meta.clone()).named("meta");
     });
     let (clock, _) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
-    let config = ClusterConfig::new().workers(workers).clock(clock);
+    let config = RunConfig::new().workers(workers).clock(clock);
     if let Err(error) = cluster_main(flow, config) {
         panic!("{}", error.report());
     }
