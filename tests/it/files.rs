@@ -8,7 +8,7 @@ use bytewax::connectors::csv::{CsvRow, CsvSource};
 use bytewax::connectors::files::{FileSource, Unended};
 use bytewax::prelude::*;
 use bytewax::source::FixedPartitionedSource;
-use bytewax::testing::{ClusterConfig, TestingSink, cluster_main};
+use bytewax::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax::{RecoveryConfig, RunError};
 use tempfile::TempDir;
 
@@ -44,7 +44,7 @@ impl Place {
             let items = flow.input(source).named("items");
             items.output(out.clone()).named("out");
         });
-        let config = ClusterConfig::new()
+        let config = RunConfig::new()
             .epoch_interval(Duration::ZERO)
             .recovery(RecoveryConfig::new(self.path("store")));
         cluster_main(flow, config)?;

@@ -319,9 +319,7 @@ fn a_panic_tells_its_key_and_its_item() {
             let down = clock_of(flow.input(source).named("in"));
             down.output(TestingSink::new()).named("out");
         });
-        cluster_main(flow, RunConfig::new())
-            .unwrap_err()
-            .report()
+        cluster_main(flow, RunConfig::new()).unwrap_err().report()
     };
     fn texts<C: WindowClock<Value>>(
         values: KeyedStream<String, Value>,
