@@ -180,7 +180,7 @@ fn stores_of_all_formats_are_resumed() {
     let new = std::env::var_os("MAKE_STORES").map_or(made.path().to_owned(), Into::into);
     make(&new);
     let stores = Path::new(STORES);
-    for (stores, version) in [(stores, "v1"), (stores, "v3"), (&new, "v3")] {
+    for (stores, version) in [(stores, "v1"), (stores, "v2"), (stores, "v3"), (&new, "v3")] {
         let place = tempfile::tempdir().unwrap();
         let (store, backup) = (place.path().join("store"), place.path().join("backup"));
         copy(&stores.join(version), &store);
@@ -207,8 +207,12 @@ fn stores_of_all_formats_are_resumed() {
                 "{alarm}"
             );
         }
-        assert!(run(&["-r", text(&store), "-w", "3"]).is_empty());
-        assert_eq!(run(&["-r", text(&store)]), AFTER);
+        for [first, second] in [["3", "1"], ["1", "3"]] {
+            let copied = place.path().join(format!("workers-{first}"));
+            copy(&store, &copied);
+            assert!(run(&["-r", text(&copied), "-w", first]).is_empty());
+            assert_eq!(run(&["-r", text(&copied), "-w", second]), AFTER);
+        }
         assert_eq!(run(&["-r", text(&restored)]), AFTER);
         let args = ["-d", text(&local), "-b", text(&backup), "-w", "2"];
         assert_eq!(run(&args), AFTER);
