@@ -4,7 +4,8 @@ use std::io;
 use std::marker::PhantomData;
 
 use bincode::config;
-use bincode::error::DecodeError;
+use bincode::enc::write::Writer;
+use bincode::error::{DecodeError, EncodeError};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, Visitor};
 use serde::{Serialize, forward_to_deserialize_any};
 
@@ -12,7 +13,7 @@ use serde::{Serialize, forward_to_deserialize_any};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
     #[error("the value cannot be encoded")]
-    Encode(#[source] bincode::error::EncodeError),
+    Encode(#[source] EncodeError),
     #[error("the value takes {0} bytes; at most {MAX_STORED} can be saved")]
     TooLong(usize),
     #[error("the bytes cannot be decoded")]
@@ -73,13 +74,27 @@ fn stored() -> Stored<MAX_CLAIM> {
 type Stored<const CLAIM: usize> =
     config::Configuration<config::LittleEndian, config::Varint, config::Limit<CLAIM>>;
 
+/// Appends to bytes. Most of what a value writes is one byte, so that has a way of its own.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Writer for Append<'_> {
+    #[inline(always)]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        match bytes {
+            [byte] => self.0.push(*byte),
+            _ => self.0.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+}
+
 /// Adds a value to bytes that are kept. On an error they are as they were.
 pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
-    let written = bincode::serde::encode_into_std_write(value, out, stored());
+    let written = bincode::serde::encode_into_writer(value, Append(out), stored());
     let result = match written {
-        Ok(len) if len > MAX_STORED => Err(CodecError::TooLong(len)),
-        Ok(_) => Ok(()),
+        Ok(()) if out.len() - start > MAX_STORED => Err(CodecError::TooLong(out.len() - start)),
+        Ok(()) => Ok(()),
         Err(error) => Err(CodecError::Encode(error)),
     };
     if result.is_err() {

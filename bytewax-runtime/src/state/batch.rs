@@ -2,18 +2,17 @@
 
 use crate::key::Slot;
 
-use super::run::{Entry, Run, RunWriter};
+use super::run::{Run, RunWriter, key_of, set_length};
 
-/// A key in [`Batch::bytes`]: the key's bytes, then those of its state.
+/// An entry in [`Batch::bytes`], as it will stand in a run.
 #[derive(Clone, Copy)]
 struct Item {
     /// The hash, turned so that the slot's bits are the top ones: items in order of this number are
     /// in order of slot, then of hash.
     turned: u64,
     start: usize,
-    key: u32,
-    /// The length of the state, one more; 0 for a removed key.
-    state: u32,
+    length: u32,
+    is_kept: bool,
 }
 
 /// Collects changed keys in any order and hands them out as one [`Run`] a slot.
@@ -71,6 +70,7 @@ impl Batch {
         pushed
     }
 
+    #[inline]
     fn append<E: From<TooLong>>(
         &mut self,
         start: usize,
@@ -78,22 +78,46 @@ impl Batch {
         key: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
         state: Option<impl FnOnce(&mut Vec<u8>) -> Result<(), E>>,
     ) -> Result<(), E> {
-        key(&mut self.bytes)?;
-        let middle = self.bytes.len();
-        let state = match state {
-            None => 0,
-            Some(write) => {
-                write(&mut self.bytes)?;
-                u32::try_from(self.bytes.len() - middle + 1).map_err(|_| TooLong)?
-            }
-        };
+        self.bytes.extend_from_slice(&hash.to_le_bytes());
+        self.with_length(0, key)?;
+        let is_kept = state.is_some();
+        match state {
+            None => self.bytes.push(0),
+            Some(state) => self.with_length(1, state)?,
+        }
+        let length = u32::try_from(self.bytes.len() - start).map_err(|_| TooLong)?;
         self.items.push(Item {
             turned: hash.rotate_right(12),
             start,
-            key: u32::try_from(middle - start).map_err(|_| TooLong)?,
-            state,
+            length,
+            is_kept,
         });
         Ok(())
+    }
+
+    /// Appends what is written, behind its length and a little more.
+    #[inline]
+    fn with_length<E: From<TooLong>>(
+        &mut self,
+        more: u64,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let at = self.bytes.len();
+        self.bytes.push(0);
+        write(&mut self.bytes)?;
+        let length = (self.bytes.len() - at - 1) as u64 + more;
+        if length > u64::from(u32::MAX) {
+            return Err(TooLong.into());
+        }
+        set_length(&mut self.bytes, at, length);
+        Ok(())
+    }
+
+    /// The key that was added last.
+    pub(crate) fn last_key(&self) -> &[u8] {
+        self.items
+            .last()
+            .map_or(&[], |item| key_of(self.entry(item)))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -119,18 +143,18 @@ impl Batch {
     }
 
     fn run(&self, items: &mut [Item]) -> Run {
-        let sizes = items
-            .iter()
-            .map(|item| item.key as usize + item.state as usize + 16);
-        let mut writer = RunWriter::with_capacity(sizes.sum::<usize>() + 16);
+        let bytes: usize = items.iter().map(|item| item.length as usize).sum();
+        let mut writer = RunWriter::with_capacity(bytes);
         for same_hash in items.chunk_by_mut(|a, b| a.turned == b.turned) {
-            if same_hash.len() > 1 {
-                // Stable: of one key, the item added last stays last.
-                same_hash.sort_by(|a, b| self.entry(a).key.cmp(self.entry(b).key));
+            if let [item] = same_hash {
+                writer.push_encoded(self.entry(item), item.is_kept);
+                continue;
             }
-            for same_key in same_hash.chunk_by(|a, b| self.entry(a).key == self.entry(b).key) {
+            // Stable: of one key, the item added last stays last.
+            same_hash.sort_by(|a, b| self.key(a).cmp(self.key(b)));
+            for same_key in same_hash.chunk_by(|a, b| self.key(a) == self.key(b)) {
                 if let Some(newest) = same_key.last() {
-                    writer.push(self.entry(newest));
+                    writer.push_encoded(self.entry(newest), newest.is_kept);
                 }
             }
         }
@@ -138,16 +162,12 @@ impl Batch {
     }
 
     #[inline]
-    fn entry(&self, item: &Item) -> Entry<'_> {
-        let (key, rest) = self.bytes[item.start..].split_at(item.key as usize);
-        Entry {
-            hash: item.turned.rotate_left(12),
-            key,
-            state: item
-                .state
-                .checked_sub(1)
-                .map(|length| &rest[..length as usize]),
-        }
+    fn entry(&self, item: &Item) -> &[u8] {
+        &self.bytes[item.start..][..item.length as usize]
+    }
+
+    fn key(&self, item: &Item) -> &[u8] {
+        key_of(self.entry(item))
     }
 }
 
@@ -159,6 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::state::run::Entry;
 
     proptest! {
         #[test]

@@ -48,9 +48,10 @@ fn seal_at<S: State>(start: usize, state: &S, out: &mut Vec<u8>) -> Result<(), S
         ..
     } = S::SCHEMA;
     let version = u16::try_from(version).expect("a schema's version is checked when it is made");
-    out.extend_from_slice(&[MARK, codec::STORED]);
-    out.extend_from_slice(&version.to_le_bytes());
-    out.extend_from_slice(&fingerprint.to_le_bytes());
+    let mut head = [MARK, codec::STORED, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    head[2..4].copy_from_slice(&version.to_le_bytes());
+    head[4..HEAD].copy_from_slice(&fingerprint.to_le_bytes());
+    out.extend_from_slice(&head);
     codec::encode_stored(state, out).map_err(|source| Kind::Encode { name, source })?;
     if cfg!(debug_assertions) {
         codec::decode_stored::<S>(&out[start + HEAD..])

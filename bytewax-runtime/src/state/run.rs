@@ -194,13 +194,14 @@ pub(crate) struct RunWriter {
 
 impl Default for RunWriter {
     fn default() -> Self {
-        Self::with_capacity(HEADER)
+        Self::with_capacity(0)
     }
 }
 
 impl RunWriter {
+    /// With room for entries of so many bytes.
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        let mut header = Vec::with_capacity(bytes.max(HEADER));
+        let mut header = Vec::with_capacity(HEADER + bytes);
         header.extend_from_slice(&[VERSION, 0, 0, 0, 0]);
         Self {
             bytes: header,
@@ -228,6 +229,14 @@ impl RunWriter {
         }
     }
 
+    /// Adds the next entry as it stands in a run.
+    #[inline]
+    pub(super) fn push_encoded(&mut self, entry: &[u8], is_kept: bool) {
+        self.bytes.extend_from_slice(entry);
+        self.kept += u32::from(is_kept);
+        self.removed += u32::from(!is_kept);
+    }
+
     pub(crate) fn finish(mut self) -> Run {
         let count = self.kept + self.removed;
         self.bytes[1..HEADER].copy_from_slice(&count.to_le_bytes());
@@ -246,6 +255,23 @@ fn write_length(bytes: &mut Vec<u8>, mut length: u64) {
         length >>= 7;
     }
     bytes.push(length as u8);
+}
+
+/// Writes the length of what follows where one byte was left for it.
+#[inline]
+pub(super) fn set_length(bytes: &mut Vec<u8>, at: usize, length: u64) {
+    if length < 0x80 {
+        bytes[at] = length as u8;
+    } else {
+        let mut long = Vec::with_capacity(5);
+        write_length(&mut long, length);
+        bytes.splice(at..=at, long);
+    }
+}
+
+/// The key of an entry that was encoded here.
+pub(super) fn key_of(mut entry: &[u8]) -> &[u8] {
+    read_entry(&mut entry).map_or(&[], |entry| entry.key)
 }
 
 #[inline]

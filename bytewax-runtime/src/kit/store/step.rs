@@ -30,8 +30,8 @@ pub(crate) struct StepStore {
     /// For each of them with times that keys wait for, the first.
     waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
     memory: Option<Memory>,
-    /// What the queue of the writer had no room for.
-    unsent: VecDeque<Change>,
+    /// What the queue of the writer had no room for, with the bytes of each.
+    unsent: VecDeque<(Change, usize)>,
 }
 
 /// A set of slots.
@@ -147,36 +147,38 @@ impl StepStore {
             Changed::Timers(run) => (Table::Timers, run),
         };
         // States and timers come in turn.
-        for change in self.unsent.iter_mut().rev().take(2) {
-            let runs = &mut change.runs;
+        for (change, bytes) in self.unsent.iter_mut().rev().take(2) {
             if (change.table, change.epoch) == (table, epoch)
-                && runs.len() < CHANGE_RUNS
-                && runs.iter().map(|(_, run)| run.len()).sum::<usize>() < CHANGE_BYTES
+                && change.runs.len() < CHANGE_RUNS
+                && *bytes < CHANGE_BYTES
             {
-                return runs.push((slot, run));
+                *bytes += run.len();
+                return change.runs.push((slot, run));
             }
         }
-        self.unsent.push_back(Change {
+        let bytes = run.len();
+        let change = Change {
             step: self.step,
             table,
             epoch,
             runs: vec![(slot, run)],
-        });
+        };
+        self.unsent.push_back((change, bytes));
     }
 
     /// Passes on everything; waits while the writer's queue is full.
     pub(crate) fn send_all(&mut self) -> Result<(), RunError> {
         let mut unsent = self.unsent.drain(..);
-        unsent.try_for_each(|change| self.store.send(change))
+        unsent.try_for_each(|(change, _)| self.store.send(change))
     }
 
     /// Passes on as much as the writer's queue has room for. Gives whether that was all; if not, the operator is
     /// woken when there is room for more.
     pub(crate) fn send(&mut self, cx: &Cx) -> Result<bool, RunError> {
         let mut waits = false;
-        while let Some(change) = self.unsent.pop_front() {
+        while let Some((change, bytes)) = self.unsent.pop_front() {
             if let Some(change) = self.store.try_send(change)? {
-                self.unsent.push_front(change);
+                self.unsent.push_front((change, bytes));
                 if waits {
                     return Ok(false);
                 }

@@ -242,33 +242,30 @@ impl SnapshotPart {
         hash: u64,
         slot: &mut Slot<K, C>,
     ) -> Result<(), SaveError> {
-        let due = slot.cell.due();
-        if C::TIMED && (due.is_some() || slot.mark.has_timer()) {
-            push_timer(&mut self.timers, hash, &key_bytes(&slot.key)?, due)?;
-        }
         self.states.push_with(
             hash,
             |bytes| codec::encode_stored(&slot.key, bytes).map_err(SaveError::Key),
             Some(|bytes: &mut Vec<u8>| seal(slot.cell.saved(), bytes).map_err(SaveError::State)),
         )?;
+        let due = slot.cell.due();
+        if C::TIMED && (due.is_some() || slot.mark.has_timer()) {
+            push_timer(&mut self.timers, hash, self.states.last_key(), due)?;
+        }
         slot.mark = KeyMark::stored(due.is_some());
         Ok(())
     }
 
     fn encode_removed<K: Key>(&mut self, removed: &Removed<K>) -> Result<(), SaveError> {
-        let key = key_bytes(&removed.key)?;
-        self.states.push(removed.hash, &key, None)?;
+        self.states.push_with(
+            removed.hash,
+            |bytes| codec::encode_stored(&removed.key, bytes).map_err(SaveError::Key),
+            None::<fn(&mut Vec<u8>) -> Result<(), SaveError>>,
+        )?;
         if removed.timer {
-            push_timer(&mut self.timers, removed.hash, &key, None)?;
+            push_timer(&mut self.timers, removed.hash, self.states.last_key(), None)?;
         }
         Ok(())
     }
-}
-
-fn key_bytes(key: &impl Key) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = Vec::new();
-    codec::encode_stored(key, &mut bytes)?;
-    Ok(bytes)
 }
 
 /// Snapshots of a table, and what is read back of them.
@@ -311,7 +308,9 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
                 continue;
             }
             let index = PARTS - 1 - snapshot.parts.len();
-            let touched = std::mem::take(&mut part.touched);
+            let mut touched = std::mem::take(&mut part.touched);
+            // In the order in which they are handed out.
+            touched.sort_unstable_by_key(|hash| hash.rotate_right(12));
             encoded += touched.len();
             encode_touched(slots, &touched, snapshot.round, &mut part)?;
             part.states
