@@ -44,6 +44,8 @@ pub(super) fn read_store(backup: &dyn Backup, names: &Names) -> Result<StoreHead
             let flow = names.flow().to_owned();
             return Err(BackupError::Empty { flow });
         }
+        // Another run may have begun the backup in between.
+        Err(BackupError::Missing { .. }) => get(backup, &name)?,
         read => read?,
     };
     let (store, _): (StoreHeader, _) = object::open(&name, &bytes)?;
@@ -105,6 +107,8 @@ pub(crate) fn begin(
                 count: PartitionCount::new(count).ok_or(Error::Count { count })?,
             }
         }
+        // Another run has begun the backup in between.
+        None if !is_missing() => return Ok(()),
         None => {
             let name = names.store();
             return Err(BackupError::Missing { name }.into());

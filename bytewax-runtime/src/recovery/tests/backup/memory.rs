@@ -19,11 +19,12 @@ pub(super) struct Memory {
 
 pub(super) type Act = Box<dyn FnOnce() + Send>;
 
-/// A call that changes the backup, of an object with this in its name.
+/// A call that changes the backup or lists it, of an object or a prefix with this in its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Put(&'static str),
     Delete(&'static str),
+    List(&'static str),
 }
 
 impl fmt::Debug for Memory {
@@ -82,6 +83,7 @@ impl Backup for Memory {
     }
 
     fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.pause(|call| matches!(call, Call::List(part) if prefix.contains(part)));
         let objects = self.objects.lock().unwrap();
         let names = objects.keys().filter(|name| name.starts_with(prefix));
         Ok(names.cloned().collect())
