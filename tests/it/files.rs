@@ -1,5 +1,7 @@
 //! Files that are read by several runs, which go on from a recovery store.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -59,7 +59,7 @@ use crate::records::{Files, Text};
 ///
 /// # State
 ///
-/// A [`FilePosition`] is saved for each file: where the next line begins, and hashes of the bytes before
+/// A [`FilePosition`](super::FilePosition) is saved for each file: where the next line begins, and hashes of the bytes before
 /// it, by which the file is known again. A file that has grown since is read on from there; one that was
 /// cut or replaced stops the run. A file of a directory that was read to its end may be removed; one that was
 /// not, and is gone, stops the run.

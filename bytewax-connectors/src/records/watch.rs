@@ -153,7 +153,7 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
                 Some(done) if done == stamp => {}
                 Some(done) => return Err(self.not_complete(name, done.0)),
                 None if self.is_complete(name, stamp)? => {
-                    self.progress.queue.push_back(name.clone())
+                    self.progress.queue.push_back(name.clone());
                 }
                 None => waits = true,
             }

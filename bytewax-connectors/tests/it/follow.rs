@@ -13,6 +13,9 @@ use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
 use bytewax_runtime::state;
 use tempfile::TempDir;
 
+/// Polls a file that is open: the lines that came, and where it is behind them.
+type Poll = dyn FnMut() -> Result<(Vec<String>, FollowPosition), StepError>;
+
 /// A log file, and a reader that follows it.
 struct Log {
     directory: TempDir,
@@ -23,7 +26,7 @@ struct Log {
     position: Option<FollowPosition>,
     /// Whether the reader is stopped after each poll, and begun anew at its position.
     stops: bool,
-    open: Option<Box<dyn FnMut() -> Result<(Vec<String>, FollowPosition), StepError>>>,
+    open: Option<Box<Poll>>,
 }
 
 impl Log {
