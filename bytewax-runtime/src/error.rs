@@ -49,8 +49,8 @@ impl StepError {
     ///     Err(StepError::abort()) // One batch is enough.
     /// }
     ///
-    /// let flow = Dataflow::build("endless", |flow| {
-    ///     let numbers = flow.input(TestingSource::new(0..)).named("numbers");
+    /// let flow = Dataflow::build("one", |flow| {
+    ///     let numbers = flow.input(TestingSource::new(0..1000)).named("numbers");
     ///     numbers.output(first()).named("first");
     /// });
     /// run_main(flow).unwrap();
