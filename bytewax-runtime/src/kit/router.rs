@@ -44,7 +44,7 @@ impl<I: Exchange> Router<I> {
     }
 
     /// Puts an item into the batch for a worker.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, target: usize, item: I, cx: &Cx) {
         let filling = &mut self.filling[target];
         if filling.items.capacity() == 0 {

@@ -297,8 +297,8 @@ where
             self.table.find_few(keys, &mut self.found);
             for (place, item) in items.take().enumerate() {
                 numbers.at(first + place, || self.take(place, item));
-                self.next.send_if_full(cx)?;
             }
+            self.next.send_if_full(cx)?;
             first += FEW;
         }
         self.next.send(cx)

@@ -201,9 +201,17 @@ where
                 // What is over by now is so without this value.
                 self.catch_up(key, mark, out);
             }
-            let kept = &mut key.windows.kept;
-            let next = self.engine.add(kept, time, value, mark, out);
+            let windows = &mut key.windows;
+            let next = self.engine.add(&mut windows.kept, time, value, mark, out);
             key.next = key.next.min(next);
+            if mark < key.next && key.next < END && windows.queue.is_empty() {
+                // A window is open, and nothing is due: so it is for most values.
+                windows.forget_at = END;
+                return Looked {
+                    keep: Keep::Yes,
+                    has_taken: true,
+                };
+            }
             has_taken = true;
         }
         has_taken |= self.catch_up(key, mark, out);

@@ -117,12 +117,23 @@ impl<V: State> Waiters<V> for Queue<V> {
 
     #[inline]
     fn pop(&mut self, mark: Time) -> Option<(Time, V)> {
-        if self.first()? > mark {
+        match &self.0 {
+            Some(_) => self.pop_waiting(mark),
+            None => None,
+        }
+    }
+}
+
+impl<V> Queue<V> {
+    /// Apart from [`pop`](Waiters::pop), which is inlined: most keys have no values that wait.
+    #[inline(never)]
+    fn pop_waiting(&mut self, mark: Time) -> Option<(Time, V)> {
+        let list = self.0.as_mut()?;
+        if list.waiting.peek()?.time > mark {
             return None;
         }
-        let line = self.0.as_mut()?;
-        let first = line.waiting.pop()?;
-        if line.waiting.is_empty() {
+        let first = list.waiting.pop()?;
+        if list.waiting.is_empty() {
             self.0 = None;
         }
         Some((first.time, first.value))
