@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytewax::StepError;
 use bytewax::flow::StepKind;
-use bytewax::operators::{AsyncConfig, CacheConfig, JoinInsert};
+use bytewax::operators::{AsyncConfig, CacheConfig, JoinInsert, Within};
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSink, TestingSource};
 use bytewax::windowing::{CountWindower, SystemClock};
@@ -94,6 +94,7 @@ fn everything() -> Dataflow {
             .filter(|_| true)
             .filter_map(Some)
             .flat_map(|n| [n])
+            .flat_map_with(|| (), |(), n| [n])
             .flat_map_batch(|batch| batch)
             .map(|n| [n])
             .flatten()
@@ -133,6 +134,22 @@ fn everything() -> Dataflow {
             .stateful_batch_with(|_| Same)
             .collect(1, Duration::ZERO)
             .map_value(|list| list[0])
+            .scan(|| 0_u64, |_, n| n)
+            .lag(1)
+            .map_value(|(n, _)| n)
+            .lead(1)
+            .map_value(|(n, _)| n)
+            .last_n(1, |last| last[0])
+            .sample(1)
+            .sample_keys(1)
+            .dedupe(Within::Last(1), |n| *n)
+            .delay(Duration::ZERO)
+            .rate_limit(1, Duration::ZERO)
+            .top_n(1, |n| *n)
+            .map_value(|list| list[0])
+            .top_n_final(1, |n| *n)
+            .map_value(|list| list[0])
+            .distinct_final()
             .fold_final(|| 0_u64, |sum, n| *sum += n)
             .reduce_final(|a, _| a)
             .max_final(|n| *n)

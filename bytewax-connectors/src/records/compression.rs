@@ -134,6 +134,7 @@ macro_rules! encoder {
     allow(
         unused_variables,
         unused_mut,
+        clippy::ptr_arg,
         reason = "without a feature nothing is compressed"
     )
 )]

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
-use crate::kit::keyed::{KeyedOut, Route};
-use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
-use crate::kit::{AnyPush, Exchange};
+use crate::kit::Exchange;
+use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 
 impl<T: 'static> Stream<T> {
@@ -51,18 +50,11 @@ impl<T: 'static> Stream<T> {
     {
         // `None` is longer than any time.
         let timeout = TimeDelta::from_std(timeout).ok();
-        self.pairs().keyed_step(
-            "collect",
-            |step, out: KeyedOut<_, ValueOf<Self>>| AnyPush::new(Route::new(step, out)),
-            move |build, outputs| {
-                let logic = Collect {
-                    size,
-                    timeout,
-                    values: PhantomData,
-                };
-                ItemHead::new(build, outputs, logic)
-            },
-        )
+        self.pairs().item_step("collect", move || Collect {
+            size,
+            timeout,
+            values: PhantomData,
+        })
     }
 }
 

@@ -36,15 +36,7 @@ impl<K: Key, V: 'static> Stream<(K, V)> {
         let before = Arc::clone(&combine);
         self.keyed_step(
             operator,
-            move |step, out| {
-                AnyPush::new::<(K, V)>(Combiner {
-                    step,
-                    combine: Arc::clone(&before),
-                    partials: KeyTable::new(),
-                    out,
-                    values: PhantomData,
-                })
-            },
+            move |step, out| combiner(step, &before, out),
             move |build, outputs| {
                 let combine = Arc::clone(&combine);
                 let merge = move |partial: &mut Option<C::Partial>, other| {
@@ -63,6 +55,21 @@ impl<K: Key, V: 'static> Stream<(K, V)> {
             },
         )
     }
+}
+
+/// What combines the values of each key on the worker where they are, before the exchange.
+pub(crate) fn combiner<K: Key, V: 'static, C: Combine<V>>(
+    step: StepIndex,
+    combine: &Arc<C>,
+    out: KeyedOut<K, C::Partial>,
+) -> AnyPush {
+    AnyPush::new::<(K, V)>(Combiner {
+        step,
+        combine: Arc::clone(combine),
+        partials: KeyTable::new(),
+        out,
+        values: PhantomData,
+    })
 }
 
 struct Combiner<K, V, C: Combine<V>> {

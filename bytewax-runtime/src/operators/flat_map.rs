@@ -1,8 +1,12 @@
-//! `flat_map`, `flat_map_value`, `flat_map_batch`, `flatten`.
+//! `flat_map`, `flat_map_value`, `flat_map_with`, `flat_map_batch`, `flatten`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crate::error::RunError;
-use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
-use crate::kit::{Cx, Next};
+use crate::flow::{KeyOf, Keyed, KeyedStream, OutputSpec, StepKind, Stream, ValueOf};
+use crate::ids::StepIndex;
+use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
@@ -65,6 +69,51 @@ impl<T: 'static> Stream<T> {
             })
     }
 
+    /// Turns each item into any number of items, with a resource that each worker creates for itself.
+    ///
+    /// `init` runs once on every worker, when the flow is built there. The resource is for what is costly to
+    /// create and independent of earlier items, as in [`map_with`](Stream::map_with). It is not saved. The
+    /// results may not borrow from it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let out = run_items(["b a", "c"], |lines| {
+    ///     lines.flat_map_with(Vec::new, |words: &mut Vec<&str>, line: &'static str| {
+    ///         words.extend(line.split(' '));
+    ///         words.sort_unstable();
+    ///         words.drain(..).collect::<Vec<_>>()
+    ///     })
+    /// });
+    /// assert_eq!(out, ["a", "b", "c"]);
+    /// ```
+    #[track_caller]
+    #[must_use]
+    pub fn flat_map_with<R, O, I, F>(self, init: I, f: F) -> Stream<O::Item>
+    where
+        R: 'static,
+        O: IntoIterator<Item: 'static>,
+        I: Fn() -> R + Send + Sync + 'static,
+        F: Fn(&mut R, T) -> O + Send + Sync + 'static,
+    {
+        let f = Arc::new(f);
+        let plan = StagePlan::new::<T, _>(move |build, outputs| {
+            Ok(FlatMapWith {
+                step: build.step,
+                resource: init(),
+                f: Arc::clone(&f),
+                next: outputs.next(0),
+                items: PhantomData,
+            })
+        });
+        let kind = StepKind::Stateless;
+        let outputs = vec![OutputSpec::DOWN];
+        let (flow, step) = self.then("flat_map_with", kind, outputs, Plan::Stage(plan));
+        Stream::from_port(&flow, step, 0)
+    }
+
     /// Turns each batch into any number of items.
     ///
     /// For work that is cheaper for many items at once. A batch is never empty; how many items are in
@@ -116,6 +165,37 @@ impl<T: 'static> Stream<T> {
             }
             next.send(cx)
         })
+    }
+}
+
+struct FlatMapWith<R, T, U, F> {
+    step: StepIndex,
+    resource: R,
+    f: Arc<F>,
+    next: Next<U>,
+    items: PhantomData<fn(T)>,
+}
+
+impl<R, T, O, F> Push<T> for FlatMapWith<R, T, O::Item, F>
+where
+    R: 'static,
+    T: 'static,
+    O: IntoIterator<Item: 'static>,
+    F: Fn(&mut R, T) -> O + 'static,
+{
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        let numbers = cx.numbers(batch.len());
+        for (index, item) in batch.drain(..).enumerate() {
+            numbers.at(index, || {
+                send_all((self.f)(&mut self.resource, item), &mut self.next, cx)
+            })?;
+        }
+        self.next.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.flush(what, cx)
     }
 }
 

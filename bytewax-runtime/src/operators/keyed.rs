@@ -1,9 +1,10 @@
 //! How a step that keeps state per key is added to a flow.
 
-use crate::flow::{Flow, StepKind, Stream};
+use crate::flow::{Flow, KeyedStream, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
-use crate::kit::keyed::{KeyedOut, keyed_plan};
+use crate::kit::keyed::{KeyedOut, Route, keyed_plan};
+use crate::kit::logic::{ItemHead, ItemLogic};
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, BuildCx, Exchange, Outputs};
 
@@ -23,6 +24,22 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
     {
         let enter = move |step, _, out| enter(step, out);
         keyed_step_of(&self.flow(), operator, vec![self.port()], enter, make)
+    }
+}
+
+impl<K: Key, V: Exchange> Stream<(K, V)> {
+    /// Adds a step whose logic takes the values of each key one by one. Each worker makes its own logic.
+    #[track_caller]
+    pub(crate) fn item_step<L: ItemLogic<K, V>>(
+        self,
+        operator: &'static str,
+        make: impl Fn() -> L + Send + Sync + 'static,
+    ) -> KeyedStream<K, L::Out> {
+        self.keyed_step(
+            operator,
+            |step, out: KeyedOut<K, V>| AnyPush::new(Route::new(step, out)),
+            move |build, outputs| ItemHead::new(build, outputs, make()),
+        )
     }
 }
 

@@ -7,6 +7,9 @@ mod branch;
 mod collect;
 mod combine;
 mod count_final;
+mod dedupe;
+mod delay;
+mod distinct_final;
 mod enrich_cached;
 mod filter;
 mod filter_map;
@@ -16,6 +19,8 @@ mod input;
 mod inspect;
 pub(crate) mod join;
 mod keying;
+mod lag_lead;
+mod last_n;
 mod map;
 #[cfg(feature = "async")]
 mod map_async;
@@ -23,12 +28,15 @@ pub(crate) mod max_min_final;
 mod merge;
 mod output;
 mod raises;
+mod rate_limit;
 mod redistribute;
 mod reduce_final;
+mod sample;
 mod stateful;
 mod stateful_batch;
 mod stateful_flat_map;
 mod stateful_map;
+mod top_n;
 mod try_flat_map;
 mod try_map;
 
@@ -37,12 +45,14 @@ mod stage;
 
 pub use crate::kit::logic::{Emit, Keep};
 pub use branch::BranchOut;
+pub use dedupe::Within;
 pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, Partitioned, Single, Source};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]
 pub use join::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
+pub use lag_lead::Paired;
 #[cfg(feature = "async")]
 pub use map_async::AsyncConfig;
 pub use output::Sink;

@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
-use crate::kit::keyed::Route;
-use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
-use crate::kit::{AnyPush, Exchange};
+use crate::kit::Exchange;
+use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
 /// What is kept for a key, and what is done when a value comes, when a time comes, and at the end of
@@ -206,18 +205,10 @@ fn stateful_step<K: Key, L: StatefulLogic<In: Exchange>>(
     make: impl Fn(&K) -> L + Send + Sync + 'static,
 ) -> KeyedStream<K, L::Out> {
     let make = Arc::new(make);
-    stream.keyed_step(
-        operator,
-        |step, out| AnyPush::new(Route::new(step, out)),
-        move |build, outputs| {
-            let make = Arc::clone(&make);
-            let logic = Own {
-                make,
-                logic: PhantomData,
-            };
-            ItemHead::new(build, outputs, logic)
-        },
-    )
+    stream.item_step(operator, move || Own {
+        make: Arc::clone(&make),
+        logic: PhantomData,
+    })
 }
 
 /// The logic of a user, which is the state of its key.

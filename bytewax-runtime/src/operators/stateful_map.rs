@@ -1,4 +1,4 @@
-//! `stateful_map`.
+//! `stateful_map`, `scan`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -49,42 +49,94 @@ impl<T: 'static> Stream<T> {
         U: 'static,
         F: Fn(&mut S, ValueOf<Self>) -> U + Send + Sync + 'static,
     {
-        let f = Arc::new(f);
-        self.pairs().keyed_step(
-            "stateful_map",
-            |step, out| AnyPush::new(Route::new(step, out)),
-            move |build, outputs| StatefulMap {
-                step: build.step,
-                table: KeyTable::new(),
-                f: Arc::clone(&f),
-                next: outputs.next(0),
-                values: PhantomData,
-            },
-        )
+        map_step(self.pairs(), "stateful_map", S::default, f)
+    }
+
+    /// Keeps a state for each key that begins as `init()`. Otherwise it is
+    /// [`stateful_map`](Stream::stateful_map).
+    ///
+    /// # Examples
+    ///
+    /// A running product:
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    ///
+    /// let out = run_keyed([('a', 2), ('b', 7), ('a', 3)], |numbers| {
+    ///     let products = numbers.scan(
+    ///         || 1_u64,
+    ///         |product, n| {
+    ///             *product *= n;
+    ///             *product
+    ///         },
+    ///     );
+    ///     products.named("products")
+    /// });
+    /// assert_eq!(out, [('a', 2), ('b', 7), ('a', 6)]);
+    /// ```
+    ///
+    /// # State
+    ///
+    /// One `S` for each key ever seen; it is never dropped.
+    #[track_caller]
+    #[must_use]
+    pub fn scan<S, U, I, F>(self, init: I, f: F) -> KeyedStream<KeyOf<Self>, U>
+    where
+        Self: Keyed<Key: Key, Value: Exchange>,
+        S: State,
+        U: 'static,
+        I: Fn() -> S + Send + Sync + 'static,
+        F: Fn(&mut S, ValueOf<Self>) -> U + Send + Sync + 'static,
+    {
+        map_step(self.pairs(), "scan", init, f)
     }
 }
 
-struct StatefulMap<K, V, S, U, F> {
+#[track_caller]
+fn map_step<K: Key, V: Exchange, S: State, U: 'static>(
+    stream: KeyedStream<K, V>,
+    operator: &'static str,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    f: impl Fn(&mut S, V) -> U + Send + Sync + 'static,
+) -> KeyedStream<K, U> {
+    let (init, f) = (Arc::new(init), Arc::new(f));
+    stream.keyed_step(
+        operator,
+        |step, out| AnyPush::new(Route::new(step, out)),
+        move |build, outputs| StatefulMap {
+            step: build.step,
+            table: KeyTable::new(),
+            init: Arc::clone(&init),
+            f: Arc::clone(&f),
+            next: outputs.next(0),
+            values: PhantomData,
+        },
+    )
+}
+
+struct StatefulMap<K, V, S, U, I, F> {
     step: StepIndex,
     table: KeyTable<K, S>,
+    init: Arc<I>,
     f: Arc<F>,
     next: Next<(K, U)>,
     values: PhantomData<fn(V)>,
 }
 
-impl<K, V, S, U, F> HeadLogic<Routed<K, V>> for StatefulMap<K, V, S, U, F>
+impl<K, V, S, U, I, F> HeadLogic<Routed<K, V>> for StatefulMap<K, V, S, U, I, F>
 where
     K: Key,
     V: 'static,
-    S: State + Default,
+    S: State,
     U: 'static,
+    I: Fn() -> S + 'static,
     F: Fn(&mut S, V) -> U + 'static,
 {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.next.buffer.reserve(items.len());
         let numbers = cx.numbers(items.len());
         for (index, (hash, key, value)) in items.drain(..).enumerate() {
-            let state = self.table.touch(hash, &key, S::default);
+            let state = self.table.touch(hash, &key, &*self.init);
             let result = numbers.at(index, || with_key(&key, || (self.f)(state, value)));
             self.next.buffer.push((key, result));
         }
@@ -97,12 +149,13 @@ where
     }
 }
 
-impl<K, V, S, U, F> KeyedLogic<K, V> for StatefulMap<K, V, S, U, F>
+impl<K, V, S, U, I, F> KeyedLogic<K, V> for StatefulMap<K, V, S, U, I, F>
 where
     K: Key,
     V: 'static,
-    S: State + Default,
+    S: State,
     U: 'static,
+    I: Fn() -> S + 'static,
     F: Fn(&mut S, V) -> U + 'static,
 {
     type Cell = S;

@@ -1,9 +1,10 @@
-//! Logics per key: `stateful`, `stateful_batch` and `collect`, by values, by times and at the end.
+//! Logics per key: `stateful`, `stateful_batch`, `collect` and their kin, by values, by times and at the end.
 
 mod checkout;
 mod collecting;
 mod models;
 mod notifying;
+mod sequences;
 mod values;
 
 use std::time::Duration;

@@ -2,10 +2,12 @@
 //! comes of all runs together is what comes of one that nothing stops.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytewax_macros::stateful;
 use bytewax_runtime::RecoveryConfig;
 use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
+use bytewax_runtime::operators::Within;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main};
 use proptest::prelude::*;
@@ -105,6 +107,30 @@ const ANY_STOP: &[(&str, Step)] = &[
     ("stateful_batch", |s, name| {
         shown(s.stateful_batch::<MixedBatch>().named(name))
     }),
+    ("scan", |s, name| {
+        let step = s.scan(
+            || 7_i64,
+            |sum, n| {
+                *sum = mix(*sum, n);
+                *sum
+            },
+        );
+        shown(step.named(name))
+    }),
+    ("lag", |s, name| shown(s.lag(2).named(name))),
+    ("last_n", |s, name| {
+        let step = s.last_n(3, |last| last.iter().copied().fold(0, mix));
+        shown(step.named(name))
+    }),
+    ("sample", |s, name| shown(s.sample(3).named(name))),
+    ("top_n", |s, name| shown(s.top_n(3, |n| n / 10).named(name))),
+    ("dedupe", |s, name| {
+        shown(s.dedupe(Within::Last(2), |n| n / 10).named(name))
+    }),
+    ("dedupe_time", |s, name| {
+        let within = Within::Time(Duration::MAX);
+        shown(s.dedupe(within, |n| n / 10).named(name))
+    }),
     // One behind the other, with keys of another type between.
     ("chain", |s, name| {
         let pairs = s.stateful_map(|last: &mut i64, n| (std::mem::replace(last, n), n));
@@ -139,6 +165,17 @@ const ABORTS_ONLY: &[(&str, Step)] = &[
     }),
     ("min_final", |s, name| {
         shown(s.min_final(|n| *n).named(name))
+    }),
+    ("lead", |s, name| shown(s.lead(2).named(name))),
+    ("distinct_final", |s, name| {
+        shown(s.distinct_final().named(name))
+    }),
+    ("top_n_final", |s, name| {
+        shown(s.top_n_final(3, |n| *n).named(name))
+    }),
+    ("delay", |s, name| shown(s.delay(Duration::MAX).named(name))),
+    ("rate_limit", |s, name| {
+        shown(s.rate_limit(3, Duration::MAX).named(name))
     }),
 ];
 
