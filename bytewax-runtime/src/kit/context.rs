@@ -39,6 +39,8 @@ pub(crate) struct WorkerCx {
     pub(crate) edges: OnceCell<Edges>,
     /// How many bytes of items this worker has sent over edges, in all.
     pub(super) sent: Cell<u64>,
+    /// Whether operators may run: all workers have built the flow.
+    has_begun: Cell<bool>,
     /// The step whose code is running, to name it when that code panics.
     running: Cell<Option<StepIndex>>,
     /// The watermarks of steps that have one for all keys.
@@ -66,9 +68,21 @@ impl WorkerCx {
             assignments: OnceCell::new(),
             edges: OnceCell::new(),
             sent: Cell::new(0),
+            has_begun: Cell::default(),
             running: Cell::default(),
             watermarks: RefCell::default(),
         }
+    }
+
+    /// Lets the operators run.
+    pub(crate) fn begin(&self) {
+        self.has_begun.set(true);
+        self.timers.wake_all();
+    }
+
+    /// Whether operators may run.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun.get()
     }
 
     pub(crate) fn enter(&self, step: StepIndex) {

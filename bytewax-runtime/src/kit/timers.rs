@@ -33,6 +33,13 @@ impl Timers {
         self.operators.borrow()[alarm.0].0.wake();
     }
 
+    /// Wakes all operators at once.
+    pub(crate) fn wake_all(&self) {
+        for (here, _) in &*self.operators.borrow() {
+            here.wake();
+        }
+    }
+
     /// What wakes the operator from other threads.
     pub(crate) fn remote(&self, alarm: Alarm) -> RemoteAlarm {
         self.operators.borrow()[alarm.0].1.clone()

@@ -9,6 +9,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
 use super::completion::complete;
+use super::gather::tell_all;
 use super::run::Job;
 use super::start::agree;
 use crate::error::RunError;
@@ -20,7 +21,10 @@ use crate::kit::{
     Outlet, Outputs, Plan, Progress, ProgressStream, RemoteAlarm, Scales, Wake, WorkerCx, frontier,
 };
 
-/// Builds the flow; `Ok(false)` when the run stops meanwhile.
+/// Builds the flow and begins the execution; `Ok(false)` when the run stops meanwhile.
+///
+/// No operator runs and nothing is written before all workers have built the flow: until then it may be
+/// refused, by a source that cannot be opened as well as by the store.
 pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result<bool, RunError> {
     let Some(store) = agree(worker, cx, job)? else {
         return Ok(false);
@@ -36,8 +40,16 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result
             progress: Vec::new(),
         };
         builder.steps();
-        complete(scope, cx, store, builder.progress);
+        complete(scope, cx, store.clone(), builder.progress);
     });
+    if let Some(store) = store {
+        // A step that could not be built has stopped the run.
+        if cx.shared.is_stopping() || tell_all(worker, cx, &())?.is_none() {
+            return Ok(false);
+        }
+        store.begin(cx)?;
+    }
+    cx.begin();
     Ok(true)
 }
 
@@ -223,7 +235,7 @@ fn start(
             let Some(running) = operator.as_mut() else {
                 return;
             };
-            if cx.worker.shared.is_stopping() {
+            if !cx.worker.has_begun() || cx.worker.shared.is_stopping() {
                 return;
             }
             let frontier = frontier(frontiers).map(Epoch);

@@ -1,6 +1,7 @@
 //! The last two operators of a flow. An epoch that the first has seen the end of has left all operators
 //! of the cluster; then it is saved, and one that the second has seen the end of is saved on the whole
-//! cluster. Only then it is complete.
+//! cluster. Only then it is complete. Neither runs before the execution has begun here: another worker, which
+//! has begun already, may send positions that are to be saved.
 
 use std::rc::Rc;
 
@@ -14,7 +15,7 @@ use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::kit::{
-    self, Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, WorkerCx, frontier,
+    self, Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, Wake, WorkerCx, frontier,
 };
 
 /// Adds the operators behind the progress streams of all others.
@@ -33,15 +34,17 @@ pub(super) fn complete<'s>(
         })
         .collect();
     let (_, saved) = operator.new_output::<Vec<()>>();
-    let address = Rc::clone(&operator.operator_info().address);
+    let wake = wake_at_begin(&operator, scope, cx);
     if let Some(store) = &store {
-        let wake = scope.worker().sync_activator_for(address.to_vec());
-        store.wake_on_commit(RemoteAlarm::Timely(wake));
+        store.wake_on_commit(wake);
     }
     let worker = Rc::clone(cx);
     let saves = store.clone();
     operator.build(move |mut capabilities| {
         move |frontiers| {
+            if !worker.has_begun() {
+                return;
+            }
             let frontier = Frontier::from(frontier(frontiers).map(Epoch));
             worker.leave();
             let ended = guard(|| {
@@ -78,11 +81,12 @@ pub(super) fn complete<'s>(
     let mut operator = OperatorBuilder::new("collection".to_owned(), scope);
     // Only the frontier matters; nothing is ever sent.
     let _input = operator.new_input(saved, Pipeline);
+    wake_at_begin(&operator, scope, cx);
     let worker = Rc::clone(cx);
     let mut collects = store.map(|store| Collects::new(store, cx));
     operator.build(move |_| {
         move |frontiers| {
-            let Some(collects) = &mut collects else {
+            let (Some(collects), true) = (&mut collects, worker.has_begun()) else {
                 return;
             };
             let frontier = Frontier::from(frontier(frontiers).map(Epoch));
@@ -97,6 +101,20 @@ pub(super) fn complete<'s>(
             }
         }
     });
+}
+
+/// Has an operator woken when the execution begins; what wakes it from other threads.
+fn wake_at_begin<'s>(
+    operator: &OperatorBuilder<'s, u64>,
+    scope: Scope<'s, u64>,
+    cx: &WorkerCx,
+) -> RemoteAlarm {
+    let address = Rc::clone(&operator.operator_info().address);
+    let wake = scope.worker().sync_activator_for(address.to_vec());
+    let remote = RemoteAlarm::Timely(wake);
+    let here = Wake::Timely(scope.activator_for(address));
+    cx.timers.register(here, remote.clone());
+    remote
 }
 
 /// Takes what an operator tells.

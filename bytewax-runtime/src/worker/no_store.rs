@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, SnapshotMode};
+use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, SnapshotMode, WorkerCx};
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
@@ -22,6 +22,10 @@ pub(crate) enum Store {}
 pub(super) enum Retention {}
 
 impl Store {
+    pub(super) fn begin(self, _: &WorkerCx) -> Result<(), RunError> {
+        match self {}
+    }
+
     pub(super) fn resume(self) -> Epoch {
         match self {}
     }

@@ -1,10 +1,12 @@
 //! What a worker has of the recovery store: the partitions of its slots, their writer, and where the
 //! execution resumes.
 
+mod begin;
 mod check;
 mod open;
 mod take;
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -18,6 +20,7 @@ pub(super) use crate::recovery::Retention;
 pub(super) use open::{Agreed, Found, found, open};
 pub(super) use take::take;
 
+use self::begin::Unbegun;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
@@ -39,7 +42,10 @@ pub(crate) struct Store {
     pub(super) count: PartitionCount,
     /// The partitions of this worker.
     readers: BTreeMap<PartitionIndex, PartitionReader>,
-    writer: Option<Writer>,
+    /// What is to be written before the first epoch; taken when that is done.
+    unbegun: Cell<Option<Unbegun>>,
+    /// Set when the execution begins; none on a worker without partitions.
+    writer: OnceCell<Option<Writer>>,
     /// The places of the steps that save anything.
     places: HashMap<StepIndex, StepPlace>,
     /// The positions of all sources and sinks of the cluster, by partition.
@@ -152,9 +158,16 @@ impl Store {
         *waker = Some(wake);
     }
 
+    fn writer(&self) -> Option<&Writer> {
+        let writer = self.writer.get();
+        writer
+            .expect("nothing runs before the execution begins")
+            .as_ref()
+    }
+
     /// Hands a message to the writer; waits while its queue is full.
     fn write(&self, message: Message) -> Result<(), RunError> {
-        let Some(writer) = &self.writer else {
+        let Some(writer) = self.writer() else {
             // Without partitions there is nothing to write, and it is done at once.
             if let Message::Commit(epoch) = message {
                 self.progress.committed(epoch);
@@ -244,7 +257,7 @@ impl kit::Store for Store {
 
     fn try_send(&self, change: Change) -> Result<Option<Change>, RunError> {
         let step = change.step;
-        let (Some(writer), Some(message)) = (&self.writer, self.message(change)) else {
+        let (Some(writer), Some(message)) = (self.writer(), self.message(change)) else {
             return Ok(None);
         };
         match writer.messages.try_send(message) {
@@ -263,7 +276,7 @@ impl kit::Store for Store {
     }
 
     fn wake_on_room(&self, alarm: RemoteAlarm) {
-        if let Some(writer) = &self.writer {
+        if let Some(writer) = self.writer() {
             writer.room.wait(move || alarm.wake());
         }
     }

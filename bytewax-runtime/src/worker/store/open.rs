@@ -1,21 +1,22 @@
-//! Opening the store: what each worker finds, and what all of them agree on.
+//! Opening the store: what each worker finds, and what all of them agree on. Nothing is written here.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::begin::Unbegun;
 use super::check::{check, learned};
 use super::take::Taken;
-use super::{QUEUE, Store, Writer, WriterProgress};
+use super::{Store, WriterProgress};
 use crate::error::RunError;
 use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::kit::{MemoryLimit, WorkerCx};
 use crate::recovery::{
-    Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader,
-    PartitionWriter, Position, RecoveryConfig, Resume, SavedKind, StepMeta, StepPlace,
-    WriterThread, newest_positions,
+    Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader, Position,
+    RecoveryConfig, Resume, SavedKind, StepMeta, StepPlace, newest_positions,
 };
 
 /// What all workers agree on once they know the partitions of all.
@@ -61,13 +62,14 @@ pub(in crate::worker) fn found(
     Ok((readers, found))
 }
 
-/// Begins the execution in the partitions of this worker, after all workers have told what they found.
+/// Accepts what all workers have found, or refuses it. Nothing is written before
+/// [`begin`](Store::begin).
 pub(in crate::worker) fn open(
     cx: &WorkerCx,
     graph: &Graph,
     config: &RecoveryConfig,
     taken: Taken,
-    mut readers: Readers,
+    readers: Readers,
     agreed: &Agreed,
     all: Vec<Found>,
 ) -> Result<Store, RunError> {
@@ -79,28 +81,17 @@ pub(in crate::worker) fn open(
     steps.sort_unstable();
     steps.dedup();
     check(graph, &steps)?;
-    if cx.index.0 == 0 {
-        for learned in learned(graph, &steps) {
-            eprintln!("{learned}");
-        }
-    }
 
     let resume = agreed.resume.epoch;
     let (places, metas) = saving_steps(graph);
-    let progress = WriterProgress::new(Epoch(resume.0.saturating_sub(1)));
     let Taken { parts, uploads, .. } = taken;
-    let writer = if parts.is_empty() {
-        None
-    } else {
-        let writers = begin(cx, graph, parts, &mut readers, agreed).map_err(RunError::recovery)?;
-        let report = progress.reporter(&cx.shared);
-        let thread = WriterThread::spawn(writers, &metas, QUEUE, uploads, report);
-        let thread = thread.map_err(RunError::recovery)?;
-        Some(Writer {
-            messages: thread.sender().map_err(RunError::recovery)?,
-            room: thread.room(),
-            _thread: thread,
-        })
+    let unbegun = Unbegun {
+        parts,
+        uploads,
+        execution: execution(cx, agreed),
+        dropped: graph.dropped.iter().map(|step| step.id.clone()).collect(),
+        metas,
+        learned: learned(graph, &steps),
     };
     let mut by_step: HashMap<StepId, BTreeMap<String, Vec<u8>>> = HashMap::new();
     for position in newest_positions(positions.into_iter().flatten()) {
@@ -111,10 +102,11 @@ pub(in crate::worker) fn open(
         resume,
         count: agreed.count,
         readers,
-        writer,
+        unbegun: Cell::new(Some(unbegun)),
+        writer: OnceCell::new(),
         places,
         positions: by_step,
-        progress,
+        progress: WriterProgress::new(Epoch(resume.0.saturating_sub(1))),
         memory: memory_limit(config, cx),
         snapshot_mode: config.mode(),
         kept_for: config.kept_for(),
@@ -129,37 +121,15 @@ fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<MemoryLimit> {
     Some(MemoryLimit::new(bytes / cx.shared.workers_here().max(1)))
 }
 
-/// Opens the partitions of this worker for writing, which all workers have taken, removes what the flow drops, and notes the execution
-/// in them.
-fn begin(
-    cx: &WorkerCx,
-    graph: &Graph,
-    parts: Vec<LockedPartition>,
-    readers: &mut Readers,
-    agreed: &Agreed,
-) -> Result<Vec<PartitionWriter>, Error> {
-    let execution = Execution {
+/// The execution that all workers have agreed on.
+fn execution(cx: &WorkerCx, agreed: &Agreed) -> Execution {
+    Execution {
         number: agreed.resume.execution,
         resume: agreed.resume.epoch,
         workers: u32::try_from(cx.count).unwrap_or(u32::MAX),
         processes: u32::try_from(cx.count / cx.shared.workers_here().max(1)).unwrap_or(u32::MAX),
         started_at: agreed.started_at,
-    };
-    let begin = |part: LockedPartition| {
-        let index = part.meta().index;
-        let mut writer = part.writer()?;
-        for dropped in &graph.dropped {
-            let reader = readers.get(&index);
-            if let Some(step) = reader.and_then(|reader| reader.number(&dropped.id)) {
-                readers.remove(&index);
-                writer.drop_step(step)?;
-                readers.insert(index, PartitionReader::open(writer.file())?);
-            }
-        }
-        writer.begin_execution(&execution)?;
-        Ok(writer)
-    };
-    parts.into_iter().map(begin).collect()
+    }
 }
 
 /// The steps of a flow that save anything, with their places in the list.

@@ -11,6 +11,7 @@ mod logic;
 mod many;
 mod memory;
 mod processes;
+mod refused;
 mod runs;
 mod schemas;
 mod sinks;
