@@ -3,7 +3,7 @@
 //! `slow_requests LOG.csv OUT.jsonl BAD.txt` reads rows with the columns `at`, `visitor`, `path` and `ms`.
 //! Requests that took more than half a second are written as JSON lines, and rows that cannot be read as
 //! their line number and what is there. With `-r DIR` a run that was killed goes on where it was, and
-//! with `-w 4` four threads read the file.
+//! with `-w 4` four threads read the file, in ranges of `--range-bytes`.
 
 use std::path::PathBuf;
 
@@ -38,11 +38,11 @@ fn judge(row: Result<Request, BadRecord>) -> Row {
     }
 }
 
-fn slow_requests(log: PathBuf, slow: PathBuf, bad: PathBuf) -> Dataflow {
+fn slow_requests(log: PathBuf, range_bytes: u64, slow: PathBuf, bad: PathBuf) -> Dataflow {
     dataflow!("slow_requests", |flow| {
         let log = CsvSource::<Request>::typed(log)
             .results()
-            .range_bytes(16 << 20);
+            .range_bytes(range_bytes);
         let requests = flow.input(log);
         let rows = requests.map(judge);
 
@@ -74,12 +74,15 @@ struct Args {
     slow: PathBuf,
     /// The file for rows that cannot be read.
     bad: PathBuf,
+    /// How many bytes of the log a worker reads as one partition; the same in each run on one store.
+    #[arg(long, default_value_t = 16 << 20)]
+    range_bytes: u64,
     #[command(flatten)]
     run: bytewax::RunArgs,
 }
 
 fn main() -> bytewax::ExitCode {
     let args = <Args as clap::Parser>::parse();
-    args.run
-        .execute(slow_requests(args.log, args.slow, args.bad))
+    let flow = slow_requests(args.log, args.range_bytes, args.slow, args.bad);
+    args.run.execute(flow)
 }

@@ -94,21 +94,34 @@ fn any_number_of_workers() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
     let expected = write_log(&place.join("log.csv"), 20_000);
-    for way in ["-w 1", "-w 4", "-p 2", "-p 2 -w 2"] {
-        let ended = run(program(place, way)).code(0);
-        check(place, &expected, &ended.err, way);
+    for way in ["-w 1", "-w 2", "-w 4", "-p 2", "-p 2 -w 2"] {
+        for ranges in ["", "--range-bytes 40000"] {
+            let how = format!("{way} {ranges}");
+            let ended = run(program(place, &how)).code(0);
+            check(place, &expected, &ended.err, &how);
+        }
     }
 }
 
 /// Killed again and again, each time with other workers, its output is that of one run.
 #[test]
 fn killed_again_and_again() {
+    kill_again_and_again("");
+}
+
+/// The same, with one log that all workers read.
+#[test]
+fn killed_again_and_again_with_one_log_for_all_workers() {
+    kill_again_and_again("--range-bytes 100000");
+}
+
+fn kill_again_and_again(ranges: &str) {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
     fs::create_dir(place.join("store")).unwrap();
     let store = format!("-r {}", place.join("store").display());
     let expected = write_log(&place.join("log.csv"), 120_000);
-    let ways = ["-w 1", "-p 2", "-w 4", "-p 2 -w 2"];
+    let ways = ["-w 2", "-p 2", "-w 1", "-w 4", "-p 2 -w 2"];
     let (since, mut kills) = (Instant::now(), 0_u64);
     // A run that is killed right before its exit has written the summary, and saved that it has.
     let mut errors = String::new();
@@ -119,7 +132,7 @@ fn killed_again_and_again() {
         );
         let way = ways[round % ways.len()];
         let mut programs = Programs::new();
-        programs.start(program(place, &format!("{store} -s 0 {way}")));
+        programs.start(program(place, &format!("{store} -s 0 {way} {ranges}")));
         // Longer each time, so that there is progress.
         let is_running = kills < 10 && programs.run_for(Duration::from_millis(60 + 40 * kills));
         if is_running {

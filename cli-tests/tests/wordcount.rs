@@ -273,3 +273,20 @@ fn a_signal_ends_a_run_whose_input_is_silent() {
         drop(writer);
     }
 }
+
+/// The files of a directory, of which there are more than a process may open.
+#[test]
+fn more_files_than_a_process_may_open() {
+    let place = tempfile::tempdir().expect("there is a place");
+    for number in 0..400 {
+        let path = place.path().join(number.to_string());
+        fs::write(path, "word\n").expect("it can be written");
+    }
+    for way in ["-w 1", "-w 2", "-p 2"] {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n 150; exec \"$0\" \"$1\" {way}");
+        limited.args(["-c", &script, env!("CARGO_BIN_EXE_wordcount")]);
+        limited.arg(place.path());
+        assert_eq!(run(limited).code(0).out, ["(\"word\", 400)"], "{way}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The crate `bytewax` as its users see it.
 
+mod faults;
 mod files;
 mod operators;
 mod orders;

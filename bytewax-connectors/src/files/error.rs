@@ -83,6 +83,16 @@ pub enum Error {
         /// The saved position.
         position: u64,
     },
+    /// Another file has the name than when the run began.
+    #[error(
+        "the file `{path}` is another one than when the run began: it was renamed, or replaced, before it \
+         was read; run the flow again, which finds renamed files by what was saved of them; to read a log \
+         file through its rotations, use `follow`"
+    )]
+    Moved {
+        /// The path as it was given.
+        path: PathBuf,
+    },
     /// The file changed while it was read.
     #[error(
         "the file `{path}` was changed while it was read: what is before byte {position} is not what was \

@@ -85,7 +85,7 @@ impl<S> Followed<S> {
 /// while](Self::complete_after), or another may have to be there [beside it](Self::complete_by). A file that
 /// changes after that is an error. A last line without an end is read.
 ///
-/// A file that was read is remembered as long as it is there. When it was moved away or removed, it is
+/// A file that was read is remembered as long as it is there, also under another name. When it was moved away or removed, it is
 /// forgotten, and a new file may have its name. So tidy up now and then: what is saved grows with the number
 /// of files.
 ///
@@ -121,7 +121,7 @@ impl<S> Followed<S> {
 ///
 /// # State
 ///
-/// A [`WatchPosition`](super::WatchPosition): 24 bytes for each file that was read and is still there, and
+/// A [`WatchPosition`](super::WatchPosition): 40 bytes for each file that was read and is still there, and
 /// where the next line begins in the one that is being read.
 #[derive(Clone, Debug)]
 #[must_use]

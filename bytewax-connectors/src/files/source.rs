@@ -59,10 +59,14 @@ use crate::records::{Files, Text};
 ///
 /// # State
 ///
-/// A [`FilePosition`](super::FilePosition) is saved for each file: where the next line begins, and hashes of the bytes before
-/// it, by which the file is known again. A file that has grown since is read on from there; one that was
-/// cut or replaced stops the run. A file of a directory that was read to its end may be removed; one that was
-/// not, and is gone, stops the run.
+/// A [`FilePosition`](super::FilePosition) is saved for each file: where the next line begins, the number of the file on its
+/// device, and hashes of the bytes before the position, by which the file is known again. A later run
+///
+/// - reads a file on that has grown;
+/// - reads a file of a directory on that was renamed within it, under its new name, and a new file that has the old
+///   name from its beginning;
+/// - does not miss a file of a directory that was read to its end and is gone;
+/// - is refused if a file was cut or replaced, or is gone and was not read to its end.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FileSource<A = Strict> {

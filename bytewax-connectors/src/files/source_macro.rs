@@ -128,9 +128,12 @@ macro_rules! file_source {
                 Ok(self.files.open::<A>(partition, resume)?)
             }
 
-            /// A file of which all was read may be tidied away.
-            fn may_be_gone(&self, _: &str, position: &Self::Position) -> bool {
-                position.has_ended()
+            fn reconcile(
+                &self,
+                partitions: &[&str],
+                saved: &std::collections::BTreeMap<String, Self::Position>,
+            ) -> Result<bytewax_runtime::source::Reconciled, bytewax_runtime::StepError> {
+                Ok(self.files.reconcile(partitions, saved))
             }
         }
 

@@ -1,5 +1,6 @@
 //! The partitions of a source of files.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use bytewax_runtime::state::State;
 use super::beside::Beside;
 use super::compression::Compression;
 use super::follow::{Follow, FollowPosition};
+use super::identity::FileId;
 use super::listing::Listing;
 use super::place::{Place, cannot_open, check};
 use super::position::FilePosition;
@@ -33,6 +35,8 @@ pub(crate) struct Files<F> {
     pub(crate) ranges: Option<Ranges>,
     pub(crate) format: F,
     turns: Arc<Mutex<Turns>>,
+    /// Which files were found when partitions were listed.
+    listed: Arc<Mutex<HashMap<PathBuf, FileId>>>,
 }
 
 impl<F: Format> Files<F> {
@@ -48,6 +52,7 @@ impl<F: Format> Files<F> {
             ranges: None,
             format,
             turns: Arc::default(),
+            listed: Arc::default(),
         }
     }
 
@@ -67,8 +72,16 @@ impl<F: Format> Files<F> {
         Ok(partitions)
     }
 
+    fn listed(&self) -> MutexGuard<'_, HashMap<PathBuf, FileId>> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn ranges_of(&self, named: String, path: &Path) -> Result<Vec<String>, Error> {
         let metadata = check(path)?;
+        // If another worker has found another file, it is the first that counts.
+        self.listed()
+            .entry(path.to_owned())
+            .or_insert_with(|| FileId::of(&metadata));
         let Some(ranges) = &self.ranges else {
             return Ok(vec![named]);
         };
@@ -171,7 +184,11 @@ impl<F: Format> Files<F> {
             false if self.fs_id.partition(directory)? == named => directory.clone(),
             false => return Err(unknown()),
         };
-        let place = Place::new(path, self.compression);
+        let id = match self.listed().get(&path).copied() {
+            Some(id) => id,
+            None => FileId::of(&check(&path)?),
+        };
+        let place = Place::new(path, self.compression).known(id);
         let is_regular = place.check(resume.as_ref())?;
         let (format, mut reading) = (self.format.clone(), self.reading);
         let may_wait = is_regular && positions_are_saved();

@@ -12,7 +12,7 @@ use super::compression::Compression;
 use super::identity::FileId;
 use super::lines::begin_line;
 use super::place::{Place, cannot_open};
-use super::position::FilePosition;
+use super::position::{FilePosition, UnnumberedPosition};
 use super::reading::{Answer, Format, Reading, Records};
 use super::rotation::{Match, find, matches, modified, next_after, rotated};
 use crate::files::Error;
@@ -21,7 +21,7 @@ use crate::note::note;
 /// Where a file is read that is followed: which file it is by now, and where its next record begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowPosition {
-    file: FilePosition,
+    file: UnnumberedPosition,
     device: u64,
     number: u64,
 }
@@ -29,7 +29,7 @@ pub struct FollowPosition {
 impl FollowPosition {
     fn new(file: FilePosition, id: FileId) -> Self {
         Self {
-            file,
+            file: file.into(),
             device: id.device,
             number: id.number,
         }
@@ -38,7 +38,7 @@ impl FollowPosition {
     /// Where the next record begins in the file that is being read.
     #[must_use]
     pub fn in_file(&self) -> FilePosition {
-        self.file
+        self.file.into()
     }
 
     fn id(&self) -> FileId {
@@ -54,7 +54,7 @@ impl State for FollowPosition {
         "FollowPosition",
         1,
         &[
-            Field::of::<FilePosition>("file"),
+            Field::of::<UnnumberedPosition>("file"),
             Field::of::<u64>("device"),
             Field::of::<u64>("number"),
         ],
@@ -128,7 +128,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
     /// Finds the file that was read last, wherever it is now, or begins with the one that has the name.
     fn begin(&self) -> Result<Option<At<F, A>>, Error> {
         let known = self.position.id();
-        let file = self.position.file;
+        let file = self.position.in_file();
         if self.position == FollowPosition::default() {
             return self.named();
         }
@@ -275,7 +275,13 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
                 self.format
                     .check_columns(&at.place, &before, &self.reading)?;
             }
-            let records = at.records.next_records()?;
+            let records = match at.records.next_records() {
+                Err(Error::Truncated { .. } | Error::Changed { .. }) => {
+                    self.find_copy()?;
+                    continue;
+                }
+                records => records?,
+            };
             if !records.is_empty() {
                 at.is_leaving = false;
                 return Ok(records);

@@ -15,6 +15,7 @@ mod place;
 mod position;
 mod ranges;
 mod reading;
+mod renames;
 mod rotation;
 mod text;
 mod watch;

@@ -4,11 +4,13 @@ use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::compression::Compression;
+use super::identity::FileId;
 use super::lines::{begin_line, count_ends};
 use super::position::FilePosition;
-use super::window::{Before, Window};
+use super::window::{Before, Traces, Window};
 use crate::files::Error;
 
 /// How much one read asks for, and so about how much text a batch has.
@@ -19,6 +21,8 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
     compression: Compression,
+    /// Which file it is to be; none if that does not matter.
+    id: Option<FileId>,
     /// Whether it is standard input, and no file.
     #[cfg(feature = "stdio")]
     is_standard: bool,
@@ -53,6 +57,16 @@ pub(crate) struct Opened {
     pub(crate) window: Window,
     /// None if it is a stream without a name.
     pub(crate) file: Option<Arc<File>>,
+    pub(crate) id: FileId,
+    /// How it looked when it was known last to have what was read of it.
+    looks: Looks,
+}
+
+/// The length of a file, and when it was written.
+type Looks = Option<(u64, SystemTime)>;
+
+fn looks(metadata: &Metadata) -> Looks {
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 impl Place {
@@ -61,8 +75,26 @@ impl Place {
         Self {
             compression: compression.unwrap_or_else(|| Compression::of(&path)),
             path,
+            id: None,
             #[cfg(feature = "stdio")]
             is_standard: false,
+        }
+    }
+
+    /// The same, which is an error if another file is there than this one.
+    pub(crate) fn known(self, id: FileId) -> Self {
+        Self {
+            id: Some(id),
+            ..self
+        }
+    }
+
+    fn check_id(&self, id: FileId) -> Result<(), Error> {
+        match self.id {
+            Some(known) if known != id => Err(Error::Moved {
+                path: self.path.clone(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -72,6 +104,7 @@ impl Place {
         Self {
             path: PathBuf::from("standard input"),
             compression: Compression::None,
+            id: None,
             is_standard: true,
         }
     }
@@ -84,6 +117,7 @@ impl Place {
     /// regular file; to open and to read another may take any time.
     pub(crate) fn check(&self, position: Option<&FilePosition>) -> Result<bool, Error> {
         let metadata = check(&self.path)?;
+        self.check_id(FileId::of(&metadata))?;
         let position = position.map_or(0, FilePosition::byte);
         if position > 0 && !metadata.is_file() {
             return Err(Error::NotRegular {
@@ -123,13 +157,20 @@ impl Place {
         #[cfg(feature = "stdio")]
         if self.is_standard {
             let window = Window::at(io::stdin(), CHUNK_BYTES, Before::default());
-            return Ok(Opened { window, file: None });
+            return Ok(Opened {
+                window,
+                file: None,
+                id: FileId::default(),
+                looks: None,
+            });
         }
         let cannot_open = |error| cannot_open(&self.path, error);
         let cannot_read = |source| self.cannot_read(byte, source);
         let file = File::open(&self.path).map_err(cannot_open)?;
         let metadata = file.metadata().map_err(cannot_open)?;
         check_kind(&self.path, &metadata)?;
+        let id = FileId::of(&metadata);
+        self.check_id(id)?;
         if byte > 0 && !metadata.is_file() {
             return Err(Error::NotRegular {
                 path: self.path.clone(),
@@ -158,6 +199,8 @@ impl Place {
         Ok(Opened {
             window,
             file: Some(file),
+            id,
+            looks: looks(&metadata),
         })
     }
 
@@ -183,20 +226,55 @@ impl Place {
 
     /// Checks that a file that was read to its end is still the one that was read.
     pub(crate) fn check_end(&self, opened: &Opened) -> Result<(), Error> {
-        let Some(file) = opened.file.as_ref().filter(|_| !self.is_compressed()) else {
+        let Some((file, metadata)) = self.regular(opened)? else {
             return Ok(());
         };
-        let metadata = file.metadata();
-        let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;
-        if !metadata.is_file() {
-            return Ok(());
-        }
         let window = &opened.window;
         let position = window.position();
         self.check_length(metadata.len(), position + window.rest().len() as u64)?;
+        self.check_traces(file, position, window.traces())
+    }
+
+    /// Checks that a file from which more was read is still the one that was read up to a position. It is only
+    /// looked into when it was written meanwhile.
+    pub(crate) fn check_more(
+        &self,
+        opened: &mut Opened,
+        position: u64,
+        traces: Traces,
+    ) -> Result<(), Error> {
+        let Some((file, metadata)) = self.regular(opened)? else {
+            return Ok(());
+        };
+        let looks = looks(&metadata);
+        if looks.is_some() && looks == opened.looks {
+            return Ok(());
+        }
+        let window = &opened.window;
+        self.check_length(
+            metadata.len(),
+            window.position() + window.rest().len() as u64,
+        )?;
+        self.check_traces(file, position, traces)?;
+        opened.looks = looks;
+        Ok(())
+    }
+
+    /// The file that is open, if it is a regular one of which the bytes are read as they are.
+    fn regular<'a>(&self, opened: &'a Opened) -> Result<Option<(&'a File, Metadata)>, Error> {
+        let Some(file) = opened.file.as_deref().filter(|_| !self.is_compressed()) else {
+            return Ok(None);
+        };
+        let metadata = file.metadata();
+        let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;
+        Ok(metadata.is_file().then_some((file, metadata)))
+    }
+
+    /// Checks that a file is what was read up to a position.
+    fn check_traces(&self, file: &File, position: u64, traces: Traces) -> Result<(), Error> {
         let before = Before::of_file(file, position);
         let before = before.map_err(|source| self.cannot_read(position, source))?;
-        match before.as_traces() == window.traces() {
+        match before.as_traces() == traces {
             true => Ok(()),
             false => Err(Error::Changed {
                 path: self.path.clone(),

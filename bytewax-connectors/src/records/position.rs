@@ -20,6 +20,59 @@ pub struct FilePosition {
     /// Whether all of the file was read that was there.
     #[serde(default)]
     ended: bool,
+    /// The number of the file on its device; 0 if it is not known.
+    #[serde(default)]
+    number: u64,
+}
+
+/// A position without the number of the file: what was saved before the number was, and what is saved by
+/// sources that keep track of files themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UnnumberedPosition {
+    byte: u64,
+    line: u64,
+    traces: Option<(u64, u64)>,
+    columns: u64,
+    ended: bool,
+}
+
+impl From<UnnumberedPosition> for FilePosition {
+    fn from(old: UnnumberedPosition) -> Self {
+        Self {
+            byte: old.byte,
+            line: old.line,
+            traces: old.traces,
+            columns: old.columns,
+            ended: old.ended,
+            number: 0,
+        }
+    }
+}
+
+impl From<FilePosition> for UnnumberedPosition {
+    fn from(position: FilePosition) -> Self {
+        Self {
+            byte: position.byte,
+            line: position.line,
+            traces: position.traces,
+            columns: position.columns,
+            ended: position.ended,
+        }
+    }
+}
+
+impl State for UnnumberedPosition {
+    const SCHEMA: Schema = Schema::new(
+        "FilePosition",
+        3,
+        &[
+            Field::of::<u64>("byte"),
+            Field::of::<u64>("line"),
+            Field::of::<Option<(u64, u64)>>("traces"),
+            Field::of::<u64>("columns"),
+            Field::of::<bool>("ended"),
+        ],
+    );
 }
 
 impl FilePosition {
@@ -46,7 +99,13 @@ impl FilePosition {
             traces: Some((traces.head, traces.tail)),
             columns,
             ended: false,
+            number: 0,
         }
+    }
+
+    /// The same place, in the file of this number.
+    pub(crate) fn in_file(self, number: u64) -> Self {
+        Self { number, ..self }
     }
 
     /// The same place, at which the file has ended.
@@ -76,6 +135,11 @@ impl FilePosition {
         self.ended
     }
 
+    /// The number of the file on its device, if it is known.
+    pub(crate) fn number(&self) -> Option<u64> {
+        (self.number > 0).then_some(self.number)
+    }
+
     pub(crate) fn traces(&self) -> Option<Traces> {
         self.traces.map(|(head, tail)| Traces { head, tail })
     }
@@ -89,24 +153,25 @@ impl FilePosition {
 impl State for FilePosition {
     const SCHEMA: Schema = Schema::new(
         "FilePosition",
-        3,
+        4,
         &[
             Field::of::<u64>("byte"),
             Field::of::<u64>("line"),
             Field::of::<Option<(u64, u64)>>("traces"),
             Field::of::<u64>("columns"),
             Field::of::<bool>("ended"),
+            Field::of::<u64>("number"),
         ],
     );
 
-    /// Reads also what releases saved that did not keep whether the file has ended, that kept byte and
-    /// line, or the byte alone.
+    /// Reads also what releases saved that did not keep the number of the file, or whether it has ended, that
+    /// kept byte and line, or the byte alone.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
-        if saved.version() >= 3 {
-            return saved.decode();
-        }
-        if saved.version() == 2 {
-            return saved.decode_older(&[4]);
+        match saved.version() {
+            4.. => return saved.decode(),
+            3 => return saved.decode_older(&[5]),
+            2 => return saved.decode_older(&[4]),
+            _ => {}
         }
         let (byte, line) = match u64::load(saved) {
             Ok(byte) => (byte, 0),
@@ -173,6 +238,19 @@ mod tests {
         let traces = Traces { head: 1, tail: 2 };
         assert_eq!(position, FilePosition::new(30, Some(4), traces, 3));
         assert!(!position.has_ended());
+
+        bytes.clear();
+        let unnumbered = UnnumberedPosition {
+            byte: 30,
+            line: 4,
+            traces: Some((1, 2)),
+            columns: 3,
+            ended: true,
+        };
+        state::seal(&unnumbered, &mut bytes).unwrap();
+        let position: FilePosition = state::open(&bytes).unwrap();
+        assert_eq!(position, FilePosition::new(30, Some(4), traces, 3).at_end());
+        assert_eq!(position.number(), None);
 
         bytes.clear();
         state::seal(&"7".to_owned(), &mut bytes).unwrap();

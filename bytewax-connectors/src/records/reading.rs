@@ -13,7 +13,7 @@ use super::bad::{BadRecord, Fault, InvalidUtf8};
 use super::place::{CHUNK_BYTES, Opened, Place};
 use super::position::FilePosition;
 use super::ranges::Range;
-use super::window::Window;
+use super::window::{Traces, Window};
 use crate::files::Error;
 use crate::note::note;
 
@@ -193,6 +193,20 @@ struct Open<S> {
     lines: Lines,
 }
 
+impl<S: Splitter> Open<S> {
+    /// The position at a byte, behind which so many lines have ended since the file was opened.
+    fn place_at(&self, byte: u64, traces: Traces, since: u64) -> FilePosition {
+        let line = self.lines.before.map(|before| before + since + 1);
+        match self.splitter.columns() {
+            Some(columns) => {
+                let position = FilePosition::new(byte, line, traces, columns);
+                position.in_file(self.opened.id.number)
+            }
+            None => FilePosition::default(),
+        }
+    }
+}
+
 /// In which line reading is.
 #[derive(Debug)]
 pub(crate) struct Lines {
@@ -353,6 +367,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
         let end = self.range.as_ref().and_then(|range| range.end);
         let first = open.opened.window.position();
+        let (traces, lines) = (open.opened.window.traces(), open.lines.since);
         let mut items = Vec::new();
         while items.len() < self.reading.batch_records {
             let window = &mut open.opened.window;
@@ -402,10 +417,18 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
                 }
             }
         }
-        match items.is_empty() {
-            true => self.fault.take().map_or(Ok(items), Err),
-            false => Ok(items),
+        if items.is_empty() {
+            return self.fault.take().map_or(Ok(items), Err);
         }
+        if let Some(open) = &mut self.open
+            && let Err(changed) = self.place.check_more(&mut open.opened, first, traces)
+        {
+            // What was read since may be of several files.
+            self.position = Some(open.place_at(first, traces, lines));
+            (self.open, self.fault) = (None, None);
+            return Err(changed);
+        }
+        Ok(items)
     }
 
     /// Checks that the next range begins where this one ended.
@@ -421,14 +444,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             return self.position.unwrap_or_default();
         };
         let window = &open.opened.window;
-        let line = open
-            .lines
-            .before
-            .map(|before| before + open.lines.since + 1);
-        match open.splitter.columns() {
-            Some(columns) => FilePosition::new(window.position(), line, window.traces(), columns),
-            None => FilePosition::default(),
-        }
+        open.place_at(window.position(), window.traces(), open.lines.since)
     }
 
     /// Closes the file, which has ended or of which the range was read.

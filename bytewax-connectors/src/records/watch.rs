@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition};
-use bytewax_runtime::state::{Field, Schema, State};
+use bytewax_runtime::state::{Field, Saved, Schema, State, StateError};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,7 +14,7 @@ use super::compression::Compression;
 use super::identity::FileId;
 use super::listing::Listing;
 use super::place::{Place, cannot_open};
-use super::position::FilePosition;
+use super::position::{FilePosition, UnnumberedPosition};
 use super::reading::{Answer, Format, Reading, Records};
 use super::rotation::modified;
 use crate::files::Error;
@@ -40,7 +40,10 @@ pub(crate) struct Rules {
 pub struct WatchPosition {
     /// By a hash of their names: their lengths, and when they were written, in nanoseconds since 1970.
     done: BTreeMap<u64, (u64, u64)>,
-    current: Option<(String, FilePosition)>,
+    current: Option<(String, UnnumberedPosition)>,
+    /// By the same hashes: the numbers of the files on their device.
+    #[serde(default)]
+    numbers: BTreeMap<u64, u64>,
 }
 
 impl WatchPosition {
@@ -54,19 +57,28 @@ impl WatchPosition {
     #[must_use]
     pub fn current(&self) -> Option<(&str, FilePosition)> {
         let current = self.current.as_ref();
-        current.map(|(name, position)| (name.as_str(), *position))
+        current.map(|(name, position)| (name.as_str(), (*position).into()))
     }
 }
 
 impl State for WatchPosition {
     const SCHEMA: Schema = Schema::new(
         "WatchPosition",
-        1,
+        2,
         &[
             Field::of::<BTreeMap<u64, (u64, u64)>>("done"),
-            Field::of::<Option<(String, FilePosition)>>("current"),
+            Field::of::<Option<(String, UnnumberedPosition)>>("current"),
+            Field::of::<BTreeMap<u64, u64>>("numbers"),
         ],
     );
+
+    /// Reads also what was saved before the numbers of files were.
+    fn load(saved: Saved<'_>) -> Result<Self, StateError> {
+        match saved.version() {
+            1 => saved.decode_older(&[2]),
+            _ => saved.decode(),
+        }
+    }
 }
 
 /// A directory that is watched.
@@ -83,7 +95,7 @@ pub(crate) struct Watch<F: Format, A> {
 /// What a run knows of the directory beside what is saved.
 pub(crate) struct Progress<F: Format, A> {
     /// The file that is being read, and how it looked when it was opened.
-    records: Option<(Records<F, A>, Option<Stamp>)>,
+    records: Option<(Records<F, A>, Option<Seen>)>,
     /// The complete files that were found and not begun.
     queue: VecDeque<String>,
     /// How files looked that may still be written, and since when.
@@ -105,6 +117,64 @@ impl<F: Format, A> Default for Progress<F, A> {
 /// The length of a file, and when it was written.
 type Stamp = (u64, u64);
 
+/// A file as it is found: how it looks, and its number on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    stamp: Stamp,
+    number: u64,
+}
+
+/// What is known of a file that is found.
+enum Known {
+    /// It was read, maybe under another name.
+    Done,
+    /// It was read when it was so long, and looks different now.
+    Changed(u64),
+    New,
+}
+
+impl WatchPosition {
+    /// What is known of a file, of all that are done with and all that are there.
+    fn knows(
+        &self,
+        name: &str,
+        seen: Seen,
+        known: &BTreeSet<Seen>,
+        there: &BTreeSet<Seen>,
+    ) -> Known {
+        let own = self.done.get(&hash(name)).copied();
+        if own == Some(seen.stamp) || known.contains(&seen) {
+            return Known::Done;
+        }
+        let Some(stamp) = own else { return Known::New };
+        let number = self.numbers.get(&hash(name)).copied().unwrap_or(0);
+        match there.contains(&Seen { stamp, number }) {
+            // The one that had this name has another now.
+            true => Known::New,
+            false => Known::Changed(stamp.0),
+        }
+    }
+
+    /// Notes that the file of this name is done with.
+    fn add(&mut self, name: &str, seen: Seen) {
+        self.done.insert(hash(name), seen.stamp);
+        self.numbers.insert(hash(name), seen.number);
+    }
+
+    /// The files that are done with of which the numbers are known.
+    fn seen(&self) -> BTreeSet<Seen> {
+        let stamps = self.done.iter();
+        let seen = stamps.filter_map(|(name, stamp)| {
+            let number = self.numbers.get(name).copied().unwrap_or(0);
+            (number > 0).then_some(Seen {
+                stamp: *stamp,
+                number,
+            })
+        });
+        seen.collect()
+    }
+}
+
 fn hash(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }
@@ -114,14 +184,17 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         Place::new(self.listing.path.join(name), self.compression)
     }
 
-    fn stamp(&self, name: &str) -> Result<Option<Stamp>, Error> {
+    fn see(&self, name: &str) -> Result<Option<Seen>, Error> {
         let path = self.listing.path.join(name);
         match path.metadata() {
             Ok(metadata) => {
                 let written = modified(&metadata).duration_since(SystemTime::UNIX_EPOCH);
                 let nanos = written.map_or(0, |time| time.as_nanos());
                 let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
-                Ok(Some((metadata.len(), nanos)))
+                Ok(Some(Seen {
+                    stamp: (metadata.len(), nanos),
+                    number: FileId::of(&metadata).number,
+                }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(cannot_open(&path, error)),
@@ -134,28 +207,34 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         let end = self.rules.end.clone();
         // Before the others: what was there before it is found.
         let has_end = match &end {
-            Some(end) => self.stamp(end)?.is_some(),
+            Some(end) => self.see(end)?.is_some(),
             None => false,
         };
-        let names: BTreeSet<String> = self.listing.within()?.into_iter().collect();
-        let hashes: BTreeSet<u64> = names.iter().map(|name| hash(name)).collect();
-        self.position.done.retain(|name, _| hashes.contains(name));
-        self.progress.young.retain(|name, _| names.contains(name));
-        let mut waits = false;
-        for name in &names {
-            if end.as_ref() == Some(name) || self.is_marker(name) {
-                continue;
+        let mut found = BTreeMap::new();
+        for name in self.listing.within()? {
+            if end.as_ref() != Some(&name) && !self.is_marker(&name) {
+                found.extend(self.see(&name)?.map(|seen| (name, seen)));
             }
-            let Some(stamp) = self.stamp(name)? else {
-                continue;
-            };
-            match self.position.done.get(&hash(name)).copied() {
-                Some(done) if done == stamp => {}
-                Some(done) => return Err(self.not_complete(name, done.0)),
-                None if self.is_complete(name, stamp)? => {
+        }
+        let is_there = |name: &String| found.contains_key(name);
+        self.progress.young.retain(|name, _| is_there(name));
+        let earlier = std::mem::take(&mut self.position.done);
+        let numbers = std::mem::take(&mut self.position.numbers);
+        let earlier = WatchPosition {
+            done: earlier,
+            numbers,
+            current: None,
+        };
+        let (known, there) = (earlier.seen(), found.values().copied().collect());
+        let mut waits = false;
+        for (name, seen) in &found {
+            match earlier.knows(name, *seen, &known, &there) {
+                Known::Done => self.position.add(name, *seen),
+                Known::Changed(length) => return Err(self.not_complete(name, length)),
+                Known::New if self.is_complete(name, seen.stamp)? => {
                     self.progress.queue.push_back(name.clone());
                 }
-                None => waits = true,
+                Known::New => waits = true,
             }
         }
         Ok(has_end && !waits && self.progress.queue.is_empty())
@@ -193,7 +272,7 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
     fn is_complete(&mut self, name: &str, stamp: Stamp) -> Result<bool, Error> {
         if let Some(marker) = &self.rules.marker {
             let marked = format!("{name}{marker}");
-            if self.stamp(&marked)?.is_none() {
+            if self.see(&marked)?.is_none() {
                 return Ok(false);
             }
         }
@@ -219,7 +298,7 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         loop {
             if self.progress.records.is_none() {
                 let position = match &self.position.current {
-                    Some((name, position)) => Some((name.clone(), *position)),
+                    Some((name, position)) => Some((self.name_now(name)?, (*position).into())),
                     None => self
                         .progress
                         .queue
@@ -238,10 +317,16 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
                 };
                 let place = self.place(&name);
                 place.check(Some(&position))?;
+                let begun = self.see(&name)?;
                 let resume = Some(position);
                 let records = Records::new(place, &self.format, self.reading, None, resume);
-                self.progress.records = Some((records, self.stamp(&name)?));
-                self.position.current = Some((name, position));
+                self.progress.records = Some((records, begun));
+                if let Some((before, _)) = &self.position.current {
+                    self.position.numbers.remove(&hash(before));
+                }
+                let number = begun.map_or(0, |begun| begun.number);
+                self.position.numbers.insert(hash(&name), number);
+                self.position.current = Some((name, position.into()));
             }
             let Some(((records, begun), (name, position))) = self
                 .progress
@@ -252,22 +337,43 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
                 continue;
             };
             let items = records.next_records()?;
-            *position = records.position();
+            let at = records.position();
+            *position = at.into();
             if !items.is_empty() {
                 return Ok((items, false));
             }
-            let (name, begun, length) = (name.clone(), *begun, position.byte());
-            let stamp = self.stamp(&name)?;
-            if stamp.is_some() && stamp != begun {
-                return Err(self.not_complete(&name, length));
+            let (name, begun) = (name.clone(), *begun);
+            let now = self.name_now(&name)?;
+            let seen = self.see(&now)?;
+            if seen.is_some() && seen != begun {
+                return Err(self.not_complete(&now, at.byte()));
             }
             self.progress.records = None;
             self.progress.young.remove(&name);
             self.position.current = None;
-            self.position
-                .done
-                .extend(stamp.map(|stamp| (hash(&name), stamp)));
+            self.position.numbers.remove(&hash(&name));
+            if let Some(seen) = seen {
+                self.position.add(&now, seen);
+            }
         }
+    }
+
+    /// The name that the file has now that is being read.
+    fn name_now(&self, name: &str) -> Result<String, Error> {
+        let known = self.position.numbers.get(&hash(name)).copied();
+        let Some(number) = known.filter(|number| *number > 0) else {
+            return Ok(name.to_owned());
+        };
+        let is_it = |seen: Option<Seen>| seen.is_some_and(|seen| seen.number == number);
+        if is_it(self.see(name)?) {
+            return Ok(name.to_owned());
+        }
+        for other in self.listing.within()? {
+            if is_it(self.see(&other)?) {
+                return Ok(other);
+            }
+        }
+        Ok(name.to_owned())
     }
 }
 

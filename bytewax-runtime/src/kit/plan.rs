@@ -1,6 +1,6 @@
 //! How a step of the description is built on a worker.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use super::head::HeadPlan;
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
-use crate::guard::with_partition;
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::state::{self, State, StepSchema};
 
@@ -95,28 +94,39 @@ impl BuildCx {
         })
     }
 
+    /// The positions that were saved for partitions of this step, by name.
+    pub(crate) fn positions<P: State>(&self) -> Result<BTreeMap<String, P>, RunError> {
+        let store = self.worker.store.get();
+        let names = store.map(|store| store.positions_of(self.id()));
+        let names = names.unwrap_or_default().into_iter();
+        let saved = names.map(|name| Ok(self.position(name)?.map(|at| (name.to_owned(), at))));
+        saved.filter_map(Result::transpose).collect()
+    }
+
+    /// The partitions of this step, on all workers.
+    pub(crate) fn partitions(&self) -> Vec<&str> {
+        let partitions = self.assignment().map(|all| all.partitions.as_slice());
+        let names = partitions.unwrap_or_default().iter();
+        names.map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Whether a position was saved for a partition of this step.
     pub(crate) fn has_position(&self, partition: &str) -> bool {
         let store = self.worker.store.get();
         store.is_some_and(|store| store.position(self.id(), partition).is_some())
     }
 
-    /// Refuses to go on without a partition that has been read or written before, unless it may be gone.
-    pub(crate) fn refuse_lost_partitions(
-        &self,
-        may_be_gone: impl Fn(&str) -> Result<bool, RunError>,
-    ) -> Result<(), RunError> {
+    /// Refuses to go on without a partition that has been read or written before, unless it is `gone`.
+    pub(crate) fn refuse_lost_partitions(&self, gone: &BTreeSet<String>) -> Result<(), RunError> {
         let Some(store) = self.worker.store.get() else {
             return Ok(());
         };
-        let partitions = self.assignment().map(|all| all.partitions.as_slice());
-        let listed = partitions.unwrap_or_default().iter();
-        let listed: Vec<&str> = listed.map(|(name, _)| name.as_str()).collect();
+        let listed = self.partitions();
         let set: HashSet<&str> = listed.iter().copied().collect();
         let saved = store.positions_of(self.id());
         let mut lost: Vec<&str> = Vec::new();
         for name in saved.into_iter().filter(|name| !set.contains(name)) {
-            if !with_partition(name, || may_be_gone(name))? {
+            if !gone.contains(name) {
                 lost.push(name);
             }
         }

@@ -81,6 +81,8 @@ pub(crate) struct Polled<T> {
     has_marks: bool,
     /// The last position that was saved.
     saved: Option<Vec<u8>>,
+    /// The name under which its position was saved before, which nothing has any more.
+    earlier_name: Option<String>,
 }
 
 impl<T: 'static> Polled<T> {
@@ -113,7 +115,14 @@ impl<T: 'static> Polled<T> {
             woken,
             has_marks: false,
             saved: None,
+            earlier_name: None,
         })
+    }
+
+    /// The same, which had another name; with the first position under its own, that under the other is forgotten.
+    pub(crate) fn renamed_from(mut self, name: String) -> Self {
+        self.earlier_name = Some(name);
+        self
     }
 
     /// Ends an epoch, and has the position saved with it, if it has changed.
@@ -142,6 +151,9 @@ impl<T: 'static> Polled<T> {
         })?;
         if self.saved.as_ref() != Some(&position) {
             cx.save_position(step, &self.name, position.clone());
+            if let Some(earlier) = self.earlier_name.take() {
+                cx.save_position(step, &earlier, Vec::new());
+            }
             self.saved = Some(position);
         }
         Ok(())

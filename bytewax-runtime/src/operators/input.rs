@@ -1,5 +1,6 @@
 //! `input`: how a source becomes a stream.
 
+use std::collections::BTreeSet;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use crate::kit::{
     SourcePlan,
 };
 use crate::source::{
-    DynamicSource, FixedPartitionedSource, Poll, StatefulSourcePartition, StatelessSourcePartition,
+    DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
+    StatelessSourcePartition,
 };
 use crate::state::{self, StateError, StepSchema};
 
@@ -108,6 +110,17 @@ impl Flow {
 
 struct PartitionedPlan<S>(S);
 
+impl<S: FixedPartitionedSource> PartitionedPlan<S> {
+    fn reconcile(&self, build: &BuildCx) -> Result<Reconciled, RunError> {
+        let saved = build.positions()?;
+        if saved.is_empty() {
+            return Ok(Reconciled::default());
+        }
+        let reconciled = self.0.reconcile(&build.partitions(), &saved);
+        reconciled.map_err(|error| RunError::step("the source cannot be opened", error))
+    }
+}
+
 impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
         Some(self.0.partitions())
@@ -123,20 +136,29 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
         alarm: Alarm,
         outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
-        build.refuse_lost_partitions(|name| {
-            let position = build.position(name)?;
-            Ok(position.is_some_and(|position| self.0.may_be_gone(name, &position)))
-        })?;
+        let Reconciled { renamed, mut gone } = self.reconcile(build)?;
+        gone.extend(renamed.values().flatten().cloned());
+        build.refuse_lost_partitions(&gone)?;
+        let listed: BTreeSet<&str> = build.partitions().into_iter().collect();
         let assigned = build.assignment().map(|all| all.of(build.worker.index));
         let mut partitions: Vec<Polled<S::Item>> = Vec::new();
         for name in assigned.unwrap_or_default() {
-            let resume = build.position(&name)?;
-            partitions.push(Polled::open(build, alarm, name, |name| {
+            let earlier = renamed.get(&name).cloned();
+            let resume = match &earlier {
+                Some(earlier) => earlier.as_deref().map(|name| build.position(name)),
+                None => Some(build.position(&name)),
+            };
+            let resume = resume.transpose()?.flatten();
+            let opened = Polled::open(build, alarm, name, |name| {
                 let opened = self.0.open(name, resume);
                 opened.map(Stateful).map_err(|error| {
                     RunError::step("the source cannot be opened", error).in_partition(name)
                 })
-            })?);
+            })?;
+            partitions.push(match earlier.flatten() {
+                Some(earlier) if !listed.contains(earlier.as_str()) => opened.renamed_from(earlier),
+                _ => opened,
+            });
         }
         Ok(Box::new(SourceHead::new(build, alarm, partitions, outputs)))
     }

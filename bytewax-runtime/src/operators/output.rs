@@ -1,7 +1,7 @@
 //! `output`: how a stream ends in a sink.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -355,7 +355,7 @@ impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
     /// Opens what earlier executions have written, so that what is beyond the last snapshot is undone
     /// even if nothing is written any more.
     fn reopen(&mut self, build: &BuildCx) -> Result<(), RunError> {
-        build.refuse_lost_partitions(|_| Ok(false))?;
+        build.refuse_lost_partitions(&BTreeSet::new())?;
         let partitions = build.assignment().map(|all| all.partitions.as_slice());
         for (index, (name, owner)) in partitions.unwrap_or_default().iter().enumerate() {
             if *owner == build.worker.index && build.has_position(name) {

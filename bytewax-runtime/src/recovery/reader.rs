@@ -319,7 +319,8 @@ fn merged(mut runs: Vec<Run>) -> Run {
 }
 
 /// Of positions from all partitions, the newest of each partition of a source or a sink, by step
-/// and name. There can be several where the number of recovery partitions or their use changed.
+/// and name. There can be several where the number of recovery partitions or their use changed. One without
+/// bytes says that the partition has another name since.
 pub(crate) fn newest_positions(all: impl IntoIterator<Item = Position>) -> Vec<Position> {
     let mut newest: BTreeMap<(StepId, String), Position> = BTreeMap::new();
     for position in all {
@@ -331,5 +332,8 @@ pub(crate) fn newest_positions(all: impl IntoIterator<Item = Position>) -> Vec<P
             newest.insert(key, position);
         }
     }
-    newest.into_values().collect()
+    let newest = newest.into_values();
+    newest
+        .filter(|position| !position.bytes.is_empty())
+        .collect()
 }

@@ -14,6 +14,8 @@ mod opening;
 mod poll;
 mod waker;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 
 #[cfg(feature = "async")]
@@ -115,13 +117,35 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
         resume: Option<Self::Position>,
     ) -> Result<Self::Partition, StepError>;
 
-    /// Whether a partition may be gone that was read up to this position: a run that goes on asks it for each
-    /// partition that no worker names any more. If so, the run goes on without it; else it is refused, since
-    /// items may be lost. Unless overridden, no partition may.
-    fn may_be_gone(&self, partition: &str, position: &Self::Position) -> bool {
-        let _ = (partition, position);
-        false
+    /// What has become of the partitions of which positions were saved. A run that goes on asks it once on each
+    /// worker, with the names of all partitions of the cluster and all positions that were saved.
+    ///
+    /// Unless overridden, a partition begins at the position that was saved under its name, and a run is refused
+    /// if there is none of a name with a position, since items may be lost. See [`Reconciled`] for what can be
+    /// said instead. The answer has to be the same on all workers that can reach a partition.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn reconcile(
+        &self,
+        partitions: &[&str],
+        saved: &BTreeMap<String, Self::Position>,
+    ) -> Result<Reconciled, StepError> {
+        let _ = (partitions, saved);
+        Ok(Reconciled::default())
     }
+}
+
+/// What has become of the partitions of which positions were saved; see
+/// [`FixedPartitionedSource::reconcile`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// The partitions that had another name when their positions were saved, such as files that were renamed, and
+    /// that name. `None` is for those that are new, under a name that another one had.
+    pub renamed: BTreeMap<String, Option<String>>,
+    /// The names of partitions that are not there any more, and need not be: all of them was read.
+    pub gone: BTreeSet<String>,
 }
 
 /// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped, when it has ended and its last
