@@ -139,9 +139,10 @@ impl<K: Key, C> Slots<K, C> {
 
     /// The bucket that a key is in.
     #[inline]
-    pub(super) fn bucket(&self, hash: u64, key: &K) -> Option<usize> {
-        self.part(hash)
-            .find_bucket_index(table_hash(hash), |slot| slot.key == *key)
+    pub(super) fn bucket(&self, hash: u64, key: &K) -> Option<(usize, &Slot<K, C>)> {
+        let part = self.part(hash);
+        let bucket = part.find_bucket_index(table_hash(hash), |slot| slot.key == *key)?;
+        Some((bucket, part.get_bucket(bucket)?))
     }
 
     /// Like [`entry`](Self::entry) for a key that was in this bucket.

@@ -202,17 +202,27 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         std::hint::black_box(looks.fold(0, i64::wrapping_add));
     }
 
-    /// Finds the keys of a few items that are about to be touched, for the same reason.
+    /// Finds the keys of a few items that are about to be touched, and brings their states into the caches as
+    /// [`prefetch`](Self::prefetch) does.
     #[inline]
-    pub(crate) fn find_few<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>, found: &mut Found)
-    where
+    pub(crate) fn find_few<'a>(
+        &self,
+        keys: impl Iterator<Item = (u64, &'a K)>,
+        found: &mut Found,
+        look: impl Fn(&C) -> i64,
+    ) where
         K: 'a,
     {
+        let mut looks = 0_i64;
         found.buckets.clear();
         found.buckets.extend(keys.map(|(hash, key)| {
-            let bucket = self.slots.bucket(hash, key);
-            bucket.unwrap_or(usize::MAX)
+            let Some((bucket, slot)) = self.slots.bucket(hash, key) else {
+                return usize::MAX;
+            };
+            looks = looks.wrapping_add(look(&slot.cell));
+            bucket
         }));
+        std::hint::black_box(looks);
     }
 
     /// Like [`touch`](Self::touch) for one of the keys that were found.

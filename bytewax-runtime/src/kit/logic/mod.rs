@@ -14,7 +14,7 @@ use crate::state::State;
 
 pub use emit::Emit;
 pub(crate) use keys::{ItemHead, Keys, Timed};
-pub(crate) use schedule::{NEVER, Schedule};
+pub(crate) use schedule::{Entry, NEVER, Schedule};
 
 /// Whether a key is kept after its logic was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

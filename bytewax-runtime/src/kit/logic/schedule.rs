@@ -7,6 +7,9 @@ use crate::state::{Cell, KeyTable};
 /// The time of a key that waits for none.
 pub(crate) const NEVER: i64 = i64::MAX;
 
+/// The time, the hash and the key of an entry.
+pub(crate) type Entry<K> = (i64, (u64, K));
+
 /// So many entries more than keys are never worth a clean-up.
 const SPARE: usize = 64;
 
@@ -45,6 +48,11 @@ impl<K: Key, const TICK: u32> Schedule<K, TICK> {
     pub(crate) fn pop(&mut self, now: i64) -> Option<(i64, u64, K)> {
         let (time, (hash, key)) = self.entries.pop(now)?;
         Some((time, hash, key))
+    }
+
+    /// Takes all entries whose time has come, the first of them last. There must be nothing in `due`.
+    pub(crate) fn take_due(&mut self, now: i64, due: &mut Vec<Entry<K>>) {
+        self.entries.take_due(now, due);
     }
 
     /// The time of the first entry, stale or not.

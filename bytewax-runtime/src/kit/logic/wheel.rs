@@ -39,6 +39,8 @@ struct Slot<T> {
     things: Vec<(i64, T)>,
     /// The first time of them.
     first: i64,
+    /// The last time of them.
+    last: i64,
 }
 
 impl<T> Default for Slot<T> {
@@ -46,7 +48,15 @@ impl<T> Default for Slot<T> {
         Self {
             things: Vec::new(),
             first: i64::MAX,
+            last: i64::MIN,
         }
+    }
+}
+
+impl<T> Slot<T> {
+    /// Takes all things out, and the first and the last time of them.
+    fn take(&mut self) -> Self {
+        std::mem::take(self)
     }
 }
 
@@ -59,12 +69,12 @@ impl<T> Default for Level<T> {
     }
 }
 
-/// Gives memory back when little of it is used.
-fn give_back<T>(things: &mut Vec<T>) {
-    const SPARE: usize = 64;
-    let room = 2 * things.len() + SPARE;
-    if things.capacity() > 4 * room {
-        things.shrink_to(room);
+/// Moves things behind others. The memory goes with them if there are no others.
+fn append<T>(to: &mut Vec<T>, things: &mut Vec<T>) {
+    if to.is_empty() {
+        std::mem::swap(to, things);
+    } else {
+        to.append(things);
     }
 }
 
@@ -102,13 +112,38 @@ impl<T, const TICK: u32> Wheel<T, TICK> {
             self.fresh.push((due, thing));
             return;
         }
+        let slot = self.slot_of(tick);
+        slot.first = slot.first.min(due);
+        slot.last = slot.last.max(due);
+        slot.things.push((due, thing));
+    }
+
+    /// The slot of a tick that is to come. Something is put into it.
+    #[inline]
+    fn slot_of(&mut self, tick: u64) -> &mut Slot<T> {
         let level = (tick ^ self.tick).ilog2() / SLOTS;
         let number = (tick >> (level * SLOTS)) as usize % (1 << SLOTS);
         let level = &mut self.levels[level as usize];
         level.occupied |= 1 << number;
-        let slot = &mut level.slots[number];
-        slot.first = slot.first.min(due);
-        slot.things.push((due, thing));
+        &mut level.slots[number]
+    }
+
+    /// Puts all things of a slot where they belong now.
+    fn place_all(&mut self, mut slot: Slot<T>) {
+        let tick = Self::tick_of(slot.last);
+        if tick <= self.tick {
+            append(&mut self.fresh, &mut slot.things);
+        } else if Self::tick_of(slot.first) == tick {
+            // Windows that follow the calendar end together, so they move together.
+            let to = self.slot_of(tick);
+            to.first = to.first.min(slot.first);
+            to.last = to.last.max(slot.last);
+            append(&mut to.things, &mut slot.things);
+        } else {
+            for (due, thing) in slot.things.drain(..) {
+                self.place(due, thing);
+            }
+        }
     }
 
     /// The slot with the first things that are in slots: its level, its number, and its first tick.
@@ -128,21 +163,8 @@ impl<T, const TICK: u32> Wheel<T, TICK> {
         {
             self.tick = tick;
             self.levels[level].occupied &= !(1 << number);
-            let slot = &mut self.levels[level].slots[number];
-            slot.first = i64::MAX;
-            let mut things = std::mem::take(&mut slot.things);
-            if level == 0 && self.fresh.is_empty() {
-                std::mem::swap(&mut self.fresh, &mut things);
-            } else if level == 0 {
-                self.fresh.append(&mut things);
-            } else {
-                for (due, thing) in things.drain(..) {
-                    self.place(due, thing);
-                }
-            }
-            // Its memory is used again in the next turn.
-            give_back(&mut things);
-            self.levels[level].slots[number].things = things;
+            let slot = self.levels[level].slots[number].take();
+            self.place_all(slot);
         }
         self.tick = self.tick.max(to);
     }
@@ -166,6 +188,24 @@ impl<T, const TICK: u32> Wheel<T, TICK> {
             (self.near, self.fresh) = (Vec::new(), Vec::new());
         }
         first
+    }
+
+    /// Takes all things that are due at `now`, the first of them last. There must be nothing in `due`.
+    pub(crate) fn take_due(&mut self, now: i64, due: &mut Vec<(i64, T)>) {
+        let tick = Self::tick_of(now);
+        if tick > self.tick {
+            self.advance(tick);
+        }
+        if !self.fresh.is_empty() {
+            self.sort();
+        }
+        let from = self.near.partition_point(|(due, _)| *due > now);
+        if from == 0 {
+            std::mem::swap(&mut self.near, due);
+        } else {
+            due.extend(self.near.drain(from..));
+        }
+        self.len -= due.len();
     }
 
     fn sort(&mut self) {

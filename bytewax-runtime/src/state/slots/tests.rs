@@ -48,7 +48,7 @@ fn all_keys_are_found_before_and_after_the_split() {
 fn a_key_found_before_the_split_is_the_same_key_after_it() {
     let mut slots = with_keys(MANY);
     let keys = [0, 7, MANY as u64 / 2, MANY as u64];
-    let found = keys.map(|key| slots.bucket(key.stable_hash(), &key));
+    let found = keys.map(|key| slots.bucket(key.stable_hash(), &key).map(|found| found.0));
     for (key, bucket) in keys.into_iter().zip(found) {
         let bucket = bucket.unwrap_or(usize::MAX);
         match slots.entry_at(bucket, key.stable_hash(), &key) {

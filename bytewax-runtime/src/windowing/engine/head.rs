@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::early::EarlyTimes;
 use super::key::{Keeper, KeyWindows, LiveKey};
 use super::queue::Waiters;
 use super::{Event, Options, WindowEngine};
@@ -11,7 +12,7 @@ use crate::guard::with_key;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::Routed;
-use crate::kit::logic::{Emit, Keep, NEVER, Schedule};
+use crate::kit::logic::{Emit, Entry, Keep, NEVER, Schedule};
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Next, Sender, SharedWatermark};
 use crate::state::{Cell, FEW, Few, Found, KeyTable};
@@ -42,9 +43,8 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
     /// When keys are looked at, by the time of the step.
     looks: Times<K>,
     /// Entries whose time has come, the first of them last.
-    due: Vec<(Time, u64, K)>,
-    /// When keys emit early, by monotonic time.
-    early: Times<K>,
+    due: Vec<Entry<K>>,
+    early: EarlyTimes<K>,
     /// The watermark, if all keys have one.
     shared: Option<SharedWatermark>,
     clock: WorkerClock,
@@ -92,7 +92,7 @@ where
             found: Found::default(),
             looks: Schedule::new(),
             due: Vec::new(),
-            early: Schedule::new(),
+            early: EarlyTimes::new(),
             shared,
             clock: build.worker.clock.clone(),
             now,
@@ -133,16 +133,19 @@ where
             let live = table.touch_found(&self.found, place, hash, &key, make);
             let looked = keeper.take(live, (time, value), now.step, &mut self.out);
             if looked.keep == Keep::No {
+                self.early.remove(hash, &key);
                 return table.remove(hash, &key);
             }
-            let due = keeper.due(live);
-            if due < live.entry {
-                let by = if C::Mark::OF_KEY {
-                    due.min(now.step.saturating_add(QUIET))
-                } else {
-                    due
-                };
-                self.looks.look_by(by, hash, &key, &mut live.entry);
+            if looked.may_be_due_sooner {
+                let due = keeper.due(live);
+                if due < live.entry {
+                    let by = if C::Mark::OF_KEY {
+                        due.min(now.step.saturating_add(QUIET))
+                    } else {
+                        due
+                    };
+                    self.looks.look_by(by, hash, &key, &mut live.entry);
+                }
             }
             if looked.has_taken {
                 wait_to_emit_early(keeper.options, &mut self.early, now, (hash, &key), live);
@@ -154,7 +157,7 @@ where
     }
 
     /// Looks at a key whose time has come, unless the entry is stale.
-    fn look_at(&mut self, (time, hash, key): (Time, u64, K)) {
+    fn look_at(&mut self, (time, (hash, key)): Entry<K>) {
         let (keeper, now) = (&self.keeper, self.now);
         with_key(&key, || {
             let table = &mut self.table;
@@ -164,6 +167,7 @@ where
             live.entry = NEVER;
             let looked = keeper.look_at(live, now.step, &mut self.out);
             if looked.keep == Keep::No {
+                self.early.remove(hash, &key);
                 return table.remove(hash, &key);
             }
             let due = keeper.due(live);
@@ -179,15 +183,13 @@ where
     fn look_at_due(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         loop {
             if self.due.is_empty() {
-                let due = std::iter::from_fn(|| self.looks.pop(self.now.step));
-                self.due.extend(due);
-                self.due.reverse();
+                self.looks.take_due(self.now.step, &mut self.due);
             }
             if self.due.is_empty() {
                 break;
             }
             let few = self.due.len().saturating_sub(FEW);
-            let keys = self.due[few..].iter().map(|(_, hash, key)| (*hash, key));
+            let keys = self.due[few..].iter().map(|(_, (hash, key))| (*hash, key));
             let keeper = &self.keeper;
             self.table.prefetch(keys, |live| keeper.prefetch(live));
             while self.due.len() > few
@@ -207,11 +209,9 @@ where
 
     /// Has keys emit early whose time has come. Gives whether there was room for what came of it.
     fn emit_early(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        while let Some((time, hash, key)) = self.early.pop(self.now.monotonic) {
+        while let Some((hash, key)) = self.early.pop(self.now.monotonic) {
             with_key(&key, || {
-                let table = &mut self.table;
-                if let Some(live) = table.touch_if(hash, &key, |live| live.early == time) {
-                    live.early = NEVER;
+                if let Some(live) = self.table.touch_known(hash, &key) {
                     let now = self.now.step;
                     self.keeper.emit_early(live, now, &mut self.out);
                 }
@@ -265,17 +265,15 @@ where
 #[inline]
 fn wait_to_emit_early<K: Key, M: KeyMark, T, Q>(
     options: Options,
-    early: &mut Times<K>,
+    early: &mut EarlyTimes<K>,
     now: Now,
     (hash, key): (u64, &K),
     live: &mut LiveKey<M, T, Q>,
 ) {
     if let Some(every) = options.early
-        && live.early == NEVER
+        && early.wait(now.monotonic.saturating_add(every), hash, key)
     {
         live.note_early(now.date.saturating_add(every));
-        let time = now.monotonic.saturating_add(every);
-        early.look_by(time, hash, key, &mut live.early);
     }
 }
 
@@ -294,7 +292,9 @@ where
         let mut first = 0;
         while let Some(few) = items.ahead() {
             let keys = few.iter().map(|(hash, key, _)| (*hash, key));
-            self.table.find_few(keys, &mut self.found);
+            let keeper = &self.keeper;
+            let look = |live: &_| keeper.prefetch(live);
+            self.table.find_few(keys, &mut self.found, look);
             for (place, item) in items.take().enumerate() {
                 numbers.at(first + place, || self.take(place, item));
             }
@@ -318,7 +318,7 @@ where
         self.next.send(cx)?;
         if has_room {
             self.looks.clean(&self.table, |live| live.entry);
-            self.early.clean(&self.table, |live| live.early);
+            self.early.clean();
         }
         self.sleep(cx);
         Ok(has_room)
@@ -387,7 +387,7 @@ where
         self.looks.look_by(due, hash, &key, &mut live.entry);
         if let Some(wait) = wait {
             let time = self.clock.monotonic().micros().saturating_add(wait);
-            self.early.look_by(time, hash, &key, &mut live.early);
+            self.early.wait(time, hash, &key);
         }
         self.table.restore(hash, key, live);
     }

@@ -71,8 +71,6 @@ pub(crate) struct LiveKey<M: KeyMark, T, Q> {
     next: Time,
     /// The time of the step by which the key is looked at.
     pub(super) entry: Time,
-    /// When windows emit before their ends, in monotonic time.
-    pub(super) early: i64,
 }
 
 impl<M: KeyMark, T, Q> LiveKey<M, T, Q> {
@@ -97,7 +95,6 @@ impl<M: KeyMark, T: State, Q: State> Cell for LiveKey<M, T, Q> {
             windows,
             next: Time::MIN,
             entry: NEVER,
-            early: NEVER,
         }
     }
 
@@ -118,6 +115,8 @@ pub(super) struct Looked {
     pub(super) keep: Keep,
     /// Whether windows have taken values.
     pub(super) has_taken: bool,
+    /// Whether something may be due sooner than before.
+    pub(super) may_be_due_sooner: bool,
 }
 
 /// What all keys of a step have in common.
@@ -163,7 +162,6 @@ where
             windows,
             next: END,
             entry: NEVER,
-            early: NEVER,
         }
     }
 
@@ -203,6 +201,7 @@ where
             }
             let windows = &mut key.windows;
             let next = self.engine.add(&mut windows.kept, time, value, mark, out);
+            let is_first = next < key.next;
             key.next = key.next.min(next);
             if mark < key.next && key.next < END && windows.queue.is_empty() {
                 // A window is open, and nothing is due: so it is for most values.
@@ -210,6 +209,8 @@ where
                 return Looked {
                     keep: Keep::Yes,
                     has_taken: true,
+                    // A value may have moved the watermark of the key.
+                    may_be_due_sooner: is_first || C::Mark::OF_KEY,
                 };
             }
             has_taken = true;
@@ -218,6 +219,7 @@ where
         Looked {
             keep: self.forget(key, now),
             has_taken,
+            may_be_due_sooner: true,
         }
     }
 
@@ -233,6 +235,7 @@ where
         Looked {
             keep: self.forget(key, now),
             has_taken,
+            may_be_due_sooner: true,
         }
     }
 

@@ -1,5 +1,6 @@
 //! How window steps work: what is kept for a key, and who tells it the time.
 
+mod early;
 mod head;
 mod key;
 mod out;
