@@ -205,6 +205,30 @@ fn windows_tell_what_they_hold_so_far() {
     );
 }
 
+/// How long windows wait before they emit is a span of time, whatever the date is meanwhile.
+#[test]
+fn windows_emit_early_when_the_clock_of_the_system_was_set_back() {
+    let windower = tumbling(10.0).in_arrival_order().fire_early(seconds(2.0));
+    let script = [
+        (0.0, "a@1"),
+        (-3600.0, "b@2"),
+        (-3599.0, "x/x@0"),
+        (-3597.5, "x/y@0"),
+        (-3596.5, "x/z@0"),
+    ];
+    assert_eq!(
+        run(&script, texts(100.0, windower)),
+        [
+            "",
+            "",
+            "",
+            "0=Early:ab",
+            "0=Early:xyz",
+            "0=OnTime:ab 0=OnTime:xyz 0=[0,10] x/0=[0,10]",
+        ]
+    );
+}
+
 #[test]
 fn what_has_not_changed_is_not_told_again() {
     let windower = sliding(10.0, 5.0)
