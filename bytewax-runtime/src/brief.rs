@@ -18,7 +18,7 @@ pub(crate) fn brief(value: &(impl Debug + ?Sized)) -> String {
     };
     // An error of the user's `Debug` ends the text there.
     let _ = write!(beginning, "{value:?}");
-    beginning.told()
+    beginning.into_text()
 }
 
 /// A text; of a long one, its beginning and its length.
@@ -31,7 +31,7 @@ pub(crate) fn brief_text(text: &str) -> Cow<'_, str> {
         most: TEXT,
         length: text.len(),
     };
-    Cow::Owned(beginning.told())
+    Cow::Owned(beginning.into_text())
 }
 
 /// As many letters of a text as fit into this many bytes.
@@ -51,7 +51,7 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn told(mut self) -> String {
+    fn into_text(mut self) -> String {
         if self.length > self.text.len() {
             let _ = write!(self.text, ".. ({} bytes)", self.length);
         }

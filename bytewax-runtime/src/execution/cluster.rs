@@ -25,7 +25,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     /// Tells it on standard error, unless another process does.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn print(&self) {
         if self.told {
             return;
         }

@@ -80,7 +80,7 @@ pub fn run_from(
         Ok(cli) => cli
             .run
             .execute_or(&flow, |error| error.format(&mut command)),
-        Err(error) => tell_usage(&error),
+        Err(error) => print_usage(&error),
     }
 }
 
@@ -150,7 +150,7 @@ impl RunArgs {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
             Command::Lock { file, check } => {
                 let told = lock(flow, file.as_deref(), check);
-                told.and_then(|text| say(&text)).map_err(Ended::from)
+                told.and_then(|text| print(&text)).map_err(Ended::from)
             }
             #[cfg(feature = "recovery")]
             Command::Recovery { command } => {
@@ -158,7 +158,7 @@ impl RunArgs {
             }
             Command::Run => match self.config() {
                 Ok(config) => config.run_with(flow, SignalGuard::listen),
-                Err(error) => return tell_usage(&format(error)),
+                Err(error) => return print_usage(&format(error)),
             },
         };
         exit(ended)
@@ -170,14 +170,14 @@ pub(super) fn exit(ended: Result<(), Ended>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(ended) => {
-            ended.tell();
+            ended.print();
             let Ended { error, code, .. } = ended;
             code.map_or_else(|| exit_code(error.kind()), ExitCode::from)
         }
     }
 }
 
-fn tell_usage(error: &clap::Error) -> ExitCode {
+fn print_usage(error: &clap::Error) -> ExitCode {
     // Help and versions are such errors too; they have the code 0.
     let _ = error.print();
     if !error.to_string().ends_with('\n') {
@@ -196,7 +196,7 @@ fn exit_code(kind: RunErrorKind) -> ExitCode {
 
 /// Draws the flow, also one with defects, which are told then.
 fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
-    say(&(flow.render(format) + "\n"))?;
+    print(&(flow.render(format) + "\n"))?;
     Ok(flow.check()?)
 }
 
@@ -204,12 +204,12 @@ fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
 /// Prints what a command on a store has to say, then gives what is wrong.
 pub(super) fn finish(outcome: Result<Outcome, RunError>) -> Result<(), RunError> {
     let Outcome { text, problem } = outcome?;
-    say(&text)?;
+    print(&text)?;
     problem.map_or(Ok(()), Err)
 }
 
 /// Writes to standard output. That nobody reads it to the end is no error.
-fn say(text: &str) -> Result<(), RunError> {
+fn print(text: &str) -> Result<(), RunError> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let text = "standard output cannot be written to";

@@ -185,7 +185,7 @@ impl Leftovers {
     }
 
     /// Finishes a store that lacks nothing but names, and removes what counts for nothing.
-    pub(super) fn mend(dir: &Path) -> Result<(), Error> {
+    pub(super) fn repair(dir: &Path) -> Result<(), Error> {
         let mut left = Self::of(dir)?;
         if let Some(HalfMade { ready, drafts, .. }) = left.half_made()? {
             for meta in drafts {
@@ -197,7 +197,7 @@ impl Leftovers {
                 .into_iter()
                 .try_for_each(|part| name(part).map(drop))?;
             // Those that were drafts get their names now.
-            return Self::mend(dir);
+            return Self::repair(dir);
         }
         if !list(&[dir])?.is_empty() {
             // Others of their store were taken away: it is told that they are missing.

@@ -54,7 +54,7 @@ pub(crate) fn init_on_first_use(
     fs::create_dir_all(first).map_err(Error::io(first, "making the directory"))?;
     let dirs = existing(dirs);
     let locks = Lock::to_make(&dirs)?;
-    dirs.iter().try_for_each(|dir| Leftovers::mend(dir))?;
+    dirs.iter().try_for_each(|dir| Leftovers::repair(dir))?;
     if list(&dirs)?.is_empty() {
         Draft::begin(first, locks, partitions, flow)?.publish()?;
     }
@@ -88,7 +88,7 @@ pub(crate) fn discover_to_use(dirs: &[impl AsRef<Path>]) -> Result<Vec<Partition
     for dir in dirs.iter().map(AsRef::as_ref) {
         if !Leftovers::of(dir)?.is_empty() {
             let _lock = Lock::to_make(&[dir])?;
-            Leftovers::mend(dir)?;
+            Leftovers::repair(dir)?;
         }
     }
     let _locks = Lock::to_look(dirs)?;

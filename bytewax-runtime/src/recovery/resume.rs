@@ -160,7 +160,11 @@ pub(crate) fn beginnings(parts: &[PartitionState]) -> Vec<(Epoch, DateTime<Utc>)
 }
 
 /// Tells what an execution goes on from, in one line.
-pub(crate) fn tell_resume(resume: &Resume, parts: &[PartitionState], now: DateTime<Utc>) -> String {
+pub(crate) fn describe_resume(
+    resume: &Resume,
+    parts: &[PartitionState],
+    now: DateTime<Utc>,
+) -> String {
     let count = parts.first().map_or(0, |part| part.meta.count.get());
     let place = parts.first().and_then(|part| part.file.parent());
     let place = place.unwrap_or(Path::new("")).display();
@@ -469,8 +473,9 @@ mod tests {
     #[test]
     fn what_is_resumed_is_told_in_a_line() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let told =
-            |parts: &[PartitionState], now| tell_resume(&resume(parts).unwrap(), parts, at(now));
+        let told = |parts: &[PartitionState], now| {
+            describe_resume(&resume(parts).unwrap(), parts, at(now))
+        };
         let mut new = states(&[(None, 0, 1, &[]), (None, 0, 1, &[])]);
         new[0].file = PathBuf::from("state/part-0.sqlite3");
         assert_eq!(

@@ -60,7 +60,7 @@ pub(crate) enum WriterEvent {
 pub(super) struct Report(Arc<Mutex<dyn FnMut(WriterEvent) + Send>>);
 
 impl Report {
-    pub(super) fn tell(&self, event: WriterEvent) {
+    pub(super) fn send(&self, event: WriterEvent) {
         let mut report = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         report(event);
     }
@@ -221,7 +221,7 @@ impl Writing {
 
     fn run(&mut self, inbox: &Receiver<Message>) {
         if let Err(Stopped::Error(error)) = self.work(inbox) {
-            self.report.tell(WriterEvent::Failed(error));
+            self.report.send(WriterEvent::Failed(error));
         }
         // Waits until all is uploaded. Returning drops the queue's end: whoever sends learns of an
         // error.
@@ -323,7 +323,7 @@ impl Writing {
         }
         match &mut self.uploader {
             Some(uploader) => uploader.commit(epoch)?,
-            None => self.report.tell(WriterEvent::Committed(epoch)),
+            None => self.report.send(WriterEvent::Committed(epoch)),
         }
         for part in &mut self.parts {
             part.writer.checkpoint_if_due()?;

@@ -176,7 +176,7 @@ impl WindowProbe {
     }
 
     /// Tells which partition of a worker is furthest behind.
-    pub(crate) fn tell_sender(&self, worker: WorkerIndex, slowest: Option<(usize, Time)>) {
+    pub(crate) fn report_sender(&self, worker: WorkerIndex, slowest: Option<(usize, Time)>) {
         let waited_for = slowest.filter(|(_, bound)| *bound < END);
         let mut seen = self.seen();
         match waited_for {

@@ -9,7 +9,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::worker::Worker;
 
 use super::completion::complete;
-use super::gather::tell_all;
+use super::gather::exchange;
 use super::run::Job;
 use super::start::agree;
 use crate::error::RunError;
@@ -44,7 +44,7 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result
     });
     if let Some(store) = store {
         // A step that could not be built has stopped the run.
-        if cx.shared.is_stopping() || tell_all(worker, cx, &())?.is_none() {
+        if cx.shared.is_stopping() || exchange(worker, cx, &())?.is_none() {
             return Ok(false);
         }
         store.begin(cx)?;

@@ -17,8 +17,8 @@ use crate::kit::{Shared, WorkerCx};
 /// A worker and what it says.
 type FromWorker = (usize, Vec<u8>);
 
-/// Tells all workers something, and hears it of all; `None` when the run stops meanwhile.
-pub(super) fn tell_all<T: Serialize + DeserializeOwned>(
+/// Sends a message to all workers and returns the messages of all; `None` when the run stops meanwhile.
+pub(super) fn exchange<T: Serialize + DeserializeOwned>(
     worker: &mut Worker,
     cx: &WorkerCx,
     mine: &T,

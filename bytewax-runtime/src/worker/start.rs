@@ -10,7 +10,7 @@ use timely::worker::Worker;
 
 use super::agreed::begin;
 use super::assign::{Reachable, assign, reachable};
-use super::gather::tell_all;
+use super::gather::exchange;
 use super::run::Job;
 use super::store::{self, Agreed, Found, Store};
 use crate::error::RunError;
@@ -18,7 +18,7 @@ use crate::flow::Graph;
 use crate::key::SlotOwners;
 use crate::kit::WorkerCx;
 use crate::recovery::{
-    PartitionState, RecoveryConfig, beginnings, check_complete, resume, tell_resume,
+    PartitionState, RecoveryConfig, beginnings, check_complete, describe_resume, resume,
 };
 
 /// What one worker tells all others.
@@ -52,7 +52,7 @@ pub(super) fn agree(
         store: states.unwrap_or_default(),
         now: cx.clock.now(),
     };
-    let Some(all) = tell_all(worker, cx, &hello)? else {
+    let Some(all) = exchange(worker, cx, &hello)? else {
         return Ok(None);
     };
     let lists: Vec<Vec<Reachable>> = all.iter().map(|hello| hello.reachable.clone()).collect();
@@ -67,7 +67,7 @@ pub(super) fn agree(
             SlotOwners::from_fn(|slot| by_partition[agreed.count.partition_of(slot).0 as usize]);
         let (readers, found) =
             store::found(&taken.parts, agreed.resume.epoch).map_err(RunError::recovery)?;
-        let Some(all) = tell_all::<Found>(worker, cx, &found)? else {
+        let Some(all) = exchange::<Found>(worker, cx, &found)? else {
             return Ok(None);
         };
         let opened = store::open(cx, &job.graph, config, taken, readers, &agreed, all)?;
@@ -100,6 +100,6 @@ fn agree_on_store(
         count: first.meta.count,
         started_at: hello.now,
         earlier: beginnings(&states),
-        told: tell_resume(&resume, &states, Utc::now()),
+        told: describe_resume(&resume, &states, Utc::now()),
     })
 }

@@ -7,7 +7,7 @@ use timely::worker::Worker;
 
 use super::agreed::begin;
 use super::assign::{Reachable, assign, reachable};
-use super::gather::tell_all;
+use super::gather::exchange;
 use super::run::Job;
 use super::store::Store;
 use crate::error::RunError;
@@ -21,7 +21,7 @@ pub(super) fn agree(
     job: &Job,
 ) -> Result<Option<Option<Rc<Store>>>, RunError> {
     let mine = reachable(cx, &job.graph)?;
-    let Some(lists) = tell_all::<Vec<Reachable>>(worker, cx, &mine)? else {
+    let Some(lists) = exchange::<Vec<Reachable>>(worker, cx, &mine)? else {
         return Ok(None);
     };
     begin(cx, None, SlotOwners::spread(cx.count), assign(&lists));

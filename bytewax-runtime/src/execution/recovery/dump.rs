@@ -9,7 +9,7 @@ use crate::recovery::{Dump, SavedKind, Wanted};
 use crate::state;
 
 /// Tells what was found, or that nothing was.
-pub(super) fn tell(dump: &Dump, wanted: &Wanted) -> Outcome {
+pub(super) fn print(dump: &Dump, wanted: &Wanted) -> Outcome {
     let step = &dump.step;
     let facts = [
         ("step", format!("{} ({})", step.id, step.kind.name())),

@@ -98,7 +98,7 @@ impl StoreCommand {
                 // One of them is there: the parser sees to it.
                 let wanted = text.or(bytes).unwrap_or(Wanted::Bytes(Vec::new()));
                 let dump = recovery::dump(dirs, step, &wanted)?;
-                Ok(dump::tell(&dump, &wanted))
+                Ok(dump::print(&dump, &wanted))
             }
             Self::DropStep { dirs, step } => {
                 recovery::drop_step(dirs, step)?;

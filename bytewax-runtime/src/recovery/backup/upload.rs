@@ -349,7 +349,7 @@ impl PartitionLog {
 fn run(fence: &Fence, inbox: &Receiver<Job>, report: &Report) {
     if let Err(error) = work(fence, inbox, report) {
         // Returning drops the queue's end: the writer thread learns of it.
-        report.tell(WriterEvent::Failed(error));
+        report.send(WriterEvent::Failed(error));
     }
 }
 
@@ -376,7 +376,7 @@ fn work(fence: &Fence, inbox: &Receiver<Job>, report: &Report) -> Result<(), Err
         match job {
             Job::Epoch { epoch, segments } => {
                 fence.upload(&segments)?;
-                report.tell(WriterEvent::Committed(epoch));
+                report.send(WriterEvent::Committed(epoch));
             }
             Job::Compact(compaction) => compactions.push_back(compaction),
         }

@@ -90,7 +90,7 @@ impl Control {
     /// Tells all processes that this one has failed.
     pub(crate) fn failed(&self, place: Option<&str>, text: &str) {
         let (place, text) = (place.map(String::from), text.to_owned());
-        self.shared.hear(
+        self.shared.receive(
             Message::Failed {
                 process: self.shared.process,
                 place,
@@ -102,7 +102,7 @@ impl Control {
 
     /// Tells all processes to stop.
     pub(crate) fn stop(&self, reason: StopReason) {
-        self.shared.hear(
+        self.shared.receive(
             Message::Stop {
                 process: self.shared.process,
                 reason,

@@ -31,7 +31,7 @@ impl EndCauses {
     }
 
     /// Takes note of a message.
-    pub(super) fn hear(&mut self, message: &Message) -> News {
+    pub(super) fn receive(&mut self, message: &Message) -> News {
         let first = !self.any();
         let new = match message {
             Message::Failed { process, .. } => self.failed.insert(*process),
@@ -69,20 +69,20 @@ mod tests {
             by: 0,
             why: String::new(),
         };
-        assert_eq!(causes.hear(&Message::Heartbeat), News::Old);
+        assert_eq!(causes.receive(&Message::Heartbeat), News::Old);
         assert!(!causes.any());
-        assert_eq!(causes.hear(&failed(1)), News::First);
-        assert_eq!(causes.hear(&failed(1)), News::Old);
-        assert_eq!(causes.hear(&failed(2)), News::More);
-        assert_eq!(causes.hear(&lost), News::Old);
+        assert_eq!(causes.receive(&failed(1)), News::First);
+        assert_eq!(causes.receive(&failed(1)), News::Old);
+        assert_eq!(causes.receive(&failed(2)), News::More);
+        assert_eq!(causes.receive(&lost), News::Old);
         let mut causes = EndCauses::default();
-        assert_eq!(causes.hear(&lost), News::First);
-        assert_eq!(causes.hear(&lost), News::Old);
+        assert_eq!(causes.receive(&lost), News::First);
+        assert_eq!(causes.receive(&lost), News::Old);
         let stop = Message::Stop {
             process: 0,
             reason: StopReason::Aborted,
         };
-        assert_eq!(causes.hear(&stop), News::More);
-        assert_eq!(causes.hear(&stop), News::Old);
+        assert_eq!(causes.receive(&stop), News::More);
+        assert_eq!(causes.receive(&stop), News::Old);
     }
 }

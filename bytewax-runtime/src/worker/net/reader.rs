@@ -110,7 +110,7 @@ impl Reader<'_> {
                     handler.epoch(epoch);
                 }
             }
-            word => self.shared.hear(word, Some(self.peer.process)),
+            word => self.shared.receive(word, Some(self.peer.process)),
         }
     }
 
@@ -135,7 +135,7 @@ impl Reader<'_> {
                 by: self.shared.process,
                 why,
             };
-            self.shared.hear(message, Some(self.peer.process));
+            self.shared.receive(message, Some(self.peer.process));
         }
     }
 }

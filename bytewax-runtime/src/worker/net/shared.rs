@@ -85,9 +85,9 @@ impl Shared {
 
     /// Takes a word about the end of the cluster, and passes the first one on. `from` is the peer
     /// that said it or was lost; words of this process have none and are not handled here.
-    pub(super) fn hear(&self, message: Message, from: Option<usize>) {
+    pub(super) fn receive(&self, message: Message, from: Option<usize>) {
         let noticed = matches!(message, Message::Lost { by, .. } if by == self.process);
-        let news = lock(&self.causes).hear(&message);
+        let news = lock(&self.causes).receive(&message);
         self.done(|_| {});
         if news == News::Old {
             return;

@@ -23,7 +23,7 @@ use crate::recovery::{
     Uploads, check_complete, lock_all,
 };
 use crate::worker::assign::{Reachable, assign};
-use crate::worker::gather::tell_all;
+use crate::worker::gather::exchange;
 
 /// The partitions of a worker, which nobody else can change any more.
 #[derive(Debug)]
@@ -58,11 +58,11 @@ pub(in crate::worker) fn take(
         .partition(|part| part.meta.index == PartitionIndex(0));
 
     let mut parts = lock_all(first).map_err(RunError::recovery)?;
-    if tell_all(worker, cx, &())?.is_none() {
+    if exchange(worker, cx, &())?.is_none() {
         return Ok(None);
     }
     parts.extend(lock_all(rest).map_err(RunError::recovery)?);
-    if tell_all(worker, cx, &())?.is_none() {
+    if exchange(worker, cx, &())?.is_none() {
         return Ok(None);
     }
 
@@ -70,7 +70,7 @@ pub(in crate::worker) fn take(
     if cx.index.0 == 0 {
         term = config.take_over(flow).map_err(RunError::recovery)?;
     }
-    let Some(terms) = tell_all(worker, cx, &term)? else {
+    let Some(terms) = exchange(worker, cx, &term)? else {
         return Ok(None);
     };
     let term = terms.into_iter().next().flatten();
@@ -114,7 +114,7 @@ fn find(
             ControlFlow::Break(()) => None,
             ControlFlow::Continue(()) => {
                 let share = config.share(flow, cx.index.0, cx.count);
-                tell_all(worker, cx, &share.map_err(RunError::recovery)?)?
+                exchange(worker, cx, &share.map_err(RunError::recovery)?)?
             }
         });
     }
@@ -147,7 +147,7 @@ fn make(
         let made = config.make_on_first_use(flow, cx.count);
         made.map_err(RunError::recovery)?;
     }
-    Ok(match tell_all(worker, cx, &())? {
+    Ok(match exchange(worker, cx, &())? {
         Some(_) => ControlFlow::Continue(()),
         None => ControlFlow::Break(()),
     })
@@ -163,7 +163,7 @@ fn look(
         true => config.find(),
         false => Ok(Vec::new()),
     };
-    tell_all(worker, cx, &found.map_err(RunError::recovery)?)
+    exchange(worker, cx, &found.map_err(RunError::recovery)?)
 }
 
 /// The worker of each partition, of so many at the most.

@@ -160,7 +160,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
         {
             let bounds = self.partitions.iter().map(|partition| partition.bound);
             let slowest = bounds.enumerate().min_by_key(|(_, bound)| *bound);
-            probe.tell_sender(cx.worker.index, slowest);
+            probe.report_sender(cx.worker.index, slowest);
         }
         for target in 0..self.sent.len() {
             if self.sent[target] == mark {

@@ -102,7 +102,7 @@ impl Reports {
         if self.links.iter().all(Option::is_some) {
             self.listener = None;
             self.pending.clear();
-            self.tell_addresses();
+            self.send_addresses();
         }
     }
 
@@ -122,7 +122,7 @@ impl Reports {
     }
 
     /// Tells all children to stop.
-    pub(super) fn tell(&self, reason: StopReason) {
+    pub(super) fn stop_children(&self, reason: StopReason) {
         self.send(&[reason.code()]);
     }
 
@@ -142,7 +142,7 @@ impl Reports {
         }
     }
 
-    fn tell_addresses(&self) {
+    fn send_addresses(&self) {
         let addresses: Vec<&str> = self
             .links
             .iter()

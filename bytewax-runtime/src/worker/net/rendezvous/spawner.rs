@@ -166,7 +166,7 @@ impl Spawner {
                 && let Some(reason) = stopping()
             {
                 self.stop = Some(reason);
-                self.reports.tell(reason);
+                self.reports.stop_children(reason);
                 self.end_within(stop_timeout.saturating_add(grace));
             }
             self.reap(grace);
