@@ -99,6 +99,10 @@ fn any_number_of_workers() {
             let how = format!("{way} {ranges}");
             let ended = run(program(place, &how)).code(0);
             check(place, &expected, &ended.err, &how);
+            // One worker tells for all how the file is read.
+            let told = "log.csv` is read as CSV: `,` between cells, the first row names the columns `at`, \
+                        `visitor`, `path`, `ms`\n";
+            ended.says_once(told);
         }
     }
 }

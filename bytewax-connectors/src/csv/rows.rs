@@ -121,6 +121,10 @@ impl<P: ParseRow> Format for Csv<P> {
         })
     }
 
+    fn assumed(&self, rows: &Rows<P>) -> Option<String> {
+        Some(self.dialect.told(&rows.cells.columns))
+    }
+
     fn quote(&self) -> Option<u8> {
         Some(self.dialect.quote)
     }

@@ -19,7 +19,8 @@ use crate::records::Files;
 ///
 /// The first row names the columns. A cell may stand in quotes, and have delimiters and ends of lines in
 /// them, and a quote that is written twice. Rows may be shorter or longer than the first; blank lines are
-/// left out, and so is a byte order mark. All that is said of a
+/// left out, and so is a byte order mark. A line on standard error says what of that is assumed: what is
+/// between cells, and which columns the first row names. All that is said of a
 /// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
 /// here.
 ///

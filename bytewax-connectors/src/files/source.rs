@@ -22,7 +22,8 @@ use crate::records::{Files, Text};
 /// Which files those are is decided when a run begins. They must be there for each process of the run.
 ///
 /// A file whose name ends in `.gz`, `.zst`, `.bz2` or `.xz` is decompressed, which needs the feature
-/// `gzip`, `zstd`, `bzip2` or `xz`; what is said of bytes then means those that come out of it.
+/// `gzip`, `zstd`, `bzip2` or `xz`; what is said of bytes then means those that come out of it. A line on standard
+/// error says that the name was taken at its word.
 ///
 /// A pipe can be read as well, by a thread of its own, so that nothing waits while it has nothing; reading
 /// it cannot be resumed.

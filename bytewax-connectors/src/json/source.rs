@@ -12,7 +12,7 @@ use crate::records::{Files, ParseLine};
 
 /// Reads files of which each line is a JSON value, as values of a type.
 ///
-/// `T` is any type that serde can make. Blank lines are left out. All that is said of a
+/// `T` is any type that serde can make. Blank lines are left out, and so is a byte order mark. All that is said of a
 /// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
 /// here.
 ///
@@ -132,7 +132,8 @@ impl<T: DeserializeOwned + Send + 'static> ParseLine for Json<T> {
         if line.trim_ascii().is_empty() {
             return None;
         }
-        let value = serde_json::from_str(&line);
+        // Some programs write a mark in front of the first line.
+        let value = serde_json::from_str(line.strip_prefix('\u{feff}').unwrap_or(&line));
         Some(value.map_err(|error| {
             // The line is told by the record.
             let text = error.to_string();

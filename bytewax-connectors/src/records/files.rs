@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
@@ -37,6 +37,8 @@ pub(crate) struct Files<F> {
     turns: Arc<Mutex<Turns>>,
     /// Which files were found when partitions were listed.
     listed: Arc<Mutex<HashMap<PathBuf, FileId>>>,
+    /// The name of the first partition.
+    first: Arc<OnceLock<String>>,
 }
 
 impl<F: Format> Files<F> {
@@ -53,6 +55,7 @@ impl<F: Format> Files<F> {
             format,
             turns: Arc::default(),
             listed: Arc::default(),
+            first: Arc::default(),
         }
     }
 
@@ -68,6 +71,9 @@ impl<F: Format> Files<F> {
             }
         } else {
             partitions = self.ranges_of(self.fs_id.partition(path)?, path)?;
+        }
+        if let Some(first) = partitions.first() {
+            self.first.get_or_init(|| first.clone());
         }
         Ok(partitions)
     }
@@ -127,6 +133,7 @@ impl<F: Format> Files<F> {
             every,
             position: resume.unwrap_or_default(),
             at: None,
+            tells: true,
         })))
     }
 
@@ -197,7 +204,10 @@ impl<F: Format> Files<F> {
             false => Unended::Emit,
         });
         let path = place.path.clone();
-        let records = move || Records::<F, A>::new(place, &format, reading, range, resume);
+        // One partition of the whole run tells for all.
+        let tells = self.first.get().is_some_and(|first| first == partition);
+        let records =
+            move || Records::<F, A>::new(place, &format, reading, range, resume).telling(tells);
         let input = if is_regular {
             Input::Here(Box::new(records()))
         } else {

@@ -71,6 +71,8 @@ pub(crate) struct Follow<F: Format, A> {
     pub(crate) every: Duration,
     pub(crate) position: FollowPosition,
     pub(crate) at: Option<At<F, A>>,
+    /// Whether to tell how the first file is read.
+    pub(crate) tells: bool,
 }
 
 /// The file that is being read.
@@ -103,7 +105,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         At {
             place,
             id,
-            records: records.following(),
+            records: records.following().telling(self.tells),
             is_leaving: false,
             before: None,
         }
@@ -270,6 +272,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
                 return Ok(Vec::new());
             };
             at.records.begin()?;
+            self.tells = false;
             if at.before.is_some() && at.records.has_columns() {
                 let before = at.before.take().unwrap_or_default();
                 self.format

@@ -21,6 +21,8 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
     compression: Compression,
+    /// Whether its name alone says how it is compressed.
+    is_assumed: bool,
     /// Which file it is to be; none if that does not matter.
     id: Option<FileId>,
     /// Whether it is standard input, and no file.
@@ -74,6 +76,7 @@ impl Place {
     pub(crate) fn new(path: PathBuf, compression: Option<Compression>) -> Self {
         Self {
             compression: compression.unwrap_or_else(|| Compression::of(&path)),
+            is_assumed: compression.is_none(),
             path,
             id: None,
             #[cfg(feature = "stdio")]
@@ -104,6 +107,7 @@ impl Place {
         Self {
             path: PathBuf::from("standard input"),
             compression: Compression::None,
+            is_assumed: false,
             id: None,
             is_standard: true,
         }
@@ -111,6 +115,15 @@ impl Place {
 
     pub(crate) fn is_compressed(&self) -> bool {
         self.compression != Compression::None
+    }
+
+    /// How it is compressed, if its name alone says so.
+    pub(crate) fn assumed_compression(&self) -> Option<String> {
+        let is_assumed = self.is_assumed && self.is_compressed();
+        is_assumed.then(|| {
+            let how = self.compression.feature();
+            format!("compressed by {how}, which its name says")
+        })
     }
 
     /// Checks that the file is there, and that it is long enough to be read on. Gives whether it is a

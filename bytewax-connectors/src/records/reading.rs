@@ -73,6 +73,11 @@ pub(crate) trait Format: Clone + Debug + Send + Sync + 'static {
         None
     }
 
+    /// How a file is read, as far as that was not looked up in the file; none if there is nothing to choose.
+    fn assumed(&self, _: &Self::Splitter) -> Option<String> {
+        None
+    }
+
     /// Checks that a file has the columns that it had before.
     fn check_columns(&self, _: &Place, _: &FilePosition, _: &Reading) -> Result<(), Error> {
         Ok(())
@@ -184,6 +189,8 @@ pub(crate) struct Records<F: Format, A> {
     follows: bool,
     /// Whether what is there is not held back for what comes later.
     is_eager: bool,
+    /// Whether to tell how the file is read.
+    tells: bool,
     answer: PhantomData<fn() -> A>,
 }
 
@@ -261,6 +268,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             fault: None,
             follows: false,
             is_eager: false,
+            tells: false,
             answer: PhantomData,
         }
     }
@@ -271,6 +279,34 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         Self {
             follows: true,
             ..self
+        }
+    }
+
+    /// The same, which tells on standard error how the file is read, if this is set.
+    pub(crate) fn telling(self, tells: bool) -> Self {
+        Self { tells, ..self }
+    }
+
+    /// Tells what was not looked up in the file, once the columns are known.
+    fn tell(&mut self) {
+        let Some(open) = self.open.as_ref().filter(|_| self.tells) else {
+            return;
+        };
+        if open.splitter.columns().is_none() {
+            return;
+        }
+        self.tells = false;
+        let assumed = [
+            self.format.assumed(&open.splitter),
+            self.place.assumed_compression(),
+        ];
+        let assumed: Vec<String> = assumed.into_iter().flatten().collect();
+        if !assumed.is_empty() {
+            let path = self.place.path.display();
+            note(&format!(
+                "the file `{path}` is read as {}",
+                assumed.join(", ")
+            ));
         }
     }
 
@@ -352,6 +388,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         if self.open.is_none() {
             self.open = self.open()?;
+            self.tell();
         }
         Ok(())
     }

@@ -101,6 +101,8 @@ pub(crate) struct Progress<F: Format, A> {
     /// How files looked that may still be written, and since when.
     young: BTreeMap<String, (Stamp, Instant)>,
     directory: Option<FileId>,
+    /// Whether it was told how files are read.
+    has_told: bool,
 }
 
 impl<F: Format, A> Default for Progress<F, A> {
@@ -110,6 +112,7 @@ impl<F: Format, A> Default for Progress<F, A> {
             queue: VecDeque::new(),
             young: BTreeMap::new(),
             directory: None,
+            has_told: false,
         }
     }
 }
@@ -320,7 +323,8 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
                 let begun = self.see(&name)?;
                 let resume = Some(position);
                 let records = Records::new(place, &self.format, self.reading, None, resume);
-                self.progress.records = Some((records, begun));
+                let tells = !std::mem::replace(&mut self.progress.has_told, true);
+                self.progress.records = Some((records.telling(tells), begun));
                 if let Some((before, _)) = &self.position.current {
                     self.position.numbers.remove(&hash(before));
                 }

@@ -27,7 +27,10 @@ use crate::state::{self, StepSchema};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink for `{T}`",
     label = "this sink does not take `{T}`",
-    note = "add a `.map(..)` before it that makes what the sink takes"
+    note = "add a `.map(..)` before it that makes what the sink takes",
+    note = "`FileSink` and `StdOutSink::new()` take items with `Display`, `StdOutSink::debug()` with `Debug`, \
+            `JsonLinesSink` and `CsvSink` with `serde::Serialize`; `DirSink` takes keys and values: pairs, as \
+            `.key_on(..)` makes them, of which the value has `Display`"
 )]
 pub trait Sink<T, Kind> {
     #[doc(hidden)]

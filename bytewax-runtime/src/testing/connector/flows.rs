@@ -1,0 +1,348 @@
+//! Checks of connectors inside of flows that are killed and go on with other workers.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{BrokenPromise, ByPartition, broken};
+use crate::error::{RunError, StepError};
+use crate::execution::{RunConfig, cluster_main};
+use crate::flow::{Dataflow, Stream};
+use crate::kit::Exchange;
+use crate::operators::Sink;
+use crate::recovery::{RecoveryConfig, init};
+use crate::sink::{SinglePartitionSink, StatefulSinkPartition};
+use crate::source::{FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition};
+use crate::testing::TestingSource;
+
+/// How many polls at most a check kills a flow at, spread over all.
+const KILLS: usize = 8;
+
+/// The name of the flows.
+const FLOW: &str = "connector";
+
+/// Workers of the run that is killed, and of the one that goes on.
+const WORKERS: [(usize, usize); 3] = [(1, 3), (3, 1), (2, 2)];
+
+/// What a sink promises of the values that are written by a run that is killed and goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Promise {
+    /// Each is there once.
+    ExactlyOnce,
+    /// Each is there; those of the last epochs may be there several times.
+    AtLeastOnce,
+}
+
+/// A source whose run is killed at one of its polls.
+struct Killed<S> {
+    source: S,
+    /// How many polls are left before.
+    left: Arc<AtomicUsize>,
+}
+
+struct KilledPartition<P> {
+    partition: P,
+    left: Arc<AtomicUsize>,
+}
+
+impl<S: FixedPartitionedSource> FixedPartitionedSource for Killed<S> {
+    type Item = S::Item;
+    type Position = S::Position;
+    type Partition = KilledPartition<S::Partition>;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        self.source.partitions()
+    }
+
+    fn open(
+        &self,
+        partition: &str,
+        resume: Option<S::Position>,
+    ) -> Result<Self::Partition, StepError> {
+        Ok(KilledPartition {
+            partition: self.source.open(partition, resume)?,
+            left: Arc::clone(&self.left),
+        })
+    }
+
+    fn reconcile(
+        &self,
+        partitions: &[&str],
+        saved: &BTreeMap<String, S::Position>,
+    ) -> Result<Reconciled, StepError> {
+        self.source.reconcile(partitions, saved)
+    }
+}
+
+impl<P: StatefulSourcePartition> StatefulSourcePartition for KilledPartition<P> {
+    type Item = P::Item;
+    type Position = P::Position;
+
+    fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
+        let left = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        match left {
+            Ok(_) => self.partition.next_batch(),
+            Err(_) => Ok(Poll::abort()),
+        }
+    }
+
+    fn snapshot(&self) -> P::Position {
+        self.partition.snapshot()
+    }
+
+    fn next_awake(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+        self.partition.next_awake()
+    }
+
+    fn end_epoch(&mut self, epoch: crate::Epoch) -> Result<(), StepError> {
+        self.partition.end_epoch(epoch)
+    }
+
+    fn completed(&mut self, epoch: crate::Epoch) -> Result<(), StepError> {
+        self.partition.completed(epoch)
+    }
+}
+
+/// A directory for a recovery store, removed with this.
+struct Store(PathBuf);
+
+impl Store {
+    fn new() -> Result<Self, BrokenPromise> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bytewax-check-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        if let Err(error) = fs::create_dir(&path) {
+            return broken(format!("no directory at `{}`: {error}", path.display()));
+        }
+        let store = Self(path);
+        // A small one, since there are many.
+        match init(&store.0, 2, FLOW) {
+            Ok(_) => Ok(store),
+            Err(error) => broken(format!("no store: {error}")),
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // It is in the directory for such files, whoever removes it.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A list of text that is cut back to a saved length.
+#[derive(Clone, Default)]
+struct Ledger(Arc<Mutex<Vec<String>>>);
+
+impl Ledger {
+    fn with<R>(&self, f: impl FnOnce(&mut Vec<String>) -> R) -> R {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl SinglePartitionSink<String> for Ledger {
+    type Position = u64;
+    type Partition = Self;
+
+    fn partition(&self) -> Result<String, StepError> {
+        Ok("ledger".to_owned())
+    }
+
+    fn open(&self, resume: Option<u64>) -> Result<Self, StepError> {
+        let length = usize::try_from(resume.unwrap_or(0))?;
+        self.with(|lines| lines.truncate(length));
+        Ok(self.clone())
+    }
+}
+
+impl StatefulSinkPartition<String> for Ledger {
+    type Position = u64;
+
+    fn write_batch(&mut self, values: Vec<String>) -> Result<(), StepError> {
+        self.with(|lines| lines.extend(values));
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<u64, StepError> {
+        Ok(self.with(|lines| lines.len()) as u64)
+    }
+}
+
+/// Runs a flow whose source is killed at a poll. The answer is whether that poll came.
+fn run<S: FixedPartitionedSource>(
+    store: &Store,
+    workers: usize,
+    poll: usize,
+    source: S,
+    rest: impl FnOnce(Stream<S::Item>),
+) -> Result<bool, RunError> {
+    let left = Arc::new(AtomicUsize::new(poll));
+    let killed = Killed {
+        source,
+        left: Arc::clone(&left),
+    };
+    let flow = Dataflow::build(FLOW, |flow| {
+        rest(flow.input(killed).named("items"));
+    });
+    let config = RunConfig::new()
+        .workers(workers)
+        .epoch_interval(Duration::ZERO)
+        .recovery(RecoveryConfig::new(&store.0));
+    cluster_main(flow, config)?;
+    Ok(left.load(Ordering::Relaxed) == 0)
+}
+
+/// What was done before something is wrong.
+fn what(poll: usize, (before, after): (usize, usize)) -> String {
+    format!("in a flow of {before} workers that is killed at poll {poll} and goes on with {after}")
+}
+
+fn ran(what: &str, run: Result<bool, RunError>) -> Result<bool, BrokenPromise> {
+    run.or_else(|error| broken(format!("{what}: {}", error.report())))
+}
+
+/// Checks that all is there that should be, and no more often than is promised.
+fn check_all(
+    what: &str,
+    promise: Promise,
+    expect: &[String],
+    found: &[String],
+) -> Result<(), BrokenPromise> {
+    let count = |items: &[String]| {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for item in items {
+            *counts.entry(item.clone()).or_default() += 1;
+        }
+        counts
+    };
+    let (expect, found) = (count(expect), count(found));
+    for (item, times) in &expect {
+        let there = found.get(item).copied().unwrap_or(0);
+        let is_wrong = match promise {
+            Promise::ExactlyOnce => there != *times,
+            Promise::AtLeastOnce => there < *times,
+        };
+        if is_wrong {
+            return broken(format!(
+                "{what}: {item} is there {there} times and should be {times} times"
+            ));
+        }
+    }
+    match found.keys().find(|item| !expect.contains_key(*item)) {
+        Some(item) => broken(format!("{what}: {item} is there and should not be")),
+        None => Ok(()),
+    }
+}
+
+/// The polls of which one after another is where a run is killed.
+fn polls(count: usize) -> impl Iterator<Item = usize> {
+    (0..=count).step_by(count.div_ceil(KILLS).max(1))
+}
+
+/// Checks a source in flows, of which the items are known.
+pub(super) fn source_in_flows<S>(
+    make: impl Fn() -> S,
+    items: &ByPartition<S::Item>,
+) -> Result<(), BrokenPromise>
+where
+    S: FixedPartitionedSource,
+    S::Item: Debug,
+{
+    let all = items.iter().flat_map(|(_, items)| items);
+    let expect: Vec<String> = all.map(|item| format!("{item:?}")).collect();
+    let read = |store: &Store, ledger: &Ledger, workers, poll| {
+        let out = ledger.clone();
+        run(store, workers, poll, make(), |items| {
+            let shown = items.map(|item| format!("{item:?}"));
+            shown.output(out).named("ledger");
+        })
+    };
+    // About as many polls as there are items, and one more a partition.
+    let count = expect.len() + items.len();
+    for (poll, workers) in polls(count).zip(WORKERS.into_iter().cycle()) {
+        let (store, ledger) = (Store::new()?, Ledger::default());
+        let what = what(poll, workers);
+        ran(&what, read(&store, &ledger, workers.0, poll))?;
+        ran(&what, read(&store, &ledger, workers.1, usize::MAX))?;
+        check_all(
+            &what,
+            Promise::ExactlyOnce,
+            &expect,
+            &ledger.with(|lines| lines.clone()),
+        )?;
+    }
+    Ok(())
+}
+
+/// Checks a sink inside of flows that are killed at each batch and go on with other workers.
+///
+/// `make` gives what makes the sink, more than once, and what reads all that it wrote; each time of a new
+/// and empty place. `items` are written one a batch, and `expect` is what is read of them, in any order.
+/// A run that nothing kills has to write each once, whatever is promised.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::TestingSink;
+/// use bytewax_runtime::testing::connector::{self, Promise};
+///
+/// // It saves nothing, so what belongs to no complete epoch is written again.
+/// let make = || {
+///     let list = TestingSink::new();
+///     let read = list.clone();
+///     (move || list.clone(), move || read.items())
+/// };
+/// let numbers = [1, 2, 3, 4, 5];
+/// connector::check_sink_in_flows(make, &numbers, &numbers, Promise::AtLeastOnce)?;
+/// # Ok::<(), connector::BrokenPromise>(())
+/// ```
+///
+/// # Errors
+///
+/// The first promise that is not kept.
+pub fn check_sink_in_flows<T, Kind, S, F, R, V>(
+    make: impl Fn() -> (F, R),
+    items: &[T],
+    expect: &[V],
+    promise: Promise,
+) -> Result<(), BrokenPromise>
+where
+    T: Exchange + Clone + Sync,
+    S: Sink<T, Kind>,
+    F: Fn() -> S,
+    R: Fn() -> Vec<V>,
+    V: Debug,
+{
+    let show = |values: &[V]| values.iter().map(|value| format!("{value:?}")).collect();
+    let expect: Vec<String> = show(expect);
+    let write = |store: &Store, sink: S, workers, poll| {
+        let source = TestingSource::new(items.to_vec());
+        run(store, workers, poll, source, |items| {
+            items.redistribute().output(sink).named("out");
+        })
+    };
+    for workers in [1, 3] {
+        let (store, (sink, read)) = (Store::new()?, make());
+        let what = format!("in a flow of {workers} workers");
+        ran(&what, write(&store, sink(), workers, usize::MAX))?;
+        check_all(&what, Promise::ExactlyOnce, &expect, &show(&read()))?;
+    }
+    for (poll, workers) in polls(items.len()).zip(WORKERS.into_iter().cycle()) {
+        let (store, (sink, read)) = (Store::new()?, make());
+        let what = what(poll, workers);
+        ran(&what, write(&store, sink(), workers.0, poll))?;
+        ran(&what, write(&store, sink(), workers.1, usize::MAX))?;
+        check_all(&what, promise, &expect, &show(&read()))?;
+    }
+    Ok(())
+}
