@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytewax::StepError;
+use bytewax::chrono::TimeDelta;
 use bytewax::flow::StepKind;
 use bytewax::operators::{AsyncConfig, CacheConfig, JoinInsert, Within};
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSink, TestingSource};
-use bytewax::windowing::{CountWindower, SystemClock};
+use bytewax::windowing::{
+    AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, SystemClock,
+};
 
 #[stateful]
 #[derive(Default)]
@@ -87,8 +90,11 @@ fn windows(numbers: KeyedStream<u64, u64>) -> KeyedStream<u64, u64> {
 fn everything() -> Dataflow {
     let numbers = || TestingSource::new(vec![1_u64]);
     Dataflow::build("everything", |flow| {
+        let timed = flow
+            .input(numbers())
+            .event_time(|n| Micros(*n as i64), Lateness::bounded(TimeDelta::zero()));
         let plain = flow
-            .merge([flow.input(numbers()), flow.input(numbers())])
+            .merge([timed.down, flow.input(numbers())])
             .map(|n| n)
             .map_with(|| 1, |one, n| *one * n)
             .filter(|_| true)
@@ -164,7 +170,17 @@ fn everything() -> Dataflow {
             .join_final(JoinInsert::Last)
             .map_value(|_| 1_u64);
         let joined = (joined, other()).join_running(JoinInsert::Product);
-        let joined = windows(joined.map_value(|_| 1));
+        let joined = joined.map_value(|_| 1_u64);
+        let joined = joined.join_rows(other(), Inner, Kept::Unbounded);
+        let joined = joined.map_value(|(n, _)| n).join_interval(
+            other(),
+            SystemClock::new(),
+            Interval::within(TimeDelta::zero()),
+            Inner,
+        );
+        let joined = joined.down.map_value(|(n, _)| n);
+        let joined = joined.join_as_of(other(), SystemClock::new(), AsOf::backward());
+        let joined = windows(joined.down.map_value(|_| 1));
         joined.key_rm().output(TestingSink::new());
     })
 }

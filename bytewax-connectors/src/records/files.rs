@@ -333,7 +333,7 @@ impl<T: Send + 'static> StatefulSourcePartition for FilePartition<T> {
                 }
                 Ok(poll)
             }
-            Input::Here(_) => Ok(Poll::until_woken()),
+            Input::Here(_) => Ok(Poll::until_woken().not_idle()),
         }
     }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use super::StepKind;
 use super::graph::{Graph, Step};
 use crate::error::{RunError, RunErrorKind};
+use crate::ids::StepIndex;
+use crate::kit::{Plan, StreamTime};
 
 /// One thing that is wrong with a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,85 @@ fn mended(name: &str) -> String {
         "name".to_owned()
     } else {
         parts.join(".")
+    }
+}
+
+/// Whether each step that goes by the event time of its streams has one.
+fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
+    let is_source = |step: StepIndex| matches!(graph.step(step).plan, Plan::Source(_));
+    let mut timed: Vec<bool> = Vec::new();
+    for step in &graph.steps {
+        let untimed = step.inputs.iter().find(|port| !timed[port.step.get()]);
+        let place = || format!("step `{}` at {}", step.id, step.location);
+        let roots = || step.inputs.iter().map(|port| graph.root(*port));
+        timed.push(match step.plan.stream_time() {
+            StreamTime::Passes => untimed.is_none() && !step.inputs.is_empty(),
+            StreamTime::Ends => false,
+            StreamTime::Reads => {
+                if let Some(port) = untimed {
+                    let (culprit, help) = untimed_by(graph, &timed, port.step);
+                    report(
+                        format!(
+                            "{}: it goes by the event time of its stream, which has none: {culprit}",
+                            place()
+                        ),
+                        help,
+                    );
+                }
+                true
+            }
+            StreamTime::Declares => {
+                let behind = roots().find(|root| !is_source(*root));
+                let is_stage = matches!(step.plan, Plan::Stage(_));
+                if let Some(root) = behind
+                    && (is_stage || untimed.is_some())
+                {
+                    let help = if is_stage {
+                        "declare the time of each stream right behind its source"
+                    } else {
+                        "declare the time of the stream near the source, by `.event_time(|item| .., \
+                         Lateness::bounded(wait))`, and have this step go by it: `StreamClock::new(|value| ..)`"
+                    };
+                    report(
+                        format!(
+                            "{}: it goes by the partitions of a source, and behind the step `{}` nobody knows \
+                             them",
+                            place(),
+                            graph.step(root).id
+                        ),
+                        help.to_owned(),
+                    );
+                }
+                true
+            }
+        });
+    }
+}
+
+/// Why the output of a step has no event time, and how to mend that.
+fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, String) {
+    loop {
+        let described = graph.step(step);
+        let untimed = described.inputs.iter().find(|port| !timed[port.step.get()]);
+        match (described.plan.stream_time(), untimed) {
+            (StreamTime::Passes, Some(port)) => step = port.step,
+            (StreamTime::Ends, Some(_) | None) if described.kind != StepKind::Source => {
+                return (
+                    format!(
+                        "the windows of `{}` have a clock of their own",
+                        described.id
+                    ),
+                    "give that step a `StreamClock` too".to_owned(),
+                );
+            }
+            _ => {
+                return (
+                    format!("it comes from `{}`", described.id),
+                    "declare it behind the source, by `.event_time(|item| .., Lateness::bounded(wait))`"
+                        .to_owned(),
+                );
+            }
+        }
     }
 }
 
@@ -166,6 +247,7 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
         }
     }
 
+    check_times(graph, &mut report);
     for (step, defect) in &graph.faults {
         let step = graph.step(*step);
         report(

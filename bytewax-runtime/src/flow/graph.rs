@@ -112,18 +112,20 @@ impl Graph {
         let entry = |step: &Step| StepEntry {
             id: step.id.clone(),
             kind: step.kind,
-            root_of_input: self.root_of_input(step),
+            roots: step.inputs.iter().map(|port| self.root(*port)).collect(),
         };
         Steps::new(self.steps.iter().map(entry).collect())
     }
 
-    /// The source or the head whose tree feeds the first input of a step.
-    fn root_of_input(&self, step: &Step) -> Option<StepIndex> {
-        let mut root = step.inputs.first()?.step;
-        while let Plan::Stage(_) = self.step(root).plan {
-            root = self.step(root).inputs.first()?.step;
+    /// The source or the head whose tree an output belongs to.
+    pub(crate) fn root(&self, port: Port) -> StepIndex {
+        let mut root = port.step;
+        while let (Plan::Stage(_), Some(input)) =
+            (&self.step(root).plan, self.step(root).inputs.first())
+        {
+            root = input.step;
         }
-        Some(root)
+        root
     }
 
     pub(crate) fn infos(&self) -> Vec<StepInfo> {

@@ -68,7 +68,7 @@ impl Bench {
         let step = StepEntry {
             id: StepId::new("flow.step"),
             kind: StepKind::Stateful,
-            root_of_input: None,
+            roots: Vec::new(),
         };
         let steps = Rc::new(Steps::new([step].into()));
         let worker = Rc::new(WorkerCx::new(WorkerIndex(0), workers, steps, shared));
@@ -227,7 +227,7 @@ impl<I: Exchange> Upstream<I> {
 
     pub(crate) fn input(&self) -> AnyInput {
         let queue = Rc::clone(&self.0);
-        AnyInput::new(Input::new(IN, move |take| {
+        AnyInput::new(Input::new(IN, false, move |take| {
             for (epoch, batch) in queue.take() {
                 take(epoch, batch);
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::assignment::Assignment;
 use super::budget::Portion;
-use super::edge::Edges;
+use super::edge::{Edges, EventMark};
 use super::epochs::Epochs;
 use super::link::Link;
 use super::shared::{EdgeId, Shared};
@@ -160,6 +160,8 @@ pub(crate) struct Cx {
     pub(crate) alarm: Alarm,
     /// The partitions that this operator has items of.
     pub(crate) partitions: Partitions,
+    /// What is said of the items that are still to come down this tree. It goes on with each flush.
+    pub(crate) mark: EventMark,
 }
 
 impl Cx {
@@ -173,6 +175,7 @@ impl Cx {
             held: false,
             alarm,
             partitions: Partitions::default(),
+            mark: EventMark::NONE,
         }
     }
 

@@ -93,6 +93,8 @@ pub(crate) struct EdgeOut<I> {
     least_load: u64,
     /// What a batch counts at most: with that, the edge is full.
     most_load: u64,
+    /// What was said last of the items to come.
+    said: EventMark,
 }
 
 impl<I: 'static> EdgeOut<I> {
@@ -108,6 +110,7 @@ impl<I: 'static> EdgeOut<I> {
             most_weight,
             least_load: budget.under_way / (BATCHES_UNDER_WAY * batch_items::<I>()) as u64,
             most_load: budget.under_way,
+            said: EventMark::NONE,
             worker,
         }
     }
@@ -146,6 +149,21 @@ impl<I: 'static> EdgeOut<I> {
         self.wire.give(batch, &cx.link);
     }
 
+    /// What is to be said of the items to come, if it was not said before.
+    pub(super) fn news(&mut self, mark: EventMark) -> EventMark {
+        match std::mem::replace(&mut self.said, mark) {
+            said if said == mark => EventMark::NONE,
+            _ => mark,
+        }
+    }
+
+    /// Says to one worker what holds for all items to come.
+    pub(super) fn say(&mut self, target: WorkerIndex, mark: EventMark, cx: &Cx) {
+        if mark != EventMark::NONE {
+            self.send(target, &mut Vec::new(), 0, mark, cx);
+        }
+    }
+
     /// Lets the readers know that the worker turns to other work.
     pub(crate) fn done(&mut self) {
         self.wire.done();
@@ -158,17 +176,28 @@ type Pull<I> = dyn FnMut(&mut dyn FnMut(u64, Batch<I>));
 /// The receiving end of an edge.
 pub(crate) struct Input<I> {
     edge: EdgeId,
+    /// Whether the items stay on the worker.
+    is_local: bool,
     pull: Box<Pull<I>>,
 }
 
 /// A batch that has arrived, or what is left of it.
 pub(crate) struct Arrived<I> {
     edge: EdgeId,
+    input: usize,
     origin: WorkerIndex,
     mark: EventMark,
     /// What counts as under way until the items are taken.
     load: u64,
     items: Items<I>,
+}
+
+/// What a worker says of the items of an input that it has still to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) input: usize,
+    pub(super) sender: WorkerIndex,
+    pub(super) mark: EventMark,
 }
 
 enum Items<I> {
@@ -179,20 +208,27 @@ enum Items<I> {
 impl<I: 'static> Input<I> {
     pub(super) fn new(
         edge: EdgeId,
+        is_local: bool,
         pull: impl FnMut(&mut dyn FnMut(u64, Batch<I>)) + 'static,
     ) -> Self {
         Self {
             edge,
+            is_local,
             pull: Box::new(pull),
         }
     }
 
+    pub(super) fn is_local(&self) -> bool {
+        self.is_local
+    }
+
     /// Hands over everything that has arrived, with its epoch.
-    pub(crate) fn pull(&mut self, mut take: impl FnMut(u64, Arrived<I>)) {
+    pub(super) fn pull(&mut self, input: usize, mut take: impl FnMut(u64, Arrived<I>)) {
         let edge = self.edge;
         (self.pull)(&mut |epoch, batch| {
             let arrived = Arrived {
                 edge,
+                input,
                 origin: WorkerIndex(batch.origin as usize),
                 mark: batch.mark,
                 load: batch.load,
@@ -203,19 +239,14 @@ impl<I: 'static> Input<I> {
     }
 }
 
-/// Who sends over an edge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sender {
-    pub(crate) worker: WorkerIndex,
-}
-
 impl<I> Arrived<I> {
     /// What the sender says of the items to come, if it says anything.
-    pub(crate) fn mark(&self) -> Option<(Sender, EventMark)> {
-        let sender = Sender {
-            worker: self.origin,
-        };
-        (self.mark != EventMark::NONE).then_some((sender, self.mark))
+    pub(super) fn mark(&self) -> Option<Said> {
+        (self.mark != EventMark::NONE).then_some(Said {
+            input: self.input,
+            sender: self.origin,
+            mark: self.mark,
+        })
     }
 
     /// How many items are left.
@@ -344,7 +375,7 @@ impl<'a, 's> Outlet<'a, 's> {
         let edge = out.edge;
         let inlet = Inlet(Box::new(move |builder| {
             let mut handle = builder.new_input(stream, Pipeline);
-            AnyInput::new(Input::<I>::new(edge, move |take| {
+            AnyInput::new(Input::<I>::new(edge, true, move |take| {
                 handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
             }))
         }));
@@ -357,7 +388,7 @@ impl<'a, 's> Outlet<'a, 's> {
         let edge = out.edge;
         let inlet = Inlet(Box::new(move |builder| {
             let mut handle = builder.new_input(stream, DistributorPact(|_peers: usize| Forward));
-            AnyInput::new(Input::<I>::new(edge, move |take| {
+            AnyInput::new(Input::<I>::new(edge, false, move |take| {
                 handle.for_each(|time, batch| take(*time.time(), std::mem::take(batch)));
             }))
         }));

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::budget::Portion;
 use super::context::Cx;
-use super::edge::{AnyInput, Arrived, EventMark, Inlet, Input, Outlet, Sender};
+use super::edge::{AnyInput, Arrived, EventMark, Inlet, Input, Outlet};
 use super::epochs::Frontier;
-use super::plan::{BuildCx, Outputs};
+use super::marks::Marks;
+use super::plan::{BuildCx, Outputs, StreamTime};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
 use super::weight::Scales;
@@ -24,6 +25,11 @@ pub(crate) trait HeadPlan: Send + Sync {
     /// The type of what the step saves, if it saves anything.
     fn step_schema(&self) -> Option<StepSchema> {
         None
+    }
+
+    /// What the step does with the event time of its streams.
+    fn stream_time(&self) -> StreamTime {
+        StreamTime::Passes
     }
 
     /// Adds the types of items that it knows how to weigh.
@@ -77,9 +83,15 @@ pub(crate) trait HeadLogic<I>: 'static {
     /// Takes items of the present epoch, leaving `items` empty.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
 
-    /// A sender says of the items that it has still to send that none is before `mark`.
-    fn mark(&mut self, _sender: Sender, _mark: EventMark, _cx: &mut Cx) -> Result<(), RunError> {
+    /// What senders say of the items that they have still to send has changed: none of them is before the least.
+    fn mark(&mut self, _marks: &Marks, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
+    }
+
+    /// What can be said of the items that it has still to send, when no item to come is before `least` and all
+    /// that was due is done.
+    fn said(&self, least: EventMark) -> EventMark {
+        least
     }
 
     /// All items of the present epoch that have arrived are taken: does what is due by the clock.
@@ -118,6 +130,7 @@ pub(crate) struct Head<I, L> {
     arrived: BTreeMap<Epoch, VecDeque<Arrived<I>>>,
     /// How many items are handed to the logic together at most.
     portion: Portion,
+    marks: Marks,
     logic: L,
 }
 
@@ -128,9 +141,11 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
     }
 
     pub(crate) fn new(build: &BuildCx, inputs: Vec<AnyInput>, logic: L) -> Self {
+        let inputs: Vec<Input<I>> = inputs.into_iter().map(AnyInput::downcast).collect();
         Self {
             step: build.step,
-            inputs: inputs.into_iter().map(AnyInput::downcast).collect(),
+            marks: Marks::new(build, inputs.iter().map(Input::is_local)),
+            inputs,
             arrived: BTreeMap::new(),
             portion: Portion::default(),
             logic,
@@ -143,7 +158,11 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             return Ok(true);
         }
         cx.enter(self.step);
-        self.logic.settle(edges, cx)
+        let settled = self.logic.settle(edges, cx)?;
+        if settled {
+            cx.mark = self.logic.said(self.marks.least());
+        }
+        Ok(settled)
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
@@ -215,8 +234,10 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 self.batch(items.get_or_insert_default(), cx)?;
                 mark
             };
-            if let Some((sender, mark)) = mark {
-                self.logic.mark(sender, mark, cx)?;
+            if let Some(said) = mark
+                && self.marks.hear(said.input, said.sender, said.mark)
+            {
+                self.logic.mark(&self.marks, cx)?;
             }
         }
         Ok(true)
@@ -231,8 +252,8 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
         cx: &mut Cx,
     ) -> Result<Progress, RunError> {
         cx.enter(self.step);
-        for input in &mut self.inputs {
-            input.pull(|epoch, batch| {
+        for (number, input) in self.inputs.iter_mut().enumerate() {
+            input.pull(number, |epoch, batch| {
                 self.arrived
                     .entry(Epoch(epoch))
                     .or_default()
@@ -262,6 +283,7 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
                     }
                     self.logic.end_input(cx)?;
                     self.end_epoch(cx)?;
+                    cx.mark = EventMark::END;
                     self.logic.flush(Flush::End, cx)?;
                     return Ok(Progress::Finished);
                 }

@@ -10,7 +10,7 @@ use crate::ids::StepIndex;
 use crate::key::{Key, SlotOwners};
 use crate::kit::{
     AnyInput, AnyPush, BuildCx, Cx, EdgeOut, EventMark, Exchange, Flush, Head, HeadPlan, Inlet,
-    Operator, Outlet, Outputs, Plan, Push, Router, Scales, WorkerCx,
+    Operator, Outlet, Outputs, Plan, Push, Router, Scales, StreamTime, WorkerCx,
 };
 use crate::state::{Cell, Fact, StepSchema};
 
@@ -74,8 +74,14 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         }
     }
 
+    /// Sends all that there is, and says what holds for all that will come.
     pub(crate) fn flush(&mut self, cx: &Cx) {
-        self.router.flush(cx);
+        self.router.flush(cx.mark, cx);
+    }
+
+    /// Sends all that there is. What is said of what will come is up to the caller.
+    pub(crate) fn flush_unmarked(&mut self, cx: &Cx) {
+        self.router.flush(EventMark::NONE, cx);
     }
 }
 
@@ -136,6 +142,7 @@ impl<K: Key, V: Exchange, T: 'static, W: Fn(T) -> V + 'static> Push<(K, T)> for 
 struct KeyedPlan<K, V, E, M> {
     /// What states mean beside their type.
     facts: Vec<Fact>,
+    time: StreamTime,
     enter: E,
     make: M,
     items: PhantomData<fn(K, V)>,
@@ -151,6 +158,10 @@ where
 {
     fn step_schema(&self) -> Option<StepSchema> {
         Some(StepSchema::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
+    }
+
+    fn stream_time(&self) -> StreamTime {
+        self.time
     }
 
     fn add_scales(&self, scales: &mut Scales) {
@@ -183,15 +194,17 @@ where
     }
 }
 
-/// The plan of a step that keeps state per key, which means what `facts` say. `enter` makes what stands
-/// before the exchange of an input.
+/// The plan of a step that keeps state per key, which means what `facts` say, and does `time` with the event
+/// time of its streams. `enter` makes what stands before the exchange of an input.
 pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     facts: Vec<Fact>,
+    time: StreamTime,
     enter: impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static,
     make: impl Fn(&BuildCx, &mut Outputs) -> L + Send + Sync + 'static,
 ) -> Plan {
     Plan::Head(Arc::new(KeyedPlan {
         facts,
+        time,
         enter,
         make,
         items: PhantomData,
@@ -222,6 +235,8 @@ impl<T: 'static> Push<T> for Stay<T> {
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
+        let news = self.edge.news(cx.mark);
+        self.edge.say(cx.worker.index, news, cx);
         self.edge.done();
         Ok(())
     }

@@ -14,6 +14,7 @@ pub(crate) mod keyed;
 mod link;
 mod listeners;
 pub(crate) mod logic;
+mod marks;
 mod notes;
 mod numbers;
 mod plan;
@@ -35,14 +36,15 @@ pub(crate) use budget::Budget;
 pub(crate) use context::{Cx, WorkerCx};
 pub use edge::Exchange;
 pub(crate) use edge::{
-    AnyInput, EdgeOut, Edges, EventMark, Inlet, Outlet, ProgressStream, Sender, frontier,
+    AnyInput, EdgeOut, Edges, EventMark, Inlet, Outlet, ProgressStream, frontier,
 };
 pub(crate) use epochs::{Frontier, Pace, Protocol, STOPPED};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
 pub(crate) use link::{Link, RemoteAlarm, Wake};
 pub(crate) use listeners::Listener;
+pub(crate) use marks::Marks;
 pub(crate) use notes::{Note, NoteBody};
-pub(crate) use plan::{BuildCx, Outputs, Plan, StagePlan, TeePlan};
+pub(crate) use plan::{BuildCx, Outputs, Plan, StagePlan, StreamTime, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push};
 pub(crate) use router::{RoundRobin, Router};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};

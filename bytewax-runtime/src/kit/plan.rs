@@ -27,9 +27,32 @@ impl Plan {
     /// The type of what the step saves, if it saves anything.
     pub(crate) fn step_schema(&self) -> Option<StepSchema> {
         match self {
-            Self::Stage(_) => None,
+            Self::Stage(plan) => plan.schema.clone(),
             Self::Head(plan) => plan.step_schema(),
             Self::Source(plan) => plan.step_schema(),
+        }
+    }
+}
+
+/// What a step does with the event time of its streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamTime {
+    /// Its outputs have the time of its inputs.
+    Passes,
+    /// Its outputs have a time, which it finds itself, by partition of a source.
+    Declares,
+    /// It goes by the time of its inputs.
+    Reads,
+    /// Its outputs have none: it goes by another.
+    Ends,
+}
+
+impl Plan {
+    pub(crate) fn stream_time(&self) -> StreamTime {
+        match self {
+            Self::Stage(plan) => plan.time,
+            Self::Head(plan) => plan.stream_time(),
+            Self::Source(_) => StreamTime::Ends,
         }
     }
 }
@@ -39,6 +62,8 @@ type BuildStage = dyn Fn(&BuildCx, &mut Outputs) -> Result<AnyPush, RunError> + 
 pub(crate) struct StagePlan {
     build: Box<BuildStage>,
     discard: fn() -> AnyPush,
+    schema: Option<StepSchema>,
+    time: StreamTime,
 }
 
 impl StagePlan {
@@ -49,7 +74,16 @@ impl StagePlan {
         Self {
             build: Box::new(move |cx, outputs| Ok(AnyPush::new::<T>(build(cx, outputs)?))),
             discard: || AnyPush::new::<T>(Discard),
+            schema: None,
+            time: StreamTime::Passes,
         }
+    }
+
+    /// The same of a step that declares the event time of its stream, and saves what it has to know for that.
+    pub(crate) fn declaring(mut self, schema: StepSchema) -> Self {
+        self.schema = Some(schema);
+        self.time = StreamTime::Declares;
+        self
     }
 
     pub(crate) fn build(&self, build: &BuildCx, outputs: &mut Outputs) -> AnyPush {
@@ -72,9 +106,9 @@ impl BuildCx {
         &self.worker.steps.get(self.step).id
     }
 
-    /// The source or the head whose tree feeds the first input.
-    pub(crate) fn root_of_input(&self) -> Option<StepIndex> {
-        self.worker.steps.get(self.step).root_of_input
+    /// The source or the head whose tree feeds an input.
+    pub(crate) fn root_of(&self, input: usize) -> Option<StepIndex> {
+        self.worker.steps.get(self.step).roots.get(input).copied()
     }
 
     /// Which worker has which partition of this step.

@@ -72,11 +72,13 @@ impl<I: Exchange> Router<I> {
         self.edge.send(WorkerIndex(target), items, weight, mark, cx);
     }
 
-    /// Sends all that there is, as the worker turns to other work.
-    pub(crate) fn flush(&mut self, cx: &Cx) {
+    /// Sends all that there is, as the worker turns to other work, and says what `mark` says of all that will
+    /// come.
+    pub(crate) fn flush(&mut self, mark: EventMark, cx: &Cx) {
+        let news = self.edge.news(mark);
         for target in 0..self.filling.len() {
-            if !self.filling[target].items.is_empty() {
-                self.send(target, EventMark::NONE, cx);
+            if !self.filling[target].items.is_empty() || news != EventMark::NONE {
+                self.send(target, news, cx);
             }
         }
         self.edge.done();
@@ -136,8 +138,12 @@ impl<I: Exchange> RoundRobin<I> {
         }
     }
 
-    /// Lets the readers know that the worker turns to other work.
-    pub(crate) fn done(&mut self) {
+    /// Lets the readers know that the worker turns to other work, and what is said of the items to come.
+    pub(crate) fn flush(&mut self, cx: &Cx) {
+        let news = self.edge.news(cx.mark);
+        for target in 0..self.edge.worker().count {
+            self.edge.say(WorkerIndex(target), news, cx);
+        }
         self.edge.done();
     }
 }

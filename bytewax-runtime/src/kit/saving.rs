@@ -9,7 +9,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
 use crate::kit::{
-    BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Sender, SnapshotMode, StepStore,
+    BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, SnapshotMode, StepStore,
 };
 use crate::state::{self, Cell, KeyTable, Unsaved};
 
@@ -189,8 +189,12 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         self.logic.batch(items, cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: EventMark, cx: &mut Cx) -> Result<(), RunError> {
-        self.logic.mark(sender, mark, cx)
+    fn mark(&mut self, marks: &Marks, cx: &mut Cx) -> Result<(), RunError> {
+        self.logic.mark(marks, cx)
+    }
+
+    fn said(&self, least: EventMark) -> EventMark {
+        self.logic.said(least)
     }
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {

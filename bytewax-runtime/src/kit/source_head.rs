@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::budget::Portion;
 use super::context::Cx;
+use super::edge::EventMark;
 use super::epochs::STOPPED;
 use super::head::{Operator, Progress};
 use super::listeners::{Listener, ListenerId};
@@ -303,10 +304,18 @@ impl<T: 'static> SourceHead<T> {
         while let Some(partition) = self.partitions.get_mut(index) {
             if polled && !all && cx.worker.any_full(edges) {
                 // It is their turn when there is room again.
+                for left in &self.partitions[index..] {
+                    cx.partitions.answered(left.number, false);
+                }
                 self.partitions.rotate_left(index);
                 break;
             }
-            if !partition.is_due(&cx.worker.clock) || cx.partitions.is_held(partition.number) {
+            if cx.partitions.is_held(partition.number) {
+                cx.partitions.answered(partition.number, false);
+                index += 1;
+                continue;
+            }
+            if !partition.is_due(&cx.worker.clock) {
                 index += 1;
                 continue;
             }
@@ -323,6 +332,8 @@ impl<T: 'static> SourceHead<T> {
             })?;
             match poll.answer {
                 Answer::Items(mut items) => {
+                    let is_quiet = items.is_empty() && !poll.has_more;
+                    cx.partitions.answered(partition.number, is_quiet);
                     let date = || before.unwrap_or_else(|| clock.now());
                     // The milliseconds of a clock that is moved by hand may never pass.
                     let idle = items.is_empty().then(|| match clock.is_by_hand() {
@@ -391,6 +402,7 @@ impl<T: 'static> Operator for SourceHead<T> {
         if !self.has_begun {
             self.has_begun = true;
             cx.partitions = Partitions::new(self.partitions.len());
+            cx.partitions.not_polled();
         }
         // It belongs to this epoch, and is before the position that is saved with it.
         if !self.pass_rest(edges, cx)? {
@@ -407,11 +419,15 @@ impl<T: 'static> Operator for SourceHead<T> {
 
         let full = worker.any_full(edges);
         let may_poll = !full && worker.epochs.protocol().may_poll(self.alarm);
+        if !may_poll {
+            cx.partitions.not_polled();
+        }
         let polled = may_poll && self.poll(now, edges, cx)?;
         worker.epochs.protocol().had_a_turn(self.alarm, polled);
 
         if self.partitions.is_empty() {
             self.next.flush(Flush::Epoch, cx)?;
+            cx.mark = EventMark::END;
             self.next.flush(Flush::End, cx)?;
             cx.tell_end();
             worker.epochs.protocol().remove_source(self.alarm);

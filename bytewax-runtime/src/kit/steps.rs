@@ -7,8 +7,8 @@ use crate::ids::{StepId, StepIndex, StepKind};
 pub(crate) struct StepEntry {
     pub(crate) id: StepId,
     pub(crate) kind: StepKind,
-    /// The source or the head whose tree feeds the first input.
-    pub(crate) root_of_input: Option<StepIndex>,
+    /// For each input, the source or the head whose tree feeds it.
+    pub(crate) roots: Vec<StepIndex>,
 }
 
 /// The steps of a flow, in the order in which they were described.

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::assignment::Assignment;
 use super::context::Cx;
-use super::edge::{EventMark, Sender};
+use super::edge::EventMark;
+use super::marks::Marks;
 use super::plan::BuildCx;
 use super::timers::{Alarm, Timers};
 use crate::error::RunError;
@@ -21,6 +21,8 @@ pub(crate) struct Partitions {
     /// Those that a stage wants to be left alone, and those that are.
     to_hold: Vec<bool>,
     held: Vec<bool>,
+    /// Those that have nothing to give, as far as they were asked.
+    quiet: Vec<bool>,
 }
 
 impl Default for Partitions {
@@ -36,6 +38,7 @@ impl Partitions {
             ended: vec![false; count],
             to_hold: vec![false; count],
             held: vec![false; count],
+            quiet: vec![true; count],
         }
     }
 
@@ -49,6 +52,21 @@ impl Partitions {
 
     pub(crate) fn has_ended(&self, partition: usize) -> bool {
         self.ended[partition]
+    }
+
+    /// Notes whether a partition that was polled gave nothing.
+    pub(crate) fn answered(&mut self, partition: usize, nothing: bool) {
+        self.quiet[partition] = nothing;
+    }
+
+    /// Notes that partitions may have something to give: none was polled.
+    pub(crate) fn not_polled(&mut self) {
+        self.quiet.fill(false);
+    }
+
+    /// Whether a partition has nothing to give; not so of one that was not asked.
+    pub(crate) fn is_quiet(&self, partition: usize) -> bool {
+        self.quiet[partition]
     }
 
     /// Asks for a partition not to be polled before the operator runs again.
@@ -104,12 +122,12 @@ impl Watermark {
     }
 }
 
-/// The watermark of a step that has one for all keys: the least of what the senders say.
+/// The watermark of a step that has one for all keys: what all senders of all inputs say.
 pub(crate) struct SharedWatermark {
     step: StepIndex,
-    /// What each worker has said of the values that it has still to send, if it has said anything.
-    marks: Vec<Option<i64>>,
     at: i64,
+    /// The worker that holds it back.
+    slowest: Option<WorkerIndex>,
     /// Where it was when it was saved last.
     saved: i64,
     known: Rc<Watermark>,
@@ -132,8 +150,8 @@ impl SharedWatermark {
         known.set(at, &build.worker.timers);
         Self {
             step: build.step,
-            marks: senders(build),
             at,
+            slowest: None,
             saved: at,
             known,
         }
@@ -143,23 +161,20 @@ impl SharedWatermark {
         self.at
     }
 
-    /// Takes in what a sender says.
-    pub(crate) fn hear(&mut self, sender: Sender, mark: EventMark, timers: &Timers) {
-        self.marks[sender.worker.0] = Some(mark.0);
-        let least = self.marks.iter().copied().min().flatten();
+    /// Takes in what senders say.
+    pub(crate) fn hear(&mut self, marks: &Marks, timers: &Timers) {
+        self.slowest = marks.slowest();
+        let EventMark(least) = marks.least();
         // Without any that is waited for, time stands still.
-        if let Some(at) = least.filter(|at| *at < EventMark::END.0 && *at > self.at) {
-            self.at = at;
-            self.known.set(at, timers);
+        if least < EventMark::END.0 && least > self.at {
+            self.at = least;
+            self.known.set(least, timers);
         }
     }
 
     /// The worker that is furthest behind of those that are waited for.
     pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
-        let marks = self.marks.iter().enumerate();
-        let waited_for = marks.filter(|(_, mark)| **mark < Some(EventMark::END.0));
-        let slowest = waited_for.min_by_key(|(_, mark)| **mark);
-        slowest.map(|(worker, _)| WorkerIndex(worker))
+        self.slowest
     }
 
     /// Has it saved with the present epoch, if it has moved.
@@ -175,22 +190,4 @@ impl SharedWatermark {
         self.saved = self.at;
         Ok(())
     }
-}
-
-/// What is known of the senders from the start: a worker that has no partition of the source is not waited for, so
-/// that what is late does not depend on when it says so.
-fn senders(build: &BuildCx) -> Vec<Option<i64>> {
-    let assigned = build
-        .root_of_input()
-        .and_then(|root| build.worker.assignments.get()?.get(&root));
-    let has_any = |worker| {
-        let any = |assigned: &Assignment| {
-            let mut owners = assigned.partitions.iter().map(|(_, owner)| owner.0);
-            owners.any(|owner| owner == worker)
-        };
-        assigned.is_none_or(any)
-    };
-    (0..build.worker.count)
-        .map(|worker| (!has_any(worker)).then_some(EventMark::END.0))
-        .collect()
 }

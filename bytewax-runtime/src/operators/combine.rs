@@ -10,7 +10,7 @@ use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Routed};
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next, Push};
+use crate::kit::{AnyPush, Cx, EventMark, Exchange, Flush, HeadLogic, Next, Push};
 use crate::state::{KeyTable, State};
 
 /// With more keys than this, partial results go on before the epoch ends.
@@ -177,6 +177,11 @@ where
             }
         }
         self.next.send(cx)
+    }
+
+    /// All that it emits is still to come.
+    fn said(&self, _: EventMark) -> EventMark {
+        EventMark::NONE
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {

@@ -6,7 +6,7 @@ use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Route, keyed_plan};
 use crate::kit::logic::{ItemHead, ItemLogic};
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{AnyPush, BuildCx, Exchange, Outputs};
+use crate::kit::{AnyPush, BuildCx, Exchange, Outputs, StreamTime};
 
 impl<K: Key, T: 'static> Stream<(K, T)> {
     /// Adds a step that keeps state per key. `enter` makes what stands before the exchange.
@@ -59,6 +59,6 @@ where
     U: 'static,
     L: KeyedLogic<K, V>,
 {
-    let plan = keyed_plan(Vec::new(), enter, make);
+    let plan = keyed_plan(Vec::new(), StreamTime::Passes, enter, make);
     Stream::join_step(flow, operator, StepKind::Stateful, inputs, plan)
 }

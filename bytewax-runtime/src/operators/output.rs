@@ -13,8 +13,8 @@ use crate::guard::{with_key, with_partition};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::key::Key;
 use crate::kit::{
-    AnyInput, AnyPush, BuildCx, Cx, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Listener,
-    Operator, Outlet, Outputs, Plan, Push, Router, Scales, StagePlan, WorkerCx,
+    AnyInput, AnyPush, BuildCx, Cx, EventMark, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet,
+    Listener, Operator, Outlet, Outputs, Plan, Push, Router, Scales, StagePlan, WorkerCx,
 };
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition,
@@ -319,7 +319,7 @@ where
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.router.flush(cx);
+        self.router.flush(EventMark::NONE, cx);
         Ok(())
     }
 }

@@ -67,7 +67,7 @@ impl<T: Exchange> Push<T> for Spread<T> {
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.workers.done();
+        self.workers.flush(cx);
         Ok(())
     }
 }

@@ -147,6 +147,7 @@ where
             return Ok(Poll {
                 answer: Answer::Items(Vec::new()),
                 wake: poll.wake,
+                has_more: poll.has_more,
             });
         }
         let mut items = Vec::new();

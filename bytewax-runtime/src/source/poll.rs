@@ -26,6 +26,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub struct Poll<T> {
     pub(crate) answer: Answer<T>,
     pub(crate) wake: Wake,
+    /// Whether there are items, though none is given now.
+    pub(crate) has_more: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +84,7 @@ impl<T> Poll<T> {
         Self {
             answer,
             wake: Wake::Default,
+            has_more: false,
         }
     }
 
@@ -117,6 +120,13 @@ impl<T> Poll<T> {
         let mut poll = Self::batch(Vec::new());
         poll.wake = Wake::Woken;
         poll
+    }
+
+    /// Says that the partition has items, though it gives none now, because it waits for its turn: it does not
+    /// count as [idle](crate::windowing::Lateness::idle_after).
+    pub fn not_idle(mut self) -> Self {
+        self.has_more = true;
+        self
     }
 
     /// The end: the partition is not asked again in this run.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::clock::{
-    OF_KEYS, OF_PARTITIONS, OF_SYSTEM, forget_fault, idle_fault, lead_fault, wait_fault,
+    OF_KEYS, OF_PARTITIONS, OF_STREAM, OF_SYSTEM, forget_fault, idle_fault, lead_fault, wait_fault,
 };
 use super::fault::Fault;
 use super::firing::{early_fault, late_fault};
@@ -30,6 +30,12 @@ pub const fn event_clock_is(locked: &str) -> bool {
 #[must_use]
 pub const fn partition_clock_is(locked: &str) -> bool {
     Text::new(OF_PARTITIONS).is(locked)
+}
+
+/// Whether the lock file has a `StreamClock`.
+#[must_use]
+pub const fn stream_clock_is(locked: &str) -> bool {
+    Text::new(OF_STREAM).is(locked)
 }
 
 /// Whether the lock file has a `SystemClock`.

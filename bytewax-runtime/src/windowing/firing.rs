@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use chrono::TimeDelta;
 
 use super::fault::Fault;
-use super::time::span;
-use super::window::{Fired, Firing};
+use super::time::{date, span};
+use super::window::{Fired, Label, Windowed};
 use super::windower::{
     CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower,
 };
@@ -16,9 +16,12 @@ use super::windower::{
 pub trait Emission: Copy + Debug + Send + Sync + 'static {
     /// What is emitted.
     type Out<V: 'static>: 'static;
+    /// The same for windows that may emit before and after their ends.
+    type Labelled: Emission;
 
     #[doc(hidden)]
-    fn label<V: 'static>(firing: Firing, value: V) -> Self::Out<V>;
+    #[expect(private_interfaces, reason = "modes are those of this crate")]
+    fn label<V: 'static>(label: &Label, value: V) -> Self::Out<V>;
 }
 
 /// Each window emits its value once, at its end: it needs no label.
@@ -29,20 +32,45 @@ pub struct Once;
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled;
 
+/// Windows emit values as `M` has them, with their times.
+#[derive(Clone, Copy, Debug)]
+pub struct WithTimes<M>(PhantomData<M>);
+
+#[expect(private_interfaces, reason = "modes are those of this crate")]
 impl Emission for Once {
     type Out<V: 'static> = V;
+    type Labelled = Labelled;
 
     #[inline]
-    fn label<V: 'static>(_: Firing, value: V) -> V {
+    fn label<V: 'static>(_: &Label, value: V) -> V {
         value
     }
 }
 
-impl Emission for Labelled {
-    type Out<V: 'static> = Fired<V>;
+#[expect(private_interfaces, reason = "modes are those of this crate")]
+impl<M: Emission> Emission for WithTimes<M> {
+    type Out<V: 'static> = Windowed<M::Out<V>>;
+    type Labelled = WithTimes<M::Labelled>;
 
     #[inline]
-    fn label<V: 'static>(firing: Firing, value: V) -> Fired<V> {
+    fn label<V: 'static>(label: &Label, value: V) -> Self::Out<V> {
+        let (begin, end) = label.span;
+        Windowed {
+            begin: date(begin),
+            end: date(end),
+            value: M::label(label, value),
+        }
+    }
+}
+
+#[expect(private_interfaces, reason = "modes are those of this crate")]
+impl Emission for Labelled {
+    type Out<V: 'static> = Fired<V>;
+    type Labelled = Self;
+
+    #[inline]
+    fn label<V: 'static>(label: &Label, value: V) -> Fired<V> {
+        let firing = label.firing;
         Fired { firing, value }
     }
 }
@@ -112,7 +140,10 @@ macro_rules! options {
         /// Each such value has its windows emit their values again, as a [`Firing::Correction`]. A window
         /// is closed, and its metadata told, when nothing can change it any more. Values that come
         /// even later are late.
-        pub fn allow_late(self, lateness: TimeDelta) -> WithOptions<$windower, Labelled> {
+        pub fn allow_late(
+            self,
+            lateness: TimeDelta,
+        ) -> WithOptions<$windower, <$mode as Emission>::Labelled> {
             let mut with = $with(self);
             with.firings.lateness = span(lateness);
             with
@@ -124,10 +155,18 @@ macro_rules! options {
         /// A window that has not changed since it last emitted does not. Values that wait until the
         /// watermark has reached them are not in it yet; see
         /// [`in_arrival_order`](Self::in_arrival_order).
-        pub fn fire_early(self, every: TimeDelta) -> WithOptions<$windower, Labelled> {
+        pub fn fire_early(
+            self,
+            every: TimeDelta,
+        ) -> WithOptions<$windower, <$mode as Emission>::Labelled> {
             let mut with = $with(self);
             with.firings.early = Some(span(every));
             with
+        }
+
+        /// Has windows emit their values with their times, as [`Windowed`]: so they can be put into windows again.
+        pub fn with_times(self) -> WithOptions<$windower, WithTimes<$mode>> {
+            $with(self)
         }
 
         /// Has windows take values when they come, instead of in the order of their times when the
@@ -144,7 +183,7 @@ macro_rules! options {
     };
 }
 
-impl<W, M> WithOptions<W, M> {
+impl<W, M: Emission> WithOptions<W, M> {
     fn new(windower: W) -> Self {
         Self {
             windower,

@@ -5,8 +5,9 @@
 //!
 //! | | |
 //! | --- | --- |
-//! | [`EventClock::per_partition`] | values say when they happened; they may come late, and in any order. All keys have one time, that of the partitions of the source |
-//! | [`EventClock::new`] | the same, but each key has a time of its own, which goes on with the system's |
+//! | [`StreamClock`] | values say when they happened, and all keys have the time of the stream, which [`event_time`] declares near the source |
+//! | [`EventClock::per_partition`] | the same for windows right behind the source, declared and used in one step |
+//! | [`EventClock::new`] | values say when they happened, but each key has a time of its own, which goes on with the system's |
 //! | [`SystemClock`] | a value happened when it arrives |
 //! | [`TumblingWindower`] | windows of one length that follow each other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
@@ -19,10 +20,12 @@
 //!
 //! # Which clock
 //!
-//! Take [`EventClock::per_partition`] first. It goes by the values alone: whatever comes in order is in time,
-//! after a stop of any length, in a replay that is slower or faster than the events were, and with any
-//! number of workers. In return, the windows of a key wait for values of other keys, and for all
-//! partitions.
+//! Declare the time of the stream by [`event_time`], and take [`StreamClock`]. It goes by the values alone: whatever
+//! comes in order is in time, after a stop of any length, in a replay that is slower or faster than the events
+//! were, and with any number of workers. Windows can stand behind joins, steps with state and other windows. In
+//! return, the windows of a key wait for values of other keys, and for all partitions.
+//! [`EventClock::per_partition`] is short for both, where windows stand right behind the source; there what
+//! is late depends on how the partitions are read, if there are several.
 //!
 //! [`EventClock::new`] closes the windows of a key when the system's time says so, even if nothing comes. But the
 //! system's time also goes on while nothing runs: after a stop that is longer than the wait, and in a
@@ -56,6 +59,12 @@
 //! assert_eq!(lists, expect);
 //! ```
 //!
+//! # Windows of windows
+//!
+//! A windower [`with_times`](TumblingWindower::with_times) has its windows emit [`Windowed`] values, which know their
+//! times. Another window step takes them by [`Windowed::time`]: [`StreamClock`] has an example. The watermark passes
+//! through the first step behind what it has emitted, so nothing is late in the second.
+//!
 //! # More than one value a window
 //!
 //! A windower with [`fire_early`](TumblingWindower::fire_early) has windows tell what they hold so far, and one
@@ -82,6 +91,7 @@
 //! [`flow.dropped`](crate::flow::Flow::dropped) of the old one, so that it begins anew. All other
 //! parameters can change: the wait of a clock, how long late values are allowed, when windows emit early.
 //!
+//! [`event_time`]: crate::flow::Stream::event_time
 //! [`count_window`]: crate::flow::Stream::count_window
 //! [`max_window`]: crate::flow::Stream::max_window
 //! [`min_window`]: crate::flow::Stream::min_window
@@ -95,8 +105,10 @@ mod clock;
 #[doc(hidden)]
 pub mod compiled;
 mod engine;
+mod event_time;
 mod fault;
 mod firing;
+mod joins;
 mod logic;
 mod operators;
 mod probe;
@@ -105,12 +117,16 @@ mod window;
 mod windowed;
 mod windower;
 
-pub use clock::{Clock, EventClock, JoinClock, PartitionClock, SystemClock, TimeOf, TimeOfSides};
-pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions};
+pub use clock::{
+    Clock, EventClock, JoinClock, PartitionClock, StreamClock, SystemClock, TimeOf, TimeOfSides,
+};
+pub use event_time::{EventTimeOut, Lateness};
+pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions, WithTimes};
+pub use joins::{AsOf, FullOuter, Inner, Interval, JoinKind, Kept, LeftOuter, RightOuter, RowsOut};
 pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 pub use probe::{WindowProbe, WindowReport};
 pub use time::{Micros, Millis, Timestamp};
-pub use window::{Fired, Firing, WindowId, WindowMetadata};
+pub use window::{Fired, Firing, WindowId, WindowMetadata, Windowed};
 pub use windowed::WindowOut;
 pub use windower::{CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower};

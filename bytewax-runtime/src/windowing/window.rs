@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::time::Time;
 use crate::key::Key;
 use crate::state::{Field, Schema, State};
 
@@ -72,4 +73,57 @@ pub struct Fired<V> {
     pub firing: Firing,
     /// The value.
     pub value: V,
+}
+
+/// A value of a window, with the times of the window; see
+/// [`with_times`](crate::windowing::TumblingWindower::with_times).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Windowed<V> {
+    /// When the window begins: of a session and of a window of a number of values, the time of its first value.
+    pub begin: DateTime<Utc>,
+    /// When it ends, which does not belong to it: of a session, the end of the silence behind its last value; of a
+    /// window of a number of values, a microsecond behind the last of them.
+    pub end: DateTime<Utc>,
+    /// The value.
+    pub value: V,
+}
+
+impl<V> Windowed<V> {
+    /// The time that the value is stamped with: the last microsecond of its window. A windower of the same
+    /// length puts it into the same window.
+    #[must_use]
+    pub fn time(&self) -> DateTime<Utc> {
+        self.end - TimeDelta::microseconds(1)
+    }
+}
+
+impl<V: State> State for Windowed<V> {
+    const SCHEMA: Schema = Schema::new(
+        "Windowed",
+        1,
+        &[
+            Field::of::<DateTime<Utc>>("begin"),
+            Field::of::<DateTime<Utc>>("end"),
+            Field::of::<V>("value"),
+        ],
+    );
+}
+
+/// Which window emits a value, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    pub(crate) id: WindowId,
+    pub(crate) firing: Firing,
+    /// When the window begins, and when it ends, which does not belong to it.
+    pub(crate) span: (Time, Time),
+}
+
+impl Label {
+    /// Of what belongs to no window.
+    pub(crate) const NONE: Self = Self {
+        id: WindowId::NONE,
+        firing: Firing::OnTime,
+        span: (0, 0),
+    };
 }

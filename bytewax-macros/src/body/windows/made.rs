@@ -16,6 +16,7 @@ pub(super) enum Made {
     Count,
     EventClock,
     PartitionClock,
+    StreamClock,
     SystemClock,
 }
 
@@ -31,6 +32,7 @@ impl Made {
             ("CountWindower", "new") => Self::Count,
             ("EventClock", "new" | "of_sides") => Self::EventClock,
             ("EventClock", "per_partition") => Self::PartitionClock,
+            ("StreamClock", "new" | "of_sides") => Self::StreamClock,
             ("SystemClock", "new") => Self::SystemClock,
             _ => return None,
         })
@@ -39,7 +41,7 @@ impl Made {
     pub(super) fn is_clock(self) -> bool {
         matches!(
             self,
-            Self::EventClock | Self::PartitionClock | Self::SystemClock
+            Self::EventClock | Self::PartitionClock | Self::StreamClock | Self::SystemClock
         )
     }
 }
@@ -104,6 +106,8 @@ pub(super) fn windower(
             };
             quote!(#windowing::CountWindower::new(#length) #every)
         }
-        Made::EventClock | Made::PartitionClock | Made::SystemClock => return None,
+        Made::EventClock | Made::PartitionClock | Made::StreamClock | Made::SystemClock => {
+            return None;
+        }
     })
 }

@@ -32,6 +32,7 @@ pub(crate) fn stated(argument: &Expr) -> Vec<Stated> {
     let align_to = match made {
         Made::EventClock => return clock(quote!(event_clock_is)),
         Made::PartitionClock => return clock(quote!(partition_clock_is)),
+        Made::StreamClock => return clock(quote!(stream_clock_is)),
         Made::SystemClock => return clock(quote!(system_clock_is)),
         Made::Tumbling => arguments.get(1),
         Made::Sliding => arguments.get(2),

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::bench::{Bench, Downstream, Event, OUT, Upstream, run};
-use crate::kit::edge::{EventMark, Sender};
-use crate::kit::{Cx, EdgeId, Flush, Head, HeadLogic, Next, Operator, Progress};
+use crate::kit::edge::EventMark;
+use crate::kit::{Cx, EdgeId, Flush, Head, HeadLogic, Marks, Next, Operator, Progress};
 
 /// Hands items on, and notes what else it is told.
 struct Noting {
@@ -36,8 +36,8 @@ impl HeadLogic<u32> for Noting {
         self.next.pass(items, cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: EventMark, _: &mut Cx) -> Result<(), RunError> {
-        self.note(format!("mark {} of {}", mark.0, sender.worker));
+    fn mark(&mut self, marks: &Marks, _: &mut Cx) -> Result<(), RunError> {
+        self.note(format!("mark {}", marks.least().0));
         Ok(())
     }
 
@@ -190,11 +190,41 @@ fn a_logic_that_takes_no_more_is_asked_again() {
 fn a_mark_comes_behind_the_items_of_its_batch() {
     let mut f = Fixture::new();
     let (mut cx, _, _) = f.bench.cx();
-    f.inputs[0].send_marked(1, 1, Vec::new(), EventMark(7));
-    f.inputs[0].send_marked(1, 0, vec![5], EventMark(9));
+    for (input, from) in [(0, 0), (1, 0), (1, 1)] {
+        f.inputs[input].send_marked(1, from, Vec::new(), EventMark(7));
+    }
     run(&mut f.head, Some(1), &mut cx);
-    assert_eq!(f.told(), ["mark 7 of 1", "mark 9 of 0"]);
+    assert_eq!(f.told(), [""; 0], "one of them has said nothing");
+    f.inputs[0].send_marked(1, 1, vec![5], EventMark(9));
+    run(&mut f.head, Some(1), &mut cx);
+    assert_eq!(f.told(), ["mark 7"]);
     assert_eq!(f.out.items(), [(1, vec![5])]);
+}
+
+#[test]
+fn the_least_of_all_inputs_and_senders_is_passed_on() {
+    let mut f = Fixture::new();
+    let (mut cx, _, _) = f.bench.cx();
+    let said = [(0, 0, 7), (0, 1, 5), (1, 0, 9)];
+    for (input, from, mark) in said {
+        f.inputs[input].send_marked(1, from, vec![mark as u32], EventMark(mark));
+    }
+    run(&mut f.head, Some(1), &mut cx);
+    assert_eq!(cx.mark, EventMark::NONE);
+    // What is due at the mark is not done yet.
+    f.may_settle.set(false);
+    f.inputs[1].send_marked(1, 1, Vec::new(), EventMark(6));
+    run(&mut f.head, Some(1), &mut cx);
+    assert_eq!(cx.mark, EventMark::NONE);
+    f.may_settle.set(true);
+    run(&mut f.head, Some(1), &mut cx);
+    assert_eq!(cx.mark, EventMark(5));
+    // A sender that is not waited for.
+    f.inputs[0].send_marked(1, 1, Vec::new(), EventMark::END);
+    run(&mut f.head, Some(1), &mut cx);
+    assert_eq!(cx.mark, EventMark(6));
+    run(&mut f.head, None, &mut cx);
+    assert_eq!(cx.mark, EventMark::END);
 }
 
 #[test]

@@ -310,6 +310,8 @@ where
         Ok(self.waiting.is_empty() && self.in_flight() == 0)
     }
 
+    // `settle` is not done while anything is in flight, so what is said of the items to come is said behind it.
+
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         if what == Flush::Activation {
             self.now = None;

@@ -71,7 +71,7 @@ pub struct TimeOf<F>(F);
 pub struct TimeOfSides<F>(pub(crate) F);
 
 impl<F> TimeOf<F> {
-    pub(super) fn new(timestamp_of: F) -> Self {
+    pub(crate) fn new(timestamp_of: F) -> Self {
         Self(timestamp_of)
     }
 }

@@ -2,6 +2,7 @@
 
 mod event;
 mod partition;
+mod stream;
 mod system;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod watermark;
 pub use event::{EventClock, TimeOf, TimeOfSides};
 pub(crate) use event::{Getter, event_time};
 pub use partition::PartitionClock;
+pub use stream::StreamClock;
 pub use system::SystemClock;
 pub(crate) use watermark::{EarlyAt, KeyMark, OfAllKeys, Watermark, bound};
 
@@ -21,7 +23,7 @@ use super::time::Time;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark};
+use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark, StreamTime};
 
 /// How long a key is remembered after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
@@ -62,23 +64,24 @@ pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
     )
 }
 
-/// What a window step goes by: [`PartitionClock`] or [`EventClock`] for values of the type that its function
-/// takes, or [`SystemClock`].
+/// What a window step goes by: [`StreamClock`], [`PartitionClock`] or [`EventClock`] for values of the type that
+/// its function takes, or [`SystemClock`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell the time of `{V}`",
     label = "not a clock for values of this type",
-    note = "`EventClock::per_partition(|value: &{V}| .., wait)` makes one, and `SystemClock::new()` is one for all"
+    note = "`StreamClock::new(|value: &{V}| ..)` makes one, and `SystemClock::new()` is one for all"
 )]
 #[expect(private_bounds, reason = "clocks are those of this crate")]
 pub trait Clock<V>: Timing<V> {}
 
-/// What a join in windows goes by: an [`EventClock`] with a function for each stream, or [`SystemClock`].
+/// What a join in windows goes by: a [`StreamClock`] or an [`EventClock`] with a function for each stream, or
+/// [`SystemClock`].
 ///
 /// A [`PartitionClock`] sees the partitions of one stream, and a join has several.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell the time of the streams of a join",
     label = "not a clock for a join",
-    note = "`EventClock::of_sides((|left: &_| .., |right: &_| ..), wait)` makes one, with a function for each stream",
+    note = "`StreamClock::of_sides((|left: &_| .., |right: &_| ..))` makes one, with a function for each stream",
     note = "a clock with one time for all partitions is for windows on one stream"
 )]
 pub trait JoinClock<V>: Clock<V> {}
@@ -89,6 +92,7 @@ pub(crate) const CLOCK: &str = "clock";
 /// How the clocks are called in a store and in the lock file.
 pub(super) const OF_KEYS: &str = "event time by key";
 pub(super) const OF_PARTITIONS: &str = "event time by partition";
+pub(super) const OF_STREAM: &str = "event time of the stream";
 pub(super) const OF_SYSTEM: &str = "time of arrival";
 
 /// What a window step asks its clock: when values happened, and how far time has got.
@@ -98,6 +102,9 @@ pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
 
     /// How it is called in a store.
     const NAME: &'static str;
+
+    /// What a step with this clock does with the event time of its streams.
+    const STREAM_TIME: StreamTime = StreamTime::Ends;
 
     /// Whether a key without windows is remembered, because its watermark would be lost with it.
     const REMEMBERS: bool;

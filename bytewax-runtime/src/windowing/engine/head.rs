@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::logic::{Emit, Entry, Keep, NEVER, Schedule};
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Next, Sender, SharedWatermark};
+use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, Next, SharedWatermark};
 use crate::state::{Cell, FEW, Few, Found, KeyTable};
 use crate::windowing::clock::{KeyMark, Timing};
 use crate::windowing::probe::Tally;
@@ -304,12 +304,23 @@ where
         self.next.send(cx)
     }
 
-    fn mark(&mut self, sender: Sender, mark: EventMark, cx: &mut Cx) -> Result<(), RunError> {
+    fn mark(&mut self, marks: &Marks, cx: &mut Cx) -> Result<(), RunError> {
         if let Some(shared) = &mut self.shared {
-            shared.hear(sender, mark, &cx.worker.timers);
+            shared.hear(marks, &cx.worker.timers);
             self.now.step = shared.at();
         }
         Ok(())
+    }
+
+    fn said(&self, least: EventMark) -> EventMark {
+        match (self.keeper.options.held_back, &self.shared) {
+            (None, _) => least,
+            (Some(_), None) => EventMark::NONE,
+            (Some(back), Some(shared)) => match shared.at().saturating_sub(back) {
+                ..=FIRST => EventMark::NONE,
+                at => EventMark(at),
+            },
+        }
     }
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {

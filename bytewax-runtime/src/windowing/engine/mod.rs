@@ -11,23 +11,23 @@ mod slices;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use out::{DOWN, LATE, LateOut, LateWay, Lost, META};
+pub(crate) use out::{Aside, DOWN, LATE, LateOut, LateWay, Lost, LostOfRun, META};
 pub(crate) use per_window::PerWindow;
-pub(crate) use plan::{Inputs, WindowStep, output};
+pub(crate) use plan::{Inputs, Step, WindowStep, output};
 pub(crate) use queue::Queue;
 pub(crate) use slices::Slices;
 
 use chrono::{DateTime, Utc};
 
 use super::time::Time;
-use super::window::{Firing, WindowId, WindowMetadata};
+use super::window::{Label, WindowId, WindowMetadata};
 use crate::kit::logic::Emit;
 use crate::state::State;
 
 /// What a window step emits.
 pub(crate) enum Event<U, V> {
     /// A value of a window.
-    Down(WindowId, Firing, U),
+    Down(Label, U),
     /// A value that came too late for a window, and whether that is the last of its windows.
     Late(WindowId, bool, V),
     /// A window was closed.
@@ -39,6 +39,9 @@ pub(crate) enum Event<U, V> {
 pub(crate) struct Options {
     /// How long a window that is over still takes values.
     pub(crate) lateness: i64,
+    /// How far behind the watermark what is emitted may be stamped. A step that does not emit by it has none: what is
+    /// said of its inputs is said of its output.
+    pub(crate) held_back: Option<i64>,
     /// How long after a change a window emits what it holds so far.
     pub(crate) early: Option<i64>,
     /// Whether values wait until the watermark has reached them, and are taken in the order of time.

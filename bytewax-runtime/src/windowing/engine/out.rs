@@ -24,19 +24,30 @@ type Item<K, V> = (K, (WindowId, V));
 #[derive(Debug)]
 pub(crate) struct Lost {
     step: StepId,
+    what: What,
     count: AtomicU64,
+}
+
+/// What is lost, and how to mend that.
+#[derive(Clone, Copy, Debug)]
+struct What {
+    name: &'static str,
+    help: &'static str,
 }
 
 impl Lost {
     fn report(&self) -> Option<String> {
         let count = self.count.load(Ordering::Relaxed);
         (count > 0).then(|| {
+            let (step, What { name, help }) = (&self.step, self.what);
             format!(
-                "step `{}`: {count} late values were dropped, because nothing reads them: read its `late`, \
-                 or give its clock a longer wait",
-                self.step
+                "step `{step}`: {count} {name} were dropped, because nothing reads them: {help}"
             )
         })
+    }
+
+    pub(crate) fn add(&self, count: u64) {
+        self.count.fetch_add(count, Ordering::Relaxed);
     }
 }
 
@@ -49,15 +60,34 @@ impl Drop for Lost {
 }
 
 /// What the workers of a process have in common: one [`Lost`] of the step in each run.
-#[derive(Debug, Default)]
-pub(crate) struct LostOfRun(Mutex<Weak<Lost>>);
+#[derive(Debug)]
+pub(crate) struct LostOfRun {
+    what: What,
+    of_run: Mutex<Weak<Lost>>,
+}
 
 impl LostOfRun {
+    pub(crate) fn new(name: &'static str, help: &'static str) -> Self {
+        Self {
+            what: What { name, help },
+            of_run: Mutex::default(),
+        }
+    }
+
+    /// Of a window step.
+    pub(crate) fn late_values() -> Self {
+        Self::new(
+            "late values",
+            "read its `late`, or give its clock a longer wait",
+        )
+    }
+
     pub(crate) fn of(&self, step: &StepId) -> Arc<Lost> {
-        let mut of_run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_run = self.of_run.lock().unwrap_or_else(PoisonError::into_inner);
         of_run.upgrade().unwrap_or_else(|| {
             let lost = Arc::new(Lost {
                 step: step.clone(),
+                what: self.what,
                 count: AtomicU64::new(0),
             });
             *of_run = Arc::downgrade(&lost);
@@ -66,16 +96,16 @@ impl LostOfRun {
     }
 }
 
-/// The way of the late values of one stream.
-pub(crate) struct LateOut<K, V> {
-    next: Next<Item<K, V>>,
+/// The way of items that are not in time: they go to who reads them, or are counted.
+pub(crate) struct Aside<T> {
+    next: Next<T>,
     is_read: bool,
-    /// How many values nobody has read.
+    /// How many items nobody has read.
     dropped: u64,
     lost: Arc<Lost>,
 }
 
-impl<K: 'static, V: 'static> LateOut<K, V> {
+impl<T: 'static> Aside<T> {
     pub(crate) fn new(outputs: &mut Outputs, output: usize, lost: &Arc<Lost>) -> Self {
         Self {
             is_read: outputs.is_read(output),
@@ -85,13 +115,17 @@ impl<K: 'static, V: 'static> LateOut<K, V> {
         }
     }
 
-    /// Sends a value with one of its labels.
-    pub(crate) fn put(&mut self, key: K, (id, is_last): (WindowId, bool), value: V) {
+    /// Sends an item, which stands for one that is lost if nobody reads it, or for none.
+    pub(crate) fn put_as(&mut self, item: T, one: bool) {
         if self.is_read {
-            self.next.buffer.push((key, (id, value)));
+            self.next.buffer.push(item);
         } else {
-            self.dropped += u64::from(is_last);
+            self.dropped += u64::from(one);
         }
+    }
+
+    pub(crate) fn put(&mut self, item: T) {
+        self.put_as(item, true);
     }
 
     pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
@@ -103,9 +137,12 @@ impl<K: 'static, V: 'static> LateOut<K, V> {
     }
 }
 
-impl<K, V> Drop for LateOut<K, V> {
+/// The way of the late values of one stream.
+pub(crate) type LateOut<K, V> = Aside<Item<K, V>>;
+
+impl<T> Drop for Aside<T> {
     fn drop(&mut self) {
-        self.lost.count.fetch_add(self.dropped, Ordering::Relaxed);
+        self.lost.add(self.dropped);
     }
 }
 
@@ -128,7 +165,8 @@ impl<K: 'static, V: 'static> LateWay<K, V> for LateOut<K, V> {
     }
 
     fn put(&mut self, key: K, label: (WindowId, bool), value: V) {
-        Self::put(self, key, label, value);
+        let (id, is_last) = label;
+        self.put_as((key, (id, value)), is_last);
     }
 
     fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
@@ -176,8 +214,9 @@ where
     fn push(&mut self, batch: &mut Vec<(K, Event<U, V>)>, cx: &mut Cx) -> Result<(), RunError> {
         for (key, event) in batch.drain(..) {
             match event {
-                Event::Down(id, firing, value) => {
-                    self.down.buffer.push((key, (id, M::label(firing, value))));
+                Event::Down(label, value) => {
+                    let value = M::label(&label, value);
+                    self.down.buffer.push((key, (label.id, value)));
                 }
                 Event::Late(id, is_last, value) => self.late.put(key, (id, is_last), value),
                 Event::Meta(id, metadata) => self.meta.buffer.push((key, (id, metadata))),
@@ -201,7 +240,7 @@ mod tests {
 
     #[test]
     fn late_values_of_all_workers_are_told_together() {
-        let (step, of_run) = (StepId::new("f.counts"), LostOfRun::default());
+        let (step, of_run) = (StepId::new("f.counts"), LostOfRun::late_values());
         let here = of_run.of(&step);
         let there = of_run.of(&step);
         assert_eq!(here.report(), None);

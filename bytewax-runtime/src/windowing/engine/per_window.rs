@@ -6,7 +6,7 @@ use super::{Event, Events, WindowEngine};
 use crate::kit::logic::Emit;
 use crate::windowing::logic::Fold;
 use crate::windowing::time::{END, Time};
-use crate::windowing::window::{Firing, WindowId};
+use crate::windowing::window::{Firing, Label, WindowId};
 use crate::windowing::windower::{Open, Visit, WindowList, Windower};
 
 /// The windows of a windower, each with a state of a fold.
@@ -20,15 +20,20 @@ pub(crate) struct PerWindow<W, F> {
 }
 
 /// Labels what a window emits.
-fn emitter<'a, U, V>(
-    id: i64,
-    firing: Firing,
-    out: &'a mut Emit<Event<U, V>>,
-) -> impl FnMut(U) + 'a {
-    move |value| out.emit(Event::Down(WindowId(id), firing, value))
+fn emitter<U, V>(label: Label, out: &mut Emit<Event<U, V>>) -> impl FnMut(U) {
+    move |value| out.emit(Event::Down(label, value))
 }
 
-struct Adding<'a, V, F: Fold<V>> {
+fn label<W: Windower, S>(windower: &W, window: &Open<S>, firing: Firing) -> Label {
+    Label {
+        id: WindowId(window.id),
+        firing,
+        span: windower.span(window),
+    }
+}
+
+struct Adding<'a, V, W, F: Fold<V>> {
+    windower: &'a W,
     fold: &'a F,
     lateness: i64,
     value: Option<V>,
@@ -48,7 +53,7 @@ fn before_or_after(was_over: bool) -> Firing {
     }
 }
 
-impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
+impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_, V, W, F> {
     #[inline]
     fn open(&mut self) -> F::State {
         self.fold.open()
@@ -64,14 +69,15 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
         self.was_over = window.fired || ends <= self.mark;
         let firing = before_or_after(self.was_over);
         if let Some(value) = value {
-            let mut emit = emitter(window.id, firing, self.out);
+            let mut emit = emitter(label(self.windower, window, firing), self.out);
             self.fold.add(&mut window.state, value, &mut emit);
         }
         window.changed = true;
     }
 
     fn merge(&mut self, into: &mut Open<F::State>, other: Open<F::State>) {
-        let mut emit = emitter(into.id, before_or_after(into.fired), self.out);
+        let label = label(self.windower, into, before_or_after(into.fired));
+        let mut emit = emitter(label, self.out);
         self.fold.merge(&mut into.state, other.state, &mut emit);
     }
 
@@ -86,7 +92,8 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
         } else {
             Firing::OnTime
         };
-        fire(self.fold, window, firing, self.out);
+        let label = label(self.windower, window, firing);
+        fire(self.fold, window, label, self.out);
         window.fired = true;
         self.next = self.next.min(ends.saturating_add(self.lateness));
     }
@@ -96,10 +103,10 @@ impl<V: Clone + 'static, F: Fold<V>> Visit<F::State> for Adding<'_, V, F> {
 fn fire<V, F: Fold<V>>(
     fold: &F,
     window: &mut Open<F::State>,
-    firing: Firing,
+    label: Label,
     out: &mut Emit<Event<F::Out, V>>,
 ) {
-    fold.fire(&mut window.state, &mut emitter(window.id, firing, out));
+    fold.fire(&mut window.state, &mut emitter(label, out));
     window.changed = false;
 }
 
@@ -164,6 +171,7 @@ where
         out: &mut Events<Self, V>,
     ) -> Time {
         let mut adding = Adding {
+            windower: &self.windower,
             fold: &self.fold,
             lateness: self.lateness,
             value: Some(value),
@@ -183,14 +191,14 @@ where
                 // The state is consumed, so what else is told of the window comes first, but goes out
                 // behind.
                 let told = self.tells.then(|| window.metadata());
-                let id = window.id;
+                let label = label(&self.windower, &window, Firing::OnTime);
                 // An earlier run that allowed for late values may have told it.
                 if !window.fired || window.changed {
-                    let mut emit = emitter(id, Firing::OnTime, out);
+                    let mut emit = emitter(label, out);
                     self.fold.close(window.state, &mut emit);
                 }
                 if let Some(told) = told {
-                    out.emit(Event::Meta(WindowId(id), told));
+                    out.emit(Event::Meta(label.id, told));
                 }
             });
             return;
@@ -207,7 +215,8 @@ where
             } else {
                 Firing::OnTime
             };
-            fire(&self.fold, window, firing, out);
+            let label = label(&self.windower, window, firing);
+            fire(&self.fold, window, label, out);
             window.fired = true;
         }
         let gone =
@@ -247,7 +256,8 @@ where
         let counted = line.counted;
         for window in line.iter_mut() {
             if window.changed && self.ends(counted, window) > mark {
-                fire(&self.fold, window, before_or_after(window.fired), out);
+                let label = label(&self.windower, window, before_or_after(window.fired));
+                fire(&self.fold, window, label, out);
             }
         }
     }

@@ -4,16 +4,17 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::head::WindowHead;
-use super::out::{LateWay, LostOfRun, META, Split};
+use super::out::{LateWay, Lost, LostOfRun, META, Split};
 use super::queue::Waiters;
-use super::{Options, PerWindow, Slices, WindowEngine};
+use super::{Event, Options, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
-use crate::kit::{AnyPush, Exchange, Next, Outputs};
+use crate::kit::{AnyPush, Exchange, Next, Outputs, Push, StreamTime};
 use crate::state::Fact;
 use crate::windowing::clock::{CLOCK, Clock};
+use crate::windowing::fault::Fault;
 use crate::windowing::firing::{Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
@@ -139,27 +140,80 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         L: LateWay<K, V>,
         E: Enter<K, V>,
     {
+        let lateness = self.firings.lateness;
         let options = Options {
-            lateness: self.firings.lateness,
+            lateness,
+            // Windows are stamped with their ends, and emit again while late values are allowed.
+            held_back: Some(lateness),
             early: self.firings.early,
             ordered: Q::ORDERED && !self.firings.in_arrival_order,
         };
-        let mut facts = self.windower.facts();
+        let mut faults: Vec<_> = self.windower.fault().into_iter().collect();
+        faults.append(&mut self.firings.faults());
+        let step = Step {
+            operator: self.operator,
+            clock: self.clock,
+            facts: self.windower.facts(),
+            faults,
+            options,
+        };
+        let make = move |outputs: &mut Outputs, lost: &Arc<Lost>| {
+            let engine = engine(outputs.is_read(META));
+            (
+                engine,
+                Split::<K, B::Out, V, W::Mode, L>::new(outputs, lost),
+            )
+        };
+        step.add::<K, V, B, Q, _, _>(inputs, make)
+    }
+}
+
+/// A step with the head of windows that is being described.
+pub(crate) struct Step<C> {
+    pub(crate) operator: &'static str,
+    pub(crate) clock: C,
+    /// What its states mean, beside the clock.
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) options: Options,
+}
+
+impl<C> Step<C> {
+    /// Adds the step. `make` makes what is kept of a key, and what stands behind the head.
+    #[track_caller]
+    pub(crate) fn add<K, V, B, Q, E, P>(
+        self,
+        inputs: Inputs<E>,
+        make: impl Fn(&mut Outputs, &Arc<Lost>) -> (B, P) + Send + Sync + 'static,
+    ) -> (Flow, StepIndex)
+    where
+        K: Key,
+        V: Exchange + Clone,
+        C: Clock<V>,
+        B: WindowEngine<V>,
+        Q: Waiters<V>,
+        E: Enter<K, V>,
+        P: Push<(K, Event<B::Out, V>)>,
+    {
+        let mut facts = self.facts;
         facts.push(Fact::new(CLOCK, C::NAME));
         let mut faults = self.clock.faults();
-        faults.extend(self.windower.fault());
-        faults.append(&mut self.firings.faults());
-        let (clock, lost) = (Arc::new(self.clock), LostOfRun::default());
+        faults.extend(self.faults);
+        let options = self.options;
+        let time = match options.held_back {
+            None => StreamTime::Passes,
+            Some(_) => C::STREAM_TIME,
+        };
+        let (clock, lost) = (Arc::new(self.clock), LostOfRun::late_values());
         let (of_senders, enter) = (Arc::clone(&clock), inputs.enter);
         let plan = keyed_plan(
             facts,
+            time,
             move |step, input, out: KeyedOut<K, V>| {
                 of_senders.sender(step, out, |out| enter(step, input, out))
             },
             move |build, outputs: &mut Outputs| {
-                let engine = engine(outputs.is_read(META));
-                let lost = lost.of(build.id());
-                let split = Split::<K, B::Out, V, W::Mode, L>::new(outputs, &lost);
+                let (engine, split) = make(outputs, &lost.of(build.id()));
                 let next = Next::new(build.step, Some(Box::new(split)));
                 let clock = Arc::clone(&clock);
                 WindowHead::<K, V, C, B, Q>::new(build, clock, (engine, options), next)

@@ -15,7 +15,7 @@ use super::{Event, Events, WindowEngine};
 use crate::state::{Field, Schema, State};
 use crate::windowing::logic::Fold;
 use crate::windowing::time::{END, Time, date};
-use crate::windowing::window::{Firing, WindowId, WindowMetadata};
+use crate::windowing::window::{Firing, Label, WindowId, WindowMetadata};
 use crate::windowing::windower::{Slicing, Windows};
 
 /// Sliding windows of a fold that can be put together from parts.
@@ -213,7 +213,12 @@ impl<F> Slices<F> {
     ) where
         F: Fold<V, State = S>,
     {
-        let mut emit = |value| out.emit(Event::Down(WindowId(id), firing, value));
+        let label = Label {
+            id: WindowId(id),
+            firing,
+            span: (self.slicing.windows.opens(id), self.closes(id)),
+        };
+        let mut emit = |value| out.emit(Event::Down(label, value));
         self.fold.close(value, &mut emit);
     }
 }

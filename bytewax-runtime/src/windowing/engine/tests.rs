@@ -18,6 +18,7 @@ use crate::state::{self, Cell};
 use crate::windowing::clock::{EventClock, KeyMark, SystemClock, Timing, bound};
 use crate::windowing::logic::{Collect, Count};
 use crate::windowing::time::Time;
+use crate::windowing::window::Label;
 use crate::windowing::windower::{
     CountWindower, SessionWindower, SlidingWindower, WindowList, Windows,
 };
@@ -48,6 +49,7 @@ impl<C: Timing<Time>> OneKey<C> {
     fn new(clock: C) -> Self {
         let options = Options {
             lateness: 0,
+            held_back: Some(0),
             early: None,
             ordered: false,
         };
@@ -80,7 +82,7 @@ impl<C: Timing<Time>> OneKey<C> {
         let mut told = (Vec::new(), 0);
         for event in self.out.drain() {
             match event {
-                Event::Down(id, _, count) => told.0.push((id, count)),
+                Event::Down(label, count) => told.0.push((label.id, count)),
                 Event::Late(..) => told.1 += 1,
                 Event::Meta(..) => {}
             }
@@ -259,8 +261,9 @@ where
         }
         for event in out.drain() {
             match event {
-                Event::Down(_, Firing::Early, _) | Event::Meta(..) => {}
-                Event::Down(id, _, values) => {
+                Event::Down(label, _) if label.firing == Firing::Early => {}
+                Event::Meta(..) => {}
+                Event::Down(Label { id, .. }, values) => {
                     for (_, number) in values {
                         let is_new = found.entry(number).or_default().0.insert(id.0);
                         assert!(is_new || !once, "window {id} tells {number} twice");
@@ -274,7 +277,7 @@ where
     if let Some(live) = &mut key {
         let _ = keeper.end(live, now, &mut out);
         for event in out.drain() {
-            if let Event::Down(id, _, values) = event {
+            if let Event::Down(Label { id, .. }, values) = event {
                 for (_, number) in values {
                     found.entry(number).or_default().0.insert(id.0);
                 }
@@ -304,7 +307,7 @@ proptest! {
         let align_to = DateTime::UNIX_EPOCH + micros(align);
         let (length, offset) = (a.max(b), a.min(b));
         let windower = SlidingWindower::new(micros(length), micros(offset), align_to);
-        let options = Options { lateness, early, ordered: waits };
+        let options = Options { lateness, held_back: Some(lateness), early, ordered: waits };
         let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
         let once = lateness == 0;
         let of_each = found::<_, Queue<Value>>((&script, whose), wait, options, each(), once);
@@ -331,7 +334,7 @@ proptest! {
         (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
         waits in any::<bool>(),
     ) {
-        let options = Options { lateness, early: None, ordered: waits };
+        let options = Options { lateness, held_back: Some(lateness), early: None, ordered: waits };
         let fold = Collect::<Vec<Value>>::new;
         let windower = SessionWindower::new(TimeDelta::microseconds(gap));
         let sessions = PerWindow { windower, fold: fold(), lateness, tells: true };
@@ -361,6 +364,7 @@ fn a_slice_that_was_left_behind_is_told() {
     let clock = EventClock::new(at, micros(0));
     let options = Options {
         lateness: 0,
+        held_back: Some(0),
         early: None,
         ordered: false,
     };
@@ -374,7 +378,7 @@ fn a_slice_that_was_left_behind_is_told() {
     assert_eq!(keeper.take(&mut key, (40, 40), 0, &mut out).keep, Keep::Yes);
     let told: Vec<_> = out.drain().collect();
     let told = told.into_iter().map(|event| match event {
-        Event::Down(id, _, count) => (id.0, count),
+        Event::Down(label, count) => (label.id.0, count),
         _ => panic!("nothing else is told"),
     });
     assert_eq!(told.collect::<Vec<_>>(), [(2, 1), (3, 1)]);
@@ -392,6 +396,7 @@ fn a_key_has_no_more_than_a_few_entries() {
     let clock = EventClock::per_partition(at, TimeDelta::zero());
     let options = Options {
         lateness: 0,
+        held_back: Some(0),
         early: None,
         ordered: true,
     };

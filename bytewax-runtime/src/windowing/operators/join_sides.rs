@@ -36,7 +36,7 @@ macro_rules! joins {
             }
 
             fn put(&mut self, key: K, label: (WindowId, bool), item: $item<$($V),+>) {
-                match item { $($item::$V(value) => self.$n.put(key, label, value),)+ }
+                match item { $($item::$V(value) => LateWay::put(&mut self.$n, key, label, value),)+ }
             }
 
             fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {

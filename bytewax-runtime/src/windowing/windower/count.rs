@@ -150,6 +150,10 @@ impl Windows for CountWindower {
         }
     }
 
+    fn span<S>(&self, window: &Open<S>) -> (Time, Time) {
+        (window.open, window.close.saturating_add(1))
+    }
+
     fn late(&self, _: Time) -> RangeInclusive<i64> {
         WindowId::NONE.0..=WindowId::NONE.0
     }

@@ -67,6 +67,11 @@ pub(crate) trait Windows: Send + Sync + 'static {
     /// The ids that a late value is labelled with.
     fn late(&self, time: Time) -> RangeInclusive<i64>;
 
+    /// When a window begins, and when it ends, which does not belong to it.
+    fn span<S>(&self, window: &Open<S>) -> (Time, Time) {
+        (window.open, self.ends(0, window))
+    }
+
     /// How values can be kept once, if a value belongs to several windows.
     fn slicing(&self) -> Option<Slicing> {
         None

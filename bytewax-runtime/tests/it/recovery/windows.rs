@@ -7,8 +7,8 @@ use bytewax_macros::stateful;
 use bytewax_runtime::operators::JoinInsert::{Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::windowing::{
-    Clock, CountWindower, EventClock, Micros, SessionWindower, SlidingWindower, TumblingWindower,
-    WindowLogic,
+    AsOf, Clock, CountWindower, EventClock, EventTimeOut, FullOuter, Interval, Kept, Lateness,
+    Micros, SessionWindower, SlidingWindower, StreamClock, TumblingWindower, WindowLogic, Windowed,
 };
 use chrono::{DateTime, TimeDelta};
 
@@ -22,6 +22,19 @@ fn time_of(hours: &i64) -> Micros {
 
 fn clock() -> impl Clock<i64> {
     EventClock::new(time_of, WAIT)
+}
+
+/// The same with a time that is declared near the source.
+fn timed(s: KeyedStream<u8, i64>, name: &str) -> EventTimeOut<(u8, i64)> {
+    let timed = s.event_time(|(_, hours)| time_of(hours), Lateness::bounded(WAIT));
+    timed.named(&format!("{name}_time"))
+}
+
+/// Sessions of a key are counted on, however far other keys are.
+const LONG: TimeDelta = TimeDelta::days(1000);
+
+fn of_stream() -> impl Clock<i64> {
+    StreamClock::new(time_of).forget_after(LONG)
 }
 
 fn tumbling() -> TumblingWindower {
@@ -111,6 +124,39 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
         );
         shown(folded.named(name).down)
     }),
+    ("stream_late", |s, name| shown(timed(s, name).late)),
+    ("stream_session", |s, name| {
+        let traced = timed(s, name).down;
+        let traced = traced.window(of_stream(), sessions(), Traced::default);
+        shown(traced.named(name).down)
+    }),
+    ("stream_count", |s, name| {
+        let traced = timed(s, name).down.stateful_map(|sum: &mut i64, n| {
+            *sum = mix(*sum, n);
+            (*sum, n)
+        });
+        let traced = traced.named(&format!("{name}_state"));
+        let clock = StreamClock::new(|(_, hours): &(i64, i64)| time_of(hours));
+        let clock = clock.forget_after(LONG);
+        let windower = CountWindower::new(3).every(2);
+        let lists = traced.collect_window::<Vec<_>, _, _>(clock, windower);
+        shown(lists.named(name).down)
+    }),
+    ("stream_twice", |s, name| {
+        let counts = timed(s, name).down;
+        let counts = counts.count_window(of_stream(), tumbling().with_times());
+        let counts = counts.named(&format!("{name}_first")).down;
+        let of_list = counts.map(|(key, (_, count))| (key / 10, count));
+        let clock = StreamClock::new(|count: &Windowed<u64>| count.time());
+        let sums = of_list.fold_window(
+            clock,
+            sliding(),
+            || 0,
+            |sum: &mut u64, count: Windowed<u64>| *sum += count.value,
+            |sum, other| *sum += other,
+        );
+        shown(sums.named(name).down)
+    }),
     ("reduce_window", |s, name| {
         let sums = s.reduce_window(clock(), sliding(), |a, b| a + b);
         shown(sums.named(name).down)
@@ -143,6 +189,34 @@ pub(super) const JOINED_WINDOWS: &[(&str, Step)] = &[
         let clock = EventClock::of_sides((time_of, time_of), WAIT);
         let rows = even.join_window(odd, clock, tumbling(), Last);
         shown(rows.named(name).down)
+    }),
+    ("join_window_stream", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of)).forget_after(LONG);
+        let rows = even.join_window(odd, clock, sessions(), Last);
+        shown(rows.named(name).down)
+    }),
+    ("join_interval", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of));
+        let interval = Interval::within(TimeDelta::hours(4));
+        let rows = even.join_interval(odd, clock, interval, FullOuter);
+        // When rows that meet none go on depends on other keys.
+        rows.named(name).down.map(|(key, row)| {
+            let row = format!("{key}{row:?}").replace(' ', "");
+            (key, format!("{row} row"))
+        })
+    }),
+    ("join_as_of", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of));
+        let as_of = AsOf::nearest().tolerance(TimeDelta::hours(9));
+        let rows = even.join_as_of(odd, clock, as_of);
+        shown(rows.named(name).down)
+    }),
+    ("join_rows", |s, name| {
+        let (even, odd) = sides(s);
+        shown(even.join_rows(odd, FullOuter, Kept::Unbounded).named(name))
     }),
     ("join_window_product", |s, name| {
         let (even, odd) = sides(s);

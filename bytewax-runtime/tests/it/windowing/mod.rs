@@ -23,4 +23,5 @@ mod probe;
 mod properties;
 mod recovery;
 mod scripted;
+mod streams;
 mod support;

@@ -12,10 +12,10 @@ use super::{
     Clock, EventClock, Getter, OfAllKeys, TimeOf, Timing, forget_fault, idle_fault, lead_fault,
     wait_fault,
 };
-use crate::ids::StepIndex;
+use crate::ids::{StepIndex, StepKind};
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
-use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark};
+use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark, StreamTime};
 use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, Time, Timestamp, span};
@@ -25,7 +25,8 @@ use crate::windowing::time::{FIRST, Time, Timestamp, span};
 ///
 /// Each partition is `wait` behind its newest value, and the watermark is that of the partition that is
 /// furthest behind. A value before the watermark is late, whatever its key. Where there are other than
-/// stateless steps between the source and the windows, each worker counts as one partition.
+/// stateless steps between the source and the windows, the watermark is that of the stream, as for a
+/// [`StreamClock`](super::StreamClock).
 ///
 /// With one watermark for all keys, windows cost less than with one a key, and a key closes its windows
 /// when others move on. In return, a partition that is slow holds all others back, and the watermark does
@@ -129,6 +130,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
     type Mark = OfAllKeys;
 
     const NAME: &'static str = super::OF_PARTITIONS;
+    const STREAM_TIME: StreamTime = StreamTime::Declares;
     const REMEMBERS: bool = false;
 
     fn faults(&self) -> Vec<Fault> {
@@ -167,11 +169,17 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
         self: &Arc<Self>,
         step: StepIndex,
         out: KeyedOut<K, V>,
-        _: impl FnOnce(KeyedOut<K, V>) -> AnyPush,
+        enter: impl FnOnce(KeyedOut<K, V>) -> AnyPush,
     ) -> AnyPush
     where
         V: Exchange,
     {
+        let steps = &out.worker().steps;
+        let mut roots = steps.get(step).roots.iter();
+        if roots.any(|root| steps.get(*root).kind != StepKind::Source) {
+            // Partitions are not known there: the stream says how far its time has got.
+            return enter(out);
+        }
         let route = TimedRoute::new(step, Arc::clone(self), out);
         AnyPush::new::<(K, V)>(route)
     }

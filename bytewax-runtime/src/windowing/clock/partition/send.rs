@@ -86,7 +86,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
             let is_idle = partition
                 .idle_at
                 .zip(now)
-                .is_some_and(|(at, now)| at <= now);
+                .is_some_and(|(at, now)| at <= now && cx.partitions.is_quiet(index));
             if is_idle || cx.partitions.has_ended(index) {
                 partition.bound = END;
                 partition.idle_at = None;
@@ -169,7 +169,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
             self.sent[target] = mark;
             self.out.give_marked(target, EventMark(mark), cx);
         }
-        self.out.flush(cx);
+        self.out.flush_unmarked(cx);
         Ok(())
     }
 }

@@ -1,0 +1,83 @@
+//! What the senders of an operator say of the event times of the items that they have still to send.
+
+use super::assignment::Assignment;
+use super::edge::EventMark;
+use super::plan::BuildCx;
+use crate::ids::{StepIndex, WorkerIndex};
+
+/// What each sender of each input has said last.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    /// By input, then by worker.
+    said: Vec<EventMark>,
+    workers: usize,
+    least: EventMark,
+}
+
+impl Marks {
+    /// What is known from the start: a worker that sends nothing over an input is not waited for. `is_local` says
+    /// of each input whether its items stay on the worker.
+    pub(super) fn new(build: &BuildCx, is_local: impl IntoIterator<Item = bool>) -> Self {
+        let worker = &build.worker;
+        let mut said = Vec::new();
+        for (input, is_local) in is_local.into_iter().enumerate() {
+            let root = build.root_of(input);
+            said.extend((0..worker.count).map(|sender| {
+                let sends = match is_local {
+                    true => sender == worker.index.0,
+                    false => root.is_none_or(|root| has_any(build, root, sender)),
+                };
+                if sends {
+                    EventMark::NONE
+                } else {
+                    EventMark::END
+                }
+            }));
+        }
+        let mut marks = Self {
+            said,
+            workers: worker.count,
+            least: EventMark::NONE,
+        };
+        marks.find_least();
+        marks
+    }
+
+    fn find_least(&mut self) {
+        self.least = self.said.iter().copied().min().unwrap_or(EventMark::END);
+    }
+
+    /// Takes in what a sender says of an input. Gives whether that changes what is said of all inputs.
+    pub(super) fn hear(&mut self, input: usize, sender: WorkerIndex, mark: EventMark) -> bool {
+        let before = self.least;
+        self.said[input * self.workers + sender.0] = mark;
+        self.find_least();
+        self.least != before
+    }
+
+    /// What holds for all inputs and senders.
+    pub(crate) fn least(&self) -> EventMark {
+        self.least
+    }
+
+    /// The worker that is furthest behind of those that are waited for.
+    pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
+        let said = self.said.iter().enumerate();
+        let waited_for = said.filter(|(_, mark)| **mark < EventMark::END);
+        let slowest = waited_for.min_by_key(|(_, mark)| **mark);
+        slowest.map(|(place, _)| WorkerIndex(place % self.workers))
+    }
+}
+
+/// Whether a worker has a partition of the step at the root of an input, as far as that is known.
+fn has_any(build: &BuildCx, root: StepIndex, worker: usize) -> bool {
+    let assigned = build
+        .worker
+        .assignments
+        .get()
+        .and_then(|all| all.get(&root));
+    assigned.is_none_or(|assigned: &Assignment| {
+        let mut owners = assigned.partitions.iter().map(|(_, owner)| owner.0);
+        owners.any(|owner| owner == worker)
+    })
+}

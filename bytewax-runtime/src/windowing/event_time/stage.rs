@@ -1,0 +1,271 @@
+//! The stage that declares the time of a stream: it sees how far each partition is.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::{DOWN, FUTURE, LATE, Lateness};
+use crate::clock::Monotonic;
+use crate::error::RunError;
+use crate::ids::StepIndex;
+use crate::kit::{BuildCx, Cx, EventMark, Flush, Next, Outputs, Push};
+use crate::state;
+use crate::windowing::clock::{Getter, bound};
+use crate::windowing::engine::{Aside, LostOfRun};
+use crate::windowing::time::Time;
+
+/// What of the step is dropped in a run, because nothing reads it.
+#[derive(Debug)]
+pub(super) struct LostItems {
+    late: LostOfRun,
+    future: LostOfRun,
+}
+
+impl Default for LostItems {
+    fn default() -> Self {
+        Self {
+            late: LostOfRun::new("late items", "read its `late`, or let items be later"),
+            future: LostOfRun::new(
+                "items from the future",
+                "read its `future`, or say how far ahead items may be by `Lateness::future`",
+            ),
+        }
+    }
+}
+
+/// Passes items on that are in time, and says how far time has got.
+pub(super) struct Declare<T, G> {
+    step: StepIndex,
+    getter: Arc<G>,
+    lateness: Lateness,
+    partitions: Vec<Partition>,
+    down: Next<T>,
+    late: Aside<T>,
+    future: Aside<T>,
+}
+
+/// How far a partition is.
+struct Partition {
+    name: String,
+    newest: Time,
+    /// What of it was saved last.
+    saved: Time,
+    /// Whether items came since this was last looked at.
+    has_moved: bool,
+    /// When it is idle, if nothing comes until then.
+    idle_at: Option<Monotonic>,
+    is_idle: bool,
+    /// Whether it was said that it is not waited for.
+    is_told: bool,
+}
+
+/// What becomes of an item.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    InTime,
+    Late,
+    Future,
+}
+
+impl<T: 'static, G: Getter<T>> Declare<T, G> {
+    pub(super) fn new(
+        build: &BuildCx,
+        outputs: &mut Outputs,
+        getter: Arc<G>,
+        lateness: Lateness,
+        lost: &LostItems,
+    ) -> Result<Self, RunError> {
+        let worker = &build.worker;
+        let assigned = build
+            .root_of(0)
+            .and_then(|root| worker.assignments.get()?.get(&root));
+        let names = match assigned {
+            Some(assigned) => assigned.of(worker.index),
+            None => vec![format!("worker-{}", worker.index)],
+        };
+        let partition = |name: String| {
+            let newest = build.position(&name)?.unwrap_or(Time::MIN);
+            Ok(Partition {
+                name,
+                newest,
+                saved: newest,
+                has_moved: true,
+                idle_at: None,
+                is_idle: false,
+                is_told: false,
+            })
+        };
+        Ok(Self {
+            step: build.step,
+            getter,
+            lateness,
+            partitions: names
+                .into_iter()
+                .map(partition)
+                .collect::<Result<_, RunError>>()?,
+            down: outputs.next(DOWN),
+            late: Aside::new(outputs, LATE, &lost.late.of(build.id())),
+            future: Aside::new(outputs, FUTURE, &lost.future.of(build.id())),
+        })
+    }
+
+    /// The latest time that an item may have.
+    fn limit(&self, cx: &Cx) -> Time {
+        let now = || cx.worker.clock.now().timestamp_micros();
+        let ahead = self.lateness.ahead;
+        ahead.map_or(Time::MAX, |ahead| now().saturating_add(ahead))
+    }
+
+    /// Finds out which partitions are waited for.
+    fn look_after(&mut self, cx: &Cx) {
+        let Some(idle_after) = self.lateness.idle_after else {
+            return;
+        };
+        let now = cx.worker.clock.monotonic();
+        let mut wake = None;
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            if cx.partitions.has_ended(index) {
+                continue;
+            }
+            if std::mem::take(&mut partition.has_moved) {
+                partition.is_idle = false;
+                partition.idle_at = Some(now.after(TimeDelta::microseconds(idle_after)));
+            }
+            match partition.idle_at {
+                Some(at) if at > now => wake = wake.into_iter().chain([at]).min(),
+                Some(_) if cx.partitions.is_quiet(index) => {
+                    partition.idle_at = None;
+                    partition.is_idle = true;
+                    if !std::mem::replace(&mut partition.is_told, true) {
+                        eprintln!(
+                            "step `{}`: partition `{}` has had no items for {}, so it is not waited for \
+                             until it has some",
+                            cx.step_id(self.step),
+                            partition.name,
+                            shown(idle_after),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some(wake) = wake {
+            cx.worker.timers.wake_by(cx.alarm, wake);
+        }
+    }
+
+    /// What holds for all items to come.
+    fn mark(&self, cx: &Cx) -> EventMark {
+        let waited_for = self.partitions.iter().enumerate();
+        let waited_for = waited_for
+            .filter(|(index, partition)| !partition.is_idle && !cx.partitions.has_ended(*index));
+        let bounds = waited_for.map(|(_, partition)| bound(partition.newest, self.lateness.wait));
+        match bounds.min() {
+            None => EventMark::END,
+            Some(None) => EventMark::NONE,
+            Some(Some(least)) => EventMark(least),
+        }
+    }
+
+    /// Has the newest times saved with the present epoch.
+    fn save(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if cx.worker.store.get().is_none() {
+            return Ok(());
+        }
+        for partition in &mut self.partitions {
+            if partition.saved != partition.newest {
+                let mut bytes = Vec::new();
+                state::seal(&partition.newest, &mut bytes).map_err(|error| {
+                    let text = "the newest time cannot be saved";
+                    RunError::step(text, error.into()).in_partition(&partition.name)
+                })?;
+                cx.save_position(self.step, &partition.name, bytes);
+                partition.saved = partition.newest;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A span as a user says it.
+fn shown(micros: i64) -> String {
+    match micros {
+        micros if micros % 60_000_000 == 0 => format!("{} min", micros / 60_000_000),
+        micros if micros % 1_000_000 == 0 => format!("{} s", micros / 1_000_000),
+        micros => format!("{} ms", micros / 1_000),
+    }
+}
+
+impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let limit = self.limit(cx);
+        let (getter, wait) = (&*self.getter, self.lateness.wait);
+        let partition = &mut self.partitions[cx.partitions.current];
+        partition.has_moved = true;
+        let mut newest = partition.newest;
+        let mut oldest = newest.saturating_sub(wait);
+        let mut judge = |item: &T| {
+            let time = getter.time(item);
+            if time > limit {
+                return Fate::Future;
+            }
+            if time > newest {
+                newest = time;
+                oldest = newest.saturating_sub(wait);
+            }
+            if time < oldest {
+                Fate::Late
+            } else {
+                Fate::InTime
+            }
+        };
+        let numbers = cx.numbers(batch.len());
+        let mut fate = Fate::InTime;
+        let aside = batch.iter().enumerate().position(|(index, item)| {
+            fate = numbers.at(index, || judge(item));
+            fate != Fate::InTime
+        });
+        if let Some(first) = aside {
+            // Most batches have none, and go on as they are.
+            let mut rest = batch.split_off(first).into_iter().enumerate();
+            let mut put = |fate: Fate, item: T| match fate {
+                Fate::InTime => batch.push(item),
+                Fate::Late => self.late.put(item),
+                Fate::Future => self.future.put(item),
+            };
+            if let Some((_, item)) = rest.next() {
+                put(fate, item);
+            }
+            for (index, item) in rest {
+                let fate = numbers.at(first + index, || judge(&item));
+                put(fate, item);
+            }
+        }
+        partition.newest = newest;
+        self.down.pass(batch, cx)?;
+        self.late.send(cx)?;
+        self.future.send(cx)
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        self.look_after(cx);
+        if what >= Flush::Epoch {
+            self.save(cx)?;
+        }
+        // Nothing is said of items that were not in time, until their end.
+        self.late.flush(what, cx)?;
+        self.future.flush(what, cx)?;
+        let outer = cx.mark;
+        if what < Flush::End {
+            cx.mark = self.mark(cx);
+        }
+        let flushed = self.down.flush(what, cx);
+        cx.mark = outer;
+        flushed
+    }
+}

@@ -1,0 +1,14 @@
+//! Joins of two streams whose rows are kept as long as they may meet others.
+
+mod as_of;
+mod interval;
+mod kind;
+mod operators;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use as_of::AsOf;
+pub use interval::Interval;
+pub use kind::{FullOuter, Inner, JoinKind, LeftOuter, RightOuter};
+pub use operators::{Kept, RowsOut};

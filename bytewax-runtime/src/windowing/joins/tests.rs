@@ -1,0 +1,206 @@
+//! Joins of rows against models of a few lines, whatever the watermark does between two rows.
+
+use proptest::prelude::*;
+
+use super::as_of::AsOf;
+use super::interval::{Interval, IntervalJoin};
+use super::kind::{FullOuter, Inner, LeftOuter, RightOuter};
+use super::rows::Both;
+use crate::kit::logic::Emit;
+use crate::operators::Of2;
+use crate::windowing::engine::{Event, WindowEngine};
+use crate::windowing::time::Time;
+
+/// A side, and a time.
+type Row = (bool, Time);
+
+/// Rows that are at most `wait` behind the newest before them: none is late.
+fn rows(wait: Time) -> impl Strategy<Value = Vec<Row>> {
+    let row = (any::<bool>(), 0..4_i64, 0..=wait);
+    prop::collection::vec(row, 0..40).prop_map(|rows| {
+        let mut newest = 0;
+        let row = |(side, step, back): (bool, i64, i64)| {
+            newest += step;
+            (side, newest - back)
+        };
+        rows.into_iter().map(row).collect()
+    })
+}
+
+const WAIT: Time = 5;
+
+/// Gives rows to a join of one key, numbered in their order; the watermark goes on behind those whose place is
+/// in `looks`. Gives what is emitted, and at which row.
+fn emitted<W>(engine: &W, rows: &[Row], looks: &[bool]) -> Vec<(usize, W::Out)>
+where
+    W: WindowEngine<
+            Of2<(usize, Time), (usize, Time)>,
+            KeyState = Both<(usize, Time), (usize, Time)>,
+        >,
+{
+    let mut kept = Both::default();
+    let mut out = Emit::new();
+    let mut all = Vec::new();
+    let (mut mark, mut newest, mut next) = (Time::MIN, Time::MIN, Time::MAX);
+    let mut tell = |place: usize, out: &mut Emit<Event<W::Out, _>>| {
+        for event in out.drain() {
+            match event {
+                Event::Down(_, row) => all.push((place, row)),
+                Event::Late(..) | Event::Meta(..) => unreachable!("nothing is late"),
+            }
+        }
+    };
+    for (place, (is_left, time)) in rows.iter().copied().enumerate() {
+        let value = if is_left {
+            Of2::A((place, time))
+        } else {
+            Of2::B((place, time))
+        };
+        next = next.min(engine.add(&mut kept, time, value, mark, &mut out));
+        newest = newest.max(time);
+        if looks.get(place).copied().unwrap_or_default() {
+            mark = newest - WAIT;
+        }
+        // The watermark alone wakes a key.
+        if mark >= next {
+            engine.close(&mut kept, mark, &mut out);
+            next = engine.next(&kept);
+            assert!(next > mark, "it was done with what was due");
+        }
+        tell(place, &mut out);
+    }
+    engine.end(&mut kept, mark, &mut out);
+    tell(rows.len(), &mut out);
+    all
+}
+
+fn sorted<T: Ord>(rows: Vec<(usize, T)>) -> Vec<T> {
+    let mut rows: Vec<T> = rows.into_iter().map(|(_, row)| row).collect();
+    rows.sort();
+    rows
+}
+
+type Numbered = (usize, Time);
+
+fn side(rows: &[Row], left: bool) -> Vec<Numbered> {
+    let numbered = rows.iter().enumerate().filter(|(_, row)| row.0 == left);
+    numbered.map(|(place, row)| (place, row.1)).collect()
+}
+
+proptest! {
+    #[test]
+    fn an_interval_join_is_a_loop_in_a_loop(
+        rows in rows(WAIT),
+        looks in prop::collection::vec(any::<bool>(), 40),
+        (a, b) in (-8..8_i64, -8..8_i64),
+    ) {
+        let (least, most) = (a.min(b), a.max(b));
+        let span = chrono::TimeDelta::microseconds;
+        let interval = Interval::between(span(least), span(most));
+        let (left, right) = (side(&rows, true), side(&rows, false));
+        let near = |a: &Numbered, b: &Numbered| (least..=most).contains(&(b.1 - a.1));
+        let mut pairs = Vec::new();
+        for a in &left {
+            pairs.extend(right.iter().filter(|b| near(a, b)).map(|b| (Some(*a), Some(*b))));
+        }
+        let alone_left: Vec<_> =
+            left.iter().filter(|a| !right.iter().any(|b| near(a, b))).map(|a| (Some(*a), None)).collect();
+        let alone_right: Vec<_> =
+            right.iter().filter(|b| !left.iter().any(|a| near(a, b))).map(|b| (None, Some(*b))).collect();
+        let model = |with_left: bool, with_right: bool| {
+            let mut all = pairs.clone();
+            all.extend(alone_left.iter().filter(|_| with_left));
+            all.extend(alone_right.iter().filter(|_| with_right));
+            all.sort();
+            all
+        };
+        let full = sorted(emitted(&IntervalJoin::<FullOuter>::new(interval), &rows, &looks));
+        prop_assert_eq!(full, model(true, true));
+        let inner = sorted(emitted(&IntervalJoin::<Inner>::new(interval), &rows, &looks));
+        let inner: Vec<_> = inner.into_iter().map(|(a, b)| (Some(a), Some(b))).collect();
+        prop_assert_eq!(inner, model(false, false));
+        let outer = sorted(emitted(&IntervalJoin::<LeftOuter>::new(interval), &rows, &looks));
+        let outer: Vec<_> = outer.into_iter().map(|(a, b)| (Some(a), b)).collect();
+        prop_assert_eq!(outer, model(true, false));
+        let outer = sorted(emitted(&IntervalJoin::<RightOuter>::new(interval), &rows, &looks));
+        let outer: Vec<_> = outer.into_iter().map(|(a, b)| (a, Some(b))).collect();
+        prop_assert_eq!(outer, model(false, true));
+    }
+
+    #[test]
+    fn pairs_do_not_wait(rows in rows(WAIT), looks in prop::collection::vec(any::<bool>(), 40)) {
+        let engine = IntervalJoin::<Inner>::new(Interval::within(chrono::TimeDelta::microseconds(3)));
+        for (place, (a, b)) in emitted(&engine, &rows, &looks) {
+            prop_assert_eq!(place, a.0.max(b.0));
+        }
+    }
+
+    #[test]
+    fn a_join_as_of_looks_for_the_nearest(
+        rows in rows(WAIT),
+        looks in prop::collection::vec(any::<bool>(), 40),
+        tolerance in prop::option::of(0..6_i64),
+        at_once in any::<bool>(),
+    ) {
+        let with = |as_of: AsOf| {
+            let as_of = if at_once { as_of.at_once() } else { as_of };
+            let span = chrono::TimeDelta::microseconds;
+            tolerance.map_or(as_of, |tolerance| as_of.tolerance(span(tolerance)))
+        };
+        let (left, right) = (side(&rows, true), side(&rows, false));
+        let model = |apart: fn(Time, Time) -> Option<(Time, bool, i64)>| {
+            let meets = |a: &Numbered| {
+                let there = right.iter().filter(|b| !at_once || b.0 < a.0);
+                let near = there.filter_map(|b| Some((apart(a.1, b.1)?, b)));
+                let near = near.filter(|((far, ..), _)| tolerance.is_none_or(|most| *far <= most));
+                // Of one time, the sign of the last says whether the first or the last of them counts.
+                let nearest = near.min_by_key(|((far, after, sign), b)| (*far, *after, sign * b.0 as i64));
+                (*a, nearest.map(|(_, b)| *b))
+            };
+            let mut all: Vec<_> = left.iter().map(meets).collect();
+            all.sort();
+            all
+        };
+        let backward = |a: Time, b: Time| (b <= a).then_some((a - b, false, -1));
+        let forward = |a: Time, b: Time| (b >= a).then_some((b - a, true, 1));
+        let nearest = |a: Time, b: Time| Some(if b <= a { (a - b, false, -1) } else { (b - a, true, 1) });
+        let got = |as_of| sorted(emitted(&with(as_of), &rows, &looks));
+        prop_assert_eq!(got(AsOf::backward()), model(backward));
+        prop_assert_eq!(got(AsOf::forward()), model(forward));
+        prop_assert_eq!(got(AsOf::nearest()), model(nearest));
+    }
+}
+
+#[test]
+fn what_no_row_can_meet_any_more_is_dropped() {
+    let (mut kept, mut out) = (Both::default(), Emit::new());
+    let hour = chrono::TimeDelta::microseconds(10);
+    let interval = IntervalJoin::<Inner>::new(Interval::after(hour));
+    interval.add(&mut kept, 5, Of2::<u8, u8>::A(1), 0, &mut out);
+    interval.add(&mut kept, 9, Of2::B(2), 0, &mut out);
+    assert_eq!(kept.len(), 2);
+    interval.close(&mut kept, 10, &mut out);
+    assert_eq!(kept.len(), 1, "nothing of the left comes that is before 9");
+    interval.close(&mut kept, 15, &mut out);
+    assert_eq!(kept.len(), 1);
+    interval.close(&mut kept, 16, &mut out);
+    assert_eq!(kept.len(), 0);
+
+    let as_of = AsOf::backward();
+    let mut kept = Both::default();
+    let mut out: Emit<Event<(u8, Option<u8>), Of2<u8, u8>>> = Emit::new();
+    for time in [1, 2, 3, 8] {
+        as_of.add(&mut kept, time, Of2::B(time as u8), 0, &mut out);
+    }
+    as_of.close(&mut kept, 4, &mut out);
+    assert_eq!(
+        kept.len(),
+        2,
+        "the newest that is not after the watermark, and those after it"
+    );
+    let as_of = as_of.tolerance(chrono::TimeDelta::microseconds(2));
+    as_of.close(&mut kept, 6, &mut out);
+    assert_eq!(kept.len(), 1);
+    as_of.close(&mut kept, 11, &mut out);
+    assert!(as_of.is_empty(&kept), "the key is forgotten");
+}
