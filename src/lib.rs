@@ -54,6 +54,8 @@
 //! | [`flow::Flow`] | `input`, `merge`, `scope` |
 //! | [`connectors`] | files and standard output |
 //! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source), [`#[sink]`](macro@sink) |
+//! | [`client`] | retries, rate limits and batches for connectors to systems elsewhere |
+//! | [`testing::connector`] | checks that a connector keeps its promises |
 //! | [`key`] | what can be a key, and its stable hash |
 //! | [`state`] | what can be kept per key |
 //! | [`windowing`] | clocks, windows, and what is late |
@@ -106,7 +108,9 @@ pub use bytewax_runtime::{
 pub use bytewax_runtime::{RecoveryConfig, backup};
 #[cfg(feature = "cli")]
 pub use bytewax_runtime::{RunArgs, run, run_from};
-pub use bytewax_runtime::{clock, flow, key, operators, sink, source, state, testing, windowing};
+pub use bytewax_runtime::{
+    client, clock, flow, key, operators, sink, source, state, testing, windowing,
+};
 
 #[doc = include_str!("docs/python.md")]
 pub mod from_python {}

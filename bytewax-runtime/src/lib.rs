@@ -18,6 +18,7 @@
 )]
 
 mod brief;
+pub mod client;
 pub mod clock;
 mod codec;
 mod error;

@@ -2,13 +2,14 @@
 
 use std::pin::pin;
 use std::task::Poll as Ready;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::{Answer, Poll, Waker};
+use crate::client::Batching;
 use crate::error::StepError;
 use crate::executor::{Executor, Guarded};
 
@@ -90,13 +91,31 @@ impl<T: Send + 'static> AsyncBatches<T> {
     where
         S: Stream<Item = T> + Send + 'static,
     {
+        let batching = Batching::new(items).time(time);
+        Self::start_with(make, batching, |_| 0)
+    }
+
+    /// The same, with batches that are complete by their bytes too: `weigh` says how many an item has. An item that
+    /// would be too much begins the next batch.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread or no runtime.
+    pub fn start_with<S>(
+        make: impl FnOnce() -> S,
+        batching: Batching,
+        weigh: impl Fn(&T) -> usize + Send + 'static,
+    ) -> Result<Self, StepError>
+    where
+        S: Stream<Item = T> + Send + 'static,
+    {
         let executor = Executor::start("source")?;
         let (sender, batches) = channel(AHEAD);
         let stream = executor.within(make);
         let waker = Waker::current();
         executor.spawn(async move {
             let out = Out { sender, waker };
-            let reading = read(stream, items.max(1), time, out.clone());
+            let reading = read(stream, batching, weigh, out.clone());
             if let Err(panicked) = Guarded::new(reading).await {
                 out.give(Err(panicked.into())).await;
             }
@@ -191,28 +210,44 @@ impl<T> Out<T> {
 }
 
 /// Reads a stream to its end, or until nobody takes its batches any more.
-async fn read<S: Stream>(stream: S, items: usize, time: Duration, out: Out<S::Item>) {
+async fn read<S: Stream>(
+    stream: S,
+    batching: Batching,
+    weigh: impl Fn(&S::Item) -> usize,
+    out: Out<S::Item>,
+) {
     let mut stream = pin!(stream);
-    let mut has_ended = false;
-    while !has_ended {
-        let Some(first) = std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await else {
-            return;
-        };
-        let mut batch = vec![first];
-        let mut over = pin!(tokio::time::sleep(time));
-        while batch.len() < items && !has_ended {
-            // Time counts only while nothing comes: what is there goes together.
-            let next = std::future::poll_fn(|cx| match stream.as_mut().poll_next(cx) {
-                Ready::Ready(next) => Ready::Ready(Some(next)),
-                Ready::Pending => over.as_mut().poll(cx).map(|()| None),
-            });
-            match next.await {
-                Some(Some(item)) => batch.push(item),
-                Some(None) => has_ended = true,
-                None => break,
+    let mut gathering = batching.gather();
+    let mut over = pin!(tokio::time::sleep(Duration::ZERO));
+    loop {
+        // Time counts only while nothing comes: what is there goes together.
+        let may_wait = gathering.due().is_some();
+        let next = std::future::poll_fn(|cx| match stream.as_mut().poll_next(cx) {
+            Ready::Ready(next) => Ready::Ready(Some(next)),
+            Ready::Pending if may_wait => over.as_mut().poll(cx).map(|()| None),
+            Ready::Pending => Ready::Pending,
+        });
+        let batch = match next.await {
+            Some(Some(item)) => {
+                let bytes = weigh(&item);
+                let begun = gathering.due();
+                let batch = gathering.add(Instant::now(), item, bytes);
+                if let Some(due) = gathering.due().filter(|due| Some(*due) != begun) {
+                    over.as_mut().reset(due.into());
+                }
+                batch
             }
-        }
-        if !out.give(Ok(batch)).await {
+            Some(None) => {
+                if let Some(batch) = gathering.take() {
+                    out.give(Ok(batch)).await;
+                }
+                return;
+            }
+            None => gathering.take(),
+        };
+        if let Some(batch) = batch
+            && !out.give(Ok(batch)).await
+        {
             return;
         }
     }
@@ -255,6 +290,18 @@ mod tests {
         ] {
             assert_eq!(next(&mut batches).unwrap(), expect);
         }
+    }
+
+    #[test]
+    fn a_batch_is_complete_by_its_bytes() {
+        let batching = Batching::new(10).bytes(5).time(LONG);
+        let texts = ["one", "two", "x", "y", "longer", "z"];
+        let make = || stream::iter(texts);
+        let mut batches = AsyncBatches::start_with(make, batching, |text| text.len()).unwrap();
+        for expect in [&texts[..1], &texts[1..4], &texts[4..5], &texts[5..]] {
+            assert_eq!(next(&mut batches).unwrap().as_deref(), Some(expect));
+        }
+        assert_eq!(next(&mut batches).unwrap(), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use reader::{Named, named};
 const FLOORS: &[&[&str]] = &[
     &["ids", "clock", "codec", "brief"],
     &["error", "key"],
-    &["guard"],
+    &["client", "guard"],
     &["executor"],
     &["state"],
     &["source", "sink"],
@@ -31,6 +31,7 @@ const FLOORS: &[&[&str]] = &[
 
 /// Crates that only some modules name, with those in them.
 const CRATES: &[(&str, &[&str])] = &[
+    ("backon", &["client"]),
     ("bincode", &["codec"]),
     ("clap", &["execution"]),
     ("object_store", &["recovery"]),

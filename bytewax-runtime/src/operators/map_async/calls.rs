@@ -207,7 +207,7 @@ where
             return;
         };
         if result.is_err() && flight.tries <= self.config.retries {
-            let again = now.after_std(self.config.wait_after(flight.tries));
+            let again = now.after_std(self.config.next_wait(flight.tries));
             flight.stage = Stage::Waits;
             self.times.insert((again, slot));
         } else {

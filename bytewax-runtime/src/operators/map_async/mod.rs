@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use self::calls::Calls;
 use super::try_map::{ERRS_HELP, Errored, TryOut, errs};
+use crate::client::Retry;
 use crate::error::RunError;
 use crate::executor::Executor;
 use crate::flow::{OutputSpec, StepKind, Stream};
@@ -44,6 +45,7 @@ pub struct AsyncConfig {
     retries: u32,
     first_wait: Duration,
     longest_wait: Duration,
+    jitter: bool,
 }
 
 impl Default for AsyncConfig {
@@ -55,6 +57,7 @@ impl Default for AsyncConfig {
             retries: 0,
             first_wait: Duration::from_millis(100),
             longest_wait: Duration::from_secs(10),
+            jitter: false,
         }
     }
 }
@@ -99,6 +102,21 @@ impl AsyncConfig {
         self.first_wait = first;
         self.longest_wait = longest;
         self
+    }
+
+    /// Adds to each wait as much again at most, by chance, so that many calls that failed together are not tried again
+    /// together.
+    pub fn jitter(mut self) -> Self {
+        self.jitter = true;
+        self
+    }
+
+    /// The wait after this many tries, with what chance adds to it.
+    fn next_wait(&self, tries: u32) -> Duration {
+        let wait = self.wait_after(tries);
+        let chance = Retry::new().retries(1).backoff(wait, Duration::MAX);
+        let with_chance = self.jitter.then(|| chance.waits().next()).flatten();
+        with_chance.unwrap_or(wait)
     }
 
     /// The wait after this many tries.
@@ -260,5 +278,18 @@ mod tests {
         let config = AsyncConfig::new().backoff(Duration::from_secs(3), Duration::from_secs(20));
         let waits = [1, 2, 3, 4, 33, u32::MAX].map(|tries| config.wait_after(tries).as_secs());
         assert_eq!(waits, [3, 6, 12, 20, 20, 20]);
+    }
+
+    #[test]
+    fn chance_adds_to_waits() {
+        let config = AsyncConfig::new().backoff(Duration::from_secs(3), Duration::from_secs(20));
+        assert_eq!(config.next_wait(2), Duration::from_secs(6));
+        let waits: Vec<Duration> = (0..20).map(|_| config.jitter().next_wait(2)).collect();
+        assert!(
+            waits
+                .iter()
+                .all(|wait| (6.0..=12.0).contains(&wait.as_secs_f64()))
+        );
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
     }
 }
