@@ -1,7 +1,7 @@
 //! Stateful stream processing as a library.
 //!
 //! A *flow* is a graph of *steps* between *sources* and *sinks*. You describe it in plain Rust, and
-//! this crate runs it on one thread, on many, on several processes, or on several machines:
+//! this crate runs it on one thread, many threads, several processes or several machines:
 //!
 //! ```
 //! use bytewax::prelude::*;
@@ -21,60 +21,65 @@
 //! assert_eq!(out.items()[5..], [(0, 18), (1, 24)]);
 //! ```
 //!
-//! A program gives its flow to [`run`], or to [`RunArgs::execute`] when it has arguments of its own:
-//! then `-w 4` runs it on four threads, `-p 2` on two processes, and `graph` draws it.
+//! A program passes its flow to [`run`], or to [`RunArgs::execute`] if it has arguments of its own.
+//! Then `-w 4` runs the flow on four threads, `-p 2` on two processes, and `graph` draws it.
+//!
+//! This page is the reference. The guide, in `docs/guide` of the repository, teaches the same step by
+//! step and ends with a cookbook.
 //!
 //! # The first ten minutes
 //!
-//! 1. **Describe.** [`dataflow!`] takes a name and a closure. Inside, `flow.input(source)` begins a
-//!    stream, its methods are the operators, and `.output(sink)` ends it. A stream is moved by use;
-//!    `.clone()` gives it to a second reader. Functions, loops and lists of streams work as they do
-//!    everywhere in Rust.
+//! 1. **Describe.** [`dataflow!`] takes a name and a closure. In the closure, `flow.input(source)`
+//!    creates a stream, the methods of the stream are the operators, and `.output(sink)` ends it. A
+//!    method consumes its stream; clone the stream to read it twice. Functions, loops and lists of
+//!    streams work as everywhere in Rust.
 //! 2. **Name.** `let` names the steps: the operator `map` in `let prices = ..` is the step
-//!    `prices.map`. State belongs to its step's id, so the rules of names are worth a look; they are
-//!    at [`dataflow!`].
-//! 3. **Key.** [`key_on`](flow::Stream::key_on) splits a stream by key. The steps behind it that keep
-//!    state see one key at a time, and all items of a key meet on one worker. Every type can be a key
-//!    by [`#[derive(Key)]`](macro@Key).
-//! 4. **Test.** [`testing`] has a source over a list, a sink into a list, and ways to run a flow in a
-//!    test, on any number of workers, with a clock that the test moves.
-//! 5. **Run.** An error or a panic on any worker stops the whole run; its text names the step, the
+//!    `prices.map`. State is saved under the id of its step. [`dataflow!`] lists the rules.
+//! 3. **Key.** [`key_on`](flow::Stream::key_on) splits a stream by key. All items of a key are sent to
+//!    one worker, and the steps that keep state see one key at a time. Any type can be a key with
+//!    [`#[derive(Key)]`](macro@Key).
+//! 4. **Test.** [`testing`] has a source that emits a list, a sink that collects items, and functions
+//!    that run a flow in a test, on any number of workers and with a clock that the test moves.
+//! 5. **Run.** An error or a panic on any worker stops the whole run. The message names the step, the
 //!    partition and the cause. Ctrl-C and SIGTERM stop a run cleanly.
-//! 6. **Keep.** With `-r DIR` the state is saved, and the next run goes on where this one ended or was
-//!    killed, with any number of workers: see [`RecoveryConfig`].
-//! 7. **Lock.** `cargo run -- lock` writes the names that state is saved under to `dataflow.lock`. Commit
-//!    it, and a change of the flow that would lose state does not compile: see [`dataflow!`].
+//! 6. **Save.** With `-r DIR`, state is saved while the flow runs. The next run resumes from it, also
+//!    after a crash and with any number of workers. See [`RecoveryConfig`].
+//! 7. **Lock.** `cargo run -- lock` writes the names and types of saved state to `dataflow.lock`. Commit
+//!    the file. A change that would lose state then does not compile. See [`dataflow!`].
 //!
 //! # Where to look
 //!
 //! | | |
 //! | --- | --- |
 //! | [`flow::Stream`] | the operators |
-//! | [`from_python`] | how the operators of Bytewax for Python are called here |
 //! | [`flow::Flow`] | `input`, `merge`, `scope` |
-//! | [`connectors`] | files and standard output |
-//! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source), [`#[sink]`](macro@sink) |
-//! | [`client`] | retries, rate limits and batches for connectors to systems elsewhere |
-//! | [`testing::connector`] | checks that a connector keeps its promises |
-//! | [`key`] | what can be a key, and its stable hash |
-//! | [`state`] | what can be kept per key |
-//! | [`windowing`] | clocks, windows, and what is late |
+//! | [`windowing`] | clocks, windowers and late items |
+//! | [`connectors`] | files and standard streams |
+//! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source) and [`#[sink]`](macro@sink) |
+//! | [`client`] | retries, rate limits and batches for connectors to other systems |
+//! | [`testing`] | sources, sinks and functions for tests |
+//! | [`testing::connector`] | checks that a connector keeps its contract |
+//! | [`key`] | which types can be keys, and their stable hash |
+//! | [`state`] | which types can be state, and how they are saved |
 //! | [`RunArgs`] | the command line |
+//! | [`from_python`] | the operators of Bytewax for Python and their names here |
 //!
 //! # Features
 //!
-//! | Feature | Default | What it costs |
-//! | --- | --- | --- |
-//! | `macros` | yes | `dataflow!`, the attributes and the derive; a compile of `syn` |
-//! | `stdio` | yes | nothing |
-//! | `files` | yes | `memchr`, `glob` |
-//! | `csv` | no | `csv` |
-//! | `json` | no | `serde_json` |
-//! | `gzip`, `bzip2` | no | compressed files; a crate each |
-//! | `zstd`, `xz` | no | compressed files; a crate each, and compiles of C libraries |
-//! | `demo` | no | nothing |
-//! | `async` | no | `map_async`; a compile of `tokio`, and a thread for each such step |
-//! | `object-store` | no | backups in object stores; compiles of `object_store` and `tokio` |
+//! | Feature | Default | Adds | Cost |
+//! | --- | --- | --- | --- |
+//! | `macros` | yes | `dataflow!`, the attributes and the derive | compiles `syn` |
+//! | `recovery` | yes | saved state | compiles SQLite |
+//! | `cli` | yes | the command line | compiles `clap` and `signal-hook` |
+//! | `stdio` | yes | standard streams | none |
+//! | `files` | yes | text files and directories | compiles `memchr` and `glob` |
+//! | `csv` | no | CSV files | compiles `csv` |
+//! | `json` | no | JSON Lines files | compiles `serde_json` |
+//! | `gzip`, `bzip2` | no | compressed files | compiles a crate each |
+//! | `zstd`, `xz` | no | compressed files | compiles a C library each |
+//! | `demo` | no | a source of numbers | none |
+//! | `async` | no | `map_async` and `async` sources | compiles `tokio`; a thread for each such step |
+//! | `object-store` | no | backups in object stores | compiles `object_store` and `tokio` |
 
 // So that paths written by the macros, `::bytewax::..`, hold inside this crate too.
 extern crate self as bytewax;
@@ -115,11 +120,11 @@ pub use bytewax_runtime::{
 #[doc = include_str!("docs/python.md")]
 pub mod from_python {}
 
-/// What [`run`] and its kin give back to `main`: the exit code of the process.
+/// The exit code of the process, which [`run`] and [`RunArgs::execute`] return to `main`.
 #[cfg(feature = "cli")]
 pub use std::process::ExitCode;
 
-/// Connectors: where items come from and go to.
+/// Sources and sinks: files and standard streams.
 pub mod connectors {
     #[cfg(any(
         feature = "stdio",
@@ -131,10 +136,10 @@ pub mod connectors {
     pub use bytewax_connectors::*;
 }
 
-/// Times and spans of time, as they appear in the signatures of this crate.
+/// The crate `chrono`, whose times and durations appear in signatures of this crate.
 pub use chrono;
 
-/// The words of the first page.
+/// The names that most programs use.
 pub mod prelude {
     #[cfg(feature = "macros")]
     pub use bytewax_macros::{Key, dataflow, operator, sink, source, stateful};

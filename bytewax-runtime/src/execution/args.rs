@@ -15,49 +15,49 @@ use super::render::GraphFormat;
 pub(crate) use flags::Flags;
 pub(crate) use values::{Addresses, Bytes, Seconds};
 
-/// How a flow is run: flags and subcommands for a program's own command line.
+/// The options and subcommands that run a flow, for the command line of a program.
 ///
 /// A program without arguments of its own calls [`run`](crate::run). A program with arguments
-/// flattens this into its parser, describes the flow, and calls [`execute`](Self::execute).
+/// flattens `RunArgs` into its parser, describes the flow, and calls [`execute`](Self::execute).
 ///
 /// | flag | environment variable | default | meaning |
 /// | --- | --- | --- | --- |
 /// | `-w`, `--workers-per-process N` | `BYTEWAX_WORKERS_PER_PROCESS` | 1 | worker threads in each process |
-/// | `-p`, `--processes N` | `BYTEWAX_PROCESSES` | | start this many processes on this machine |
-/// | `-i`, `--process-id I` | `BYTEWAX_PROCESS_ID` | | which process of `--addresses` this one is, from 0 |
-/// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of every process, joined with `;` |
+/// | `-p`, `--processes N` | `BYTEWAX_PROCESSES` | | start N processes on this machine |
+/// | `-i`, `--process-id I` | `BYTEWAX_PROCESS_ID` | | number of this process in `--addresses`, from 0 |
+/// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of each process, separated by `;` |
 /// | `-s`, `--snapshot-interval SECONDS` | `BYTEWAX_SNAPSHOT_INTERVAL` | 10 | length of an epoch |
-/// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | keep the state in the recovery partitions in this directory, and resume from them; may be given several times |
-/// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | keep the state in this directory of this machine, and copy each closed epoch to `--backup`; instead of `--recovery-directory` |
-/// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | where the copies are: a directory, or the address of an object store |
-/// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | | how long replaced states are kept for copies of recovery partitions; not at all unless given |
-/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | how many bytes the states in memory may take in each process, such as `512MiB`; what is not needed stays on the disk |
-/// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | how many bytes the items on their way between steps may take in each process; see [`RunConfig::buffer_memory`] |
-/// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | whether changed states are handed to the store at the end of an epoch or at once |
-/// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must go on from an earlier one, may, or must not; with `require`, no store is made where there is none |
-/// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | how long to wait for the other processes |
-/// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | how long the last epoch may take to end and to be saved when a signal stops the run; with 0, the run stops at once |
+/// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | save state in this directory, and resume from it; repeat the option to use several directories |
+/// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | save state in this local directory, and copy each epoch to `--backup`; replaces `--recovery-directory` |
+/// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | backup of the local state: a directory, or the address of an object store |
+/// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | keep replaced states for this long, so that copies of recovery partitions fit together |
+/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; other states stay on the disk |
+/// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | limit the memory for items between steps in each process; see [`RunConfig::buffer_memory`] |
+/// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or at once |
+/// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
+/// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
+/// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | allow the last epoch this long to be saved when a signal stops the run; with 0, the run stops at once |
 ///
-/// A flag goes before its variable, and the variable before the default.
+/// An option overrides its variable, and the variable overrides the default.
 ///
 /// A subcommand may follow:
 ///
 /// | subcommand | what it does |
 /// | --- | --- |
-/// | `run` | runs the flow; this is meant when there is none |
+/// | `run` | runs the flow; the default |
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
-/// | `lock [--file FILE] [--check]` | writes down in `dataflow.lock` what the flow saves state under, for the compiler to check |
-/// | `recovery init DIR N` | makes a recovery store of N partitions |
-/// | `recovery restore BACKUP DIR` | makes the recovery store that a backup holds |
-/// | `recovery show DIR.. [--json]` | shows partitions, executions, and what is saved for each step |
-/// | `recovery verify DIR..` | reads every row, and tells what is damaged |
+/// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check |
+/// | `recovery init DIR N` | creates a recovery store of N partitions |
+/// | `recovery restore BACKUP DIR` | creates a recovery store from a backup |
+/// | `recovery show DIR.. [--json]` | shows partitions, runs, and what each step has saved |
+/// | `recovery verify DIR..` | reads every row and reports damage |
 /// | `recovery repartition DIR N NEW_DIR` | copies the newest state to a store of N partitions |
-/// | `recovery dump DIR.. --step ID --key KEY` | shows what is saved for a key, or for a partition of a source or a sink |
-/// | `recovery drop-step DIR.. --step ID` | removes all that is saved for a step |
+/// | `recovery dump DIR.. --step ID --key KEY` | shows the state of a key, or the position of a partition |
+/// | `recovery drop-step DIR.. --step ID` | deletes everything that a step has saved |
 ///
-/// The commands of `recovery` work on a store that no run is using; `show`, `verify` and `dump` also
-/// beside one. The program `bytewax` has them too, for those who do not have the program of the
-/// flow: `bytewax recovery show DIR`, and `bytewax recovery init --flow NAME DIR N`.
+/// `show`, `verify` and `dump` also work while a run uses the store; the other commands of `recovery` do not. The
+/// program `bytewax` has the same commands, for use without the program of the flow: `bytewax recovery show DIR`,
+/// and `bytewax recovery init --flow NAME DIR N`.
 ///
 /// The flags may stand before or behind the subcommand. A positional argument of the program that is spelled like a subcommand
 /// needs a path (`./run`), and a parser with subcommands of its own flattens `RunArgs` into one of
@@ -188,11 +188,11 @@ impl FromArgMatches for RunArgs {
 // What the program is to do with its flow. No doc comment here either.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
-    /// Run the flow; this is meant when no command is given
+    /// Run the flow (the default)
     Run,
-    /// Draw the flow, and run nothing
+    /// Draw the flow without running it
     Graph {
-        /// The language of the drawing
+        /// Language of the drawing
         #[arg(
             id = "bytewax-format",
             long = "format",
@@ -202,18 +202,18 @@ pub(crate) enum Command {
         )]
         format: GraphFormat,
     },
-    /// Write down in `dataflow.lock` what the flow saves state under; runs nothing
+    /// Write the names and types of saved state to `dataflow.lock`
     Lock {
-        /// The file, in place of the one beside the package's `Cargo.toml`
+        /// File to write [default: `dataflow.lock` beside the package's `Cargo.toml`]
         #[arg(id = "bytewax-file", long = "file", value_name = "FILE")]
         file: Option<std::path::PathBuf>,
 
-        /// Only tell whether the file is up to date
+        /// Fail if the file is not up to date, and write nothing
         #[arg(id = "bytewax-check", long = "check")]
         check: bool,
     },
     #[cfg(feature = "recovery")]
-    /// Make, show, check and change recovery stores; runs nothing
+    /// Create, inspect, verify and change recovery stores
     Recovery {
         #[command(subcommand)]
         command: RecoveryCommand,

@@ -142,7 +142,7 @@ impl Flags {
             }
             (_, None) => {
                 let text = "`--process-id` is given without `--addresses` (BYTEWAX_ADDRESSES); \
-                            give `host:port` of every process, joined with `;`, or name a file of \
+                            give `host:port` of each process, separated by `;`, or name a file of \
                             them, one on a line, in BYTEWAX_HOSTFILE_PATH";
                 Err(usage(ErrorKind::MissingRequiredArgument, text))
             }

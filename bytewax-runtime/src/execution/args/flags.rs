@@ -48,17 +48,17 @@ flags! {
         short = 'w', value_parser = at_least_one, default_value_t = WORKERS
     }
 
-    /// Start this many processes on this machine
+    /// Start N processes on this machine
     processes: Option<usize> = "processes" "N" "PROCESSES" {
         short = 'p', value_parser = at_least_one
     }
 
-    /// Which process of `--addresses` this one is, from 0
+    /// Number of this process in `--addresses`, from 0
     process_id: Option<usize> = "process-id" "I" "PROCESS_ID" {
         short = 'i', value_parser = process_id
     }
 
-    /// `host:port` of every process, joined with `;`
+    /// `host:port` of each process, separated by `;`
     addresses: Option<Addresses> = "addresses" "LIST" "ADDRESSES" { short = 'a' }
 
     /// Length of an epoch, in whole seconds
@@ -66,43 +66,40 @@ flags! {
         short = 's', default_value_t = Seconds(EPOCH_INTERVAL)
     }
 
-    /// Keep the state in the recovery partitions in this directory, and resume from them; may be given
-    /// several times
+    /// Save state in this directory, and resume from it; repeat the option to use several directories
     recovery: Vec<PathBuf> = "recovery-directory" "DIR" "RECOVERY_DIRECTORY" { short = 'r' }
 
-    /// Keep the state in this directory of this machine, and copy each closed epoch to `--backup`;
-    /// instead of `--recovery-directory`
+    /// Save state in this local directory, and copy each epoch to `--backup`; replaces
+    /// `--recovery-directory`
     local_state: Option<PathBuf> = "local-state" "DIR" "LOCAL_STATE" { short = 'd' }
 
-    /// Where the copies of local state are: a directory, or the address of an object store
-    /// [default: backup]
+    /// Backup of the local state: a directory, or the address of an object store [default: backup]
     backup: Option<String> = "backup" "PLACE" "BACKUP" { short = 'b' }
 
-    /// How long replaced states are kept for copies of recovery partitions, in whole seconds; not at all
-    /// unless given
+    /// Keep replaced states for this many seconds, so that copies of recovery partitions fit together
+    /// [default: 0]
     backup_interval: Option<Seconds> = "backup-interval" "SECONDS" "RECOVERY_BACKUP_INTERVAL" {}
 
-    /// How many bytes the states in memory may take in each process, such as `512MiB`; what is not needed
-    /// stays on the disk
+    /// Limit the memory for states in each process, such as `512MiB`; other states stay on the disk
     state_memory: Option<Bytes> = "state-memory" "BYTES" "STATE_MEMORY" {}
 
-    /// How many bytes the items on their way between steps may take in each process, such as `256MiB`
+    /// Limit the memory for items between steps in each process, such as `256MiB`
     buffer_memory: Bytes = "buffer-memory" "BYTES" "BUFFER_MEMORY" {
         value_parser = some_bytes, default_value_t = Bytes(BUFFER_MEMORY)
     }
 
-    /// When changed states are handed to the store
+    /// When to write changed states to the store
     snapshot_mode: SnapshotMode = "snapshot-mode" "MODE" "SNAPSHOT_MODE" { value_enum, default_value_t }
 
-    /// Whether the run must go on from what an earlier one has saved, may, or must not
+    /// Whether the run must, may or must not resume from saved state
     resume: ResumePolicy = "resume" "POLICY" "RESUME" { value_enum, default_value_t }
 
-    /// How long to wait for the other processes at the start, in whole seconds
+    /// Wait this many seconds for the other processes at the start
     connect_timeout: Seconds = "connect-timeout" "SECONDS" "CONNECT_TIMEOUT" {
         default_value_t = Seconds(CONNECT_TIMEOUT)
     }
 
-    /// How long the last epoch may take to end and to be saved when a signal stops the run, in whole seconds
+    /// Allow the last epoch this many seconds to be saved when a signal stops the run
     stop_timeout: Seconds = "stop-timeout" "SECONDS" "STOP_TIMEOUT" {
         default_value_t = Seconds(STOP_TIMEOUT)
     }

@@ -176,7 +176,7 @@ fn a_value_that_makes_no_sense_is_a_usage_error() {
         ),
         (
             "recovery",
-            "Make, show, check and change recovery stores; runs nothing",
+            "Create, inspect, verify and change recovery stores",
         ),
         (
             "recovery init DIR x",

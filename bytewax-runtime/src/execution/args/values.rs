@@ -46,7 +46,7 @@ impl FromStr for Addresses {
 fn check_address(address: &str) -> Result<(), String> {
     if address.is_empty() {
         return Err(
-            "an address is empty; give `host:port` for every process, joined with `;`".to_owned(),
+            "an address is empty; give `host:port` for each process, separated by `;`".to_owned(),
         );
     }
     let Some((host, port)) = address.rsplit_once(':') else {

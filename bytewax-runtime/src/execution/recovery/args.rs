@@ -1,4 +1,4 @@
-//! What the subcommands take.
+//! The arguments of the subcommands.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use clap::{Args, Subcommand};
 // the arguments of the user's parser.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum RecoveryCommand {
-    /// Make a recovery store for this flow, with state of none
+    /// Create an empty recovery store for this flow
     Init(InitArgs),
-    /// Make the recovery store of this flow that a backup holds
+    /// Create a recovery store of this flow from a backup
     Restore(RestoreArgs),
     #[command(flatten)]
     Store(StoreCommand),
@@ -19,22 +19,22 @@ pub(crate) enum RecoveryCommand {
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct InitArgs {
-    /// A directory that exists and holds no store
+    /// An existing directory without a store
     #[arg(id = "bytewax-dir", value_name = "DIR")]
     pub(crate) dir: PathBuf,
 
-    /// Number of partitions: the most workers that will ever run, or more
+    /// Number of partitions: at least the greatest number of workers that will ever run
     #[arg(id = "bytewax-partitions", value_name = "N")]
     pub(crate) partitions: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub(crate) struct RestoreArgs {
-    /// The backup: a directory, or the address of an object store
+    /// Backup: a directory, or the address of an object store
     #[arg(id = "bytewax-place", value_name = "BACKUP")]
     pub(crate) place: String,
 
-    /// The directory in which the partitions are made; it may hold older ones of the same store
+    /// Directory for the partitions; it may contain older ones of the same store
     #[arg(id = "bytewax-dir", value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
@@ -42,25 +42,25 @@ pub(crate) struct RestoreArgs {
 // What can be done with a store of any flow.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Show partitions, executions, and what is saved for each step
+    /// Show partitions, runs, and what each step has saved
     Show {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
 
-        /// As JSON, for programs
+        /// Print JSON
         #[arg(id = "bytewax-json", long = "json")]
         json: bool,
     },
-    /// Read every row, and tell what is damaged or does not fit together
+    /// Read every row, and report damage and contradictions
     Verify {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
     },
-    /// Copy the newest state to a store with another number of partitions; the old one stays whole
+    /// Copy the newest state to a new store with another number of partitions
     Repartition {
-        /// The directory with all partitions of the old store
+        /// Directory with all partitions of the old store
         #[arg(id = "bytewax-dir", value_name = "DIR")]
         dir: PathBuf,
 
@@ -68,13 +68,13 @@ pub(crate) enum StoreCommand {
         #[arg(id = "bytewax-partitions", value_name = "N")]
         partitions: u32,
 
-        /// A directory that exists and holds no store
+        /// An existing directory without a store
         #[arg(id = "bytewax-new-dir", value_name = "NEW_DIR")]
         new_dir: PathBuf,
     },
-    /// Show what is saved for a key of a step, or for a partition of a source or a sink
+    /// Show the state of a key, or the position of a partition
     Dump {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
 
@@ -82,7 +82,7 @@ pub(crate) enum StoreCommand {
         #[arg(id = "bytewax-step", long = "step", value_name = "ID")]
         step: String,
 
-        /// A key that is a text or an integer, or the name of a partition
+        /// A text or integer key, or the name of a partition
         #[arg(
             id = "bytewax-key",
             long = "key",
@@ -92,7 +92,7 @@ pub(crate) enum StoreCommand {
         )]
         key: Option<String>,
 
-        /// A key of any type, as it is saved, in hexadecimal; all keys of the step are searched
+        /// The saved bytes of a key of any type, in hexadecimal; searches all keys of the step
         #[arg(
             id = "bytewax-key-bytes",
             long = "key-bytes",
@@ -101,9 +101,9 @@ pub(crate) enum StoreCommand {
         )]
         key_bytes: Option<Hex>,
     },
-    /// Remove all that is saved for a step
+    /// Delete everything that a step has saved
     DropStep {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
 

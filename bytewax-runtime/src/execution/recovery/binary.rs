@@ -25,7 +25,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum AnyFlow {
-    /// Make a recovery store for a flow, with state of none
+    /// Create an empty recovery store for a flow
     Init {
         /// Name of the flow
         #[arg(long, value_name = "NAME")]
@@ -33,7 +33,7 @@ enum AnyFlow {
         #[command(flatten)]
         init: InitArgs,
     },
-    /// Make the recovery store of a flow that a backup holds
+    /// Create a recovery store of a flow from a backup
     Restore {
         /// Name of the flow
         #[arg(long, value_name = "NAME")]

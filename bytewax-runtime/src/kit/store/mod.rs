@@ -55,25 +55,25 @@ pub(crate) trait Store {
     fn positions_of(&self, step: &StepId) -> Vec<&str>;
 }
 
-/// When changed states are handed to the store. An epoch counts when it is complete, whatever the mode.
+/// When changed states are written to the store. In either mode an epoch counts only once it is complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SnapshotMode {
-    /// When the epoch ends: each key once, while the items of the next epoch flow.
+    /// At the end of the epoch: each changed key once, while the items of the next epoch are processed.
     #[default]
     Batch,
-    /// While the epoch goes on: a key each time it was touched, so that less is left for the end.
+    /// During the epoch: a key each time it changes, so that less is left to write at the end.
     Immediate,
 }
 
-/// Whether a run may go on from what an earlier one has saved, and whether it must.
+/// Whether a run must, may or must not resume from saved state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResumePolicy {
-    /// Only a run that goes on from an earlier one may start.
+    /// The run fails unless it resumes from saved state.
     Require,
-    /// Go on if there is anything to go on from, and begin anew if there is not.
+    /// The run resumes if there is saved state, and starts empty otherwise.
     #[default]
     Allow,
-    /// Only a run that begins anew may start.
+    /// The run fails if there is saved state.
     Never,
 }
 
