@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{BrokenPromise, ByPartition, broken};
 use crate::error::{RunError, StepError};
 use crate::execution::{RunConfig, cluster_main};
 use crate::flow::{Dataflow, Stream};
+use crate::ids::Epoch;
 use crate::kit::Exchange;
 use crate::operators::Sink;
 use crate::recovery::{RecoveryConfig, init};
@@ -99,15 +102,15 @@ impl<P: StatefulSourcePartition> StatefulSourcePartition for KilledPartition<P> 
         self.partition.snapshot()
     }
 
-    fn next_awake(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
         self.partition.next_awake()
     }
 
-    fn end_epoch(&mut self, epoch: crate::Epoch) -> Result<(), StepError> {
+    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
         self.partition.end_epoch(epoch)
     }
 
-    fn completed(&mut self, epoch: crate::Epoch) -> Result<(), StepError> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
         self.partition.completed(epoch)
     }
 }
