@@ -35,16 +35,17 @@ use chrono::TimeDelta;
 ///
 /// let second = |second: &i64| Micros(second * 1_000_000);
 /// let tens = TumblingWindower::new(TimeDelta::seconds(10), DateTime::UNIX_EPOCH);
-/// let out = run_keyed([('a', 1), ('b', 2), ('b', 4), ('a', 11)], |hits| {
+/// let mut out = run_keyed([('a', 1), ('b', 2), ('b', 4), ('a', 11)], |hits| {
 ///     let wait = Lateness::bounded(TimeDelta::seconds(5));
 ///     let hits = hits.event_time(move |(_, at)| second(at), wait).named("hits").down;
 ///     let counts = hits.count_window(StreamClock::new(second), tens.with_times()).named("counts").down;
 ///     let counts = counts.map(|(page, (_, hits))| ((), (page, hits)));
 ///     let clock = StreamClock::new(|(_, hits): &(char, Windowed<u64>)| hits.time());
-///     counts.max_window(clock, tens, |(_, hits)| hits.value).named("most").down
+///     let most = counts.max_window(clock, tens, |(_, hits)| hits.value).named("most").down;
+///     most.map(|(_, (window, (page, hits)))| (page, (window.0, hits.value)))
 /// });
-/// let most: Vec<_> = out.into_iter().map(|(_, (_, (page, hits)))| (page, hits.value)).collect();
-/// assert_eq!(most, [('b', 2), ('a', 1)]);
+/// out.sort_unstable();
+/// assert_eq!(out, [('a', (1, 1)), ('b', (0, 2))]);
 /// ```
 ///
 /// # State

@@ -248,7 +248,7 @@ impl<T: 'static> Stream<T> {
     /// let times = [('a', 1), ('b', 2), ('a', -40), ('b', -70)];
     /// let mut out = run_keyed(times, |times| {
     ///     let lateness = Lateness::bounded(TimeDelta::minutes(5));
-    ///     let times = times.event_time(move |(_, at)| minute(&at.abs()), lateness).named("times").down;
+    ///     let times = times.event_time(move |(_, at): &(char, i64)| minute(&at.abs()), lateness).named("times").down;
     ///     let orders = times.clone().filter_value(|at| *at > 0);
     ///     let payments = times.filter_value(|at| *at < 0).map_value(|at| -at);
     ///     let clock = StreamClock::of_sides((minute, minute));

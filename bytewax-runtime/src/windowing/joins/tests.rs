@@ -29,6 +29,13 @@ fn rows(wait: Time) -> impl Strategy<Value = Vec<Row>> {
 
 const WAIT: Time = 5;
 
+/// How far a row of the right is from one of the left, if it may meet it: how far, whether it is after it, and
+/// whether of one time the first counts or, if less than zero, the last.
+type Apart = fn(Time, Time) -> Option<(Time, bool, i64)>;
+
+/// What an as-of join emits.
+type Pair = (u8, Option<u8>);
+
 /// Gives rows to a join of one key, numbered in their order; the watermark goes on behind those whose place is
 /// in `looks`. Gives what is emitted, and at which row.
 fn emitted<W>(engine: &W, rows: &[Row], looks: &[bool]) -> Vec<(usize, W::Out)>
@@ -148,7 +155,7 @@ proptest! {
             tolerance.map_or(as_of, |tolerance| as_of.tolerance(span(tolerance)))
         };
         let (left, right) = (side(&rows, true), side(&rows, false));
-        let model = |apart: fn(Time, Time) -> Option<(Time, bool, i64)>| {
+        let model = |apart: Apart| {
             let meets = |a: &Numbered| {
                 let there = right.iter().filter(|b| !at_once || b.0 < a.0);
                 let near = there.filter_map(|b| Some((apart(a.1, b.1)?, b)));
@@ -188,7 +195,7 @@ fn what_no_row_can_meet_any_more_is_dropped() {
 
     let as_of = AsOf::backward();
     let mut kept = Both::default();
-    let mut out: Emit<Event<(u8, Option<u8>), Of2<u8, u8>>> = Emit::new();
+    let mut out: Emit<Event<Pair, Of2<u8, u8>>> = Emit::new();
     for time in [1, 2, 3, 8] {
         as_of.add(&mut kept, time, Of2::B(time as u8), 0, &mut out);
     }
