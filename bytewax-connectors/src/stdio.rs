@@ -33,6 +33,16 @@ pub use input::{StdInPartition, StdInSource};
 /// run_main(flow).unwrap(); // Writes `a` and `b`.
 /// ```
 ///
+/// # Guarantee
+///
+/// Each item is written at least once: with a recovery store, those of an epoch that was not complete when a run was
+/// killed are written again.
+///
+/// # Limits
+///
+/// Lines of several processes of a run may mix, where they share a terminal or a file. A worker waits while standard
+/// output takes nothing.
+///
 /// # Errors
 ///
 /// The run stops if standard output cannot be written. If that is because its reader has ended, as in
@@ -133,7 +143,7 @@ impl<T: fmt::Debug> DynamicSink<T> for StdOutSink<Debugged> {
 
 /// Writes each item as a line to standard error, as its [`Display`](fmt::Display) does.
 ///
-/// Everything else is as with a [`StdOutSink`].
+/// Guarantee, errors and limits are those of a [`StdOutSink`], and nothing is saved.
 ///
 /// # Examples
 ///

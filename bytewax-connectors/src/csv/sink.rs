@@ -42,6 +42,14 @@ use crate::files::{Compression, CsvRows, FileSinkPartition, partition};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// That of a [`FileSink`](crate::files::FileSink): exactly once, and so is the row that names the columns.
+///
+/// # Limits
+///
+/// Those of a [`FileSink`](crate::files::FileSink). Rows end with `\n`, and cells are put in quotes where they have to be.
+///
 /// # Errors
 ///
 /// A value that is no row, such as one with a list in it, stops the run. Other errors are those of a

@@ -63,6 +63,16 @@ use crate::records::Files;
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// That of a [`FileSource`](crate::files::FileSource).
+///
+/// # Limits
+///
+/// A row has 64 MiB at most ([`max_row_bytes`](Self::max_row_bytes)). A file is UTF-8, with a byte order mark or without:
+/// one in UTF-16 is to be converted before. Delimiters, quotes and escapes are single bytes. While a file is still
+/// being written, a quote that is open at its end is taken for one that is never closed.
+///
 /// # Errors
 ///
 /// A row that is not UTF-8, [too long](Self::max_row_bytes), or not of the type, and a quote that is never

@@ -42,6 +42,14 @@ use super::{Compression, Error};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// That of a [`FileSink`](super::FileSink), for each file.
+///
+/// # Limits
+///
+/// All files are kept open that got a value.
+///
 /// # Errors
 ///
 /// As of a [`FileSink`](super::FileSink). No files at all, or two of one name, are errors too.

@@ -47,6 +47,21 @@ use crate::records::Rules;
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// With a recovery store, each line counts once, through kills and rotations, as long as what was not read of a file is
+/// still there under one of its names. What was cut away before it was read is lost, and a line on standard error says so.
+///
+/// # Errors
+///
+/// A file that is compressed, in ranges or no regular file cannot be followed. The run is refused if the file that was
+/// read is nowhere to be found. Other errors are those of the source.
+///
+/// # Limits
+///
+/// A rotated file is known by its name, beside the one that is followed. A file that was rotated and gone again between two
+/// looks is not seen.
+///
 /// # State
 ///
 /// A [`FollowPosition`](super::FollowPosition): which file is being read, and where.
@@ -118,6 +133,19 @@ impl<S> Followed<S> {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Guarantee
+///
+/// With a recovery store, each line of each complete file counts once, through kills and renamed files.
+///
+/// # Errors
+///
+/// A file that changes after it was complete, and another directory of the same name, stop the run. Other errors are
+/// those of the source.
+///
+/// # Limits
+///
+/// The files are read one after another by one worker. What is saved grows with the number of files in the directory.
 ///
 /// # State
 ///

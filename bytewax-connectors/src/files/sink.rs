@@ -45,6 +45,17 @@ use super::{Compression, Error, FsId};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// With a recovery store, each item is written exactly once. Those of the epoch under way are in the file before it is
+/// complete, and are cut off again if the run is killed. Pipes and devices cannot be cut back: a run on one cannot be
+/// resumed.
+///
+/// # Limits
+///
+/// One worker writes all of the file. An end of a line inside of an item is written as it is. Without a recovery store, what
+/// is written is not forced to the disk before the end.
+///
 /// # Errors
 ///
 /// A missing directory, a file that cannot be written, a file that another sink writes, and, when a

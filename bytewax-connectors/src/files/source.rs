@@ -51,6 +51,17 @@ use crate::records::{Files, Text};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// With a recovery store, each line counts once: a run that was killed goes on behind what is saved, whatever became
+/// of the files meanwhile, or is refused. Pipes and devices are read once, and cannot be read again.
+///
+/// # Limits
+///
+/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). A process has 64 files of one source open at
+/// once. In a compressed file, a run that goes on decompresses all that is before its position. To list a directory
+/// of *n* files and to save a position of each takes time and room in proportion to *n*.
+///
 /// # Errors
 ///
 /// A missing file, a pattern that cannot be understood, a line that cannot be read, and a file that was

@@ -41,6 +41,14 @@ use crate::files::{Compression, FileSinkPartition, JsonLines, partition};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// That of a [`FileSink`](crate::files::FileSink): exactly once.
+///
+/// # Limits
+///
+/// Those of a [`FileSink`](crate::files::FileSink).
+///
 /// # Errors
 ///
 /// A value that is not to be said in JSON, such as a map whose keys are no text, stops the run. Other

@@ -50,6 +50,14 @@ use crate::records::{Files, ParseLine};
 /// # }
 /// ```
 ///
+/// # Guarantee
+///
+/// That of a [`FileSource`](crate::files::FileSource).
+///
+/// # Limits
+///
+/// A value is on one line, of 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)).
+///
 /// # Errors
 ///
 /// A line that is not JSON, or not of the type, stops the run unless

@@ -29,6 +29,15 @@ use crate::records::{Beside, Place, Reading, Records, Text, Unended};
 /// run_main(flow).unwrap(); // Until standard input ends.
 /// ```
 ///
+/// # Guarantee
+///
+/// Each line is read once at most: what was read and not written when a run was killed is lost.
+///
+/// # Limits
+///
+/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). One worker reads; to spread the lines over
+/// all workers, put [`redistribute`](bytewax_runtime::flow::Stream::redistribute) behind it.
+///
 /// # Errors
 ///
 /// A line that is not UTF-8, or [too long](Self::max_line_bytes), stops the run, unless
