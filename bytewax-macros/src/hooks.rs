@@ -12,7 +12,6 @@ use syn::{
 use crate::errors::Errors;
 
 /// A method that is looked for.
-#[derive(Debug)]
 pub(crate) struct Hook {
     pub(crate) name: &'static str,
     /// How it is written.
@@ -21,7 +20,7 @@ pub(crate) struct Hook {
 }
 
 /// A method that was found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Found<'ast> {
     pub(crate) method: &'ast ImplItemFn,
     /// Whether it has the form.
@@ -47,7 +46,7 @@ impl<'ast> Found<'ast> {
 }
 
 /// The methods that were found, by the names of their hooks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Hooks<'ast>(HashMap<&'static str, Found<'ast>>);
 
 impl<'ast> Hooks<'ast> {

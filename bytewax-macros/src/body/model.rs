@@ -8,7 +8,7 @@ use super::windows::Stated;
 use crate::registry::Kind;
 
 /// The graph of one flow, as far as its text shows it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Model {
     /// How the flow is called in the body, for messages.
     pub(crate) flow: String,
@@ -43,7 +43,6 @@ pub(crate) struct Model {
 pub(crate) struct Pattern(pub(crate) String);
 
 /// A step that is not wanted any more.
-#[derive(Debug)]
 pub(crate) struct Drop {
     /// The text that names it.
     pub(crate) text: LitStr,
@@ -52,7 +51,6 @@ pub(crate) struct Drop {
 }
 
 /// A step with a name that is fixed at compile time.
-#[derive(Debug)]
 pub(crate) struct Step {
     /// Its name within the flow, as far as it is text in the source.
     pub(crate) name: String,
@@ -81,7 +79,6 @@ pub(crate) struct Step {
 }
 
 /// An earlier step of the same name.
-#[derive(Debug)]
 pub(crate) struct Clash {
     /// The tokens that gave the name first.
     pub(crate) first: TokenStream,
@@ -99,7 +96,6 @@ pub(crate) struct Repeat {
 }
 
 /// A loop, or a closure that may be called more than once.
-#[derive(Debug)]
 pub(crate) struct Turn {
     /// The keyword, or the closure's first bar.
     pub(crate) place: TokenStream,
@@ -108,7 +104,6 @@ pub(crate) struct Turn {
 }
 
 /// What kind of code runs more than once.
-#[derive(Debug)]
 pub(crate) enum TurnKind {
     /// `for`, with its variable if it is a plain name, or `while` or `loop`.
     Loop(Option<Ident>),
@@ -117,7 +112,6 @@ pub(crate) enum TurnKind {
 }
 
 /// An expression that would leave the body.
-#[derive(Debug)]
 pub(crate) struct Leave {
     /// The token to blame.
     pub(crate) place: TokenStream,

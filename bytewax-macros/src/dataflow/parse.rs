@@ -13,7 +13,6 @@ const NAME_MEND: &str = "`dataflow!(\"my_flow\", |flow| { .. })`; the name is pa
 const BODY_FAULT: &str = "expected a closure that takes the flow: `|flow| { .. }`";
 
 /// What was written between the parentheses.
-#[derive(Debug)]
 pub(super) enum Parsed {
     /// A name and a closure.
     Flow(Box<Described>),
@@ -24,7 +23,6 @@ pub(super) enum Parsed {
 }
 
 /// A described flow.
-#[derive(Debug)]
 pub(super) struct Described {
     /// Its name.
     pub(super) name: LitStr,

@@ -67,7 +67,7 @@ enum Frame {
     Scope(Option<usize>),
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Walk {
     model: Model,
     env: Env,

@@ -12,7 +12,7 @@ use crate::body::windows::Stated;
 use crate::registry::Kind;
 
 /// A name given by the user with `.named(..)`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Given {
     /// Text in the source.
     Text(LitStr),
