@@ -137,7 +137,7 @@ macro_rules! options {
     ($windower:ty, $mode:ty, $with:path) => {
         /// Has windows that are over take values that come up to `lateness` behind the watermark.
         ///
-        /// Each such value has its windows emit their values again, as a [`Firing::Correction`]. A window
+        /// Each such value has its windows emit their values again, as a [`Firing::Correction`](crate::windowing::Firing::Correction). A window
         /// is closed, and its metadata told, when nothing can change it any more. Values that come
         /// even later are late.
         pub fn allow_late(
@@ -149,7 +149,7 @@ macro_rules! options {
             with
         }
 
-        /// Has windows emit what they hold before they are over, as [`Firing::Early`], when `every` has
+        /// Has windows emit what they hold before they are over, as [`Firing::Early`](crate::windowing::Firing::Early), when `every` has
         /// passed on the system's clock since a value came.
         ///
         /// A window that has not changed since it last emitted does not. Values that wait until the

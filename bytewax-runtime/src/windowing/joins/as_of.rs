@@ -63,7 +63,7 @@ impl AsOf {
     }
 
     /// How far away from the left the right may be; any time unless set. It bounds what is kept: see
-    /// [the state](crate::flow::Stream::join_as_of#state).
+    /// [the state](crate::flow::Stream::join_as_of).
     pub const fn tolerance(mut self, time: TimeDelta) -> Self {
         self.tolerance = Some(span(time));
         self
