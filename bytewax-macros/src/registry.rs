@@ -137,6 +137,20 @@ pub(crate) fn names_state(method: &str) -> bool {
     ["stateful", "stateful_batch"].contains(&method)
 }
 
+/// Whether the operator of this name keeps a value of a type of the program as it is, so that another such operator
+/// can go on with it. The runtime has the same list, for what it resumes.
+pub(crate) fn keeps_own_type(method: &str) -> bool {
+    [
+        "scan",
+        "stateful",
+        "stateful_batch",
+        "stateful_batch_with",
+        "stateful_map",
+        "stateful_with",
+    ]
+    .contains(&method)
+}
+
 /// The kind of the built-in operator of this name, if there is one.
 pub(crate) fn kind_of(method: &str) -> Option<Kind> {
     OPERATORS

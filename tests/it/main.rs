@@ -1,5 +1,6 @@
 //! The crate `bytewax` as its users see it.
 
+mod edits;
 mod faults;
 mod files;
 mod operators;

@@ -7,7 +7,7 @@ use syn::LitStr;
 use super::file::{Entry, File};
 use crate::body::model::{Model, Pattern, Step};
 use crate::errors::Errors;
-use crate::registry::Kind;
+use crate::registry::{Kind, keeps_own_type};
 
 /// Reports every source, sink and stateful step that is gone, renamed or of another kind.
 pub(crate) fn all(file: &File, flow: &LitStr, model: &Model, errors: &mut Errors) {
@@ -29,7 +29,8 @@ pub(crate) fn all(file: &File, flow: &LitStr, model: &Model, errors: &mut Errors
     for entry in locked {
         let Some(kind) = entry.kind else { continue };
         match steps.iter().find(|step| step.full.0 == entry.name) {
-            Some(step) => other_kind(step, kind, errors),
+            Some(step) if step.kind != Some(kind) => other_kind(step, kind, errors),
+            Some(step) => other_operator(entry, step, model, errors),
             None if !is_covered(entry, model) => gone.push((entry, kind)),
             None => {}
         }
@@ -149,7 +150,7 @@ fn candidate<'a>(entry: &Entry, kind: Kind, new: &[&'a Step]) -> Option<&'a Step
             // A call is new to the file if nothing of it is there.
             return usize::from(entry.name.matches('.').count() > 1);
         };
-        if of != kind {
+        if of != kind || !means_the_same(&entry.operator, step) {
             return 0;
         }
         let same_start = entry.name.split('.').next() == step.full.0.split('.').next();
@@ -194,19 +195,43 @@ fn is_covered(entry: &Entry, model: &Model) -> bool {
 }
 
 fn other_kind(step: &Step, kind: Kind, errors: &mut Errors) {
-    if step.kind != Some(kind) {
-        let name = &step.full.0;
-        errors.fault(
-            &step.place,
-            format_args!(
-                "the step `{name}` was {} in `dataflow.lock`, and is {} now",
-                a_kind(Some(kind)),
-                a_kind(step.kind)
-            ),
-            "what is saved under this name is of no use to it; give the step another name by \
-             `.named(\"..\")`",
-        );
+    let name = &step.full.0;
+    errors.fault(
+        &step.place,
+        format_args!(
+            "the step `{name}` was {} in `dataflow.lock`, and is {} now",
+            a_kind(Some(kind)),
+            a_kind(step.kind)
+        ),
+        "what is saved under this name is of no use to it; give the step another name by \
+         `.named(\"..\")`",
+    );
+}
+
+fn other_operator(entry: &Entry, step: &Step, model: &Model, errors: &mut Errors) {
+    if means_the_same(&entry.operator, step) {
+        return;
     }
+    let (handle, name, was) = (&model.flow, &step.full.0, &entry.operator);
+    errors.fault(
+        &step.place,
+        format_args!(
+            "the operator of `{name}` was `{was}` in `dataflow.lock`, and is `{}` now, to which what is \
+             saved means something else",
+            step.callee
+        ),
+        format_args!(
+            "write it as it was, or give the step another name by `.named(\"..\")` and say \
+             `{handle}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+        ),
+    );
+}
+
+/// Whether what a locked operator has saved means the same to the operator of a step.
+fn means_the_same(locked: &str, step: &Step) -> bool {
+    let now = step.callee.to_string();
+    // Earlier releases locked no operator.
+    locked.is_empty() || now == locked || keeps_own_type(&now) && keeps_own_type(locked)
 }
 
 /// What is dropped has been there, and is not there any more.

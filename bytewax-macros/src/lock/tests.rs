@@ -272,13 +272,30 @@ fn what_is_renamed_is_told_with_its_old_name() {
 #[test]
 fn what_is_another_operator_now_is_told() {
     // 21 to 24.
+    // Under its old name it would take the sums for its own.
     edit(
-        &[("stateful_map(total)", "stateful_flat_map(total)")],
-        &[&renamed(
-            "stateful step",
-            "totals.stateful_map",
-            "totals.stateful_flat_map",
+        &[("stateful_map(total)", "max_final(total)")],
+        &[&removed("stateful step", "totals.stateful_map")],
+    );
+    edit(
+        &[(
+            "stateful_map(total)",
+            "max_final(total).named(\"totals.stateful_map\")",
         )],
+        &[
+            "the operator of `totals.stateful_map` was `stateful_map` in `dataflow.lock`, and is \
+             `max_final` now, to which what is saved means something else\n\
+             help: write it as it was, or give the step another name by `.named(\"..\")` and say \
+             `flow.dropped(\"totals.stateful_map\", \"why\")`: then it begins anew, and what was saved is \
+             removed",
+        ],
+    );
+    edit(
+        &[(
+            "stateful_map(total)",
+            "scan(zero, total).named(\"totals.stateful_map\")",
+        )],
+        &[],
     );
     edit(
         &[(

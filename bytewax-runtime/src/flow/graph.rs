@@ -6,6 +6,7 @@ use std::panic::Location;
 use super::FlowDefect;
 use crate::ids::{Port, StepId, StepIndex, StepKind};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
+use crate::state::StepSchema;
 
 /// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
 #[derive(Clone, Debug)]
@@ -65,6 +66,25 @@ pub(crate) struct Step {
     pub(crate) outputs: Vec<OutputPort>,
     pub(crate) plan: Plan,
     pub(crate) location: &'static Location<'static>,
+}
+
+impl Step {
+    /// What the step saves, if it saves anything.
+    pub(crate) fn schema(&self) -> Option<StepSchema> {
+        let schema = self.plan.step_schema()?;
+        Some(schema.of_operator(self.operator))
+    }
+
+    /// The scopes that the step is in, each with a dot behind it.
+    pub(crate) fn scope(&self, flow: &str) -> &str {
+        let id = self.id.as_str();
+        let name = id
+            .strip_prefix(flow)
+            .and_then(|it| it.strip_prefix('.'))
+            .unwrap_or(id);
+        let own = self.name.as_deref().unwrap_or_default();
+        name.strip_suffix(own).unwrap_or_default()
+    }
 }
 
 pub(crate) struct OutputPort {

@@ -10,6 +10,7 @@ use std::fmt;
 
 use super::{Graph, StepKind};
 use crate::state::Schema;
+use crate::state::facts::OPERATOR;
 
 const HEADER: &str = "\
 # Under which names the dataflows of this package save state, as their programs' command `lock` writes it.
@@ -117,7 +118,7 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
         }
         let (kind, operator) = (step.kind.as_str(), step.operator);
         let mut rest = format!("{{ kind = \"{kind}\", operator = \"{operator}\"");
-        if let Some(kept) = step.plan.step_schema() {
+        if let Some(kept) = step.schema() {
             let Schema {
                 name,
                 version,
@@ -128,7 +129,7 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
             rest.push_str(&format!(
                 ", state = {name}, version = {version}, fingerprint = \"{fingerprint:016x}\""
             ));
-            for fact in &kept.facts {
+            for fact in kept.facts.iter().filter(|fact| fact.name != OPERATOR) {
                 rest.push_str(&format!(", {} = {}", fact.name, quoted(&fact.value)));
             }
         }
@@ -175,6 +176,9 @@ mod tests {
         })
     }
 
+    /// The key, and the hash of a sample of it, for ever.
+    const KEY: &str = "key = \"u64\", hash = \"ef953636\"";
+
     const U64: &str = "state = \"u64\", version = 1, fingerprint = \"";
 
     fn locked(flows: &[&Dataflow]) -> String {
@@ -199,7 +203,7 @@ mod tests {
 [shop]
 \"eu.out\" = {{ kind = \"sink\", operator = \"output\" }}
 \"orders.input\" = {{ kind = \"source\", operator = \"input\", {U64}{fingerprint}\" }}
-\"sums\" = {{ kind = \"stateful\", operator = \"stateful_map\", {U64}{fingerprint}\" }}
+\"sums\" = {{ kind = \"stateful\", operator = \"stateful_map\", {U64}{fingerprint}\", {KEY} }}
 \"visits\" = {{ kind = \"dropped\", why = \"nobody \\\"needed\\\" them\" }}
 "
         );

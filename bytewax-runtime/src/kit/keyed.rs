@@ -157,7 +157,8 @@ where
     L: KeyedLogic<K, V>,
 {
     fn step_schema(&self) -> Option<StepSchema> {
-        Some(StepSchema::of::<<L::Cell as Cell>::Saved>().with_facts(&self.facts))
+        let schema = StepSchema::of::<<L::Cell as Cell>::Saved>().by_key::<K>();
+        Some(schema.with_facts(&self.facts))
     }
 
     fn stream_time(&self) -> StreamTime {

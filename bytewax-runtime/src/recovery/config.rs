@@ -197,6 +197,22 @@ impl RecoveryConfig {
         self
     }
 
+    /// The directories, as one types them behind a command.
+    pub(crate) fn told_dirs(&self) -> String {
+        let dirs: Vec<String> = self
+            .dirs
+            .iter()
+            .map(|dir| dir.display().to_string())
+            .map(
+                |dir| match dir.contains(|c: char| c.is_whitespace() || "'\"$`\\".contains(c)) {
+                    true => format!("'{}'", dir.replace('\'', "'\\''")),
+                    false => dir,
+                },
+            )
+            .collect();
+        dirs.join(" ")
+    }
+
     pub(crate) fn tells(&self) -> bool {
         self.tells
     }

@@ -19,6 +19,9 @@ use crate::state::timer::{Timer, decode_due};
 /// The bytes of blocks that a reader keeps, for the next slot that is asked for.
 const CACHE_BYTES: usize = 1 << 20;
 
+/// How many slots of a row, and keys of a slot, are a few.
+const FEW: usize = 4;
+
 /// A reader of a partition; everything it returns was checked.
 ///
 /// Reads see what was committed. The states of a slot as they were when an execution began are read by
@@ -180,6 +183,41 @@ impl PartitionReader {
                 runs.extend(run.map_err(|cause| damaged(&cause.to_string()))?);
             }
             Ok(merged(runs))
+        })
+    }
+
+    /// A few of the keys of a step at the start of an epoch, from its oldest and its newest row, with the hashes
+    /// that they were saved with.
+    pub(crate) fn few_keys(
+        &self,
+        step: &StepId,
+        before: Epoch,
+    ) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        let Some(step) = self.number(step) else {
+            return Ok(Vec::new());
+        };
+        let place = Place {
+            table: Table::Snaps,
+            step,
+        };
+        self.reading(|rows| {
+            let old = rows.of(place).iter().filter(|row| row.epoch < before);
+            let old: Vec<&Row> = old.collect();
+            let mut keys = Vec::new();
+            let ends = old.first().into_iter().chain(old.last());
+            for row in ends.take(old.len()) {
+                let block = self.block(place, row)?;
+                for slot in block.slots().take(FEW) {
+                    let damaged = |cause: &str| self.db.damaged_row(place, row, cause);
+                    let run = block
+                        .run(slot)
+                        .map_err(|cause| damaged(&cause.to_string()))?;
+                    let run = run.unwrap_or_default();
+                    let few = run.iter().take(FEW);
+                    keys.extend(few.map(|entry| (entry.hash, entry.key.to_vec())));
+                }
+            }
+            Ok(keys)
         })
     }
 

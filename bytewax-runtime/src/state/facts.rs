@@ -5,6 +5,27 @@
 
 use std::fmt;
 
+use super::shape;
+
+/// The operator of a step.
+pub(crate) const OPERATOR: &str = "operator";
+/// The shape of its keys.
+pub(crate) const KEY: &str = "key";
+/// Hashes of sample keys.
+pub(crate) const HASH: &str = "hash";
+/// The shape of its states or positions.
+pub(crate) const SAVED: &str = "saved";
+
+/// Operators whose state is of a type of the program, which means the same to each of them.
+const OF_PROGRAM: [&str; 6] = [
+    "scan",
+    "stateful",
+    "stateful_batch",
+    "stateful_batch_with",
+    "stateful_map",
+    "stateful_with",
+];
+
 /// One thing that the state of a step means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fact {
@@ -20,6 +41,20 @@ impl Fact {
             name,
             value: value.to_string(),
         }
+    }
+}
+
+impl Fact {
+    /// Whether state that was saved with another value of the fact means the same.
+    pub(crate) fn agrees(&self, saved: &str) -> bool {
+        let now = self.value.as_str();
+        now == saved
+            || match self.name {
+                OPERATOR => [now, saved].iter().all(|it| OF_PROGRAM.contains(it)),
+                KEY | SAVED => shape::reads(now, saved),
+                HASH => shape::agree(now, saved),
+                _ => false,
+            }
     }
 }
 

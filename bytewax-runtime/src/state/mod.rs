@@ -76,6 +76,7 @@ mod few;
 mod impls;
 pub(crate) mod run;
 mod schema;
+mod shape;
 mod slots;
 mod step_schema;
 mod table;

@@ -73,6 +73,11 @@ impl Schema {
         }
     }
 
+    /// Whether it is of a number, a text or the like, whose name says all.
+    pub(super) fn is_plain(&self) -> bool {
+        self.fingerprint == Self::built_in(self.name, self.name, &[]).fingerprint
+    }
+
     pub(crate) fn is_of_library(&self) -> bool {
         self.of_library
     }

@@ -1,7 +1,10 @@
 //! What a step saves, as far as a store must know.
 
-use super::facts::{self, Fact};
+use super::facts::{self, Fact, HASH, KEY, OPERATOR, SAVED};
+use super::shape::{self, Traced};
 use super::{Saved, Schema, State, StateError};
+use crate::codec;
+use crate::key::Key;
 
 /// The type of what a step saves, and what else its values mean.
 #[derive(Clone, Debug)]
@@ -9,20 +12,57 @@ pub(crate) struct StepSchema {
     pub(crate) state: Schema,
     pub(crate) facts: Vec<Fact>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
+    reads_key: fn(&[u8]) -> Result<SavedKey, String>,
+}
+
+/// What a saved key is for the type of a step's keys.
+pub(crate) struct SavedKey {
+    pub(crate) hash: u64,
+    /// How people see it.
+    pub(crate) text: String,
 }
 
 impl StepSchema {
     pub(crate) fn of<S: State>() -> Self {
+        let mut facts = Vec::new();
+        // Of numbers and texts, the name says all.
+        if !S::SCHEMA.is_plain()
+            && let Some(Traced { shape, .. }) = shape::trace(|_: &S| None)
+        {
+            facts.push(Fact::new(SAVED, shape));
+        }
         Self {
             state: S::SCHEMA,
-            facts: Vec::new(),
+            facts,
             reads: |saved| S::load(saved).map(drop),
+            reads_key: |_| Err("there are no keys".to_owned()),
         }
     }
 
-    /// The same, with more facts.
+    /// The same of a step that keeps it by key.
+    pub(crate) fn by_key<K: Key>(mut self) -> Self {
+        let half = |key: &K| Some(key.stable_hash() as u32);
+        if let Some(Traced { shape, samples }) = shape::trace(half) {
+            let facts = [Fact::new(KEY, shape), Fact::new(HASH, samples)];
+            self.facts.splice(0..0, facts);
+        }
+        self.reads_key = |bytes| {
+            let key: K = codec::decode_stored(bytes).map_err(|error| error.to_string())?;
+            let (hash, text) = (key.stable_hash(), crate::brief::brief(&key));
+            Ok(SavedKey { hash, text })
+        };
+        self
+    }
+
+    /// The same with what it means beside its type.
     pub(crate) fn with_facts(mut self, facts: &[Fact]) -> Self {
         self.facts.extend_from_slice(facts);
+        self
+    }
+
+    /// The same of a step of this operator.
+    pub(crate) fn of_operator(mut self, operator: &str) -> Self {
+        self.facts.insert(0, Fact::new(OPERATOR, operator));
         self
     }
 
@@ -35,22 +75,30 @@ impl StepSchema {
         }
     }
 
+    /// Reads a key as it was saved; the error says why it cannot be read.
+    pub(crate) fn read_key(&self, bytes: &[u8]) -> Result<SavedKey, String> {
+        (self.reads_key)(bytes)
+    }
+
     /// The type and the facts, as a store keeps them.
     pub(crate) fn text(&self) -> String {
         format!("{}{}", self.state, facts::written(&self.facts))
     }
 
-    /// The facts of which a store says something else, and what it says.
+    /// The facts of which a store says something that does not agree, and what it says. What states of
+    /// another version look like is for those who migrate them.
     pub(crate) fn changed<'a>(
         &'a self,
         saved: &'a str,
+        version: u32,
+        fingerprint: u64,
     ) -> impl Iterator<Item = (&'a Fact, &'a str)> {
+        let is_same = (version, fingerprint) == (self.state.version, self.state.fingerprint);
         let saved = |fact: &Fact| facts::read(saved).find(|(name, _)| *name == fact.name);
-        let both = self
-            .facts
-            .iter()
-            .filter_map(move |fact| Some((fact, saved(fact)?.1)));
-        both.filter(|(fact, saved)| fact.value != *saved)
+        let counts = move |fact: &&Fact| fact.name != SAVED || is_same;
+        let both = self.facts.iter().filter(counts);
+        let both = both.filter_map(move |fact| Some((fact, saved(fact)?.1)));
+        both.filter(|(fact, saved)| !fact.agrees(saved))
     }
 
     /// The facts of which a store says nothing, because an earlier release wrote it.

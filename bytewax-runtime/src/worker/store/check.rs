@@ -2,39 +2,99 @@
 
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
+use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
-use crate::state::{Fact, StepSchema};
+use crate::state::Fact;
+use crate::state::facts::{HASH, KEY, SAVED};
 
-/// Refuses a store that holds what no step of the flow claims, or claims as something else.
-pub(super) fn check(graph: &Graph, stored: &[StepMeta]) -> Result<(), RunError> {
+/// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
+/// the store is, for those who type commands.
+pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<(), RunError> {
     let mut faults = Vec::new();
     let mut orphans = Vec::new();
     for found in stored {
         match graph.steps.iter().find(|step| step.id == found.id) {
             None if graph.drops(&found.id) => {}
             None => orphans.push(found),
-            Some(step) => faults.extend(mismatch(graph, step, found)),
+            Some(step) => faults.extend(mismatch(graph, step, found, dirs)),
         }
     }
     // Partitions may have been written by different releases.
     faults.dedup();
-    faults.extend(orphans.iter().map(|found| orphan(graph, stored, found)));
-    if faults.is_empty() {
-        return Ok(());
+    orphans.dedup_by(|one, other| one.id == other.id);
+    let mut candidates = candidates(graph, stored);
+    for found in orphans {
+        faults.push(orphan(graph, &mut candidates, found, dirs));
     }
-    Err(RunError::new(
-        RunErrorKind::Recovery,
-        format!("cannot resume `{}`: {}", graph.name, faults.join("\n")),
-    ))
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(refused(graph, &faults)),
+    }
+}
+
+/// Refuses a store with keys that the program does not read as what they were. `reader` has a few keys of a
+/// step, each with the hash that it was saved with.
+pub(super) fn check_keys(
+    graph: &Graph,
+    stored: &[StepMeta],
+    mut keys_of: impl FnMut(&StepId) -> Result<Vec<(u64, Vec<u8>)>, RunError>,
+) -> Result<(), RunError> {
+    let mut faults = Vec::new();
+    for step in graph
+        .steps
+        .iter()
+        .filter(|step| step.kind == StepKind::Stateful)
+    {
+        let Some(found) = stored.iter().find(|found| found.id == step.id) else {
+            continue;
+        };
+        let Some(schema) = step.schema() else {
+            continue;
+        };
+        let keys = keys_of(&step.id)?;
+        let fault = keys.iter().find_map(|(hash, bytes)| {
+            let read = schema.read_key(bytes);
+            let why = match read {
+                Ok(key) if key.hash == *hash => return None,
+                Ok(key) => format!(
+                    "a key that is read as `{}` was saved with another hash than that has now",
+                    key.text
+                ),
+                Err(why) => {
+                    let bytes: String = bytes.iter().map(|it| format!("{it:02x}")).collect();
+                    format!("the saved key {bytes} cannot be read: {why}")
+                }
+            };
+            Some(format!(
+                "the keys of the step `{}` ({}) are not what was saved: {why}\n  help: write the type of \
+                 its keys as it was, or {}",
+                step.id,
+                step.location,
+                anew_help(graph, found)
+            ))
+        });
+        faults.extend(fault);
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(refused(graph, &faults)),
+    }
+}
+
+fn refused(graph: &Graph, faults: &[String]) -> RunError {
+    let text = format!("cannot resume `{}`: {}", graph.name, faults.join("\n"));
+    RunError::new(RunErrorKind::Recovery, text)
 }
 
 /// What a store, written by an earlier release, does not say of the state of steps: from now on it does.
 pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let of_step = |found: &StepMeta| {
         let step = graph.steps.iter().find(|step| step.id == found.id)?;
-        let schema = step.plan.step_schema()?;
+        let schema = step.schema()?;
         let facts: Vec<_> = schema
             .untold(&found.schema)
+            // Hashes tell people nothing.
+            .filter(|fact| fact.name != HASH)
             .map(|fact| format!("`{fact}`"))
             .collect();
         (!facts.is_empty()).then(|| {
@@ -52,14 +112,14 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
 }
 
 /// Why a step cannot go on from what was saved under its id.
-fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
+fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
-    let Some(schema) = step.plan.step_schema() else {
+    let Some(schema) = step.schema() else {
         return Some(format!(
             "the step {place} saves nothing, but the store has what a {} of this name saved\n  \
              help: give the step another name by `.named(\"..\")`, or {}",
             found.kind.name(),
-            drop_help(found)
+            drop_help(found, dirs)
         ));
     };
     if SavedKind::of(step.kind) != Some(found.kind) {
@@ -70,12 +130,15 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
             found.kind.name()
         ));
     }
-    let changed: Vec<String> = schema
-        .changed(&found.schema)
-        .map(|(fact, saved)| {
-            let Fact { name, value } = fact;
-            format!("the {name} of the step {place} is `{value}`, but its state was saved with `{saved}`")
-        })
+    let all: Vec<(&Fact, &str)> = schema
+        .changed(&found.schema, found.version, found.fingerprint)
+        .collect();
+    // Of other keys it goes without saying that they have other hashes.
+    let has_other_keys = all.iter().any(|(fact, _)| fact.name == KEY);
+    let changed: Vec<String> = all
+        .iter()
+        .filter(|(fact, _)| fact.name != HASH || !has_other_keys)
+        .map(|(fact, saved)| told(fact, saved, &place))
         .collect();
     if !changed.is_empty() {
         return Some(format!(
@@ -122,45 +185,85 @@ fn name_in<'a>(graph: &Graph, found: &'a StepMeta) -> &'a str {
     name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
 }
 
-fn drop_help(found: &StepMeta) -> String {
+/// What is said of a fact that is another one than what was saved.
+fn told(fact: &Fact, saved: &str, place: &str) -> String {
+    let Fact { name, value } = fact;
+    let what = match *name {
+        HASH => {
+            return format!(
+                "the keys of the step {place} have other hashes than those that its state was saved with: \
+                 their type is wrapped in another way, or computes them in another way"
+            );
+        }
+        KEY => "type of the keys",
+        SAVED => "type of what is saved",
+        name => name,
+    };
+    let renamed = match *name {
+        KEY | SAVED if value.contains('{') => {
+            "; a field that was only renamed keeps its saved name by `#[serde(rename = \"..\")]`"
+        }
+        _ => "",
+    };
     format!(
-        "if what is saved is not wanted any more, remove it by `recovery drop-step --step {}`",
+        "the {what} of the step {place} is `{value}`, but its state was saved with `{saved}`{renamed}"
+    )
+}
+
+fn drop_help(found: &StepMeta, dirs: &str) -> String {
+    format!(
+        "if what is saved is not wanted any more, remove it by `recovery drop-step {dirs} --step {}`",
         found.id
     )
 }
 
-/// What is said of saved state that no step claims.
-fn orphan(graph: &Graph, stored: &[StepMeta], found: &StepMeta) -> String {
+/// The steps without saved state.
+fn candidates<'a>(graph: &'a Graph, stored: &[StepMeta]) -> Vec<&'a Step> {
+    let is_new = |step: &&Step| !stored.iter().any(|other| step.id == other.id);
+    graph.steps.iter().filter(is_new).collect()
+}
+
+/// What is said of saved state that no step claims. The step that is named as its likely owner is one no
+/// more for others.
+fn orphan(graph: &Graph, candidates: &mut Vec<&Step>, found: &StepMeta, dirs: &str) -> String {
     let mut text = format!(
         "what is saved for the {} `{}` has no step in this program",
         found.kind.name(),
         found.id
     );
-    // A step of the same kind without saved state is likely the one, renamed.
-    let is_new = |step: &&Step| {
-        SavedKind::of(step.kind) == Some(found.kind)
-            && !stored.iter().any(|other| step.id == other.id)
-    };
-    let fits = |step: &&Step| {
-        let schema = step.plan.step_schema();
-        schema.is_some_and(|schema: StepSchema| {
-            schema.check(found.version, found.fingerprint).is_ok()
-                && schema.changed(&found.schema).next().is_none()
-        })
-    };
-    let renamed = graph.steps.iter().filter(is_new).find(fits);
     let name = name_in(graph, found);
-    if let Some(step) = renamed {
-        text.push_str(&format!(
-            ", and the step `{}` ({}) has nothing saved",
-            step.id, step.location
-        ));
-    }
-    text.push_str(&format!(
-        "\n  help: if the step was renamed, give it its old name by `.named(\"{name}\")`; if what is \
-         saved is not wanted any more, say `flow.dropped(\"{name}\", \"why\")`, or remove it by \
-         `recovery drop-step --step {}`",
+    let fits = |step: &&Step| {
+        SavedKind::of(step.kind) == Some(found.kind)
+            && step.schema().is_some_and(|schema| {
+                schema.check(found.version, found.fingerprint).is_ok()
+                    && schema
+                        .changed(&found.schema, found.version, found.fingerprint)
+                        .next()
+                        .is_none()
+            })
+    };
+    let drop = format!(
+        "if what is saved is not wanted any more, say `flow.dropped(\"{name}\", \"why\")`, or remove it by \
+         `recovery drop-step {dirs} --step {}`",
         found.id
+    );
+    let Some(renamed) = candidates.iter().position(fits) else {
+        text.push_str(&format!("\n  help: bring the step back; {drop}"));
+        return text;
+    };
+    let step = candidates.remove(renamed);
+    text.push_str(&format!(
+        ", and the step `{}` ({}) has nothing saved",
+        step.id, step.location
     ));
+    // A name is given within the scopes of the step.
+    match name.strip_prefix(step.scope(&graph.name)) {
+        Some(own) => text.push_str(&format!(
+            "\n  help: if the step was renamed, give it its old name by `.named(\"{own}\")`; {drop}"
+        )),
+        None => text.push_str(&format!(
+            "\n  help: if the step was moved, put it where it was; {drop}"
+        )),
+    }
     text
 }

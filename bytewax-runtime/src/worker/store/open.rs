@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::begin::Unbegun;
-use super::check::{check, learned};
+use super::check::{check, check_keys, learned};
 use super::take::Taken;
 use super::{Store, WriterProgress};
 use crate::error::RunError;
@@ -80,7 +80,15 @@ pub(in crate::worker) fn open(
     let mut steps: Vec<StepMeta> = steps.into_iter().flatten().collect();
     steps.sort_unstable();
     steps.dedup();
-    check(graph, &steps)?;
+    check(graph, &steps, &config.told_dirs())?;
+    check_keys(graph, &steps, |step| {
+        let mut keys = Vec::new();
+        for reader in readers.values() {
+            let few = reader.few_keys(step, agreed.resume.epoch);
+            keys.extend(few.map_err(RunError::recovery)?);
+        }
+        Ok(keys)
+    })?;
 
     let resume = agreed.resume.epoch;
     let (places, metas) = saving_steps(graph);
@@ -137,7 +145,7 @@ fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>)
     let mut places = HashMap::new();
     let mut metas = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {
-        let (Some(schema), Some(kind)) = (step.plan.step_schema(), SavedKind::of(step.kind)) else {
+        let (Some(schema), Some(kind)) = (step.schema(), SavedKind::of(step.kind)) else {
             continue;
         };
         places.insert(StepIndex(index as u32), StepPlace(metas.len()));

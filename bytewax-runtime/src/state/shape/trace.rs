@@ -1,0 +1,215 @@
+//! Traces a type: has it read from values that are made up, once for each variant of the enums in it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::de::DeserializeOwned;
+
+use super::de::De;
+
+/// The most values that a trace makes.
+const MOST: usize = 2000;
+
+/// A place within a type.
+pub(super) type Path = Vec<u32>;
+
+/// What is at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Leaf(&'static str),
+    Option,
+    List,
+    Map,
+    Tuple(usize),
+    Struct(&'static [&'static str]),
+    Enum(&'static [&'static str]),
+    Again(usize),
+}
+
+/// What may be made in several ways, until one is taken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Attempted {
+    Place(Path),
+    /// An enum within itself, where the wrong variant has no end.
+    Within(&'static str),
+}
+
+/// What a trace knows and what it tries next.
+#[derive(Default)]
+pub(super) struct Tracing {
+    pub(super) nodes: BTreeMap<Path, Node>,
+    /// The attempt that is made.
+    pub(super) attempts: BTreeMap<Attempted, usize>,
+    /// The variant that is looked at, and the enums on the way to it.
+    pub(super) chosen: BTreeMap<Path, u32>,
+    /// What was asked for last, to try something else when it is not taken.
+    pub(super) last: Option<Attempted>,
+    /// The variants that cannot be read.
+    unreadable: Vec<(Path, u32)>,
+}
+
+/// The shape of a type, and what a function makes of a sample of each variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Traced {
+    pub(crate) shape: String,
+    /// Without a name for the first variants of all enums; by their names for the others.
+    pub(crate) samples: String,
+}
+
+/// Traces a type; none if it cannot be read from values that are made up, because it takes only few.
+pub(crate) fn trace<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
+    // What it panics at is not one of its own values.
+    catch_unwind(AssertUnwindSafe(|| traced(sample))).ok()?
+}
+
+fn traced<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
+    let tracing = RefCell::<Tracing>::default();
+    let mut samples = Vec::new();
+    let mut made = 0;
+    let mut target = None;
+    loop {
+        let value = loop {
+            made += 1;
+            if made > MOST {
+                return None;
+            }
+            tracing.borrow_mut().last = None;
+            match T::deserialize(De::new(&tracing)) {
+                Ok(value) => break Some(value),
+                Err(_) if tracing.borrow_mut().try_else() => {}
+                Err(_) => break None,
+            }
+        };
+        let mut known = tracing.borrow_mut();
+        match (value, target.take()) {
+            (Some(value), at) => {
+                if let Some(sample) = sample(&value) {
+                    let name = at.map(|at| known.name(&at)).unwrap_or_default();
+                    samples.push(format!("{name}{sample:08x}"));
+                }
+            }
+            (None, None) => return None,
+            (None, Some(at)) => known.unreadable.push(at),
+        }
+        target = known.choose_next();
+        if target.is_none() {
+            return Some(Traced {
+                shape: known.shape(&mut Path::new()),
+                samples: samples.join(" "),
+            });
+        }
+    }
+}
+
+impl Tracing {
+    /// Has the next attempt make another value of what was not taken.
+    fn try_else(&mut self) -> bool {
+        let Some(last) = self.last.take() else {
+            return false;
+        };
+        let attempt = self.attempts.entry(last).or_default();
+        *attempt += 1;
+        *attempt < 64
+    }
+
+    /// Chooses a variant that is not known yet, and of all others the first.
+    fn choose_next(&mut self) -> Option<(Path, u32)> {
+        let enums = self.nodes.iter().filter_map(|(path, node)| match node {
+            Node::Enum(variants) => Some((path, variants.len() as u32)),
+            _ => None,
+        });
+        let variants = enums.flat_map(|(path, count)| (0..count).map(move |it| (path, it)));
+        let (path, variant) = variants.into_iter().find(|(path, variant)| {
+            let at = inside(path, *variant);
+            let is_unreadable = |(other, number): &(Path, u32)| other == *path && number == variant;
+            !self.nodes.contains_key(&at) && !self.unreadable.iter().any(is_unreadable)
+        })?;
+        let path = path.clone();
+        self.chosen.clear();
+        for end in 0..path.len() {
+            let (around, rest) = path.split_at(end);
+            if matches!(self.nodes.get(around), Some(Node::Enum(_))) {
+                self.chosen.insert(around.to_vec(), rest[0]);
+            }
+        }
+        self.chosen.insert(path.clone(), variant);
+        Some((path, variant))
+    }
+
+    /// The names of the variants on the way to one.
+    fn name(&self, (path, variant): &(Path, u32)) -> String {
+        let mut name = String::new();
+        let path = inside(path, *variant);
+        for end in 0..path.len() {
+            let (around, rest) = path.split_at(end);
+            match self.nodes.get(around) {
+                Some(Node::Enum(variants)) => {
+                    name.push_str(&word(variants.get(rest[0] as usize).unwrap_or(&"")));
+                    name.push('=');
+                }
+                Some(Node::Option | Node::List) | None => {}
+                Some(_) => name.push_str(&format!("{}.", rest[0])),
+            }
+        }
+        name
+    }
+
+    /// The text of what is at a place.
+    fn shape(&self, path: &mut Path) -> String {
+        let Some(node) = self.nodes.get(path) else {
+            // A variant that cannot be read.
+            return "-".to_owned();
+        };
+        let mut part = |number: u32| {
+            path.push(number);
+            let shape = self.shape(path);
+            path.pop();
+            shape
+        };
+        match node {
+            Node::Leaf(name) => (*name).to_owned(),
+            Node::Option => format!("option({})", part(0)),
+            Node::List => format!("list({})", part(0)),
+            Node::Map => format!("map({}, {})", part(0), part(1)),
+            Node::Tuple(count) => {
+                let parts: Vec<_> = (0..*count as u32).map(part).collect();
+                format!("({})", parts.join(", "))
+            }
+            Node::Struct(names) => {
+                let fields = (0..).zip(*names);
+                let fields: Vec<_> = fields
+                    .map(|(number, name)| format!("{}: {}", word(name), part(number)))
+                    .collect();
+                format!("{{{}}}", fields.join(", "))
+            }
+            Node::Enum(names) => {
+                let variants = (0..).zip(*names);
+                let variants: Vec<_> = variants
+                    .map(|(number, name)| match part(number).as_str() {
+                        "()" => word(name),
+                        content if content.starts_with(['(', '{']) => {
+                            format!("{}{content}", word(name))
+                        }
+                        content => format!("{}({content})", word(name)),
+                    })
+                    .collect();
+                format!("<{}>", variants.join(" | "))
+            }
+            Node::Again(levels) => format!("again({levels})"),
+        }
+    }
+}
+
+/// The place of a part.
+pub(super) fn inside(path: &[u32], part: u32) -> Path {
+    let mut path = path.to_vec();
+    path.push(part);
+    path
+}
+
+/// A name without what shapes are written with.
+fn word(name: &str) -> String {
+    let mark = |c: char| c.is_whitespace() || c.is_control() || "<>|(){},:=".contains(c);
+    name.replace(mark, "_")
+}
