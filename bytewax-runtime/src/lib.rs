@@ -71,7 +71,7 @@ pub mod __private {
     pub use crate::flow::Scope;
     pub use crate::key::FieldsHash;
     pub use crate::sink::sink_fn;
-    pub use crate::source::source_fn;
+    pub use crate::source::{partition_of, source_fn};
     pub use crate::state::{ByName, OfState};
     pub use {chrono, serde};
 }

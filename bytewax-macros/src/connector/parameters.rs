@@ -1,8 +1,9 @@
 //! The parameters of a function that is a source or a sink.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Signature, Type};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Path, Signature, Type};
 
 use crate::errors::Errors;
 use crate::signature::{argument_name, mentions, turbofish};
@@ -24,6 +25,8 @@ pub(super) struct Setting {
     /// As the function that gives the connector takes it.
     owned: TokenStream,
     is_borrowed: bool,
+    /// Whether it chooses what is read: `#[partition]`.
+    is_partition: bool,
 }
 
 /// The parameters of a function.
@@ -61,6 +64,22 @@ impl Parameters {
     ) -> Parameter {
         let resume = take(&mut input.attrs, "resume");
         let local = take(&mut input.attrs, "local");
+        let partition = take(&mut input.attrs, "partition");
+        if let Some(partition) = partition.as_ref() {
+            if has_items {
+                errors.fault(
+                    partition,
+                    "a sink that is a function saves nothing",
+                    "remove `#[partition]`: no position belongs to what the setting chooses",
+                );
+            } else if resume.is_some() || local.is_some() {
+                errors.fault(
+                    partition,
+                    "only a setting can choose what is read",
+                    "put `#[partition]` on a parameter such as `topic: &str`",
+                );
+            }
+        }
         if let (Some(_), Some(local)) = (&resume, &local) {
             errors.fault(
                 local,
@@ -106,7 +125,9 @@ impl Parameters {
         if has_items && index == 0 {
             return Parameter::Items(name);
         }
-        Parameter::Setting(setting(name, input, errors))
+        let mut setting = setting(name, input, errors);
+        setting.is_partition = partition.is_some();
+        Parameter::Setting(setting)
     }
 
     /// The parameters of the function that gives the connector.
@@ -115,6 +136,22 @@ impl Parameters {
         settings
             .map(|Setting { name, owned, .. }| quote!(#name: #owned))
             .collect()
+    }
+
+    /// The name of the partition of a source: the function's, with the settings that choose what is read.
+    pub(super) fn partition_name(&self, krate: &Path, function: &str) -> TokenStream {
+        let chosen = self.settings().filter(|setting| setting.is_partition);
+        let parts: Vec<TokenStream> = chosen
+            .map(|Setting { name, .. }| {
+                let text = name.unraw().to_string();
+                let span = name.span().resolved_at(Span::mixed_site());
+                quote_spanned!(span=> (#text, ::std::string::ToString::to_string(&#name)))
+            })
+            .collect();
+        match parts.is_empty() {
+            true => quote!(#function),
+            false => quote!(#krate::__private::partition_of(#function, &[#(#parts),*])),
+        }
     }
 
     /// A closure that makes what is made once.
@@ -197,6 +234,7 @@ fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
             name,
             owned: ty.to_token_stream(),
             is_borrowed: false,
+            is_partition: false,
         };
     };
     if reference.mutability.is_some() {
@@ -216,6 +254,7 @@ fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
             name,
             owned: ty.to_token_stream(),
             is_borrowed: false,
+            is_partition: false,
         };
     }
     let owned = match &*reference.elem {
@@ -230,6 +269,7 @@ fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
         name,
         owned,
         is_borrowed: true,
+        is_partition: false,
     }
 }
 

@@ -51,7 +51,7 @@ fn print(
     } = function;
     let krate = &options.krate;
     let ident = &sig.ident;
-    let name = ident.unraw().to_string();
+    let name = parameters.partition_name(krate, &ident.unraw().to_string());
     let settings = parameters.outer();
     let position = match &parameters.position {
         Some(ty) => ty.to_token_stream(),

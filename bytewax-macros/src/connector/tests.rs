@@ -34,6 +34,30 @@ fn check_errors(attribute: Attribute, options: &str, item: &str, expect: &[&str]
 }
 
 #[test]
+fn settings_that_choose_what_is_read() {
+    let item =
+        "fn read(#[partition] topic: &str, #[partition] part: u32, pace: u64) -> Poll<u8> { f() }";
+    let text = expanded(source, "", item).to_string().replace(' ', "");
+    let name = "::bytewax::__private::partition_of(\"read\",&[(\"topic\",::std::string::ToString::to_string\
+                (&topic)),(\"part\",::std::string::ToString::to_string(&part))])";
+    assert!(text.contains(name), "{text}");
+    check_errors(
+        source,
+        "",
+        "fn read(#[partition] #[resume] topic: &mut u64) -> Poll<u8> { f() }",
+        &["only a setting can choose what is read\n\
+           help: put `#[partition]` on a parameter such as `topic: &str`"],
+    );
+    check_errors(
+        sink,
+        "",
+        "fn write(items: Vec<u8>, #[partition] topic: &str) { f() }",
+        &["a sink that is a function saves nothing\n\
+           help: remove `#[partition]`: no position belongs to what the setting chooses"],
+    );
+}
+
+#[test]
 fn a_function_with_all_sorts_of_parameters() {
     check(
         source,

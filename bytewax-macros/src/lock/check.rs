@@ -96,7 +96,9 @@ fn report(group: &Group<'_>, gone: &[Gone<'_>], flow: &LitStr, model: &Model, er
     let has = if gone.len() == 1 { "has" } else { "have" };
     let fault = format!("{what}{others} of `dataflow.lock` {has} no step in this flow");
     let Some(step) = first.candidate else {
-        errors.fault(flow, fault, format_args!("bring the step back; {drop}"));
+        let kept =
+            format_args!("if it is off for now, say `{handle}.kept(\"{old}\", \"why\")`; {drop}");
+        errors.fault(flow, fault, format_args!("bring the step back; {kept}"));
         return;
     };
     let new = &step.full.0;

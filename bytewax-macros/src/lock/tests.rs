@@ -109,7 +109,7 @@ fn removed(kind: &str, old: &str) -> String {
     gone(
         &format!("the {kind} `{old}`"),
         "",
-        "bring the step back",
+        &format!("bring the step back; if it is off for now, say `flow.kept(\"{old}\", \"why\")`"),
         old,
     )
 }
@@ -365,6 +365,27 @@ fn what_is_removed_is_told() {
             "stateful step",
             "fresh.dedupe.marked.stateful_map",
         )],
+    );
+}
+
+/// A step that is off for now, or that another branch has.
+#[test]
+fn what_is_kept_may_be_there_or_not() {
+    let totals = "let totals = by_item.stateful_map(total);";
+    edit(
+        &[(
+            totals,
+            "let totals = by_item; flow.kept(\"totals.stateful_map\", \"why\");",
+        )],
+        &[],
+    );
+    edit(
+        &[(
+            totals,
+            "let totals = if cfg!(feature = \"totals\") { by_item.stateful_map(total) } else { \
+             flow.kept(\"totals.stateful_map\", \"why\"); by_item };",
+        )],
+        &[],
     );
 }
 

@@ -49,6 +49,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check |
 /// | `recovery init DIR N` | creates a recovery store of N partitions |
 /// | `recovery restore BACKUP DIR` | creates a recovery store from a backup |
+/// | `recovery try DIR..` | says whether this program would resume a store; runs and changes nothing |
 /// | `recovery show DIR.. [--json]` | shows partitions, runs, and what each step has saved |
 /// | `recovery verify DIR..` | reads every row and reports damage |
 /// | `recovery repartition DIR N NEW_DIR` | copies the newest state to a store of N partitions |
@@ -56,7 +57,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `recovery drop-step DIR.. --step ID` | deletes everything that a step has saved |
 ///
 /// `show`, `verify` and `dump` also work while a run uses the store; the other commands of `recovery` do not. The
-/// program `bytewax` has the same commands, for use without the program of the flow: `bytewax recovery show DIR`,
+/// program `bytewax` has the same commands but `try`, for use without the program of the flow: `bytewax recovery show DIR`,
 /// and `bytewax recovery init --flow NAME DIR N`.
 ///
 /// The flags may stand before or behind the subcommand. A positional argument of the program that is spelled like a subcommand

@@ -153,9 +153,7 @@ impl RunArgs {
                 told.and_then(|text| print(&text)).map_err(Ended::from)
             }
             #[cfg(feature = "recovery")]
-            Command::Recovery { command } => {
-                finish(command.execute(flow.name())).map_err(Ended::from)
-            }
+            Command::Recovery { command } => finish(command.execute(flow)).map_err(Ended::from),
             Command::Run => match self.config() {
                 Ok(config) => config.run_with(flow, SignalGuard::listen),
                 Err(error) => return print_usage(&format(error)),

@@ -1,12 +1,13 @@
 //! The list of steps and edges that a description leaves behind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::Location;
 
 use super::FlowDefect;
 use crate::ids::{Port, StepId, StepIndex, StepKind};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
-use crate::state::StepSchema;
+use crate::state::facts::INPUTS;
+use crate::state::{Fact, StepSchema};
 
 /// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
 #[derive(Clone, Debug)]
@@ -69,12 +70,6 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// What the step saves, if it saves anything.
-    pub(crate) fn schema(&self) -> Option<StepSchema> {
-        let schema = self.plan.step_schema()?;
-        Some(schema.of_operator(self.operator))
-    }
-
     /// The scopes that the step is in, each with a dot behind it.
     pub(crate) fn scope(&self, flow: &str) -> &str {
         let id = self.id.as_str();
@@ -111,12 +106,62 @@ pub(crate) struct Graph {
     /// What is wrong with the parameters of steps.
     pub(crate) faults: Vec<(StepIndex, FlowDefect)>,
     pub(crate) dropped: Vec<Dropped>,
+    /// The steps that are off for now, whose saved state stays.
+    pub(crate) kept: Vec<StepId>,
 }
 
 impl Graph {
+    /// Whether what is saved for this step stays, though the flow has no such step.
+    pub(crate) fn keeps(&self, id: &StepId) -> bool {
+        self.kept.contains(id)
+    }
+
     /// Whether what is saved for this step is not wanted any more.
     pub(crate) fn drops(&self, id: &StepId) -> bool {
         self.dropped.iter().any(|dropped| dropped.id == *id)
+    }
+
+    /// What a step saves, if it saves anything.
+    pub(crate) fn schema(&self, step: &Step) -> Option<StepSchema> {
+        let schema = step.plan.step_schema()?;
+        let schema = schema.of_operator(step.operator);
+        Some(match step.kind {
+            StepKind::Stateful => schema.with_facts(&[Fact::new(INPUTS, self.inputs(step))]),
+            _ => schema,
+        })
+    }
+
+    /// Where the items of each input of a step come from: the nearest steps before it that save anything, with the
+    /// names of outputs on the way.
+    fn inputs(&self, step: &Step) -> String {
+        let inputs: Vec<String> = step
+            .inputs
+            .iter()
+            .map(|port| {
+                let mut origins = BTreeSet::new();
+                self.add_origins(*port, "", &mut origins);
+                Vec::from_iter(origins).join("|")
+            })
+            .collect();
+        inputs.join(", ")
+    }
+
+    fn add_origins(&self, port: Port, behind: &str, origins: &mut BTreeSet<String>) {
+        let step = self.step(port.step);
+        let path = match self.port(port).field {
+            "down" => behind.to_owned(),
+            field => format!(":{field}{behind}"),
+        };
+        if matches!(step.kind, StepKind::Source | StepKind::Stateful) {
+            let id = step.id.as_str();
+            let name = id.strip_prefix(&self.name).unwrap_or(id);
+            let name = name.strip_prefix('.').unwrap_or(name);
+            origins.insert(format!("{name}{path}"));
+        } else {
+            for input in &step.inputs {
+                self.add_origins(*input, &path, origins);
+            }
+        }
     }
 
     pub(crate) fn step(&self, index: StepIndex) -> &Step {
@@ -188,6 +233,7 @@ pub(crate) struct Description {
     drafts: Vec<Draft>,
     faults: Vec<(StepIndex, FlowDefect)>,
     dropped: Vec<Dropped>,
+    kept: Vec<StepId>,
     finished: bool,
 }
 
@@ -200,6 +246,7 @@ impl Description {
             drafts: Vec::new(),
             faults: Vec::new(),
             dropped: Vec::new(),
+            kept: Vec::new(),
             finished: false,
         }
     }
@@ -233,13 +280,22 @@ impl Description {
         index
     }
 
-    #[track_caller]
-    pub(crate) fn drop_step(&mut self, name: &str, why: &str) {
+    /// The id of a step of this name in the scope at hand.
+    fn id_here(&self, name: &str) -> StepId {
         let scope = self.scopes.join(".");
         let parts = [self.name.as_str(), &scope, name];
         let parts = parts.into_iter().filter(|part| !part.is_empty());
+        StepId::new(parts.collect::<Vec<_>>().join("."))
+    }
+
+    pub(crate) fn keep_step(&mut self, name: &str) {
+        self.kept.push(self.id_here(name));
+    }
+
+    #[track_caller]
+    pub(crate) fn drop_step(&mut self, name: &str, why: &str) {
         self.dropped.push(Dropped {
-            id: StepId::new(parts.collect::<Vec<_>>().join(".")),
+            id: self.id_here(name),
             why: why.to_owned(),
             location: Location::caller(),
         });
@@ -318,6 +374,7 @@ impl Description {
             bad_scopes: std::mem::take(&mut self.bad_scopes),
             faults: std::mem::take(&mut self.faults),
             dropped: std::mem::take(&mut self.dropped),
+            kept: std::mem::take(&mut self.kept),
         }
     }
 }

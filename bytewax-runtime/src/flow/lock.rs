@@ -51,9 +51,16 @@ impl LockFile {
 
     /// Puts a flow as it is in place of what it was, and gives what changed.
     pub(crate) fn lock(&mut self, graph: &Graph) -> Vec<Change> {
-        let new = lines_of(graph);
-        let old = self.flows.insert(graph.name.clone(), new.clone());
-        let old = old.unwrap_or_default();
+        let mut new = lines_of(graph);
+        let old = self.flows.get(&graph.name).cloned().unwrap_or_default();
+        // What is off for now is as it was.
+        for kept in &graph.kept {
+            let name = quoted(name_in(graph, kept.as_str()));
+            if let Some(line) = old.get(&name) {
+                new.entry(name).or_insert_with(|| line.clone());
+            }
+        }
+        self.flows.insert(graph.name.clone(), new.clone());
         let missing = |from: &BTreeMap<_, _>, name: &str, rest: &str| {
             from.get(name).is_none_or(|other: &String| other != rest)
         };
@@ -102,8 +109,7 @@ impl fmt::Display for Change {
 /// The lines of a flow, by the quoted name of the step.
 fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
     let mut lines = BTreeMap::new();
-    let flow = format!("{}.", graph.name);
-    let name = |id: &str| quoted(id.strip_prefix(&flow).unwrap_or(id));
+    let name = |id: &str| quoted(name_in(graph, id));
     for dropped in &graph.dropped {
         let why = quoted(&dropped.why);
         let rest = format!("{{ kind = \"dropped\", why = {why} }}");
@@ -118,7 +124,7 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
         }
         let (kind, operator) = (step.kind.as_str(), step.operator);
         let mut rest = format!("{{ kind = \"{kind}\", operator = \"{operator}\"");
-        if let Some(kept) = step.schema() {
+        if let Some(kept) = graph.schema(step) {
             let Schema {
                 name,
                 version,
@@ -137,6 +143,12 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
         lines.insert(name(step.id.as_str()), rest);
     }
     lines
+}
+
+/// An id without the name of the flow.
+fn name_in<'a>(graph: &Graph, id: &'a str) -> &'a str {
+    let name = id.strip_prefix(&graph.name);
+    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
 }
 
 /// A text as TOML, and Rust, write it.
@@ -177,7 +189,7 @@ mod tests {
     }
 
     /// The key, and the hash of a sample of it, for ever.
-    const KEY: &str = "key = \"u64\", hash = \"ef953636\"";
+    const KEY: &str = "key = \"u64\", hash = \"ef953636\", inputs = \"orders.input\"";
 
     const U64: &str = "state = \"u64\", version = 1, fingerprint = \"";
 
@@ -208,6 +220,22 @@ mod tests {
 "
         );
         assert_eq!(text, expect);
+    }
+
+    #[test]
+    fn a_step_that_is_off_keeps_its_line() {
+        let mut file = LockFile::read(&locked(&[&shop("shop", true)]));
+        let before = file.to_string();
+        let off = Dataflow::build("shop", |flow| {
+            flow.kept("sums", "it is off today");
+            flow.kept("never", "it was never there");
+            flow.dropped("visits", "nobody \"needed\"\nthem");
+            let orders = flow.input(TestingSource::new([(1_u64, 2_u64)]));
+            let orders = orders.named("orders.input");
+            flow.scope("eu", || orders.output(TestingSink::new()).named("out"));
+        });
+        assert_eq!(file.lock(off.graph()), []);
+        assert_eq!(file.to_string(), before);
     }
 
     #[test]

@@ -165,6 +165,38 @@ impl Flow {
         self.description.borrow_mut().drop_step(name, why);
     }
 
+    /// Says that the flow has no step of this name for now, and that what it has saved stays: for a step that is
+    /// built only with a feature, or only on some machines. `why` is for those who read the program.
+    ///
+    /// A resume refuses a store with saved state that no step claims. With this it goes on, and leaves the state
+    /// as it was, for a later run that has the step again. The step then goes on where it was, so it has not
+    /// seen what the others have read meanwhile. The name is that in [`named`](Stream::named), within the scope at
+    /// hand; the lock file keeps its line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let with_visits = false;
+    /// let flow = Dataflow::build("shop", |flow| {
+    ///     let orders = flow.input(TestingSource::new([('a', 1)])).named("orders");
+    ///     if with_visits {
+    ///         let visits = orders.clone().stateful_map(|sum: &mut i32, n| *sum + n);
+    ///         visits.named("visits").output(TestingSink::new()).named("visits_out");
+    ///     } else {
+    ///         flow.kept("visits", "only the main site counts visits");
+    ///     }
+    ///     orders.output(TestingSink::new()).named("out");
+    /// });
+    /// assert!(flow.check().is_ok());
+    /// ```
+    pub fn kept(&self, name: &str, why: &str) {
+        let _ = why;
+        self.description.borrow_mut().keep_step(name);
+    }
+
     /// Adds a step and gives its index; the streams out of it are made by `Stream::from_port`.
     pub(crate) fn add(&self, step: NewStep) -> crate::ids::StepIndex {
         self.description.borrow_mut().add(step)

@@ -58,6 +58,7 @@ pub struct RecoveryConfig {
     snapshot_mode: SnapshotMode,
     resume: ResumePolicy,
     tells: bool,
+    is_trial: bool,
 }
 
 impl RecoveryConfig {
@@ -72,6 +73,7 @@ impl RecoveryConfig {
             snapshot_mode: SnapshotMode::default(),
             resume: ResumePolicy::default(),
             tells: false,
+            is_trial: false,
         }
     }
 
@@ -195,6 +197,16 @@ impl RecoveryConfig {
     pub(crate) fn telling(mut self) -> Self {
         self.tells = true;
         self
+    }
+
+    /// Ends the run when it is known whether there is something to resume, and whether it is accepted.
+    pub(crate) fn trial(mut self) -> Self {
+        self.is_trial = true;
+        self.resume(ResumePolicy::Require)
+    }
+
+    pub(crate) fn is_trial(&self) -> bool {
+        self.is_trial
     }
 
     /// The directories, as one types them behind a command.

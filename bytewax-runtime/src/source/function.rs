@@ -1,9 +1,10 @@
 //! A source made of one function, as `#[source]` writes it.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use super::{FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition};
 use crate::error::StepError;
 use crate::state::State;
 
@@ -13,7 +14,7 @@ use crate::state::State;
 /// the position and that.
 #[doc(hidden)]
 pub fn source_fn<T, P, L, M, F>(
-    name: &'static str,
+    name: impl Into<Arc<str>>,
     local: M,
     poll: F,
 ) -> impl FixedPartitionedSource<Item = T, Position = P> + Clone
@@ -25,15 +26,30 @@ where
     F: Fn(&mut P, &mut L) -> Result<Poll<T>, StepError> + Send + Sync + 'static,
 {
     SourceFn {
-        name,
+        name: name.into(),
         local: Arc::new(local),
         poll: Arc::new(poll),
         kept: PhantomData,
     }
 }
 
+/// The name of a partition of a function: with the settings that choose what is read, so that the position of one
+/// choice is not taken for that of another.
+#[doc(hidden)]
+#[must_use]
+pub fn partition_of(function: &str, chosen: &[(&str, String)]) -> String {
+    let settings: Vec<String> = chosen
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{function}{OPEN}{}]", settings.join(","))
+}
+
+/// What stands between the name of a function and its settings.
+const OPEN: char = '[';
+
 struct SourceFn<P, L, M, F> {
-    name: &'static str,
+    name: Arc<str>,
     local: Arc<M>,
     poll: Arc<F>,
     kept: PhantomData<fn() -> (P, L)>,
@@ -42,7 +58,7 @@ struct SourceFn<P, L, M, F> {
 impl<P, L, M, F> Clone for SourceFn<P, L, M, F> {
     fn clone(&self) -> Self {
         Self {
-            name: self.name,
+            name: Arc::clone(&self.name),
             local: Arc::clone(&self.local),
             poll: Arc::clone(&self.poll),
             kept: PhantomData,
@@ -63,7 +79,21 @@ where
     type Partition = Opened<P, L, F>;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
-        Ok(vec![self.name.to_owned()])
+        Ok(vec![self.name.to_string()])
+    }
+
+    /// A position that was saved before settings were part of the name, is of what they choose now.
+    fn reconcile(&self, _: &[&str], saved: &BTreeMap<String, P>) -> Result<Reconciled, StepError> {
+        let mut reconciled = Reconciled::default();
+        let name = &*self.name;
+        if let Some((function, _)) = name.split_once(OPEN)
+            && saved.len() == 1
+            && saved.contains_key(function)
+        {
+            let earlier = Some(function.to_owned());
+            reconciled.renamed.insert(name.to_owned(), earlier);
+        }
+        Ok(reconciled)
     }
 
     fn open(&self, _: &str, resume: Option<P>) -> Result<Self::Partition, StepError> {
@@ -121,6 +151,26 @@ mod tests {
         assert_eq!(part.next_batch().unwrap().items(), [(2, 2)]);
         let mut part = source.clone().open("ticks", Some(part.snapshot())).unwrap();
         assert_eq!(part.next_batch().unwrap().items(), [(3, 1)]);
+    }
+
+    #[test]
+    fn settings_that_choose_are_part_of_the_name() {
+        let chosen = [("topic", "a b".to_owned()), ("part", 3.to_string())];
+        let name = partition_of("read", &chosen);
+        let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
+        let source = source_fn(name, || Ok(()), poll);
+        let listed = source.partitions().unwrap();
+        assert_eq!(listed, ["read[topic=a b,part=3]"]);
+        let listed = [listed[0].as_str()];
+        let saved = |names: &[&str]| {
+            let saved = names.iter().map(|name| ((*name).to_owned(), 5));
+            source.reconcile(&listed, &saved.collect()).unwrap().renamed
+        };
+        let from = |name: &str| BTreeMap::from([(listed[0].to_owned(), Some(name.to_owned()))]);
+        assert_eq!(saved(&["read"]), from("read"));
+        // What was chosen before is another thing.
+        assert_eq!(saved(&["read[topic=b,part=3]"]), BTreeMap::new());
+        assert_eq!(saved(&["read", listed[0]]), BTreeMap::new());
     }
 
     #[test]

@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 #[cfg(feature = "async")]
 pub use async_batches::AsyncBatches;
 #[doc(hidden)]
-pub use function::source_fn;
+pub use function::{partition_of, source_fn};
 pub(crate) use opening::opening;
 pub use opening::positions_are_saved;
 pub use poll::Poll;

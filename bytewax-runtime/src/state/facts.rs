@@ -16,6 +16,9 @@ pub(crate) const HASH: &str = "hash";
 /// The shape of its states or positions.
 pub(crate) const SAVED: &str = "saved";
 
+/// Where the items of each of its inputs come from.
+pub(crate) const INPUTS: &str = "inputs";
+
 /// Operators whose state is of a type of the program, which means the same to each of them.
 const OF_PROGRAM: [&str; 6] = [
     "scan",
@@ -53,9 +56,20 @@ impl Fact {
                 OPERATOR => [now, saved].iter().all(|it| OF_PROGRAM.contains(it)),
                 KEY | SAVED => shape::reads(now, saved),
                 HASH => shape::agree(now, saved),
+                INPUTS => !is_exchanged(now, saved),
                 _ => false,
             }
     }
+}
+
+/// Whether the inputs of a step are the same in another order.
+fn is_exchanged(now: &str, saved: &str) -> bool {
+    let sorted = |inputs: &'_ str| {
+        let mut inputs: Vec<String> = inputs.split(", ").map(ToOwned::to_owned).collect();
+        inputs.sort_unstable();
+        inputs
+    };
+    now != saved && sorted(now) == sorted(saved)
 }
 
 impl fmt::Display for Fact {

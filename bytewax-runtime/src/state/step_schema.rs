@@ -101,6 +101,12 @@ impl StepSchema {
         both.filter(|(fact, saved)| !fact.agrees(saved))
     }
 
+    /// What it says by a name.
+    pub(crate) fn fact(&self, name: &str) -> Option<&str> {
+        let fact = self.facts.iter().find(|fact| fact.name == name)?;
+        Some(&fact.value)
+    }
+
     /// The facts of which a store says nothing, because an earlier release wrote it.
     pub(crate) fn untold<'a>(&'a self, saved: &'a str) -> impl Iterator<Item = &'a Fact> {
         let is_told = |fact: &Fact| facts::read(saved).any(|(name, _)| name == fact.name);

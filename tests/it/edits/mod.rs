@@ -4,7 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod keys;
+mod off;
 mod operators;
+mod sources;
+mod states;
 
 use std::time::Duration;
 

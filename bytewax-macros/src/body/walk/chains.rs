@@ -87,7 +87,9 @@ impl Walk {
         match (receiver, registry::kind_of(&method)) {
             (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
             (Value::Flow, None) if method == "scope" && call.args.len() == 2 => self.scope(call),
-            (Value::Flow, None) if method == "dropped" => self.dropped(call),
+            (Value::Flow, None) if method == "dropped" || method == "kept" => {
+                self.gone(call, method == "kept")
+            }
             (receiver @ (Value::Flow | Value::Stream(_)), None) if method == "clone" => {
                 receiver.settled()
             }
@@ -202,8 +204,9 @@ impl Walk {
         value.settled()
     }
 
-    /// `flow.dropped(name, why)`: what a step of this name has saved is not wanted any more.
-    fn dropped(&mut self, call: &mut ExprMethodCall) -> Value {
+    /// `flow.dropped(name, why)`: what a step of this name has saved is not wanted any more; and
+    /// `flow.kept(name, why)`: it stays, and the step is off for now.
+    fn gone(&mut self, call: &mut ExprMethodCall, is_kept: bool) -> Value {
         for argument in &mut call.args {
             self.expr(argument);
         }
@@ -214,7 +217,11 @@ impl Walk {
             })) => {
                 let name = self.pattern(&text.value());
                 let text = text.clone();
-                self.model.drops.push(Drop { text, name });
+                match is_kept {
+                    // The step may be built in another branch.
+                    true => self.model.unseen.push(name),
+                    false => self.model.drops.push(Drop { text, name }),
+                }
             }
             // Whatever is dropped, it may be any.
             _ => self.build_unseen(""),

@@ -13,6 +13,12 @@ pub(crate) enum RecoveryCommand {
     Init(InitArgs),
     /// Create a recovery store of this flow from a backup
     Restore(RestoreArgs),
+    /// Tell whether this program would resume a store; runs nothing, and changes nothing in the store
+    Try {
+        /// Directories that hold the partitions of one store
+        #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
+        dirs: Vec<PathBuf>,
+    },
     #[command(flatten)]
     Store(StoreCommand),
 }

@@ -15,8 +15,10 @@ use std::path::PathBuf;
 pub(crate) use args::{InitArgs, RecoveryCommand, RestoreArgs, StoreCommand};
 pub use binary::recovery_main;
 
+use super::RunConfig;
 use crate::error::{RunError, RunErrorKind};
-use crate::recovery::{self, Error, Wanted};
+use crate::flow::Dataflow;
+use crate::recovery::{self, Error, RecoveryConfig, Wanted};
 
 /// What a command has to say: text for standard output, and what is wrong with the store.
 #[derive(Default)]
@@ -35,14 +37,34 @@ impl Outcome {
 }
 
 impl RecoveryCommand {
-    /// Does it, for the flow of this name.
-    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, RunError> {
+    /// Does it, for this flow.
+    pub(crate) fn execute(&self, flow: &Dataflow) -> Result<Outcome, RunError> {
+        let name = flow.name();
         match self {
-            Self::Init(args) => Ok(args.execute(flow)?),
-            Self::Restore(args) => args.execute(flow),
+            Self::Try { dirs } => try_resume(flow, dirs),
+            Self::Init(args) => Ok(args.execute(name)?),
+            Self::Restore(args) => args.execute(name),
             Self::Store(command) => Ok(command.execute()?),
         }
     }
+}
+
+/// Whether the flow would resume the store in these directories.
+fn try_resume(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
+    let Some((first, rest)) = dirs.split_first() else {
+        return Ok(Outcome::default());
+    };
+    let config = rest
+        .iter()
+        .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
+    let place = config.told_dirs();
+    let config = RunConfig::new().recovery(config.trial());
+    let tried = config.run_with(flow, |_| Ok(()));
+    tried.map_err(|ended| ended.error)?;
+    let name = flow.name();
+    Ok(Outcome::text(format!(
+        "flow `{name}` would resume the store in `{place}`\n"
+    )))
 }
 
 impl InitArgs {

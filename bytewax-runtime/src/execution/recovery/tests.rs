@@ -23,7 +23,8 @@ fn run(dir: &Path, line: &str) -> (String, Option<String>) {
         word => word.to_owned(),
     });
     let program = Program::try_parse_from(std::iter::once("orders".to_owned()).chain(words));
-    let outcome = program.unwrap().command.execute("orders");
+    let flow = Dataflow::build("orders", |_| ());
+    let outcome = program.unwrap().command.execute(&flow);
     let (text, problem) = match outcome {
         Ok(outcome) => (
             outcome.text,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
 
-use super::de::De;
+use super::de::{De, Refused};
 
 /// The most values that a trace makes.
 const MOST: usize = 2000;
@@ -59,32 +59,36 @@ pub(crate) struct Traced {
 
 /// Traces a type; none if it cannot be read from values that are made up, because it takes only few.
 pub(crate) fn trace<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
+    let read = |de: De<'_>| T::deserialize(de).map(|value| sample(&value));
     // What it panics at is not one of its own values.
-    catch_unwind(AssertUnwindSafe(|| traced(sample))).ok()?
+    catch_unwind(AssertUnwindSafe(|| traced(&read))).ok()?
 }
 
-fn traced<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
+/// Reads a value, and makes a sample of it.
+type Read<'a> = dyn Fn(De<'_>) -> Result<Option<u32>, Refused> + 'a;
+
+fn traced(read: &Read<'_>) -> Option<Traced> {
     let tracing = RefCell::<Tracing>::default();
     let mut samples = Vec::new();
     let mut made = 0;
     let mut target = None;
     loop {
-        let value = loop {
+        let sample = loop {
             made += 1;
             if made > MOST {
                 return None;
             }
             tracing.borrow_mut().last = None;
-            match T::deserialize(De::new(&tracing)) {
-                Ok(value) => break Some(value),
+            match read(De::new(&tracing)) {
+                Ok(sample) => break Some(sample),
                 Err(_) if tracing.borrow_mut().try_else() => {}
                 Err(_) => break None,
             }
         };
         let mut known = tracing.borrow_mut();
-        match (value, target.take()) {
-            (Some(value), at) => {
-                if let Some(sample) = sample(&value) {
+        match (sample, target.take()) {
+            (Some(sample), at) => {
+                if let Some(sample) = sample {
                     let name = at.map(|at| known.name(&at)).unwrap_or_default();
                     samples.push(format!("{name}{sample:08x}"));
                 }

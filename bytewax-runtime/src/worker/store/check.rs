@@ -5,7 +5,7 @@ use crate::flow::{Graph, Step, StepKind};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 use crate::state::Fact;
-use crate::state::facts::{HASH, KEY, SAVED};
+use crate::state::facts::{self, HASH, INPUTS, KEY, SAVED};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
 /// the store is, for those who type commands.
@@ -14,11 +14,12 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<()
     let mut orphans = Vec::new();
     for found in stored {
         match graph.steps.iter().find(|step| step.id == found.id) {
-            None if graph.drops(&found.id) => {}
+            None if graph.drops(&found.id) || graph.keeps(&found.id) => {}
             None => orphans.push(found),
             Some(step) => faults.extend(mismatch(graph, step, found, dirs)),
         }
     }
+    faults.extend(exchanged(graph, stored));
     // Partitions may have been written by different releases.
     faults.dedup();
     orphans.dedup_by(|one, other| one.id == other.id);
@@ -48,7 +49,7 @@ pub(super) fn check_keys(
         let Some(found) = stored.iter().find(|found| found.id == step.id) else {
             continue;
         };
-        let Some(schema) = step.schema() else {
+        let Some(schema) = graph.schema(step) else {
             continue;
         };
         let keys = keys_of(&step.id)?;
@@ -81,6 +82,62 @@ pub(super) fn check_keys(
     }
 }
 
+/// Pairs of steps of which each reads what the other has read, and could go on with the state of the other.
+fn exchanged(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
+    let known: Vec<_> = graph
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let found = stored.iter().find(|found| found.id == step.id)?;
+            let schema = graph.schema(step)?;
+            let now = schema.fact(INPUTS)?.to_owned();
+            let (_, saved) = facts::read(&found.schema).find(|(name, _)| *name == INPUTS)?;
+            (now != saved).then_some((step, found, now, saved))
+        })
+        .collect();
+    let mut faults = Vec::new();
+    for (number, (step, _, now, saved)) in known.iter().enumerate() {
+        for (other, found, other_now, other_saved) in &known[number + 1..] {
+            let is_crossing = now == other_saved && other_now == saved;
+            let fits = graph.schema(step).is_some_and(|schema| {
+                let changed = schema.changed(&found.schema, found.version, found.fingerprint);
+                let mut changed = changed.filter(|(fact, _)| fact.name != INPUTS);
+                changed.next().is_none() && schema.check(found.version, found.fingerprint).is_ok()
+            });
+            if is_crossing && fits {
+                faults.push(format!(
+                    "the steps `{}` ({}) and `{}` ({}) have exchanged their inputs: the first reads `{now}` \
+                     and its state was saved with `{saved}`, and the other way round\n  help: if only their \
+                     names are exchanged, exchange them again by `.named(\"{}\")` and `.named(\"{}\")`, each \
+                     on the step that reads what it has read; if each is to begin anew, give both other names \
+                     and say `flow.dropped(\"{}\", \"why\")` and `flow.dropped(\"{}\", \"why\")`",
+                    step.id,
+                    step.location,
+                    other.id,
+                    other.location,
+                    own_name(graph, step),
+                    own_name(graph, other),
+                    name_of(graph, step.id.as_str()),
+                    name_of(graph, other.id.as_str()),
+                ));
+            }
+        }
+    }
+    faults
+}
+
+/// The name of a step within its scopes.
+fn own_name<'a>(graph: &Graph, step: &'a Step) -> &'a str {
+    let name = name_of(graph, step.id.as_str());
+    name.strip_prefix(step.scope(&graph.name)).unwrap_or(name)
+}
+
+/// An id without the name of the flow.
+fn name_of<'a>(graph: &Graph, id: &'a str) -> &'a str {
+    let name = id.strip_prefix(&graph.name);
+    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
+}
+
 fn refused(graph: &Graph, faults: &[String]) -> RunError {
     let text = format!("cannot resume `{}`: {}", graph.name, faults.join("\n"));
     RunError::new(RunErrorKind::Recovery, text)
@@ -90,7 +147,7 @@ fn refused(graph: &Graph, faults: &[String]) -> RunError {
 pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let of_step = |found: &StepMeta| {
         let step = graph.steps.iter().find(|step| step.id == found.id)?;
-        let schema = step.schema()?;
+        let schema = graph.schema(step)?;
         let facts: Vec<_> = schema
             .untold(&found.schema)
             // Hashes tell people nothing.
@@ -114,7 +171,7 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
 /// Why a step cannot go on from what was saved under its id.
 fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
-    let Some(schema) = step.schema() else {
+    let Some(schema) = graph.schema(step) else {
         return Some(format!(
             "the step {place} saves nothing, but the store has what a {} of this name saved\n  \
              help: give the step another name by `.named(\"..\")`, or {}",
@@ -133,6 +190,15 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<
     let all: Vec<(&Fact, &str)> = schema
         .changed(&found.schema, found.version, found.fingerprint)
         .collect();
+    let migrate = match all.iter().any(|(fact, _)| fact.name == SAVED) {
+        true if !schema.state.is_of_library() && !schema.state.fields.is_empty() => format!(
+            "; if a type in it has changed, keep the old ones too, and give `{}` the next version by \
+             `#[stateful(version = {}, from(Old{0}))]`",
+            schema.state.name,
+            schema.state.version + 1
+        ),
+        _ => String::new(),
+    };
     // Of other keys it goes without saying that they have other hashes.
     let has_other_keys = all.iter().any(|(fact, _)| fact.name == KEY);
     let changed: Vec<String> = all
@@ -142,7 +208,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<
         .collect();
     if !changed.is_empty() {
         return Some(format!(
-            "{}\n  help: write it as it was, or {}",
+            "{}\n  help: write it as it was, or {}{migrate}",
             changed.join("\n"),
             anew_help(graph, found)
         ));
@@ -180,9 +246,7 @@ fn anew_help(graph: &Graph, found: &StepMeta) -> String {
 
 /// The name of a step without the flow's.
 fn name_in<'a>(graph: &Graph, found: &'a StepMeta) -> &'a str {
-    let id = found.id.as_str();
-    let name = id.strip_prefix(&graph.name);
-    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
+    name_of(graph, found.id.as_str())
 }
 
 /// What is said of a fact that is another one than what was saved.
@@ -193,6 +257,12 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
             return format!(
                 "the keys of the step {place} have other hashes than those that its state was saved with: \
                  their type is wrapped in another way, or computes them in another way"
+            );
+        }
+        INPUTS => {
+            return format!(
+                "the step {place} reads `{value}`, but its state was saved when it read them in another order, \
+                 `{saved}`: what it keeps of one input would be taken for that of another"
             );
         }
         KEY => "type of the keys",
@@ -234,7 +304,7 @@ fn orphan(graph: &Graph, candidates: &mut Vec<&Step>, found: &StepMeta, dirs: &s
     let name = name_in(graph, found);
     let fits = |step: &&Step| {
         SavedKind::of(step.kind) == Some(found.kind)
-            && step.schema().is_some_and(|schema| {
+            && graph.schema(step).is_some_and(|schema| {
                 schema.check(found.version, found.fingerprint).is_ok()
                     && schema
                         .changed(&found.schema, found.version, found.fingerprint)
@@ -248,7 +318,9 @@ fn orphan(graph: &Graph, candidates: &mut Vec<&Step>, found: &StepMeta, dirs: &s
         found.id
     );
     let Some(renamed) = candidates.iter().position(fits) else {
-        text.push_str(&format!("\n  help: bring the step back; {drop}"));
+        text.push_str(&format!(
+            "\n  help: bring the step back; if it is off for now, say `flow.kept(\"{name}\", \"why\")`; {drop}"
+        ));
         return text;
     };
     let step = candidates.remove(renamed);

@@ -145,7 +145,7 @@ fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>)
     let mut places = HashMap::new();
     let mut metas = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {
-        let (Some(schema), Some(kind)) = (step.schema(), SavedKind::of(step.kind)) else {
+        let (Some(schema), Some(kind)) = (graph.schema(step), SavedKind::of(step.kind)) else {
             continue;
         };
         places.insert(StepIndex(index as u32), StepPlace(metas.len()));

@@ -356,7 +356,7 @@ fn windows_of_another_clock_are_refused() {
     refused(&counts(of_partitions, ten()), &[other]);
 }
 
-/// The type of what is kept has another shape, and it is one that no program can change.
+/// What another operator keeps of a window means something else.
 #[test]
 fn windows_of_other_values_are_refused() {
     let lists = Texts::new(ALL, |_, values| {
@@ -370,7 +370,7 @@ fn windows_of_other_values_are_refused() {
     });
     refused(
         &lists,
-        &["was saved in another shape: this `fold_window`, or the types of what it keeps"],
+        &["is `fold_window`, but its state was saved with `count_window`"],
     );
 }
 
