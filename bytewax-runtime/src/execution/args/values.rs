@@ -158,13 +158,10 @@ impl ValueEnum for SnapshotMode {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Batch => (
-                "batch",
-                "When the epoch ends: each key once, while the items of the next epoch flow",
-            ),
+            Self::Batch => ("batch", "At the end of the epoch: each changed key once"),
             Self::Immediate => (
                 "immediate",
-                "While the epoch goes on: a key each time it was touched, so that less is left for the end",
+                "During the epoch: a key each time it changes, so that less is left for the end",
             ),
         };
         Some(PossibleValue::new(name).help(help))
@@ -178,15 +175,12 @@ impl ValueEnum for ResumePolicy {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
-            Self::Require => (
-                "require",
-                "Only a run that goes on from an earlier one may start",
-            ),
+            Self::Require => ("require", "Fail unless the run resumes from saved state"),
             Self::Allow => (
                 "allow",
-                "Go on if there is anything to go on from, and begin anew if there is not",
+                "Resume if there is saved state, and start empty otherwise",
             ),
-            Self::Never => ("never", "Only a run that begins anew may start"),
+            Self::Never => ("never", "Fail if there is saved state"),
         };
         Some(PossibleValue::new(name).help(help))
     }
