@@ -59,7 +59,7 @@ fn round(x: f64, steps: f64) -> f64 {
 
 /// The high-water mark that Linux keeps for this program. It begins anew with each program that a
 /// process executes, so it has nothing of the parent's in it.
-fn peak_mib() -> Option<f64> {
+pub fn peak_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let kib = status
         .lines()

@@ -43,7 +43,7 @@ struct Mean {
 /// Runs the flow with one worker, with a recovery store if there is a directory for one. Gives the number of
 /// outputs.
 pub fn run(dir: Option<&Path>, pace: Pace, interval: Duration) -> Result<u64, RunError> {
-    let outputs = Arc::new(AtomicU64::new(0));
+    let outputs = Count::default();
     let flow = Dataflow::build("steady", |flow| {
         let events = flow.input(Events(pace)).named("events");
         let clock = || EventClock::new(|event: &Timed| Micros(event.0), TimeDelta::seconds(1));
@@ -58,24 +58,22 @@ pub fn run(dir: Option<&Path>, pace: Pace, interval: Duration) -> Result<u64, Ru
             });
         means
             .named("means")
-            .output(Count(Arc::clone(&outputs)))
+            .output(outputs.clone())
             .named("means_out");
         let counts = events.clone().count_window(clock(), tumbling(10));
         let counts = counts.named("counts").down;
-        counts
-            .output(Count(Arc::clone(&outputs)))
-            .named("counts_out");
+        counts.output(outputs.clone()).named("counts_out");
         let most =
             events.reduce_window(clock(), tumbling(60), |a, b| if b.1 > a.1 { b } else { a });
         let most = most.named("most").down;
-        most.output(Count(Arc::clone(&outputs))).named("most_out");
+        most.output(outputs.clone()).named("most_out");
     });
     let mut config = RunConfig::new().epoch_interval(interval);
     if let Some(dir) = dir {
         config = config.recovery(RecoveryConfig::new(dir));
     }
     cluster_main(flow, config)?;
-    Ok(outputs.load(Ordering::Relaxed))
+    Ok(outputs.seen())
 }
 
 struct Events(Pace);
@@ -138,7 +136,15 @@ impl StatefulSourcePartition for Reader {
 }
 
 /// Counts what comes out.
-struct Count(Arc<AtomicU64>);
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    /// How many items came out.
+    pub fn seen(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 impl<T: 'static> DynamicSink<T> for Count {
     type Partition = Self;
