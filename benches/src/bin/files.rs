@@ -227,6 +227,7 @@ impl Arguments {
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
+    println!("allocator: {}", bytewax_benches::ALLOCATOR_NAME);
     let all = [
         Case::Lines,
         Case::Rows,

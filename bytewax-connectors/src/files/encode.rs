@@ -19,8 +19,9 @@ impl<V: Display> Encode<V> for Lines {
     fn encode(&self, values: &[V], _: u64, out: &mut Vec<u8>) -> Result<(), String> {
         let mut text = AsText(out);
         for value in values {
-            let written = write!(text, "{value}{}", self.end);
+            let written = write!(text, "{value}");
             written.map_err(|_| "its `Display` returned an error".to_owned())?;
+            text.0.extend_from_slice(self.end.as_bytes());
         }
         Ok(())
     }
