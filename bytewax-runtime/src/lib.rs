@@ -41,6 +41,7 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod testing;
+mod weight;
 pub mod windowing;
 mod worker;
 

@@ -31,7 +31,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | save state in this local directory, and copy each epoch to `--backup`; replaces `--recovery-directory` |
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | backup of the local state: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | keep replaced states for this long, so that copies of recovery partitions fit together |
-/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; other states stay on the disk |
+/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; keys that were not used for longest are evicted to the disk; see `RecoveryConfig::state_memory` |
 /// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | limit the memory for items between steps in each process; see [`RunConfig::buffer_memory`] |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or at once |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |

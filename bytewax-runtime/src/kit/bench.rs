@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,18 +15,18 @@ use super::edge::{AnyInput, EdgeOut, Edges, EventMark, Input};
 use super::link;
 use super::notes::Note;
 use super::push::{AnyPush, Flush, Push};
-use super::weight::weight_of_all;
 use super::{
-    Budget, BuildCx, Change, Cx, EdgeId, Exchange, MemoryLimit, Operator, Outputs, Pace, Progress,
-    Protocol, RemoteAlarm, Scales, Settings, Shared, SnapshotMode, StepEntry, Steps, Store, Wake,
-    WorkerCx,
+    Budget, BuildCx, Change, Cx, EdgeId, Exchange, Operator, Outputs, Pace, Progress, Protocol,
+    RemoteAlarm, Scales, Settings, Shared, SnapshotMode, StepEntry, Steps, Store, Wake, WorkerCx,
 };
 use crate::clock::{ClockHand, WorkerClock};
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex, StepKind, WorkerIndex};
 use crate::key::{Slot, SlotOwners};
+use crate::state::MemoryLimit;
 use crate::state::run::{Removed, Run, Table};
 use crate::state::timer::Timer;
+use crate::weight::weight_of_all;
 
 /// The step that tests are about, and the one behind it.
 pub(crate) const STEP: StepIndex = StepIndex(0);
@@ -315,6 +316,8 @@ pub(crate) struct Shelf {
     pub(crate) runs: HashMap<Slot, Run>,
     /// Which slots were read.
     pub(crate) loaded: RefCell<Vec<Slot>>,
+    pub(crate) limit: Option<Rc<MemoryLimit>>,
+    pub(crate) dir: PathBuf,
 }
 
 impl Shelf {
@@ -325,6 +328,8 @@ impl Shelf {
             changes: RefCell::default(),
             runs: HashMap::new(),
             loaded: RefCell::default(),
+            limit: None,
+            dir: std::env::temp_dir(),
         }
     }
 
@@ -354,8 +359,12 @@ impl Store for Shelf {
         true
     }
 
-    fn memory_limit(&self) -> Option<&MemoryLimit> {
-        None
+    fn memory_limit(&self) -> Option<&Rc<MemoryLimit>> {
+        self.limit.as_ref()
+    }
+
+    fn dir(&self) -> &Path {
+        &self.dir
     }
 
     fn slots(&self, _: &StepId) -> Result<Vec<Slot>, RunError> {
@@ -369,14 +378,6 @@ impl Store for Shelf {
     fn load(&self, _: &StepId, slot: Slot) -> Result<Run, RunError> {
         self.loaded.borrow_mut().push(slot);
         Ok(self.runs.get(&slot).cloned().unwrap_or_default())
-    }
-
-    fn has(&self, _: Slot) -> bool {
-        true
-    }
-
-    fn durable(&self) -> Epoch {
-        Epoch(0)
     }
 
     fn send(&self, change: Change) -> Result<(), RunError> {

@@ -26,8 +26,8 @@ use super::link::Wire;
 use super::notes::Note;
 use super::push::batch_items;
 use super::shared::EdgeId;
-use super::weight::{Scales, Weigh, inline_weight};
 use crate::ids::WorkerIndex;
+use crate::weight::{Scales, Weigh, inline_weight};
 
 /// With so many batches of small items under way on one edge, a worker waits, however much memory
 /// there is: more of them would only leave the caches.

@@ -10,10 +10,10 @@ use super::marks::Marks;
 use super::plan::{BuildCx, Outputs, StreamTime};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
-use super::weight::Scales;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::state::StepSchema;
+use crate::weight::Scales;
 
 /// How a step with edges in front of it is built on a worker.
 pub(crate) trait HeadPlan: Send + Sync {

@@ -29,7 +29,6 @@ mod store;
 mod tests;
 mod timers;
 mod watermark;
-mod weight;
 
 pub(crate) use assignment::Assignment;
 pub(crate) use budget::Budget;
@@ -50,10 +49,11 @@ pub(crate) use router::{RoundRobin, Router};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
 pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use steps::{StepEntry, Steps};
-pub(crate) use store::{Change, MemoryLimit, StepStore, Store};
+pub(crate) use store::{Change, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};
 pub(crate) use timers::Alarm;
 pub(crate) use watermark::{SharedWatermark, Watermark};
-pub(crate) use weight::Scales;
+
+pub(crate) use crate::weight::Scales;
 #[cfg(feature = "async")]
-pub(crate) use weight::Weigh;
+pub(crate) use crate::weight::Weigh;

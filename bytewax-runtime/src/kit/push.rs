@@ -8,9 +8,9 @@ use std::any::Any;
 
 use super::budget::Portion;
 use super::context::Cx;
-use super::weight::inline_weight;
 use crate::error::RunError;
 use crate::ids::StepIndex;
+use crate::weight::inline_weight;
 
 /// What is over, so that everything kept back must go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::context::{Cx, WorkerCx};
 use super::edge::{EdgeOut, EventMark, Exchange};
-use super::weight::{inline_weight, weight};
 use crate::ids::WorkerIndex;
+use crate::weight::{inline_weight, weight};
 
 /// The sending end of an edge on which each item goes to the worker that it is put down for.
 pub(crate) struct Router<I> {

@@ -1,39 +1,65 @@
 //! How a keyed step is saved and resumed: what stands between the items and its logic.
 
 use std::marker::PhantomData;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
 
 use super::keyed::Routed;
-use crate::brief::brief;
-use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
 use crate::kit::{
     BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, SnapshotMode, StepStore,
 };
-use crate::state::{self, Cell, KeyTable, Unsaved};
+use crate::state::{Cell, ColdError, KeyTable, RestoreError, Restored, Unsaved};
 
 /// About how many keys are encoded in one activation, so that items do not wait long.
 const KEYS_AT_ONCE: usize = 1 << 13;
+
+/// Where memory is limited, a key is weighed for each so many items.
+const ITEMS_A_LOOK: usize = 4;
 
 /// A logic that keeps all it has to remember in one table.
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
     type Cell: Cell;
 
-    /// Whether states may leave the memory; not if any of them may be needed at any time.
-    const LEAVES: bool = true;
+    /// Whether keys may be evicted from memory; not if any of them may be needed at any time.
+    const EVICTS: bool = true;
 
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell>;
 
+    /// Whether [`end_input`](HeadLogic::end_input) looks at the keys. Where keys are evicted it is called for some of
+    /// them at a time, in ascending order.
+    fn looks_at_end(&self) -> bool {
+        false
+    }
+
     /// Takes in a key as it was saved, before anything else is done with it.
-    fn restore(&mut self, hash: u64, key: K, saved: <Self::Cell as Cell>::Saved) {
-        self.table().restore(hash, key, Cell::restored(saved));
+    fn restore(&mut self, restored: Restored<K, <Self::Cell as Cell>::Saved>) {
+        let Restored {
+            hash,
+            key,
+            saved,
+            mark,
+        } = restored;
+        self.table().restore(hash, key, Cell::restored(saved), mark);
+    }
+
+    /// The time that a key waits for, as it was saved.
+    fn due(&self, _saved: &mut <Self::Cell as Cell>::Saved) -> Option<DateTime<Utc>> {
+        None
     }
 }
 
-/// Loads the keys of a slot when the first of them is needed, and saves at the end of each epoch what
-/// was touched.
-pub(crate) struct Saving<K, V, L> {
+type SavedOf<L, K, V> = <<L as KeyedLogic<K, V>>::Cell as Cell>::Saved;
+
+/// Restores keys when they are needed: those of a slot of the store together, those that were evicted alone. Saves at
+/// the end of each epoch what was touched.
+pub(crate) struct Saving<K, V, L: KeyedLogic<K, V>>
+where
+    K: Key,
+{
     step: StepIndex,
     logic: L,
     store: Option<StepStore>,
@@ -42,7 +68,11 @@ pub(crate) struct Saving<K, V, L> {
     is_last: bool,
     /// Whether what was touched is saved while the epoch goes on.
     is_immediate: bool,
-    items: PhantomData<fn(K, V)>,
+    /// How many items came since keys were last evicted.
+    taken: usize,
+    /// Room for keys that are on their way into memory.
+    restored: Vec<Restored<K, SavedOf<L, K, V>>>,
+    items: PhantomData<fn(V)>,
 }
 
 impl From<Unsaved> for RunError {
@@ -52,7 +82,24 @@ impl From<Unsaved> for RunError {
     }
 }
 
-impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
+impl From<RestoreError> for RunError {
+    fn from(error: RestoreError) -> Self {
+        let failed = Self::new(RunErrorKind::Recovery, error.to_string());
+        match error {
+            RestoreError::Key { cause, .. } => failed.caused_by(cause),
+            RestoreError::State { key, cause } => failed.at_key(key).caused_by(cause),
+        }
+    }
+}
+
+impl From<ColdError> for RunError {
+    fn from(error: ColdError) -> Self {
+        let text = "states cannot be evicted from memory";
+        Self::new(RunErrorKind::Recovery, text).caused_by(error)
+    }
+}
+
+impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
     pub(crate) fn new(build: &BuildCx, mut logic: L) -> Result<Self, RunError> {
         let store = build.worker.store.get();
         let is_immediate =
@@ -61,6 +108,9 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
         if let Some(store) = &mut store {
             store.find_states(L::Cell::TIMED)?;
             logic.table().note_changes();
+            if let Some((limit, dir)) = store.memory_limit().filter(|_| L::EVICTS) {
+                logic.table().limit_memory(Rc::clone(limit), dir);
+            }
         }
         Ok(Self {
             step: build.step,
@@ -69,83 +119,113 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
             epoch: None,
             is_last: false,
             is_immediate,
+            taken: 0,
+            restored: Vec::new(),
             items: PhantomData,
         })
     }
 
-    /// Loads the slots of these keys that are not loaded.
-    fn load_for(&mut self, hashes: impl Iterator<Item = u64>) -> Result<(), RunError> {
-        for hash in hashes {
-            let slot = Slot::of(hash);
-            if self
-                .store
-                .as_ref()
-                .is_some_and(|store| store.is_missing(slot))
-            {
-                self.load(slot)?;
+    /// Restores the keys of a batch that are not in memory, as far as there are any.
+    fn restore_for(&mut self, items: &[Routed<K, V>]) -> Result<(), RunError> {
+        if self.store.as_ref().is_some_and(|store| !store.is_loaded()) {
+            for (hash, ..) in items {
+                self.load(Slot::of(*hash))?;
             }
+        }
+        let table = self.logic.table();
+        if table.has_evicted() {
+            let keys = items.iter().map(|(hash, key, _)| (*hash, key));
+            table.take_evicted::<RunError>(keys, &mut self.restored)?;
+            self.restore();
         }
         Ok(())
     }
 
+    /// Gives the logic what was taken.
+    fn restore(&mut self) {
+        for restored in self.restored.drain(..) {
+            self.logic.restore(restored);
+        }
+    }
+
+    /// Loads a slot, unless that was done. Where memory is limited, its keys count as evicted.
     fn load(&mut self, slot: Slot) -> Result<(), RunError> {
-        let Some(store) = &mut self.store else {
+        let Some(store) = self.store.as_mut().filter(|store| store.is_missing(slot)) else {
             return Ok(());
         };
+        let is_limited = self.logic.table().is_limited();
         for entry in store.load(slot)?.iter() {
-            let key: K = codec::decode_stored(entry.key).map_err(|error| {
-                let bytes: String = entry.key.iter().map(|byte| format!("{byte:02x}")).collect();
-                let text = format!("the saved key {bytes} cannot be read");
-                RunError::new(RunErrorKind::Recovery, text).caused_by(error)
-            })?;
-            let Some(saved) = entry.state else {
+            let Some(mut restored) = Restored::decode(&entry)? else {
                 continue;
             };
-            let saved = state::open(saved).map_err(|error| {
-                let failed =
-                    RunError::new(RunErrorKind::Recovery, "the saved state cannot be read");
-                failed.at_key(brief(&key)).caused_by(error)
-            })?;
-            self.logic.restore(entry.hash, key, saved);
+            if is_limited {
+                let due = self.logic.due(&mut restored.saved);
+                self.logic
+                    .table()
+                    .restore_evicted::<RunError>(&entry, due)?;
+            } else {
+                self.logic.restore(restored);
+            }
         }
         Ok(())
     }
 
     fn load_all(&mut self) -> Result<(), RunError> {
         for slot in Slot::all() {
-            let store = self.store.as_ref();
-            if store.is_some_and(|store| store.is_missing(slot)) {
-                self.load(slot)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Loads the slots in which a key's time has come, and has the operator woken for the next.
-    fn load_due(&mut self, cx: &Cx) -> Result<(), RunError> {
-        while let Some((due, slot)) = self.store.as_mut().and_then(StepStore::first_due) {
-            if due > cx.worker.clock.now() {
-                self.store.iter().for_each(|store| store.sleep(due, cx));
-                break;
-            }
             self.load(slot)?;
         }
         Ok(())
     }
 
-    /// Lets states leave the memory when they are too many.
-    fn make_room(&mut self) {
-        let has_limit = |store: &&mut StepStore| L::LEAVES && store.has_limit();
-        let Some(store) = self.store.as_mut().filter(has_limit) else {
-            return;
-        };
-        let table = self.logic.table();
-        if table.is_snapshotting() || self.epoch.is_some() {
-            return;
+    /// Restores keys whose time has come, and has the operator woken for the next. Gives whether these were all.
+    fn restore_due(&mut self, cx: &Cx) -> Result<bool, RunError> {
+        if !L::Cell::TIMED || self.store.is_none() {
+            return Ok(true);
         }
-        let leaving = store.leaving(table.len(), KeyTable::<K, L::Cell>::SLOT_BYTES);
-        for (slot, due) in table.leave(&leaving) {
-            store.left(slot, due);
+        let now = cx.worker.clock.now();
+        let mut next = None;
+        while let Some((due, slot)) = self.store.as_mut().and_then(StepStore::first_due) {
+            if due > now {
+                next = Some(due);
+                break;
+            }
+            self.load(slot)?;
+        }
+        let evicted = self
+            .logic
+            .table()
+            .take_due::<RunError>(now, &mut self.restored)?;
+        self.restore();
+        let next = next.into_iter().chain(evicted).min();
+        if let Some(next) = next {
+            cx.worker.timers.wake_by(cx.alarm, next);
+        }
+        Ok(next.is_none_or(|next| next > now))
+    }
+
+    /// Evicts keys when they take too much memory.
+    fn evict(&mut self, cx: &Cx) -> Result<(), RunError> {
+        let table = self.logic.table();
+        if table.is_limited() {
+            let looks = std::mem::take(&mut self.taken) / ITEMS_A_LOOK + 1;
+            if table.evict::<RunError>(looks)? {
+                cx.worker.timers.wake(cx.alarm);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the input for some keys after the others.
+    fn end_input_in_turn(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        let mut sorted = self.logic.table().sort_evicted::<RunError>()?;
+        loop {
+            let table = self.logic.table();
+            if !table.take_sorted::<RunError>(&mut sorted, &mut self.restored)? {
+                return Ok(());
+            }
+            self.restore();
+            self.logic.end_input(cx)?;
+            self.logic.table().evict_all::<RunError>()?;
         }
     }
 
@@ -183,9 +263,8 @@ impl<K: Key, V, L: KeyedLogic<K, V>> Saving<K, V, L> {
 
 impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving<K, V, L> {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
-        if self.store.as_ref().is_some_and(|store| !store.is_loaded()) {
-            self.load_for(items.iter().map(|(hash, ..)| *hash))?;
-        }
+        self.taken += items.len();
+        self.restore_for(items)?;
         self.logic.batch(items, cx)
     }
 
@@ -198,7 +277,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
     }
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        self.load_due(cx)?;
+        let all_due = self.restore_due(cx)?;
         let settled = self.logic.settle(edges, cx)?;
         if self.is_immediate && self.store.is_some() && self.epoch.is_none() {
             cx.enter(self.step);
@@ -206,8 +285,9 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             self.epoch = Some(cx.epoch);
         }
         self.save(false, cx)?;
-        self.make_room();
-        Ok(settled)
+        // Between items and this, the logic may rely on keys that were there.
+        self.evict(cx)?;
+        Ok(settled && all_due)
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
@@ -229,7 +309,11 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         // The logic may look at all keys at once, and none of them is encoded on the way.
         self.save(true, cx)?;
         cx.enter(self.step);
+        // So all that is stored is seen to be readable, whether or not it is looked at.
         self.load_all()?;
+        if self.logic.looks_at_end() && self.logic.table().has_evicted() {
+            return self.end_input_in_turn(cx);
+        }
         self.logic.end_input(cx)
     }
 

@@ -204,4 +204,8 @@ where
     fn table(&mut self) -> &mut KeyTable<K, A> {
         &mut self.table
     }
+
+    fn looks_at_end(&self) -> bool {
+        true
+    }
 }

@@ -14,7 +14,7 @@ use crate::kit::keyed::{Route, Routed};
 use crate::kit::logic::{Emit, Keep, KeyLogic, Keys, Timed};
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
-use crate::state::{KeyTable, State};
+use crate::state::{KeyTable, Restored, State};
 
 /// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at
 /// once. See [`Stream::stateful_batch`].
@@ -302,7 +302,15 @@ where
         self.keys.table()
     }
 
-    fn restore(&mut self, hash: u64, key: K, saved: L) {
-        self.keys.restore(hash, key, saved);
+    fn looks_at_end(&self) -> bool {
+        true
+    }
+
+    fn restore(&mut self, restored: Restored<K, L>) {
+        self.keys.restore(restored);
+    }
+
+    fn due(&self, saved: &mut L) -> Option<DateTime<Utc>> {
+        self.keys.due(saved)
     }
 }

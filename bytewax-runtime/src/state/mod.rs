@@ -67,36 +67,34 @@
 //! # Ok::<(), StateError>(())
 //! ```
 
-pub(crate) mod batch;
-mod changes;
 mod envelope;
 mod error;
 pub(crate) mod facts;
-mod few;
 mod impls;
-pub(crate) mod run;
+mod keys;
 mod schema;
 mod shape;
-mod slots;
 mod step_schema;
-mod table;
 #[cfg(test)]
 mod tests;
-pub(crate) mod timer;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) use changes::{Changed, Unsaved};
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
 pub(crate) use facts::Fact;
-pub(crate) use few::{FEW, Few, Found};
+#[cfg(any(test, feature = "recovery"))]
+pub(crate) use keys::batch;
+pub(crate) use keys::{
+    Cell, Changed, ColdError, FEW, Few, Found, KeyTable, MemoryLimit, RestoreError, Restored,
+    Unsaved,
+};
+pub(crate) use keys::{run, timer};
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
 pub(crate) use step_schema::StepSchema;
-pub(crate) use table::{Cell, KeyTable};
 
 /// What can be kept for a key and saved.
 ///

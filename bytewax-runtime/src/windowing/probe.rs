@@ -13,7 +13,8 @@ use crate::ids::WorkerIndex;
 /// what holds it back.
 ///
 /// It is given to the clock of the step, and tells what was seen at the end of the last epoch. To see it
-/// takes a look at all keys; a step without a probe does not take it.
+/// takes a look at all keys; a step without a probe does not take it. Keys that are evicted from memory
+/// (`RecoveryConfig::state_memory`) are not seen.
 ///
 /// # Examples
 ///

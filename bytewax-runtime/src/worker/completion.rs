@@ -15,7 +15,7 @@ use crate::error::RunError;
 use crate::guard::guard;
 use crate::ids::{Epoch, StepIndex};
 use crate::kit::{
-    self, Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, Wake, WorkerCx, frontier,
+    Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, Wake, WorkerCx, frontier,
 };
 
 /// Adds the operators behind the progress streams of all others.
@@ -145,10 +145,7 @@ fn commit(frontier: Frontier, store: &Store, cx: &WorkerCx) -> Result<Frontier, 
     if let Some(epoch) = left {
         store.commit(epoch)?;
     }
-    Ok(cx
-        .epochs
-        .protocol()
-        .saved(kit::Store::durable(store), frontier))
+    Ok(cx.epochs.protocol().saved(store.durable(), frontier))
 }
 
 /// Has what no resume needs any more removed from the store.

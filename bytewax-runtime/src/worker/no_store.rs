@@ -1,11 +1,15 @@
 //! The store of a program without one: there is none, and nothing can be said of it.
 
+use std::path::Path;
+use std::rc::Rc;
+
 use chrono::TimeDelta;
 
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, SnapshotMode, WorkerCx};
+use crate::kit::{self, Change, RemoteAlarm, SnapshotMode, WorkerCx};
+use crate::state::MemoryLimit;
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
@@ -23,6 +27,10 @@ pub(super) enum Retention {}
 
 impl Store {
     pub(super) fn begin(self, _: &WorkerCx) -> Result<(), RunError> {
+        match self {}
+    }
+
+    pub(super) fn durable(self) -> Epoch {
         match self {}
     }
 
@@ -72,7 +80,7 @@ impl kit::Store for Store {
         match *self {}
     }
 
-    fn memory_limit(&self) -> Option<&MemoryLimit> {
+    fn memory_limit(&self) -> Option<&Rc<MemoryLimit>> {
         match *self {}
     }
 
@@ -88,11 +96,7 @@ impl kit::Store for Store {
         match *self {}
     }
 
-    fn has(&self, _: Slot) -> bool {
-        match *self {}
-    }
-
-    fn durable(&self) -> Epoch {
+    fn dir(&self) -> &Path {
         match *self {}
     }
 

@@ -80,7 +80,8 @@ flags! {
     /// [default: 0]
     backup_interval: Option<Seconds> = "backup-interval" "SECONDS" "RECOVERY_BACKUP_INTERVAL" {}
 
-    /// Limit the memory for states in each process, such as `512MiB`; other states stay on the disk
+    /// Limit the memory for states in each process, such as `512MiB`; keys that were not used for longest
+    /// are evicted to the disk
     state_memory: Option<Bytes> = "state-memory" "BYTES" "STATE_MEMORY" {}
 
     /// Limit the memory for items between steps in each process, such as `256MiB`

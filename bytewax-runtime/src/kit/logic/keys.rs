@@ -14,7 +14,7 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, Flush, HeadLogic, Next, Outputs};
-use crate::state::{Cell, KeyTable, State};
+use crate::state::{Cell, KeyTable, Restored, State};
 
 /// The state of a key, and the time it waits for.
 pub(crate) struct Timed<S> {
@@ -56,6 +56,10 @@ impl<S: State> Cell for Timed<S> {
 
     fn saved(&self) -> &S {
         &self.state
+    }
+
+    fn can_be_evicted(&self) -> bool {
+        !self.owed && !self.gone
     }
 
     fn restored(saved: S) -> Self {
@@ -272,12 +276,30 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 
     /// Takes in a key as it was saved, and waits for what it waited for.
-    pub(crate) fn restore(&mut self, hash: u64, key: K, saved: L::State) {
+    pub(crate) fn restore(&mut self, restored: Restored<K, L::State>) {
+        let Restored {
+            hash,
+            key,
+            mut saved,
+            mark,
+        } = restored;
+        let due = self.due(&mut saved);
         let mut timed = Timed::new(saved);
-        self.logic.restored(&mut timed.state);
-        let due = self.logic.notify_at(&timed.state);
-        wait_for(due, &mut self.schedule, (hash, &key), &mut timed);
-        self.table.restore(hash, key, timed);
+        if self.in_pass && due.is_some_and(|due| due <= self.out.now()) {
+            // It had come when the pass began.
+            timed.due = due;
+            timed.owed = true;
+            self.owed.push_back((hash, key.clone()));
+        } else {
+            wait_for(due, &mut self.schedule, (hash, &key), &mut timed);
+        }
+        self.table.restore(hash, key, timed, mark);
+    }
+
+    /// The time that a key waits for, as it was saved.
+    pub(crate) fn due(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
+        self.logic.restored(saved);
+        self.logic.notify_at(saved)
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
@@ -386,7 +408,15 @@ impl<K: Key, V: 'static, L: ItemLogic<K, V>> KeyedLogic<K, V> for ItemHead<K, V,
         self.keys.table()
     }
 
-    fn restore(&mut self, hash: u64, key: K, saved: L::State) {
-        self.keys.restore(hash, key, saved);
+    fn looks_at_end(&self) -> bool {
+        true
+    }
+
+    fn restore(&mut self, restored: Restored<K, L::State>) {
+        self.keys.restore(restored);
+    }
+
+    fn due(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
+        self.keys.due(saved)
     }
 }

@@ -1,14 +1,17 @@
 //! What is left behind, and when keys are due: without a run.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::{Emit, ItemLogic, Keep, KeyLogic, Keys};
+use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::Next;
+use crate::state::MemoryLimit;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -152,6 +155,41 @@ fn a_key_is_told_of_a_time_that_a_value_of_the_same_pass_moved() {
     assert_eq!(keys.next_due(), None);
 }
 
+/// As a pass of a step whose memory is limited: keys are restored when they are needed, and evicted at the end.
+fn limited_pass(
+    keys: &mut Keys<u32, Waits>,
+    now: i64,
+    batches: &[Vec<(u32, Do)>],
+) -> Vec<(u32, i64)> {
+    let mut restored = Vec::new();
+    let mut has_begun = false;
+    for items in batches {
+        let needed = items.iter().map(|(key, _)| (key.stable_hash(), key));
+        let table = keys.table();
+        table
+            .take_evicted::<RunError>(needed, &mut restored)
+            .unwrap();
+        restored.drain(..).for_each(|key| keys.restore(key));
+        if !std::mem::replace(&mut has_begun, true) {
+            keys.begin_at(at(now));
+        }
+        for (key, value) in items {
+            keys.call(key.stable_hash(), *key, |logic, state, out| {
+                logic.on_item(state, *value, out)
+            });
+        }
+    }
+    let table = keys.table();
+    table.take_due::<RunError>(at(now), &mut restored).unwrap();
+    restored.drain(..).for_each(|key| keys.restore(key));
+    if !has_begun {
+        keys.begin_at(at(now));
+    }
+    let told = keys.end_pass_here();
+    keys.table().evict::<RunError>(100).unwrap();
+    told
+}
+
 fn actions() -> impl Strategy<Value = Do> {
     prop_oneof![
         3 => (0..60_i64).prop_map(Do::WaitUntil),
@@ -217,6 +255,29 @@ proptest! {
             let next = entries.iter().map(|(time, _)| *time).min();
             prop_assert_eq!(keys.next_due(), next.map(at));
             prop_assert_eq!(keys.sizes().0, model.len());
+        }
+    }
+
+    #[test]
+    fn evicted_keys_are_told_as_those_in_memory(
+        passes in prop::collection::vec(
+            (0..4_i64, prop::collection::vec(prop::collection::vec((0..6_u32, actions()), 0..4), 0..3)),
+            0..40,
+        ),
+        limit in prop_oneof![Just(0), 0_usize..300],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut all, mut few) = (keys(), keys());
+        few.table().note_changes();
+        few.table().limit_memory(Rc::new(MemoryLimit::new(limit, 1)), dir.path());
+        let mut now = 0;
+        for (later, batches) in passes {
+            now += later;
+            let mut told = pass(&mut all, now, &batches.concat());
+            let mut same = limited_pass(&mut few, now, &batches);
+            told.sort_unstable();
+            same.sort_unstable();
+            prop_assert_eq!(told, same);
         }
     }
 }

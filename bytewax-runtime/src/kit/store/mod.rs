@@ -1,16 +1,18 @@
 //! What operators see of the place where states are kept.
 
-mod memory;
 mod step;
+
+use std::path::Path;
+use std::rc::Rc;
 
 use super::link::RemoteAlarm;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
+use crate::state::MemoryLimit;
 use crate::state::run::{Run, Table};
 use crate::state::timer::Timer;
 
-pub(crate) use memory::MemoryLimit;
 pub(crate) use step::StepStore;
 
 /// The place where states are kept, as one worker sees it.
@@ -22,7 +24,10 @@ pub(crate) trait Store {
     fn saves(&self, step: StepIndex) -> bool;
 
     /// What bounds the states in memory, if anything does.
-    fn memory_limit(&self) -> Option<&MemoryLimit>;
+    fn memory_limit(&self) -> Option<&Rc<MemoryLimit>>;
+
+    /// A directory for files of this process.
+    fn dir(&self) -> &Path;
 
     /// The slots of this worker that have states of a step.
     fn slots(&self, step: &StepId) -> Result<Vec<Slot>, RunError>;
@@ -30,14 +35,8 @@ pub(crate) trait Store {
     /// The keys of a step on this worker that wait for a time.
     fn timers(&self, step: &StepId) -> Result<Vec<Timer>, RunError>;
 
-    /// The states of a slot as they were last saved.
+    /// The states of a slot as they were when this execution began.
     fn load(&self, step: &StepId, slot: Slot) -> Result<Run, RunError>;
-
-    /// Whether states of a slot are kept here.
-    fn has(&self, slot: Slot) -> bool;
-
-    /// The last epoch of which all changes of this worker are durable.
-    fn durable(&self) -> Epoch;
 
     /// Hands over a change; waits while there is no room.
     fn send(&self, change: Change) -> Result<(), RunError>;

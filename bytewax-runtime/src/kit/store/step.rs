@@ -2,18 +2,18 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::path::Path;
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
-use super::memory::Memory;
 use super::{Change, Store};
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::{SLOTS, Slot};
 use crate::kit::Cx;
-use crate::state::Changed;
 use crate::state::run::{Run, Table};
+use crate::state::{Changed, MemoryLimit};
 
 /// About how many bytes go to the writer at once.
 const CHANGE_BYTES: usize = 64 << 10;
@@ -29,7 +29,6 @@ pub(crate) struct StepStore {
     missing: Missing,
     /// For each of them with times that keys wait for, the first.
     waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
-    memory: Option<Memory>,
     /// What the queue of the writer had no room for, with the bytes of each.
     unsent: VecDeque<(Change, usize)>,
 }
@@ -51,7 +50,6 @@ impl StepStore {
                 count: 0,
             },
             waiting: BinaryHeap::new(),
-            memory: store.memory_limit().map(|_| Memory::new()),
             unsent: VecDeque::new(),
             store: Rc::clone(store),
         })
@@ -99,11 +97,6 @@ impl StepStore {
         None
     }
 
-    /// Has the operator woken when a key in a slot that is not loaded is due.
-    pub(crate) fn sleep(&self, due: DateTime<Utc>, cx: &Cx) {
-        cx.worker.timers.wake_by(cx.alarm, due);
-    }
-
     /// The states of a slot, which counts as loaded from now on.
     pub(crate) fn load(&mut self, slot: Slot) -> Result<Run, RunError> {
         if !std::mem::take(&mut self.missing.slots[slot.index()]) {
@@ -113,35 +106,13 @@ impl StepStore {
         self.store.load(&self.id, slot)
     }
 
-    /// Whether states may leave the memory.
-    pub(crate) fn has_limit(&self) -> bool {
-        self.memory.is_some()
-    }
-
-    /// The slots that are to leave the memory, if the step has so many keys of so many bytes.
-    pub(crate) fn leaving(&mut self, keys: usize, slot_bytes: usize) -> Vec<Slot> {
-        let (Some(memory), Some(limit)) = (&mut self.memory, self.store.memory_limit()) else {
-            return Vec::new();
-        };
-        memory.count(keys, slot_bytes, limit);
-        let missing = &self.missing;
-        let present =
-            Slot::all().filter(|slot| !missing.slots[slot.index()] && self.store.has(*slot));
-        memory.leaving(limit, self.store.durable(), present)
-    }
-
-    /// Notes that a slot has left the memory, and when the first of its keys wants to be woken.
-    pub(crate) fn left(&mut self, slot: Slot, due: Option<DateTime<Utc>>) {
-        self.missing.count += usize::from(!self.missing.slots[slot.index()]);
-        self.missing.slots[slot.index()] = true;
-        self.waiting.extend(due.map(|due| Reverse((due, slot))));
+    /// What bounds the states in memory, if anything does, and a directory for those that are evicted.
+    pub(crate) fn memory_limit(&self) -> Option<(&Rc<MemoryLimit>, &Path)> {
+        Some((self.store.memory_limit()?, self.store.dir()))
     }
 
     /// Takes what has changed in an epoch; [`send`](Self::send) passes it on.
     pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) {
-        if let (Some(memory), Changed::States(run)) = (&mut self.memory, &changed) {
-            memory.saved(slot, epoch, run);
-        }
         let (table, run) = match changed {
             Changed::States(run) => (Table::Snaps, run),
             Changed::Timers(run) => (Table::Timers, run),

@@ -10,8 +10,8 @@ use crate::kit::bench::{Bench, Downstream, Shelf, Upstream, run};
 use crate::kit::keyed::Routed;
 use crate::kit::saving::{KeyedLogic, Saving};
 use crate::kit::{Cx, Flush, Head, HeadLogic, Next};
-use crate::state::KeyTable;
 use crate::state::run::Table;
+use crate::state::{KeyTable, MemoryLimit};
 
 /// Adds up the values of each key.
 struct Sums {
@@ -154,4 +154,42 @@ fn a_slot_is_read_once_and_not_before_a_key_of_it_comes() {
     run(&mut step, Some(1), &mut cx);
     assert_eq!(*shelf.loaded.borrow(), [slot(2)]);
     assert_eq!(out.items(), [(1, vec![(2, 12), (2, 13), (9, 9)])]);
+}
+
+#[test]
+fn evicted_keys_are_restored_without_their_slots() {
+    let few = |shelf: Shelf| Shelf {
+        limit: Some(Rc::new(MemoryLimit::new(0, 1))),
+        ..shelf
+    };
+    let (bench, shelf) = saving(few(Shelf::new(usize::MAX)));
+    let (upstream, out) = (Upstream::new(&bench), Downstream::new());
+    let mut step = step(&bench, &upstream, &out);
+    let (mut cx, ..) = bench.cx();
+    // Some keys have a slot in common.
+    let all: Vec<(u32, u64)> = (0..6000).map(|key| (key, 1)).collect();
+    upstream.send(1, 0, items(&all));
+    run(&mut step, Some(1), &mut cx);
+    upstream.send(1, 0, items(&[(1, 5), (2, 7), (1, 1)]));
+    run(&mut step, None, &mut cx);
+    let (_, outputs) = out.items().pop().unwrap();
+    assert_eq!(outputs, [(1, 6), (2, 8), (1, 7)]);
+    assert_eq!(*shelf.loaded.borrow(), []);
+
+    let (bench, shelf) = saving(few(shelf.next()));
+    let (upstream, out) = (Upstream::new(&bench), Downstream::new());
+    let mut step = self::step(&bench, &upstream, &out);
+    let (mut cx, ..) = bench.cx();
+    for _ in 0..3 {
+        upstream.send(1, 0, items(&[(1, 1), (5000, 2)]));
+        run(&mut step, Some(1), &mut cx);
+    }
+    assert_eq!(*shelf.loaded.borrow(), [slot(1), slot(5000)]);
+    let outputs: Vec<_> = out
+        .items()
+        .into_iter()
+        .flat_map(|(_, items)| items)
+        .collect();
+    let expected = [(1, 8), (5000, 3), (1, 9), (5000, 5), (1, 10), (5000, 7)];
+    assert_eq!(outputs, expected);
 }

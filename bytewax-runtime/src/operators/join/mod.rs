@@ -475,4 +475,8 @@ impl<K: Key, S: Sides> KeyedLogic<K, S::Item> for Partial<K, S> {
     fn table(&mut self) -> &mut KeyTable<K, S> {
         &mut self.table
     }
+
+    fn looks_at_end(&self) -> bool {
+        !self.running
+    }
 }

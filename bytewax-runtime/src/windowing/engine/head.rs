@@ -15,7 +15,7 @@ use crate::kit::keyed::Routed;
 use crate::kit::logic::{Emit, Entry, Keep, NEVER, Schedule};
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, Next, SharedWatermark};
-use crate::state::{Cell, FEW, Few, Found, KeyTable};
+use crate::state::{Cell, FEW, Few, Found, KeyTable, Restored};
 use crate::windowing::clock::{KeyMark, Timing};
 use crate::windowing::probe::Tally;
 use crate::windowing::time::{FIRST, Time, date};
@@ -384,13 +384,23 @@ where
     type Cell = LiveKey<C::Mark, B::KeyState, Q>;
 
     // A watermark of all keys may close the windows of any.
-    const LEAVES: bool = C::Mark::OF_KEY;
+    const EVICTS: bool = C::Mark::OF_KEY;
 
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
         &mut self.table
     }
 
-    fn restore(&mut self, hash: u64, key: K, saved: KeyWindows<C::Mark, B::KeyState, Q>) {
+    fn looks_at_end(&self) -> bool {
+        true
+    }
+
+    fn restore(&mut self, restored: Restored<K, KeyWindows<C::Mark, B::KeyState, Q>>) {
+        let Restored {
+            hash,
+            key,
+            saved,
+            mark,
+        } = restored;
         let mut live = LiveKey::restored(saved);
         let date = || self.clock.now().timestamp_micros();
         let wait = self.keeper.restored(&mut live, self.now.step, date);
@@ -400,7 +410,7 @@ where
             let time = self.clock.monotonic().micros().saturating_add(wait);
             self.early.wait(time, hash, &key);
         }
-        self.table.restore(hash, key, live);
+        self.table.restore(hash, key, live, mark);
     }
 }
 

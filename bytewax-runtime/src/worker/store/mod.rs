@@ -8,6 +8,8 @@ mod take;
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,16 +26,17 @@ use self::begin::Unbegun;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
-use crate::kit::{self, Change, MemoryLimit, RemoteAlarm, Shared, SnapshotMode};
+use crate::kit::{self, Change, RemoteAlarm, Shared, SnapshotMode};
 use crate::recovery::{
     Message, PartitionCount, PartitionIndex, PartitionReader, Room, StepPlace, WriterEvent,
     WriterStopped, WriterThread,
 };
+use crate::state::MemoryLimit;
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
 /// How many messages may wait for the writer.
-const QUEUE: usize = 256;
+const QUEUE: usize = 64;
 
 /// The recovery store, as one worker sees it.
 pub(crate) struct Store {
@@ -52,7 +55,7 @@ pub(crate) struct Store {
     positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
     /// What bounds the states in the memory of this worker.
-    memory: Option<MemoryLimit>,
+    memory: Option<Rc<MemoryLimit>>,
     snapshot_mode: SnapshotMode,
     /// How long states that were replaced are kept.
     kept_for: Duration,
@@ -138,6 +141,11 @@ impl Store {
         self.write(Message::Collect(oldest))
     }
 
+    /// The last epoch of which all changes of this worker are durable.
+    pub(super) fn durable(&self) -> Epoch {
+        Epoch(self.progress.durable.load(Ordering::Acquire))
+    }
+
     /// The first epoch of this execution.
     pub(super) fn resume(&self) -> Epoch {
         self.resume
@@ -207,8 +215,15 @@ impl kit::Store for Store {
         self.places.contains_key(&step)
     }
 
-    fn memory_limit(&self) -> Option<&MemoryLimit> {
+    fn memory_limit(&self) -> Option<&Rc<MemoryLimit>> {
         self.memory.as_ref()
+    }
+
+    fn dir(&self) -> &Path {
+        let first = self.readers.values().next();
+        let dir = first.and_then(|reader| reader.file().parent());
+        // A worker without partitions has no keys.
+        dir.unwrap_or(Path::new("."))
     }
 
     fn slots(&self, step: &StepId) -> Result<Vec<Slot>, RunError> {
@@ -238,14 +253,6 @@ impl kit::Store for Store {
             .map(|reader| reader.load_again(step, slot));
         run.unwrap_or_else(|| Ok(Run::default()))
             .map_err(RunError::recovery)
-    }
-
-    fn has(&self, slot: Slot) -> bool {
-        self.reader(slot).is_some()
-    }
-
-    fn durable(&self) -> Epoch {
-        Epoch(self.progress.durable.load(Ordering::Acquire))
     }
 
     fn send(&self, change: Change) -> Result<(), RunError> {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,11 +14,12 @@ use super::{Store, WriterProgress};
 use crate::error::RunError;
 use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex};
-use crate::kit::{MemoryLimit, WorkerCx};
+use crate::kit::WorkerCx;
 use crate::recovery::{
     Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader, Position,
     RecoveryConfig, Resume, SavedKind, StepMeta, StepPlace, newest_positions,
 };
+use crate::state::MemoryLimit;
 
 /// What all workers agree on once they know the partitions of all.
 pub(in crate::worker) struct Agreed {
@@ -124,9 +126,10 @@ pub(in crate::worker) fn open(
 }
 
 /// How much memory the states on this worker may take.
-fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<MemoryLimit> {
+fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<Rc<MemoryLimit>> {
     let bytes = usize::try_from(config.memory()?).unwrap_or(usize::MAX);
-    Some(MemoryLimit::new(bytes / cx.shared.workers_here().max(1)))
+    let workers = cx.shared.workers_here();
+    Some(Rc::new(MemoryLimit::new(bytes, workers)))
 }
 
 /// The execution that all workers have agreed on.

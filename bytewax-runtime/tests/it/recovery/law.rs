@@ -241,7 +241,7 @@ fn case() -> impl Strategy<Value = Case> {
     let stops = prop::collection::vec((any::<Index>(), any::<bool>()), 0..3);
     let lists = prop::collection::vec((items, stops), 3);
     let runs = prop::collection::vec((1..5_usize, prop::bool::weighted(0.8)), 7);
-    let memory = prop_oneof![Just(None), Just(Some(1)), Just(Some(2000))];
+    let memory = prop_oneof![Just(None), Just(Some(0)), Just(Some(2000))];
     (lists, 1..8_usize, 1..4_u32, memory, runs).prop_map(
         |(lists, batch, partitions, memory, runs)| Case {
             lists,

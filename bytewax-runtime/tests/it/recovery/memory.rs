@@ -1,4 +1,4 @@
-//! States that leave the memory and come back give the same results as those that stay.
+//! States that are evicted and restored give the same results as those that stay.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::{Store, ZERO};
 use crate::by_hand::ByHand;
 use crate::support::{run_in, sorted, workers_of};
 
-/// How often a sum was read from the store.
+/// How often a sum was decoded.
 static READ: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -57,18 +57,18 @@ proptest! {
         items in prop::collection::vec((0_u8..12, 1_u64..9), 20..60),
         workers in 1_usize..4,
     ) {
-        prop_assert_eq!(sums(&items, workers, Some(1)), sums(&items, workers, None));
+        prop_assert_eq!(sums(&items, workers, Some(0)), sums(&items, workers, None));
     }
 }
 
 #[test]
-fn states_really_leave() {
+fn states_are_really_evicted() {
     let before = READ.load(Ordering::Relaxed);
     let items: Vec<(u8, u64)> = (0..40).map(|n| (n % 8, 1)).collect();
     let expected: Vec<(u8, u64)> = (0..8)
         .flat_map(|key| (1..=5).map(move |sum| (key, sum)))
         .collect();
-    assert_eq!(sums(&items, 1, Some(1)), expected);
+    assert_eq!(sums(&items, 1, Some(0)), expected);
     assert!(READ.load(Ordering::Relaxed) > before + 8);
 }
 
@@ -111,9 +111,9 @@ impl StatefulLogic for Late {
 }
 
 #[test]
-fn times_of_states_that_have_left_come() {
+fn times_of_evicted_states_come() {
     let store = Store::new(2);
-    let recovery = RecoveryConfig::new(store.path()).state_memory(1);
+    let recovery = RecoveryConfig::new(store.path()).state_memory(0);
     let config = RunConfig::new()
         .epoch_interval(Duration::from_secs(1))
         .recovery(recovery);

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::error::RunError;
 use crate::key::Key;
-use crate::state::{Changed, KeyTable, Unsaved};
+use crate::state::{Changed, KeyTable};
 
 fn slot(key: u64) -> Slot<u64, u64> {
     Slot {
@@ -58,19 +59,19 @@ fn a_key_found_before_the_split_is_the_same_key_after_it() {
     }
 }
 
+/// How many keys the parts have room for.
+fn room(slots: &Slots<u64, u64>) -> usize {
+    let parts = slots.many.iter().flat_map(|parts| parts.iter());
+    slots.few.capacity() + parts.map(HashTable::capacity).sum::<usize>()
+}
+
 #[test]
-fn many_keys_leave_part_by_part_and_give_their_memory_back() {
+fn many_keys_that_are_forgotten_give_their_memory_back() {
     let count = MANY + MANY / 2;
     let mut slots = with_keys(count);
-    let room =
-        |slots: &Slots<u64, u64>| (0..PARTS).map(|part| slots.of_part(part).capacity()).sum();
-    let before: usize = room(&slots);
-    slots.retain_in(3, |_| false);
-    assert_eq!(slots.of_part(3).len(), 0);
-    assert_eq!(slots.of_part(3).capacity(), 0);
-    let left = slots.len();
+    let before = room(&slots);
     slots.retain(|slot| slot.key % 2 == 0);
-    assert!(slots.len() < left);
+    assert_eq!(slots.len(), count / 2);
     for key in 0..count as u64 {
         slots.remove(key.stable_hash(), &key, |slot| assert_eq!(slot.key, key));
     }
@@ -78,6 +79,71 @@ fn many_keys_leave_part_by_part_and_give_their_memory_back() {
     assert!(before > count);
     assert_eq!(room(&slots), 0, "without keys there is no room for any");
     assert_eq!(slots.drain().count(), 0);
+}
+
+#[test]
+fn a_sweep_comes_to_each_key_and_takes_out_what_goes() {
+    for count in [0, 1, 100, MANY + 100] {
+        let mut slots = with_keys(count);
+        let mut seen = vec![0; count];
+        slots
+            .sweep(|slot| {
+                seen[slot.key as usize] += 1;
+                Ok::<_, ()>(match slot.key % 3 {
+                    0 => Swept::Goes,
+                    _ => Swept::Stays,
+                })
+            })
+            .unwrap();
+        assert!(seen.iter().all(|times| (1..=3).contains(times)));
+        assert!(slots.iter().all(|slot| slot.key % 3 != 0));
+        assert_eq!(slots.len(), count - count.div_ceil(3));
+        // It goes on where it was.
+        let mut few = Vec::new();
+        for _ in 0..3 {
+            let mut looks = 0;
+            let swept = slots.sweep(|slot| {
+                looks += 1;
+                if looks > 10 {
+                    return Ok(Swept::Enough);
+                }
+                few.push(slot.key);
+                Ok::<_, ()>(Swept::Stays)
+            });
+            swept.unwrap();
+        }
+        if count >= 100 {
+            few.sort_unstable();
+            few.dedup();
+            assert_eq!(few.len(), 30);
+        }
+        slots.sweep(|_| Ok::<_, ()>(Swept::Goes)).unwrap();
+        assert_eq!((slots.len(), room(&slots)), (0, 0));
+        assert_eq!(slots.sweep(|_| Err("no key is left")), Ok(()));
+    }
+}
+
+#[test]
+fn the_tables_do_not_grow_while_keys_come_and_go() {
+    let count = 40_000;
+    let mut slots = with_keys(count);
+    for _ in 0..12 {
+        let mut gone = Vec::new();
+        let swept = slots.sweep(|slot| {
+            if gone.len() == count / 2 {
+                return Ok(Swept::Enough);
+            }
+            gone.push(slot.key);
+            Ok::<_, ()>(Swept::Goes)
+        });
+        swept.unwrap();
+        assert_eq!(slots.len(), count / 2);
+        for key in gone {
+            slots.insert(key.stable_hash(), slot(key));
+        }
+        assert!(room(&slots) <= count / 2 * 5, "{}", room(&slots));
+    }
+    assert_eq!(slots.len(), count);
 }
 
 #[test]
@@ -102,7 +168,7 @@ fn a_snapshot_may_begin_before_the_split_and_end_after_it() {
                     saved += 1;
                 }
             }
-            Ok::<_, Unsaved>(())
+            Ok::<_, RunError>(())
         });
         taken.unwrap();
     }

@@ -9,7 +9,7 @@ mod tests;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use super::table::Slot;
+use super::Slot;
 use crate::key::{Key, SLOTS, Slot as KeySlot, table_hash};
 
 /// The parts of a table and of a snapshot: keys of neighbouring slots.
@@ -17,6 +17,9 @@ pub(super) const PARTS: usize = 256;
 
 /// So many keys are split into parts: as many as fit into a hash table of 2^18 buckets.
 const MANY: usize = (1 << 18) / 8 * 7;
+
+/// So many keys are split where keys are evicted: parts are made smaller one by one.
+const MANY_EVICTED: usize = 1 << 12;
 
 /// The only table is never made smaller when it has room for so many keys.
 const SMALL: usize = 1 << 10;
@@ -34,6 +37,22 @@ pub(super) struct Slots<K, C> {
     few: Shard<K, C>,
     /// The parts, when there were many; none before.
     many: Option<Box<[Shard<K, C>; PARTS]>>,
+    hand: Hand,
+}
+
+/// Which key is looked at next by [`sweep`](Slots::sweep).
+#[derive(Clone, Copy, Default)]
+struct Hand {
+    part: usize,
+    bucket: usize,
+}
+
+/// What becomes of a key that is looked at.
+pub(super) enum Swept {
+    Stays,
+    Goes,
+    /// It stays, and no other is looked at.
+    Enough,
 }
 
 fn rehash<K: Key, C>(slot: &Slot<K, C>) -> u64 {
@@ -45,6 +64,7 @@ impl<K: Key, C> Slots<K, C> {
         Self {
             few: HashTable::new(),
             many: None,
+            hand: Hand::default(),
         }
     }
 
@@ -104,16 +124,6 @@ impl<K: Key, C> Slots<K, C> {
         self.part_mut(hash).iter_hash_mut(table_hash(hash))
     }
 
-    /// The part that has the keys of a slot: there is one alone while they are few.
-    pub(super) fn part_with(&self, slot: KeySlot) -> usize {
-        self.many.as_ref().map_or(0, |_| part_of(slot))
-    }
-
-    /// All keys of a part.
-    pub(super) fn of_part(&self, part: usize) -> &Shard<K, C> {
-        self.many.as_ref().map_or(&self.few, |parts| &parts[part])
-    }
-
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K, C>> {
         self.part(hash)
@@ -160,8 +170,12 @@ impl<K: Key, C> Slots<K, C> {
     /// Takes in a key that is not there.
     pub(super) fn insert(&mut self, hash: u64, slot: Slot<K, C>) {
         self.make_room();
-        self.part_mut(hash)
-            .insert_unique(table_hash(hash), slot, rehash);
+        let part = self.part_mut(hash);
+        if part.len() == part.capacity() {
+            // A table that is full of keys and of marks of those that have gone would double.
+            rebuild(part);
+        }
+        part.insert_unique(table_hash(hash), slot, rehash);
     }
 
     /// Takes a key out, after a last look at it.
@@ -183,14 +197,43 @@ impl<K: Key, C> Slots<K, C> {
         }
     }
 
-    /// Like [`retain`](Self::retain) for the keys of a part. Gives memory back at once.
-    pub(super) fn retain_in(&mut self, part: usize, stays: impl FnMut(&mut Slot<K, C>) -> bool) {
-        let part = match &mut self.many {
-            Some(parts) => &mut parts[part],
-            None => &mut self.few,
-        };
-        part.retain(stays);
-        part.shrink_to(2 * part.len(), rehash);
+    /// Looks at one key after the other, around and around, until it is enough, or when it has come around twice.
+    pub(super) fn sweep<E>(
+        &mut self,
+        mut look: impl FnMut(&mut Slot<K, C>) -> Result<Swept, E>,
+    ) -> Result<(), E> {
+        if self.few.len() >= MANY_EVICTED {
+            self.split();
+        }
+        let parts = self.many.as_ref().map_or(1, |parts| parts.len());
+        let mut ended = 0;
+        while ended <= 2 * parts {
+            let part = match &mut self.many {
+                Some(parts) => &mut parts[self.hand.part % PARTS],
+                None => &mut self.few,
+            };
+            if self.hand.bucket >= part.num_buckets() {
+                give_back(part, 0);
+                if part.capacity() > 2 * part.len() + 64 {
+                    rebuild(part);
+                }
+                self.hand = Hand {
+                    part: (self.hand.part + 1) % parts,
+                    bucket: 0,
+                };
+                ended += 1;
+                continue;
+            }
+            if let Ok(mut entry) = part.get_bucket_entry(self.hand.bucket) {
+                match look(entry.get_mut())? {
+                    Swept::Stays => {}
+                    Swept::Goes => drop(entry.remove()),
+                    Swept::Enough => return Ok(()),
+                }
+            }
+            self.hand.bucket += 1;
+        }
+        Ok(())
     }
 
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Slot<K, C>> {
@@ -202,6 +245,14 @@ impl<K: Key, C> Slots<K, C> {
 #[inline]
 fn entry<'a, K: Key, C>(part: &'a mut Shard<K, C>, hash: u64, key: &K) -> Entry<'a, Slot<K, C>> {
     part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
+}
+
+/// Moves all keys to a table that has room for a few more.
+fn rebuild<K: Key, C>(part: &mut Shard<K, C>) {
+    let room = part.len() + part.len() / 4 + 1;
+    for slot in std::mem::replace(part, HashTable::with_capacity(room)) {
+        part.insert_unique(rehash(&slot), slot, rehash);
+    }
 }
 
 /// Gives memory back when most keys are gone, but for room for a few.

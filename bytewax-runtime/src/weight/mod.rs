@@ -27,10 +27,16 @@ pub(crate) const fn inline_weight<T>() -> usize {
 /// What an item takes, with its heap.
 #[inline]
 pub(crate) fn weight<T: Serialize>(item: &T) -> usize {
+    inline_weight::<T>().saturating_add(heap_weight(item))
+}
+
+/// What an item takes outside of where it lies.
+#[inline]
+pub(crate) fn heap_weight<T: Serialize>(item: &T) -> usize {
     if needs_drop::<T>() {
-        inline_weight::<T>().saturating_add(serialized(item))
+        serialized(item)
     } else {
-        inline_weight::<T>()
+        0
     }
 }
 

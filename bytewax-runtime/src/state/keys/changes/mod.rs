@@ -8,76 +8,22 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
-use super::batch::{Batch, TooLong};
+use super::batch::Batch;
+use super::cold::{Cold, ColdError, Evicted, Record};
+use super::mark::{KeyMark, Round};
+use super::memory::Heap;
 use super::run::Run;
 use super::slots::{PARTS, Slots, part_of};
-use super::table::{Cell, Slot};
+use super::stored::{self, SaveError, Unsaved};
 use super::timer::push_timer;
-use super::{StateError, seal};
-use crate::brief::brief;
-use crate::codec::{self, CodecError};
+use super::{Cell, Slot};
 use crate::key::{Key, Slot as KeySlot};
+use crate::state::peek;
 
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
-}
-
-/// What the notes need to know of a key.
-///
-/// The lower bits hold the round in which it was last touched: rounds count snapshots. 0 stands for a
-/// key that has not changed since it was saved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct KeyMark(u32);
-
-/// The store may hold a state of the key.
-const STORED: u32 = 1 << 31;
-/// The store may hold a time of the key.
-const TIMER: u32 = 1 << 30;
-const ROUND: u32 = TIMER - 1;
-
-impl KeyMark {
-    fn round(self) -> u32 {
-        self.0 & ROUND
-    }
-
-    fn touched(self, round: u32) -> Self {
-        Self(self.0 & !ROUND | round)
-    }
-
-    /// Of a key that has just been saved or loaded.
-    fn stored(timer: bool) -> Self {
-        Self(STORED | if timer { TIMER } else { 0 })
-    }
-
-    fn is_stored(self) -> bool {
-        self.0 & STORED != 0
-    }
-
-    fn has_timer(self) -> bool {
-        self.0 & TIMER != 0
-    }
-}
-
-/// Why a key cannot be saved.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SaveError {
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error("the key cannot be saved")]
-    Key(#[from] CodecError),
-    #[error(transparent)]
-    TooLong(#[from] TooLong),
-}
-
-/// A key that cannot be saved, and why.
-#[derive(Debug)]
-pub(crate) struct Unsaved {
-    pub(crate) key: String,
-    pub(crate) error: SaveError,
 }
 
 /// What a part of a snapshot holds of one slot.
@@ -95,7 +41,8 @@ struct SnapshotPart {
 }
 
 struct Snapshot {
-    round: u32,
+    number: u64,
+    round: Round,
     parts: Vec<SnapshotPart>,
     unsaved: Option<Unsaved>,
 }
@@ -114,22 +61,28 @@ struct Removed<K> {
 }
 
 pub(super) struct Changes<K> {
-    /// The number that keys touched now are marked with; 0 when nothing is noted.
-    round: u32,
+    /// The number of the present round, which counts snapshots; 0 when nothing is noted.
+    number: u64,
+    /// The same as keys that are touched now are marked.
+    round: Round,
     /// The hashes of the keys touched in this round, by part; some may be gone.
     touched: Vec<Vec<u64>>,
     /// Keys that are gone, and of which the store may hold something.
     removed: Vec<Removed<K>>,
     snapshot: Option<Snapshot>,
+    /// What the keys take beside the table.
+    pub(super) heap: Heap,
 }
 
 impl<K> Default for Changes<K> {
     fn default() -> Self {
         Self {
-            round: 0,
+            number: 0,
+            round: Round::default(),
             touched: Vec::new(),
             removed: Vec::new(),
             snapshot: None,
+            heap: Heap::default(),
         }
     }
 }
@@ -137,18 +90,23 @@ impl<K> Default for Changes<K> {
 impl<K: Key> Changes<K> {
     /// Notes from now on what is touched.
     fn start(&mut self) {
-        self.round = 1;
+        self.begin_round(1);
         self.touched.resize_with(PARTS, Vec::new);
     }
 
+    fn begin_round(&mut self, number: u64) {
+        self.number = number;
+        self.round = Round::of(number);
+    }
+
     pub(super) fn are_noted(&self) -> bool {
-        self.round != 0
+        self.round != Round::default()
     }
 
     /// Notes that a key is touched; to be called before it changes.
     #[inline]
     pub(super) fn touch<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
-        if slot.mark.round() != self.round {
+        if !slot.mark.is_noted(self.round) {
             self.touch_first(hash, slot);
         }
     }
@@ -156,8 +114,10 @@ impl<K: Key> Changes<K> {
     #[cold]
     fn touch_first<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         self.save_before(hash, slot);
-        slot.mark = slot.mark.touched(self.round);
-        self.touched[part_of_hash(hash)].push(hash);
+        if !slot.mark.is_of(self.round) {
+            self.touched[part_of_hash(hash)].push(hash);
+        }
+        slot.mark.touch(self.round);
     }
 
     /// The mark of a key that is new.
@@ -166,7 +126,7 @@ impl<K: Key> Changes<K> {
         if self.are_noted() {
             self.touched[part_of_hash(hash)].push(hash);
         }
-        KeyMark(self.round)
+        KeyMark::new(self.round, self.heap.add_new())
     }
 
     /// Notes that a key is removed; to be called while it is still there.
@@ -179,6 +139,7 @@ impl<K: Key> Changes<K> {
 
     fn remove_noted<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         self.save_before(hash, slot);
+        self.heap.remove(slot.mark);
         if slot.mark.is_stored() {
             self.removed.push(Removed {
                 hash,
@@ -193,14 +154,56 @@ impl<K: Key> Changes<K> {
         let Some(snapshot) = &mut self.snapshot else {
             return;
         };
-        if slot.mark.round() != snapshot.round {
+        if !slot.mark.is_of(snapshot.round) {
             return;
         }
         if let Some(part) = snapshot.part(part_of_hash(hash))
             && let Err(error) = part.encode(hash, slot)
         {
-            let key = brief(&slot.key);
-            snapshot.unsaved.get_or_insert(Unsaved { key, error });
+            let unsaved = || Unsaved::new(&slot.key, error);
+            snapshot.unsaved.get_or_insert_with(unsaved);
+        }
+    }
+
+    /// What is to be known of a key that is evicted.
+    pub(super) fn evicted(&self, hash: u64, mark: KeyMark, due: Option<DateTime<Utc>>) -> Evicted {
+        let touched = if mark.is_of(Round::default()) {
+            0
+        } else if mark.is_of(self.round) {
+            self.number
+        } else {
+            // The snapshot under way has not come to it.
+            self.number - 1
+        };
+        Evicted {
+            hash,
+            touched,
+            stored: mark.is_stored(),
+            timer: mark.has_timer(),
+            due,
+        }
+    }
+
+    /// The mark of a key that was evicted.
+    pub(super) fn mark_restored(&mut self, evicted: &Evicted) -> KeyMark {
+        let Evicted {
+            hash,
+            touched,
+            stored,
+            timer,
+            due,
+        } = *evicted;
+        let mut snapshot = self.snapshot.as_mut().filter(|one| one.number == touched);
+        let is_to_be_saved = touched == self.number
+            || snapshot
+                .as_mut()
+                .and_then(|snapshot| snapshot.part(part_of_hash(hash)))
+                .is_some();
+        if touched == 0 || is_to_be_saved {
+            KeyMark::restored(stored, timer, Round::of(touched))
+        } else {
+            // A snapshot has saved it where it was.
+            KeyMark::restored(true, due.is_some(), Round::default())
         }
     }
 
@@ -215,19 +218,17 @@ impl<K: Key> Changes<K> {
         parts.resize_with(PARTS, SnapshotPart::default);
         for removed in self.removed.drain(..) {
             let part = &mut parts[part_of_hash(removed.hash)];
-            part.encode_removed(&removed).map_err(|error| Unsaved {
-                key: brief(&removed.key),
-                error,
-            })?;
+            let encoded = part.encode_removed(&removed);
+            encoded.map_err(|error| Unsaved::new(&removed.key, error))?;
         }
         parts.reverse();
         self.snapshot = Some(Snapshot {
+            number: self.number,
             round: self.round,
             parts,
             unsaved: None,
         });
-        // Numbers can be used again: what an old round touched was saved long ago.
-        self.round = self.round % ROUND + 1;
+        self.begin_round(self.number + 1);
         Ok(())
     }
 }
@@ -244,21 +245,36 @@ impl SnapshotPart {
     ) -> Result<(), SaveError> {
         self.states.push_with(
             hash,
-            |bytes| codec::encode_stored(&slot.key, bytes).map_err(SaveError::Key),
-            Some(|bytes: &mut Vec<u8>| seal(slot.cell.saved(), bytes).map_err(SaveError::State)),
+            |bytes| stored::encode_key(&slot.key, bytes),
+            Some(|bytes: &mut Vec<u8>| stored::encode_state(slot.cell.saved(), bytes)),
         )?;
         let due = slot.cell.due();
         if C::TIMED && (due.is_some() || slot.mark.has_timer()) {
             push_timer(&mut self.timers, hash, self.states.last_key(), due)?;
         }
-        slot.mark = KeyMark::stored(due.is_some());
+        slot.mark.save(due.is_some());
+        Ok(())
+    }
+
+    /// Takes in a key that was evicted as it is.
+    fn push_evicted<C: Cell>(&mut self, record: &Record<'_>) -> Result<(), SaveError> {
+        let Record {
+            evicted,
+            key,
+            state,
+        } = record;
+        peek(state)?;
+        if C::TIMED && (evicted.due.is_some() || evicted.timer) {
+            push_timer(&mut self.timers, evicted.hash, key, evicted.due)?;
+        }
+        self.states.push(evicted.hash, key, Some(state))?;
         Ok(())
     }
 
     fn encode_removed<K: Key>(&mut self, removed: &Removed<K>) -> Result<(), SaveError> {
         self.states.push_with(
             removed.hash,
-            |bytes| codec::encode_stored(&removed.key, bytes).map_err(SaveError::Key),
+            |bytes| stored::encode_key(&removed.key, bytes),
             None::<fn(&mut Vec<u8>) -> Result<(), SaveError>>,
         )?;
         if removed.timer {
@@ -268,30 +284,34 @@ impl SnapshotPart {
     }
 }
 
-/// Snapshots of a table, and what is read back of them.
+/// Snapshots of a table.
 impl<K: Key, C: Cell> super::KeyTable<K, C> {
     /// Has the table note what is touched, for snapshots.
     pub(crate) fn note_changes(&mut self) {
-        self.parts().1.start();
+        self.changes.start();
     }
 
     /// Begins a snapshot of all that was touched since the last began. That must be done.
     pub(crate) fn begin_snapshot(&mut self) -> Result<(), Unsaved> {
-        self.parts().1.begin()
+        self.changes.begin()
     }
 
     /// Whether a snapshot is under way.
     pub(crate) fn is_snapshotting(&self) -> bool {
-        self.changes().snapshot.is_some()
+        self.changes.snapshot.is_some()
     }
 
     /// Encodes parts of the snapshot until they hold about this many keys, and hands them out.
-    pub(crate) fn snapshot_some<E: From<Unsaved>>(
+    pub(crate) fn snapshot_some<E: From<Unsaved> + From<ColdError>>(
         &mut self,
         keys: usize,
         mut take: impl FnMut(KeySlot, Changed) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (slots, changes) = self.parts();
+        let Self {
+            slots,
+            changes,
+            eviction,
+        } = self;
         let mut encoded = 0;
         while let Some(snapshot) = &mut changes.snapshot {
             if let Some(unsaved) = snapshot.unsaved.take() {
@@ -313,68 +333,23 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
             touched.sort_unstable_by_key(|hash| hash.rotate_right(12));
             encoded += touched.len();
             encode_touched(slots, &touched, snapshot.round, &mut part)?;
+            if let Some(eviction) = eviction {
+                let cold = &mut eviction.cold;
+                save_evicted::<K, C, E>(cold, &touched, snapshot.number, &mut part)?;
+            }
             part.states
                 .drain(|slot, run| take(slot, Changed::States(run)))?;
             part.timers
                 .drain(|slot, run| take(slot, Changed::Timers(run)))?;
-            // The room is used again in the next round.
+            // The room is used again in the next round, if it is not that of a peak and memory is not short.
             let mut room = touched;
+            let was_full = room.len() >= room.capacity() / 4;
             room.clear();
-            if changes.touched[index].is_empty() {
+            if changes.touched[index].is_empty() && was_full && eviction.is_none() {
                 changes.touched[index] = room;
             }
         }
         Ok(())
-    }
-
-    /// About how many bytes a key takes in the table, without what its parts point to.
-    pub(crate) const SLOT_BYTES: usize = (size_of::<Slot<K, C>>() + 1) * 8 / 7;
-
-    /// Removes the keys of those of the slots in which all is saved, and gives for each of these the
-    /// first time that a key waits for.
-    pub(crate) fn leave(
-        &mut self,
-        leaving: &[KeySlot],
-    ) -> impl Iterator<Item = (KeySlot, Option<DateTime<Utc>>)> {
-        let mut left: BTreeMap<KeySlot, Option<DateTime<Utc>>> =
-            leaving.iter().map(|slot| (*slot, None)).collect();
-        if !left.is_empty() {
-            let (slots, changes) = self.parts();
-            // Until it is saved that a key is gone, it would come back with its slot.
-            for removed in &changes.removed {
-                left.remove(&KeySlot::of(removed.hash));
-            }
-            let of = |slot: &Slot<K, C>| KeySlot::of(slot.key.stable_hash());
-            let mut parts: Vec<usize> = left.keys().map(|slot| slots.part_with(*slot)).collect();
-            parts.dedup();
-            for part in parts {
-                let touched = slots.of_part(part).iter();
-                for slot in touched.filter(|slot| slot.mark.round() != 0) {
-                    left.remove(&of(slot));
-                }
-                slots.retain_in(part, |slot| {
-                    let Some(first) = left.get_mut(&of(slot)) else {
-                        return true;
-                    };
-                    *first = [*first, slot.cell.due()].into_iter().flatten().min();
-                    false
-                });
-            }
-        }
-        left.into_iter()
-    }
-
-    /// Takes in a key that was saved; the time it waits for must be known.
-    pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C) {
-        let mark = KeyMark::stored(cell.due().is_some());
-        self.parts().0.insert(hash, Slot { key, cell, mark });
-    }
-}
-
-fn unsaved(key: &impl Key, error: SaveError) -> Unsaved {
-    Unsaved {
-        key: brief(key),
-        error,
     }
 }
 
@@ -382,16 +357,35 @@ fn unsaved(key: &impl Key, error: SaveError) -> Unsaved {
 fn encode_touched<K: Key, C: Cell>(
     slots: &mut Slots<K, C>,
     hashes: &[u64],
-    round: u32,
+    round: Round,
     part: &mut SnapshotPart,
 ) -> Result<(), Unsaved> {
     for &hash in hashes {
         for slot in slots.of_hash(hash) {
-            if slot.mark.round() == round && slot.key.stable_hash() == hash {
+            if slot.mark.is_of(round) && slot.key.stable_hash() == hash {
                 let encoded = part.encode(hash, slot);
-                encoded.map_err(|error| unsaved(&slot.key, error))?;
+                encoded.map_err(|error| Unsaved::new(&slot.key, error))?;
             }
         }
     }
     Ok(())
+}
+
+/// Takes in those of the evicted keys with these hashes that were last touched in the round with this number.
+fn save_evicted<K: Key, C: Cell, E: From<Unsaved> + From<ColdError>>(
+    cold: &mut Cold,
+    hashes: &[u64],
+    number: u64,
+    part: &mut SnapshotPart,
+) -> Result<(), E> {
+    if cold.len() == 0 {
+        return Ok(());
+    }
+    cold.look(hashes.iter().copied(), |record| {
+        if record.evicted.touched != number {
+            return Ok(());
+        }
+        let saved = part.push_evicted::<C>(&record);
+        saved.map_err(|error| E::from(Unsaved::of_bytes::<K>(record.key, error)))
+    })
 }

@@ -1,13 +1,34 @@
-//! The table of one keyed step on one worker: for each key its state.
+//! The table of one keyed step on one worker: for each key its state. The life of a key is in here: it is *touched*,
+//! *saved* in snapshots, *evicted* from memory, and *restored*.
+
+pub(crate) mod batch;
+mod changes;
+mod cold;
+mod evict;
+mod few;
+mod mark;
+mod memory;
+pub(crate) mod run;
+mod slots;
+mod sorted;
+mod stored;
+pub(crate) mod timer;
 
 use chrono::{DateTime, Utc};
 use hashbrown::hash_table::{Entry, VacantEntry};
 
 use super::State;
-use super::changes::{Changes, KeyMark};
-use super::few::Found;
-use super::slots::Slots;
 use crate::key::Key;
+use changes::Changes;
+use evict::Eviction;
+use slots::Slots;
+
+pub(crate) use changes::Changed;
+pub(crate) use cold::ColdError;
+pub(crate) use few::{FEW, Few, Found};
+pub(crate) use mark::KeyMark;
+pub(crate) use memory::MemoryLimit;
+pub(crate) use stored::{RestoreError, Restored, Unsaved};
 
 /// What a table keeps for a key, and what of it is saved.
 pub(crate) trait Cell: 'static {
@@ -17,6 +38,11 @@ pub(crate) trait Cell: 'static {
     const TIMED: bool = false;
 
     fn saved(&self) -> &Self::Saved;
+
+    /// Whether the key may be evicted: not while its logic owes it something that is not saved.
+    fn can_be_evicted(&self) -> bool {
+        true
+    }
 
     /// What is kept for a key of which this was saved.
     fn restored(saved: Self::Saved) -> Self;
@@ -39,10 +65,10 @@ impl<S: State> Cell for S {
     }
 }
 
-pub(super) struct Slot<K, C> {
-    pub(super) key: K,
-    pub(super) cell: C,
-    pub(super) mark: KeyMark,
+struct Slot<K, C> {
+    key: K,
+    cell: C,
+    mark: KeyMark,
 }
 
 /// State by key. The hash that routed an item is used again here.
@@ -53,6 +79,8 @@ pub(crate) struct KeyTable<K, C> {
     slots: Slots<K, C>,
     /// What was touched; for ever empty when the step is not saved.
     changes: Changes<K>,
+    /// The keys that are not in memory, if any may be evicted.
+    eviction: Option<Box<Eviction>>,
 }
 
 #[inline]
@@ -91,6 +119,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Self {
             slots: Slots::new(),
             changes: Changes::default(),
+            eviction: None,
         }
     }
 
@@ -312,14 +341,5 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         let mut all: Vec<_> = self.drain().map(|(_, key, cell)| (key, cell)).collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         all.into_iter()
-    }
-
-    pub(super) fn changes(&self) -> &Changes<K> {
-        &self.changes
-    }
-
-    /// The notes of what has changed, with the slots that they are about.
-    pub(super) fn parts(&mut self) -> (&mut Slots<K, C>, &mut Changes<K>) {
-        (&mut self.slots, &mut self.changes)
     }
 }

@@ -1,0 +1,242 @@
+//! Keys that were evicted from memory: their bytes in a file, and in memory where each is.
+//!
+//! The file is a log. A key that is restored leaves a gap; what has only gaps is used again, and when most of the
+//! file is gaps, what is left is moved together. The file has no name, so nothing here outlives the process: what has
+//! to is in the recovery store.
+
+mod directory;
+mod log;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use directory::Directory;
+use log::Log;
+
+pub(crate) use log::ColdError;
+pub(crate) use record::{Evicted, Record};
+
+/// So many times that no key waits for are never worth a clean-up.
+const SPARE_TIMES: usize = 64;
+
+/// So many keys are put into the directory at once, and after so many it is seen whether there is something to clean.
+const AT_ONCE: usize = 256;
+
+/// The evicted keys of one step on one worker.
+pub(super) struct Cold {
+    directory: Directory,
+    log: Log,
+    keeps_places: bool,
+    /// The times that keys wait for, with their hashes. Some wait no more.
+    times: BinaryHeap<Reverse<(DateTime<Utc>, u64)>>,
+    /// Keys that are in the log, and not in the directory yet: their hashes and places.
+    added: Vec<(u64, u64)>,
+    /// How many keys were put in since the last cleaning.
+    put: usize,
+    /// Room for places, and for the hashes and lengths of what is there.
+    places: Vec<u64>,
+    lengths: Vec<(u64, u64, usize)>,
+}
+
+impl Cold {
+    /// Keeps what is evicted in a file in this directory. It is made when it is needed.
+    pub(super) fn new(dir: &Path) -> Self {
+        Self {
+            directory: Directory::new(),
+            log: Log::new(dir),
+            keeps_places: false,
+            times: BinaryHeap::new(),
+            added: Vec::new(),
+            put: 0,
+            places: Vec::new(),
+            lengths: Vec::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.directory.len() + self.added.len()
+    }
+
+    /// The bytes of all keys.
+    pub(super) fn bytes(&self) -> usize {
+        self.log.bytes()
+    }
+
+    /// Whether a key with this hash may be here. Of those that are not, it says so of very few.
+    fn may_have(&self, hash: u64) -> bool {
+        self.directory.may_have(hash)
+    }
+
+    /// Takes in a key, which is not here. `write` appends its bytes and then those of its state, and gives how many
+    /// the key has.
+    pub(super) fn put<E: From<ColdError>>(
+        &mut self,
+        evicted: &Evicted,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let append = |out: &mut Vec<u8>| record::encode(evicted, out, write);
+        let at = self.log.append(append)?;
+        self.added.push((evicted.hash, at));
+        if let Some(due) = evicted.due {
+            self.times.push(Reverse((due, evicted.hash)));
+        }
+        self.put += 1;
+        if self.put >= AT_ONCE {
+            self.put = 0;
+            self.list_added();
+            self.clean_times();
+            while self.close_gaps()? {}
+        }
+        Ok(())
+    }
+
+    /// Puts keys into the directory. Where many come together, misses of the caches do not wait for each other.
+    fn list_added(&mut self) {
+        for (hash, at) in self.added.drain(..) {
+            self.directory.add(hash, at);
+        }
+    }
+
+    /// Looks at all keys with these hashes.
+    pub(super) fn look<E: From<ColdError>>(
+        &mut self,
+        hashes: impl Iterator<Item = u64>,
+        each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.find(hashes);
+        self.read(each)
+    }
+
+    /// Takes out all keys with these hashes.
+    pub(super) fn take<E: From<ColdError>>(
+        &mut self,
+        hashes: impl Iterator<Item = u64>,
+        each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.find(hashes);
+        self.take_found(each)
+    }
+
+    /// Looks at all keys of a part of the slots, with the places where they are.
+    pub(super) fn look_at_part<E: From<ColdError>>(
+        &mut self,
+        part: usize,
+        each: impl FnMut(u64, Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.list_added();
+        self.places.clear();
+        self.places.extend(self.directory.of_part(part));
+        self.places.sort_unstable();
+        self.log.read(&self.places, each)
+    }
+
+    /// Takes out the keys at these places.
+    pub(super) fn take_at<E: From<ColdError>>(
+        &mut self,
+        places: impl Iterator<Item = u64>,
+        each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.places.clear();
+        self.places.extend(places);
+        self.places.sort_unstable();
+        self.list_added();
+        self.take_found(each)
+    }
+
+    /// Leaves all keys in their places from now on.
+    pub(super) fn keep_places(&mut self) {
+        self.keeps_places = true;
+    }
+
+    /// Finds the places of keys, in the order of the file, and each once. Those of a few others may be among them.
+    fn find(&mut self, hashes: impl Iterator<Item = u64>) {
+        self.list_added();
+        self.places.clear();
+        for hash in hashes {
+            self.places.extend(self.directory.of(hash));
+        }
+        self.places.sort_unstable();
+        self.places.dedup();
+    }
+
+    fn read<E: From<ColdError>>(
+        &mut self,
+        mut each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.log.read(&self.places, |_, record| each(record))
+    }
+
+    fn take_found<E: From<ColdError>>(
+        &mut self,
+        mut each: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let lengths = &mut self.lengths;
+        lengths.clear();
+        self.log.read(&self.places, |at, record| {
+            lengths.push((at, record.evicted.hash, record.len()));
+            each(record)
+        })?;
+        for (at, hash, len) in self.lengths.drain(..) {
+            self.directory.remove(hash, at);
+            self.log.remove(at, len);
+        }
+        Ok(())
+    }
+
+    /// Writes keys that lie among gaps anew when most of the file is gaps.
+    fn close_gaps(&mut self) -> Result<bool, ColdError> {
+        let Some(segment) = self.log.gaps().filter(|_| !self.keeps_places) else {
+            return Ok(false);
+        };
+        let bytes = self.log.read_segment(segment)?;
+        self.lengths.clear();
+        bytes
+            .heads(&mut self.lengths)
+            .ok_or_else(|| self.log.damaged())?;
+        let directory = &mut self.directory;
+        self.lengths
+            .retain(|(at, hash, _)| directory.has(*hash, *at));
+        for (at, hash, len) in self.lengths.drain(..) {
+            let to = self.log.copy(bytes.record(at, len))?;
+            directory.moved(hash, at, to);
+            self.log.remove(at, len);
+        }
+        Ok(true)
+    }
+
+    /// The first time that a key may wait for, with its hash.
+    pub(super) fn first_due(&mut self) -> Option<(DateTime<Utc>, u64)> {
+        self.list_added();
+        while let Some(Reverse((due, hash))) = self.times.peek().copied() {
+            if self.may_have(hash) {
+                return Some((due, hash));
+            }
+            self.times.pop();
+        }
+        None
+    }
+
+    /// Forgets the first time.
+    pub(super) fn pop_due(&mut self) {
+        self.times.pop();
+    }
+
+    /// Drops times that no key waits for when they are more than half of all.
+    fn clean_times(&mut self) {
+        if self.times.len() <= 2 * self.len() + SPARE_TIMES {
+            return;
+        }
+        let mut times = std::mem::take(&mut self.times).into_vec();
+        times.sort_unstable_by_key(|Reverse((due, hash))| (*hash, *due));
+        // A key that came and went has several. The first may wake it in vain; what it waits for is known then.
+        times.dedup_by_key(|Reverse((_, hash))| *hash);
+        times.retain(|Reverse((_, hash))| self.may_have(*hash));
+        self.times = times.into();
+    }
+}

@@ -1,0 +1,273 @@
+//! Evicting keys from memory, and restoring them.
+//!
+//! A key that was not touched since it was last looked at is evicted, when the keys take too much memory. Where its
+//! bytes go, what has changed of it stays noted, so that a snapshot finds it there.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::rc::Rc;
+
+use chrono::{DateTime, Utc};
+
+use super::cold::{Cold, ColdError, Evicted, Record};
+use super::memory::{MemoryLimit, Share};
+use super::run::Entry;
+use super::slots::Swept;
+use super::stored::{self, RestoreError, Restored, Unsaved};
+use super::{Cell, KeyMark, KeyTable, Slot};
+use crate::key::Key;
+use crate::state::State;
+
+/// So many keys are evicted in one go beyond those that were looked at, so that items do not wait long.
+const AT_ONCE: usize = 1 << 13;
+
+/// So many keys whose times have come are restored in one go.
+const DUE_AT_ONCE: usize = 1 << 12;
+
+/// What an allocator adds to the memory of a key.
+const ALLOCATED: usize = 16;
+
+/// The keys of a table that are not in memory.
+pub(super) struct Eviction {
+    pub(super) cold: Cold,
+    share: Share,
+    /// Room for the hashes of keys that are looked for.
+    hashes: Vec<u64>,
+}
+
+impl<K: Key, C: Cell> KeyTable<K, C> {
+    /// About how many bytes a key takes in the table, of which a quarter is empty, without what its parts point to.
+    const SLOT_BYTES: usize = (size_of::<Slot<K, C>>() + 1) * 4 / 3 + ALLOCATED;
+
+    /// Has keys evicted, into a file in this directory, when they take more memory than that.
+    pub(crate) fn limit_memory(&mut self, limit: Rc<MemoryLimit>, dir: &Path) {
+        self.eviction = Some(Box::new(Eviction {
+            cold: Cold::new(dir),
+            share: Share::new(limit),
+            hashes: Vec::new(),
+        }));
+    }
+
+    /// Whether keys may be evicted.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.eviction.is_some()
+    }
+
+    /// Whether there are keys that are not in memory.
+    #[inline]
+    pub(crate) fn has_evicted(&self) -> bool {
+        let eviction = self.eviction.as_ref();
+        eviction.is_some_and(|eviction| eviction.cold.len() > 0)
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.len() * Self::SLOT_BYTES + self.changes.heap.bytes()
+    }
+
+    /// Weighs about so many keys anew, and evicts keys if all take too much. Gives whether they still do.
+    pub(crate) fn evict<E: From<Unsaved> + From<ColdError>>(
+        &mut self,
+        looks: usize,
+    ) -> Result<bool, E> {
+        self.account();
+        let Self {
+            slots,
+            changes,
+            eviction: Some(eviction),
+        } = self
+        else {
+            return Ok(false);
+        };
+        let surplus = eviction.share.surplus();
+        let (mut looked, mut gone, mut evicted) = (0, 0, 0);
+        slots.sweep(|slot| {
+            if gone >= surplus && looked >= looks || evicted >= looks + AT_ONCE {
+                return Ok::<_, E>(Swept::Enough);
+            }
+            looked += 1;
+            let Slot { key, cell, mark } = slot;
+            if !mark.is_idle() {
+                changes.heap.weigh(mark, key, cell.saved());
+            }
+            if gone >= surplus || !mark.is_idle() || !cell.can_be_evicted() {
+                mark.set_idle();
+                return Ok(Swept::Stays);
+            }
+            let hash = key.stable_hash();
+            let of_key = changes.evicted(hash, *mark, cell.due());
+            put::<_, _, E>(&mut eviction.cold, &of_key, key, cell)?;
+            changes.heap.remove(*mark);
+            gone += Self::SLOT_BYTES + mark.bytes();
+            evicted += 1;
+            Ok(Swept::Goes)
+        })?;
+        Ok(self.account() > 0 && evicted > 0)
+    }
+
+    /// Notes how many bytes the keys take. Gives how many are too many.
+    fn account(&mut self) -> usize {
+        let bytes = self.bytes();
+        self.eviction.as_mut().map_or(0, |eviction| {
+            eviction.share.set(bytes, eviction.cold.bytes());
+            eviction.share.surplus()
+        })
+    }
+
+    /// Evicts all keys.
+    pub(crate) fn evict_all<E: From<Unsaved> + From<ColdError>>(&mut self) -> Result<(), E> {
+        let Self {
+            slots,
+            changes,
+            eviction: Some(eviction),
+        } = self
+        else {
+            return Ok(());
+        };
+        for Slot { key, cell, mark } in slots.drain() {
+            let of_key = changes.evicted(key.stable_hash(), mark, cell.due());
+            put::<_, _, E>(&mut eviction.cold, &of_key, &key, &cell)?;
+            changes.heap.remove(mark);
+        }
+        self.account();
+        Ok(())
+    }
+
+    /// Takes in a key that the store has, without bringing it into memory.
+    pub(crate) fn restore_evicted<E: From<ColdError>>(
+        &mut self,
+        entry: &Entry<'_>,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<(), E> {
+        let (Some(eviction), Some(state)) = (&mut self.eviction, entry.state) else {
+            return Ok(());
+        };
+        let evicted = Evicted {
+            hash: entry.hash,
+            touched: 0,
+            stored: true,
+            timer: due.is_some(),
+            due,
+        };
+        eviction.cold.put(&evicted, |out| {
+            out.extend_from_slice(entry.key);
+            out.extend_from_slice(state);
+            Ok(entry.key.len())
+        })
+    }
+
+    /// Takes those of some keys that were evicted from where they are.
+    pub(crate) fn take_evicted<'a, E: From<RestoreError> + From<ColdError>>(
+        &mut self,
+        keys: impl Iterator<Item = (u64, &'a K)>,
+        into: &mut Vec<Restored<K, C::Saved>>,
+    ) -> Result<(), E> {
+        let Some(eviction) = &mut self.eviction else {
+            return Ok(());
+        };
+        let slots = &self.slots;
+        let absent = keys.filter(|(hash, key)| slots.find(*hash, key).is_none());
+        eviction.hashes.clear();
+        eviction.hashes.extend(absent.map(|(hash, _)| hash));
+        self.take_hashes(into)
+    }
+
+    /// Takes some evicted keys whose times have come from where they are. Gives the time that the next one waits for.
+    pub(crate) fn take_due<E: From<RestoreError> + From<ColdError>>(
+        &mut self,
+        now: DateTime<Utc>,
+        into: &mut Vec<Restored<K, C::Saved>>,
+    ) -> Result<Option<DateTime<Utc>>, E> {
+        let Some(eviction) = &mut self.eviction else {
+            return Ok(None);
+        };
+        eviction.hashes.clear();
+        let mut next = None;
+        while let Some((due, hash)) = eviction.cold.first_due() {
+            if due > now || eviction.hashes.len() >= DUE_AT_ONCE {
+                next = Some(due);
+                break;
+            }
+            eviction.hashes.push(hash);
+            eviction.cold.pop_due();
+        }
+        self.take_hashes::<E>(into)?;
+        Ok(next)
+    }
+
+    fn take_hashes<E: From<RestoreError> + From<ColdError>>(
+        &mut self,
+        into: &mut Vec<Restored<K, C::Saved>>,
+    ) -> Result<(), E> {
+        let Self {
+            changes, eviction, ..
+        } = self;
+        let Some(eviction) = eviction else {
+            return Ok(());
+        };
+        let hashes = std::mem::take(&mut eviction.hashes);
+        eviction.cold.take(hashes.iter().copied(), |record| {
+            let mark = changes.mark_restored(&record.evicted);
+            into.push(decoded(&record, mark)?);
+            Ok::<_, E>(())
+        })?;
+        eviction.hashes = hashes;
+        Ok(())
+    }
+
+    /// Takes in a key, with what is noted of it; of one that comes from the store nothing is.
+    pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C, mark: Option<KeyMark>) {
+        let of_store = || KeyMark::stored(cell.due().is_some());
+        let mut mark = mark.unwrap_or_else(of_store);
+        if self.eviction.is_some() {
+            self.changes.heap.weigh(&mut mark, &key, cell.saved());
+        }
+        self.slots.insert(hash, Slot { key, cell, mark });
+    }
+}
+
+fn put<K: Key, C: Cell, E: From<Unsaved> + From<ColdError>>(
+    cold: &mut Cold,
+    evicted: &Evicted,
+    key: &K,
+    cell: &C,
+) -> Result<(), E> {
+    cold.put(evicted, |out| {
+        let start = out.len();
+        let unsaved = |error| E::from(Unsaved::new(key, error));
+        stored::encode_key(key, out).map_err(unsaved)?;
+        let key_bytes = out.len() - start;
+        stored::encode_state(cell.saved(), out).map_err(unsaved)?;
+        Ok(key_bytes)
+    })
+}
+
+pub(super) fn decoded<K: Key, S: State>(
+    record: &Record<'_>,
+    mark: KeyMark,
+) -> Result<Restored<K, S>, RestoreError> {
+    let key = stored::decode_key(record.key)?;
+    Ok(Restored {
+        hash: record.evicted.hash,
+        saved: stored::decode_state(&key, record.state)?,
+        key,
+        mark: Some(mark),
+    })
+}
+
+impl<K: Key, S: State> Restored<K, S> {
+    /// Reads a key of the store; none when it was removed.
+    pub(crate) fn decode(entry: &Entry<'_>) -> Result<Option<Self>, RestoreError> {
+        let Some(state) = entry.state else {
+            return Ok(None);
+        };
+        let key = stored::decode_key(entry.key)?;
+        Ok(Some(Self {
+            hash: entry.hash,
+            saved: stored::decode_state(&key, state)?,
+            key,
+            mark: None,
+        }))
+    }
+}

@@ -1,0 +1,145 @@
+//! What is noted of a key beside its state.
+
+use super::memory::WEIGHT_UNIT;
+
+/// In four bytes: whether the store may hold something of a key, when the key was last touched, and about how much
+/// memory it takes beside the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KeyMark(u32);
+
+/// The store may hold a state of the key.
+const STORED: u32 = 1 << 31;
+/// The store may hold a time of the key.
+const TIMER: u32 = 1 << 30;
+/// The key was not touched since it was last looked at for eviction.
+const IDLE: u32 = 1 << 29;
+/// The round in which the key was last touched, if it was not saved since.
+const ROUND: u32 = ((1 << 5) - 1) << ROUND_AT;
+const ROUND_AT: u32 = 24;
+/// The memory, in units.
+const WEIGHT: u32 = (1 << ROUND_AT) - 1;
+
+/// A round as marks hold it, or none: rounds count snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round(u32);
+
+impl Round {
+    /// The round with this number; 0 stands for none.
+    pub(super) fn of(number: u64) -> Self {
+        // Marks can be used again: what an old round touched was saved long ago.
+        let rounds = u64::from(ROUND >> ROUND_AT);
+        number.checked_sub(1).map_or(Self(0), |number| {
+            Self(((number % rounds) as u32 + 1) << ROUND_AT)
+        })
+    }
+}
+
+impl KeyMark {
+    /// Of a key that is new in a round.
+    #[inline]
+    pub(super) fn new(round: Round, weight: u32) -> Self {
+        Self(round.0 | weight)
+    }
+
+    /// Of a key that comes from the store or from where it was evicted to.
+    pub(super) fn restored(stored: bool, timer: bool, round: Round) -> Self {
+        let flag = |is: bool, flag: u32| if is { flag } else { 0 };
+        Self(flag(stored, STORED) | flag(timer, TIMER) | round.0)
+    }
+
+    /// Of a key that the store has.
+    pub(super) fn stored(timer: bool) -> Self {
+        Self::restored(true, timer, Round::default())
+    }
+
+    /// Whether there is nothing to note when the key is touched in a round.
+    #[inline]
+    pub(super) fn is_noted(self, round: Round) -> bool {
+        self.0 & (ROUND | IDLE) == round.0
+    }
+
+    /// Whether the key was last touched in a round, and was not saved since.
+    #[inline]
+    pub(super) fn is_of(self, round: Round) -> bool {
+        self.0 & ROUND == round.0
+    }
+
+    pub(super) fn touch(&mut self, round: Round) {
+        self.0 = self.0 & !(ROUND | IDLE) | round.0;
+    }
+
+    /// Notes that the key is saved.
+    pub(super) fn save(&mut self, timer: bool) {
+        let flags = STORED | if timer { TIMER } else { 0 };
+        self.0 = self.0 & (IDLE | WEIGHT) | flags;
+    }
+
+    pub(super) fn is_stored(self) -> bool {
+        self.0 & STORED != 0
+    }
+
+    pub(super) fn has_timer(self) -> bool {
+        self.0 & TIMER != 0
+    }
+
+    pub(super) fn is_idle(self) -> bool {
+        self.0 & IDLE != 0
+    }
+
+    pub(super) fn set_idle(&mut self) {
+        self.0 |= IDLE;
+    }
+
+    pub(super) fn weight(self) -> u32 {
+        self.0 & WEIGHT
+    }
+
+    /// The weight in bytes.
+    pub(super) fn bytes(self) -> usize {
+        self.weight() as usize * WEIGHT_UNIT
+    }
+
+    pub(super) fn set_weight(&mut self, bytes: usize) {
+        let units = u32::try_from(bytes.div_ceil(WEIGHT_UNIT)).unwrap_or(WEIGHT);
+        self.0 = self.0 & !WEIGHT | units.min(WEIGHT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_that_follow_each_other_differ() {
+        assert_eq!(Round::of(0), Round::default());
+        for number in 0..100 {
+            assert_ne!(Round::of(number), Round::of(number + 1));
+            assert_ne!(Round::of(number), Round::of(number + 2));
+        }
+        assert_eq!(Round::of(1), Round::of(32));
+    }
+
+    #[test]
+    fn what_is_noted_does_not_disturb_the_rest() {
+        let (first, second) = (Round::of(31), Round::of(1));
+        let mut mark = KeyMark::new(first, 7);
+        assert!(mark.is_noted(first) && !mark.is_stored() && !mark.has_timer());
+        mark.set_idle();
+        assert!(mark.is_idle() && mark.is_of(first) && !mark.is_noted(first));
+        mark.touch(second);
+        assert!(!mark.is_idle() && mark.is_noted(second) && !mark.is_of(first));
+        mark.set_idle();
+        mark.save(true);
+        assert!(mark.is_idle() && mark.is_stored() && mark.has_timer());
+        assert!(mark.is_of(Round::default()));
+        mark.save(false);
+        assert!(!mark.has_timer());
+        assert_eq!(mark.weight(), 7);
+        mark.set_weight(17);
+        assert_eq!(mark.weight(), 2);
+        mark.set_weight(usize::MAX);
+        mark.touch(first);
+        assert!(mark.is_stored() && mark.is_noted(first));
+        assert_eq!(mark.weight(), WEIGHT);
+    }
+}
