@@ -89,6 +89,9 @@ pub struct BrokenPromise(String);
 /// The names of partitions, each with its items in order.
 pub type ByPartition<T> = Vec<(String, Vec<T>)>;
 
+/// The names of partitions, each with its items before an error, and the text of that; empty without one.
+pub type FailuresByPartition<T> = Vec<(String, Vec<T>, String)>;
+
 fn broken<T>(text: impl Into<String>) -> Result<T, BrokenPromise> {
     Err(BrokenPromise(text.into()))
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 #[cfg(feature = "recovery")]
 use super::flows::source_in_flows;
-use super::{BrokenPromise, ByPartition, broken, failed, load, same, save};
+use super::{BrokenPromise, ByPartition, FailuresByPartition, broken, failed, load, same, save};
 use crate::source::{FixedPartitionedSource, StatefulSourcePartition, opening};
 
 /// How many polls in a row may give nothing. A source that gives nothing for longer is waiting for
@@ -131,7 +131,7 @@ where
 /// The first promise that is not kept, or that no partition fails.
 pub fn check_failing_source<S>(
     make: impl Fn() -> S,
-) -> Result<Vec<(String, Vec<S::Item>, String)>, BrokenPromise>
+) -> Result<FailuresByPartition<S::Item>, BrokenPromise>
 where
     S: FixedPartitionedSource,
     S::Item: Debug + PartialEq,
