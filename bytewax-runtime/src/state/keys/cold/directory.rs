@@ -15,7 +15,7 @@ struct Place(u64);
 
 impl Place {
     fn new(hash: u64, at: u64) -> Self {
-        Self(tag(hash) << PLACE | at / UNIT as u64)
+        Self((tag(hash) << PLACE) | (at / UNIT as u64))
     }
 
     fn tag(self) -> u64 {

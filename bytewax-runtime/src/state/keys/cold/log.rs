@@ -268,12 +268,9 @@ impl Log {
         let mut window = std::mem::take(&mut self.window);
         // What the window holds of the file.
         let mut held = 0..0;
-        let usual = if self.count == 0 {
-            USUAL
-        } else {
-            // Most records are shorter than this.
-            (self.live / self.count) as u64 * 5 / 4 + 32
-        };
+        // Most records are shorter than this.
+        let mean = self.live.checked_div(self.count);
+        let usual = mean.map_or(USUAL, |mean| mean as u64 * 5 / 4 + 32);
         for (index, &at) in places.iter().enumerate() {
             if segment_of(at) == self.tail_at {
                 let bytes = self.tail.get((at - start_of(self.tail_at)) as usize..);
