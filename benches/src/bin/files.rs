@@ -79,7 +79,7 @@ fn is_rare(line: &str) -> bool {
 }
 
 /// What is written of a row, if it is slow.
-fn slow(row: Request) -> Option<String> {
+fn slow(row: &Request) -> Option<String> {
     (row.ms > 1990).then(|| format!("{} {} {} {}", row.at, row.visitor, row.path, row.ms))
 }
 
@@ -134,7 +134,7 @@ fn rare_lines_by_loop(input: &Path, output: &Path) -> Result<(), Failure> {
 fn rows_by_loop(input: &Path, output: &Path) -> Result<(), Failure> {
     let mut out = BufWriter::new(File::create(output)?);
     for row in csv::Reader::from_path(input)?.into_deserialize::<Request>() {
-        if let Some(text) = slow(row?) {
+        if let Some(text) = slow(&row?) {
             writeln!(out, "{text}")?;
         }
     }

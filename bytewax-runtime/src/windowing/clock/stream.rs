@@ -24,6 +24,9 @@ use chrono::TimeDelta;
 /// partition, there are none behind it; but for a partition that was idle, or a step in between that keeps
 /// values back or gives them other times.
 ///
+/// The watermark moves batch by batch. So it is not fixed whether what one window of a key emits for a value comes
+/// before or after another window closes; what each window emits, and the order in which windows close, is.
+///
 /// # Examples
 ///
 /// The page with the most hits in each ten seconds: the hits of each page are counted first.

@@ -126,9 +126,10 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
     }),
     ("stream_late", |s, name| shown(timed(s, name).late)),
     ("stream_session", |s, name| {
-        let traced = timed(s, name).down;
-        let traced = traced.window(of_stream(), sessions(), Traced::default);
-        shown(traced.named(name).down)
+        // At its close only: whether a value of the next window comes before that depends on the batches.
+        let lists = timed(s, name).down;
+        let lists = lists.collect_window::<Vec<_>, _, _>(of_stream(), sessions());
+        shown(lists.named(name).down)
     }),
     ("stream_count", |s, name| {
         let traced = timed(s, name).down.stateful_map(|sum: &mut i64, n| {

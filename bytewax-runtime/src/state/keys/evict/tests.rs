@@ -43,7 +43,7 @@ impl Cell for Dated {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Act {
     Add(u64, u64),
     /// Has a key wait for another second.
