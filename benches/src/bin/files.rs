@@ -167,7 +167,7 @@ fn rows_flow(input: &Path, output: &Path, bytes: Option<u64>) -> Dataflow {
             source = source.range_bytes(bytes);
         }
         let rows = flow.input(source).named("rows");
-        let slow = rows.filter_map(slow);
+        let slow = rows.filter_map(|row| slow(&row));
         slow.output(FileSink::new(output)).named("out");
     })
 }
