@@ -144,10 +144,6 @@ where
         ids.keep()
     }
 
-    fn on_eof(&self, _: &mut Remembered<I>, _: &mut Emit<V>) -> Keep {
-        Keep::Yes
-    }
-
     fn restored(&self, ids: &mut Remembered<I>) {
         ids.known = ids.order.iter().map(|(id, _)| id.clone()).collect();
     }

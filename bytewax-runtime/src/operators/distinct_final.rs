@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::combine::{Combine, combiner};
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
@@ -76,17 +74,9 @@ impl<K, V: State + Ord> KeyLogic<K> for Distinct<V> {
         BTreeSet::new()
     }
 
-    fn on_notify(&self, _: &mut BTreeSet<V>, _: &mut Emit<V>) -> Keep {
-        Keep::Yes
-    }
-
     fn on_eof(&self, values: &mut BTreeSet<V>, out: &mut Emit<V>) -> Keep {
         out.extend(std::mem::take(values));
         Keep::No
-    }
-
-    fn notify_at(&self, _: &BTreeSet<V>) -> Option<DateTime<Utc>> {
-        None
     }
 }
 

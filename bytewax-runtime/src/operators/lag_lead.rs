@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use chrono::{DateTime, Utc};
-
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
@@ -99,18 +97,6 @@ impl<K, V: State + Clone> KeyLogic<K> for Lag<V> {
     fn new_state(&self, _: &K) -> VecDeque<V> {
         VecDeque::new()
     }
-
-    fn on_notify(&self, _: &mut VecDeque<V>, _: &mut Emit<Self::Out>) -> Keep {
-        Keep::Yes
-    }
-
-    fn on_eof(&self, _: &mut VecDeque<V>, _: &mut Emit<Self::Out>) -> Keep {
-        Keep::Yes
-    }
-
-    fn notify_at(&self, _: &VecDeque<V>) -> Option<DateTime<Utc>> {
-        None
-    }
 }
 
 impl<K, V: State + Clone> ItemLogic<K, V> for Lag<V> {
@@ -138,17 +124,9 @@ impl<K, V: State + Clone> KeyLogic<K> for Lead<V> {
         VecDeque::new()
     }
 
-    fn on_notify(&self, _: &mut VecDeque<V>, _: &mut Emit<Self::Out>) -> Keep {
-        Keep::Yes
-    }
-
     fn on_eof(&self, waiting: &mut VecDeque<V>, out: &mut Emit<Self::Out>) -> Keep {
         out.extend(waiting.drain(..).map(|value| (value, None)));
         Keep::No
-    }
-
-    fn notify_at(&self, _: &VecDeque<V>) -> Option<DateTime<Utc>> {
-        None
     }
 }
 

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
@@ -68,18 +66,6 @@ where
 
     fn new_state(&self, _: &K) -> VecDeque<V> {
         VecDeque::new()
-    }
-
-    fn on_notify(&self, _: &mut VecDeque<V>, _: &mut Emit<U>) -> Keep {
-        Keep::Yes
-    }
-
-    fn on_eof(&self, _: &mut VecDeque<V>, _: &mut Emit<U>) -> Keep {
-        Keep::Yes
-    }
-
-    fn notify_at(&self, _: &VecDeque<V>) -> Option<DateTime<Utc>> {
-        None
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::marker::PhantomData;
 
-use chrono::{DateTime, Utc};
-
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
@@ -83,18 +81,6 @@ impl<K, V: 'static> KeyLogic<K> for Sample<V> {
 
     fn new_state(&self, _: &K) -> u64 {
         0
-    }
-
-    fn on_notify(&self, _: &mut u64, _: &mut Emit<V>) -> Keep {
-        Keep::Yes
-    }
-
-    fn on_eof(&self, _: &mut u64, _: &mut Emit<V>) -> Keep {
-        Keep::Yes
-    }
-
-    fn notify_at(&self, _: &u64) -> Option<DateTime<Utc>> {
-        None
     }
 }
 

@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
 use super::combine::Combine;
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
@@ -157,18 +155,6 @@ where
 
     fn new_state(&self, _: &K) -> Vec<V> {
         Vec::new()
-    }
-
-    fn on_notify(&self, _: &mut Vec<V>, _: &mut Emit<Vec<V>>) -> Keep {
-        Keep::Yes
-    }
-
-    fn on_eof(&self, _: &mut Vec<V>, _: &mut Emit<Vec<V>>) -> Keep {
-        Keep::Yes
-    }
-
-    fn notify_at(&self, _: &Vec<V>) -> Option<DateTime<Utc>> {
-        None
     }
 }
 

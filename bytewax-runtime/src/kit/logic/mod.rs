@@ -36,16 +36,22 @@ pub(crate) trait KeyLogic<K>: 'static {
     fn new_state(&self, key: &K) -> Self::State;
 
     /// The time that the key waited for has come.
-    fn on_notify(&self, state: &mut Self::State, out: &mut Emit<Self::Out>) -> Keep;
+    fn on_notify(&self, _state: &mut Self::State, _out: &mut Emit<Self::Out>) -> Keep {
+        Keep::Yes
+    }
 
     /// No more values will come in this run.
-    fn on_eof(&self, state: &mut Self::State, out: &mut Emit<Self::Out>) -> Keep;
+    fn on_eof(&self, _state: &mut Self::State, _out: &mut Emit<Self::Out>) -> Keep {
+        Keep::Yes
+    }
 
     /// Puts right what is not saved, when a key is there again.
     fn restored(&self, _: &mut Self::State) {}
 
     /// The time that the key waits for now.
-    fn notify_at(&self, state: &Self::State) -> Option<DateTime<Utc>>;
+    fn notify_at(&self, _state: &Self::State) -> Option<DateTime<Utc>> {
+        None
+    }
 }
 
 /// A logic that takes values one by one.
