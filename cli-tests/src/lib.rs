@@ -396,6 +396,39 @@ pub fn run(command: Command) -> Ended {
     programs.anyhow_ended(0, PATIENCE).expect("it ends in time")
 }
 
+/// Runs a program to its end, and kills it again and again on the way; each time it is started in the next of these
+/// ways. Returns how each run ended. It must have been killed more than twice, and may end in no other way.
+#[must_use]
+pub fn kill_until_done(ways: &[&str], program: impl Fn(&str) -> Command) -> Vec<Ended> {
+    let (since, mut kills) = (Instant::now(), 0_u64);
+    let mut runs = Vec::new();
+    for way in ways.iter().cycle() {
+        assert!(
+            since.elapsed() < 3 * PATIENCE,
+            "it does not come to its end"
+        );
+        let mut programs = Programs::new();
+        programs.start(program(way));
+        // Longer each time, so that there is progress.
+        let is_running = kills < 10 && programs.run_for(Duration::from_millis(60 + 40 * kills));
+        if is_running {
+            programs.signal_all(0, "-KILL");
+            kills += 1;
+        }
+        let Ok(ended) = programs.ended(0, PATIENCE) else {
+            panic!("a port was taken");
+        };
+        let code = ended.code;
+        assert!(is_running || code == Some(0), "{ended}");
+        runs.push(ended);
+        if code == Some(0) {
+            break;
+        }
+    }
+    assert!(kills > 2, "it was killed {kills} times");
+    runs
+}
+
 /// Sends a signal, such as `-INT`, to a process.
 #[track_caller]
 pub fn signal(signal: &str, id: u32) {

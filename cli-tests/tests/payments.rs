@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use cli_tests::{PATIENCE, Programs, command, run};
+use cli_tests::{command, kill_until_done, run};
 
 const CURRENCIES: [&str; 3] = ["USD", "CHF", "EUR"];
 
@@ -152,30 +151,8 @@ fn killed_again_and_again() {
     let store = format!("-r {}", place.join("store").display());
     let expect = write_files(place, 20_000);
     let ways = ["-w 1", "-p 2", "-w 4", "-p 2 -w 2"];
-    let (since, mut kills) = (Instant::now(), 0_u64);
-    let mut lines: Vec<String> = Vec::new();
-    for round in 0.. {
-        assert!(
-            since.elapsed() < 3 * PATIENCE,
-            "it does not come to its end"
-        );
-        let way = ways[round % ways.len()];
-        let mut programs = Programs::new();
-        programs.start(program(place, &format!("{store} -s 0 {way}")));
-        // Longer each time, so that there is progress.
-        let is_running = kills < 10 && programs.run_for(Duration::from_millis(60 + 40 * kills));
-        if is_running {
-            programs.signal_all(0, "-KILL");
-            kills += 1;
-        }
-        let ended = programs.ended(0, PATIENCE).unwrap();
-        lines.extend(ended.out.iter().cloned());
-        if ended.code == Some(0) {
-            break;
-        }
-        assert!(is_running, "{ended}");
-    }
-    assert!(kills > 2, "it was killed {kills} times");
+    let runs = kill_until_done(&ways, |way| program(place, &format!("{store} -s 0 {way}")));
+    let mut lines: Vec<_> = runs.into_iter().flat_map(|ended| ended.out).collect();
     lines.sort_unstable();
     lines.dedup();
     let mut expect = expect;

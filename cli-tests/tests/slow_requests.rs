@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use cli_tests::{PATIENCE, Programs, command, run};
+use cli_tests::{command, kill_until_done, run};
 
 /// What is expected of a log.
 struct Expected {
@@ -126,30 +125,10 @@ fn kill_again_and_again(ranges: &str) {
     let store = format!("-r {}", place.join("store").display());
     let expected = write_log(&place.join("log.csv"), 120_000);
     let ways = ["-w 2", "-p 2", "-w 1", "-w 4", "-p 2 -w 2"];
-    let (since, mut kills) = (Instant::now(), 0_u64);
+    let runs = kill_until_done(&ways, |way| {
+        program(place, &format!("{store} -s 0 {way} {ranges}"))
+    });
     // A run that is killed right before its exit has written the summary, and saved that it has.
-    let mut errors = String::new();
-    for round in 0.. {
-        assert!(
-            since.elapsed() < 3 * PATIENCE,
-            "it does not come to its end"
-        );
-        let way = ways[round % ways.len()];
-        let mut programs = Programs::new();
-        programs.start(program(place, &format!("{store} -s 0 {way} {ranges}")));
-        // Longer each time, so that there is progress.
-        let is_running = kills < 10 && programs.run_for(Duration::from_millis(60 + 40 * kills));
-        if is_running {
-            programs.signal_all(0, "-KILL");
-            kills += 1;
-        }
-        let ended = programs.ended(0, PATIENCE).unwrap();
-        errors.push_str(&ended.err);
-        if ended.code == Some(0) {
-            check(place, &expected, &errors, way);
-            break;
-        }
-        assert!(is_running, "{ended}");
-    }
-    assert!(kills > 2, "it was killed {kills} times");
+    let errors: String = runs.iter().map(|ended| ended.err.as_str()).collect();
+    check(place, &expected, &errors, ranges);
 }
