@@ -17,12 +17,17 @@ fn running_sum(numbers: Vec<i64>) -> Dataflow {
 
 fn main() -> bytewax::ExitCode {
     let mut args = std::env::args().skip(1);
-    let numbers = args
-        .by_ref()
-        .take_while(|arg| arg != "--")
-        .map(|n| n.parse().expect("an integer"))
-        .collect();
-    bytewax::run_from(running_sum(numbers), args)
+    let numbers = args.by_ref().take_while(|arg| arg != "--");
+    let numbers = numbers.map(|arg| arg.parse().map_err(|_| arg));
+    match numbers.collect::<Result<Vec<i64>, String>>() {
+        Ok(numbers) => bytewax::run_from(running_sum(numbers), args),
+        Err(arg) => {
+            eprintln!(
+                "error: `{arg}` is not an integer; usage: running_sum NUMBERS.. -- RUN OPTIONS"
+            );
+            bytewax::ExitCode::from(2)
+        }
+    }
 }
 
 // First run, numbers 0 1 2:   ("ALL", 0)  ("ALL", 1)  ("ALL", 3)
