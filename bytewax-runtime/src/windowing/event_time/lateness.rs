@@ -6,14 +6,14 @@ use crate::windowing::clock::{idle_fault, wait_fault};
 use crate::windowing::fault::Fault;
 use crate::windowing::time::span;
 
-/// So long a partition without items is waited for, unless something else is said.
+/// The default of [`Lateness::idle_after`].
 const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// So far in the future an item may be, unless something else is said.
+/// The default of [`Lateness::future`].
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// How late the items of a stream may be; and what to do about partitions without items, and about items
-/// from the future.
+/// How late the items of a stream may be, how long to wait for idle partitions, and how far in the future items
+/// may be.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub struct Lateness {
 impl Lateness {
     /// An item may be up to `wait` behind the newest of its partition. What is further behind is late.
     ///
-    /// A long wait has fewer items be late, and results come later.
+    /// With a longer wait fewer items are late, and results come later.
     pub const fn bounded(wait: TimeDelta) -> Self {
         Self {
             wait: span(wait),
@@ -45,33 +45,33 @@ impl Lateness {
         }
     }
 
-    /// How long a partition that has nothing to give is waited for, by the system's clock; a minute unless set.
+    /// How long the watermark waits for a partition without items, by the system's clock. The default is one minute.
     ///
-    /// Then the watermark goes on without it, and that is told on standard error. What comes of it later may be too
-    /// late for window steps: it is on their `late`. The partition counts again as soon as it gives items. A
-    /// partition that is not asked, because steps behind it are slow or the machine is suspended, is waited for. If
-    /// none is waited for, time stands still.
+    /// After that the watermark goes on without the partition, and a line on standard error reports it. Items that the
+    /// partition emits later may be too late for window steps, which emit them as `late`. The partition counts again
+    /// as soon as it emits items. The watermark always waits for a partition that is not polled, because the steps
+    /// behind it are slow or the machine is suspended. If all partitions are idle, the watermark stands still.
     pub const fn idle_after(mut self, time: TimeDelta) -> Self {
         self.idle_after = Some(span(time));
         self
     }
 
-    /// Has partitions without items be waited for until their input ends.
+    /// Makes the watermark wait for partitions without items until their input ends.
     pub const fn never_idle(mut self) -> Self {
         self.idle_after = None;
         self
     }
 
-    /// How far items may be ahead of the system's clock; a day unless set.
+    /// How far items may be ahead of the system's clock. The default is one day.
     ///
-    /// What is further ahead is taken for wrong: it does not move the watermark, which would make all other items
-    /// late, and goes to `future` and nowhere else.
+    /// An item that is further ahead does not move the watermark, because that would make all other items late. It is
+    /// emitted as `future` only.
     pub const fn future(mut self, ahead: TimeDelta) -> Self {
         self.ahead = Some(span(ahead));
         self
     }
 
-    /// Has items be any time ahead of the system's clock.
+    /// Allows items to be ahead of the system's clock by any time.
     pub const fn any_future(mut self) -> Self {
         self.ahead = None;
         self

@@ -1,4 +1,4 @@
-//! The stage that declares the time of a stream: it sees how far each partition is.
+//! The stage that declares the event time of a stream, partition by partition.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::windowing::clock::{Getter, bound};
 use crate::windowing::engine::{Aside, LostOfRun};
 use crate::windowing::time::Time;
 
-/// What of the step is dropped in a run, because nothing reads it.
+/// The items of the step that a run drops because nothing reads them.
 #[derive(Debug)]
 pub(super) struct LostItems {
     late: LostOfRun,
@@ -24,16 +24,16 @@ pub(super) struct LostItems {
 impl Default for LostItems {
     fn default() -> Self {
         Self {
-            late: LostOfRun::new("late items", "read its `late`, or let items be later"),
+            late: LostOfRun::new("late items", "read its `late`, or allow a longer lateness"),
             future: LostOfRun::new(
                 "items from the future",
-                "read its `future`, or say how far ahead items may be by `Lateness::future`",
+                "read its `future`, or allow items to be further ahead with `Lateness::future`",
             ),
         }
     }
 }
 
-/// Passes items on that are in time, and says how far time has got.
+/// Passes on the items that are in time, and their watermark.
 pub(super) struct Declare<T, G> {
     step: StepIndex,
     getter: Arc<G>,
@@ -55,8 +55,8 @@ struct Partition {
     /// When it is idle, if nothing comes until then.
     idle_at: Option<Monotonic>,
     is_idle: bool,
-    /// Whether it was said that it is not waited for.
-    is_told: bool,
+    /// Whether its idleness was reported.
+    is_reported: bool,
 }
 
 /// What becomes of an item.
@@ -92,7 +92,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
                 has_moved: true,
                 idle_at: None,
                 is_idle: false,
-                is_told: false,
+                is_reported: false,
             })
         };
         Ok(Self {
@@ -136,10 +136,10 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
                 Some(_) if cx.partitions.is_quiet(index) => {
                     partition.idle_at = None;
                     partition.is_idle = true;
-                    if !std::mem::replace(&mut partition.is_told, true) {
+                    if !std::mem::replace(&mut partition.is_reported, true) {
                         eprintln!(
-                            "step `{}`: partition `{}` has had no items for {}, so it is not waited for \
-                             until it has some",
+                            "step `{}`: partition `{}` has had no items for {}; the watermark goes on \
+                             without it until it has some",
                             cx.step_id(self.step),
                             partition.name,
                             shown(idle_after),
