@@ -8,6 +8,7 @@ pub(crate) mod check;
 mod codegen;
 pub(crate) mod env;
 pub(crate) mod model;
+pub(crate) mod moves;
 pub(crate) mod names;
 pub(crate) mod walk;
 pub(crate) mod windows;

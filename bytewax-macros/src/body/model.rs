@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::{LitStr, Type};
 
 use super::env::Binding;
+use super::moves::Move;
 use super::windows::Stated;
 use crate::registry::Kind;
 
@@ -36,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) unseen: Vec<Pattern>,
     /// What is said to be dropped by `flow.dropped(..)`.
     pub(crate) drops: Vec<Drop>,
+    /// What is said to be moved by `flow.moved(..)`.
+    pub(crate) moves: Vec<Move>,
 }
 
 /// A name with scopes in front, in which `*` stands for what is known only when the flow is built.
@@ -56,6 +59,8 @@ pub(crate) struct Step {
     pub(crate) name: String,
     /// Its name with all scopes in front.
     pub(crate) full: Pattern,
+    /// The name that it saves under: the same, unless it was moved.
+    pub(crate) saved: Pattern,
     /// How much of that is scopes, with the dot behind them.
     pub(crate) scope_len: usize,
     /// What it does; none for a call of the user's function.
@@ -117,4 +122,52 @@ pub(crate) struct Leave {
     pub(crate) place: TokenStream,
     /// How it is written.
     pub(crate) text: &'static str,
+}
+
+impl Pattern {
+    /// Whether the whole name is text in the source.
+    pub(crate) fn is_certain(&self) -> bool {
+        !self.0.contains('*')
+    }
+
+    /// Whether a name is one of those that the pattern stands for.
+    pub(crate) fn matches(&self, name: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else {
+            return false;
+        };
+        let mut parts: Vec<_> = parts.collect();
+        let Some(last) = parts.pop() else {
+            return rest.is_empty();
+        };
+        for part in parts {
+            match rest.split_once(part) {
+                Some((_, after)) => rest = after,
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl Step {
+    /// Whether what is saved under this name is its own, or of this call.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match (name.strip_prefix(&self.saved.0), self.kind) {
+            (Some(rest), Some(_)) => rest.is_empty(),
+            (Some(rest), None) => rest.starts_with('.'),
+            (None, _) => false,
+        }
+    }
+
+    /// The scopes in front of its own name.
+    pub(crate) fn scope(&self) -> &str {
+        &self.full.0[..self.scope_len]
+    }
+
+    /// Its name without the scopes.
+    pub(crate) fn own(&self) -> &str {
+        &self.full.0[self.scope_len..]
+    }
 }

@@ -4,12 +4,14 @@ use syn::LitStr;
 
 use super::parse::Described;
 use crate::body::model::Model;
+use crate::body::moves::Move;
 use crate::body::{self, names};
 use crate::errors::Errors;
 
 /// Reports everything that is wrong with the flow.
 pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
     flow_name(&described.name, errors);
+    moves(model, errors);
     leaves(model, errors);
     let has_lost_streams = body::check::all(model, errors);
     if !has_lost_streams {
@@ -28,6 +30,34 @@ fn flow_name(name: &LitStr, errors: &mut Errors) {
                 "use letters, digits, `_` and `-`: `{}`",
                 names::nearest_flow_name(&text)
             ),
+        );
+    }
+}
+
+/// What was moved is there.
+fn moves(model: &Model, errors: &mut Errors) {
+    for moved in model.moves.iter().filter(|moved| !moved.has_step(model)) {
+        let handle = &model.flow;
+        let Move { old, new, .. } = moved;
+        let likely: Vec<_> = moved
+            .likely(model)
+            .iter()
+            .map(|step| format!("`{handle}.moved(\"{old}\", \"{}\")`", step.full.0))
+            .collect();
+        let mend = match likely.is_empty() {
+            true => {
+                "write the id as the step has it now, without the name of the flow, or remove this"
+                    .to_owned()
+            }
+            false => format!(
+                "if it is another step, say {}, and else remove this",
+                likely.join(" or ")
+            ),
+        };
+        errors.fault(
+            &moved.text,
+            format_args!("`{old}` was moved to `{new}`, and the flow has no such step"),
+            mend,
         );
     }
 }

@@ -14,7 +14,7 @@ use crate::body::windows::Stated;
 pub(crate) fn beside(file: &File, flow: &LitStr, model: &Model, call: &TokenStream) -> TokenStream {
     let path = &file.path;
     let locked = file.flow(&flow.value()).unwrap_or_default();
-    let entry = |step: &Step| locked.iter().find(|entry| entry.name == step.full.0);
+    let entry = |step: &Step| locked.iter().find(|entry| entry.name == step.saved.0);
     let both = model
         .steps
         .iter()
@@ -46,7 +46,7 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
         "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which this type cannot \
          read\nhelp: if its fields have changed, give it the next version by `#[stateful(version = {}, \
          from(Old{name}))]`, and keep the old one as `Old{name}`",
-        step.full.0,
+        step.saved.0,
         version + 1,
     );
     let span = ty.span().resolved_at(Span::mixed_site());
@@ -63,7 +63,7 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
 /// Whether what an argument says of a step's state is what the file says.
 fn check_fact(step: &Step, stated: &Stated, locked: &str, flow: &str) -> TokenStream {
     let Stated { fact, is, place } = stated;
-    let name = &step.full.0;
+    let name = &step.saved.0;
     let message = format!(
         "the {fact} of `{name}` is `{locked}` in `dataflow.lock`, and another one here\n\
          help: write it as it was, or give the step another name by `.named(\"..\")` and say \

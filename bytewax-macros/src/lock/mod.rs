@@ -7,6 +7,7 @@
 mod check;
 mod codegen;
 mod file;
+mod gone;
 
 #[cfg(test)]
 mod tests;

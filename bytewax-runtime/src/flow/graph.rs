@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::panic::Location;
 
 use super::FlowDefect;
+use super::moved::{Moved, old_id};
 use crate::ids::{Port, StepId, StepIndex, StepKind};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 use crate::state::facts::INPUTS;
@@ -58,7 +59,10 @@ pub(crate) struct NewStep {
 
 /// A step of a finished description.
 pub(crate) struct Step {
+    /// What it saves under.
     pub(crate) id: StepId,
+    /// The id by its name and scopes; another one if it was moved.
+    pub(crate) described: StepId,
     /// The name given by `.named`, without flow and scope.
     pub(crate) name: Option<String>,
     pub(crate) operator: &'static str,
@@ -72,14 +76,17 @@ pub(crate) struct Step {
 impl Step {
     /// The scopes that the step is in, each with a dot behind it.
     pub(crate) fn scope(&self, flow: &str) -> &str {
-        let id = self.id.as_str();
-        let name = id
-            .strip_prefix(flow)
-            .and_then(|it| it.strip_prefix('.'))
-            .unwrap_or(id);
+        let name = without_flow(flow, &self.described);
         let own = self.name.as_deref().unwrap_or_default();
         name.strip_suffix(own).unwrap_or_default()
     }
+}
+
+/// An id without the name of the flow.
+fn without_flow<'a>(flow: &str, id: &'a StepId) -> &'a str {
+    let id = id.as_str();
+    let name = id.strip_prefix(flow).and_then(|it| it.strip_prefix('.'));
+    name.unwrap_or(id)
 }
 
 pub(crate) struct OutputPort {
@@ -108,9 +115,22 @@ pub(crate) struct Graph {
     pub(crate) dropped: Vec<Dropped>,
     /// The steps that are off for now, whose saved state stays.
     pub(crate) kept: Vec<StepId>,
+    pub(crate) moved: Vec<Moved>,
 }
 
 impl Graph {
+    /// An id without the name of the flow.
+    pub(crate) fn own_id<'a>(&self, id: &'a StepId) -> &'a str {
+        without_flow(&self.name, id)
+    }
+
+    /// Whether a line says that a step goes on with its own state, whatever it looks like.
+    pub(crate) fn confirms(&self, step: &Step) -> bool {
+        let id = self.own_id(&step.id);
+        let mut lines = self.moved.iter();
+        lines.any(|line| line.confirms() && line.old == id)
+    }
+
     /// Whether what is saved for this step stays, though the flow has no such step.
     pub(crate) fn keeps(&self, id: &StepId) -> bool {
         self.kept.contains(id)
@@ -153,9 +173,7 @@ impl Graph {
             field => format!(":{field}{behind}"),
         };
         if matches!(step.kind, StepKind::Source | StepKind::Stateful) {
-            let id = step.id.as_str();
-            let name = id.strip_prefix(&self.name).unwrap_or(id);
-            let name = name.strip_prefix('.').unwrap_or(name);
+            let name = self.own_id(&step.id);
             origins.insert(format!("{name}{path}"));
         } else {
             for input in &step.inputs {
@@ -234,6 +252,7 @@ pub(crate) struct Description {
     faults: Vec<(StepIndex, FlowDefect)>,
     dropped: Vec<Dropped>,
     kept: Vec<StepId>,
+    moved: Vec<Moved>,
     finished: bool,
 }
 
@@ -247,6 +266,7 @@ impl Description {
             faults: Vec::new(),
             dropped: Vec::new(),
             kept: Vec::new(),
+            moved: Vec::new(),
             finished: false,
         }
     }
@@ -293,6 +313,15 @@ impl Description {
     }
 
     #[track_caller]
+    pub(crate) fn move_step(&mut self, old: &str, new: &str) {
+        self.moved.push(Moved {
+            old: old.to_owned(),
+            new: new.to_owned(),
+            location: Location::caller(),
+        });
+    }
+
+    #[track_caller]
     pub(crate) fn drop_step(&mut self, name: &str, why: &str) {
         self.dropped.push(Dropped {
             id: self.id_here(name),
@@ -328,20 +357,18 @@ impl Description {
             .into_iter()
             .enumerate()
             .map(|(index, draft)| {
-                let mut parts = vec![self.name.as_str()];
-                if !draft.scope.is_empty() {
-                    parts.push(&draft.scope);
-                }
-                let unnamed;
-                if let Some(name) = &draft.name {
-                    parts.push(name);
-                } else {
+                let name = draft.name.clone().unwrap_or_else(|| {
                     // Shown in messages and drawings only: nothing is saved under such an id.
                     let seen = anonymous.entry(draft.step.operator.to_owned()).or_default();
                     *seen += 1;
-                    unnamed = format!("{}#{seen}", draft.step.operator);
-                    parts.push(&unnamed);
-                }
+                    format!("{}#{seen}", draft.step.operator)
+                });
+                let described = match draft.scope.is_empty() {
+                    true => name,
+                    false => format!("{}.{name}", draft.scope),
+                };
+                let old = old_id(&self.moved, &described);
+                let id = |own: &str| StepId::new(format!("{}.{own}", self.name));
                 let outputs = draft.step.outputs.iter().zip(draft.tees).enumerate();
                 let outputs = outputs
                     .map(|(output, (spec, tee))| OutputPort {
@@ -357,7 +384,8 @@ impl Description {
                     })
                     .collect();
                 Step {
-                    id: StepId::new(parts.join(".")),
+                    id: id(old.as_ref().unwrap_or(&described)),
+                    described: id(&described),
                     name: draft.name,
                     operator: draft.step.operator,
                     kind: draft.step.kind,
@@ -375,6 +403,7 @@ impl Description {
             faults: std::mem::take(&mut self.faults),
             dropped: std::mem::take(&mut self.dropped),
             kept: std::mem::take(&mut self.kept),
+            moved: std::mem::take(&mut self.moved),
         }
     }
 }

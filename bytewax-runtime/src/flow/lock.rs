@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Graph, StepKind};
+use crate::ids::StepId;
 use crate::state::Schema;
 use crate::state::facts::OPERATOR;
 
@@ -55,7 +56,7 @@ impl LockFile {
         let old = self.flows.get(&graph.name).cloned().unwrap_or_default();
         // What is off for now is as it was.
         for kept in &graph.kept {
-            let name = quoted(name_in(graph, kept.as_str()));
+            let name = quoted(graph.own_id(kept));
             if let Some(line) = old.get(&name) {
                 new.entry(name).or_insert_with(|| line.clone());
             }
@@ -109,11 +110,11 @@ impl fmt::Display for Change {
 /// The lines of a flow, by the quoted name of the step.
 fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
     let mut lines = BTreeMap::new();
-    let name = |id: &str| quoted(name_in(graph, id));
+    let name = |id: &StepId| quoted(graph.own_id(id));
     for dropped in &graph.dropped {
         let why = quoted(&dropped.why);
         let rest = format!("{{ kind = \"dropped\", why = {why} }}");
-        lines.insert(name(dropped.id.as_str()), rest);
+        lines.insert(name(&dropped.id), rest);
     }
     for step in &graph.steps {
         if !matches!(
@@ -139,16 +140,13 @@ fn lines_of(graph: &Graph) -> BTreeMap<String, String> {
                 rest.push_str(&format!(", {} = {}", fact.name, quoted(&fact.value)));
             }
         }
+        if step.described != step.id {
+            rest.push_str(&format!(", moved = {}", name(&step.described)));
+        }
         rest.push_str(" }");
-        lines.insert(name(step.id.as_str()), rest);
+        lines.insert(name(&step.id), rest);
     }
     lines
-}
-
-/// An id without the name of the flow.
-fn name_in<'a>(graph: &Graph, id: &'a str) -> &'a str {
-    let name = id.strip_prefix(&graph.name);
-    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
 }
 
 /// A text as TOML, and Rust, write it.

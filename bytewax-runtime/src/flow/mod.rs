@@ -6,6 +6,7 @@
 mod check;
 mod graph;
 mod lock;
+mod moved;
 mod stream;
 
 pub use crate::ids::StepKind;
@@ -13,6 +14,7 @@ pub use check::{FlowDefect, FlowDefects};
 pub use graph::StepInfo;
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
 pub(crate) use lock::LockFile;
+pub(crate) use moved::same_end;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 
 use std::cell::RefCell;
@@ -163,6 +165,39 @@ impl Flow {
     #[track_caller]
     pub fn dropped(&self, name: &str, why: &str) {
         self.description.borrow_mut().drop_step(name, why);
+    }
+
+    /// Says that the step of the id `new` was `old` in earlier versions of the flow: it goes on with what was saved under
+    /// that id, and continues to save under it. It is for steps that were moved into or out of scopes, functions and operators
+    /// of your own, where no [`named`](Stream::named) restores the old id.
+    ///
+    /// Both are whole ids without the name of the flow, as in `dataflow.lock`; the scope at hand does not matter. The id of
+    /// a scope stands for all steps in it. If several lines mean a step, the line with the longest `new` counts. Two lines
+    /// exchange what two steps have saved. If `old` and `new` are the same, the line confirms that this step goes on with
+    /// its own state, although it looks like another step of the earlier version.
+    ///
+    /// Keep the line as long as there are stores with such state.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("shop", |flow| {
+    ///     // The steps were in no scope before.
+    ///     flow.moved("orders", "eu.orders");
+    ///     flow.scope("eu", || {
+    ///         let orders = flow.input(TestingSource::new([1])).named("orders");
+    ///         orders.output(TestingSink::new()).named("out");
+    ///     });
+    /// });
+    /// let ids: Vec<_> = flow.step_ids().iter().map(ToString::to_string).collect();
+    /// assert_eq!(ids, ["shop.orders", "shop.eu.out"]);
+    /// ```
+    #[track_caller]
+    pub fn moved(&self, old: &str, new: &str) {
+        self.description.borrow_mut().move_step(old, new);
     }
 
     /// Says that the flow has no step of this name for now, and that what it has saved stays: for a step that is

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod keys;
+mod moves;
 mod off;
 mod operators;
 mod sources;

@@ -150,7 +150,8 @@ fn two_steps_that_exchange_their_names_are_refused() {
     let words: &[&str] = &[
         "the steps `f.a` (",
         "have exchanged their inputs: the first reads `odd` and its state was saved with `even`",
-        "exchange them again by `.named(\"a\")` and `.named(\"b\")`",
+        "say `flow.moved(\"b\", \"a\")` and `flow.moved(\"a\", \"b\")`",
+        "say `flow.moved(\"a\", \"a\")` and `flow.moved(\"b\", \"b\")` for the next run",
         "say `flow.dropped(\"a\", \"why\")` and `flow.dropped(\"b\", \"why\")`",
     ];
     edit(

@@ -3,8 +3,8 @@
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{
-    AngleBracketedGenericArguments, Expr, ExprLit, ExprMethodCall, GenericArgument, Lit, Member,
-    Type,
+    AngleBracketedGenericArguments, Expr, ExprLit, ExprMethodCall, GenericArgument, Lit, LitStr,
+    Member, Type,
 };
 
 use super::methods::is_extension;
@@ -13,6 +13,7 @@ use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::env::Value;
 use crate::body::model::Drop;
+use crate::body::moves::Move;
 use crate::body::windows;
 use crate::registry::{self, Kind};
 
@@ -90,6 +91,7 @@ impl Walk {
             (Value::Flow, None) if method == "dropped" || method == "kept" => {
                 self.gone(call, method == "kept")
             }
+            (Value::Flow, None) if method == "moved" && call.args.len() == 2 => self.moved(call),
             (receiver @ (Value::Flow | Value::Stream(_)), None) if method == "clone" => {
                 receiver.settled()
             }
@@ -171,13 +173,7 @@ impl Walk {
             return Value::Other;
         };
         self.expr(name);
-        let text = match peeled(name) {
-            Expr::Lit(lit) => match &lit.lit {
-                Lit::Str(text) => Some(text.clone()),
-                _ => None,
-            },
-            _ => None,
-        };
+        let text = text_of(name).cloned();
         let outer_prefix = self.prefix.clone();
         let index = match text {
             Some(text) => {
@@ -210,11 +206,8 @@ impl Walk {
         for argument in &mut call.args {
             self.expr(argument);
         }
-        match call.args.first().map(peeled) {
-            Some(Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            })) => {
+        match call.args.first().and_then(text_of) {
+            Some(text) => {
                 let name = self.pattern(&text.value());
                 let text = text.clone();
                 match is_kept {
@@ -224,9 +217,38 @@ impl Walk {
                 }
             }
             // Whatever is dropped, it may be any.
+            None => self.build_unseen(""),
+        }
+        Value::Other
+    }
+
+    /// `flow.moved(old, new)`: a step saves under another id than its own. Both are whole ids.
+    fn moved(&mut self, call: &mut ExprMethodCall) -> Value {
+        for argument in &mut call.args {
+            self.expr(argument);
+        }
+        let mut texts = call.args.iter().map(text_of);
+        match (texts.next().flatten(), texts.next().flatten()) {
+            (Some(old), Some(new)) => self.model.moves.push(Move {
+                old: old.value(),
+                new: new.value(),
+                text: new.clone(),
+            }),
+            // Whatever is moved, it may be any.
             _ => self.build_unseen(""),
         }
         Value::Other
+    }
+}
+
+/// The text of an argument, if it is one.
+fn text_of(argument: &Expr) -> Option<&LitStr> {
+    match peeled(argument) {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text),
+        _ => None,
     }
 }
 

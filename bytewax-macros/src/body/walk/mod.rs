@@ -89,6 +89,7 @@ impl Walk {
     fn finish(mut self, result: &Value) -> Model {
         self.model.has_escapes |= result.has_streams();
         self.model.bindings = self.env.into_bindings();
+        self.model.apply_moves();
         self.model
     }
 

@@ -62,6 +62,7 @@ impl Walk {
         self.model.steps.push(Step {
             name: self.shown(&name),
             full: self.pattern(&name),
+            saved: self.pattern(&name),
             scope_len: self.pattern("").0.len(),
             kind: Some(kind),
             state,
@@ -88,6 +89,7 @@ impl Walk {
         self.model.steps.push(Step {
             name: self.shown(&name),
             full: self.pattern(&self.label_text()),
+            saved: self.pattern(&self.label_text()),
             scope_len: self.pattern("").0.len(),
             kind: None,
             state: None,

@@ -1,11 +1,12 @@
 //! Whether what a store holds fits the steps of a flow.
 
+use super::{exchanged, orphans};
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 use crate::state::Fact;
-use crate::state::facts::{self, HASH, INPUTS, KEY, SAVED};
+use crate::state::facts::{HASH, INPUTS, KEY, SAVED};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
 /// the store is, for those who type commands.
@@ -19,14 +20,11 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<()
             Some(step) => faults.extend(mismatch(graph, step, found, dirs)),
         }
     }
-    faults.extend(exchanged(graph, stored));
+    faults.extend(exchanged::told(graph, stored));
     // Partitions may have been written by different releases.
     faults.dedup();
     orphans.dedup_by(|one, other| one.id == other.id);
-    let mut candidates = candidates(graph, stored);
-    for found in orphans {
-        faults.push(orphan(graph, &mut candidates, found, dirs));
-    }
+    faults.extend(orphans::told(graph, &orphans, stored, dirs));
     match faults.is_empty() {
         true => Ok(()),
         false => Err(refused(graph, &faults)),
@@ -80,62 +78,6 @@ pub(super) fn check_keys(
         true => Ok(()),
         false => Err(refused(graph, &faults)),
     }
-}
-
-/// Pairs of steps of which each reads what the other has read, and could go on with the state of the other.
-fn exchanged(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
-    let known: Vec<_> = graph
-        .steps
-        .iter()
-        .filter_map(|step| {
-            let found = stored.iter().find(|found| found.id == step.id)?;
-            let schema = graph.schema(step)?;
-            let now = schema.fact(INPUTS)?.to_owned();
-            let (_, saved) = facts::read(&found.schema).find(|(name, _)| *name == INPUTS)?;
-            (now != saved).then_some((step, found, now, saved))
-        })
-        .collect();
-    let mut faults = Vec::new();
-    for (number, (step, _, now, saved)) in known.iter().enumerate() {
-        for (other, found, other_now, other_saved) in &known[number + 1..] {
-            let is_crossing = now == other_saved && other_now == saved;
-            let fits = graph.schema(step).is_some_and(|schema| {
-                let changed = schema.changed(&found.schema, found.version, found.fingerprint);
-                let mut changed = changed.filter(|(fact, _)| fact.name != INPUTS);
-                changed.next().is_none() && schema.check(found.version, found.fingerprint).is_ok()
-            });
-            if is_crossing && fits {
-                faults.push(format!(
-                    "the steps `{}` ({}) and `{}` ({}) have exchanged their inputs: the first reads `{now}` \
-                     and its state was saved with `{saved}`, and the other way round\n  help: if only their \
-                     names are exchanged, exchange them again by `.named(\"{}\")` and `.named(\"{}\")`, each \
-                     on the step that reads what it has read; if each is to begin anew, give both other names \
-                     and say `flow.dropped(\"{}\", \"why\")` and `flow.dropped(\"{}\", \"why\")`",
-                    step.id,
-                    step.location,
-                    other.id,
-                    other.location,
-                    own_name(graph, step),
-                    own_name(graph, other),
-                    name_of(graph, step.id.as_str()),
-                    name_of(graph, other.id.as_str()),
-                ));
-            }
-        }
-    }
-    faults
-}
-
-/// The name of a step within its scopes.
-fn own_name<'a>(graph: &Graph, step: &'a Step) -> &'a str {
-    let name = name_of(graph, step.id.as_str());
-    name.strip_prefix(step.scope(&graph.name)).unwrap_or(name)
-}
-
-/// An id without the name of the flow.
-fn name_of<'a>(graph: &Graph, id: &'a str) -> &'a str {
-    let name = id.strip_prefix(&graph.name);
-    name.and_then(|name| name.strip_prefix('.')).unwrap_or(id)
 }
 
 fn refused(graph: &Graph, faults: &[String]) -> RunError {
@@ -237,16 +179,11 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<
 
 /// How to begin without what is saved.
 fn anew_help(graph: &Graph, found: &StepMeta) -> String {
-    let name = name_in(graph, found);
+    let name = graph.own_id(&found.id);
     format!(
         "give the step another name by `.named(\"..\")` and say `flow.dropped(\"{name}\", \"why\")`: then \
          it begins anew, and what was saved is removed"
     )
-}
-
-/// The name of a step without the flow's.
-fn name_in<'a>(graph: &Graph, found: &'a StepMeta) -> &'a str {
-    name_of(graph, found.id.as_str())
 }
 
 /// What is said of a fact that is another one than what was saved.
@@ -285,57 +222,4 @@ fn drop_help(found: &StepMeta, dirs: &str) -> String {
         "if what is saved is not wanted any more, remove it by `recovery drop-step {dirs} --step {}`",
         found.id
     )
-}
-
-/// The steps without saved state.
-fn candidates<'a>(graph: &'a Graph, stored: &[StepMeta]) -> Vec<&'a Step> {
-    let is_new = |step: &&Step| !stored.iter().any(|other| step.id == other.id);
-    graph.steps.iter().filter(is_new).collect()
-}
-
-/// What is said of saved state that no step claims. The step that is named as its likely owner is one no
-/// more for others.
-fn orphan(graph: &Graph, candidates: &mut Vec<&Step>, found: &StepMeta, dirs: &str) -> String {
-    let mut text = format!(
-        "what is saved for the {} `{}` has no step in this program",
-        found.kind.name(),
-        found.id
-    );
-    let name = name_in(graph, found);
-    let fits = |step: &&Step| {
-        SavedKind::of(step.kind) == Some(found.kind)
-            && graph.schema(step).is_some_and(|schema| {
-                schema.check(found.version, found.fingerprint).is_ok()
-                    && schema
-                        .changed(&found.schema, found.version, found.fingerprint)
-                        .next()
-                        .is_none()
-            })
-    };
-    let drop = format!(
-        "if what is saved is not wanted any more, say `flow.dropped(\"{name}\", \"why\")`, or remove it by \
-         `recovery drop-step {dirs} --step {}`",
-        found.id
-    );
-    let Some(renamed) = candidates.iter().position(fits) else {
-        text.push_str(&format!(
-            "\n  help: bring the step back; if it is off for now, say `flow.kept(\"{name}\", \"why\")`; {drop}"
-        ));
-        return text;
-    };
-    let step = candidates.remove(renamed);
-    text.push_str(&format!(
-        ", and the step `{}` ({}) has nothing saved",
-        step.id, step.location
-    ));
-    // A name is given within the scopes of the step.
-    match name.strip_prefix(step.scope(&graph.name)) {
-        Some(own) => text.push_str(&format!(
-            "\n  help: if the step was renamed, give it its old name by `.named(\"{own}\")`; {drop}"
-        )),
-        None => text.push_str(&format!(
-            "\n  help: if the step was moved, put it where it was; {drop}"
-        )),
-    }
-    text
 }

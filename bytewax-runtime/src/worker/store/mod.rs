@@ -3,7 +3,9 @@
 
 mod begin;
 mod check;
+mod exchanged;
 mod open;
+mod orphans;
 mod take;
 
 use std::cell::{Cell, OnceCell};

@@ -1,5 +1,7 @@
 //! Edits of a locked flow, each with its verdict; and the lines of the file.
 
+mod moves;
+
 use proc_macro2::TokenStream;
 use syn::visit::Visit;
 
@@ -263,7 +265,8 @@ fn what_is_renamed_is_told_with_its_old_name() {
         &[&gone(
             "the stateful step `fresh.dedupe.marked.stateful_map`",
             "the call in `kept` is new",
-            "if the variable was renamed, give it its old name by `let fresh = ..`",
+            "if it is built there now, say `flow.moved(\"fresh\", \"kept\")`; if it is off for now, say \
+             `flow.kept(\"fresh.dedupe.marked.stateful_map\", \"why\")`",
             "fresh.dedupe.marked.stateful_map",
         )],
     );
@@ -397,7 +400,7 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
            the step `europe.clicks.input` is new, in the scope `europe`\n\
-           help: if the steps were moved, put the steps in a scope `eu` again; if what is saved is \
+           help: if the steps were moved, say `flow.moved(\"eu\", \"europe\")`; if what is saved is \
            not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
         ],
     );
@@ -409,7 +412,8 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
            the step `clicks.input` is new, outside of all scopes\n\
-           help: if the steps were moved, put the steps in a scope `eu` again; if what is saved is \
+           help: if the steps were moved, say `flow.moved(\"eu.clicks.input\", \"clicks.input\")` and \
+           `flow.moved(\"eu.clicks.output\", \"clicks.output\")`; if what is saved is \
            not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
         ],
     );
@@ -421,8 +425,8 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `orders.input` of `dataflow.lock` has no step in this flow, and the step \
            `us.orders.input` is new, in the scope `us`\n\
-           help: if the steps were moved, take the steps out of the scope again; if what is saved \
-           is not wanted any more, say `flow.dropped(\"orders.input\", \"why\")`",
+           help: if the step was moved, say `flow.moved(\"orders.input\", \"us.orders.input\")`; if what is \
+           saved is not wanted any more, say `flow.dropped(\"orders.input\", \"why\")`",
         ],
     );
     edit(

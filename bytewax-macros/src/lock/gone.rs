@@ -1,0 +1,321 @@
+//! Steps of the file that the flow has no more: which step each was likely, and how that one keeps its state.
+
+use std::collections::BTreeMap;
+
+use syn::LitStr;
+
+use super::check::means_the_same;
+use super::file::Entry;
+use crate::body::model::{Model, Step};
+use crate::errors::Errors;
+use crate::registry::Kind;
+
+/// Reports the steps that are gone. Those that were moved together are reported together.
+pub(super) fn report(
+    gone: &[(&Entry, Kind)],
+    locked: &[Entry],
+    flow: &LitStr,
+    model: &Model,
+    errors: &mut Errors,
+) {
+    let mut groups: BTreeMap<Group<'_>, Vec<Gone<'_>>> = BTreeMap::new();
+    for gone in owned(gone, locked, model) {
+        groups.entry(gone.group()).or_default().push(gone);
+    }
+    for (group, gone) in groups {
+        let Some(first) = gone.first() else { continue };
+        let (handle, old) = (&model.flow, &first.entry.name);
+        let what = described(first.kind, old);
+        let (others, has) = match gone.len() {
+            1 => (String::new(), "has"),
+            count => (format!(" and {} more", count - 1), "have"),
+        };
+        let fault = format!("{what}{others} of `dataflow.lock` {has} no step in this flow");
+        let drop = format!(
+            "if what is saved is not wanted any more, say `{handle}.dropped(\"{old}\", \"why\")`"
+        );
+        let keep = format!("if it is off for now, say `{handle}.kept(\"{old}\", \"why\")`");
+        match &first.owner {
+            Owner::Unknown => errors.fault(
+                flow,
+                fault,
+                format_args!("bring the step back; {keep}; {drop}"),
+            ),
+            Owner::Step(step) => {
+                let place = match group {
+                    Group::Scopes(_, "") => ", outside of all scopes".to_owned(),
+                    Group::Scopes(_, scope) => {
+                        format!(", in the scope `{}`", scope.trim_end_matches('.'))
+                    }
+                    _ => String::new(),
+                };
+                errors.fault(
+                    &step.place,
+                    format_args!("{fault}, and the step `{}` is new{place}", step.full.0),
+                    format_args!("{}; {drop}", mend(&group, &gone, model)),
+                );
+            }
+            Owner::OneOf(steps) => {
+                let names: Vec<_> = steps
+                    .iter()
+                    .map(|step| format!("`{}`", step.full.0))
+                    .collect();
+                let lines: Vec<_> = steps
+                    .iter()
+                    .map(|it| line(old, &it.full.0, model))
+                    .collect();
+                let are = if names.len() == 1 { "is" } else { "are" };
+                errors.fault(
+                    flow,
+                    format_args!("{fault}, and {} {are} new", names.join(" and ")),
+                    format_args!(
+                        "only you know which of them it was, if any: say {}; {drop}",
+                        lines.join(" or ")
+                    ),
+                );
+            }
+            Owner::Call { call, old, new } => errors.fault(
+                &call.place,
+                format_args!("{fault}, and the call in `{}` is new", call.full.0),
+                format_args!(
+                    "if it is built there now, say {}; {keep}; {drop}",
+                    line(old, new, model)
+                ),
+            ),
+            Owner::Turn { step, old, new } => errors.fault(
+                &step.place,
+                format_args!(
+                    "{fault}, and a step `{}` is built in a scope whose name is not a text",
+                    step.name
+                ),
+                format_args!(
+                    "if it was moved there, say {}; {keep}; {drop}",
+                    line(old, new, model)
+                ),
+            ),
+        }
+    }
+}
+
+/// What several steps that are gone may have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Group<'a> {
+    /// Scopes that have another name now.
+    Scopes(&'a str, &'a str),
+    /// The ids of a call, or of scopes whose names are no texts, that all are in.
+    Inside(String, String),
+    Step(&'a str),
+}
+
+struct Gone<'a> {
+    entry: &'a Entry,
+    kind: Kind,
+    owner: Owner<'a>,
+}
+
+/// The step that is likely the one that is gone.
+enum Owner<'a> {
+    Unknown,
+    Step(&'a Step),
+    /// All are equally likely, or others that are gone are as likely.
+    OneOf(Vec<&'a Step>),
+    /// It is built by a call; with the ids, or scopes, that it had and has now.
+    Call {
+        call: &'a Step,
+        old: String,
+        new: String,
+    },
+    /// It is built in a scope whose name is known only when it is built.
+    Turn {
+        step: &'a Step,
+        old: String,
+        new: String,
+    },
+}
+
+impl<'a> Gone<'a> {
+    fn group(&self) -> Group<'a> {
+        match &self.owner {
+            Owner::Step(step) if is_of_other_scope(self.entry, step) => {
+                Group::Scopes(scope_of(self.entry, step), step.scope())
+            }
+            Owner::Call { old, new, .. } | Owner::Turn { old, new, .. } => {
+                Group::Inside(old.clone(), new.clone())
+            }
+            _ => Group::Step(&self.entry.name),
+        }
+    }
+}
+
+/// Finds the likely owner of each; no step is that of two.
+fn owned<'a>(gone: &[(&'a Entry, Kind)], locked: &[Entry], model: &'a Model) -> Vec<Gone<'a>> {
+    let is_new = |step: &&Step| locked.iter().all(|entry| !step.has(&entry.name));
+    let new: Vec<&Step> = model.steps.iter().filter(is_new).collect();
+    let mut pairs = Vec::new();
+    for (number, (entry, kind)) in gone.iter().enumerate() {
+        for (place, step) in new.iter().enumerate() {
+            let likeness = likeness(entry, *kind, step);
+            if likeness > 0 && step.full.is_certain() {
+                pairs.push((likeness, number, place));
+            }
+        }
+    }
+    let owners = assigned(pairs, gone.len());
+    let is_shared = |step: usize| owners.iter().filter(|it| it.contains(&step)).count() > 1;
+    let each = gone.iter().zip(&owners);
+    each.map(|(&(entry, kind), owners)| {
+        let owner = match owners[..] {
+            [step] if !is_shared(step) => Owner::Step(new[step]),
+            [] => hidden(entry, kind, &new, model),
+            _ => Owner::OneOf(owners.iter().map(|step| new[*step]).collect()),
+        };
+        Gone { entry, kind, owner }
+    })
+    .collect()
+}
+
+/// Gives each on the left those on the right that it is most alike, best pairs first. One on the right is given away
+/// twice only to those that are equally like it. A pair is a likeness and two numbers.
+fn assigned(mut pairs: Vec<(usize, usize, usize)>, count: usize) -> Vec<Vec<usize>> {
+    pairs.sort_unstable_by(|one, other| other.0.cmp(&one.0));
+    let mut given = vec![Vec::new(); count];
+    while let Some(&(best, ..)) = pairs.first() {
+        let alike: Vec<_> = pairs.iter().copied().filter(|it| it.0 == best).collect();
+        let is_sure = |pair: &(usize, usize, usize)| {
+            let near = alike.iter().filter(|it| it.1 == pair.1 || it.2 == pair.2);
+            near.count() == 1
+        };
+        let sure: Vec<_> = alike.iter().copied().filter(is_sure).collect();
+        let taken = if sure.is_empty() { alike } else { sure };
+        for (_, left, right) in &taken {
+            given[*left].push(*right);
+        }
+        pairs.retain(|(_, left, right)| taken.iter().all(|(_, l, r)| l != left && r != right));
+    }
+    given
+}
+
+/// How much a step is like a locked one; 0 if it cannot go on with its state.
+fn likeness(entry: &Entry, kind: Kind, step: &Step) -> usize {
+    if step.kind != Some(kind) || !means_the_same(&entry.operator, step) {
+        return 0;
+    }
+    let same_start = entry.name.split('.').next() == step.full.0.split('.').next();
+    2 + usize::from(step.callee == entry.operator)
+        + usize::from(same_start)
+        + 2 * usize::from(has_same_end(entry, step))
+}
+
+/// The owner of a step that is built where its name cannot be seen.
+fn hidden<'a>(entry: &Entry, kind: Kind, new: &[&'a Step], model: &'a Model) -> Owner<'a> {
+    let name = entry.name.as_str();
+    let in_turn = model.steps.iter().find_map(|step| {
+        let is_alike = !step.full.is_certain() && likeness(entry, kind, step) > 0;
+        let scope = scope_of(entry, step).trim_end_matches('.');
+        if !is_alike || !has_same_end(entry, step) || scope.is_empty() {
+            return None;
+        }
+        let own = scope.rsplit('.').next().unwrap_or(scope);
+        let new = step.scope().trim_end_matches('.').replace('*', own);
+        Some((step, scope.to_owned(), new))
+    });
+    if let Some((step, old, new)) = in_turn {
+        return Owner::Turn { step, old, new };
+    }
+    let is_call =
+        |step: &&&Step| step.kind.is_none() && step.full.is_certain() && !step.full.0.is_empty();
+    let mut calls = new.iter().filter(is_call);
+    let (Some(call), None) = (calls.next(), calls.next()) else {
+        return Owner::Unknown;
+    };
+    // A step inside a call has the name of the variable, then of the function.
+    let inner = name.strip_prefix(call.scope()).unwrap_or(name);
+    let (old, new) = match inner.matches('.').count() {
+        0 | 1 => (name.to_owned(), format!("{}.{inner}", call.full.0)),
+        _ => {
+            let scope = &name[..name.len() - inner.len()];
+            let variable = inner.split('.').next().unwrap_or(inner);
+            (format!("{scope}{variable}"), call.full.0.clone())
+        }
+    };
+    Owner::Call { call, old, new }
+}
+
+/// How steps that were renamed or moved keep their state.
+fn mend(group: &Group<'_>, gone: &[Gone<'_>], model: &Model) -> String {
+    let pairs: Vec<(&str, &Step)> = gone
+        .iter()
+        .filter_map(|gone| match gone.owner {
+            Owner::Step(step) => Some((gone.entry.name.as_str(), step)),
+            _ => None,
+        })
+        .collect();
+    if let (Group::Step(_), [(old, step)]) = (group, &pairs[..])
+        && step.saved == step.full
+        && let Some(own) = old.strip_prefix(step.scope())
+    {
+        return format!("if the step was renamed, give it its old name by `.named(\"{own}\")`");
+    }
+    if let Group::Scopes(old, new) = group
+        && !old.is_empty()
+        && !new.is_empty()
+        && pairs.len() > 1
+    {
+        let inside = model.steps.iter().filter(|step| {
+            step.full.0.starts_with(new) && step.kind.is_none_or(|kind| !kind.is_numbered())
+        });
+        if inside.count() == pairs.len() {
+            let (old, new) = (old.trim_end_matches('.'), new.trim_end_matches('.'));
+            return format!("if the steps were moved, say {}", line(old, new, model));
+        }
+    }
+    let lines: Vec<_> = pairs
+        .iter()
+        .map(|(old, step)| line(old, &step.full.0, model))
+        .collect();
+    let what = if lines.len() == 1 {
+        "step was"
+    } else {
+        "steps were"
+    };
+    format!("if the {what} moved, say {}", lines.join(" and "))
+}
+
+/// The line that has a step go on under an old id; a line that the flow has for it already is replaced.
+fn line(old: &str, new: &str, model: &Model) -> String {
+    let handle = &model.flow;
+    let line = format!("`{handle}.moved(\"{old}\", \"{new}\")`");
+    match model.moves.iter().find(|moved| moved.new == new) {
+        Some(moved) => format!(
+            "{line} in place of `{handle}.moved(\"{}\", \"{new}\")`",
+            moved.old
+        ),
+        None => line,
+    }
+}
+
+/// Whether a step has the own name of a locked one in another scope.
+fn is_of_other_scope(entry: &Entry, step: &Step) -> bool {
+    has_same_end(entry, step) && scope_of(entry, step) != step.scope()
+}
+
+/// Whether a step has the own name of a locked one. An operator alone tells too little.
+fn has_same_end(entry: &Entry, step: &Step) -> bool {
+    let (own, scope) = (step.own(), scope_of(entry, step));
+    (own.contains('.') || step.is_given)
+        && entry.name.ends_with(own)
+        && (scope.is_empty() || scope.ends_with('.'))
+}
+
+/// What stands before the own name of a step in the name of the locked one that it was.
+fn scope_of<'a>(entry: &'a Entry, step: &Step) -> &'a str {
+    entry.name.strip_suffix(step.own()).unwrap_or_default()
+}
+
+fn described(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Source => format!("the source `{name}`"),
+        Kind::Sink => format!("the sink `{name}`"),
+        _ => format!("the stateful step `{name}`"),
+    }
+}
