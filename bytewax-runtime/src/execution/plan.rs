@@ -92,7 +92,7 @@ impl Flags {
         let config = config
             .snapshot_mode(self.snapshot_mode)
             .resume(self.resume)
-            .telling();
+            .announced();
         let config = match self.backup_interval {
             Some(Seconds(interval)) => config.backup_interval(interval),
             None => config,

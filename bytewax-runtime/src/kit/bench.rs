@@ -204,7 +204,7 @@ impl<I> Default for Wire<I> {
 }
 
 impl<I> Wire<I> {
-    pub(super) fn give(&self, batch: Batch<I>, from: &link::Link) {
+    pub(super) fn send(&self, batch: Batch<I>, from: &link::Link) {
         let link::Link::Bench(from) = from else {
             unreachable!("a test makes all ends");
         };

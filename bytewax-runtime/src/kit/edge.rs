@@ -94,7 +94,7 @@ pub(crate) struct EdgeOut<I> {
     /// What a batch counts at most: with that, the edge is full.
     most_load: u64,
     /// What was said last of the items to come.
-    said: EventMark,
+    sent_mark: EventMark,
 }
 
 impl<I: 'static> EdgeOut<I> {
@@ -110,7 +110,7 @@ impl<I: 'static> EdgeOut<I> {
             most_weight,
             least_load: budget.under_way / (BATCHES_UNDER_WAY * batch_items::<I>()) as u64,
             most_load: budget.under_way,
-            said: EventMark::NONE,
+            sent_mark: EventMark::NONE,
             worker,
         }
     }
@@ -120,7 +120,7 @@ impl<I: 'static> EdgeOut<I> {
     }
 
     /// Sends `items` to one worker, leaving them empty.
-    pub(crate) fn give(&mut self, target: WorkerIndex, items: &mut Vec<I>, cx: &Cx) {
+    pub(crate) fn send_all(&mut self, target: WorkerIndex, items: &mut Vec<I>, cx: &Cx) {
         if !items.is_empty() {
             let weight = (self.weigh)(items);
             self.send(target, items, weight, EventMark::NONE, cx);
@@ -146,13 +146,13 @@ impl<I: 'static> EdgeOut<I> {
             load,
             items: std::mem::take(items),
         };
-        self.wire.give(batch, &cx.link);
+        self.wire.send(batch, &cx.link);
     }
 
     /// What is to be said of the items to come, if it was not said before.
     pub(super) fn news(&mut self, mark: EventMark) -> EventMark {
-        match std::mem::replace(&mut self.said, mark) {
-            said if said == mark => EventMark::NONE,
+        match std::mem::replace(&mut self.sent_mark, mark) {
+            sent if sent == mark => EventMark::NONE,
             _ => mark,
         }
     }
@@ -259,7 +259,7 @@ impl<I> Arrived<I> {
 
     /// Takes all that is left, which makes room on the edge.
     pub(crate) fn take_all(self, worker: &WorkerCx) -> Vec<I> {
-        worker.shared.taken(self.edge, self.origin, self.load);
+        worker.shared.count_taken(self.edge, self.origin, self.load);
         match self.items {
             Items::All(items) => items,
             Items::Rest(items) => items.collect(),
@@ -270,7 +270,7 @@ impl<I> Arrived<I> {
     pub(crate) fn take(&mut self, few: usize, worker: &WorkerCx) -> Vec<I> {
         let share = self.load / (self.len() as u64).max(1) * few as u64;
         self.load -= share;
-        worker.shared.taken(self.edge, self.origin, share);
+        worker.shared.count_taken(self.edge, self.origin, share);
         let mut rest = match std::mem::replace(&mut self.items, Items::All(Vec::new())) {
             Items::All(items) => items.into_iter(),
             Items::Rest(items) => items,

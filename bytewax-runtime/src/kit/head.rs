@@ -76,7 +76,7 @@ pub(crate) enum Progress {
 pub(crate) trait HeadLogic<I>: 'static {
     /// Whether it can take more items of the present epoch now. One that cannot has the operator woken
     /// when it can.
-    fn takes_more(&mut self, _cx: &mut Cx) -> Result<bool, RunError> {
+    fn accepts_more(&mut self, _cx: &mut Cx) -> Result<bool, RunError> {
         Ok(true)
     }
 
@@ -90,7 +90,7 @@ pub(crate) trait HeadLogic<I>: 'static {
 
     /// What can be said of the items that it has still to send, when no item to come is before `least` and all
     /// that was due is done.
-    fn said(&self, least: EventMark) -> EventMark {
+    fn output_mark(&self, least: EventMark) -> EventMark {
         least
     }
 
@@ -160,7 +160,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         cx.enter(self.step);
         let settled = self.logic.settle(edges, cx)?;
         if settled {
-            cx.mark = self.logic.said(self.marks.least());
+            cx.mark = self.logic.output_mark(self.marks.least());
         }
         Ok(settled)
     }
@@ -214,7 +214,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 }
                 continue;
             }
-            if !self.logic.takes_more(cx)? {
+            if !self.logic.accepts_more(cx)? {
                 return Ok(false);
             }
             let mut entry = entry;
@@ -234,8 +234,8 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 self.batch(items.get_or_insert_default(), cx)?;
                 mark
             };
-            if let Some(said) = mark
-                && self.marks.hear(said.input, said.sender, said.mark)
+            if let Some(new) = mark
+                && self.marks.update(new.input, new.sender, new.mark)
             {
                 self.logic.mark(&self.marks, cx)?;
             }

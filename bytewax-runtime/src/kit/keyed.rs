@@ -230,7 +230,7 @@ pub(crate) fn local_edge<'s, T: 'static>(
 impl<T: 'static> Push<T> for Stay<T> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.edge.give(cx.worker.index, batch, cx);
+        self.edge.send_all(cx.worker.index, batch, cx);
         Ok(())
     }
 

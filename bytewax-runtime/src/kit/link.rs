@@ -84,13 +84,13 @@ pub(super) enum Wire<I> {
 
 impl<I: 'static> Wire<I> {
     #[inline]
-    pub(super) fn give(&mut self, mut batch: Batch<I>, from: &Link) {
+    pub(super) fn send(&mut self, mut batch: Batch<I>, from: &Link) {
         match (self, from) {
             (Self::Timely { port, output }, Link::Timely { capabilities, .. }) => {
                 output.give(&capabilities[*port], &mut batch);
             }
             #[cfg(test)]
-            (Self::Bench(wire), from) => wire.give(batch, from),
+            (Self::Bench(wire), from) => wire.send(batch, from),
             #[cfg(test)]
             (Self::Timely { .. }, Link::Bench(_)) => unreachable!("a test makes all ends"),
         }

@@ -9,7 +9,7 @@ use crate::ids::{StepIndex, WorkerIndex};
 #[derive(Debug)]
 pub(crate) struct Marks {
     /// By input, then by worker.
-    said: Vec<EventMark>,
+    marks: Vec<EventMark>,
     workers: usize,
     least: EventMark,
 }
@@ -19,10 +19,10 @@ impl Marks {
     /// of each input whether its items stay on the worker.
     pub(super) fn new(build: &BuildCx, is_local: impl IntoIterator<Item = bool>) -> Self {
         let worker = &build.worker;
-        let mut said = Vec::new();
+        let mut marks = Vec::new();
         for (input, is_local) in is_local.into_iter().enumerate() {
             let root = build.root_of(input);
-            said.extend((0..worker.count).map(|sender| {
+            marks.extend((0..worker.count).map(|sender| {
                 let sends = match is_local {
                     true => sender == worker.index.0,
                     false => root.is_none_or(|root| has_any(build, root, sender)),
@@ -35,7 +35,7 @@ impl Marks {
             }));
         }
         let mut marks = Self {
-            said,
+            marks,
             workers: worker.count,
             least: EventMark::NONE,
         };
@@ -44,13 +44,13 @@ impl Marks {
     }
 
     fn find_least(&mut self) {
-        self.least = self.said.iter().copied().min().unwrap_or(EventMark::END);
+        self.least = self.marks.iter().copied().min().unwrap_or(EventMark::END);
     }
 
     /// Takes in what a sender says of an input. Gives whether that changes what is said of all inputs.
-    pub(super) fn hear(&mut self, input: usize, sender: WorkerIndex, mark: EventMark) -> bool {
+    pub(super) fn update(&mut self, input: usize, sender: WorkerIndex, mark: EventMark) -> bool {
         let before = self.least;
-        self.said[input * self.workers + sender.0] = mark;
+        self.marks[input * self.workers + sender.0] = mark;
         self.find_least();
         self.least != before
     }
@@ -62,8 +62,8 @@ impl Marks {
 
     /// The worker that is furthest behind of those that are waited for.
     pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
-        let said = self.said.iter().enumerate();
-        let waited_for = said.filter(|(_, mark)| **mark < EventMark::END);
+        let marks = self.marks.iter().enumerate();
+        let waited_for = marks.filter(|(_, mark)| **mark < EventMark::END);
         let slowest = waited_for.min_by_key(|(_, mark)| **mark);
         slowest.map(|(place, _)| WorkerIndex(place % self.workers))
     }

@@ -10,7 +10,7 @@ use crate::key::position_slot;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) target: u32,
-    pub(crate) said: NoteBody,
+    pub(crate) body: NoteBody,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,23 +31,23 @@ impl Cx {
     pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
         let slot = position_slot(self.step_id(step), partition);
         let target = self.worker.owners().owner_of(slot);
-        let said = NoteBody::Position {
+        let body = NoteBody::Position {
             step: step.0,
             partition: partition.to_owned(),
             bytes,
         };
-        self.tell(WorkerIndex(target), said);
+        self.notify(WorkerIndex(target), body);
     }
 
     /// Tells all workers that a source ends with the present epoch.
-    pub(super) fn tell_end(&mut self) {
+    pub(super) fn notify_end(&mut self) {
         for worker in 0..self.worker.count {
-            self.tell(WorkerIndex(worker), NoteBody::Ends);
+            self.notify(WorkerIndex(worker), NoteBody::Ends);
         }
     }
 
-    fn tell(&mut self, target: WorkerIndex, said: NoteBody) {
+    fn notify(&mut self, target: WorkerIndex, body: NoteBody) {
         let target = target.0 as u32;
-        self.link.note(Note { target, said });
+        self.link.note(Note { target, body });
     }
 }

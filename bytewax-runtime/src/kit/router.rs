@@ -99,7 +99,7 @@ impl<I: Exchange> RoundRobin<I> {
     }
 
     /// Sends a batch, or what it is cut into if it is too heavy for one worker.
-    pub(crate) fn give(&mut self, batch: &mut Vec<I>, cx: &Cx) {
+    pub(crate) fn send_batch(&mut self, batch: &mut Vec<I>, cx: &Cx) {
         let (fits, weight) = self.fits(batch);
         if fits == batch.len() {
             return self.send(batch, weight, cx);

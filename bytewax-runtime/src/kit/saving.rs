@@ -272,8 +272,8 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         self.logic.mark(marks, cx)
     }
 
-    fn said(&self, least: EventMark) -> EventMark {
-        self.logic.said(least)
+    fn output_mark(&self, least: EventMark) -> EventMark {
+        self.logic.output_mark(least)
     }
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {

@@ -320,7 +320,7 @@ impl Shared {
     }
 
     /// Counts items of so many bytes taken from an edge; `origin` is the worker that had sent them.
-    pub(crate) fn taken(&self, edge: EdgeId, origin: WorkerIndex, bytes: u64) {
+    pub(crate) fn count_taken(&self, edge: EdgeId, origin: WorkerIndex, bytes: u64) {
         if self.workers.contains(&origin.0) {
             self.credited(edge, origin, bytes);
         } else if let Some(peers) = self.peers.get()

@@ -244,7 +244,7 @@ impl<T: 'static> SourceHead<T> {
                 partition.end_epoch(self.step, cx)?;
             }
             if to == STOPPED {
-                cx.tell_end();
+                cx.notify_end();
             }
         }
         cx.advance(to);
@@ -429,7 +429,7 @@ impl<T: 'static> Operator for SourceHead<T> {
             self.next.flush(Flush::Epoch, cx)?;
             cx.mark = EventMark::END;
             self.next.flush(Flush::End, cx)?;
-            cx.tell_end();
+            cx.notify_end();
             worker.epochs.protocol().remove_source(self.alarm);
             // The others may have waited for its turn.
             worker.begin_epoch(now);

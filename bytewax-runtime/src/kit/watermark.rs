@@ -162,7 +162,7 @@ impl SharedWatermark {
     }
 
     /// Takes in what senders say.
-    pub(crate) fn hear(&mut self, marks: &Marks, timers: &Timers) {
+    pub(crate) fn update(&mut self, marks: &Marks, timers: &Timers) {
         self.slowest = marks.slowest();
         let EventMark(least) = marks.least();
         // Without any that is waited for, time stands still.

@@ -84,7 +84,7 @@ impl<V: State> State for List<V> {
 }
 
 impl<V> List<V> {
-    fn give(&mut self, out: &mut Emit<Vec<V>>) -> Keep {
+    fn emit(&mut self, out: &mut Emit<Vec<V>>) -> Keep {
         out.emit(std::mem::take(&mut self.values));
         Keep::No
     }
@@ -102,11 +102,11 @@ impl<K, V: State> KeyLogic<K> for Collect<V> {
     }
 
     fn on_notify(&self, list: &mut List<V>, out: &mut Emit<Vec<V>>) -> Keep {
-        list.give(out)
+        list.emit(out)
     }
 
     fn on_eof(&self, list: &mut List<V>, out: &mut Emit<Vec<V>>) -> Keep {
-        list.give(out)
+        list.emit(out)
     }
 
     #[inline]
@@ -120,7 +120,7 @@ impl<K, V: State> ItemLogic<K, V> for Collect<V> {
     fn on_item(&self, list: &mut List<V>, value: V, out: &mut Emit<Vec<V>>) -> Keep {
         list.values.push(value);
         if list.values.len() >= self.size {
-            return list.give(out);
+            return list.emit(out);
         }
         list.ends = self
             .timeout

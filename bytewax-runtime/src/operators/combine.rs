@@ -180,7 +180,7 @@ where
     }
 
     /// All that it emits is still to come.
-    fn said(&self, _: EventMark) -> EventMark {
+    fn output_mark(&self, _: EventMark) -> EventMark {
         EventMark::NONE
     }
 

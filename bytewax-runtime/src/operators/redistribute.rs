@@ -61,7 +61,7 @@ struct Spread<T> {
 impl<T: Exchange> Push<T> for Spread<T> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        self.workers.give(batch, cx);
+        self.workers.send_batch(batch, cx);
         Ok(())
     }
 

@@ -133,13 +133,13 @@ pub(super) struct BlockWriter {
 
 impl BlockWriter {
     /// Whether the run of a slot can be added: those of greater ones cannot be there yet.
-    pub(super) fn takes(&self, slot: Slot) -> bool {
+    pub(super) fn accepts(&self, slot: Slot) -> bool {
         self.slots.last().is_none_or(|(last, _)| *last < slot)
     }
 
     /// Adds the run of the next slot.
     pub(super) fn push(&mut self, slot: Slot, run: &Run) {
-        debug_assert!(self.takes(slot), "the slots of a block ascend");
+        debug_assert!(self.accepts(slot), "the slots of a block ascend");
         let length = u32::try_from(run.len()).unwrap_or(u32::MAX);
         self.slots.push((slot, length));
         self.runs.extend_from_slice(run.as_bytes());

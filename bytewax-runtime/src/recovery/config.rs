@@ -57,7 +57,7 @@ pub struct RecoveryConfig {
     memory: Option<u64>,
     snapshot_mode: SnapshotMode,
     resume: ResumePolicy,
-    tells: bool,
+    announces: bool,
     is_trial: bool,
 }
 
@@ -72,7 +72,7 @@ impl RecoveryConfig {
             memory: None,
             snapshot_mode: SnapshotMode::default(),
             resume: ResumePolicy::default(),
-            tells: false,
+            announces: false,
             is_trial: false,
         }
     }
@@ -201,8 +201,8 @@ impl RecoveryConfig {
     }
 
     /// Has the run tell on standard error what it goes on from.
-    pub(crate) fn telling(mut self) -> Self {
-        self.tells = true;
+    pub(crate) fn announced(mut self) -> Self {
+        self.announces = true;
         self
     }
 
@@ -217,7 +217,7 @@ impl RecoveryConfig {
     }
 
     /// The directories, as one types them behind a command.
-    pub(crate) fn told_dirs(&self) -> String {
+    pub(crate) fn dirs_as_arguments(&self) -> String {
         let dirs: Vec<String> = self
             .dirs
             .iter()
@@ -232,8 +232,8 @@ impl RecoveryConfig {
         dirs.join(" ")
     }
 
-    pub(crate) fn tells(&self) -> bool {
-        self.tells
+    pub(crate) fn announces(&self) -> bool {
+        self.announces
     }
 
     pub(crate) fn mode(&self) -> SnapshotMode {

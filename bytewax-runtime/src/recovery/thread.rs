@@ -80,17 +80,17 @@ pub(crate) struct Room {
 
 impl Room {
     /// Calls this when a message is taken from the queue. It may have been taken before; so try once more after this.
-    pub(crate) fn wait(&self, tell: impl FnOnce() + Send + 'static) {
+    pub(crate) fn wait(&self, notify: impl FnOnce() + Send + 'static) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(Box::new(tell));
+        waiting.push(Box::new(notify));
         drop(waiting);
         self.is_awaited.store(true, Ordering::SeqCst);
     }
 
-    fn taken(&self) {
+    fn notify(&self) {
         if self.is_awaited.load(Ordering::SeqCst) && self.is_awaited.swap(false, Ordering::SeqCst) {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.drain(..).for_each(|tell| tell());
+            waiting.drain(..).for_each(|notify| notify());
         }
     }
 }
@@ -243,7 +243,7 @@ impl Writing {
                 let Ok(message) = inbox.recv() else { break };
                 message
             };
-            self.room.taken();
+            self.room.notify();
             self.handle(message)?;
             // A queue that is never empty must not keep the store growing.
             if self.backlog > COLLECT_BYTES / 2 {

@@ -22,7 +22,7 @@ pub(super) fn upgrade(db: &Db) -> Result<(), Error> {
                 if (u64::from(run.kept()), u64::from(run.removed())) != (row.kept, row.removed) {
                     return Err(damaged("its number of keys does not fit"));
                 }
-                if !block.takes(row.first) {
+                if !block.accepts(row.first) {
                     return Err(damaged("there are two of them"));
                 }
                 block.push(row.first, &run);

@@ -117,7 +117,7 @@ impl<T: Send + 'static> AsyncBatches<T> {
             let out = Out { sender, waker };
             let reading = read(stream, batching, weigh, out.clone());
             if let Err(panicked) = Guarded::new(reading).await {
-                out.give(Err(panicked.into())).await;
+                out.send(Err(panicked.into())).await;
             }
         });
         Ok(Self {
@@ -202,7 +202,7 @@ impl<T> Clone for Out<T> {
 
 impl<T> Out<T> {
     /// Gives a batch. False if nobody takes it, as the run has stopped.
-    async fn give(&self, batch: Result<Vec<T>, StepError>) -> bool {
+    async fn send(&self, batch: Result<Vec<T>, StepError>) -> bool {
         let given = self.sender.send(batch).await.is_ok();
         self.waker.wake();
         given
@@ -239,14 +239,14 @@ async fn read<S: Stream>(
             }
             Some(None) => {
                 if let Some(batch) = gathering.take() {
-                    out.give(Ok(batch)).await;
+                    out.send(Ok(batch)).await;
                 }
                 return;
             }
             None => gathering.take(),
         };
         if let Some(batch) = batch
-            && !out.give(Ok(batch)).await
+            && !out.send(Ok(batch)).await
         {
             return;
         }

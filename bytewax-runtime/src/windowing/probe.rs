@@ -132,7 +132,7 @@ impl WindowProbe {
 
     /// Tells what is open on a worker. `mark` is the watermark of all keys, and `slowest` the worker that
     /// holds it back; without it, each key has its own.
-    pub(crate) fn tell<K: std::fmt::Debug>(
+    pub(crate) fn report<K: std::fmt::Debug>(
         &self,
         worker: WorkerIndex,
         tally: &Tally<&K>,

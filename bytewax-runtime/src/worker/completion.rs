@@ -54,7 +54,7 @@ pub(super) fn complete<'s>(
                         for note in batch.drain(..) {
                             let epoch = Epoch(*time.time());
                             if taken.is_ok() {
-                                taken = take(note.said, epoch, saves.as_deref(), &worker);
+                                taken = take(note.body, epoch, saves.as_deref(), &worker);
                             }
                         }
                     });
@@ -119,12 +119,12 @@ fn wake_at_begin<'s>(
 
 /// Takes what an operator tells.
 fn take(
-    said: NoteBody,
+    body: NoteBody,
     epoch: Epoch,
     store: Option<&Store>,
     cx: &WorkerCx,
 ) -> Result<(), RunError> {
-    match said {
+    match body {
         NoteBody::Ends => cx.epochs.protocol().ended(epoch),
         NoteBody::Position {
             step,

@@ -74,7 +74,7 @@ pub(super) fn agree(
         if config.is_trial() {
             return Ok(None);
         }
-        if cx.index.0 == 0 && config.tells() {
+        if cx.index.0 == 0 && config.announces() {
             // Without standard error there is nobody to tell.
             let _ = io::stderr().write_all(agreed.told.as_bytes());
         }

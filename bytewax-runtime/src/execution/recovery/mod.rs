@@ -57,7 +57,7 @@ fn try_resume(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
     let config = rest
         .iter()
         .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
-    let place = config.told_dirs();
+    let place = config.dirs_as_arguments();
     let config = RunConfig::new().recovery(config.trial());
     let tried = config.run_with(flow, |_| Ok(()));
     tried.map_err(|ended| ended.error)?;

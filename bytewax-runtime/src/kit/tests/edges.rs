@@ -25,20 +25,20 @@ fn an_edge_is_full_at_its_limit_and_its_sender_is_woken_below_it() {
     shared.register_waker(OUT, bench.worker.index, RemoteAlarm::Bench(woken.clone()));
     let (mut edge, wire) = bench.edge::<u8>(OUT);
     cx.advance(Epoch(5));
-    edge.give(WorkerIndex(1), &mut vec![1, 2], &cx);
+    edge.send_all(WorkerIndex(1), &mut vec![1, 2], &cx);
     assert!(!bench.worker.is_full(OUT));
-    edge.give(WorkerIndex(0), &mut vec![3, 4], &cx);
+    edge.send_all(WorkerIndex(0), &mut vec![3, 4], &cx);
     assert!(bench.worker.is_full(OUT));
     assert_eq!(wire.sent(), [(5, 1, vec![1, 2]), (5, 0, vec![3, 4])]);
 
     // Another worker's items are counted for themselves.
-    shared.taken(OUT, WorkerIndex(1), 72);
+    shared.count_taken(OUT, WorkerIndex(1), 72);
     assert!(bench.worker.is_full(OUT) && !woken.take());
-    shared.taken(OUT, WorkerIndex(0), 8);
+    shared.count_taken(OUT, WorkerIndex(0), 8);
     assert!(bench.worker.is_full(OUT) && !woken.take());
-    shared.taken(OUT, WorkerIndex(0), 8);
+    shared.count_taken(OUT, WorkerIndex(0), 8);
     assert!(!bench.worker.is_full(OUT) && woken.take());
-    shared.taken(OUT, WorkerIndex(0), 16);
+    shared.count_taken(OUT, WorkerIndex(0), 16);
     assert!(!woken.take());
 }
 
@@ -47,7 +47,7 @@ fn an_empty_batch_is_not_sent_unless_it_says_something() {
     let bench = Bench::new(1, TimeDelta::seconds(10), 3);
     let (cx, ..) = bench.cx();
     let (mut edge, wire) = bench.edge::<u8>(OUT);
-    edge.give(WorkerIndex(0), &mut Vec::new(), &cx);
+    edge.send_all(WorkerIndex(0), &mut Vec::new(), &cx);
     assert_eq!(wire.sent(), []);
     Router::new(edge).send(0, EventMark(4), &cx);
     assert_eq!(wire.sent(), [(0, 0, Vec::new())]);

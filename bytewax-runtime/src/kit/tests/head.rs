@@ -15,7 +15,7 @@ struct Noting {
     next: Next<u32>,
     told: Rc<RefCell<Vec<String>>>,
     may_settle: Rc<Cell<bool>>,
-    takes_more: Rc<Cell<bool>>,
+    accepts_more: Rc<Cell<bool>>,
 }
 
 impl Noting {
@@ -25,8 +25,8 @@ impl Noting {
 }
 
 impl HeadLogic<u32> for Noting {
-    fn takes_more(&mut self, _: &mut Cx) -> Result<bool, RunError> {
-        Ok(self.takes_more.get())
+    fn accepts_more(&mut self, _: &mut Cx) -> Result<bool, RunError> {
+        Ok(self.accepts_more.get())
     }
 
     fn batch(&mut self, items: &mut Vec<u32>, cx: &mut Cx) -> Result<(), RunError> {
@@ -66,7 +66,7 @@ struct Fixture {
     out: Downstream<u32>,
     told: Rc<RefCell<Vec<String>>>,
     may_settle: Rc<Cell<bool>>,
-    takes_more: Rc<Cell<bool>>,
+    accepts_more: Rc<Cell<bool>>,
     head: Head<u32, Noting>,
 }
 
@@ -76,12 +76,12 @@ impl Fixture {
         let inputs = [Upstream::new(&bench), Upstream::new(&bench)];
         let out = Downstream::new();
         let (told, may_settle) = (Rc::default(), Rc::new(Cell::new(true)));
-        let takes_more = Rc::new(Cell::new(true));
+        let accepts_more = Rc::new(Cell::new(true));
         let logic = Noting {
             next: out.outputs().next(0),
             told: Rc::clone(&told),
             may_settle: Rc::clone(&may_settle),
-            takes_more: Rc::clone(&takes_more),
+            accepts_more: Rc::clone(&accepts_more),
         };
         let ends = inputs.iter().map(Upstream::input).collect();
         let head = Head::new(&bench.build_cx(), ends, logic);
@@ -91,7 +91,7 @@ impl Fixture {
             out,
             told,
             may_settle,
-            takes_more,
+            accepts_more,
             head,
         }
     }
@@ -167,7 +167,7 @@ fn a_full_edge_holds_items_back_and_their_room_with_them() {
     assert_eq!(f.out.items(), []);
     // What it has not taken counts against the sender.
     assert!(worker.is_full(crate::kit::bench::IN));
-    worker.shared.taken(OUT, worker.index, 1);
+    worker.shared.count_taken(OUT, worker.index, 1);
     run(&mut f.head, Some(1), &mut cx);
     assert_eq!(f.out.items(), [(1, vec![1, 2, 3, 4])]);
     assert!(!worker.is_full(crate::kit::bench::IN));
@@ -178,10 +178,10 @@ fn a_logic_that_takes_no_more_is_asked_again() {
     let mut f = Fixture::new();
     let (mut cx, _, _) = f.bench.cx();
     f.inputs[0].send(1, 0, vec![1]);
-    f.takes_more.set(false);
+    f.accepts_more.set(false);
     assert_eq!(run(&mut f.head, None, &mut cx), Progress::Waiting);
     assert_eq!(f.out.items(), []);
-    f.takes_more.set(true);
+    f.accepts_more.set(true);
     assert_eq!(run(&mut f.head, None, &mut cx), Progress::Finished);
     assert_eq!(f.out.items(), [(1, vec![1])]);
 }

@@ -219,7 +219,7 @@ fn a_full_edge_leaves_the_partitions_alone() {
     worker.shared.sent(OUT, worker.index, ROOM);
     f.run();
     assert_eq!(f.polls(), [0, 0]);
-    worker.shared.taken(OUT, worker.index, 1);
+    worker.shared.count_taken(OUT, worker.index, 1);
     f.run();
     assert_eq!((f.polls(), f.out.items()), ([1, 1], vec![(1, vec![1])]));
 }
@@ -252,7 +252,7 @@ fn positions_are_saved_with_the_epoch_that_ends_if_they_have_changed() {
     let positions = |f: &Fixture| -> Vec<(u64, String, u8)> {
         let notes = f.link.notes().into_iter();
         notes
-            .filter_map(|(epoch, note)| match note.said {
+            .filter_map(|(epoch, note)| match note.body {
                 NoteBody::Position {
                     partition, bytes, ..
                 } => Some((epoch, partition, bytes[0])),

@@ -368,7 +368,7 @@ type Item<W> = <<W as Waiting>::Sides as Sides>::Item;
 impl<K: Key, W: Waiting> Complete<K, W> {
     /// Emits the rows of a key.
     #[inline]
-    fn give(&mut self, key: K, sides: W::Sides, cx: &mut Cx) -> Result<(), RunError> {
+    fn emit_row(&mut self, key: K, sides: W::Sides, cx: &mut Cx) -> Result<(), RunError> {
         match sides.into_row() {
             Ok(row) => self.next.buffer.push((key, row)),
             Err(several) => several.rows(|row| {
@@ -386,7 +386,7 @@ impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
             for (_, key, item) in items.drain(..) {
                 let mut sides = W::Sides::default();
                 sides.insert(item, self.insert);
-                self.give(key, sides, cx)?;
+                self.emit_row(key, sides, cx)?;
             }
             return self.next.send(cx);
         }
@@ -406,7 +406,7 @@ impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
             let take_in = |waiting: &mut W, item| waiting.take_in(item, self.insert);
             let completed = self.table.take_when(hash, key, item, W::first, take_in);
             if let Some((key, sides)) = completed {
-                self.give(key, sides, cx)?;
+                self.emit_row(key, sides, cx)?;
             }
         }
         self.known = known;

@@ -291,7 +291,7 @@ where
     F: Fn(&T) -> Fut + 'static,
     Fut: Future<Output = Result<U, E>> + Send + 'static,
 {
-    fn takes_more(&mut self, cx: &mut Cx) -> Result<bool, RunError> {
+    fn accepts_more(&mut self, cx: &mut Cx) -> Result<bool, RunError> {
         cx.enter(self.step);
         self.go_on(cx)?;
         Ok(self.waiting.is_empty())

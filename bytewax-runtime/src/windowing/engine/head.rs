@@ -247,7 +247,7 @@ where
         }
     }
 
-    fn tell(&self, cx: &Cx) {
+    fn report(&self, cx: &Cx) {
         let Some(probe) = self.keeper.clock.probe() else {
             return;
         };
@@ -257,7 +257,7 @@ where
         });
         let shared = self.shared.as_ref();
         let shared = shared.map(|shared| (shared.at(), shared.slowest()));
-        probe.tell(cx.worker.index, &Tally::of(keys), shared);
+        probe.report(cx.worker.index, &Tally::of(keys), shared);
     }
 }
 
@@ -306,13 +306,13 @@ where
 
     fn mark(&mut self, marks: &Marks, cx: &mut Cx) -> Result<(), RunError> {
         if let Some(shared) = &mut self.shared {
-            shared.hear(marks, &cx.worker.timers);
+            shared.update(marks, &cx.worker.timers);
             self.now.step = shared.at();
         }
         Ok(())
     }
 
-    fn said(&self, least: EventMark) -> EventMark {
+    fn output_mark(&self, least: EventMark) -> EventMark {
         match (self.keeper.options.held_back, &self.shared) {
             (None, _) => least,
             (Some(_), None) => EventMark::NONE,
@@ -336,7 +336,7 @@ where
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        self.tell(cx);
+        self.report(cx);
         match &mut self.shared {
             Some(shared) => shared.save(cx),
             None => Ok(()),

@@ -16,7 +16,7 @@ pub(crate) struct PerWindow<W, F> {
     /// How long a window that is over still takes values.
     pub(crate) lateness: i64,
     /// Whether anybody reads the metadata.
-    pub(crate) tells: bool,
+    pub(crate) emits_metadata: bool,
 }
 
 /// Labels what a window emits.
@@ -139,8 +139,8 @@ impl<W: Windower, F> PerWindow<W, F> {
         self.windower.ends(counted, window)
     }
 
-    fn tell<U, V, S>(&self, window: &Open<S>, out: &mut Emit<Event<U, V>>) {
-        if self.tells {
+    fn emit_metadata<U, V, S>(&self, window: &Open<S>, out: &mut Emit<Event<U, V>>) {
+        if self.emits_metadata {
             out.emit(Event::Meta(WindowId(window.id), window.metadata()));
         }
     }
@@ -188,17 +188,17 @@ where
         if self.lateness == 0 {
             let over = |counted, window: &_| self.ends(counted, window) <= mark;
             self.take_over(line, over, |window| {
-                // The state is consumed, so what else is told of the window comes first, but goes out
+                // The state is consumed, so what else is reported of the window comes first, but goes out
                 // behind.
-                let told = self.tells.then(|| window.metadata());
+                let reported = self.emits_metadata.then(|| window.metadata());
                 let label = label(&self.windower, &window, Firing::OnTime);
-                // An earlier run that allowed for late values may have told it.
+                // An earlier run that allowed for late values may have reported it.
                 if !window.fired || window.changed {
                     let mut emit = emitter(label, out);
                     self.fold.close(window.state, &mut emit);
                 }
-                if let Some(told) = told {
-                    out.emit(Event::Meta(label.id, told));
+                if let Some(reported) = reported {
+                    out.emit(Event::Meta(label.id, reported));
                 }
             });
             return;
@@ -221,7 +221,7 @@ where
         }
         let gone =
             |counted, window: &_| self.ends(counted, window).saturating_add(self.lateness) <= mark;
-        self.take_over(line, gone, |window| self.tell(&window, out));
+        self.take_over(line, gone, |window| self.emit_metadata(&window, out));
     }
 
     fn end(&self, line: &mut Self::KeyState, _: Time, out: &mut Events<Self, V>) {

@@ -79,11 +79,11 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         E: Enter<K, V>,
     {
         let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
-        self.add(inputs, move |tells| PerWindow {
+        self.add(inputs, move |emits_metadata| PerWindow {
             windower: windower.clone(),
             fold: fold(),
             lateness,
-            tells,
+            emits_metadata,
         })
     }
 
@@ -107,11 +107,11 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             None => self.each(inputs, fold),
             Some(slicing) => {
                 let lateness = self.firings.lateness;
-                self.add(inputs, move |tells| Slices {
+                self.add(inputs, move |emits_metadata| Slices {
                     slicing,
                     fold: fold(),
                     lateness,
-                    tells,
+                    emits_metadata,
                 })
             }
         }

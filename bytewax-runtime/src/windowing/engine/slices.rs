@@ -25,7 +25,7 @@ pub(crate) struct Slices<F> {
     /// How long a window that is over still takes values.
     pub(crate) lateness: i64,
     /// Whether anybody reads the metadata.
-    pub(crate) tells: bool,
+    pub(crate) emits_metadata: bool,
 }
 
 /// The slices of a key that hold values, in order.
@@ -124,7 +124,7 @@ impl<F> Slices<F> {
         (self.closes(id) <= mark).then_some(id)
     }
 
-    /// Lets the windows that are not over at `mark` take values, whatever was told of them.
+    /// Lets the windows that are not over at `mark` take values, whatever was reported of them.
     fn open_again<S>(&self, kept: &mut Sliced<S>, mark: Time) {
         kept.fired = kept.fired.min(self.slicing.first_open(mark));
         let gone = mark.saturating_sub(self.lateness);
@@ -278,7 +278,7 @@ where
                 if let Some(value) = self.take_value(kept, id) {
                     self.emit(value, id, Firing::OnTime, out);
                 }
-                if self.tells {
+                if self.emits_metadata {
                     out.emit(Event::Meta(WindowId(id), self.metadata(id)));
                 }
             } else {
@@ -291,7 +291,7 @@ where
         }
         let gone = mark.saturating_sub(if mark == END { 0 } else { self.lateness });
         while let Some(id) = self.next_over(kept, kept.gone, gone) {
-            if self.tells {
+            if self.emits_metadata {
                 out.emit(Event::Meta(WindowId(id), self.metadata(id)));
             }
             kept.gone = id + 1;
@@ -309,7 +309,7 @@ where
     }
 
     /// An earlier release left the windows closed that the end of input had closed: slices of values that
-    /// came for them later are in none that is still to be told.
+    /// came for them later are in none that is still to be reported.
     fn restored(&self, kept: &mut Self::KeyState, mark: Time) {
         let done = if self.lateness == 0 {
             kept.fired

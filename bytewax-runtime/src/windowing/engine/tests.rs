@@ -41,7 +41,7 @@ fn sessions() -> Sessions {
         windower: SessionWindower::new(TimeDelta::MAX),
         fold: Count,
         lateness: 0,
-        tells: false,
+        emits_metadata: false,
     }
 }
 
@@ -78,16 +78,16 @@ impl<C: Timing<Time>> OneKey<C> {
     }
 
     /// The windows that were closed, with their values; and how many values were late.
-    fn told(&mut self) -> (Vec<(WindowId, u64)>, usize) {
-        let mut told = (Vec::new(), 0);
+    fn reported(&mut self) -> (Vec<(WindowId, u64)>, usize) {
+        let mut reported = (Vec::new(), 0);
         for event in self.out.drain() {
             match event {
-                Event::Down(label, count) => told.0.push((label.id, count)),
-                Event::Late(..) => told.1 += 1,
+                Event::Down(label, count) => reported.0.push((label.id, count)),
+                Event::Late(..) => reported.1 += 1,
                 Event::Meta(..) => {}
             }
         }
-        told
+        reported
     }
 
     fn watermark(&self) -> Time {
@@ -100,19 +100,19 @@ fn k08_the_end_is_behind_all_times_and_the_watermark_stays_where_it_was() {
     let at = |micros: &Time| Micros(*micros);
     let mut key = OneKey::new(EventClock::new(at, TimeDelta::seconds(5)));
     assert_eq!(key.item(7), Keep::Yes);
-    assert_eq!(key.told(), (vec![], 0));
+    assert_eq!(key.reported(), (vec![], 0));
     assert_eq!(key.end(), Keep::Yes);
-    assert_eq!(key.told(), (vec![(WindowId(0), 1)], 0));
+    assert_eq!(key.reported(), (vec![(WindowId(0), 1)], 0));
     assert_eq!(key.watermark(), 2 * SECOND);
     key.now(2);
     assert_eq!(key.end(), Keep::Yes);
-    assert_eq!(key.told(), (vec![], 0), "it was told already");
+    assert_eq!(key.reported(), (vec![], 0), "it was reported already");
     assert_eq!(key.watermark(), 4 * SECOND);
     // What comes in another run goes by it.
     assert_eq!(key.item(3), Keep::Yes);
     assert_eq!(key.item(4), Keep::Yes);
     assert_eq!(key.end(), Keep::Yes);
-    assert_eq!(key.told(), (vec![(WindowId(1), 1)], 1));
+    assert_eq!(key.reported(), (vec![(WindowId(1), 1)], 1));
 }
 
 #[test]
@@ -121,10 +121,10 @@ fn k13_so_it_is_with_the_systems_time() {
     key.now(100);
     assert_eq!(key.item(0), Keep::Yes);
     assert_eq!(key.end(), Keep::Yes);
-    assert_eq!(key.told(), (vec![(WindowId(0), 1)], 0));
+    assert_eq!(key.reported(), (vec![(WindowId(0), 1)], 0));
     key.now(102);
     assert_eq!(key.end(), Keep::Yes);
-    assert_eq!(key.told(), (vec![], 0));
+    assert_eq!(key.reported(), (vec![], 0));
     assert_eq!(key.watermark(), 102 * SECOND);
 }
 
@@ -163,7 +163,7 @@ fn scripts() -> impl Strategy<Value = Vec<Next>> {
     })
 }
 
-/// For each value the windows that have told it at their ends or later, and whether it was late.
+/// For each value the windows that have reported it at their ends or later, and whether it was late.
 type Found = BTreeMap<u32, (BTreeSet<i64>, bool)>;
 
 /// Who keeps the watermark.
@@ -308,7 +308,7 @@ proptest! {
         let (length, offset) = (a.max(b), a.min(b));
         let windower = SlidingWindower::new(micros(length), micros(offset), align_to);
         let options = Options { lateness, held_back: Some(lateness), early, ordered: waits };
-        let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
+        let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, emits_metadata: true };
         let once = lateness == 0;
         let of_each = found::<_, Queue<Value>>((&script, whose), wait, options, each(), once);
         for (number, (ids, is_late)) in &of_each {
@@ -320,7 +320,7 @@ proptest! {
             prop_assert_eq!(ids, &expected, "value {} of {}", number, time);
         }
         if let Some(slicing) = windower.slicing() {
-            let slices = Slices { slicing, fold: Collect::<Vec<Value>>::new(), lateness, tells: true };
+            let slices = Slices { slicing, fold: Collect::<Vec<Value>>::new(), lateness, emits_metadata: true };
             let of_slices = found::<_, Queue<Value>>((&script, whose), wait, options, slices, once);
             prop_assert_eq!(of_slices, of_each);
         }
@@ -337,10 +337,10 @@ proptest! {
         let options = Options { lateness, held_back: Some(lateness), early: None, ordered: waits };
         let fold = Collect::<Vec<Value>>::new;
         let windower = SessionWindower::new(TimeDelta::microseconds(gap));
-        let sessions = PerWindow { windower, fold: fold(), lateness, tells: true };
+        let sessions = PerWindow { windower, fold: fold(), lateness, emits_metadata: true };
         let of_sessions = found::<_, Queue<Value>>((&script, whose), wait, options, sessions, lateness == 0);
         let windower = CountWindower::new(values).every(every.min(values));
-        let counts = PerWindow { windower, fold: fold(), lateness, tells: true };
+        let counts = PerWindow { windower, fold: fold(), lateness, emits_metadata: true };
         let of_counts = found::<_, Queue<Value>>((&script, whose), wait, options, counts, lateness == 0);
         for (number, (ids, is_late)) in of_sessions.into_iter().chain(of_counts) {
             prop_assert_eq!(ids.is_empty(), is_late, "value {}", number);
@@ -358,7 +358,7 @@ fn a_slice_that_was_left_behind_is_told() {
         slicing,
         fold: Count,
         lateness: 0,
-        tells: false,
+        emits_metadata: false,
     };
     let at: fn(&Time) -> Micros = |time| Micros(*time);
     let clock = EventClock::new(at, micros(0));
@@ -376,12 +376,12 @@ fn a_slice_that_was_left_behind_is_told() {
     key.windows.kept.close_all_before(4);
     keeper.restored(&mut key, 0, || 0);
     assert_eq!(keeper.take(&mut key, (40, 40), 0, &mut out).keep, Keep::Yes);
-    let told: Vec<_> = out.drain().collect();
-    let told = told.into_iter().map(|event| match event {
+    let reported: Vec<_> = out.drain().collect();
+    let reported = reported.into_iter().map(|event| match event {
         Event::Down(label, count) => (label.id.0, count),
-        _ => panic!("nothing else is told"),
+        _ => panic!("nothing else is reported"),
     });
-    assert_eq!(told.collect::<Vec<_>>(), [(2, 1), (3, 1)]);
+    assert_eq!(reported.collect::<Vec<_>>(), [(2, 1), (3, 1)]);
 }
 
 /// Each value of a key that waits has the key looked at, and listed anew afterwards.
@@ -405,7 +405,7 @@ fn a_key_has_no_more_than_a_few_entries() {
         windower: SlidingWindower::new(hour, hour, DateTime::UNIX_EPOCH),
         fold: Count,
         lateness: 0,
-        tells: false,
+        emits_metadata: false,
     };
     let head = WindowHead::<char, Time, _, _, Queue<Time>>::new(
         &bench.build_cx(),

@@ -30,7 +30,7 @@ impl<S> Complete<S> {
 }
 
 impl<S: Sides> Complete<S> {
-    fn give(state: &mut S, emit: &mut impl FnMut(S::Row)) {
+    fn emit_rows(state: &mut S, emit: &mut impl FnMut(S::Row)) {
         if state.is_complete() {
             let Ok(()) = std::mem::take(state).rows(|row| -> Result<(), Infallible> {
                 emit(row);
@@ -51,7 +51,7 @@ impl<S> Partial<S> {
 }
 
 impl<S: Sides> Partial<S> {
-    fn give(state: &S, emit: &mut impl FnMut(S::PartialRow)) {
+    fn emit_rows(state: &S, emit: &mut impl FnMut(S::PartialRow)) {
         let Ok(()) = state.partial_rows(|row| -> Result<(), Infallible> {
             emit(row);
             Ok(())
@@ -69,12 +69,12 @@ impl<S: Sides> Fold<S::Item> for Complete<S> {
 
     fn add(&self, state: &mut S, item: S::Item, emit: &mut impl FnMut(S::Row)) {
         state.insert(item, self.insert);
-        Self::give(state, emit);
+        Self::emit_rows(state, emit);
     }
 
     fn merge(&self, state: &mut S, other: S, emit: &mut impl FnMut(S::Row)) {
         state.merge(other, self.insert);
-        Self::give(state, emit);
+        Self::emit_rows(state, emit);
     }
 
     fn fire(&self, _: &mut S, _: &mut impl FnMut(S::Row)) {}
@@ -93,20 +93,20 @@ impl<S: Sides> Fold<S::Item> for Partial<S> {
     fn add(&self, state: &mut S, item: S::Item, emit: &mut impl FnMut(S::PartialRow)) {
         state.insert(item, self.insert);
         if self.running {
-            Self::give(state, emit);
+            Self::emit_rows(state, emit);
         }
     }
 
     fn merge(&self, state: &mut S, other: S, emit: &mut impl FnMut(S::PartialRow)) {
         state.merge(other, self.insert);
         if self.running {
-            Self::give(state, emit);
+            Self::emit_rows(state, emit);
         }
     }
 
     fn fire(&self, state: &mut S, emit: &mut impl FnMut(S::PartialRow)) {
         if !self.running {
-            Self::give(state, emit);
+            Self::emit_rows(state, emit);
         }
     }
 

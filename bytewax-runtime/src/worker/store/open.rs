@@ -82,7 +82,7 @@ pub(in crate::worker) fn open(
     let mut steps: Vec<StepMeta> = steps.into_iter().flatten().collect();
     steps.sort_unstable();
     steps.dedup();
-    check(graph, &steps, &config.told_dirs())?;
+    check(graph, &steps, &config.dirs_as_arguments())?;
     check_keys(graph, &steps, |step| {
         let mut keys = Vec::new();
         for reader in readers.values() {
