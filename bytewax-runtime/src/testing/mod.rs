@@ -1,10 +1,12 @@
 //! Sources and sinks for tests, and ways to run a flow inside one.
 
+mod at_poll;
 pub mod connector;
 mod example;
 mod sink;
 mod source;
 
+pub use at_poll::{AtPoll, AtPollPartition, Came};
 pub use example::{run_items, run_keyed};
 pub use sink::TestingSink;
 pub use source::{TestingItem, TestingSource, TestingSourcePartition};

@@ -3,33 +3,30 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use chrono::{DateTime, Utc};
 
 use super::{BrokenPromise, ByPartition, broken};
 use crate::error::{RunError, StepError};
 use crate::execution::{RunConfig, cluster_main};
 use crate::flow::{Dataflow, Stream};
-use crate::ids::Epoch;
 use crate::kit::Exchange;
 use crate::operators::Sink;
 use crate::recovery::{RecoveryConfig, init};
 use crate::sink::{SinglePartitionSink, StatefulSinkPartition};
-use crate::source::{FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition};
-use crate::testing::TestingSource;
+use crate::source::FixedPartitionedSource;
+use crate::testing::{AtPoll, TestingSource};
 
 /// How many polls at most a check kills a flow at, spread over all.
 const KILLS: usize = 8;
 
 /// The name of the flows.
-const FLOW: &str = "connector";
+pub(super) const FLOW: &str = "connector";
 
 /// Workers of the run that is killed, and of the one that goes on.
-const WORKERS: [(usize, usize); 3] = [(1, 3), (3, 1), (2, 2)];
+pub(super) const WORKERS: [(usize, usize); 3] = [(1, 3), (3, 1), (2, 2)];
 
 /// What a sink promises of the values that are written by a run that is killed and goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,87 +36,19 @@ pub enum Promise {
     ExactlyOnce,
     /// Each is there; those of the last epochs may be there several times.
     AtLeastOnce,
-}
-
-/// A source whose run is killed at one of its polls.
-struct Killed<S> {
-    source: S,
-    /// How many polls are left before.
-    left: Arc<AtomicUsize>,
-}
-
-struct KilledPartition<P> {
-    partition: P,
-    left: Arc<AtomicUsize>,
-}
-
-impl<S: FixedPartitionedSource> FixedPartitionedSource for Killed<S> {
-    type Item = S::Item;
-    type Position = S::Position;
-    type Partition = KilledPartition<S::Partition>;
-
-    fn partitions(&self) -> Result<Vec<String>, StepError> {
-        self.source.partitions()
-    }
-
-    fn open(
-        &self,
-        partition: &str,
-        resume: Option<S::Position>,
-    ) -> Result<Self::Partition, StepError> {
-        Ok(KilledPartition {
-            partition: self.source.open(partition, resume)?,
-            left: Arc::clone(&self.left),
-        })
-    }
-
-    fn reconcile(
-        &self,
-        partitions: &[&str],
-        saved: &BTreeMap<String, S::Position>,
-    ) -> Result<Reconciled, StepError> {
-        self.source.reconcile(partitions, saved)
-    }
-}
-
-impl<P: StatefulSourcePartition> StatefulSourcePartition for KilledPartition<P> {
-    type Item = P::Item;
-    type Position = P::Position;
-
-    fn next_batch(&mut self) -> Result<Poll<P::Item>, StepError> {
-        let left = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
-        match left {
-            Ok(_) => self.partition.next_batch(),
-            Err(_) => Ok(Poll::abort()),
-        }
-    }
-
-    fn snapshot(&self) -> P::Position {
-        self.partition.snapshot()
-    }
-
-    fn next_awake(&self) -> Option<DateTime<Utc>> {
-        self.partition.next_awake()
-    }
-
-    fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
-        self.partition.end_epoch(epoch)
-    }
-
-    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
-        self.partition.completed(epoch)
-    }
+    /// None is there several times; those of the last epochs may be missing.
+    AtMostOnce,
 }
 
 /// A directory for a recovery store, removed with this.
-struct Store(PathBuf);
+pub(super) struct Store(PathBuf);
 
 impl Store {
-    fn new() -> Result<Self, BrokenPromise> {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(super) fn new() -> Result<Self, BrokenPromise> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("bytewax-check-{}-{number}", std::process::id());
@@ -181,41 +110,35 @@ impl StatefulSinkPartition<String> for Ledger {
     }
 }
 
-/// Runs a flow whose source is killed at a poll. The answer is whether that poll came.
+/// Runs a flow whose source is killed at a poll.
 fn run<S: FixedPartitionedSource>(
     store: &Store,
     workers: usize,
     poll: usize,
     source: S,
     rest: impl FnOnce(Stream<S::Item>),
-) -> Result<bool, RunError> {
-    let left = Arc::new(AtomicUsize::new(poll));
-    let killed = Killed {
-        source,
-        left: Arc::clone(&left),
-    };
+) -> Result<(), RunError> {
     let flow = Dataflow::build(FLOW, |flow| {
-        rest(flow.input(killed).named("items"));
+        rest(flow.input(AtPoll::killed(source, poll)).named("items"));
     });
     let config = RunConfig::new()
         .workers(workers)
         .epoch_interval(Duration::ZERO)
         .recovery(RecoveryConfig::new(&store.0));
-    cluster_main(flow, config)?;
-    Ok(left.load(Ordering::Relaxed) == 0)
+    cluster_main(flow, config)
 }
 
 /// What was done before something is wrong.
-fn what(poll: usize, (before, after): (usize, usize)) -> String {
+pub(super) fn what(poll: usize, (before, after): (usize, usize)) -> String {
     format!("in a flow of {before} workers that is killed at poll {poll} and goes on with {after}")
 }
 
-fn ran(what: &str, run: Result<bool, RunError>) -> Result<bool, BrokenPromise> {
+pub(super) fn ran(what: &str, run: Result<(), RunError>) -> Result<(), BrokenPromise> {
     run.or_else(|error| broken(format!("{what}: {}", error.report())))
 }
 
 /// Checks that all is there that should be, and no more often than is promised.
-fn check_all(
+pub(super) fn check_all(
     what: &str,
     promise: Promise,
     expect: &[String],
@@ -234,6 +157,7 @@ fn check_all(
         let is_wrong = match promise {
             Promise::ExactlyOnce => there != *times,
             Promise::AtLeastOnce => there < *times,
+            Promise::AtMostOnce => there > *times,
         };
         if is_wrong {
             return broken(format!(
@@ -248,7 +172,7 @@ fn check_all(
 }
 
 /// The polls of which one after another is where a run is killed.
-fn polls(count: usize) -> impl Iterator<Item = usize> {
+pub(super) fn polls(count: usize) -> impl Iterator<Item = usize> {
     (0..=count).step_by(count.div_ceil(KILLS).max(1))
 }
 

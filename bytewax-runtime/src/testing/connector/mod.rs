@@ -9,6 +9,7 @@
 //! | --- | --- | --- |
 //! | a [`FixedPartitionedSource`](crate::source::FixedPartitionedSource) whose input ends | [`check_source`] | each item once, in order, wherever it is stopped |
 //! | one that cannot read its input | [`check_failing_source`] | the same error wherever it is stopped, the items before it first |
+//! | a [`DynamicSource`](crate::source::DynamicSource) whose input ends, in flows (feature `recovery`) | [`check_dynamic_source`] | each item once in a run that nothing stops; of one that is killed, none twice. As nothing is saved, going on is not checked |
 //! | a [`FixedPartitionedSink`](crate::sink::FixedPartitionedSink) | [`check_sink`] | each value once, in order, wherever it is stopped |
 //! | a [`SinglePartitionSink`](crate::sink::SinglePartitionSink) | [`check_single_sink`] | the same |
 //! | any sink, in flows (feature `recovery`) | [`check_sink_in_flows`] | each value once, or at least once: a [`Promise`] |
@@ -67,6 +68,8 @@
 //! ```
 
 #[cfg(feature = "recovery")]
+mod dynamic;
+#[cfg(feature = "recovery")]
 mod flows;
 mod sink;
 mod source;
@@ -76,6 +79,8 @@ use std::fmt::Debug;
 use crate::error::StepError;
 use crate::state;
 
+#[cfg(feature = "recovery")]
+pub use dynamic::check_dynamic_source;
 #[cfg(feature = "recovery")]
 pub use flows::{Promise, check_sink_in_flows};
 pub use sink::{check_single_sink, check_sink};
