@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ::csv::StringRecord;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use memchr::{memchr, memchr3};
 
 use super::dialect::{Dialect, Header};
 use crate::files::Error;
@@ -24,6 +25,8 @@ pub(super) struct Cells {
     max_bytes: usize,
     pub(super) emit_unended: bool,
     skip_bad: bool,
+    /// What is wrong with a line that has not ended, of which a part was cut off.
+    skipped: Option<Fault>,
     invalid: InvalidUtf8,
     /// The bytes of the cells of a row, without quotes, and where each of them ends.
     text: Vec<u8>,
@@ -53,11 +56,12 @@ impl Cells {
             .escape(dialect.escape)
             .double_quote(dialect.escape.is_none());
         Self {
-            reader: builder.build(),
+            reader: ready(builder.build()),
             dialect: dialect.clone(),
             max_bytes: reading.max_record_bytes,
             emit_unended: reading.emits_unended(),
             skip_bad: reading.skip_bad,
+            skipped: None,
             invalid: reading.invalid_utf8,
             text: vec![0; 1024],
             ends: vec![0; 32],
@@ -82,8 +86,7 @@ impl Cells {
             window.consume(MARK.len());
         }
         for _ in 0..self.dialect.skip_lines {
-            skip_line(window).map_err(cannot_read)?;
-            if !matches!(window.last_byte(), Some(b'\n' | b'\r')) {
+            if !skip_line(window, false).map_err(cannot_read)? {
                 return Ok(None);
             }
             lines.since += 1;
@@ -95,7 +98,7 @@ impl Cells {
         }
         loop {
             let (at, since) = (window.position(), lines.since);
-            let cut = self.next(window, &mut lines.since);
+            let cut = self.next(window, &mut lines.since, |_, _| true);
             match cut.map_err(|source| place.cannot_read(at, source))? {
                 Cut::Nothing => {}
                 Cut::End => return Ok(None),
@@ -107,12 +110,57 @@ impl Cells {
         }
     }
 
+    /// Whether rows without quotes can be cut into cells by their delimiters alone.
+    pub(super) fn has_plain_rows(&self) -> bool {
+        let is_end = |byte| matches!(byte, b'\n' | b'\r');
+        let Dialect {
+            delimiter, quote, ..
+        } = self.dialect;
+        delimiter.is_ascii() && !is_end(delimiter) && !is_end(quote)
+    }
+
+    /// Makes cells of the row at the beginning of a text, and returns how long it is with its end; none if it is no row
+    /// without quotes, or not all of it is there.
+    pub(super) fn take_plain(&mut self, text: &str) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let end = memchr3(b'\n', b'\r', self.dialect.quote, bytes)?;
+        let length = match (bytes[end], bytes.get(end + 1)) {
+            (b'\n', _) => end + 1,
+            (b'\r', Some(b'\n')) => end + 2,
+            (b'\r', Some(_)) => end + 1,
+            // A quote, or what may be the first half of an end.
+            _ => return None,
+        };
+        if end == 0 || end > self.max_bytes || bytes.first().copied() == self.dialect.comment {
+            return None;
+        }
+        let mut row = &text[..end];
+        self.cells.clear();
+        while let Some(end) = memchr(self.dialect.delimiter, row.as_bytes()) {
+            self.push(&row[..end]);
+            row = &row[end + 1..];
+        }
+        self.push(row);
+        Some(length)
+    }
+
+    fn push(&mut self, cell: &str) {
+        match self.dialect.trim {
+            true => self.cells.push_field(cell.trim()),
+            false => self.cells.push_field(cell),
+        }
+    }
+
     /// Cuts off the next row, and gives where its bytes are.
     pub(super) fn next(
         &mut self,
         window: &mut Window,
         lines: &mut u64,
+        is_row: IsRow,
     ) -> io::Result<Cut<Range<usize>>> {
+        if window.is_held() {
+            return self.skip(window, lines);
+        }
         if window.rest().is_empty() {
             window.fill()?;
         }
@@ -120,9 +168,7 @@ impl Cells {
             return Ok(Cut::End);
         };
         if first == b'\n' || first == b'\r' || Some(first) == self.dialect.comment {
-            skip_line(window)?;
-            *lines += 1;
-            return Ok(Cut::Nothing);
+            return self.skip(window, lines);
         }
         match self.find(window)? {
             Found::Row { bytes, cells } => {
@@ -139,8 +185,8 @@ impl Cells {
                 }))
             }
             Found::TooLong | Found::Unended => {
-                self.reader.reset();
-                self.broken(window, lines)
+                self.reader = ready(std::mem::take(&mut self.reader));
+                self.broken(window, lines, is_row)
             }
         }
     }
@@ -175,7 +221,7 @@ impl Cells {
                 ReadRecordResult::Record | ReadRecordResult::End => break,
             }
         }
-        if read > self.max_bytes.saturating_add(2) {
+        if without_end(&window.rest()[..read]).len() > self.max_bytes {
             return Ok(Found::TooLong);
         }
         if window.rest()[..read].ends_with(b"\r") {
@@ -227,14 +273,21 @@ impl Cells {
         Ok(())
     }
 
-    /// Cuts off the first line of what is no row: its quotes are open, or it is too long, or its end
-    /// is still to be written.
-    fn broken(&self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Range<usize>>> {
+    /// Cuts off the first line of what is no row: its quotes are open, or it is too long. A row whose end is still to be
+    /// written stays where it is.
+    fn broken(
+        &mut self,
+        window: &mut Window,
+        lines: &mut u64,
+        is_row: IsRow,
+    ) -> io::Result<Cut<Range<usize>>> {
         let rest = window.rest();
-        let quote = self.dialect.open_quote(rest);
-        let has_lines = count_ends(rest, None) > 0;
         let is_long = rest.len() > self.max_bytes;
-        if !is_long && !has_lines && !self.emit_unended {
+        // What is said of a row does not depend on how much is in sight behind it.
+        let rest = &rest[..rest.len().min(self.max_bytes)];
+        let quote = self.dialect.open_quote(rest);
+        let has_rows = |quote| self.has_rows_behind(rest, quote, is_row);
+        if !is_long && !self.emit_unended && !quote.is_some_and(has_rows) {
             return Ok(Cut::End);
         }
         let why = match quote {
@@ -256,12 +309,75 @@ impl Cells {
         };
         let first = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let fault = Fault::new(&rest[..first.unwrap_or(rest.len())], why);
-        if self.skip_bad {
-            skip_line(window)?;
-            *lines += 1;
+        if !self.skip_bad {
+            return Ok(Cut::Record(Err(fault)));
         }
-        Ok(Cut::Record(Err(fault)))
+        self.skipped = Some(fault);
+        self.skip(window, lines)
     }
+
+    /// Cuts off a line, which may have to wait for its end.
+    fn skip(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Range<usize>>> {
+        if !skip_line(window, self.emit_unended)? {
+            return Ok(Cut::End);
+        }
+        *lines += 1;
+        Ok(match self.skipped.take() {
+            Some(fault) => Cut::Record(Err(fault)),
+            None => Cut::Nothing,
+        })
+    }
+
+    /// Whether lines behind that of an open quote are rows by themselves, so that the quote is one that is never closed.
+    /// One says so if it can be made an item as not any text can be; else several do, if most are rows. Where rows have
+    /// one cell, any text is one.
+    fn has_rows_behind(&self, bytes: &[u8], (quote, cell): (usize, usize), is_row: IsRow) -> bool {
+        let is_row = |cells: &StringRecord| {
+            let has_all = match self.columns.len() {
+                0 => cells.len() >= cell,
+                columns => cells.len() == columns,
+            };
+            has_all && cells.len() > 1 && is_row(&self.columns, cells)
+        };
+        let mut lines = bytes[quote..].split_inclusive(|byte| *byte == b'\n');
+        lines.next();
+        let whole = lines.filter(|line| line.ends_with(b"\n") && !line.trim_ascii().is_empty());
+        let (mut rows, mut others) = (0, 0);
+        for line in whole.take(LINES_BEHIND) {
+            match self.dialect.row_alone(line).filter(is_row) {
+                Some(cells) => {
+                    let any_text = StringRecord::from(vec!["\u{fffd}"; cells.len()]);
+                    if !is_row(&any_text) {
+                        return true;
+                    }
+                    rows += 1;
+                }
+                None => others += 1,
+            }
+        }
+        rows > 1 && rows > others
+    }
+
+    /// The number of the cell with a quote that is open at the end of these bytes, which begin with a row, and of the
+    /// lines that it has by now.
+    pub(super) fn open_quote(&self, bytes: &[u8]) -> Option<(usize, u64)> {
+        let (_, cell) = self.dialect.open_quote(bytes)?;
+        let begun = !matches!(bytes.last(), Some(b'\n' | b'\r'));
+        Some((cell, count_ends(bytes, None) + u64::from(begun)))
+    }
+}
+
+/// Whether cells are a row with these columns.
+pub(super) type IsRow = fn(&Arc<StringRecord>, &StringRecord) -> bool;
+
+/// How many lines behind an open quote are looked at.
+const LINES_BEHIND: usize = 1000;
+
+/// A parser at the beginning of a row. What looks like a byte order mark there belongs to the row.
+fn ready(mut reader: Reader) -> Reader {
+    reader.reset();
+    reader.read_record(b"\n", &mut [0], &mut [0]);
+    reader
 }
 
 /// The first byte that is not UTF-8.

@@ -1,6 +1,6 @@
 //! How a CSV file is written.
 
-use ::csv::StringRecord;
+use ::csv::{ReaderBuilder, StringRecord};
 
 /// How a CSV file is written.
 #[derive(Clone, Debug)]
@@ -52,6 +52,26 @@ impl Dialect {
             told += &format!("; if `{other}` is between cells, say `.delimiter(b'{other}')`");
         }
         told
+    }
+
+    /// The cells of a line that is a row by itself.
+    pub(super) fn row_alone(&self, line: &[u8]) -> Option<StringRecord> {
+        if self.open_quote(line).is_some() {
+            return None;
+        }
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(self.delimiter)
+            .quote(self.quote)
+            .escape(self.escape)
+            .double_quote(self.escape.is_none())
+            .from_reader(line);
+        let mut row = reader.into_records().next()?.ok()?;
+        if self.trim {
+            row.trim();
+        }
+        Some(row)
     }
 
     /// Where the quote is that is open at the end of these bytes, which begin with a row, and the number of

@@ -14,7 +14,7 @@ use super::dialect::Dialect;
 use super::row::{CsvRow, parse};
 use crate::files::Error;
 use crate::records::{
-    Cut, Fault, FilePosition, Format, Lines, Place, Reading, Splitter, Start, Window,
+    Cut, Fault, FilePosition, Format, Limit, Lines, Place, Reading, Sight, Splitter, Start, Window,
 };
 
 /// What a row is made into.
@@ -30,6 +30,11 @@ pub trait ParseRow: 'static {
         cells: &StringRecord,
         line: u64,
     ) -> Result<Self::Item, (Option<String>, String)>;
+
+    /// Whether an item can be made of cells.
+    fn is_row(columns: &Arc<StringRecord>, cells: &StringRecord) -> bool {
+        Self::parse(columns, cells, 0).is_ok()
+    }
 }
 
 impl ParseRow for CsvRow {
@@ -116,6 +121,7 @@ impl<P: ParseRow> Format for Csv<P> {
         Ok(Rows {
             columns_hash,
             cells,
+            sight: Sight::default(),
             first_line,
             rows: PhantomData,
         })
@@ -173,6 +179,7 @@ fn hash(columns: &StringRecord) -> u64 {
 pub(crate) struct Rows<P> {
     columns_hash: Option<u64>,
     cells: Cells,
+    sight: Sight,
     /// The number of the line where reading began, if items have one.
     first_line: u64,
     rows: PhantomData<fn() -> P>,
@@ -183,7 +190,7 @@ impl<P: ParseRow> Splitter for Rows<P> {
 
     fn next(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<P::Item>> {
         let line = self.first_line + *lines;
-        Ok(match self.cells.next(window, lines)? {
+        Ok(match self.cells.next(window, lines, P::is_row)? {
             Cut::End => Cut::End,
             Cut::Nothing => Cut::Nothing,
             Cut::Record(Err(fault)) => Cut::Record(Err(fault)),
@@ -196,12 +203,130 @@ impl<P: ParseRow> Splitter for Rows<P> {
         })
     }
 
+    /// Cuts off rows without quotes.
+    fn next_plain(
+        &mut self,
+        window: &mut Window,
+        lines: &mut u64,
+        limit: Limit,
+        mut give: impl FnMut(P::Item),
+    ) {
+        if !self.cells.has_plain_rows() {
+            return;
+        }
+        let text = self.sight.lines(window);
+        let room = limit.before.saturating_sub(window.position());
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let (mut begin, mut ended, mut given) = (0, 0, 0);
+        while given < limit.records && begin < room {
+            let Some(row) = self.cells.take_plain(&text[begin..]) else {
+                break;
+            };
+            let line = self.first_line + *lines + ended;
+            let Ok(item) = P::parse(&self.cells.columns, &self.cells.cells, line) else {
+                break;
+            };
+            give(item);
+            begin += row;
+            ended += 1;
+            given += 1;
+        }
+        window.consume(begin);
+        *lines += ended;
+    }
+
     fn columns(&self) -> Option<u64> {
         self.columns_hash
+    }
+
+    fn open_quote(&self, bytes: &[u8]) -> Option<(usize, u64)> {
+        self.cells.open_quote(bytes)
     }
 
     fn emit_unended(&mut self) {
         // Of what has no columns yet, the last line would be the one that names them.
         self.cells.emit_unended = self.columns_hash.is_some();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::dialect::Header;
+    use super::*;
+    use crate::records::read_all;
+
+    fn rows<P>(dialect: &Dialect, emit_unended: bool) -> Rows<P> {
+        let reading = Reading {
+            skip_bad: true,
+            max_record_bytes: 30,
+            ..Reading::USUAL
+        };
+        let mut cells = Cells::new(dialect, &reading);
+        cells.emit_unended = emit_unended;
+        cells.columns = Arc::new(StringRecord::from(vec!["a", "b"]));
+        Rows {
+            columns_hash: Some(1),
+            cells,
+            sight: Sight::default(),
+            first_line: 1,
+            rows: PhantomData,
+        }
+    }
+
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            Just("\n"),
+            Just("\r\n"),
+            Just("\r"),
+            Just(","),
+            Just("\""),
+            Just("\"\""),
+            Just("\"b,\n\""),
+            Just("\\"),
+            Just("#"),
+            Just(" "),
+            Just("\u{feff}"),
+            Just("ab"),
+            Just("7"),
+            Just("ä€"),
+        ];
+        let pieces = prop::collection::vec(piece, 0..40);
+        pieces.prop_map(|pieces| pieces.concat().into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn rows_cut_together_are_those_cut_one_by_one(
+            input in bytes(),
+            latin in any::<Option<prop::sample::Index>>(),
+            chunk_bytes in 1..60_usize,
+            together in 1..9_usize,
+            escape in any::<bool>(),
+            trim in any::<bool>(),
+            emit_unended in any::<bool>(),
+        ) {
+            let mut input = input;
+            if let Some(at) = latin {
+                let at = at.index(input.len() + 1);
+                input.insert(at, 0xe9);
+            }
+            let dialect = Dialect {
+                delimiter: b',',
+                quote: b'"',
+                escape: escape.then_some(b'\\'),
+                comment: Some(b'#'),
+                trim,
+                skip_lines: 0,
+                header: Header::None,
+            };
+            let texts = || rows::<CsvRow>(&dialect, emit_unended);
+            let expect = read_all(texts(), &input, 7, None);
+            prop_assert_eq!(read_all(texts(), &input, chunk_bytes, Some(together)), expect);
+            let typed = || rows::<Typed<(u64, String)>>(&dialect, emit_unended);
+            let expect = read_all(typed(), &input, 7, None);
+            prop_assert_eq!(read_all(typed(), &input, chunk_bytes, Some(together)), expect);
+        }
     }
 }

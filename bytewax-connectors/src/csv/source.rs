@@ -70,8 +70,14 @@ use crate::records::Files;
 /// # Limits
 ///
 /// A row has 64 MiB at most ([`max_row_bytes`](Self::max_row_bytes)). A file is UTF-8, with a byte order mark or without:
-/// one in UTF-16 is to be converted before. Delimiters, quotes and escapes are single bytes. While a file is still
-/// being written, a quote that is open at its end is taken for one that is never closed.
+/// one in UTF-16 is to be converted before. Delimiters, quotes and escapes are single bytes. A row that is too long is
+/// never truncated, because a part of a value is another value.
+///
+/// A quote that is open at the end of a file may be closed when more is written, so its row waits as a last line without
+/// an end does ([`unended`](Self::unended)), and a line on standard error says so. Lines behind that of the quote that are
+/// rows by themselves, with as many cells as there are columns, say that the quote is never closed: one that is of the
+/// type, or several and most of them if any text is of the type. In a file of one column, where any line is a row, the row
+/// waits in any case.
 ///
 /// # Errors
 ///

@@ -216,7 +216,7 @@ impl<A> fmt::Debug for DirSink<A> {
     }
 }
 
-impl<K: Key, V: Display> FixedPartitionedSink<K, V> for DirSink {
+impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for DirSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 
@@ -232,7 +232,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for DirSink {
 impl<K, V, F> FixedPartitionedSink<K, V> for DirSink<ByFn<F>>
 where
     K: Key,
-    V: Display,
+    V: Display + 'static,
     F: Fn(&K) -> usize + Send + Sync + 'static,
 {
     type Position = u64;

@@ -1,5 +1,6 @@
 //! How values become the bytes of a file.
 
+use std::any::Any;
 use std::fmt::{self, Display, Write};
 
 /// Makes bytes of values.
@@ -15,12 +16,18 @@ pub struct Lines {
     pub(super) end: String,
 }
 
-impl<V: Display> Encode<V> for Lines {
+impl<V: Display + 'static> Encode<V> for Lines {
     fn encode(&self, values: &[V], _: u64, out: &mut Vec<u8>) -> Result<(), String> {
         let mut text = AsText(out);
         for value in values {
-            let written = write!(text, "{value}");
-            written.map_err(|_| "its `Display` returned an error".to_owned())?;
+            match (value as &dyn Any).downcast_ref::<String>() {
+                // Most lines are texts, which need no formatting.
+                Some(line) => text.0.extend_from_slice(line.as_bytes()),
+                None => {
+                    let written = write!(text, "{value}");
+                    written.map_err(|_| "its `Display` returned an error".to_owned())?;
+                }
+            }
             text.0.extend_from_slice(self.end.as_bytes());
         }
         Ok(())

@@ -19,7 +19,7 @@ pub use writing::FileSinkPartition;
 
 pub use crate::records::{
     Answer, BadRecord, Compression, FilePartition, FilePosition, FollowPosition, GrowingPartition,
-    InvalidUtf8, Results, Strict, Unended, WatchPosition,
+    InvalidUtf8, Results, Strict, TooLong, Unended, WatchPosition,
 };
 
 #[cfg(feature = "csv")]

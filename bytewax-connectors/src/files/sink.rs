@@ -133,7 +133,7 @@ impl FileSink {
     }
 }
 
-impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
+impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for FileSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 
@@ -156,7 +156,7 @@ impl<K: Key, V: Display> FixedPartitionedSink<K, V> for FileSink {
     }
 }
 
-impl<T: Display> SinglePartitionSink<T> for FileSink {
+impl<T: Display + 'static> SinglePartitionSink<T> for FileSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 

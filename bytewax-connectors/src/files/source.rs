@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use super::Strict;
 use super::source_macro::file_source;
+use super::{Strict, TooLong};
 use crate::records::{Files, Text};
 
 /// Reads the lines of one text file, or of the text files of a directory.
@@ -58,7 +58,8 @@ use crate::records::{Files, Text};
 ///
 /// # Limits
 ///
-/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). A process has 64 files of one source open at
+/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)); what becomes of a longer one is a
+/// [choice](Self::too_long). A process has 64 files of one source open at
 /// once. In a compressed file, a run that goes on decompresses all that is before its position. To list a directory
 /// of *n* files and to save a position of each takes time and room in proportion to *n*.
 ///
@@ -67,7 +68,8 @@ use crate::records::{Files, Text};
 /// A missing file, a pattern that cannot be understood, a line that cannot be read, and a file that was
 /// cut or replaced since it was read last stop the run. [`Error`](super::Error) lists what can go wrong.
 /// Lines before a fault are given first. With [`results`](Self::results), a line that is not UTF-8 or
-/// [too long](Self::max_line_bytes) does not stop the run.
+/// [too long](Self::max_line_bytes) does not stop the run. [`invalid_utf8`](Self::invalid_utf8) and
+/// [`too_long`](Self::too_long) have such bytes replaced, and such lines truncated.
 ///
 /// # State
 ///
@@ -190,6 +192,30 @@ impl<A> FileSource<A> {
     /// ```
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.files.reading.max_record_bytes = bytes;
+        self
+    }
+
+    /// What is done with a line that is [longer](Self::max_line_bytes). Unless set, it cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::files::{FileSource, TooLong};
+    /// use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("lines.txt").display().to_string();
+    /// std::fs::write(&path, "one\nseventeen\n")?;
+    ///
+    /// let source = FileSource::new(&path).max_line_bytes(5).too_long(TooLong::Truncate);
+    /// let mut file = source.open(&path, None).unwrap();
+    /// assert_eq!(file.next_batch().unwrap().items(), ["one", "seven…"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn too_long(mut self, too_long: TooLong) -> Self {
+        self.files.reading.too_long = too_long;
         self
     }
 }

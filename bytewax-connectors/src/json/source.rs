@@ -56,7 +56,8 @@ use crate::records::{Files, ParseLine};
 ///
 /// # Limits
 ///
-/// A value is on one line, of 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)).
+/// A value is on one line, of 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). A line that is too long is never
+/// truncated, because a part of a value is another value.
 ///
 /// # Errors
 ///

@@ -139,6 +139,17 @@ pub enum InvalidUtf8 {
     Replace,
 }
 
+/// What is done with a line that is longer than the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TooLong {
+    /// The line is a [`BadRecord`].
+    #[default]
+    Refuse,
+    /// The line is truncated at the limit, in front of the character that would pass it, and `…` is added.
+    Truncate,
+}
+
 impl InvalidUtf8 {
     /// Reads bytes as text. The error is the number of the first byte that is not UTF-8.
     pub(crate) fn text(self, bytes: &[u8]) -> Result<Cow<'_, str>, usize> {

@@ -185,7 +185,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
             Err(error) => return Err(error),
         };
         let window = &mut opened.window;
-        if length > window.position() + window.rest().len() as u64 {
+        if length > window.end() {
             at.is_leaving = false;
             window.grow();
             if window.last_byte() == Some(b'\r') {

@@ -28,11 +28,16 @@ pub(crate) struct LineCutter {
     pub(crate) emit_unended: bool,
     /// Whether a line that is too long is cut off as a whole, so that the next can be.
     pub(crate) skip_long: bool,
+    /// The beginning of a line that is too long and has not ended.
+    pub(crate) skipped: Option<Vec<u8>>,
 }
 
 impl LineCutter {
     /// Cuts off the next line.
-    pub(crate) fn next(&self, window: &mut Window) -> io::Result<Line> {
+    pub(crate) fn next(&mut self, window: &mut Window) -> io::Result<Line> {
+        if let Some(first) = self.skipped.take() {
+            return self.skip(window, first);
+        }
         let mut searched = 0;
         loop {
             let rest = window.rest();
@@ -74,24 +79,46 @@ impl LineCutter {
     }
 
     /// Cuts off a line whose end is not in sight.
-    fn too_long(&self, window: &mut Window) -> io::Result<Line> {
+    fn too_long(&mut self, window: &mut Window) -> io::Result<Line> {
         let first = window.rest()[..self.max_bytes].to_vec();
-        if self.skip_long {
-            skip_line(window)?;
+        match self.skip_long {
+            true => self.skip(window, first),
+            false => Ok(Line::TooLong(first)),
         }
-        Ok(Line::TooLong(first))
+    }
+
+    /// Cuts off the rest of a line that is too long; without an end, it may have to wait for that.
+    fn skip(&mut self, window: &mut Window, first: Vec<u8>) -> io::Result<Line> {
+        if skip_line(window, self.emit_unended)? {
+            return Ok(Line::TooLong(first));
+        }
+        self.skipped = Some(first);
+        Ok(Line::End)
     }
 }
 
-/// Cuts off all bytes up to the next line.
-pub(crate) fn skip_line(window: &mut Window) -> io::Result<()> {
+/// Cuts off all bytes up to the next line. The answer is whether the line has ended, as it has at the end of the input
+/// if it is not to wait for its own end. Else the window holds its beginning, and it is to be called again when the
+/// input has grown.
+pub(crate) fn skip_line(window: &mut Window, emit_unended: bool) -> io::Result<bool> {
+    window.hold();
+    let has_ended = skip_to_end(window)? || emit_unended;
+    // Of a line of which nothing is there, nothing is held.
+    if has_ended || window.end() == window.position() {
+        window.release();
+    }
+    Ok(has_ended)
+}
+
+/// Cuts off all bytes up to the next line, or to the end of the input. The answer is whether the line has an end.
+fn skip_to_end(window: &mut Window) -> io::Result<bool> {
     loop {
         let rest = window.rest();
         match memchr2(b'\n', b'\r', rest) {
             Some(end) if rest[end] == b'\n' || end + 1 < rest.len() || window.has_ended() => {
                 let length = end + end_bytes(&rest[end..]);
                 window.consume(length);
-                return Ok(());
+                return Ok(true);
             }
             Some(end) => {
                 window.consume(end);
@@ -102,7 +129,7 @@ pub(crate) fn skip_line(window: &mut Window) -> io::Result<()> {
             }
         }
         if window.has_ended() && window.rest().is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         window.fill()?;
     }

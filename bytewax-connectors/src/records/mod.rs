@@ -17,11 +17,12 @@ mod ranges;
 mod reading;
 mod renames;
 mod rotation;
+mod sight;
 mod text;
 mod watch;
 mod window;
 
-pub use bad::{BadRecord, InvalidUtf8};
+pub use bad::{BadRecord, InvalidUtf8, TooLong};
 pub use compression::Compression;
 pub use files::{FilePartition, GrowingPartition};
 pub use follow::FollowPosition;
@@ -38,6 +39,8 @@ pub(crate) use place::Place;
 pub(crate) use ranges::Ranges;
 #[cfg(any(feature = "csv", feature = "stdio"))]
 pub(crate) use reading::Reading;
+#[cfg(all(test, feature = "csv"))]
+pub(crate) use sight::tests::read as read_all;
 #[cfg(feature = "json")]
 pub(crate) use text::ParseLine;
 pub(crate) use text::Text;
@@ -48,6 +51,7 @@ pub(crate) use {beside::Beside, reading::Records};
 pub(crate) use {
     lines::{count_ends, skip_line},
     reading::{Cut, Format, Lines, Splitter, Start},
+    sight::{Limit, Sight},
     text::not_utf8,
     window::Window,
 };

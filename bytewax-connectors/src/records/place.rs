@@ -1,6 +1,8 @@
 //! A file that is read, and how it is opened.
 
 use std::fs::{File, Metadata};
+#[cfg(feature = "stdio")]
+use std::io::Read;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,9 +27,21 @@ pub(crate) struct Place {
     is_assumed: bool,
     /// Which file it is to be; none if that does not matter.
     id: Option<FileId>,
-    /// Whether it is standard input, and no file.
+    /// What it is, if it is no file.
     #[cfg(feature = "stdio")]
-    is_standard: bool,
+    stream: Option<Stream>,
+}
+
+/// A stream without a name among files, such as standard input.
+#[cfg(feature = "stdio")]
+#[derive(Clone)]
+struct Stream(Arc<dyn Fn() -> Box<dyn Read> + Send + Sync>);
+
+#[cfg(feature = "stdio")]
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stream")
+    }
 }
 
 /// Checks that a file is there.
@@ -80,7 +94,7 @@ impl Place {
             path,
             id: None,
             #[cfg(feature = "stdio")]
-            is_standard: false,
+            stream: None,
         }
     }
 
@@ -101,15 +115,18 @@ impl Place {
         }
     }
 
-    /// Standard input.
+    /// A stream that is opened by a function, and told of by a name.
     #[cfg(feature = "stdio")]
-    pub(crate) fn standard_input() -> Self {
+    pub(crate) fn stream<R: Read + 'static>(
+        name: &str,
+        open: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            path: PathBuf::from("standard input"),
+            path: PathBuf::from(name),
             compression: Compression::None,
             is_assumed: false,
             id: None,
-            is_standard: true,
+            stream: Some(Stream(Arc::new(move || Box::new(open())))),
         }
     }
 
@@ -168,8 +185,8 @@ impl Place {
     /// Opens the file at a byte.
     pub(crate) fn open(&self, byte: u64) -> Result<Opened, Error> {
         #[cfg(feature = "stdio")]
-        if self.is_standard {
-            let window = Window::at(io::stdin(), CHUNK_BYTES, Before::default());
+        if let Some(Stream(open)) = &self.stream {
+            let window = Window::at(open(), CHUNK_BYTES, Before::default());
             return Ok(Opened {
                 window,
                 file: None,
@@ -243,9 +260,8 @@ impl Place {
             return Ok(());
         };
         let window = &opened.window;
-        let position = window.position();
-        self.check_length(metadata.len(), position + window.rest().len() as u64)?;
-        self.check_traces(file, position, window.traces())
+        self.check_length(metadata.len(), window.end())?;
+        self.check_traces(file, window.position(), window.traces())
     }
 
     /// Checks that a file from which more was read is still the one that was read up to a position. It is only
@@ -263,11 +279,7 @@ impl Place {
         if looks.is_some() && looks == opened.looks {
             return Ok(());
         }
-        let window = &opened.window;
-        self.check_length(
-            metadata.len(),
-            window.position() + window.rest().len() as u64,
-        )?;
+        self.check_length(metadata.len(), opened.window.end())?;
         self.check_traces(file, position, traces)?;
         opened.looks = looks;
         Ok(())

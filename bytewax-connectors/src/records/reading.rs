@@ -9,10 +9,11 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition};
 use memchr::memchr2;
 
-use super::bad::{BadRecord, Fault, InvalidUtf8};
+use super::bad::{BadRecord, Fault, InvalidUtf8, TooLong};
 use super::place::{CHUNK_BYTES, Opened, Place};
 use super::position::FilePosition;
 use super::ranges::Range;
+use super::sight::Limit;
 use super::window::{Traces, Window};
 use crate::files::Error;
 use crate::note::note;
@@ -24,6 +25,8 @@ pub(crate) struct Reading {
     pub(crate) batch_records: usize,
     /// How long a record may be, without the end of its line.
     pub(crate) max_record_bytes: usize,
+    /// What becomes of a longer one, if it is a line of text.
+    pub(crate) too_long: TooLong,
     /// What becomes of the last record when its line has no end; by whether positions are saved, unless
     /// set.
     pub(crate) unended: Option<Unended>,
@@ -37,6 +40,7 @@ impl Reading {
     pub(crate) const USUAL: Self = Self {
         batch_records: 1000,
         max_record_bytes: 64 << 20,
+        too_long: TooLong::Refuse,
         unended: None,
         invalid_utf8: InvalidUtf8::Refuse,
         skip_bad: false,
@@ -106,6 +110,22 @@ pub(crate) trait Splitter: 'static {
 
     /// Cuts off the next record, and adds the lines that it took.
     fn next(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Self::Item>>;
+
+    /// Cuts off records that are plain to read, as far as they are in the window, and adds the lines that they took. All
+    /// others are left to [`next`](Self::next).
+    fn next_plain(
+        &mut self,
+        window: &mut Window,
+        lines: &mut u64,
+        limit: Limit,
+        give: impl FnMut(Self::Item),
+    );
+
+    /// The number of the cell with a quote that is open at the end of these bytes, which begin with a record, and of the
+    /// lines that it has by now.
+    fn open_quote(&self, _: &[u8]) -> Option<(usize, u64)> {
+        None
+    }
 
     /// A hash of the names of the columns, where there are any; `None` while the row that names them
     /// waits for its end.
@@ -183,6 +203,8 @@ pub(crate) struct Records<F: Format, A> {
     range: Option<Range>,
     position: Option<FilePosition>,
     open: Option<Open<F::Splitter>>,
+    /// How many records the last batch had.
+    usual: usize,
     /// What was met behind the records that were given.
     fault: Option<Error>,
     /// Whether more may come behind the end.
@@ -265,6 +287,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             range,
             position,
             open: None,
+            usual: 0,
             fault: None,
             follows: false,
             is_eager: false,
@@ -405,9 +428,21 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         let end = self.range.as_ref().and_then(|range| range.end);
         let first = open.opened.window.position();
         let (traces, lines) = (open.opened.window.traces(), open.lines.since);
-        let mut items = Vec::new();
-        while items.len() < self.reading.batch_records {
+        let most = self.reading.batch_records;
+        let before = first.saturating_add(CHUNK_BYTES as u64);
+        let before = end.map_or(before, |end| end.min(before));
+        let mut items = Vec::with_capacity(self.usual);
+        while items.len() < most {
             let window = &mut open.opened.window;
+            let limit = Limit {
+                records: most - items.len(),
+                before,
+            };
+            let (splitter, lines) = (&mut open.splitter, &mut open.lines.since);
+            splitter.next_plain(window, lines, limit, |item| items.push(A::good(item)));
+            if items.len() == most {
+                break;
+            }
             let position = window.position();
             if !items.is_empty() && position - first >= CHUNK_BYTES as u64 {
                 break;
@@ -454,6 +489,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
                 }
             }
         }
+        self.usual = items.len();
         if items.is_empty() {
             return self.fault.take().map_or(Ok(items), Err);
         }
@@ -492,21 +528,28 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
             return;
         };
         let window = &open.opened.window;
-        let waits = window.rest().len();
+        let rest = window.rest();
         let end = self.range.as_ref().and_then(|range| range.end);
         let is_over = end.is_some_and(|end| window.position() >= end);
         // Of a file without columns, also the lines before those were not read for good.
         let is_whole = open.splitter.columns().is_some()
             || matches!(window.last_byte(), None | Some(b'\n' | b'\r'));
         let position = self.position();
-        if is_over || waits == 0 && is_whole {
+        if is_over || rest.is_empty() && is_whole && !window.is_held() {
             self.position = Some(position.at_end());
         } else {
             let path = self.place.path.display();
-            note(&format!(
-                "the last line of the file `{path}` has no end, so it waits: a later run reads it when it \
-                 has one, or this one with `.unended(Unended::Emit)`"
-            ));
+            note(&match open.splitter.open_quote(rest) {
+                Some((cell, lines)) => format!(
+                    "a quote is open at the end of the file `{path}`, in cell {cell} of the last row, so the \
+                     lines from there wait, {lines} by now: a later run reads them when the quote is closed, \
+                     or this one, as a row that cannot be read, with `.unended(Unended::Emit)`"
+                ),
+                None => format!(
+                    "the last line of the file `{path}` has no end, so it waits: a later run reads it when it \
+                     has one, or this one with `.unended(Unended::Emit)`"
+                ),
+            });
             self.position = Some(position);
         }
         self.open = None;

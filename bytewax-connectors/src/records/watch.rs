@@ -398,3 +398,6 @@ impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Watch<F, A> {
         self.position.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

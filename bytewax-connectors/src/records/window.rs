@@ -14,15 +14,19 @@ pub(crate) const TRACE_BYTES: usize = 1024;
 pub(crate) struct Window {
     input: Box<dyn Read>,
     chunk_bytes: usize,
-    /// The last bytes that were cut off, and behind them what was read since.
+    /// The last bytes that were cut off, behind them what was read since, and room for what is read next.
     bytes: Vec<u8>,
     /// Where the next record begins in `bytes`.
     begin: usize,
+    /// Where the room begins in `bytes`.
+    end: usize,
     /// Where the next record begins in the input.
     position: u64,
     /// The first bytes of the input.
     head: Vec<u8>,
     ended: bool,
+    /// Where a record began of which a part was cut off that is not remembered, and what was before it.
+    held: Option<(u64, Traces)>,
 }
 
 impl fmt::Debug for Window {
@@ -50,16 +54,18 @@ impl Window {
             input: Box::new(input),
             chunk_bytes: chunk_bytes.max(1),
             begin: before.tail.len(),
+            end: before.tail.len(),
             bytes: before.tail,
             position: before.position,
             head: before.head,
             ended: false,
+            held: None,
         }
     }
 
     /// What was read and not yet cut off.
     pub(crate) fn rest(&self) -> &[u8] {
-        &self.bytes[self.begin..]
+        &self.bytes[self.begin..self.end]
     }
 
     /// Bytes of [`rest`](Self::rest) that were cut off since the last read.
@@ -69,7 +75,28 @@ impl Window {
 
     /// Where the next record begins.
     pub(crate) fn position(&self) -> u64 {
-        self.position
+        self.held.map_or(self.position, |(position, _)| position)
+    }
+
+    /// Where the part of the input ends that was read.
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.rest().len() as u64
+    }
+
+    /// Notes that the next record begins here, whatever is cut off, until it is [released](Self::release).
+    pub(crate) fn hold(&mut self) {
+        let held = (self.position(), self.traces());
+        self.held.get_or_insert(held);
+    }
+
+    /// Notes that the record has ended of which the beginning was held.
+    pub(crate) fn release(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether a part was cut off of a record that has not ended.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
     }
 
     /// Whether the input has ended. It is not read again then, even if it grows.
@@ -88,24 +115,29 @@ impl Window {
             return Ok(());
         }
         let forget = self.begin.saturating_sub(TRACE_BYTES);
-        self.bytes.drain(..forget);
-        self.begin -= forget;
-        let length = self.bytes.len();
-        self.bytes.resize(length + self.chunk_bytes, 0);
+        if forget > 0 {
+            self.bytes.copy_within(forget..self.end, 0);
+            self.begin -= forget;
+            self.end -= forget;
+        }
+        let room = self.end + self.chunk_bytes;
+        if self.bytes.len() < room {
+            self.bytes.resize(room, 0);
+        }
         let read = loop {
-            match self.input.read(&mut self.bytes[length..]) {
+            match self.input.read(&mut self.bytes[self.end..room]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read,
             }
         };
         let count = read.as_ref().copied().unwrap_or(0);
-        self.bytes.truncate(length + count);
-        let offset = self.position + (length - self.begin) as u64;
+        let offset = self.end();
         if offset == self.head.len() as u64 && self.head.len() < TRACE_BYTES {
             let wanted = (TRACE_BYTES - self.head.len()).min(count);
-            self.head
-                .extend_from_slice(&self.bytes[length..length + wanted]);
+            let first = &self.bytes[self.end..self.end + wanted];
+            self.head.extend_from_slice(first);
         }
+        self.end += count;
         self.ended = read? == 0;
         Ok(())
     }
@@ -136,6 +168,9 @@ impl Window {
 
     /// What is remembered of the input at the present position.
     pub(crate) fn traces(&self) -> Traces {
+        if let Some((_, traces)) = self.held {
+            return traces;
+        }
         let cut = &self.bytes[..self.begin];
         let head = usize::try_from(self.position).map_or(TRACE_BYTES, |at| at.min(TRACE_BYTES));
         Before::traces(&self.head[..head.min(self.head.len())], cut)

@@ -1,12 +1,13 @@
 //! Standard input as a source.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 
 use bytewax_runtime::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
 
-use crate::files::{Answer, FilePosition, InvalidUtf8, Results, Strict};
+use crate::files::{Answer, FilePosition, InvalidUtf8, Results, Strict, TooLong};
 use crate::records::{Beside, Place, Reading, Records, Text, Unended};
 
 /// Reads the lines of standard input.
@@ -49,6 +50,7 @@ use crate::records::{Beside, Place, Reading, Records, Text, Unended};
 /// killed is lost.
 #[must_use]
 pub struct StdInSource<A = Strict> {
+    place: Place,
     reading: Reading,
     answer: PhantomData<fn() -> A>,
 }
@@ -56,11 +58,16 @@ pub struct StdInSource<A = Strict> {
 impl StdInSource {
     /// A source of the lines of standard input.
     pub fn new() -> Self {
+        Self::of(Place::stream("standard input", io::stdin))
+    }
+
+    fn of(place: Place) -> Self {
         let reading = Reading {
             unended: Some(Unended::Emit),
             ..Reading::USUAL
         };
         Self {
+            place,
             reading,
             answer: PhantomData,
         }
@@ -70,6 +77,7 @@ impl StdInSource {
     /// [`BadRecord`](crate::files::BadRecord).
     pub fn results(self) -> StdInSource<Results> {
         StdInSource {
+            place: self.place,
             reading: self.reading,
             answer: PhantomData,
         }
@@ -89,6 +97,12 @@ impl<A> StdInSource<A> {
         self
     }
 
+    /// What is done with a line that is [longer](Self::max_line_bytes). Unless set, it cannot be read.
+    pub fn too_long(mut self, too_long: TooLong) -> Self {
+        self.reading.too_long = too_long;
+        self
+    }
+
     /// What is done with bytes that are not UTF-8. Unless set, a line that has any cannot be read.
     pub fn invalid_utf8(mut self, invalid: InvalidUtf8) -> Self {
         self.reading.invalid_utf8 = invalid;
@@ -99,6 +113,7 @@ impl<A> StdInSource<A> {
 impl<A> Clone for StdInSource<A> {
     fn clone(&self) -> Self {
         Self {
+            place: self.place.clone(),
             reading: self.reading,
             answer: PhantomData,
         }
@@ -124,9 +139,8 @@ impl<A: Answer<String>> DynamicSource for StdInSource<A> {
         if worker != WorkerIndex(0) {
             return Ok(StdInPartition(None));
         }
-        let reading = self.reading;
+        let (place, reading) = (self.place.clone(), self.reading);
         let begun = Beside::start(FilePosition::default(), move || {
-            let place = Place::standard_input();
             let records = Records::<_, A>::new(place, &Text, reading, None, None);
             Ok::<_, StepError>(records.eager())
         });
@@ -146,5 +160,56 @@ impl<T: Send + 'static> StatelessSourcePartition for StdInPartition<T> {
             Some(lines) => lines.next_batch(),
             None => Ok(Poll::end()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use bytewax_runtime::prelude::*;
+    use bytewax_runtime::testing::connector::check_dynamic_source;
+    use bytewax_runtime::testing::{TestingSink, run_main};
+
+    use super::*;
+
+    /// Standard input with something in it.
+    fn input(bytes: &'static [u8]) -> StdInSource {
+        StdInSource::of(Place::stream("standard input", move || Cursor::new(bytes)))
+    }
+
+    #[test]
+    fn standard_input_keeps_its_promises() {
+        let lines = check_dynamic_source(|| input(b"one\r\n\ntwo\rthree")).unwrap();
+        assert_eq!(lines, [r#""one""#, r#""""#, r#""two""#, r#""three""#]);
+        assert!(check_dynamic_source(|| input(b"")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn lines_that_cannot_be_read() {
+        let bytes = b"one\ncaf\xe9\nseventeen\ntwo\n";
+        let source = || input(bytes).max_line_bytes(5).results();
+        let lines = check_dynamic_source(source).unwrap();
+        assert!(
+            lines[1].contains("line: 2") && lines[2].contains("line: 3"),
+            "{lines:?}"
+        );
+        assert_eq!([&lines[0], &lines[3]], [r#"Ok("one")"#, r#"Ok("two")"#]);
+
+        let source = || input(bytes).max_line_bytes(5).too_long(TooLong::Truncate);
+        let lines = check_dynamic_source(|| source().invalid_utf8(InvalidUtf8::Replace)).unwrap();
+        assert_eq!(lines[1..3], ["\"caf\u{fffd}\"", "\"seven…\""]);
+
+        let out = TestingSink::new();
+        let flow = Dataflow::build("lines", |flow| {
+            let lines = flow.input(source()).named("lines");
+            lines.output(out.clone()).named("out");
+        });
+        let error = run_main(flow).unwrap_err().report();
+        assert!(
+            error.contains("line 2 of the file `standard input`"),
+            "{error}"
+        );
+        assert_eq!(out.take(), ["one"]);
     }
 }

@@ -270,7 +270,7 @@ fn too_long() {
         &path,
         source(),
         "line 2 of the file `PATH`: it is longer than 5 bytes; if this is a file of lines, raise \
-         `max_line_bytes`",
+         `max_line_bytes`, or have long lines truncated by `.too_long(TooLong::Truncate)`",
     );
     let expect = ["one", "2@4: b\"12345\"", "two", "4@16: b\"xxxxx\"", "three"];
     assert_eq!(results(source()), expect);

@@ -334,3 +334,65 @@ fn rows_are_followed_with_their_columns() {
     let error = read().unwrap_err().to_string();
     assert!(error.contains("are `name`, `id` now"), "{error}");
 }
+
+/// All items of a followed file that grows by a byte between any two polls of one reader.
+fn grown_by_bytes<S>(source: S, path: &Path, text: &str) -> Vec<S::Item>
+where
+    S: FixedPartitionedSource<Position = FollowPosition>,
+    S::Item: Clone,
+{
+    fs::write(path, "").unwrap();
+    let mut file = source.open(path.to_str().unwrap(), None).unwrap();
+    let mut items = Vec::new();
+    for byte in text.as_bytes() {
+        let mut log = File::options().append(true).open(path).unwrap();
+        log.write_all(&[*byte]).unwrap();
+        for _ in 0..2 {
+            items.extend(file.next_batch().unwrap().into_items());
+        }
+    }
+    items
+}
+
+/// What has not ended is one record when it has, however much of it was cut off before.
+#[test]
+fn long_lines_that_grow_are_one_line_each() {
+    use bytewax_connectors::files::TooLong;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.log");
+    let text = "one\nseventeen and more\r\ntwo\n";
+    let source = || FileSource::new(&path).max_line_bytes(5);
+    let truncated = source().too_long(TooLong::Truncate).follow();
+    let lines = grown_by_bytes(truncated, &path, text);
+    assert_eq!(lines, ["one", "seven…", "two"]);
+    let lines = grown_by_bytes(source().results().follow(), &path, text);
+    let shown = lines.into_iter().map(|line| match line {
+        Ok(line) => line,
+        Err(bad) => format!("line {}, {}", bad.line(), bad.raw_text()),
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), ["one", "line 2, seven", "two"]);
+}
+
+#[cfg(feature = "csv")]
+#[test]
+fn rows_that_grow_are_one_row_each() {
+    use bytewax_connectors::csv::CsvSource;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.csv");
+    let text = "id,note\n1,\"two\nlines, or\n\"\n# one, two\n2,\"open\n3,c\n4,much_too_long_for_a_row\n5,d\n";
+    let source = CsvSource::<(u64, String)>::typed(&path);
+    let source = source.comment(b'#').max_row_bytes(20).results();
+    let rows = grown_by_bytes(source.follow(), &path, text);
+    let shown = rows.into_iter().map(|row| match row {
+        Ok((id, note)) => format!("{id} {note}"),
+        Err(bad) => format!("line {}, {}", bad.line(), bad.raw_text()),
+    });
+    let expect = [
+        "1 two\nlines, or\n",
+        "line 6, 2,\"open",
+        "3 c",
+        "line 8, 4,much_too_long_for_",
+        "5 d",
+    ];
+    assert_eq!(shown.collect::<Vec<_>>(), expect);
+}

@@ -4,8 +4,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "demo")]
+use std::time::Duration;
 
-use bytewax_connectors::files::{DirSink, DirSource, FileSink, FileSource, Unended};
+use bytewax_connectors::files::{DirSink, DirSource, FileSink, FileSource, TooLong, Unended};
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 #[cfg(any(feature = "csv", feature = "json"))]
@@ -38,6 +40,17 @@ fn lines_of_a_file() {
         let ranges = check_source(|| source().batch_lines(1).range_bytes(bytes));
         assert_eq!(all(ranges.unwrap()), expect);
     }
+}
+
+#[test]
+fn lines_that_are_truncated() {
+    let (_directory, path) = file("lines.txt", "one\nseventeen\r\ntwo\neighteen");
+    let source = || FileSource::new(&path).max_line_bytes(5);
+    let source = || source().too_long(TooLong::Truncate).batch_lines(1);
+    let lines = check_source(|| source().unended(Unended::Emit));
+    assert_eq!(all(lines.unwrap()), ["one", "seven…", "two", "eight…"]);
+    let lines = check_source(source);
+    assert_eq!(all(lines.unwrap()), ["one", "seven…", "two"]);
 }
 
 #[test]
@@ -89,6 +102,19 @@ fn rows_of_a_csv_file() {
             ["1 ann", "2 b\nb", "line 6", "4 d\"d"]
         );
     }
+}
+
+/// Files that were put one behind another: a mark inside of a file is text, wherever reading begins.
+#[cfg(feature = "csv")]
+#[test]
+fn a_mark_inside_of_a_csv_file() {
+    use bytewax_connectors::csv::CsvSource;
+    let text = "\u{feff}id,name\n1,\"ann\"\n\u{feff}2,\"bob\"\n\u{feff}3,cid\n";
+    let (_directory, path) = file("rows.csv", text);
+    let rows = check_source(|| CsvSource::new(&path).batch_rows(1)).unwrap();
+    let rows = all(rows);
+    let ids: Vec<Option<&str>> = rows.iter().map(|row| row.get("id")).collect();
+    assert_eq!(ids, [Some("1"), Some("\u{feff}2"), Some("\u{feff}3")]);
 }
 
 #[cfg(feature = "json")]
@@ -183,7 +209,8 @@ fn rows_that_cannot_be_read() {
         ("3", "missing field `name`"),
         ("3,\"cid", "the quote in cell 2 is never closed"),
     ] {
-        let (_directory, path) = file("rows.csv", &format!("id,name\n1,ann\n2,bob\n{bad}\n"));
+        let text = format!("id,name\n1,ann\n2,bob\n{bad}\n4,dan\n");
+        let (_directory, path) = file("rows.csv", &text);
         let source = || CsvSource::<Row>::typed(&path).batch_rows(1);
         let failed = check_failing_source(source).unwrap();
         assert_eq!(failed[0].1.len(), 2);
@@ -356,6 +383,15 @@ fn directories_that_are_written_in_flows() {
         (move || DirSink::new(&path, 3), read)
     };
     check_sink_in_flows(make, &pairs, &values, Promise::ExactlyOnce).unwrap();
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn values_of_a_metric() {
+    use bytewax_connectors::demo::RandomMetricSource;
+    let volts = || RandomMetricSource::new("volts").interval(Duration::ZERO);
+    let values = check_source(|| volts().count(7).values(|random| random % 220));
+    assert_eq!(all(values.unwrap()).len(), 7);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn file_at(path: &Path, resume: Option<u64>) -> Result<FileSinkPartition, StepEr
     open(&FileSink::new(path), path.to_str().unwrap(), resume)
 }
 
-fn write(file: &mut FileSinkPartition, values: &[&str]) {
+fn write(file: &mut FileSinkPartition, values: &[&'static str]) {
     file.write_batch(values.to_vec()).unwrap();
 }
 

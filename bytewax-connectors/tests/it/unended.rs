@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bytewax_connectors::files::{FilePosition, FileSource, Unended};
+use bytewax_connectors::files::{FilePosition, FileSource, TooLong, Unended};
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{FixedPartitionedSource, StatefulSourcePartition};
 use tempfile::TempDir;
@@ -82,6 +82,86 @@ fn rows_wait_for_their_ends() {
             source.unended(Unended::Wait)
         });
     }
+}
+
+/// Where the end that is still to be written is one inside of quotes, or that of a comment, too.
+#[cfg(feature = "csv")]
+#[test]
+fn quotes_and_comments_wait_for_their_ends() {
+    use bytewax_connectors::csv::CsvSource;
+    let text = "id,\"no\nte\"\r\n1,\"two\r\nlines, \"\"so\"\"\r\n\r\nand more\"\r\n#, n,o \"row\r\n2,\"hat\n\"\r\n3,\n";
+    let csv = |path: &Path| CsvSource::new(path).comment(b'#').unended(Unended::Wait);
+    check_each_byte(text, csv);
+    check_each_byte(text, |path| {
+        let typed = CsvSource::<(u64, String)>::typed(path).comment(b'#');
+        typed.unended(Unended::Wait)
+    });
+    check_each_byte(text, |path| csv(path).results());
+    check_each_byte("one\n\"t\nw\no\n\"\n\n", |path| {
+        CsvSource::new(path).unended(Unended::Wait).results()
+    });
+    let escaped = "id,note\n1,\"a \\\"\nb\\\n\"\n2,\"\\\"\n\"\n";
+    check_each_byte(escaped, |path| csv(path).escape(b'\\'));
+}
+
+/// A quote with rows behind it is not waited for.
+#[cfg(feature = "csv")]
+#[test]
+fn a_quote_that_is_never_closed_does_not_wait() {
+    use bytewax_connectors::csv::CsvSource;
+    fn shown<T: Debug>(row: Result<T, bytewax_connectors::files::BadRecord>) -> String {
+        row.map_or_else(
+            |bad| format!("bad {}", bad.raw_text()),
+            |row| format!("{row:?}"),
+        )
+    }
+    let text = "id,note\n1,fine\n2,\"open\n3,x\n4,y";
+    for length in 0..=text.len() {
+        let (_directory, path) = file(&text[..length]);
+        let source = CsvSource::<(u64, String)>::typed(&path).unended(Unended::Wait);
+        let (rows, position) = read(&source.results(), &path, None).unwrap();
+        let mut shown: Vec<String> = rows.into_iter().map(shown).collect();
+        let expect = ["(1, \"fine\")", "bad 2,\"open", "(3, \"x\")"];
+        let behind = text.find("4,").unwrap();
+        if length < behind {
+            // Until the row behind it is there, it may be closed.
+            assert!(shown.len() < 2, "{length}: {shown:?}");
+        } else {
+            assert_eq!(shown.split_off(0), expect, "{length}");
+            assert_eq!(position.byte(), behind as u64);
+        }
+    }
+    // Any text is of the type: one line may be so by chance.
+    for (rest, is_waiting) in [
+        ("3,x\n", true),
+        ("3,x\n4,y\n", false),
+        ("3,x\nno row\n4,y\n", false),
+        ("3,x\nno row\nno row\n4,y\n", true),
+    ] {
+        let (_directory, path) = file(&format!("id,note\n1,\"open\n{rest}"));
+        let source = CsvSource::new(&path).unended(Unended::Wait).results();
+        let (rows, _) = read(&source, &path, None).unwrap();
+        assert_eq!(rows.is_empty(), is_waiting, "{rest}");
+    }
+}
+
+/// A line that is too long is one that is too long when it has grown, and what comes of it is no line by itself.
+#[test]
+fn long_lines_wait_for_their_ends() {
+    let source = |path: &Path| FileSource::new(path).max_line_bytes(4);
+    let text = "one\nseventeen\r\ntwo\n";
+    check_each_byte(text, |path| {
+        source(path)
+            .too_long(TooLong::Truncate)
+            .unended(Unended::Wait)
+    });
+    check_each_byte(text, |path| source(path).unended(Unended::Wait).results());
+    #[cfg(feature = "csv")]
+    check_each_byte("id,name\n1,seventeen\n2,two\n", |path| {
+        use bytewax_connectors::csv::CsvSource;
+        let rows = CsvSource::new(path).max_row_bytes(8);
+        rows.unended(Unended::Wait).results()
+    });
 }
 
 #[cfg(feature = "json")]

@@ -417,8 +417,17 @@ where
     S: FixedPartitionedSink<K, V>,
 {
     fn batch(&mut self, items: &mut Vec<Addressed<V>>, cx: &mut Cx) -> Result<(), RunError> {
-        for (index, value) in items.drain(..) {
-            self.open(index, cx)?.values.push(value);
+        let mut rest = std::mem::take(items).into_iter();
+        while let Some((index, _)) = rest.as_slice().first() {
+            let index = *index;
+            // Those of one partition often come together.
+            let same = rest
+                .as_slice()
+                .iter()
+                .take_while(|(other, _)| *other == index);
+            let count = same.count();
+            let values = rest.by_ref().take(count).map(|(_, value)| value);
+            self.open(index, cx)?.values.extend(values);
         }
         for opened in self
             .open

@@ -9,6 +9,7 @@ const CUTTER: LineCutter = LineCutter {
     max_bytes: usize::MAX,
     emit_unended: true,
     skip_long: true,
+    skipped: None,
 };
 
 fn max_bytes(max_bytes: usize) -> LineCutter {
@@ -27,6 +28,7 @@ fn pass(bytes: &[u8], position: u64, chunk_bytes: usize, cutter: &LineCutter) ->
     let before = Before::skip(&mut input, position).unwrap();
     let mut window = Window::at(input, chunk_bytes, before);
     begin_line(&mut window).unwrap();
+    let mut cutter = cutter.clone();
     let mut lines = Vec::new();
     loop {
         let line = match cutter.next(&mut window).unwrap() {
@@ -140,7 +142,7 @@ fn lines_as_long_as_allowed() {
 #[test]
 fn an_endless_line_is_not_read_to_its_end() {
     let mut window = Window::at(io::repeat(b'x'), 64, Before::default());
-    let cutter = LineCutter {
+    let mut cutter = LineCutter {
         skip_long: false,
         ..max_bytes(1000)
     };
@@ -162,6 +164,39 @@ fn a_last_line_without_an_end_is_left() {
         pass(b"one\ntwo\n", 4, 3, &cutter),
         [(Ok(b"two".to_vec()), 8)]
     );
+}
+
+/// A line that is too long and has not ended is held, without being kept, and is one line when it has grown.
+#[test]
+fn a_long_line_without_an_end_is_held() {
+    struct Pieces(Vec<&'static [u8]>);
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.pop().unwrap_or_default();
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+    // The last one comes first; none is the end of what is there.
+    let pieces: Vec<&[u8]> = vec![b"78\nb\n", b"", b"456", b"", b"a\n0123"];
+    let mut window = Window::at(Pieces(pieces), 8, Before::default());
+    let mut cutter = LineCutter {
+        emit_unended: false,
+        ..max_bytes(2)
+    };
+    assert_eq!(cutter.next(&mut window).unwrap(), Line::Whole(0..1));
+    let traces = window.traces();
+    for _ in 0..2 {
+        assert_eq!(cutter.next(&mut window).unwrap(), Line::End);
+        assert_eq!(cutter.next(&mut window).unwrap(), Line::End);
+        assert_eq!((window.position(), window.traces()), (2, traces));
+        window.grow();
+    }
+    let long = cutter.next(&mut window).unwrap();
+    assert_eq!(long, Line::TooLong(b"01".to_vec()));
+    assert_eq!(window.position(), 12);
+    let next = cutter.next(&mut window).unwrap();
+    assert!(matches!(next, Line::Whole(cut) if window.cut(cut.clone()) == b"b"));
 }
 
 #[test]
@@ -187,8 +222,9 @@ fn interrupted_and_failed_reads() {
     ];
     answers.reverse();
     let mut window = Window::at(Moody(answers), 64, Before::default());
+    let mut cutter = CUTTER;
     let mut next = || {
-        let line = CUTTER.next(&mut window)?;
+        let line = cutter.next(&mut window)?;
         let text = match line {
             Line::Whole(cut) => String::from_utf8(window.cut(cut).to_vec()).unwrap(),
             other => format!("{other:?}"),
@@ -212,9 +248,10 @@ fn an_input_that_has_ended_is_not_read_again() {
         }
     }
     let mut window = Window::at(Growing(0), 64, Before::default());
-    assert_eq!(CUTTER.next(&mut window).unwrap(), Line::Whole(0..1));
+    let mut cutter = CUTTER;
+    assert_eq!(cutter.next(&mut window).unwrap(), Line::Whole(0..1));
     for _ in 0..3 {
-        assert_eq!(CUTTER.next(&mut window).unwrap(), Line::End);
+        assert_eq!(cutter.next(&mut window).unwrap(), Line::End);
         assert_eq!(window.position(), 1);
     }
 }
