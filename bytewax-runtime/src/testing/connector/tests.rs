@@ -185,7 +185,9 @@ mod in_flows {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::ids::{StepId, WorkerIndex};
     use crate::sink::{SinglePartitionSink, StatefulSinkPartition};
+    use crate::source::{DynamicSource, StatelessSourcePartition};
     use crate::testing::TestingSink;
 
     /// A list that may not be cut back when a run goes on.
@@ -244,6 +246,52 @@ mod in_flows {
     fn a_sink_that_writes_again() {
         check(true, Promise::ExactlyOnce).unwrap();
         check(false, Promise::AtLeastOnce).unwrap();
+    }
+
+    /// Numbers that each worker emits, or that are others each time.
+    struct Unshared {
+        made: u64,
+    }
+
+    struct UnsharedPartition(std::ops::Range<u64>);
+
+    impl DynamicSource for Unshared {
+        type Item = u64;
+        type Partition = UnsharedPartition;
+
+        fn build(
+            &self,
+            _: &StepId,
+            _: WorkerIndex,
+            _: usize,
+        ) -> Result<UnsharedPartition, StepError> {
+            Ok(UnsharedPartition(self.made..self.made + 2))
+        }
+    }
+
+    impl StatelessSourcePartition for UnsharedPartition {
+        type Item = u64;
+
+        fn next_batch(&mut self) -> Result<Poll<u64>, StepError> {
+            Ok(self.0.next().map_or(Poll::end(), Poll::item))
+        }
+    }
+
+    #[test]
+    fn unsaved_sources_that_break_their_promises() {
+        let twice = check_dynamic_source(|| Unshared { made: 0 });
+        assert_eq!(
+            twice.unwrap_err().to_string(),
+            "in a flow of 2 workers: 0 is there 2 times and should be 1 times"
+        );
+        let made = AtomicUsize::new(0);
+        let others = check_dynamic_source(|| Unshared {
+            made: made.fetch_add(1, Ordering::Relaxed) as u64,
+        });
+        assert_eq!(
+            others.unwrap_err().to_string(),
+            "in a flow of 1 workers: 0 is there 0 times and should be 1 times"
+        );
     }
 
     #[test]
