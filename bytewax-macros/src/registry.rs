@@ -151,6 +151,15 @@ pub(crate) fn keeps_own_type(method: &str) -> bool {
     .contains(&method)
 }
 
+/// Whether a tuple of streams has an operator of this name and number of arguments.
+pub(crate) fn joins_all(method: &str, arguments: usize) -> bool {
+    match method {
+        "join" => arguments == 0,
+        "join_final" | "join_running" | "join_with" => arguments == 1,
+        _ => false,
+    }
+}
+
 /// The kind of the built-in operator of this name, if there is one.
 pub(crate) fn kind_of(method: &str) -> Option<Kind> {
     OPERATORS

@@ -69,10 +69,10 @@ pub mod __private {
 
     #[cfg(all(feature = "cli", feature = "recovery"))]
     pub use crate::execution::recovery_main;
-    pub use crate::flow::Scope;
+    pub use crate::flow::{Origin, Scope};
     pub use crate::key::FieldsHash;
     pub use crate::sink::sink_fn;
-    pub use crate::source::{partition_of, source_fn};
+    pub use crate::source::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
     pub use crate::state::{ByName, OfState};
     pub use {chrono, serde};
 }

@@ -10,5 +10,6 @@ pub(crate) mod env;
 pub(crate) mod model;
 pub(crate) mod moves;
 pub(crate) mod names;
+mod tokens;
 pub(crate) mod walk;
 pub(crate) mod windows;

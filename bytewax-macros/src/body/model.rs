@@ -69,6 +69,8 @@ pub(crate) struct Step {
     pub(crate) state: Option<Type>,
     /// What its arguments say of its state.
     pub(crate) stated: Vec<Stated>,
+    /// A hash of what it is given.
+    pub(crate) arguments: u32,
     /// What it is called in the source: an operator or a function.
     pub(crate) callee: Ident,
     /// The tokens that give the name: the callee, or the text in `.named(..)`.

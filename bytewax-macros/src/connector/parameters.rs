@@ -154,6 +154,27 @@ impl Parameters {
         }
     }
 
+    /// What the settings that choose nothing are, each with its name: another value is reported at a resume.
+    pub(super) fn other_settings(&self, krate: &Path) -> TokenStream {
+        let others = self.settings().filter(|setting| !setting.is_partition);
+        let parts: Vec<TokenStream> = others
+            .map(|Setting { name, .. }| {
+                let text = name.unraw().to_string();
+                let span = name.span().resolved_at(Span::mixed_site());
+                quote_spanned!(span=> (#text, (&&&#krate::__private::Shown(&#name)).shown()))
+            })
+            .collect();
+        // Without a position nothing goes on at the wrong place.
+        match parts.is_empty() || self.position.is_none() {
+            true => quote!(::std::vec::Vec::new()),
+            false => quote!({
+                #[allow(unused_imports)]
+                use #krate::__private::{ByDisplay as _, ByPath as _, NotShown as _};
+                ::std::vec::Vec::from([#(#parts),*])
+            }),
+        }
+    }
+
     /// A closure that makes what is made once.
     pub(super) fn make_locals(&self) -> TokenStream {
         let values = self.locals.iter().map(|(_, value)| value);

@@ -53,6 +53,7 @@ fn print(
     let ident = &sig.ident;
     let name = parameters.partition_name(krate, &ident.unraw().to_string());
     let settings = parameters.outer();
+    let others = parameters.other_settings(krate);
     let position = match &parameters.position {
         Some(ty) => ty.to_token_stream(),
         None => quote!(()),
@@ -84,6 +85,7 @@ fn print(
             #inside
             #krate::__private::source_fn::<#item, #position, #locals, _, _>(
                 #name,
+                #others,
                 #make,
                 move |#next, #local| #poll,
             )

@@ -103,6 +103,15 @@ pub fn read<T: Decode>(
     >(
         "read",
         {
+            #[allow(unused_imports)]
+            use crate::__private::{ByDisplay as _, ByPath as _, NotShown as _};
+            ::std::vec::Vec::from([
+                ("url", (&&&crate::__private::Shown(&url)).shown()),
+                ("every", (&&&crate::__private::Shown(&every)).shown()),
+                ("tags", (&&&crate::__private::Shown(&tags)).shown()),
+            ])
+        },
+        {
             let url = ::core::clone::Clone::clone(&url);
             let every = ::core::clone::Clone::clone(&every);
             move || {

@@ -23,7 +23,7 @@ use parse::Parsed;
 const DEBUG_VARIABLE: &str = "BYTEWAX_MACROS_DEBUG";
 
 /// Expands one `dataflow!`, of a package that may have a lock file.
-pub(crate) fn expand(input: &TokenStream, lock: Option<&lock::File>) -> TokenStream {
+pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> TokenStream {
     let mut errors = Errors::new();
     let mut described = match parse::described(input) {
         Parsed::Flow(described) => described,
@@ -33,14 +33,14 @@ pub(crate) fn expand(input: &TokenStream, lock: Option<&lock::File>) -> TokenStr
     let model = walk::closure(&described.flow, &mut described.closure);
     check::all(&model, &described, &mut errors);
     let parameters = windows::in_expr(&described.closure.body, &quote!(::bytewax), &mut errors);
-    if let Some(file) = lock {
-        lock::all(file, &described.name, &model, &mut errors);
+    if let Some(package) = package {
+        lock::all(package, &described.name, &model, &mut errors);
     }
     match errors.finish() {
         Ok(()) => {
             let mut expanded = codegen::dataflow(&described, &parameters);
-            if let Some(file) = lock {
-                expanded = lock::beside(file, &described.name, &model, &expanded);
+            if let Some(package) = package {
+                expanded = lock::beside(package, &described.name, &model, &expanded);
             }
             print_if_asked(&described.name.value(), &expanded);
             expanded

@@ -2,39 +2,36 @@
 
 use syn::LitStr;
 
-use super::file::{Entry, File};
-use super::gone;
+use super::file::{Entry, Fault, Package};
+use super::{exchange, gone};
 use crate::body::model::{Model, Step};
 use crate::errors::Errors;
 use crate::registry::{Kind, keeps_own_type};
 
 /// Reports every source, sink and stateful step that is gone, renamed or of another kind.
-pub(crate) fn all(file: &File, flow: &LitStr, model: &Model, errors: &mut Errors) {
-    if let Some((line, why)) = &file.fault {
-        errors.fault(
-            flow,
-            format_args!("line {line} of `dataflow.lock` cannot be read: {why}"),
-            "mend the line, or take the file from before; then write it anew by the command `lock` of \
-             the program",
-        );
+pub(crate) fn all(package: &Package, flow: &LitStr, model: &Model, errors: &mut Errors) {
+    if let Some(Fault { what, mend }) = package.file.as_ref().and_then(|file| file.fault.as_ref()) {
+        errors.fault(flow, what, mend);
         return;
     }
-    let Some(locked) = file.flow(&flow.value()) else {
+    let Some(locked) = package.flow(&flow.value()) else {
         return;
     };
     drops(locked, model, errors);
     let steps: Vec<_> = model.steps.iter().filter(|it| it.kind.is_some()).collect();
+    let exchanged = exchange::report(locked, model, errors);
     let mut gone = Vec::new();
     for entry in locked {
         let Some(kind) = entry.kind else { continue };
         match steps.iter().find(|step| step.saved.0 == entry.name) {
             Some(step) if step.kind != Some(kind) => other_kind(step, kind, errors),
             Some(step) => other_operator(entry, step, model, errors),
+            None if exchanged.contains(&entry.name) => {}
             None if !is_covered(entry, model) => gone.push((entry, kind)),
             None => {}
         }
     }
-    gone::report(&gone, locked, flow, model, errors);
+    gone::report(&gone, locked, &exchanged, (flow, model), errors);
 }
 
 /// Whether a locked step may be one that cannot be seen, is dropped on purpose, or was moved to what is no step, which is

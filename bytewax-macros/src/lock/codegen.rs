@@ -5,15 +5,41 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{GenericArgument, LitStr, PathArguments, Type};
 
-use super::file::{File, Locked};
+use super::file::{File, Locked, Package};
 use crate::body::model::{Model, Step};
 use crate::body::windows::Stated;
+use crate::registry::Kind;
 
-/// The builder call, with the checks of types in front. The file is named, so that the flow is compiled
-/// again when it changes.
-pub(crate) fn beside(file: &File, flow: &LitStr, model: &Model, call: &TokenStream) -> TokenStream {
-    let path = &file.path;
-    let locked = file.flow(&flow.value()).unwrap_or_default();
+/// The builder call with what is known of the flow, and the checks of types in front. The file is a part of the
+/// program, which is compiled again when it changes, and says what it lacks when it runs.
+pub(crate) fn beside(
+    package: &Package,
+    flow: &LitStr,
+    model: &Model,
+    call: &TokenStream,
+) -> TokenStream {
+    let Package { dir, program, file } = package;
+    let lock = match file {
+        Some(File { path, .. }) => {
+            quote!(::core::option::Option::Some(::core::include_str!(#path)))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    let saving = model.steps.iter().filter(|step| {
+        let saves = |kind: Kind| !kind.is_numbered();
+        step.kind.is_some_and(saves)
+    });
+    let arguments = saving.map(|step| {
+        let (name, hash) = (&step.full.0, step.arguments);
+        quote!((#name, #hash))
+    });
+    let call = quote!(#call.with_origin(::bytewax::__private::Origin {
+        package: #dir,
+        program: #program,
+        lock: #lock,
+        arguments: &[#(#arguments),*],
+    }));
+    let locked = package.flow(&flow.value()).unwrap_or_default();
     let entry = |step: &Step| locked.iter().find(|entry| entry.name == step.saved.0);
     let both = model
         .steps
@@ -28,11 +54,14 @@ pub(crate) fn beside(file: &File, flow: &LitStr, model: &Model, call: &TokenStre
         });
         of_type.into_iter().chain(of_facts).collect::<Vec<_>>()
     });
-    quote!({
-        const _: &::core::primitive::str = ::core::include_str!(#path);
-        #(#checks)*
-        #call
-    })
+    let checks: Vec<_> = checks.collect();
+    match checks.is_empty() {
+        true => call,
+        false => quote!({
+            #(#checks)*
+            #call
+        }),
+    }
 }
 
 /// Whether the type of a step's state reads what was saved by that in the file.
@@ -51,11 +80,18 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
     );
     let span = ty.span().resolved_at(Span::mixed_site());
     let schema = quote_spanned!(span=> <#ty as ::bytewax::state::State>::SCHEMA);
-    let check =
-        quote_spanned!(span=> ::core::assert!(#schema.reads(#version, #fingerprint), #message));
+    let newer = format!(
+        "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which is newer than this type\nhelp: take \
+         the version of the program that has that type, or the file of this one",
+        step.saved.0,
+    );
+    let check = quote_spanned!(span=> {
+        ::core::assert!(#schema.version >= #version, #newer);
+        ::core::assert!(#schema.reads(#version, #fingerprint), #message)
+    });
     match may_be_parameter(ty) {
         // An item sees no parameters of the function around it.
-        true => quote!(const { #check };),
+        true => quote!(const #check;),
         false => quote!(const _: () = #check;),
     }
 }

@@ -10,14 +10,38 @@ use crate::registry::Kind;
 
 const NAME: &str = "dataflow.lock";
 
+/// The version that this release knows; files of version 1 do not say it.
+const VERSION: u32 = 2;
+
+/// The program of a flow of which the file does not say it: any that has no section of its own.
+const ANY: &str = "*";
+
+/// The package that is compiled.
+#[derive(Debug, Default)]
+pub(crate) struct Package {
+    /// The directory of its manifest.
+    pub(crate) dir: String,
+    /// The program of the package, if it is not the one of its name.
+    pub(crate) program: String,
+    pub(crate) file: Option<File>,
+}
+
 /// A lock file, as far as it could be read.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     /// Where it is.
     pub(crate) path: String,
-    flows: HashMap<String, Vec<Entry>>,
-    /// The line that could not be read, and why.
-    pub(crate) fault: Option<(usize, String)>,
+    /// By flow and program.
+    flows: HashMap<(String, String), Vec<Entry>>,
+    /// Why it could not be read.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Why a file cannot be read, and how to mend that.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) what: String,
+    pub(crate) mend: &'static str,
 }
 
 /// A step as it is locked.
@@ -41,12 +65,31 @@ pub(crate) struct Locked {
     pub(crate) fingerprint: u64,
 }
 
-/// The lock file of the package that is compiled, if it has one.
-pub(crate) fn of_package() -> Option<File> {
-    let package = std::env::var_os("CARGO_MANIFEST_DIR")?;
-    let path = Path::new(&package).join(NAME);
-    let text = std::fs::read_to_string(&path).ok()?;
-    Some(File::read(&path.display().to_string(), &text))
+/// The package that is compiled, with its lock file if it has one.
+pub(crate) fn of_package() -> Option<Package> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let dir = variable("CARGO_MANIFEST_DIR")?;
+    let package = variable("CARGO_PKG_NAME").map(|name| name.replace('-', "_"));
+    let program = variable("CARGO_CRATE_NAME").filter(|it| Some(it) != package.as_ref());
+    let path = Path::new(&dir).join(NAME);
+    let text = std::fs::read_to_string(&path).ok();
+    let file = text.map(|text| File::read(&path.display().to_string(), &text));
+    Some(Package {
+        dir,
+        program: program.unwrap_or_default(),
+        file,
+    })
+}
+
+impl Package {
+    /// The steps of a flow; none for a flow that is not locked.
+    pub(crate) fn flow(&self, name: &str) -> Option<&[Entry]> {
+        let of = |program: &str| {
+            let key = (name.to_owned(), program.to_owned());
+            self.file.as_ref()?.flows.get(&key)
+        };
+        of(&self.program).or_else(|| of(ANY)).map(Vec::as_slice)
+    }
 }
 
 impl File {
@@ -55,40 +98,110 @@ impl File {
             path: path.to_owned(),
             ..Self::default()
         };
-        let mut flow: Option<&mut Vec<Entry>> = None;
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let header = line.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-            match (header, &mut flow) {
-                (Some(name), _) => flow = Some(file.flows.entry(name.to_owned()).or_default()),
-                (None, Some(flow)) => match syn::parse_str(line) {
-                    Ok(entry) => flow.push(entry),
-                    Err(error) => {
-                        file.fault = Some((number + 1, why(line, &error)));
-                        break;
-                    }
-                },
-                (None, None) => {
-                    let why = "it stands before the name of any flow".to_owned();
-                    file.fault = Some((number + 1, why));
-                    break;
-                }
-            }
-        }
+        file.fault = file.add(text).err();
         file
     }
 
-    /// The steps of a flow; none for a flow that is not locked.
-    pub(crate) fn flow(&self, name: &str) -> Option<&[Entry]> {
-        self.flows.get(name).map(Vec::as_slice)
+    fn add(&mut self, text: &str) -> Result<(), Fault> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut version = 1;
+        let mut lines: HashMap<String, usize> = HashMap::new();
+        let mut at: Option<(String, String)> = None;
+        for (number, line) in text.lines().enumerate() {
+            let number = number + 1;
+            let line = line[..end(line)].trim();
+            if line.is_empty() {
+                continue;
+            }
+            let header = line.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+            if let Some(header) = header {
+                let (flow, program) = match header.split_once('.') {
+                    Some((flow, program)) => (flow, program.trim_matches('"')),
+                    None if version == 1 => (header, ANY),
+                    None => (header, ""),
+                };
+                let key = (flow.to_owned(), program.to_owned());
+                self.flows.entry(key.clone()).or_default();
+                at = Some(key);
+                continue;
+            }
+            if let Some(found) = version_in(line) {
+                version = found;
+                if version > VERSION {
+                    return Err(Fault {
+                        what: format!(
+                            "`dataflow.lock` has version {version}, which a newer release has written; this one \
+                             reads files up to version {VERSION}"
+                        ),
+                        mend: "use that release, or take the file from before",
+                    });
+                }
+                continue;
+            }
+            let Some(flow) = at.as_ref().and_then(|at| self.flows.get_mut(at)) else {
+                return Err(Fault::of_line(
+                    number,
+                    "it stands before the name of any flow",
+                ));
+            };
+            let entry: Entry =
+                syn::parse_str(line).map_err(|error| Fault::of_line(number, &why(line, &error)))?;
+            if flow.iter().any(|other| other.name == entry.name) {
+                let place = at
+                    .as_ref()
+                    .map(|(flow, program)| format!("{flow}.{program}.{}", entry.name));
+                let first = place.and_then(|place| lines.get(&place).copied());
+                return Err(Fault {
+                    what: format!(
+                        "`{}` stands twice in `dataflow.lock`, in line {} and line {number}",
+                        entry.name,
+                        first.unwrap_or_default()
+                    ),
+                    mend: "keep the line with which the state was saved, and remove the other one",
+                });
+            }
+            if let Some((flow, program)) = &at {
+                lines.insert(format!("{flow}.{program}.{}", entry.name), number);
+            }
+            flow.push(entry);
+        }
+        Ok(())
     }
 }
 
+impl Fault {
+    fn of_line(line: usize, why: &str) -> Self {
+        Self {
+            what: format!("line {line} of `dataflow.lock` cannot be read: {why}"),
+            mend: "mend the line, or take the file from before; then write it anew by the command `lock` of \
+                   the program",
+        }
+    }
+}
+
+/// The version that a line says.
+fn version_in(line: &str) -> Option<u32> {
+    let rest = line.strip_prefix("version")?.trim_start();
+    rest.strip_prefix('=')?.trim().parse().ok()
+}
+
+/// Where a line ends or its comment begins.
+fn end(line: &str) -> usize {
+    let (mut is_text, mut is_escaped) = (false, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '#' if !is_text => return at,
+            '\\' if is_text => is_escaped = true,
+            '"' => is_text = !is_text,
+            _ => {}
+        }
+    }
+    line.len()
+}
+
 fn why(line: &str, error: &syn::Error) -> String {
-    let is_conflict = ["<<<<<<<", "=======", ">>>>>>>"]
+    let is_conflict = ["<<<<<<<", "=======", ">>>>>>>", "|||||||"]
         .iter()
         .any(|mark| line.starts_with(mark));
     match is_conflict {

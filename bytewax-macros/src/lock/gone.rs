@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use syn::LitStr;
 
 use super::check::means_the_same;
+use super::exchange::{ARGUMENTS, arguments_text};
 use super::file::Entry;
 use crate::body::model::{Model, Step};
 use crate::errors::Errors;
@@ -14,12 +15,12 @@ use crate::registry::Kind;
 pub(super) fn report(
     gone: &[(&Entry, Kind)],
     locked: &[Entry],
-    flow: &LitStr,
-    model: &Model,
+    exchanged: &[String],
+    (flow, model): (&LitStr, &Model),
     errors: &mut Errors,
 ) {
     let mut groups: BTreeMap<Group<'_>, Vec<Gone<'_>>> = BTreeMap::new();
-    for gone in owned(gone, locked, model) {
+    for gone in owned(gone, locked, exchanged, model) {
         groups.entry(gone.group()).or_default().push(gone);
     }
     for (group, gone) in groups {
@@ -148,8 +149,15 @@ impl<'a> Gone<'a> {
 }
 
 /// Finds the likely owner of each; no step is that of two.
-fn owned<'a>(gone: &[(&'a Entry, Kind)], locked: &[Entry], model: &'a Model) -> Vec<Gone<'a>> {
-    let is_new = |step: &&Step| locked.iter().all(|entry| !step.has(&entry.name));
+fn owned<'a>(
+    gone: &[(&'a Entry, Kind)],
+    locked: &[Entry],
+    exchanged: &[String],
+    model: &'a Model,
+) -> Vec<Gone<'a>> {
+    let is_new = |step: &&Step| {
+        locked.iter().all(|entry| !step.has(&entry.name)) && !exchanged.contains(&step.saved.0)
+    };
     let new: Vec<&Step> = model.steps.iter().filter(is_new).collect();
     let mut pairs = Vec::new();
     for (number, (entry, kind)) in gone.iter().enumerate() {
@@ -201,7 +209,9 @@ fn likeness(entry: &Entry, kind: Kind, step: &Step) -> usize {
         return 0;
     }
     let same_start = entry.name.split('.').next() == step.full.0.split('.').next();
-    2 + usize::from(step.callee == entry.operator)
+    let same_arguments = entry.facts.get(ARGUMENTS) == Some(&arguments_text(step));
+    2 + 100 * usize::from(same_arguments)
+        + usize::from(step.callee == entry.operator)
         + usize::from(same_start)
         + 2 * usize::from(has_same_end(entry, step))
 }

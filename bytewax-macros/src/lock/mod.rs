@@ -6,6 +6,7 @@
 
 mod check;
 mod codegen;
+mod exchange;
 mod file;
 mod gone;
 
@@ -14,4 +15,6 @@ mod tests;
 
 pub(crate) use check::all;
 pub(crate) use codegen::beside;
-pub(crate) use file::{File, of_package};
+#[cfg(test)]
+pub(crate) use file::File;
+pub(crate) use file::{Package, of_package};

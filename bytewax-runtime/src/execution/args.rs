@@ -46,7 +46,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | --- | --- |
 /// | `run` | runs the flow; the default |
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
-/// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check |
+/// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check; with `--check`, says what differs |
 /// | `recovery init DIR N` | creates a recovery store of N partitions |
 /// | `recovery restore BACKUP DIR` | creates a recovery store from a backup |
 /// | `recovery try DIR..` | says whether this program would resume a store; runs and changes nothing |
@@ -58,7 +58,8 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 ///
 /// `show`, `verify` and `dump` also work while a run uses the store; the other commands of `recovery` do not. The
 /// program `bytewax` has the same commands but `try`, for use without the program of the flow: `bytewax recovery show DIR`,
-/// and `bytewax recovery init --flow NAME DIR N`.
+/// and `bytewax recovery init --flow NAME DIR N`. `bytewax diff OLD NEW` says in words what changes for saved state from one
+/// lock file to another.
 ///
 /// The flags may stand before or behind the subcommand. A positional argument of the program that is spelled like a subcommand
 /// needs a path (`./run`), and a parser with subcommands of its own flattens `RunArgs` into one of

@@ -9,53 +9,106 @@ use crate::flow::{Dataflow, LockFile};
 
 const NAME: &str = "dataflow.lock";
 
-/// Where the file is: beside the package's manifest if Cargo has started the program, and else in the
-/// working directory.
-fn default_path(package: Option<PathBuf>) -> PathBuf {
-    package.unwrap_or_default().join(NAME)
+/// Where the file is: beside the manifest of the package whose `dataflow!` reads it. For a flow without the macro, beside
+/// that of the package that Cargo has started, and else in the working directory.
+fn default_path(flow: &Dataflow, started: Option<PathBuf>) -> Result<PathBuf, RunError> {
+    let Some(origin) = flow.graph().origin else {
+        return Ok(started.unwrap_or_default().join(NAME));
+    };
+    let package = Path::new(origin.package);
+    if !package.is_dir() {
+        let text = format!(
+            "the package of flow `{}` was in `{}` when the program was compiled, and is not there; say which file is \
+             meant by `--file`",
+            flow.name(),
+            origin.package
+        );
+        return Err(RunError::new(RunErrorKind::Config, text));
+    }
+    Ok(package.join(NAME))
 }
 
-/// Writes the flow's section of the file, or only tells whether it is as it should be.
-pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<String, RunError> {
-    flow.check()?;
-    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let path = file.map_or_else(|| default_path(package), Path::to_owned);
-    let failed = |what: &str, error: io::Error| {
-        let text = format!("the lock file `{}` cannot be {what}", path.display());
-        RunError::new(RunErrorKind::Config, text).caused_by(error)
-    };
-    let old = match fs::read_to_string(&path) {
+/// Reads a lock file; one that is not there is empty.
+fn read(path: &Path) -> Result<LockFile, RunError> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(failed("read", error)),
+        Err(error) => return Err(failed(path, "read", error)),
     };
-    let mut file = LockFile::read(&old);
+    LockFile::read(&text).map_err(|why| {
+        let text = format!("the lock file `{}` cannot be read: {why}", path.display());
+        RunError::new(RunErrorKind::Config, text)
+    })
+}
+
+fn failed(path: &Path, what: &str, error: io::Error) -> RunError {
+    let text = format!("the lock file `{}` cannot be {what}", path.display());
+    RunError::new(RunErrorKind::Config, text).caused_by(error)
+}
+
+/// Writes the flow's section of the file, or only says whether it is as it should be.
+pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<String, RunError> {
+    flow.check()?;
+    let started = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let path = match file {
+        Some(path) => path.to_owned(),
+        None => default_path(flow, started)?,
+    };
+    let mut file = read(&path)?;
+    let old = file.to_string();
+    let is_current = file.is_current();
     let changes = file.lock(flow.graph());
     let new = file.to_string();
     let place = path.display();
     if new == old {
         return Ok(format!("`{place}` is up to date\n"));
     }
-    let mut text = String::new();
-    for change in &changes {
-        let _ = writeln!(text, "{change}");
+    let words = &changes.difference;
+    if check && changes.are_of_arguments && !changes.lines.is_empty() && is_current {
+        return Ok(format!("{words}`{place}` is up to date\n"));
+    }
+    let mut lines = String::new();
+    for change in &changes.lines {
+        let _ = writeln!(lines, "{change}");
     }
     if check {
+        let what = match changes.lines.is_empty() {
+            true if is_current => "  a step stands in it twice\n",
+            true => {
+                "  an earlier release has written it: it does not say of which programs the flows are\n"
+            }
+            false => "",
+        };
         let fault = format!(
-            "the lock file `{place}` is not up to date; run the command `lock`, and commit it\n{text}"
+            "the lock file `{place}` is not up to date; run the command `lock`, and commit it\n{what}{words}{lines}"
         );
         return Err(RunError::new(RunErrorKind::Config, fault.trim_end()));
     }
     // Under another name first: a compiler that runs beside reads the old file or the new one.
     let draft = path.with_extension("lock.new");
-    fs::write(&draft, &new).map_err(|error| failed("written", error))?;
-    fs::rename(&draft, &path).map_err(|error| failed("written", error))?;
-    Ok(format!("{text}wrote `{place}`\n"))
+    fs::write(&draft, &new).map_err(|error| failed(&path, "written", error))?;
+    fs::rename(&draft, &path).map_err(|error| failed(&path, "written", error))?;
+    Ok(format!("{lines}wrote `{place}`\n"))
+}
+
+/// What the difference between two files means for what is saved, in words; and whether any of it is refused.
+#[cfg(feature = "recovery")]
+pub(super) fn diff(old: &Path, new: &Path) -> Result<(String, Option<RunError>), RunError> {
+    for path in [old, new] {
+        fs::metadata(path).map_err(|error| failed(path, "read", error))?;
+    }
+    let (text, is_refused) = read(old)?.diff(&read(new)?);
+    let problem = is_refused.then(|| {
+        let text = "a store that the old programs have written is refused by the new ones";
+        RunError::new(RunErrorKind::Config, text)
+    });
+    Ok((text, problem))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::Origin;
     use crate::testing::{TestingSink, TestingSource};
 
     fn copy(name: &str) -> Dataflow {
@@ -67,9 +120,31 @@ mod tests {
 
     #[test]
     fn is_beside_the_manifest() {
-        let path = default_path(Some(PathBuf::from("/home/shop")));
+        let started = Some(PathBuf::from("/home/shop"));
+        let path = default_path(&copy("a"), started.clone()).unwrap();
         assert_eq!(path, Path::new("/home/shop/dataflow.lock"));
-        assert_eq!(default_path(None), Path::new("dataflow.lock"));
+        let path = default_path(&copy("a"), None).unwrap();
+        assert_eq!(path, Path::new("dataflow.lock"));
+        // The package whose macro reads it comes first.
+        let of = |package: &'static str| {
+            copy("a").with_origin(Origin {
+                package,
+                program: "",
+                lock: None,
+                arguments: &[],
+            })
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let place: &'static str = dir.path().display().to_string().leak();
+        let path = default_path(&of(place), started.clone()).unwrap();
+        assert_eq!(path, dir.path().join(NAME));
+        let error = default_path(&of("/no/such/place"), started)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`/no/such/place`") && error.contains("by `--file`"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -97,6 +172,44 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("\n[copy]\n\"b\" = "), "{text}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(feature = "recovery")]
+    #[test]
+    fn two_files_differ_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.lock", "new.lock"].map(|name| dir.path().join(name));
+        let error = diff(&old, &new).unwrap_err().to_string();
+        assert!(error.contains("old.lock` cannot be read"), "{error}");
+        for path in [&old, &new] {
+            lock(&copy("a"), Some(path), false).unwrap();
+        }
+        let (text, problem) = diff(&old, &new).unwrap();
+        assert_eq!(text, "nothing changes for what is saved\n");
+        assert!(problem.is_none());
+        lock(&copy("b"), Some(&new), false).unwrap();
+        let (text, problem) = diff(&old, &new).unwrap();
+        assert_eq!(
+            text,
+            "flow `copy`:\n  kept: 1 step\n  new: the source `b`, which begins with nothing\n  refused: the source `a` is \
+             gone, and is neither dropped nor kept\n"
+        );
+        assert!(problem.is_some());
+        // The same text is said of a file that is not up to date.
+        let error = lock(&copy("b"), Some(&old), true).unwrap_err().to_string();
+        let words = text.replace("flow `copy`:\n", "");
+        assert!(error.contains(&words), "{error}");
+        assert!(
+            error.contains("\n- \"a\" = ") && error.contains("\n+ \"b\" = "),
+            "{error}"
+        );
+        fs::write(&old, "\n[other]\n\"a\" = { kind = \"sink\" }\n").unwrap();
+        let (text, problem) = diff(&old, &new).unwrap();
+        assert!(
+            text.starts_with("flow `copy`: new, with 2 steps\nflow `other`: gone;"),
+            "{text}"
+        );
+        assert!(problem.is_none());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! The list of steps and edges that a description leaves behind.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::panic::Location;
 
 use super::FlowDefect;
+use super::Origin;
 use super::moved::{Moved, old_id};
 use crate::ids::{Port, StepId, StepIndex, StepKind};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
-use crate::state::facts::INPUTS;
+use crate::state::facts::{ARGUMENTS, INPUTS};
 use crate::state::{Fact, StepSchema};
 
 /// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
@@ -71,6 +72,8 @@ pub(crate) struct Step {
     pub(crate) outputs: Vec<OutputPort>,
     pub(crate) plan: Plan,
     pub(crate) location: &'static Location<'static>,
+    /// A hash of the text of its arguments, if `dataflow!` saw it.
+    pub(crate) arguments: Option<u32>,
 }
 
 impl Step {
@@ -83,7 +86,7 @@ impl Step {
 }
 
 /// An id without the name of the flow.
-fn without_flow<'a>(flow: &str, id: &'a StepId) -> &'a str {
+pub(super) fn without_flow<'a>(flow: &str, id: &'a StepId) -> &'a str {
     let id = id.as_str();
     let name = id.strip_prefix(flow).and_then(|it| it.strip_prefix('.'));
     name.unwrap_or(id)
@@ -116,6 +119,7 @@ pub(crate) struct Graph {
     /// The steps that are off for now, whose saved state stays.
     pub(crate) kept: Vec<StepId>,
     pub(crate) moved: Vec<Moved>,
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Graph {
@@ -144,42 +148,14 @@ impl Graph {
     /// What a step saves, if it saves anything.
     pub(crate) fn schema(&self, step: &Step) -> Option<StepSchema> {
         let schema = step.plan.step_schema()?;
-        let schema = schema.of_operator(step.operator);
-        Some(match step.kind {
-            StepKind::Stateful => schema.with_facts(&[Fact::new(INPUTS, self.inputs(step))]),
-            _ => schema,
-        })
-    }
-
-    /// Where the items of each input of a step come from: the nearest steps before it that save anything, with the
-    /// names of outputs on the way.
-    fn inputs(&self, step: &Step) -> String {
-        let inputs: Vec<String> = step
-            .inputs
-            .iter()
-            .map(|port| {
-                let mut origins = BTreeSet::new();
-                self.add_origins(*port, "", &mut origins);
-                Vec::from_iter(origins).join("|")
-            })
-            .collect();
-        inputs.join(", ")
-    }
-
-    fn add_origins(&self, port: Port, behind: &str, origins: &mut BTreeSet<String>) {
-        let step = self.step(port.step);
-        let path = match self.port(port).field {
-            "down" => behind.to_owned(),
-            field => format!(":{field}{behind}"),
-        };
-        if matches!(step.kind, StepKind::Source | StepKind::Stateful) {
-            let name = self.own_id(&step.id);
-            origins.insert(format!("{name}{path}"));
-        } else {
-            for input in &step.inputs {
-                self.add_origins(*input, &path, origins);
-            }
+        let mut schema = schema.of_operator(step.operator);
+        if step.kind == StepKind::Stateful {
+            schema = schema.with_facts(&[Fact::new(INPUTS, self.inputs(step))]);
         }
+        if let Some(arguments) = step.arguments_text() {
+            schema = schema.with_facts(&[Fact::new(ARGUMENTS, arguments)]);
+        }
+        Some(schema)
     }
 
     pub(crate) fn step(&self, index: StepIndex) -> &Step {
@@ -393,6 +369,7 @@ impl Description {
                     outputs,
                     plan: draft.step.plan,
                     location: draft.step.location,
+                    arguments: None,
                 }
             })
             .collect();
@@ -404,6 +381,7 @@ impl Description {
             dropped: std::mem::take(&mut self.dropped),
             kept: std::mem::take(&mut self.kept),
             moved: std::mem::take(&mut self.moved),
+            origin: None,
         }
     }
 }

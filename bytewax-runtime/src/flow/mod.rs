@@ -4,17 +4,23 @@
 //! every worker later. Nothing is opened while describing.
 
 mod check;
+mod exchange;
 mod graph;
+mod inputs;
 mod lock;
 mod moved;
+mod origin;
 mod stream;
 
 pub use crate::ids::StepKind;
 pub use check::{FlowDefect, FlowDefects};
+pub(crate) use exchange::{Look, exchanged, lines as exchange_lines};
 pub use graph::StepInfo;
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
 pub(crate) use lock::LockFile;
 pub(crate) use moved::same_end;
+#[doc(hidden)]
+pub use origin::Origin;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 
 use std::cell::RefCell;
@@ -103,6 +109,17 @@ impl Dataflow {
     /// steps with one id, a name that is not allowed, errors that nobody reads.
     pub fn check(&self) -> Result<(), FlowDefects> {
         check::check(&self.graph)
+    }
+
+    /// Notes what `dataflow!` saw of the flow.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        // It was described just now, so nobody else has it.
+        if let Some(graph) = Arc::get_mut(&mut self.graph) {
+            graph.set_origin(origin);
+        }
+        self
     }
 
     pub(crate) fn graph(&self) -> &Arc<Graph> {

@@ -17,7 +17,8 @@ use crate::source::{
     DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
     StatelessSourcePartition,
 };
-use crate::state::{self, StateError, StepSchema};
+use crate::state::facts::SETTINGS;
+use crate::state::{self, Fact, StateError, StepSchema};
 
 /// Marks sources and sinks with named partitions.
 #[derive(Debug)]
@@ -127,7 +128,11 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
     }
 
     fn step_schema(&self) -> Option<StepSchema> {
-        Some(StepSchema::of::<S::Position>())
+        let schema = StepSchema::of::<S::Position>();
+        Some(match self.0.settings() {
+            Some(settings) => schema.with_facts(&[Fact::new(SETTINGS, settings)]),
+            None => schema,
+        })
     }
 
     fn operator(

@@ -1,7 +1,9 @@
 //! A source made of one function, as `#[source]` writes it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::marker::PhantomData;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition};
@@ -15,6 +17,7 @@ use crate::state::State;
 #[doc(hidden)]
 pub fn source_fn<T, P, L, M, F>(
     name: impl Into<Arc<str>>,
+    settings: Vec<(&'static str, Option<String>)>,
     local: M,
     poll: F,
 ) -> impl FixedPartitionedSource<Item = T, Position = P> + Clone
@@ -27,6 +30,7 @@ where
 {
     SourceFn {
         name: name.into(),
+        settings: settings_text(&settings).into(),
         local: Arc::new(local),
         poll: Arc::new(poll),
         kept: PhantomData,
@@ -45,11 +49,66 @@ pub fn partition_of(function: &str, chosen: &[(&str, String)]) -> String {
     format!("{function}{OPEN}{}]", settings.join(","))
 }
 
+/// The settings whose values can be shown, each with a hash of its value: a value may be a secret.
+fn settings_text(settings: &[(&str, Option<String>)]) -> String {
+    let shown = settings.iter().filter_map(|(name, value)| {
+        let hash = xxhash_rust::xxh3::xxh3_64(value.as_ref()?.as_bytes()) as u32;
+        Some(format!("{name}:{hash:08x}"))
+    });
+    shown.collect::<Vec<_>>().join(" ")
+}
+
+/// A setting whose value is shown if its type can be: by [`ByDisplay`] or [`ByPath`], and else by [`NotShown`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Shown<'a, T: ?Sized>(pub &'a T);
+
+/// What can be displayed.
+#[doc(hidden)]
+pub trait ByDisplay {
+    /// The value.
+    fn shown(&self) -> Option<String>;
+}
+
+impl<T: Display + ?Sized> ByDisplay for &&Shown<'_, T> {
+    fn shown(&self) -> Option<String> {
+        Some(self.0.to_string())
+    }
+}
+
+/// What is a path.
+#[doc(hidden)]
+pub trait ByPath {
+    /// The path.
+    fn shown(&self) -> Option<String>;
+}
+
+impl<T: AsRef<Path> + ?Sized> ByPath for &Shown<'_, T> {
+    fn shown(&self) -> Option<String> {
+        Some(self.0.as_ref().display().to_string())
+    }
+}
+
+/// What cannot be shown.
+#[doc(hidden)]
+pub trait NotShown {
+    /// Nothing.
+    fn shown(&self) -> Option<String>;
+}
+
+impl<T: ?Sized> NotShown for Shown<'_, T> {
+    fn shown(&self) -> Option<String> {
+        None
+    }
+}
+
 /// What stands between the name of a function and its settings.
 const OPEN: char = '[';
 
 struct SourceFn<P, L, M, F> {
     name: Arc<str>,
+    /// The settings that choose nothing, as [`settings_text`] has them.
+    settings: Arc<str>,
     local: Arc<M>,
     poll: Arc<F>,
     kept: PhantomData<fn() -> (P, L)>,
@@ -59,6 +118,7 @@ impl<P, L, M, F> Clone for SourceFn<P, L, M, F> {
     fn clone(&self) -> Self {
         Self {
             name: Arc::clone(&self.name),
+            settings: Arc::clone(&self.settings),
             local: Arc::clone(&self.local),
             poll: Arc::clone(&self.poll),
             kept: PhantomData,
@@ -80,6 +140,10 @@ where
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         Ok(vec![self.name.to_string()])
+    }
+
+    fn settings(&self) -> Option<String> {
+        (!self.settings.is_empty()).then(|| self.settings.to_string())
     }
 
     /// A position that was saved before settings were part of the name, is of what they choose now.
@@ -138,6 +202,7 @@ mod tests {
     fn goes_on_from_its_position_with_a_new_local() {
         let source = source_fn(
             "ticks",
+            Vec::new(),
             || Ok(0_u32),
             |next: &mut u64, polls: &mut u32| {
                 *polls += 1;
@@ -158,7 +223,7 @@ mod tests {
         let chosen = [("topic", "a b".to_owned()), ("part", 3.to_string())];
         let name = partition_of("read", &chosen);
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn(name, || Ok(()), poll);
+        let source = source_fn(name, Vec::new(), || Ok(()), poll);
         let listed = source.partitions().unwrap();
         assert_eq!(listed, ["read[topic=a b,part=3]"]);
         let listed = [listed[0].as_str()];
@@ -176,8 +241,31 @@ mod tests {
     #[test]
     fn fails_with_what_its_local_says() {
         let poll = |(): &mut (), (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn("ticks", || Err(StepError::msg("no room")), poll);
+        let source = source_fn("ticks", Vec::new(), || Err(StepError::msg("no room")), poll);
         let error = source.open("ticks", None).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no room");
+    }
+
+    #[test]
+    fn settings_are_hashed_if_they_can_be_shown() {
+        struct Secret;
+        let (number, path, secret) = (7, std::path::PathBuf::from("/shop"), Secret);
+        let settings = vec![
+            ("number", (&&&Shown(&number)).shown()),
+            ("path", (&&&Shown(&path)).shown()),
+            ("text", (&&&Shown("a")).shown()),
+            ("secret", (&&&Shown(&secret)).shown()),
+        ];
+        let values: Vec<_> = settings.iter().map(|(_, value)| value.as_deref()).collect();
+        assert_eq!(values, [Some("7"), Some("/shop"), Some("a"), None]);
+        let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
+        let text = |settings| source_fn("read", settings, || Ok(()), poll).settings();
+        let all = text(settings).unwrap();
+        let names: Vec<_> = all
+            .split(' ')
+            .map(|it| it.split(':').next().unwrap())
+            .collect();
+        assert_eq!(names, ["number", "path", "text"]);
+        assert_eq!(text(vec![("secret", None)]), None);
     }
 }

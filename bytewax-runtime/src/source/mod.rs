@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 #[cfg(feature = "async")]
 pub use async_batches::AsyncBatches;
 #[doc(hidden)]
-pub use function::{partition_of, source_fn};
+pub use function::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
 pub(crate) use opening::opening;
 pub use opening::positions_are_saved;
 pub use poll::Poll;
@@ -134,6 +134,12 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
     ) -> Result<Reconciled, StepError> {
         let _ = (partitions, saved);
         Ok(Reconciled::default())
+    }
+
+    /// The settings that choose nothing of what is read, in one line without values that may be secret.
+    #[doc(hidden)]
+    fn settings(&self) -> Option<String> {
+        None
     }
 }
 

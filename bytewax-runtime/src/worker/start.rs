@@ -78,6 +78,11 @@ pub(super) fn agree(
             // Without standard error there is nobody to tell.
             let _ = io::stderr().write_all(agreed.told.as_bytes());
         }
+        if cx.index.0 == 0
+            && let Some(unlocked) = job.graph.unlocked()
+        {
+            let _ = writeln!(io::stderr(), "{unlocked}");
+        }
         store = Some(Rc::new(opened));
     }
     begin(cx, store.as_ref(), owners, assignments);

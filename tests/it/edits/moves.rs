@@ -270,3 +270,67 @@ fn both_ways_to_read_an_exchange_work() {
     // That is only said once.
     program(["b", "a"], &none, &other).unwrap();
 }
+
+fn multiply(product: &mut u64, n: u64) -> u64 {
+    *product = (*product + 1) * (n + 2);
+    *product
+}
+
+/// Programs of two or three steps that differ in nothing but their arguments.
+macro_rules! closures {
+    ($($name:ident $closure:ident),+) => {
+        |mend: &Mend, out: &TestingSink<String>| {
+            dataflow!("f", |flow| {
+                for (old, new) in &mend.moved {
+                    flow.moved(old, new);
+                }
+                let numbers = flow.input(numbers());
+                let keyed = numbers.map(|n| (0_u64, n));
+                $(
+                    let $name = keyed.clone().stateful_map($closure);
+                    let lines = $name.map(|(_, n)| format!("{}: {n}", stringify!($closure)));
+                    lines.output(out.clone()).named(stringify!($name));
+                )+
+                keyed.inspect(|_| {});
+            })
+        }
+    };
+}
+
+#[test]
+fn steps_that_exchange_their_closures_are_refused() {
+    let none = Mend::default();
+    let before: Shape = closures!(one add, two multiply);
+    let new_used_store = || {
+        let store = new_store();
+        run_shape(before, &none, &store).unwrap();
+        store
+    };
+    let expect = run_shape(before, &none, &new_used_store()).unwrap();
+    let circle: Shape = closures!(one multiply, two add);
+    let chain: Shape = closures!(two add, three multiply);
+    for after in [circle, chain] {
+        let store = new_used_store();
+        let text = run_shape(after, &none, &store).unwrap_err();
+        assert!(
+            text.contains("has the arguments, as `f.one.stateful_map` did"),
+            "{text}"
+        );
+        let ways: Vec<_> = text.split("; if ").map(Mend::of).collect();
+        assert_eq!(
+            run_shape(after, &ways[0], &store),
+            Ok(expect.clone()),
+            "{text}"
+        );
+    }
+    // Each may go on with the state under its name, if that is confirmed.
+    let store = new_used_store();
+    let text = run_shape(circle, &none, &store).unwrap_err();
+    let ways: Vec<_> = text.split("; if ").map(Mend::of).collect();
+    let lines = run_shape(circle, &ways[1], &store).unwrap();
+    assert_ne!(lines, expect);
+    run_shape(circle, &none, &store).unwrap();
+    // One that has changed alone is for people to judge.
+    let changed: Shape = closures!(one multiply, two multiply);
+    run_shape(changed, &none, &new_used_store()).unwrap();
+}

@@ -148,10 +148,10 @@ macro_rules! sums {
 fn two_steps_that_exchange_their_names_are_refused() {
     let before = sums!(|even, odd| "a" even, "b" odd);
     let words: &[&str] = &[
-        "the steps `f.a` (",
-        "have exchanged their inputs: the first reads `odd` and its state was saved with `even`",
-        "say `flow.moved(\"b\", \"a\")` and `flow.moved(\"a\", \"b\")`",
-        "say `flow.moved(\"a\", \"a\")` and `flow.moved(\"b\", \"b\")` for the next run",
+        "steps have exchanged their names, or what they do: `f.b` (",
+        "reads `even`, as `f.a` did when state was saved; `f.a` (",
+        "say `flow.moved(\"a\", \"b\")` and `flow.moved(\"b\", \"a\")`",
+        "say `flow.moved(\"b\", \"b\")` and `flow.moved(\"a\", \"a\")` for the next run",
         "say `flow.dropped(\"a\", \"why\")` and `flow.dropped(\"b\", \"why\")`",
     ];
     edit(

@@ -1,6 +1,6 @@
 //! Method calls: the chains that steps are written in.
 
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{
     AngleBracketedGenericArguments, Expr, ExprLit, ExprMethodCall, GenericArgument, Lit, LitStr,
@@ -8,13 +8,13 @@ use syn::{
 };
 
 use super::methods::is_extension;
-use super::steps::Given;
+use super::steps::{Given, Said};
 use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::env::Value;
 use crate::body::model::Drop;
 use crate::body::moves::Move;
-use crate::body::windows;
+use crate::body::{tokens, windows};
 use crate::registry::{self, Kind};
 
 impl Walk {
@@ -63,6 +63,10 @@ impl Walk {
                 let stream = roots.iter().find(|root| !root.is_empty());
                 stream.or(roots.first()).cloned()
             }
+            Expr::Tuple(tuple) => {
+                let mut roots = tuple.elems.iter().filter_map(|element| self.root(element));
+                roots.find(|root| !root.is_empty())
+            }
             Expr::Paren(inner) => self.root(&inner.expr),
             Expr::Group(inner) => self.root(&inner.expr),
             Expr::Reference(inner) => self.root(&inner.expr),
@@ -87,6 +91,9 @@ impl Walk {
         let method = call.method.unraw().to_string();
         match (receiver, registry::kind_of(&method)) {
             (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
+            (Value::Container, Some(kind)) if registry::joins_all(&method, call.args.len()) => {
+                self.operator(expr, kind, given)
+            }
             (Value::Flow, None) if method == "scope" && call.args.len() == 2 => self.scope(call),
             (Value::Flow, None) if method == "dropped" || method == "kept" => {
                 self.gone(call, method == "kept")
@@ -137,6 +144,11 @@ impl Walk {
         let Expr::MethodCall(call) = expr else {
             return Value::Other;
         };
+        let (types, given_to) = (&call.turbofish, &call.args);
+        let arguments = match kind.is_numbered() {
+            true => 0,
+            false => tokens::hash(&quote!(#types #given_to)),
+        };
         for argument in &mut call.args {
             match argument {
                 Expr::Closure(closure) => {
@@ -155,8 +167,13 @@ impl Walk {
             Kind::Stateful => call.args.iter().flat_map(windows::stated).collect(),
             _ => Vec::new(),
         };
+        let said = Said {
+            state,
+            stated,
+            arguments,
+        };
         self.model.has_output |= kind.is_output();
-        if let Some(name) = self.step(kind, &operator, (state, stated), given) {
+        if let Some(name) = self.step(kind, &operator, said, given) {
             codegen::name_step(expr, &name);
         }
         match kind {

@@ -20,13 +20,26 @@ pub(super) enum Given {
     Computed,
 }
 
+/// What the call of an operator says beside its name.
+pub(super) struct Said {
+    /// The type in `stateful::<T>()`.
+    pub(super) state: Option<Type>,
+    pub(super) stated: Vec<Stated>,
+    /// A hash of what it is given.
+    pub(super) arguments: u32,
+}
+
 impl Walk {
     /// Notes an operator's step, and gives its name if the user has not.
     pub(super) fn step(
         &mut self,
         kind: Kind,
         operator: &Ident,
-        (state, stated): (Option<Type>, Vec<Stated>),
+        Said {
+            state,
+            stated,
+            arguments,
+        }: Said,
         given: Option<Given>,
     ) -> Option<String> {
         self.built += 1;
@@ -67,6 +80,7 @@ impl Walk {
             kind: Some(kind),
             state,
             stated,
+            arguments,
             callee: operator.clone(),
             place,
             label: self.label_ident().filter(|_| !is_given),
@@ -94,6 +108,7 @@ impl Walk {
             kind: None,
             state: None,
             stated: Vec::new(),
+            arguments: 0,
             callee: function.clone(),
             place: function.to_token_stream(),
             label: self.label_ident(),

@@ -50,6 +50,22 @@ fn every_step_of_a_statement_shares_its_name() {
 }
 
 #[test]
+fn a_join_of_a_tuple_is_a_step() {
+    check("let x = (a, b.map(f)).join();", &["x.map", "x.join"]);
+    check(
+        "let x = (a, b, a.clone()).join_final(i).map(f);",
+        &["x.join_final", "x.map"],
+    );
+    check(
+        "(a, b).join_with(i).output(s);",
+        &["a.join_with", "a.output"],
+    );
+    check("let all = (a, b); let x = all.join();", &["x.join"]);
+    check("let x = (a, b).join().named(\"y\");", &["y"]);
+    check("let x = names.join(\", \");", &[]);
+}
+
+#[test]
 fn outputs_of_one_step_are_named_by_field() {
     check(
         "let x = a.try_map(f); x.oks.output(s); x.errs.map(g).output(t); ",

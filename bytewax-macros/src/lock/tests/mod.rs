@@ -1,11 +1,13 @@
 //! Edits of a locked flow, each with its verdict; and the lines of the file.
 
+mod exchange;
+mod files;
 mod moves;
 
 use proc_macro2::TokenStream;
 use syn::visit::Visit;
 
-use super::File;
+use super::{File, Package};
 use crate::dataflow;
 
 const LOCK: &str = r#"
@@ -49,10 +51,19 @@ const FLOW: &str = r#"
 
 /// The messages for a flow of the name `shop`, and its expansion.
 fn expanded(lock: &str, body: &str) -> (Vec<String>, TokenStream) {
-    let file = File::read("/work/dataflow.lock", lock);
+    expanded_of("", lock, body)
+}
+
+/// The same in a program of the package.
+fn expanded_of(program: &str, lock: &str, body: &str) -> (Vec<String>, TokenStream) {
+    let package = Package {
+        dir: "/work".to_owned(),
+        program: program.to_owned(),
+        file: Some(File::read("/work/dataflow.lock", lock)),
+    };
     let tokens = format!("\"shop\", |flow| {{ {body} }}");
     let tokens = tokens.parse().expect("balanced tokens");
-    let expansion = dataflow::expand(&tokens, Some(&file));
+    let expansion = dataflow::expand(&tokens, Some(&package));
     let mut messages = Messages::default();
     messages.visit_expr(&syn::parse2(expansion.clone()).expect("an expression"));
     (messages.0, expansion)
@@ -510,9 +521,13 @@ fn a_flow_that_is_not_locked_may_be_anything() {
 fn the_types_of_state_are_checked_by_the_compiler() {
     let (_, expansion) = expanded(LOCK, FLOW);
     let text = expansion.to_string();
-    let check = "const _ : () = :: core :: assert ! (< Cart as :: bytewax :: state :: State > :: \
+    let check = ":: core :: assert ! (< Cart as :: bytewax :: state :: State > :: \
                  SCHEMA . reads (1u32 , 255u64) , \"the state of `carts.stateful` is `Cart` version 1";
     assert!(text.contains(check), "{text}");
+    let newer = "const _ : () = { :: core :: assert ! (< Cart as :: bytewax :: state :: State > :: \
+                 SCHEMA . version >= 1u32 , \"the state of `carts.stateful` is `Cart` version 1 in \
+                 `dataflow.lock`, which is newer";
+    assert!(text.contains(newer), "{text}");
     // Only of these operators it is the type that is saved.
     let join = FLOW.replace(
         "totals.stateful::<Cart>()",
@@ -526,40 +541,6 @@ fn the_types_of_state_are_checked_by_the_compiler() {
         text.contains("const { :: core :: assert ! (< Cart < T >"),
         "{text}"
     );
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_told_by_its_line() {
-    for (line, why) in [
-        (
-            "<<<<<<< HEAD",
-            "it is the mark of a conflict between two changes",
-        ),
-        (
-            "\"a.input\" = { kind = \"sourc\" }",
-            "`sourc` is no kind of step",
-        ),
-        ("\"a.input\" { kind = \"source\" }", "expected `=`"),
-        (
-            "\"a.map\" = { kind = \"stateful\", version = 1, fingerprint = \"x\" }",
-            "expected 16 hexadecimal digits",
-        ),
-    ] {
-        let (messages, _) = expanded(
-            &LOCK
-                .replace("# Comments do not count.", "[a]")
-                .replace("[other]", line),
-            FLOW,
-        );
-        let expect = format!(
-            "line 3 of `dataflow.lock` cannot be read: {why}\n\
-             help: mend the line, or take the file from before; then write it anew by the command \
-             `lock` of the program"
-        );
-        assert_eq!(messages, [expect]);
-    }
-    let (messages, _) = expanded("\"a.input\" = { kind = \"source\" }", FLOW);
-    assert!(messages[0].starts_with("line 1 of `dataflow.lock` cannot be read: it stands before"));
 }
 
 /// What a window step says of its state is compared by the compiler, as far as it is text.

@@ -1,5 +1,6 @@
 //! The program `bytewax`: the commands on stores, for those who do not have the program of a flow.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -7,6 +8,7 @@ use clap::{Parser, Subcommand};
 use super::{InitArgs, Outcome, RestoreArgs, StoreCommand};
 use crate::error::RunError;
 use crate::execution::command::{exit, finish};
+use crate::execution::lock::diff;
 
 /// Looks after recovery stores without the program of their flow
 #[derive(Parser)]
@@ -21,6 +23,13 @@ enum Command {
     /// Work on a recovery store
     #[command(subcommand)]
     Recovery(AnyFlow),
+    /// Say in words what changes for saved state from one lock file to another; fails if any of it is refused
+    Diff {
+        /// The file as it was, such as that of the main branch
+        old: PathBuf,
+        /// The file as it is
+        new: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -48,8 +57,13 @@ enum AnyFlow {
 /// The whole `main` of the program `bytewax`.
 #[must_use = "it is the exit code of the process: give it back from `main`"]
 pub fn recovery_main() -> ExitCode {
-    let Command::Recovery(command) = Cli::parse().command;
-    exit(finish(command.execute()).map_err(Into::into))
+    let outcome = match Cli::parse().command {
+        Command::Recovery(command) => command.execute(),
+        Command::Diff { old, new } => {
+            diff(&old, &new).map(|(text, problem)| Outcome { text, problem })
+        }
+    };
+    exit(finish(outcome).map_err(Into::into))
 }
 
 impl AnyFlow {

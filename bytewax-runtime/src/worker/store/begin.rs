@@ -20,8 +20,9 @@ pub(super) struct Unbegun {
     pub(super) dropped: Vec<StepId>,
     /// The steps that save anything.
     pub(super) metas: Vec<StepMeta>,
-    /// What the store did not say of its steps, and says from now on; for people.
-    pub(super) learned: Vec<String>,
+    /// What people should know of what is resumed: what the store did not say of its steps, and says from now on, and
+    /// settings that have changed.
+    pub(super) told: Vec<String>,
 }
 
 impl Store {
@@ -32,8 +33,8 @@ impl Store {
             return Ok(());
         };
         if cx.index.0 == 0 {
-            for learned in &unbegun.learned {
-                eprintln!("{learned}");
+            for told in &unbegun.told {
+                eprintln!("{told}");
             }
         }
         let writer = match unbegun.parts.is_empty() {

@@ -6,25 +6,32 @@ use crate::flow::{Graph, Step, StepKind};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 use crate::state::Fact;
-use crate::state::facts::{HASH, INPUTS, KEY, SAVED};
+use crate::state::facts::{self, ARGUMENTS, HASH, INPUTS, KEY, SAVED, SETTINGS};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
 /// the store is, for those who type commands.
 pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<(), RunError> {
     let mut faults = Vec::new();
     let mut orphans = Vec::new();
+    let mut told: Vec<&StepId> = Vec::new();
     for found in stored {
         match graph.steps.iter().find(|step| step.id == found.id) {
             None if graph.drops(&found.id) || graph.keeps(&found.id) => {}
             None => orphans.push(found),
-            Some(step) => faults.extend(mismatch(graph, step, found, dirs)),
+            // Partitions may have been written by different releases: of one step, one thing is said.
+            Some(step) if !told.contains(&&found.id) => {
+                let fault = mismatch(graph, step, found, dirs);
+                told.extend(fault.is_some().then_some(&found.id));
+                faults.extend(fault);
+            }
+            Some(_) => {}
         }
     }
-    faults.extend(exchanged::told(graph, stored));
-    // Partitions may have been written by different releases.
-    faults.dedup();
+    let exchanged = exchanged::told(graph, stored);
+    orphans.retain(|found| !exchanged.ids.contains(&found.id));
+    faults.extend(exchanged.faults);
     orphans.dedup_by(|one, other| one.id == other.id);
-    faults.extend(orphans::told(graph, &orphans, stored, dirs));
+    faults.extend(orphans::told(graph, &orphans, stored, &exchanged.ids, dirs));
     match faults.is_empty() {
         true => Ok(()),
         false => Err(refused(graph, &faults)),
@@ -93,7 +100,7 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
         let facts: Vec<_> = schema
             .untold(&found.schema)
             // Hashes tell people nothing.
-            .filter(|fact| fact.name != HASH)
+            .filter(|fact| ![HASH, ARGUMENTS, SETTINGS].contains(&fact.name))
             .map(|fact| format!("`{fact}`"))
             .collect();
         (!facts.is_empty()).then(|| {
@@ -108,6 +115,34 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let mut learned: Vec<_> = stored.iter().filter_map(of_step).collect();
     learned.dedup();
     learned
+}
+
+/// Settings of sources that are others than when their positions were saved, though no position belongs to them.
+pub(super) fn other_settings(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
+    let of_step = |found: &StepMeta| {
+        let step = graph.steps.iter().find(|step| step.id == found.id)?;
+        let schema = graph.schema(step)?;
+        let (_, saved) = facts::read(&found.schema).find(|(name, _)| *name == SETTINGS)?;
+        let now = schema.fact(SETTINGS)?;
+        let saved: Vec<&str> = saved.split(' ').collect();
+        let other: Vec<String> = now
+            .split(' ')
+            .filter(|setting| !saved.contains(setting))
+            .filter_map(|setting| Some(format!("`{}`", setting.split_once(':')?.0)))
+            .collect();
+        (!other.is_empty()).then(|| {
+            format!(
+                "step `{}` ({}) goes on from its saved position with another value of {}; if that chooses what is read, \
+                 mark it with `#[partition]`, and each value has a position of its own",
+                step.id,
+                step.location,
+                other.join(", ")
+            )
+        })
+    };
+    let mut told: Vec<_> = stored.iter().filter_map(of_step).collect();
+    told.dedup();
+    told
 }
 
 /// Why a step cannot go on from what was saved under its id.
@@ -222,4 +257,47 @@ fn drop_help(found: &StepMeta, dirs: &str) -> String {
         "if what is saved is not wanted any more, remove it by `recovery drop-step {dirs} --step {}`",
         found.id
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open::saving_steps;
+    use super::*;
+    use crate::flow::Dataflow;
+    use crate::source::{Poll, source_fn};
+    use crate::testing::TestingSink;
+
+    /// A program whose source has these settings.
+    fn program(settings: &[(&'static str, &str)]) -> Dataflow {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| (*name, Some((*value).to_owned())));
+        let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u64>::end());
+        let source = source_fn("read", settings.collect(), || Ok(()), poll);
+        Dataflow::build("f", |flow| {
+            flow.input(source)
+                .named("in")
+                .output(TestingSink::new())
+                .named("out");
+        })
+    }
+
+    #[test]
+    fn settings_that_have_changed_are_told() {
+        let before = program(&[("topic", "a"), ("until", "2")]);
+        let (_, stored) = saving_steps(before.graph());
+        let told = |settings| other_settings(program(settings).graph(), &stored);
+        assert_eq!(told(&[("topic", "a"), ("until", "2")]), [""; 0]);
+        let [text] = &told(&[("topic", "b"), ("until", "2")])[..] else {
+            panic!("one is told");
+        };
+        assert!(text.starts_with("step `f.in` ("), "{text}");
+        let words = "goes on from its saved position with another value of `topic`; if that chooses what is read, mark it";
+        assert!(text.contains(words), "{text}");
+        assert!(told(&[("topic", "b"), ("until", "3")])[0].contains("`topic`, `until`"));
+        // It is no reason to refuse, and nothing that an earlier release has not said.
+        let other = program(&[("topic", "b")]);
+        assert!(check(other.graph(), &stored, "").is_ok());
+        assert_eq!(learned(other.graph(), &stored), [""; 0]);
+    }
 }

@@ -1,61 +1,109 @@
-//! Steps of which each looks like the other one when state was saved: their names, or what they read, were exchanged.
+//! Steps of which each looks as another one did when state was saved: their names, or what they do, were exchanged.
 
-use crate::flow::{Graph, Step};
-use crate::recovery::StepMeta;
-use crate::state::facts::{self, INPUTS};
+use crate::flow::{Graph, Look, Step, exchange_lines, exchanged};
+use crate::ids::StepId;
+use crate::recovery::{SavedKind, StepMeta};
+use crate::state::facts::{self, ARGUMENTS, INPUTS};
 
-/// Pairs of steps of which each reads what the other has read, and could go on with the state of the other.
-pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
-    let known: Vec<_> = graph
-        .steps
-        .iter()
-        .filter(|step| !graph.confirms(step))
-        .filter_map(|step| {
-            let found = stored.iter().find(|found| found.id == step.id)?;
-            let schema = graph.schema(step)?;
-            let now = schema.fact(INPUTS)?.to_owned();
-            let (_, saved) = facts::read(&found.schema).find(|(name, _)| *name == INPUTS)?;
-            (now != saved).then_some((step, found, now, saved))
-        })
-        .collect();
-    let mut faults = Vec::new();
-    for (number, (step, _, now, saved)) in known.iter().enumerate() {
-        for (other, found, other_now, other_saved) in &known[number + 1..] {
-            let is_crossing = now == other_saved && other_now == saved;
-            let fits = graph.schema(step).is_some_and(|schema| {
-                let changed = schema.changed(&found.schema, found.version, found.fingerprint);
-                let mut changed = changed.filter(|(fact, _)| fact.name != INPUTS);
-                changed.next().is_none() && schema.check(found.version, found.fingerprint).is_ok()
-            });
-            if is_crossing && fits {
-                faults.push(format!(
-                    "the steps `{}` ({}) and `{}` ({}) have exchanged their inputs: the first reads `{now}` \
-                     and its state was saved with `{saved}`, and the other way round\n  help: {}",
-                    step.id,
-                    step.location,
-                    other.id,
-                    other.location,
-                    help(graph, step, other)
-                ));
-            }
-        }
-    }
-    faults
+/// What was exchanged.
+#[derive(Default)]
+pub(super) struct Exchanged {
+    pub(super) faults: Vec<String>,
+    /// The steps that are spoken of.
+    pub(super) ids: Vec<StepId>,
 }
 
-/// What may have been meant, each with its lines.
-fn help(graph: &Graph, step: &Step, other: &Step) -> String {
-    let id = |step: &'_ Step| graph.own_id(&step.id).to_owned();
-    let described = |step: &'_ Step| graph.own_id(&step.described).to_owned();
-    let line = |old: &str, new: &str| format!("`flow.moved(\"{old}\", \"{new}\")`");
-    let (a, b) = (id(step), id(other));
-    format!(
-        "if only their names are exchanged, say {} and {}; if each is to go on with what was saved under its name, \
-         say {} and {} for the next run; if each is to begin anew, give both other names and say \
-         `flow.dropped(\"{a}\", \"why\")` and `flow.dropped(\"{b}\", \"why\")`",
-        line(&b, &described(step)),
-        line(&a, &described(other)),
-        line(&a, &a),
-        line(&b, &b),
-    )
+/// Refuses steps that would go on with the state of another one, as far as their looks tell.
+pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Exchanged {
+    let confirmed: Vec<&StepId> = graph
+        .steps
+        .iter()
+        .filter(|step| graph.confirms(step))
+        .map(|step| &step.id)
+        .collect();
+    let mut metas: Vec<&StepMeta> = stored
+        .iter()
+        .filter(|it| !confirmed.contains(&&it.id))
+        .collect();
+    // Partitions may have been written by different releases.
+    metas.dedup_by(|one, other| one.id == other.id);
+    let steps: Vec<&Step> = graph
+        .steps
+        .iter()
+        .filter(|step| graph.schema(step).is_some() && !confirmed.contains(&&step.id))
+        .collect();
+    let old: Vec<Look> = metas.iter().map(|found| was(graph, found)).collect();
+    let new: Vec<Look> = steps.iter().map(|step| is(graph, step)).collect();
+    let fits = |was: usize, is: usize| fits(graph, steps[is], metas[was]);
+    let mut found = Exchanged::default();
+    for group in exchanged(&old, &new, fits) {
+        let texts: Vec<String> = group
+            .iter()
+            .map(|(was, is)| {
+                let step = steps[*is];
+                let what = match (&new[*is].arguments, &new[*is].inputs) {
+                    (None, Some(inputs)) => format!("reads `{inputs}`"),
+                    _ => "has the arguments".to_owned(),
+                };
+                format!(
+                    "`{}` ({}) {what}, as `{}` did when state was saved",
+                    step.id, step.location, metas[*was].id
+                )
+            })
+            .collect();
+        let described = |is: usize| graph.own_id(&steps[is].described).to_owned();
+        let (back, confirm) = exchange_lines(&group, &old, &new, described);
+        let drop: Vec<String> = group
+            .iter()
+            .map(|(was, _)| format!("`flow.dropped(\"{}\", \"why\")`", old[*was].id))
+            .collect();
+        found.faults.push(format!(
+            "steps have exchanged their names, or what they do: {}\n  help: if only their names have changed, say {}; \
+             if each is to go on with what was saved under its name, say {} for the next run; if each is to begin \
+             anew, give all of them other names and say {}",
+            texts.join("; "),
+            back.join(" and "),
+            confirm.join(" and "),
+            drop.join(" and "),
+        ));
+        for (was, is) in group {
+            found
+                .ids
+                .extend([metas[was].id.clone(), steps[is].id.clone()]);
+        }
+    }
+    found
+}
+
+/// How a step looked when its state was saved.
+fn was(graph: &Graph, found: &StepMeta) -> Look {
+    let fact = |name: &str| facts::read(&found.schema).find(|(fact, _)| *fact == name);
+    let fact = |name: &str| fact(name).map(|(_, value)| value.to_owned());
+    Look {
+        id: graph.own_id(&found.id).to_owned(),
+        kind: found.kind.name().to_owned(),
+        arguments: fact(ARGUMENTS),
+        inputs: fact(INPUTS),
+    }
+}
+
+/// How a step looks now.
+fn is(graph: &Graph, step: &Step) -> Look {
+    let schema = graph.schema(step);
+    let fact = |name: &str| schema.as_ref()?.fact(name).map(str::to_owned);
+    Look {
+        id: graph.own_id(&step.id).to_owned(),
+        kind: SavedKind::of(step.kind).map_or_else(String::new, |kind| kind.name().to_owned()),
+        arguments: fact(ARGUMENTS),
+        inputs: fact(INPUTS),
+    }
+}
+
+/// Whether a step could go on with what was saved.
+fn fits(graph: &Graph, step: &Step, found: &StepMeta) -> bool {
+    graph.schema(step).is_some_and(|schema| {
+        let changed = schema.changed(&found.schema, found.version, found.fingerprint);
+        let mut changed = changed.filter(|(fact, _)| fact.name != INPUTS);
+        changed.next().is_none() && schema.check(found.version, found.fingerprint).is_ok()
+    })
 }

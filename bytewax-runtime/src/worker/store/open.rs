@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::begin::Unbegun;
-use super::check::{check, check_keys, learned};
+use super::check::{check, check_keys, learned, other_settings};
 use super::take::Taken;
 use super::{Store, WriterProgress};
 use crate::error::RunError;
@@ -101,7 +101,7 @@ pub(in crate::worker) fn open(
         execution: execution(cx, agreed),
         dropped: graph.dropped.iter().map(|step| step.id.clone()).collect(),
         metas,
-        learned: learned(graph, &steps),
+        told: [learned(graph, &steps), other_settings(graph, &steps)].concat(),
     };
     let mut by_step: HashMap<StepId, BTreeMap<String, Vec<u8>>> = HashMap::new();
     for position in newest_positions(positions.into_iter().flatten()) {
@@ -144,7 +144,7 @@ fn execution(cx: &WorkerCx, agreed: &Agreed) -> Execution {
 }
 
 /// The steps of a flow that save anything, with their places in the list.
-fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>) {
+pub(super) fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>) {
     let mut places = HashMap::new();
     let mut metas = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {

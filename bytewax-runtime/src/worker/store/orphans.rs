@@ -1,17 +1,21 @@
 //! Saved state that no step claims: which step it was likely of, and how that one comes by it again.
 
 use crate::flow::{Graph, Step, same_end};
+use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
-use crate::state::facts::{self, INPUTS};
+use crate::state::facts::{self, ARGUMENTS, INPUTS};
 
 /// What is said of saved state that no step claims. No step is named as the likely owner of two.
 pub(super) fn told(
     graph: &Graph,
     orphans: &[&StepMeta],
     stored: &[StepMeta],
+    exchanged: &[StepId],
     dirs: &str,
 ) -> Vec<String> {
-    let is_new = |step: &&Step| !stored.iter().any(|other| step.id == other.id);
+    let is_new = |step: &&Step| {
+        !stored.iter().any(|other| step.id == other.id) && !exchanged.contains(&step.id)
+    };
     let new: Vec<&Step> = graph.steps.iter().filter(is_new).collect();
     let owners = owners(graph, orphans, &new);
     let each = orphans.iter().zip(&owners);
@@ -75,7 +79,10 @@ fn likeness(graph: &Graph, step: &Step, found: &StepMeta) -> usize {
     };
     let (old, new) = (graph.own_id(&found.id), graph.own_id(&step.described));
     let same_start = usize::from(old.split('.').next() == new.split('.').next());
-    100 * usize::from(is_same(INPUTS)) + 2 * same_end(old, new) + same_start
+    200 * usize::from(is_same(ARGUMENTS))
+        + 100 * usize::from(is_same(INPUTS))
+        + 2 * same_end(old, new)
+        + same_start
 }
 
 fn orphan(

@@ -1,0 +1,40 @@
+//! Where the inputs of steps come from.
+
+use std::collections::BTreeSet;
+
+use super::StepKind;
+use super::graph::{Graph, Step};
+use crate::ids::Port;
+
+impl Graph {
+    /// Where the items of each input of a step come from: the nearest steps before it that save anything, with the
+    /// names of outputs on the way.
+    pub(super) fn inputs(&self, step: &Step) -> String {
+        let inputs: Vec<String> = step
+            .inputs
+            .iter()
+            .map(|port| {
+                let mut origins = BTreeSet::new();
+                self.add_origins(*port, "", &mut origins);
+                Vec::from_iter(origins).join("|")
+            })
+            .collect();
+        inputs.join(", ")
+    }
+
+    fn add_origins(&self, port: Port, behind: &str, origins: &mut BTreeSet<String>) {
+        let step = self.step(port.step);
+        let path = match self.port(port).field {
+            "down" => behind.to_owned(),
+            field => format!(":{field}{behind}"),
+        };
+        if matches!(step.kind, StepKind::Source | StepKind::Stateful) {
+            let name = self.own_id(&step.id);
+            origins.insert(format!("{name}{path}"));
+        } else {
+            for input in &step.inputs {
+                self.add_origins(*input, &path, origins);
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The line of a step: what it saves, as the file says it.
+
+use std::collections::BTreeMap;
+
+use super::Lines;
+use crate::flow::{Graph, StepKind};
+use crate::ids::StepId;
+use crate::state::Schema;
+use crate::state::facts::{OPERATOR, SETTINGS};
+
+/// What the file says of a step, by its words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) fields: BTreeMap<String, String>,
+}
+
+impl Entry {
+    /// Reads what stands behind the name of a step.
+    pub(crate) fn read(rest: &str) -> Self {
+        let mut fields = BTreeMap::new();
+        let inside = rest.trim().trim_start_matches('{').trim_end_matches('}');
+        for field in fields_of(inside) {
+            if let Some((word, value)) = field.split_once('=') {
+                fields.insert(word.trim().to_owned(), unquoted(value.trim()));
+            }
+        }
+        Self { fields }
+    }
+
+    /// What it says by a word.
+    pub(crate) fn get(&self, word: &str) -> Option<&str> {
+        self.fields.get(word).map(String::as_str)
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.get("kind").unwrap_or_default()
+    }
+}
+
+/// The lines of a flow, by the quoted name of the step.
+pub(super) fn lines_of(graph: &Graph) -> Lines {
+    let mut lines = BTreeMap::new();
+    let name = |id: &StepId| quoted(graph.own_id(id));
+    for dropped in &graph.dropped {
+        let why = quoted(&dropped.why);
+        let rest = format!("{{ kind = \"dropped\", why = {why} }}");
+        lines.insert(name(&dropped.id), rest);
+    }
+    for step in &graph.steps {
+        if !matches!(
+            step.kind,
+            StepKind::Source | StepKind::Sink | StepKind::Stateful
+        ) {
+            continue;
+        }
+        let (kind, operator) = (step.kind.as_str(), step.operator);
+        let mut rest = format!("{{ kind = \"{kind}\", operator = \"{operator}\"");
+        if let Some(kept) = graph.schema(step) {
+            let Schema {
+                name,
+                version,
+                fingerprint,
+                ..
+            } = kept.state;
+            let name = quoted(name);
+            rest.push_str(&format!(
+                ", state = {name}, version = {version}, fingerprint = \"{fingerprint:016x}\""
+            ));
+            // Settings may come from the command line of each run.
+            let are_of_run = [OPERATOR, SETTINGS];
+            for fact in kept
+                .facts
+                .iter()
+                .filter(|fact| !are_of_run.contains(&fact.name))
+            {
+                rest.push_str(&format!(", {} = {}", fact.name, quoted(&fact.value)));
+            }
+        }
+        if step.described != step.id {
+            rest.push_str(&format!(", moved = {}", name(&step.described)));
+        }
+        if graph.confirms(step) {
+            rest.push_str(", confirmed = true");
+        }
+        rest.push_str(" }");
+        lines.insert(name(&step.id), rest);
+    }
+    lines
+}
+
+/// Whether a text may stand behind the name of a step.
+pub(super) fn is_entry(rest: &str) -> bool {
+    rest.starts_with('{') && rest.ends_with('}')
+}
+
+/// A text as TOML, and Rust, write it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push(' '),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// What a value says: a text in quotes, or a number.
+fn unquoted(value: &str) -> String {
+    let inside = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let Some(inside) = inside else {
+        return value.to_owned();
+    };
+    let mut text = String::new();
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        text.extend(match c {
+            '\\' => chars.next(),
+            c => Some(c),
+        });
+    }
+    text
+}
+
+/// The parts between commas that are in no text.
+fn fields_of(inside: &str) -> Vec<&str> {
+    let mut fields = Vec::new();
+    let (mut is_text, mut is_escaped) = (false, false);
+    let mut start = 0;
+    for (at, c) in inside.char_indices() {
+        if c == ',' && !is_text {
+            fields.push(&inside[start..at]);
+            start = at + 1;
+        }
+        opens_text(c, &mut is_text, &mut is_escaped);
+    }
+    fields.push(&inside[start..]);
+    fields
+}
+
+/// Follows whether what comes next is inside a text.
+pub(super) fn opens_text(c: char, is_text: &mut bool, is_escaped: &mut bool) {
+    match c {
+        _ if *is_escaped => *is_escaped = false,
+        '\\' if *is_text => *is_escaped = true,
+        '"' => *is_text = !*is_text,
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let rest = format!(
+            "{{ kind = \"sink\", why = {}, version = 3 }}",
+            quoted("a \"b\", c = \\d\n")
+        );
+        let entry = Entry::read(&rest);
+        assert_eq!(entry.kind(), "sink");
+        assert_eq!(entry.get("why"), Some("a \"b\", c = \\d "));
+        assert_eq!(entry.get("version"), Some("3"));
+        assert_eq!(entry.get("state"), None);
+    }
+}
