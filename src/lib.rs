@@ -77,6 +77,8 @@
 //! | `json` | no | JSON Lines files | compiles `serde_json` |
 //! | `gzip`, `bzip2` | no | compressed files | compiles a crate each |
 //! | `zstd`, `xz` | no | compressed files | compiles a C library each |
+//! | `kafka` | no | topics of Kafka | compiles the C library librdkafka |
+//! | `kafka-ssl`, `kafka-zstd` | no | TLS; topics compressed by zstd | needs OpenSSL; compiles a C library |
 //! | `demo` | no | a source of numbers | none |
 //! | `async` | no | `map_async` and `async` sources | compiles `tokio`; a thread for each such step |
 //! | `object-store` | no | backups in object stores | compiles `object_store` and `tokio` |
@@ -131,6 +133,7 @@ pub mod connectors {
         feature = "files",
         feature = "csv",
         feature = "json",
+        feature = "kafka",
         feature = "demo"
     ))]
     pub use bytewax_connectors::*;

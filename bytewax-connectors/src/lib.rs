@@ -7,6 +7,8 @@
 //! | `csv` | `csv` | the rows of CSV files as a source, as text or of a type | the crate `csv` |
 //! | `json` | `json` | files of JSON lines as a source | the crate `serde_json` |
 //! | `gzip`, `zstd`, `bzip2`, `xz` | `files` | compressed files | a crate each, and for `zstd` and `xz` a C library |
+//! | `kafka` | `kafka` | topics of Apache Kafka as sources and sinks | a compile of the C library librdkafka |
+//! | `kafka-ssl`, `kafka-zstd` | `kafka` | TLS; a compression | OpenSSL of the system; a C library |
 //! | `demo` | `demo` | a source of numbers for first steps | nothing |
 //!
 //! Users take the crate `bytewax`, which shows these modules under `bytewax::connectors`.
@@ -19,7 +21,9 @@ pub mod demo;
 pub mod files;
 #[cfg(feature = "json")]
 pub mod json;
-#[cfg(feature = "files")]
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(any(feature = "files", feature = "kafka"))]
 mod note;
 #[cfg(feature = "files")]
 mod records;

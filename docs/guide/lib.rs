@@ -21,6 +21,7 @@ chapters! {
     windows: "src/windows.md",
     joins: "src/joins.md",
     recovery: "src/recovery.md",
+    kafka: "src/kafka.md",
     connectors: "src/connectors.md",
     testing: "src/testing.md",
     production: "src/production.md",

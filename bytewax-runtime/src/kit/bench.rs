@@ -394,6 +394,10 @@ impl Store for Shelf {
 
     fn wake_on_room(&self, _: RemoteAlarm) {}
 
+    fn most_workers(&self) -> usize {
+        0
+    }
+
     fn position(&self, _: &StepId, _: &str) -> Option<&[u8]> {
         None
     }

@@ -47,7 +47,7 @@ pub(crate) use plan::{BuildCx, Outputs, Plan, StagePlan, StreamTime, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push};
 pub(crate) use router::{RoundRobin, Router};
 pub(crate) use shared::{EdgeId, PeerLink, Settings, Shared, Stop};
-pub(crate) use source_head::{Polled, PolledPartition, SourceHead, SourcePlan};
+pub(crate) use source_head::{Discovering, Polled, PolledPartition, SourceHead, SourcePlan};
 pub(crate) use steps::{StepEntry, Steps};
 pub(crate) use store::{Change, StepStore, Store};
 pub use store::{ResumePolicy, SnapshotMode};

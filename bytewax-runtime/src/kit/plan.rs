@@ -86,6 +86,12 @@ impl StagePlan {
         self
     }
 
+    /// The same of a step that saves something.
+    pub(crate) fn saving(mut self, schema: StepSchema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
     pub(crate) fn build(&self, build: &BuildCx, outputs: &mut Outputs) -> AnyPush {
         build.worker.enter(build.step);
         (self.build)(build, outputs).unwrap_or_else(|error| {

@@ -1,6 +1,7 @@
 //! Operators without inputs: they poll the partitions of a source and end epochs.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::vec::IntoIter;
 
@@ -21,6 +22,7 @@ use crate::clock::{Due, Monotonic, WorkerClock};
 use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
+use crate::key::position_slot;
 use crate::source::{Answer, Poll, Wake, Waker, Woken, opening};
 use crate::state::{StateError, StepSchema};
 
@@ -87,10 +89,11 @@ pub(crate) struct Polled<T> {
 }
 
 impl<T: 'static> Polled<T> {
-    /// Opens a partition, with its waker at hand.
+    /// Opens a partition in an epoch, with its waker at hand.
     pub(crate) fn open<P: PolledPartition<T>>(
         build: &BuildCx,
         alarm: Alarm,
+        from: Epoch,
         name: String,
         open: impl FnOnce(&str) -> Result<P, RunError>,
     ) -> Result<Self, RunError> {
@@ -105,7 +108,7 @@ impl<T: 'static> Polled<T> {
         let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&partition) as _;
         let listener = epochs
             .listeners
-            .add(build.step, Some(&name), epochs.first(), listening);
+            .add(build.step, Some(&name), from, listening);
         Ok(Self {
             name,
             number: 0,
@@ -204,11 +207,36 @@ impl<T: 'static> Polled<T> {
     }
 }
 
+type OpenAdded<T> = dyn Fn(&BuildCx, Alarm, Epoch, String) -> Result<Polled<T>, RunError>;
+
+/// Finds partitions that are added while the flow runs, and opens those of this worker.
+pub(crate) struct Discovering<T> {
+    names: Polled<String>,
+    /// All partitions that any worker has or has had.
+    known: HashSet<String>,
+    open: Box<OpenAdded<T>>,
+}
+
+impl<T> Discovering<T> {
+    pub(crate) fn new(
+        names: Polled<String>,
+        known: HashSet<String>,
+        open: impl Fn(&BuildCx, Alarm, Epoch, String) -> Result<Polled<T>, RunError> + 'static,
+    ) -> Self {
+        Self {
+            names,
+            known,
+            open: Box::new(open),
+        }
+    }
+}
+
 /// Polls partitions in turn, one batch of each an activation, and moves the epoch on.
 pub(crate) struct SourceHead<T> {
     step: StepIndex,
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
+    discovering: Option<Discovering<T>>,
     next: Next<T>,
     /// How many items are handed on together at most.
     portion: Portion,
@@ -230,10 +258,65 @@ impl<T: 'static> SourceHead<T> {
             step: build.step,
             alarm,
             partitions,
+            discovering: None,
             next: outputs.next(0),
             portion: Portion::default(),
             has_begun: false,
         }
+    }
+
+    /// Has partitions opened that are added while the flow runs.
+    pub(crate) fn discovering(mut self, discovering: Option<Discovering<T>>) -> Self {
+        self.discovering = discovering;
+        self
+    }
+
+    /// Opens the partitions that were added since, and belong to this worker.
+    fn discover(&mut self, now: Monotonic, cx: &mut Cx) -> Result<(), RunError> {
+        let Some(Discovering { names, known, open }) = &mut self.discovering else {
+            return Ok(());
+        };
+        if !names.is_due(&cx.worker.clock) {
+            return Ok(());
+        }
+        cx.enter(self.step);
+        let failed =
+            |error| RunError::step("the source cannot find partitions that were added", error);
+        names.woken.polled();
+        let poll = names.partition.borrow_mut().next_batch().map_err(failed)?;
+        let found = match poll.answer {
+            Answer::Items(found) => found,
+            Answer::End => {
+                cx.worker.epochs.listeners.end(names.listener, cx.epoch);
+                self.discovering = None;
+                return Ok(());
+            }
+            Answer::Abort => {
+                cx.worker.shared.stop(Stop::Aborted);
+                return Ok(());
+            }
+        };
+        let clock = &cx.worker.clock;
+        let idle = Some(Awake::At(now.after(COOL_DOWN).into()));
+        let planned = names.plan(poll.wake, idle, now, || clock.now());
+        planned.map_err(failed)?;
+        let build = BuildCx {
+            worker: Rc::clone(&cx.worker),
+            step: self.step,
+        };
+        for name in found {
+            if !known.insert(name.clone()) {
+                continue;
+            }
+            let slot = position_slot(build.id(), &name);
+            if slot.index() % cx.worker.count == cx.worker.index.0 {
+                let number = cx.partitions.add(&name);
+                let mut opened = open(&build, self.alarm, cx.epoch, name)?;
+                opened.number = number;
+                self.partitions.push(opened);
+            }
+        }
+        Ok(())
     }
 
     /// Ends the present epoch, and goes on with another.
@@ -379,8 +462,11 @@ impl<T: 'static> SourceHead<T> {
             return;
         }
         let held = |partition: &&Polled<T>| cx.partitions.is_held(partition.number);
-        for partition in self.partitions.iter().filter(|partition| !held(partition)) {
-            match partition.awake {
+        let partitions = self.partitions.iter().filter(|partition| !held(partition));
+        let awake = partitions.map(|partition| partition.awake);
+        let discovers = self.discovering.iter().map(|all| all.names.awake);
+        for awake in awake.chain(discovers) {
+            match awake {
                 Awake::Now => timers.wake(self.alarm),
                 Awake::At(due) => timers.wake_by(self.alarm, due),
                 // Who wakes it wakes the operator too.
@@ -422,10 +508,13 @@ impl<T: 'static> Operator for SourceHead<T> {
         if !may_poll {
             cx.partitions.not_polled();
         }
+        if may_poll {
+            self.discover(now, cx)?;
+        }
         let polled = may_poll && self.poll(now, edges, cx)?;
         worker.epochs.protocol().had_a_turn(self.alarm, polled);
 
-        if self.partitions.is_empty() {
+        if self.partitions.is_empty() && self.discovering.is_none() {
             self.next.flush(Flush::Epoch, cx)?;
             cx.mark = EventMark::END;
             self.next.flush(Flush::End, cx)?;

@@ -23,6 +23,8 @@ pub(crate) struct Partitions {
     held: Vec<bool>,
     /// Those that have nothing to give, as far as they were asked.
     quiet: Vec<bool>,
+    /// The names of the last ones, which were added while the operator was running.
+    added: Vec<String>,
 }
 
 impl Default for Partitions {
@@ -39,7 +41,26 @@ impl Partitions {
             to_hold: vec![false; count],
             held: vec![false; count],
             quiet: vec![true; count],
+            added: Vec::new(),
         }
+    }
+
+    /// Adds a partition. Gives its number.
+    pub(crate) fn add(&mut self, name: &str) -> usize {
+        self.added.push(name.to_owned());
+        self.ended.push(false);
+        for flags in [&mut self.to_hold, &mut self.held, &mut self.quiet] {
+            flags.push(false);
+        }
+        self.len() - 1
+    }
+
+    /// The names of the partitions from this number on, which were added after the others.
+    pub(crate) fn added_from(&self, number: usize) -> &[String] {
+        let first = self.len() - self.added.len();
+        self.added
+            .get(number.saturating_sub(first)..)
+            .unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,6 +1,6 @@
 //! `input`: how a source becomes a stream.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use crate::error::{RunError, StepError};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::Epoch;
 use crate::kit::{
-    Alarm, BuildCx, Listener, Operator, Outputs, Plan, Polled, PolledPartition, SourceHead,
-    SourcePlan,
+    Alarm, BuildCx, Discovering, Listener, Operator, Outputs, Plan, Polled, PolledPartition,
+    SourceHead, SourcePlan,
 };
 use crate::source::{
-    DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
+    Discovery, DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
     StatelessSourcePartition,
 };
 use crate::state::facts::SETTINGS;
@@ -31,6 +31,10 @@ pub enum Single {}
 /// Marks sources and sinks with one instance on every worker.
 #[derive(Debug)]
 pub enum Dynamic {}
+
+/// Marks sinks with transactions.
+#[derive(Debug)]
+pub enum Transactional {}
 
 /// What can be given to [`Flow::input`]: a [`FixedPartitionedSource`] or a [`DynamicSource`].
 #[diagnostic::on_unimplemented(
@@ -57,7 +61,7 @@ impl<S: FixedPartitionedSource> Source<Partitioned> for S {
     type Item = S::Item;
 
     fn into_step(self) -> SourceStep {
-        SourceStep(Arc::new(PartitionedPlan(self)))
+        SourceStep(Arc::new(PartitionedPlan(Arc::new(self))))
     }
 }
 
@@ -109,7 +113,7 @@ impl Flow {
     }
 }
 
-struct PartitionedPlan<S>(S);
+struct PartitionedPlan<S>(Arc<S>);
 
 impl<S: FixedPartitionedSource> PartitionedPlan<S> {
     fn reconcile(&self, build: &BuildCx) -> Result<Reconciled, RunError> {
@@ -119,6 +123,65 @@ impl<S: FixedPartitionedSource> PartitionedPlan<S> {
         }
         let reconciled = self.0.reconcile(&build.partitions(), &saved);
         reconciled.map_err(|error| RunError::step("the source cannot be opened", error))
+    }
+}
+
+impl<S: FixedPartitionedSource> PartitionedPlan<S> {
+    /// What finds partitions that are added.
+    fn discovering(
+        &self,
+        build: &BuildCx,
+        alarm: Alarm,
+        listed: HashSet<String>,
+    ) -> Result<Option<Discovering<S::Item>>, RunError> {
+        let mut discovery = None;
+        let first = build.worker.epochs.first();
+        let names = Polled::open(build, alarm, first, DISCOVERY.to_owned(), |_| {
+            let found = self.0.discover();
+            let found = found.map_err(|error| {
+                RunError::step(
+                    "the source cannot look for partitions that are added",
+                    error,
+                )
+            })?;
+            discovery = Some(found.is_some());
+            Ok(Names(found))
+        })?;
+        let source = Arc::clone(&self.0);
+        let discovering = Discovering::new(names, listed, move |build, alarm, from, name| {
+            open(&*source, build, alarm, from, name, None)
+        });
+        Ok(discovery.unwrap_or_default().then_some(discovering))
+    }
+}
+
+/// What a discovery is called where partitions have names.
+const DISCOVERY: &str = "(added partitions)";
+
+/// A discovery, which is polled as partitions are.
+struct Names(Option<Discovery>);
+
+impl Listener for Names {
+    fn completed(&mut self, _: Epoch) -> Result<(), StepError> {
+        Ok(())
+    }
+}
+
+impl PolledPartition<String> for Names {
+    fn next_batch(&mut self) -> Result<Poll<String>, StepError> {
+        self.0.as_mut().map_or(Ok(Poll::end()), Discovery::poll)
+    }
+
+    fn next_awake(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
+        None
     }
 }
 
@@ -154,19 +217,35 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
                 None => Some(build.position(&name)),
             };
             let resume = resume.transpose()?.flatten();
-            let opened = Polled::open(build, alarm, name, |name| {
-                let opened = self.0.open(name, resume);
-                opened.map(Stateful).map_err(|error| {
-                    RunError::step("the source cannot be opened", error).in_partition(name)
-                })
-            })?;
+            let first = build.worker.epochs.first();
+            let opened = open(&*self.0, build, alarm, first, name, resume)?;
             partitions.push(match earlier.flatten() {
                 Some(earlier) if !listed.contains(earlier.as_str()) => opened.renamed_from(earlier),
                 _ => opened,
             });
         }
-        Ok(Box::new(SourceHead::new(build, alarm, partitions, outputs)))
+        let listed = listed.into_iter().map(ToOwned::to_owned).collect();
+        let discovering = self.discovering(build, alarm, listed)?;
+        let head = SourceHead::new(build, alarm, partitions, outputs);
+        Ok(Box::new(head.discovering(discovering)))
     }
+}
+
+/// Opens a partition in an epoch, where it is to go on.
+fn open<S: FixedPartitionedSource>(
+    source: &S,
+    build: &BuildCx,
+    alarm: Alarm,
+    from: Epoch,
+    name: String,
+    resume: Option<S::Position>,
+) -> Result<Polled<S::Item>, RunError> {
+    Polled::open(build, alarm, from, name, |name| {
+        let opened = source.open(name, resume);
+        opened.map(Stateful).map_err(|error| {
+            RunError::step("the source cannot be opened", error).in_partition(name)
+        })
+    })
 }
 
 struct DynamicPlan<S>(S);
@@ -188,7 +267,8 @@ impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
     ) -> Result<Box<dyn Operator>, RunError> {
         let worker = build.worker.index;
         let name = format!("worker-{worker}");
-        let partition = Polled::open(build, alarm, name, |_| {
+        let first = build.worker.epochs.first();
+        let partition = Polled::open(build, alarm, first, name, |_| {
             let built = self.0.build(build.id(), worker, build.worker.count);
             let built = built.map(Stateless);
             built.map_err(|error| RunError::step("the source cannot be built", error))

@@ -26,6 +26,7 @@ mod map;
 mod map_async;
 pub(crate) mod max_min_final;
 mod merge;
+mod outbox;
 mod output;
 mod raises;
 mod rate_limit;
@@ -47,7 +48,7 @@ pub use crate::kit::logic::{Emit, Keep};
 pub use branch::BranchOut;
 pub use dedupe::Within;
 pub use enrich_cached::{Cache, CacheConfig};
-pub use input::{Dynamic, Partitioned, Single, Source};
+pub use input::{Dynamic, Partitioned, Single, Source, Transactional};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]

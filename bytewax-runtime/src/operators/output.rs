@@ -6,7 +6,8 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::input::{Dynamic, Partitioned, Single};
+use super::input::{Dynamic, Partitioned, Single, Transactional};
+use super::outbox::Outbox;
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
 use crate::guard::{with_key, with_partition};
@@ -18,12 +19,12 @@ use crate::kit::{
 };
 use crate::sink::{
     DynamicSink, FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition,
-    StatelessSinkPartition,
+    StatelessSinkPartition, TransactionalSink,
 };
-use crate::state::{self, StepSchema};
+use crate::state::{self, State, StepSchema};
 
-/// What can be given to [`Stream::output`]: a [`DynamicSink`] or a [`SinglePartitionSink`] of the stream's
-/// items, or a [`FixedPartitionedSink`] of its keys and values.
+/// What can be given to [`Stream::output`]: a [`DynamicSink`], a [`TransactionalSink`] or a [`SinglePartitionSink`] of the
+/// stream's items, or a [`FixedPartitionedSink`] of its keys and values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink for `{T}`",
     label = "this sink does not take `{T}`",
@@ -63,6 +64,15 @@ impl<T: 'static, S: DynamicSink<T>> Sink<T, Dynamic> for S {
                 partition,
             })
         })))
+    }
+}
+
+impl<T: State, S: TransactionalSink<T>> Sink<T, Transactional> for S {
+    fn into_step(self) -> SinkStep {
+        let sink = Arc::new(self);
+        let plan =
+            StagePlan::new::<T, _>(move |build, _| Outbox::<T, S>::new(build, Arc::clone(&sink)));
+        SinkStep(Plan::Stage(plan.saving(StepSchema::of::<T>())))
     }
 }
 
@@ -139,7 +149,7 @@ impl<T, S: SinglePartitionSink<T>> FixedPartitionedSink<(), T> for Alone<S> {
 impl<T: 'static> Stream<T> {
     /// Ends the stream in a sink.
     ///
-    /// A [`DynamicSink`] writes items on the worker where they are. A [`SinglePartitionSink`] writes those of
+    /// A [`DynamicSink`] and a [`TransactionalSink`] write items on the worker where they are. A [`SinglePartitionSink`] writes those of
     /// all workers on one. A [`FixedPartitionedSink`] takes a keyed stream: the key chooses the partition, and
     /// the value is written by the worker that has it.
     /// A sink needs a name, under which its position is saved.

@@ -61,7 +61,9 @@ pub(crate) use parts::{
     Execution, PartitionCount, PartitionIndex, PartitionState, Position, SavedKind, StepMeta,
 };
 pub(crate) use reader::{PartitionReader, newest_positions};
-pub(crate) use resume::{Resume, beginnings, check_complete, describe_resume, resume};
+pub(crate) use resume::{
+    Resume, beginnings, check_complete, describe_resume, most_workers, resume,
+};
 pub(crate) use retention::Retention;
 pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use tools::{

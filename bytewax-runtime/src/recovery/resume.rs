@@ -159,6 +159,13 @@ pub(crate) fn beginnings(parts: &[PartitionState]) -> Vec<(Epoch, DateTime<Utc>)
     by_number.into_values().collect()
 }
 
+/// The most workers that any execution had that a partition remembers.
+pub(crate) fn most_workers(parts: &[PartitionState]) -> usize {
+    let executions = parts.iter().flat_map(|part| &part.executions);
+    let workers = executions.map(|execution| execution.workers as usize);
+    workers.max().unwrap_or_default()
+}
+
 /// Tells what an execution goes on from, in one line.
 pub(crate) fn describe_resume(
     resume: &Resume,

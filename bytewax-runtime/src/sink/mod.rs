@@ -1,14 +1,17 @@
 //! Sinks: where items go.
 //!
-//! There are two kinds. A [`DynamicSink`] has one instance on every worker and writes what is
+//! There are three kinds. A [`DynamicSink`] has one instance on every worker and writes what is
 //! there. A [`FixedPartitionedSink`] has named partitions, each with a position that can be saved
 //! and resumed; each partition is written by one worker, and a key always goes to one partition. A
-//! [`SinglePartitionSink`] is one with a single partition, which needs no keys.
+//! [`SinglePartitionSink`] is one with a single partition, which needs no keys. A [`TransactionalSink`] writes to a system with
+//! transactions, one for each epoch.
 
 mod function;
+mod transactional;
 
 #[doc(hidden)]
 pub use function::sink_fn;
+pub use transactional::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
 
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};

@@ -9,6 +9,7 @@
 
 #[cfg(feature = "async")]
 mod async_batches;
+mod discovery;
 mod function;
 mod opening;
 mod poll;
@@ -20,6 +21,7 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "async")]
 pub use async_batches::AsyncBatches;
+pub use discovery::Discovery;
 #[doc(hidden)]
 pub use function::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
 pub(crate) use opening::opening;
@@ -140,6 +142,18 @@ pub trait FixedPartitionedSource: Send + Sync + 'static {
     #[doc(hidden)]
     fn settings(&self) -> Option<String> {
         None
+    }
+
+    /// What finds partitions that are added while the flow runs. Unless overridden, none are.
+    ///
+    /// Called once on each worker, after the partitions of the start were opened, with the [waker](Waker) of the
+    /// discovery at hand.
+    ///
+    /// # Errors
+    ///
+    /// An error stops the run.
+    fn discover(&self) -> Result<Option<Discovery>, StepError> {
+        Ok(None)
     }
 }
 

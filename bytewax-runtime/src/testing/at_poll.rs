@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::source::{
-    DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
+    Discovery, DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
     StatelessSourcePartition,
 };
 
@@ -160,6 +160,10 @@ impl<S: FixedPartitionedSource> FixedPartitionedSource for AtPoll<S> {
         saved: &BTreeMap<String, S::Position>,
     ) -> Result<Reconciled, StepError> {
         self.source.reconcile(partitions, saved)
+    }
+
+    fn discover(&self) -> Result<Option<Discovery>, StepError> {
+        self.source.discover()
     }
 }
 

@@ -112,6 +112,10 @@ impl kit::Store for Store {
         match *self {}
     }
 
+    fn most_workers(&self) -> usize {
+        match *self {}
+    }
+
     fn position(&self, _: &StepId, _: &str) -> Option<&[u8]> {
         match *self {}
     }

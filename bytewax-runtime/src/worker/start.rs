@@ -18,7 +18,8 @@ use crate::flow::Graph;
 use crate::key::SlotOwners;
 use crate::kit::WorkerCx;
 use crate::recovery::{
-    PartitionState, RecoveryConfig, beginnings, check_complete, describe_resume, resume,
+    PartitionState, RecoveryConfig, beginnings, check_complete, describe_resume, most_workers,
+    resume,
 };
 
 /// What one worker tells all others.
@@ -108,6 +109,7 @@ fn agree_on_store(
         count: first.meta.count,
         started_at: hello.now,
         earlier: beginnings(&states),
+        most_workers: most_workers(&states),
         told: describe_resume(&resume, &states, Utc::now()),
     })
 }

@@ -65,6 +65,7 @@ mod flow_control;
 mod graphs;
 mod joins;
 mod logic;
+mod outbox;
 mod panics;
 mod polls;
 mod properties;

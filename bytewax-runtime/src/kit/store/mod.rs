@@ -47,6 +47,9 @@ pub(crate) trait Store {
     /// Wakes an operator when there is room for a change, which may have been so before.
     fn wake_on_room(&self, alarm: RemoteAlarm);
 
+    /// The most workers that an earlier execution had, also one that has saved nothing.
+    fn most_workers(&self) -> usize;
+
     /// The saved position of a partition of a source or a sink.
     fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]>;
 

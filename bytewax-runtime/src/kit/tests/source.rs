@@ -89,7 +89,14 @@ impl Fixture {
         let (cx, link, woken) = bench.cx();
         let (build, alarm) = (bench.build_cx(), cx.alarm);
         let open = |(name, part): (&str, &Scripted)| {
-            Polled::open(&build, alarm, name.to_owned(), |_| Ok(part.clone())).unwrap()
+            Polled::open(
+                &build,
+                alarm,
+                bench.worker.epochs.first(),
+                name.to_owned(),
+                |_| Ok(part.clone()),
+            )
+            .unwrap()
         };
         let polled = ["a", "b"].into_iter().zip(&parts).map(open).collect();
         let head = SourceHead::new(&build, alarm, polled, &mut out.outputs());

@@ -59,6 +59,20 @@ struct Partition {
     is_reported: bool,
 }
 
+impl Partition {
+    fn new(name: String, newest: Time) -> Self {
+        Self {
+            name,
+            newest,
+            saved: newest,
+            has_moved: true,
+            idle_at: None,
+            is_idle: false,
+            is_reported: false,
+        }
+    }
+}
+
 /// What becomes of an item.
 #[derive(PartialEq, Eq)]
 enum Fate {
@@ -85,15 +99,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         };
         let partition = |name: String| {
             let newest = build.position(&name)?.unwrap_or(Time::MIN);
-            Ok(Partition {
-                name,
-                newest,
-                saved: newest,
-                has_moved: true,
-                idle_at: None,
-                is_idle: false,
-                is_reported: false,
-            })
+            Ok(Partition::new(name, newest))
         };
         Ok(Self {
             step: build.step,
@@ -107,6 +113,17 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
             late: Aside::new(outputs, LATE, &lost.late.of(build.id())),
             future: Aside::new(outputs, FUTURE, &lost.future.of(build.id())),
         })
+    }
+
+    /// Gets to know the partitions that were added since.
+    fn know_added(&mut self, cx: &Cx) {
+        if self.partitions.len() < cx.partitions.len() {
+            let added = cx.partitions.added_from(self.partitions.len());
+            let added = added
+                .iter()
+                .map(|name| Partition::new(name.clone(), Time::MIN));
+            self.partitions.extend(added);
+        }
     }
 
     /// The latest time that an item may have.
@@ -202,6 +219,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
         if batch.is_empty() {
             return Ok(());
         }
+        self.know_added(cx);
         let limit = self.limit(cx);
         let (getter, wait) = (&*self.getter, self.lateness.wait);
         let partition = &mut self.partitions[cx.partitions.current];
@@ -253,6 +271,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
+        self.know_added(cx);
         self.look_after(cx);
         if what >= Flush::Epoch {
             self.save(cx)?;

@@ -63,6 +63,8 @@ pub(crate) struct Store {
     kept_for: Duration,
     /// The executions before this one: the epoch that each began with, and when.
     earlier: Vec<(Epoch, DateTime<Utc>)>,
+    /// The most workers that any of them had.
+    most_workers: usize,
     started_at: DateTime<Utc>,
 }
 
@@ -288,6 +290,10 @@ impl kit::Store for Store {
         if let Some(writer) = self.writer() {
             writer.room.wait(move || alarm.wake());
         }
+    }
+
+    fn most_workers(&self) -> usize {
+        self.most_workers
     }
 
     fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]> {

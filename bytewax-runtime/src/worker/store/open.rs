@@ -29,6 +29,8 @@ pub(in crate::worker) struct Agreed {
     pub(in crate::worker) started_at: DateTime<Utc>,
     /// The executions before this one: the epoch that each began with, and when.
     pub(in crate::worker) earlier: Vec<(Epoch, DateTime<Utc>)>,
+    /// The most workers that any of them had.
+    pub(in crate::worker) most_workers: usize,
     /// What is resumed, in a line for people.
     pub(in crate::worker) told: String,
 }
@@ -121,6 +123,7 @@ pub(in crate::worker) fn open(
         snapshot_mode: config.mode(),
         kept_for: config.kept_for(),
         earlier: agreed.earlier.clone(),
+        most_workers: agreed.most_workers,
         started_at: agreed.started_at,
     })
 }

@@ -54,7 +54,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         }
     }
 
-    /// Gets to know the partitions, the first time that anything happens.
+    /// Gets to know the partitions, the first time that anything happens and when some were added.
     fn begin(&mut self, cx: &Cx) {
         if self.partitions.len() != cx.partitions.len() {
             let begun = Partition {
@@ -62,7 +62,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
                 bound: FIRST,
                 idle_at: self.idle_at(cx),
             };
-            self.partitions = vec![begun; cx.partitions.len()];
+            self.partitions.resize(cx.partitions.len(), begun);
         }
     }
 

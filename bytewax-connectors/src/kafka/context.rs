@@ -1,0 +1,147 @@
+//! What a client says beside its answers.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytewax_runtime::source::Waker;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use super::settings::{is_refusal, is_transient};
+use crate::note::note;
+
+/// How long nothing is said again of brokers that do not answer.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Hears what a client says.
+#[derive(Default)]
+pub(super) struct Context {
+    heard: Mutex<Heard>,
+    /// How many events were served, so that it is known when there are no more.
+    served: AtomicUsize,
+    /// Whether there may be events.
+    events: AtomicBool,
+    /// Who is woken for them.
+    wakers: Mutex<Vec<(u64, Waker)>>,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// The text of the last error.
+    last: Option<String>,
+    /// Why the brokers do not let the client in.
+    refusal: Option<String>,
+    /// Why the client cannot go on.
+    fatal: Option<String>,
+    noted: Option<Instant>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    /// The text of the last error.
+    pub(super) fn take_last(&self) -> Option<String> {
+        lock(&self.heard).last.take()
+    }
+
+    pub(super) fn refusal(&self) -> Option<String> {
+        lock(&self.heard).refusal.clone()
+    }
+
+    pub(super) fn fatal(&self) -> Option<String> {
+        lock(&self.heard).fatal.clone()
+    }
+
+    pub(super) fn served(&self) -> usize {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    fn serve(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// There are events: somebody is woken to serve them.
+    pub(super) fn has_events(&self) {
+        self.events.store(true, Ordering::Release);
+        if let Some((_, waker)) = lock(&self.wakers).last() {
+            waker.wake();
+        }
+    }
+
+    /// Whether there may be events since this was last asked.
+    pub(super) fn take_events(&self) -> bool {
+        self.events.load(Ordering::Acquire) && self.events.swap(false, Ordering::AcqRel)
+    }
+
+    pub(super) fn add_waker(&self, id: u64, waker: Waker) {
+        lock(&self.wakers).push((id, waker));
+    }
+
+    pub(super) fn remove_waker(&self, id: u64) {
+        lock(&self.wakers).retain(|(known, _)| *known != id);
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, text: &str) {
+        self.serve();
+        let level = match level {
+            rdkafka::config::RDKafkaLogLevel::Warning => log::Level::Warn,
+            rdkafka::config::RDKafkaLogLevel::Notice | rdkafka::config::RDKafkaLogLevel::Info => {
+                log::Level::Info
+            }
+            rdkafka::config::RDKafkaLogLevel::Debug => log::Level::Debug,
+            _ => log::Level::Error,
+        };
+        log::log!(target: "librdkafka", level, "{facility} {text}");
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.serve();
+        log::info!(target: "librdkafka", "{}", String::from_utf8_lossy(statistics));
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.serve();
+        let code = error.rdkafka_error_code();
+        let mut heard = lock(&self.heard);
+        heard.last = Some(reason.to_owned());
+        match code {
+            Some(code) if is_refusal(code) => heard.refusal = Some(reason.to_owned()),
+            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
+                heard.fatal = Some(reason.to_owned());
+            }
+            // It follows what is said of each broker.
+            Some(RDKafkaErrorCode::AllBrokersDown) => {}
+            Some(code)
+                if is_transient(code)
+                    && heard.noted.is_none_or(|noted| noted.elapsed() > QUIET) =>
+            {
+                heard.noted = Some(Instant::now());
+                note(&format!(
+                    "Kafka: {reason}; the client tries again until it succeeds"
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        self.serve();
+        if let Err(error) = result
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
+        {
+            note(&format!(
+                "Kafka: offsets cannot be committed to the group: {error}; the flow goes on, as it reads from \
+                 positions of its own"
+            ));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Messages of Kafka.
+
+use std::sync::Arc;
+
+use bytewax_runtime::state::{Field, Schema, State};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A message that was read from a topic, or is to be written to one.
+///
+/// A message that was read knows where it came from: [`topic`](Self::topic), [`partition`](Self::partition) and
+/// [`offset`](Self::offset). That has no influence on where a sink writes it: a sink writes to its topic, unless it
+/// [goes by the messages](super::KafkaSink::by_message), and to the partition that the key chooses, unless
+/// [`to_partition`](Self::to_partition) names one. Key, value, headers and time are written as they are.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::kafka::KafkaMessage;
+///
+/// let message = KafkaMessage::new("12").with_key("temperature").with_header("unit", "C");
+/// assert_eq!(message.key_bytes(), Some(b"temperature".as_slice()));
+/// assert_eq!(message.value_bytes(), b"12");
+/// assert_eq!(message.header("unit"), Some(b"C".as_slice()));
+/// assert_eq!(message.topic(), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaMessage {
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) headers: Vec<(String, Option<Vec<u8>>)>,
+    /// In milliseconds.
+    pub(super) timestamp: Option<i64>,
+    pub(super) origin: Option<Origin>,
+    /// Rarely there.
+    pub(super) way: Option<Box<Way>>,
+}
+
+/// Where a message came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Origin {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+}
+
+/// Where a message is to go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Way {
+    pub(super) topic: Option<String>,
+    pub(super) partition: Option<i32>,
+    /// Why it cannot go anywhere.
+    pub(super) fault: Option<String>,
+}
+
+/// As a sink saves it until it is written.
+impl State for KafkaMessage {
+    const SCHEMA: Schema = Schema::new(
+        "KafkaMessage",
+        1,
+        &[
+            Field::opaque("key", "Option<Vec<u8>>"),
+            Field::opaque("value", "Option<Vec<u8>>"),
+            Field::opaque("headers", "Vec<(String, Option<Vec<u8>>)>"),
+            Field::opaque("timestamp", "Option<i64>"),
+            Field::opaque("origin", "Option<(String, i32, i64)>"),
+            Field::opaque(
+                "way",
+                "Option<(Option<String>, Option<i32>, Option<String>)>",
+            ),
+        ],
+    );
+}
+
+impl KafkaMessage {
+    /// A message with this value.
+    #[must_use]
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            value: Some(value.into()),
+            ..Self::default()
+        }
+    }
+
+    /// A message without a value: in a compacted topic, it deletes what has its key.
+    #[must_use]
+    pub fn tombstone(key: impl Into<Vec<u8>>) -> Self {
+        Self::default().with_key(key)
+    }
+
+    /// A message whose value is JSON.
+    ///
+    /// A value that JSON has no form for, such as a map whose keys are no text, is an error of the sink that the message
+    /// comes to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::kafka::KafkaMessage;
+    ///
+    /// let message = KafkaMessage::json(&vec![1, 2]);
+    /// assert_eq!(message.value_bytes(), b"[1,2]");
+    /// ```
+    #[must_use]
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(value) => Self::new(value),
+            Err(error) => {
+                let mut message = Self::default();
+                message.way().fault = Some(format!("it has no form in JSON: {error}"));
+                message
+            }
+        }
+    }
+
+    /// Has the key chosen: messages with equal keys go to one partition.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Adds a header. There may be several of one name.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Sets the time. A message without one gets the time at which it is written.
+    #[must_use]
+    pub fn with_timestamp(mut self, timestamp: DateTime<Utc>) -> Self {
+        self.timestamp = Some(timestamp.timestamp_millis());
+        self
+    }
+
+    /// Has it written to this topic, by a sink that [goes by the messages](super::KafkaSink::by_message).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::kafka::KafkaMessage;
+    ///
+    /// let message = KafkaMessage::new("12").to_topic("readings").to_partition(3);
+    /// assert_eq!(message.topic(), None); // It came from nowhere.
+    /// ```
+    #[must_use]
+    pub fn to_topic(mut self, topic: impl Into<String>) -> Self {
+        self.way().topic = Some(topic.into());
+        self
+    }
+
+    /// Has it written to this partition, whatever its key is.
+    #[must_use]
+    pub fn to_partition(mut self, partition: i32) -> Self {
+        self.way().partition = Some(partition);
+        self
+    }
+
+    fn way(&mut self) -> &mut Way {
+        self.way.get_or_insert_default()
+    }
+
+    /// The key, if it has one.
+    #[must_use]
+    pub fn key_bytes(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+
+    /// The value. Of a message without a value, nothing: see [`is_tombstone`](Self::is_tombstone).
+    #[must_use]
+    pub fn value_bytes(&self) -> &[u8] {
+        self.value.as_deref().unwrap_or_default()
+    }
+
+    /// Takes the value out.
+    #[must_use]
+    pub fn into_value(self) -> Option<Vec<u8>> {
+        self.value
+    }
+
+    /// Whether it has no value, which is something else than an empty one.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.value.is_none()
+    }
+
+    /// The headers, in order. One may have no value.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+
+    /// The value of the last header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut named = self.headers.iter().rev().filter(|(known, _)| known == name);
+        named.next().and_then(|(_, value)| value.as_deref())
+    }
+
+    /// The time that its producer or the broker gave it. Only very old brokers have messages without one.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<DateTime<Utc>> {
+        self.timestamp.and_then(DateTime::from_timestamp_millis)
+    }
+
+    /// The [`timestamp`](Self::timestamp) as an event time; of a message without one, the beginning of 1970.
+    ///
+    /// # Examples
+    ///
+    /// One watermark for each partition of the topics, which are not waited for when they are idle:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use bytewax_connectors::kafka::{KafkaMessage, KafkaSource};
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::TestingSink;
+    /// use bytewax_runtime::windowing::Lateness;
+    ///
+    /// let flow = Dataflow::build("clicks", |flow| {
+    ///     let clicks = flow.input(KafkaSource::new("localhost:9092", ["clicks"])).named("clicks");
+    ///     let lateness = Lateness::bounded(Duration::from_secs(5));
+    ///     let timed = clicks.event_time(KafkaMessage::event_time, lateness).named("timed");
+    ///     timed.down.output(TestingSink::new()).named("out");
+    /// });
+    /// # let _ = flow;
+    /// ```
+    #[must_use]
+    pub fn event_time(&self) -> DateTime<Utc> {
+        self.timestamp().unwrap_or_default()
+    }
+
+    /// The topic that it was read from.
+    #[must_use]
+    pub fn topic(&self) -> Option<&str> {
+        self.origin.as_ref().map(|origin| &*origin.topic)
+    }
+
+    /// The number of the partition that it was read from.
+    #[must_use]
+    pub fn partition(&self) -> Option<i32> {
+        self.origin.as_ref().map(|origin| origin.partition)
+    }
+
+    /// Its number in that partition.
+    #[must_use]
+    pub fn offset(&self) -> Option<i64> {
+        self.origin.as_ref().map(|origin| origin.offset)
+    }
+}

@@ -1,0 +1,40 @@
+//! Topics of Apache Kafka as sources and sinks.
+//!
+//! | | |
+//! | --- | --- |
+//! | [`KafkaSource`] | reads topics, from positions that a recovery store saves |
+//! | [`KafkaSink`] | writes messages to a topic, or each to a topic of its own |
+//! | [`KafkaMessage`] | what both have to do with: key, value, headers, time |
+//!
+//! The client is librdkafka, which the crate `rdkafka` compiles: it needs a C compiler and make. TLS and the login
+//! methods that need it are in the feature `kafka-ssl`, the compression zstd in `kafka-zstd`.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use bytewax_connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource};
+//! use bytewax_runtime::prelude::*;
+//! use bytewax_runtime::testing::run_main;
+//!
+//! let flow = Dataflow::build("shout", |flow| {
+//!     let words = flow.input(KafkaSource::new("localhost:9092", ["words"])).named("words");
+//!     let loud = words.map(|word| {
+//!         let text = String::from_utf8_lossy(word.value_bytes()).to_uppercase();
+//!         KafkaMessage::new(text)
+//!     });
+//!     loud.output(KafkaSink::new("localhost:9092", "loud_words")).named("out");
+//! });
+//! run_main(flow).unwrap(); // Until it is stopped.
+//! ```
+
+mod context;
+mod error;
+mod message;
+mod settings;
+mod sink;
+mod source;
+
+pub use error::{Error, ReadError};
+pub use message::KafkaMessage;
+pub use sink::{Append, KafkaSink, KafkaSinkPartition, KafkaWriter, Transactional};
+pub use source::{Answer, KafkaPartition, KafkaPosition, KafkaSource, LostOffset, Results, Strict};

@@ -1,0 +1,204 @@
+//! The topic that says which transactions were committed. It is compacted, so that what it says of a writer outlives any time
+//! for which the flow is down: offsets of a consumer group would be forgotten after a week.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use bytewax_runtime::Epoch;
+use bytewax_runtime::sink::Marker;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::kafka::context::Context;
+use crate::kafka::error::Error;
+use crate::kafka::message::KafkaMessage;
+use crate::kafka::settings::{Settings, is_transient};
+
+/// How long one question may take.
+const ASK: Duration = Duration::from_secs(2);
+
+/// How long to wait before asking again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The topic of the markers of one step.
+pub(super) struct Markers {
+    settings: Settings,
+    topic: String,
+    timeout: Duration,
+}
+
+impl Markers {
+    pub(super) fn new(settings: Settings, topic: String, timeout: Duration) -> Self {
+        Self {
+            settings,
+            topic,
+            timeout,
+        }
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// A marker as it is written.
+    pub(super) fn message(writer: usize, marker: Marker) -> KafkaMessage {
+        let Marker { store, epoch } = marker;
+        KafkaMessage::new(format!("{store:016x} {epoch}"))
+            .with_key(writer.to_string())
+            .to_partition(0)
+    }
+
+    fn parse(text: &[u8]) -> Option<Marker> {
+        let (store, epoch) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+        Some(Marker {
+            store: u64::from_str_radix(store, 16).ok()?,
+            epoch: Epoch(epoch.parse().ok()?),
+        })
+    }
+
+    fn failed(&self, why: impl Into<String>) -> Error {
+        Error::Markers {
+            topic: self.topic.clone(),
+            why: why.into(),
+        }
+    }
+
+    /// The marker of the last transaction of a writer that was committed. Makes the topic if it is missing.
+    pub(super) fn last(&self, writer: usize) -> Result<Option<Marker>, Error> {
+        let own = [
+            ("enable.partition.eof", "true", "leave it out"),
+            ("enable.auto.commit", "false", "leave it out"),
+            ("isolation.level", "read_committed", "leave it out"),
+            ("auto.offset.reset", "earliest", "leave it out"),
+            // There is nothing to wait for at the end.
+            ("fetch.wait.max.ms", "1", "leave it out"),
+        ];
+        let config = self.settings.beside(&[("group.id", "bytewax")], &own)?;
+        let consumer: BaseConsumer<Context> = self.settings.client(&config, Context::default())?;
+        let until = Instant::now() + self.timeout;
+        self.make(&consumer, until)?;
+
+        let mut list = TopicPartitionList::new();
+        let added = list.add_partition_offset(&self.topic, 0, Offset::Beginning);
+        added.map_err(|error| self.failed(error.to_string()))?;
+        let assigned = consumer.assign(&list);
+        assigned.map_err(|error| self.failed(error.to_string()))?;
+        let key = writer.to_string();
+        let mut last = None;
+        loop {
+            match consumer.poll(ASK) {
+                Some(Ok(read)) => {
+                    if read.key() == Some(key.as_bytes()) {
+                        let text = read.payload().unwrap_or_default();
+                        let marker = Self::parse(text).ok_or_else(|| {
+                            let shown = String::from_utf8_lossy(text);
+                            self.failed(format!("`{shown}` in it is no marker"))
+                        })?;
+                        last = Some(marker);
+                    }
+                    continue;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
+                Some(Err(error)) if !error.rdkafka_error_code().is_some_and(is_transient) => {
+                    return Err(self.failed(error.to_string()));
+                }
+                Some(Err(_)) | None => {}
+            }
+            if Instant::now() >= until {
+                let why = consumer.context().take_last();
+                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
+            }
+        }
+    }
+
+    /// Makes the topic, unless it is there.
+    fn make(&self, consumer: &BaseConsumer<Context>, until: Instant) -> Result<(), Error> {
+        loop {
+            let found = consumer.fetch_metadata(Some(&self.topic), ASK);
+            if let Ok(metadata) = &found
+                && let Some(topic) = metadata.topics().iter().find(|it| it.name() == self.topic)
+            {
+                match topic.error().map(RDKafkaErrorCode::from) {
+                    None | Some(RDKafkaErrorCode::NoError) if topic.partitions().len() == 1 => {
+                        return Ok(());
+                    }
+                    None | Some(RDKafkaErrorCode::NoError) => {
+                        let count = topic.partitions().len();
+                        return Err(self.failed(format!("it has {count} partitions")));
+                    }
+                    Some(
+                        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+                    ) => self.create(until)?,
+                    Some(code) if is_transient(code) => {}
+                    Some(code) => return Err(self.failed(code.to_string())),
+                }
+            }
+            if Instant::now() >= until {
+                let why = consumer.context().take_last();
+                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
+            }
+            thread::sleep(AGAIN);
+        }
+    }
+
+    fn create(&self, until: Instant) -> Result<(), Error> {
+        let config = self.settings.beside(&[], &[])?;
+        let admin: AdminClient<Context> = self.settings.client(&config, Context::default())?;
+        let topic = NewTopic::new(&self.topic, 1, TopicReplication::Fixed(-1))
+            .set("cleanup.policy", "compact")
+            .set("segment.ms", "3600000");
+        let left = until.saturating_duration_since(Instant::now());
+        let options = AdminOptions::new()
+            .request_timeout(Some(left))
+            .operation_timeout(Some(left));
+        let made = wait_for(admin.create_topics([&topic], &options));
+        let made = made.map_err(|error| self.failed(error.to_string()))?;
+        match made.into_iter().next() {
+            Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
+                Err(self.failed(format!("it cannot be created: {code}")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Waits for an answer, on this thread.
+fn wait_for<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            Poll::Ready(answer) => return answer,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_are_read_as_written() {
+        let marker = Marker {
+            store: 0x1f,
+            epoch: Epoch(12),
+        };
+        let message = Markers::message(3, marker);
+        assert_eq!(message.value_bytes(), b"000000000000001f 12");
+        assert_eq!(message.key_bytes(), Some(b"3".as_slice()));
+        assert_eq!(Markers::parse(message.value_bytes()), Some(marker));
+        assert_eq!(Markers::parse(b"x"), None);
+    }
+}

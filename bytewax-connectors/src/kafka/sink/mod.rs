@@ -1,0 +1,257 @@
+//! A sink of messages.
+
+mod markers;
+mod producer;
+mod transaction;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytewax_runtime::sink::{DynamicSink, StatelessSinkPartition, TransactionalSink, WriterPlace};
+use bytewax_runtime::{Epoch, StepError, StepId, WorkerIndex};
+
+use self::producer::Producer;
+use super::error::Error;
+use super::message::KafkaMessage;
+use super::settings::Settings;
+
+pub use self::transaction::KafkaWriter;
+
+/// Settings that the sink makes, with what to use instead.
+const OWN: &[(&str, &str, &str)] = &[("delivery.report.only.error", "true", "leave it out")];
+
+/// Settings that are there unless set.
+const DEFAULTS: &[(&str, &str)] = &[("enable.idempotence", "true")];
+
+/// Each message is written once, in the transaction of its epoch.
+#[derive(Debug)]
+pub enum Transactional {}
+
+/// Messages are written as they come, and some again after a crash.
+#[derive(Debug)]
+pub enum Append {}
+
+/// Writes [messages](KafkaMessage) to a topic, or each to a topic of its own.
+///
+/// Each worker writes what is there, with a client of its own. Messages with equal keys go to one partition. Messages
+/// of one worker and one partition stay in order, also when the client has to write them again.
+///
+/// # Examples
+///
+/// ```no_run
+/// use bytewax_connectors::kafka::{KafkaMessage, KafkaSink};
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSource, run_main};
+///
+/// let flow = Dataflow::build("readings", |flow| {
+///     let readings = flow.input(TestingSource::new([("hall", 21), ("roof", 7)])).named("readings");
+///     let messages = readings.map(|(place, degrees)| {
+///         KafkaMessage::json(&degrees).with_key(place)
+///     });
+///     let sink = KafkaSink::new("localhost:9092", "readings").setting("compression.type", "lz4");
+///     messages.output(sink).named("out");
+/// });
+/// run_main(flow)?;
+/// # Ok::<(), bytewax_runtime::RunError>(())
+/// ```
+///
+/// # Guarantee
+///
+/// Exactly once, if the flow has a recovery store: all messages that a worker writes in an epoch are one transaction, which is committed when
+/// the epoch is complete. A reader with `isolation.level=read_committed`, as a [`KafkaSource`](super::KafkaSource), sees each message once, whatever
+/// is killed, and however long the flow is down. The messages of an epoch are also saved in the store until they are committed.
+///
+/// At least once without a store, and with [`append`](Self::append): an epoch is complete when the brokers have all its messages, so none is
+/// lost. After a crash, those of epochs that were not complete are written again. The client writes none twice by itself.
+///
+/// # Limits
+///
+/// Readers of committed messages see them when their epoch is complete. An epoch must not last longer than a
+/// transaction may: five minutes, `transaction.timeout.ms`. A run that is killed keeps readers of what comes behind its open transactions
+/// waiting until it is started again, or for that time.
+///
+/// To know which transactions were committed, each writer leaves a record of a few bytes for each in a compacted topic of the
+/// step's own, `flow.step.markers` ([`marker_topic`](Self::marker_topic)). The sink makes it when it is missing.
+///
+/// The client has up to 100 000 messages or 1 GiB under way on each worker: the settings `queue.buffering.max.messages` and
+/// `queue.buffering.max.kbytes`. When it is full, the flow waits.
+///
+/// # Errors
+///
+/// A message that the brokers refuse for good, such as one that is too large, stops the run. Brokers that do not answer
+/// are waited for: a message that is not written after five minutes (`message.timeout.ms`) stops the run.
+///
+/// # State
+///
+/// The messages of epochs that are not committed, and a random number for each writer. None with
+/// [`append`](Self::append).
+#[must_use]
+pub struct KafkaSink<D = Transactional> {
+    options: Options,
+    delivery: PhantomData<fn() -> D>,
+}
+
+#[derive(Clone, Debug)]
+struct Options {
+    settings: Settings,
+    /// `None` if messages name theirs.
+    topic: Option<String>,
+    marker_topic: Option<String>,
+    connect_timeout: Duration,
+}
+
+impl KafkaSink {
+    /// A sink of this topic. `brokers` are the addresses of some brokers, with commas between them. Nothing is
+    /// connected before the run.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self::of(brokers, Some(topic.into()))
+    }
+
+    /// A sink that writes each message to the topic that it [names](KafkaMessage::to_topic).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::kafka::{KafkaMessage, KafkaSink};
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::TestingSource;
+    ///
+    /// let flow = Dataflow::build("numbers", |flow| {
+    ///     let numbers = flow.input(TestingSource::new(0..10)).named("numbers");
+    ///     let messages = numbers.map(|n| {
+    ///         let topic = if n % 2 == 0 { "even" } else { "odd" };
+    ///         KafkaMessage::new(n.to_string()).to_topic(topic)
+    ///     });
+    ///     messages.output(KafkaSink::by_message("localhost:9092")).named("out");
+    /// });
+    /// # let _ = flow;
+    /// ```
+    pub fn by_message(brokers: impl Into<String>) -> Self {
+        Self::of(brokers, None)
+    }
+
+    fn of(brokers: impl Into<String>, topic: Option<String>) -> Self {
+        Self {
+            options: Options {
+                settings: Settings::new(brokers),
+                topic,
+                marker_topic: None,
+                connect_timeout: Duration::from_secs(60),
+            },
+            delivery: PhantomData,
+        }
+    }
+
+    /// Writes messages as they come, without transactions: readers see them at once. After a crash, those of epochs that were not complete are
+    /// written again.
+    pub fn append(self) -> KafkaSink<Append> {
+        KafkaSink {
+            options: self.options,
+            delivery: PhantomData,
+        }
+    }
+
+    /// The topic in which transactions leave their markers; `flow.step.markers` unless set. No other step may use it. It has to have one
+    /// partition and `cleanup.policy=compact`; the sink makes it so when it is missing.
+    pub fn marker_topic(mut self, topic: impl Into<String>) -> Self {
+        self.options.marker_topic = Some(topic.into());
+        self
+    }
+}
+
+impl<D> KafkaSink<D> {
+    /// Sets any [setting of librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). Values are never
+    /// shown.
+    pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.settings.set(name, value);
+        self
+    }
+
+    /// How long brokers are waited for at the start of a run; a minute unless set.
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.options.connect_timeout = time;
+        self
+    }
+}
+
+impl Options {
+    fn append(&self) -> Result<KafkaSinkPartition, Error> {
+        let config = self.settings.config(DEFAULTS, OWN)?;
+        Ok(KafkaSinkPartition {
+            producer: Producer::new(&self.settings, &config)?,
+            topic: self.topic.clone(),
+        })
+    }
+}
+
+impl<D> Clone for KafkaSink<D> {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            delivery: PhantomData,
+        }
+    }
+}
+
+impl<D> fmt::Debug for KafkaSink<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
+    }
+}
+
+impl DynamicSink<KafkaMessage> for KafkaSink<Append> {
+    type Partition = KafkaSinkPartition;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<KafkaSinkPartition, StepError> {
+        Ok(self.options.append()?)
+    }
+}
+
+impl TransactionalSink<KafkaMessage> for KafkaSink {
+    type Writer = KafkaWriter;
+
+    fn open(&self, place: &WriterPlace<'_>) -> Result<KafkaWriter, StepError> {
+        Ok(KafkaWriter::open(&self.options, place)?)
+    }
+}
+
+/// What a [`KafkaSink`] that [appends](KafkaSink::append) is on one worker.
+pub struct KafkaSinkPartition {
+    producer: Producer,
+    topic: Option<String>,
+}
+
+impl fmt::Debug for KafkaSinkPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaSinkPartition")
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StatelessSinkPartition<KafkaMessage> for KafkaSinkPartition {
+    fn write_batch(&mut self, items: Vec<KafkaMessage>) -> Result<(), StepError> {
+        for message in items {
+            self.producer.send(message, self.topic.as_deref())?;
+        }
+        self.producer.look();
+        self.producer.check()?;
+        self.producer.fail()
+    }
+
+    fn close(&mut self) -> Result<(), StepError> {
+        self.flush()
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        self.flush()
+    }
+}
+
+impl KafkaSinkPartition {
+    fn flush(&self) -> Result<(), StepError> {
+        self.producer.flush()?;
+        self.producer.fail()
+    }
+}

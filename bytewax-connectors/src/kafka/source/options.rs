@@ -1,0 +1,107 @@
+//! What was said of a source.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+
+use super::super::error::Error;
+use super::super::settings::Settings;
+use super::topics::{Selection, TopicPartition};
+
+/// How many kilobytes of messages a consumer has ready at most, over all its partitions.
+const READY_KIB: usize = 64 << 10;
+
+/// The group of a consumer that commits nothing. It never joins it.
+const NO_GROUP: &str = "bytewax";
+
+/// Settings that the source makes, with what to use instead.
+const OWN: &[(&str, &str, &str)] = &[
+    (
+        "enable.auto.commit",
+        "false",
+        "set `group.id`, and offsets are committed after each epoch",
+    ),
+    (
+        "enable.auto.offset.store",
+        "false",
+        "set `group.id`, and offsets are committed after each epoch",
+    ),
+    (
+        "auto.offset.reset",
+        "error",
+        "use `from_end`, `from_time` or `from_offsets` for the start, and `on_lost_offset` for offsets that are gone",
+    ),
+    ("enable.partition.eof", "true", "use `stop_at_end`"),
+];
+
+/// Where a partition begins that has no saved position.
+#[derive(Clone, Debug)]
+pub(super) enum Start {
+    Beginning,
+    End,
+    /// The first message of this time or later, in milliseconds.
+    Time(i64),
+    /// Those that are not named begin at their beginning.
+    Offsets(BTreeMap<TopicPartition, i64>),
+}
+
+/// What is done when the messages at a saved position are gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LostOffset {
+    /// The run fails.
+    #[default]
+    Fail,
+    /// Reading goes on at the first message that is still there. A line on standard error says so.
+    Beginning,
+    /// Reading goes on behind the last message. A line on standard error says so.
+    End,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) settings: Settings,
+    pub(super) selection: Selection,
+    pub(super) start: Start,
+    pub(super) stop_at_end: bool,
+    pub(super) lost_offset: LostOffset,
+    pub(super) list_every: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) batch_messages: usize,
+}
+
+impl Options {
+    /// The settings of a client that reads some of so many partitions.
+    pub(super) fn consumer_config(&self, partitions: usize) -> Result<ClientConfig, Error> {
+        // Each partition has a queue of its own.
+        let ready = (READY_KIB / partitions.max(1)).max(1 << 10).to_string();
+        let defaults = [
+            ("group.id", NO_GROUP),
+            ("queued.max.messages.kbytes", ready.as_str()),
+        ];
+        self.settings.config(&defaults, OWN)
+    }
+
+    /// The settings of a client that asks what there is.
+    pub(super) fn listing_config(&self) -> Result<ClientConfig, Error> {
+        let mut config = self.settings.config(&[], OWN)?;
+        config.remove("group.id");
+        Ok(config)
+    }
+}
+
+impl Options {
+    /// The partitions that there are now.
+    pub(super) fn list(
+        &self,
+        consumer: &rdkafka::consumer::BaseConsumer<super::super::context::Context>,
+    ) -> Result<Vec<TopicPartition>, Error> {
+        let Self {
+            selection,
+            settings,
+            ..
+        } = self;
+        selection.list(consumer, &settings.brokers, self.list_every)
+    }
+}

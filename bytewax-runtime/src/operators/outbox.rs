@@ -1,0 +1,367 @@
+//! The step of a sink with transactions, and its outbox in the recovery store.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::error::{RunError, RunErrorKind, StepError};
+use crate::ids::{Epoch, StepIndex};
+use crate::kit::{BuildCx, Cx, Flush, Listener, Push, WorkerCx};
+use crate::sink::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
+use crate::state::{self, State};
+
+/// How many writers a worker has: as many as epochs may be under way.
+const WRITERS: usize = 2;
+
+/// About how many bytes of items are saved in one row.
+const ROW_BYTES: usize = 64 << 10;
+
+/// A row of the outbox: the epoch, then each item behind its length.
+struct Row<'a> {
+    epoch: Epoch,
+    items: &'a [u8],
+}
+
+impl<'a> Row<'a> {
+    fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (epoch, items) = bytes.split_first_chunk()?;
+        Some(Self {
+            epoch: Epoch(u64::from_le_bytes(*epoch)),
+            items,
+        })
+    }
+
+    fn items<T: State>(&self) -> Result<Vec<T>, StepError> {
+        let cut = || StepError::msg("a row of the outbox is cut off");
+        let mut items = Vec::new();
+        let mut rest = self.items;
+        while !rest.is_empty() {
+            let (length, behind) = rest.split_first_chunk().ok_or_else(cut)?;
+            let length = u32::from_le_bytes(*length) as usize;
+            let (item, behind) = behind.split_at_checked(length).ok_or_else(cut)?;
+            items.push(state::open(item)?);
+            rest = behind;
+        }
+        Ok(items)
+    }
+}
+
+/// Adds an item to the bytes of a row.
+fn put<T: State>(item: &T, bytes: &mut Vec<u8>) -> Result<(), StepError> {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; 4]);
+    state::seal(item, bytes)?;
+    let length = u32::try_from(bytes.len() - start - 4)?;
+    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    Ok(())
+}
+
+fn row_name(writer: usize, row: usize) -> String {
+    format!("outbox/{writer}/{row}")
+}
+
+fn writer_name(writer: usize) -> String {
+    format!("writer/{writer}")
+}
+
+/// What a store says of one writer.
+#[derive(Default)]
+struct Saved<'a> {
+    store: Option<u64>,
+    rows: BTreeMap<usize, Row<'a>>,
+}
+
+/// What the store says of all writers that there may have been, by number.
+fn saved(build: &BuildCx) -> Result<BTreeMap<usize, Saved<'_>>, RunError> {
+    let mut writers: BTreeMap<usize, Saved<'_>> = BTreeMap::new();
+    let Some(store) = build.worker.store.get() else {
+        return Ok(writers);
+    };
+    // Those that were killed before anything was saved may have left transactions open. Those of this run are opened
+    // together with them.
+    for number in 0..WRITERS * store.most_workers().max(build.worker.count) {
+        writers.entry(number).or_default();
+    }
+    for name in store.positions_of(build.id()) {
+        let bytes = store.position(build.id(), name).unwrap_or_default();
+        let mut parts = name.split('/');
+        let number = |part: Option<&str>| part.and_then(|part| part.parse::<usize>().ok());
+        let strange = || {
+            let text = format!("the store has `{name}` of the step, which is not of an outbox");
+            RunError::new(RunErrorKind::Recovery, text)
+        };
+        match parts.next() {
+            _ if bytes.is_empty() => {}
+            Some("writer") => {
+                let writer = number(parts.next()).ok_or_else(strange)?;
+                let (store, _) = bytes.split_first_chunk().ok_or_else(strange)?;
+                writers.entry(writer).or_default().store = Some(u64::from_le_bytes(*store));
+            }
+            Some("outbox") => {
+                let writer = number(parts.next()).ok_or_else(strange)?;
+                let row = number(parts.next()).ok_or_else(strange)?;
+                let read = Row::parse(bytes).ok_or_else(strange)?;
+                writers.entry(writer).or_default().rows.insert(row, read);
+            }
+            _ => return Err(strange()),
+        }
+    }
+    Ok(writers)
+}
+
+/// A random number.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// Where a writer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Open(Epoch),
+    Prepared(Epoch),
+}
+
+/// One writer, and what the store has of it.
+struct Writing<W> {
+    writer: W,
+    number: usize,
+    store: u64,
+    /// Whether the store knows of it.
+    is_known: bool,
+    phase: Phase,
+    /// How many rows the store has of a transaction that is committed.
+    stored: usize,
+    /// How many it has of the one that is open.
+    rows: usize,
+    /// The row that is being filled.
+    bytes: Vec<u8>,
+}
+
+impl<W> Writing<W> {
+    fn commit<T>(&mut self) -> Result<(), StepError>
+    where
+        W: TransactionalWriter<T>,
+    {
+        if let Phase::Prepared(epoch) = self.phase {
+            self.writer.commit(epoch)?;
+            self.phase = Phase::Idle;
+            self.stored = self.stored.max(std::mem::take(&mut self.rows));
+        }
+        Ok(())
+    }
+}
+
+fn failed(doing: &str) -> impl FnOnce(StepError) -> RunError + '_ {
+    move |error| RunError::step(doing, error)
+}
+
+const WRITE: &str = "the sink cannot write";
+const SAVE: &str = "the items of the sink cannot be saved";
+const PREPARE: &str = "the sink cannot end the epoch";
+const RECOVER: &str = "the sink cannot be opened";
+
+/// The writers of a worker, which hear of complete epochs.
+struct Writers<T, S: TransactionalSink<T>>
+where
+    T: State,
+{
+    all: [Option<Writing<S::Writer>>; WRITERS],
+}
+
+impl<T: State, S: TransactionalSink<T>> Listener for Writers<T, S> {
+    fn completed(&mut self, epoch: Epoch) -> Result<(), StepError> {
+        for writing in self.all.iter_mut().flatten() {
+            if matches!(writing.phase, Phase::Prepared(prepared) if prepared <= epoch) {
+                writing.commit()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the items of one worker.
+pub(super) struct Outbox<T: State, S: TransactionalSink<T>> {
+    step: StepIndex,
+    sink: Arc<S>,
+    writers: Rc<RefCell<Writers<T, S>>>,
+    is_saved: bool,
+}
+
+impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
+    /// Opens the writers that the store knows of, and writes what they were to commit and have not.
+    pub(super) fn new(build: &BuildCx, sink: Arc<S>) -> Result<Self, RunError> {
+        let WorkerCx { index, count, .. } = &*build.worker;
+        let is_saved = build.worker.store.get().is_some();
+        let mut writers = Writers { all: [None, None] };
+        let mut opened = Vec::new();
+        for (number, saved) in saved(build)? {
+            if number / WRITERS % count == index.0 {
+                let place = WriterPlace::new(build.id(), number, true);
+                let writer = sink.open(&place).map_err(failed(RECOVER))?;
+                opened.push((number, saved, writer));
+            }
+        }
+        for (number, saved, writer) in opened {
+            let writing = recover(build, writer, number, &saved)?;
+            // Those of a larger cluster have nothing more to do.
+            if number / WRITERS == index.0 {
+                writers.all[number % WRITERS] = Some(writing);
+            }
+        }
+        let writers = Rc::new(RefCell::new(writers));
+        let epochs = &build.worker.epochs;
+        let listening: Rc<RefCell<dyn Listener>> = Rc::clone(&writers) as _;
+        epochs
+            .listeners
+            .add(build.step, None, epochs.first(), listening);
+        Ok(Self {
+            step: build.step,
+            sink,
+            writers,
+            is_saved,
+        })
+    }
+}
+
+/// Has a writer write what it was to commit and has not.
+fn recover<T: State, W: TransactionalWriter<T>>(
+    build: &BuildCx,
+    mut writer: W,
+    number: usize,
+    saved: &Saved<'_>,
+) -> Result<Writing<W>, RunError> {
+    let found = writer.recover().map_err(failed(RECOVER))?;
+    let store = saved.store.unwrap_or_else(random);
+    let done = found.filter(|marker| marker.store == store);
+    let first = build.worker.epochs.first();
+    if let Some(marker) = done
+        && marker.epoch >= first
+    {
+        let text = format!(
+            "the sink has already written epoch {} of this recovery store, which goes on at epoch {first}: the store was \
+             set back, so what follows would be written twice. Resume from a newer state, or give the step another name",
+            marker.epoch
+        );
+        return Err(RunError::new(RunErrorKind::Recovery, text));
+    }
+    let mut left: BTreeMap<Epoch, Vec<&Row<'_>>> = BTreeMap::new();
+    for row in saved.rows.values() {
+        if done.is_none_or(|marker| row.epoch > marker.epoch) {
+            left.entry(row.epoch).or_default().push(row);
+        }
+    }
+    for (epoch, rows) in left {
+        writer.begin(epoch).map_err(failed(RECOVER))?;
+        for row in rows {
+            let items = row.items().map_err(failed("the outbox cannot be read"))?;
+            writer.write_batch(items).map_err(failed(WRITE))?;
+        }
+        let prepared = writer.prepare(Marker { store, epoch });
+        prepared.map_err(failed(PREPARE))?;
+        writer.commit(epoch).map_err(failed(RECOVER))?;
+    }
+    let last = saved.rows.keys().next_back();
+    Ok(Writing {
+        writer,
+        number,
+        store,
+        is_known: saved.store.is_some(),
+        phase: Phase::Idle,
+        stored: last.map_or(0, |last| last + 1),
+        rows: 0,
+        bytes: Vec::new(),
+    })
+}
+
+impl<T: State, S: TransactionalSink<T>> Push<T> for Outbox<T, S> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        cx.enter(self.step);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let parity = (cx.epoch.0 % WRITERS as u64) as usize;
+        let writing = &mut self.writers.borrow_mut().all[parity];
+        if writing.is_none() {
+            let number = cx.worker.index.0 * WRITERS + parity;
+            let place = WriterPlace::new(cx.step_id(self.step), number, self.is_saved);
+            let mut writer = self.sink.open(&place).map_err(failed(RECOVER))?;
+            // Of this store there is nothing.
+            writer.recover().map_err(failed(RECOVER))?;
+            *writing = Some(Writing {
+                writer,
+                number,
+                store: random(),
+                is_known: false,
+                phase: Phase::Idle,
+                stored: 0,
+                rows: 0,
+                bytes: Vec::new(),
+            });
+        }
+        let Some(writing) = writing else {
+            return Ok(());
+        };
+        if writing.phase != Phase::Open(cx.epoch) {
+            // An epoch that begins says that the one before the last is complete.
+            writing.commit().map_err(failed(WRITE))?;
+            writing.writer.begin(cx.epoch).map_err(failed(WRITE))?;
+            writing.phase = Phase::Open(cx.epoch);
+        }
+        if self.is_saved {
+            for item in batch.iter() {
+                put(item, &mut writing.bytes).map_err(failed(SAVE))?;
+                if writing.bytes.len() >= ROW_BYTES {
+                    save_row(self.step, writing, cx);
+                }
+            }
+        }
+        let items = std::mem::take(batch);
+        writing.writer.write_batch(items).map_err(failed(WRITE))
+    }
+
+    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        if what != Flush::Epoch {
+            return Ok(());
+        }
+        cx.enter(self.step);
+        for writing in self.writers.borrow_mut().all.iter_mut().flatten() {
+            match writing.phase {
+                Phase::Open(epoch) if epoch == cx.epoch => {
+                    if !writing.bytes.is_empty() {
+                        save_row(self.step, writing, cx);
+                    }
+                    if self.is_saved && !std::mem::replace(&mut writing.is_known, true) {
+                        let store = writing.store.to_le_bytes().to_vec();
+                        cx.save_position(self.step, &writer_name(writing.number), store);
+                    }
+                    let marker = Marker {
+                        store: writing.store,
+                        epoch,
+                    };
+                    writing.writer.prepare(marker).map_err(failed(PREPARE))?;
+                    writing.phase = Phase::Prepared(epoch);
+                }
+                Phase::Idle => {}
+                // Its items are still needed.
+                Phase::Open(_) | Phase::Prepared(_) => continue,
+            }
+            // What was committed before is not needed any more.
+            for row in writing.rows..std::mem::take(&mut writing.stored) {
+                cx.save_position(self.step, &row_name(writing.number, row), Vec::new());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Saves the row that is being filled with the present epoch.
+fn save_row<W>(step: StepIndex, writing: &mut Writing<W>, cx: &mut Cx) {
+    let mut bytes = Vec::with_capacity(8 + writing.bytes.len());
+    bytes.extend_from_slice(&cx.epoch.0.to_le_bytes());
+    bytes.append(&mut writing.bytes);
+    cx.save_position(step, &row_name(writing.number, writing.rows), bytes);
+    writing.rows += 1;
+}

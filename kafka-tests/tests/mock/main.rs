@@ -1,0 +1,7 @@
+//! The connector to Kafka against a cluster that the client plays itself. It cannot show what transactions are; see
+//! the tests in `real`.
+
+mod faults;
+mod sink;
+mod source;
+mod util;

@@ -1,0 +1,11 @@
+//! The connector to Kafka against Apache Kafka itself. `.ci/kafka` starts a broker:
+//!
+//! ```text
+//! .ci/kafka cargo test -p kafka-tests --test real -- --include-ignored
+//! ```
+
+mod kills;
+mod orders;
+mod source;
+mod transactions;
+mod util;

@@ -1,0 +1,219 @@
+//! What only real brokers can show of a source.
+
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use bytewax::RunConfig;
+use bytewax::chrono::DateTime;
+use bytewax::connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource, LostOffset};
+use bytewax::prelude::*;
+use bytewax::testing::{TestingSource, run_main};
+use kafka_tests::{committed, produce, values};
+
+use super::util::{
+    add_partitions, brokers, delete_records, delete_topic, read, read_some, saving, topic, unique,
+};
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn a_start_at_a_time() {
+    let (brokers, topic) = (brokers(), topic("times", 2));
+    produce(&brokers, &topic, 0, ["a", "b", "c"]);
+    produce(&brokers, &topic, 1, ["d"]);
+    let at = |millis| {
+        let time = DateTime::from_timestamp_millis(millis).unwrap();
+        KafkaSource::new(&brokers, [&topic])
+            .from_time(time)
+            .stop_at_end()
+    };
+    assert_eq!(
+        read(at(1001), &RunConfig::new()).unwrap(),
+        ["0@1=b", "0@2=c"]
+    );
+    assert_eq!(read(at(5000), &RunConfig::new()).unwrap(), [""; 0]);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn partitions_that_are_added() {
+    let (brokers, topic) = (brokers(), topic("grows", 1));
+    produce(&brokers, &topic, 0, ["a"]);
+    let dir = tempfile::tempdir().unwrap();
+    let source = || {
+        let source = KafkaSource::new(&brokers, [&topic]);
+        source
+            .list_every(Duration::from_millis(50))
+            .setting("topic.metadata.refresh.interval.ms", "500")
+    };
+    let run = saving(dir.path()).workers(2);
+    let all = read_some(source(), &run, 3, |count| {
+        if count == 1 {
+            add_partitions(&topic, 3);
+            produce(&brokers, &topic, 1, ["b"]);
+            produce(&brokers, &topic, 2, ["c"]);
+        }
+    });
+    assert_eq!(all.unwrap(), ["0@0=a", "1@0=b", "2@0=c"]);
+    // And on resume, though it begins at the end.
+    let end = || source().from_end().stop_at_end();
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(read(end(), &saving(dir.path())).unwrap(), [""; 0]);
+    add_partitions(&topic, 4);
+    produce(&brokers, &topic, 3, ["d"]);
+    assert_eq!(read(end(), &saving(dir.path())).unwrap(), ["3@0=d"]);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn messages_that_are_gone() {
+    let (brokers, topic) = (brokers(), topic("retained", 1));
+    let dir = tempfile::tempdir().unwrap();
+    produce(&brokers, &topic, 0, ["a", "b"]);
+    let source = || KafkaSource::new(&brokers, [&topic]).stop_at_end();
+    assert_eq!(read(source(), &saving(dir.path())).unwrap().len(), 2);
+    produce(&brokers, &topic, 0, ["c", "d", "e"]);
+    delete_records(&topic, 0, 4);
+    let report = read(source(), &saving(dir.path())).unwrap_err().report();
+    assert!(
+        report.contains("the messages at offset 2 of the topic"),
+        "{report}"
+    );
+    let source = source().on_lost_offset(LostOffset::Beginning);
+    assert_eq!(read(source, &saving(dir.path())).unwrap(), ["0@4=e"]);
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn a_topic_that_is_deleted_or_missing() {
+    let (brokers, topic) = (brokers(), topic("deleted", 1));
+    produce(&brokers, &topic, 0, ["a"]);
+    let source = || {
+        let source = KafkaSource::new(&brokers, [&topic]);
+        let source = source.setting("topic.metadata.refresh.interval.ms", "500");
+        source.setting("topic.metadata.propagation.max.ms", "500")
+    };
+    let error = read_some(source(), &RunConfig::new(), 2, |_| delete_topic(&topic)).unwrap_err();
+    let report = error.report();
+    assert!(
+        report.contains(&format!("the topic `{topic}`, partition 0, cannot be read")),
+        "{report}"
+    );
+    let report = read(source().stop_at_end(), &RunConfig::new())
+        .unwrap_err()
+        .report();
+    assert!(
+        report.contains(&format!("there is no topic `{topic}`")),
+        "{report}"
+    );
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn the_position_passes_marks_of_transactions() {
+    let (brokers, from, to) = (brokers(), topic("plain", 1), topic("marked", 1));
+    produce(&brokers, &from, 0, ["a", "b"]);
+    let dir = tempfile::tempdir().unwrap();
+    let name = unique("copy");
+    let flow = Dataflow::build(&name, |flow| {
+        let messages = flow
+            .input(KafkaSource::new(&brokers, [&from]).stop_at_end())
+            .named("in");
+        messages.output(KafkaSink::new(&brokers, &to)).named("out");
+    });
+    saving(dir.path()).run(flow).unwrap();
+    let group = unique("group");
+    let source = KafkaSource::new(&brokers, [&to])
+        .group(&group)
+        .stop_at_end();
+    assert_eq!(read(source, &RunConfig::new()).unwrap(), ["0@0=a", "0@1=b"]);
+    // Two messages and the mark of their transaction.
+    assert_eq!(committed(&brokers, &group, &to, 0), Some(3));
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn bad_credentials() {
+    let brokers = std::env::var("KAFKA_SASL_BOOTSTRAP");
+    let brokers = brokers.expect("KAFKA_SASL_BOOTSTRAP: run this by `.ci/kafka`");
+    let topic = topic("secret", 1);
+    produce(&super::util::brokers(), &topic, 0, ["a"]);
+    let source = |password: &str| {
+        KafkaSource::new(&brokers, [&topic])
+            .setting("security.protocol", "sasl_plaintext")
+            .setting("sasl.mechanism", "PLAIN")
+            .setting("sasl.username", "alice")
+            .setting("sasl.password", password)
+            .stop_at_end()
+    };
+    assert_eq!(
+        read(source("alice-secret"), &RunConfig::new()).unwrap(),
+        ["0@0=a"]
+    );
+    let report = read(source("hunter2"), &RunConfig::new())
+        .unwrap_err()
+        .report();
+    assert!(report.contains("refuse the client"), "{report}");
+    assert!(report.contains("`sasl.`"), "{report}");
+    assert!(!report.contains("hunter2"), "{report}");
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`"]
+fn a_topic_that_is_not_there_to_write_to() {
+    let brokers = brokers();
+    let flow = Dataflow::build("write", |flow| {
+        let numbers = flow.input(TestingSource::new(0..3)).named("numbers");
+        let messages = numbers
+            .map(|n| KafkaMessage::new(n.to_string()))
+            .named("messages");
+        let sink = KafkaSink::new(&brokers, "no-such-topic").append();
+        let sink = sink.setting("message.timeout.ms", "5000");
+        messages
+            .output(sink.setting("topic.metadata.propagation.max.ms", "500"))
+            .named("out");
+    });
+    let report = run_main(flow).unwrap_err().report();
+    assert!(
+        report.contains("cannot be written to the topic `no-such-topic`"),
+        "{report}"
+    );
+    assert!(report.contains("create the topic"), "{report}");
+}
+
+/// Stops and continues the process of the broker, which answers nothing meanwhile.
+fn signal(signal: &str) {
+    let pid = std::env::var("KAFKA_PID").expect("KAFKA_PID: run this by `.ci/kafka`");
+    let status = Command::new("kill").args([signal, &pid]).status();
+    assert!(status.expect("`kill` runs").success());
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`; stops the broker for 30 s"]
+fn zz_a_broker_that_does_not_answer_for_half_a_minute() {
+    let (brokers, from, to) = (brokers(), topic("paused", 1), topic("resumed", 1));
+    produce(&brokers, &from, 0, (0..100).map(|n| n.to_string()));
+    let flow = Dataflow::build("copy", |flow| {
+        let source = KafkaSource::new(&brokers, [&from])
+            .batch_messages(10)
+            .stop_at_end();
+        let messages = flow.input(source).named("in");
+        let messages = messages.map(|message| {
+            if message.offset() == Some(20) {
+                signal("-STOP");
+                thread::spawn(|| {
+                    thread::sleep(Duration::from_secs(30));
+                    signal("-CONT");
+                });
+            }
+            message
+        });
+        let sink = KafkaSink::new(&brokers, &to)
+            .append()
+            .setting("socket.timeout.ms", "3000");
+        messages.named("pause").output(sink).named("out");
+    });
+    run_main(flow).unwrap();
+    let expect: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    assert_eq!(values(&brokers, &to), expect);
+}
