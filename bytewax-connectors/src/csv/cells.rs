@@ -104,7 +104,7 @@ impl Cells {
                 Cut::End => return Ok(None),
                 Cut::Record(Ok(_)) => return Ok(Some(self.cells.clone())),
                 Cut::Record(Err(fault)) => {
-                    return Err(Error::bad(place, lines.number(since, place)?, at, fault));
+                    return Err(Error::header(place, lines.number(since, place)?, at, fault));
                 }
             }
         }

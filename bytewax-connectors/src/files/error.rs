@@ -56,8 +56,11 @@ pub enum Error {
     },
     /// A record cannot be read; see [`FileSource::results`](super::FileSource::results) for a way to go on
     /// without such records.
-    #[error("{0}")]
+    #[error("{0}; to receive such records as items and go on, use `.results()`")]
     Bad(Box<BadRecord>),
+    /// The row of a CSV file that names the columns cannot be read.
+    #[error("the row that names the columns cannot be read: {0}")]
+    Header(Box<BadRecord>),
     /// The file is shorter than it was when it was read before.
     #[error(
         "the file `{path}` is {length} bytes long, but was read up to byte {position} before, so \
@@ -380,9 +383,9 @@ pub enum Error {
 
 #[cfg(feature = "csv")]
 impl Error {
-    /// A record of a file that cannot be read.
-    pub(crate) fn bad(place: &Place, line: u64, byte: u64, fault: Fault) -> Self {
-        Self::Bad(Box::new(BadRecord {
+    /// What is wrong with the row that names the columns.
+    pub(crate) fn header(place: &Place, line: u64, byte: u64, fault: Fault) -> Self {
+        Self::Header(Box::new(BadRecord {
             file: place.path.display().to_string(),
             line,
             byte,

@@ -58,7 +58,8 @@ fn check_run(content: &str, expect: &[&str]) {
 #[track_caller]
 fn check_failure(path: &Path, source: FileSource, expect: &str) {
     let cause = run(source).unwrap_err().source().unwrap().to_string();
-    assert_eq!(cause.replace(path.to_str().unwrap(), "PATH"), expect);
+    let cause = cause.replace(path.to_str().unwrap(), "PATH");
+    assert_eq!(cause, expect);
 }
 
 #[track_caller]
@@ -232,7 +233,8 @@ fn invalid_utf8() {
         &path,
         FileSource::new(&path),
         "line 3 of the file `PATH`: byte 10 of the file is not UTF-8; convert the file to UTF-8, or \
-         have such bytes replaced by `.invalid_utf8(InvalidUtf8::Replace)`",
+         have such bytes replaced by `.invalid_utf8(InvalidUtf8::Replace)`; to receive such records as items and go \
+         on, use `.results()`",
     );
     let replaced = FileSource::new(&path).invalid_utf8(InvalidUtf8::Replace);
     assert_eq!(
@@ -270,7 +272,8 @@ fn too_long() {
         &path,
         source(),
         "line 2 of the file `PATH`: it is longer than 5 bytes; if this is a file of lines, raise \
-         `max_line_bytes`, or have long lines truncated by `.too_long(TooLong::Truncate)`",
+         `max_line_bytes`, or have long lines truncated by `.too_long(TooLong::Truncate)`; to receive such records as \
+         items and go on, use `.results()`",
     );
     let expect = ["one", "2@4: b\"12345\"", "two", "4@16: b\"xxxxx\"", "three"];
     assert_eq!(results(source()), expect);

@@ -191,7 +191,10 @@ pub(crate) fn describe_resume(
     let started_at = started_at.map(|execution| execution.started_at).max();
     let age = match (saved_at.flatten(), started_at) {
         (Some(at), _) => format!(", saved {} ago by", age(now - at)),
-        (None, Some(at)) => format!(", saved less than {} ago by", age(now - at)),
+        (None, Some(at)) => {
+            let most = (now - at).max(TimeDelta::seconds(1));
+            format!(", saved less than {} ago by", age(most))
+        }
         (None, None) => " of".to_owned(),
     };
     format!(
@@ -496,6 +499,7 @@ mod tests {
             "recovery: resuming at epoch 5, saved less than 1 minute ago by execution 0, as \
              execution 1: the store of 1 partition in `state`\n"
         );
+        assert!(told(&parts, 1).contains("saved less than 1 second ago"));
         parts[0].progress.saved_at = Some(at(1000));
         for (now, age) in [
             (1000, "0 seconds"),
