@@ -103,6 +103,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "try_filter_map",
             "try_flat_map",
             "try_map",
+            "try_output",
         ],
     ),
     (
@@ -125,6 +126,7 @@ const WITH_ERRS: &[&str] = &[
     "try_filter_map",
     "try_flat_map",
     "try_map",
+    "try_output",
 ];
 
 /// Whether the result of the built-in operator of this name has the field `errs`.

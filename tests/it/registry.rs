@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bytewax::StepError;
 use bytewax::chrono::TimeDelta;
 use bytewax::flow::StepKind;
 use bytewax::operators::{AsyncConfig, CacheConfig, JoinInsert, Within};
 use bytewax::prelude::*;
+use bytewax::sink::{RejectingSink, RejectingWriter};
 use bytewax::testing::{TestingSink, TestingSource};
 use bytewax::windowing::{
     AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, SystemClock,
 };
+use bytewax::{Epoch, StepError, StepId, WorkerIndex};
 
 #[stateful]
 #[derive(Default)]
@@ -48,6 +49,31 @@ impl WindowLogic for Same {
     fn on_merge(&mut self, _: Self, _: &mut Emit<u64>) {}
 
     fn on_close(&mut self, _: &mut Emit<u64>) {}
+}
+
+/// A sink that refuses nothing, and writes nowhere.
+struct Nothing;
+
+impl RejectingSink<u64> for Nothing {
+    type Writer = Self;
+
+    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self, StepError> {
+        Ok(Self)
+    }
+}
+
+impl RejectingWriter<u64> for Nothing {
+    fn write_batch(&mut self, _: Vec<u64>) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn take_rejected(&mut self) -> Vec<(u64, StepError)> {
+        Vec::new()
+    }
 }
 
 /// All window operators, one behind the other.
@@ -120,6 +146,7 @@ fn everything() -> Dataflow {
         let ask = |n: &u64| std::future::ready(Ok::<_, String>(*n));
         let tried = tried.oks.map_async(AsyncConfig::new(), ask);
         tried.errs.fail();
+        tried.oks.clone().try_output(Nothing).errs.fail();
         let getter = |n: &u64| Ok::<u64, StepError>(*n);
         let enriched = tried
             .oks

@@ -1,9 +1,11 @@
 //! Messages of Kafka.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytewax_runtime::state::{Field, Schema, State};
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A message that was read from a topic, or is to be written to one.
@@ -72,6 +74,34 @@ impl State for KafkaMessage {
     );
 }
 
+/// Why the value or the key of a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    part: &'static str,
+    origin: Option<Origin>,
+    why: String,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {}", self.part)?;
+        if let Some(origin) = &self.origin {
+            let Origin {
+                topic,
+                partition,
+                offset,
+            } = origin;
+            write!(
+                f,
+                " at offset {offset} of the topic `{topic}`, partition {partition},"
+            )?;
+        }
+        write!(f, " is not as it should be: {}", self.why)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
 impl KafkaMessage {
     /// A message with this value.
     #[must_use]
@@ -109,6 +139,68 @@ impl KafkaMessage {
                 let mut message = Self::default();
                 message.way().fault = Some(format!("it has no form in JSON: {error}"));
                 message
+            }
+        }
+    }
+
+    /// The value, read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// If it is not what a `T` is in JSON, or if there is no value. The text says why and where the message came from.
+    ///
+    /// # Examples
+    ///
+    /// Messages that cannot be read are items of `errs`, with their topic, partition, offset and the reason:
+    ///
+    /// ```
+    /// use bytewax_connectors::kafka::KafkaMessage;
+    /// use bytewax_runtime::testing::run_items;
+    ///
+    /// let messages = [KafkaMessage::new("[1, 2]"), KafkaMessage::new("x")];
+    /// let out = run_items(messages, |messages| {
+    ///     let parsed = messages.try_map(KafkaMessage::value_json::<Vec<u64>>);
+    ///     let bad = parsed.errs.map(|bad| bad.error);
+    ///     parsed.oks.map(|numbers| format!("{numbers:?}")).merge(bad)
+    /// });
+    /// assert!(out.contains(&"[1, 2]".to_owned()));
+    /// assert!(out.contains(&"the value is not as it should be: expected value at line 1 column 1".to_owned()));
+    /// ```
+    pub fn value_json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        self.decode("value", self.value.as_deref())
+    }
+
+    /// The key, read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`value_json`](Self::value_json).
+    pub fn key_json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        self.decode("key", self.key.as_deref())
+    }
+
+    fn decode<T: DeserializeOwned>(
+        &self,
+        part: &'static str,
+        bytes: Option<&[u8]>,
+    ) -> Result<T, DecodeError> {
+        let failed = |why: String| DecodeError {
+            part,
+            origin: self.origin.clone(),
+            why,
+        };
+        let bytes = bytes.ok_or_else(|| failed("there is none".to_owned()))?;
+        serde_json::from_slice(bytes).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Has a key that is JSON. What is said of the value of [`json`](Self::json) holds here.
+    #[must_use]
+    pub fn with_json_key<T: Serialize + ?Sized>(mut self, key: &T) -> Self {
+        match serde_json::to_vec(key) {
+            Ok(key) => self.with_key(key),
+            Err(error) => {
+                self.way().fault = Some(format!("its key has no form in JSON: {error}"));
+                self
             }
         }
     }
@@ -211,16 +303,15 @@ impl KafkaMessage {
     /// One watermark for each partition of the topics, which are not waited for when they are idle:
     ///
     /// ```
-    /// use std::time::Duration;
-    ///
     /// use bytewax_connectors::kafka::{KafkaMessage, KafkaSource};
     /// use bytewax_runtime::prelude::*;
     /// use bytewax_runtime::testing::TestingSink;
     /// use bytewax_runtime::windowing::Lateness;
+    /// use chrono::TimeDelta;
     ///
     /// let flow = Dataflow::build("clicks", |flow| {
     ///     let clicks = flow.input(KafkaSource::new("localhost:9092", ["clicks"])).named("clicks");
-    ///     let lateness = Lateness::bounded(Duration::from_secs(5));
+    ///     let lateness = Lateness::bounded(TimeDelta::seconds(5));
     ///     let timed = clicks.event_time(KafkaMessage::event_time, lateness).named("timed");
     ///     timed.down.output(TestingSink::new()).named("out");
     /// });

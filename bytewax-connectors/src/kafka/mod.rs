@@ -35,6 +35,8 @@ mod sink;
 mod source;
 
 pub use error::{Error, ReadError};
-pub use message::KafkaMessage;
-pub use sink::{Append, KafkaSink, KafkaSinkPartition, KafkaWriter, Transactional};
+pub use message::{DecodeError, KafkaMessage};
+pub use sink::{
+    Append, KafkaRejectingWriter, KafkaSink, KafkaSinkPartition, KafkaWriter, Transactional,
+};
 pub use source::{Answer, KafkaPartition, KafkaPosition, KafkaSource, LostOffset, Results, Strict};

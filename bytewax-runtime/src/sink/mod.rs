@@ -7,10 +7,12 @@
 //! transactions, one for each epoch.
 
 mod function;
+mod rejecting;
 mod transactional;
 
 #[doc(hidden)]
 pub use function::sink_fn;
+pub use rejecting::{RejectingSink, RejectingWriter};
 pub use transactional::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
 
 use crate::error::StepError;

@@ -6,7 +6,7 @@ use bytewax::RunError;
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSink};
 use bytewax::prelude::*;
 use bytewax::testing::connector::{Promise, check_sink_in_flows};
-use bytewax::testing::{TestingSource, run_main};
+use bytewax::testing::{TestingSink, TestingSource, run_main};
 use kafka_tests::{consume, values};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
@@ -142,4 +142,27 @@ fn what_has_no_form_in_json_stops_the_flow() {
         report.contains("it has no form in JSON: key must be a string"),
         "{report}"
     );
+}
+
+#[test]
+fn refused_messages_may_go_elsewhere() {
+    let (_cluster, brokers) = cluster(1, &[("words", 1)]);
+    let bad = TestingSink::new();
+    let large = KafkaMessage::new(vec![b'x'; 2_000_000]).with_key("big");
+    let messages = vec![KafkaMessage::new("a"), large, KafkaMessage::new("b")];
+    let flow = Dataflow::build("write", |flow| {
+        let messages = flow.input(TestingSource::new(messages)).named("messages");
+        let written = messages.try_output(KafkaSink::new(&brokers, "words").append());
+        let bad_ones = written
+            .named("out")
+            .errs
+            .map(|bad| (bad.item.key_bytes().map(<[u8]>::to_vec), bad.error));
+        bad_ones.named("bad_ones").output(bad.clone()).named("bad");
+    });
+    run_main(flow).unwrap();
+    assert_eq!(values(&brokers, "words"), ["a", "b"]);
+    let bad: Vec<(Option<Vec<u8>>, String)> = bad.take();
+    assert_eq!(bad.len(), 1);
+    assert_eq!(bad[0].0.as_deref(), Some(b"big".as_slice()));
+    assert!(bad[0].1.contains("`message.max.bytes`"), "{}", bad[0].1);
 }

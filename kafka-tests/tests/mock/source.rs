@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytewax::RunConfig;
-use bytewax::connectors::kafka::{KafkaMessage, KafkaSource, LostOffset};
+use bytewax::connectors::kafka::{DecodeError, KafkaMessage, KafkaSource, LostOffset};
 use bytewax::prelude::*;
 use bytewax::testing::connector::check_source;
 use bytewax::testing::{TestingSink, run_main};
@@ -181,4 +181,31 @@ fn a_flow_that_reads_on_is_woken() {
     });
     let expect: Vec<String> = (0..5).map(|n| format!("words/0@{n}={n}")).collect();
     assert_eq!(all.unwrap(), expect);
+}
+
+#[test]
+fn what_is_no_json_says_where_it_is() {
+    let (_cluster, brokers) = cluster(1, &[("words", 1)]);
+    produce(&brokers, "words", 0, ["1", "x"]);
+    let (good, bad) = (TestingSink::new(), TestingSink::new());
+    let flow = Dataflow::build("words", |flow| {
+        let source = KafkaSource::new(&brokers, ["words"]).stop_at_end();
+        let messages = flow.input(source).named("words");
+        let parsed = messages.try_map(|message: &KafkaMessage| {
+            Ok::<_, DecodeError>((message.key_json::<u32>()?, message.value_json::<u32>()?))
+        });
+        let parsed = parsed.named("parsed");
+        parsed.oks.output(good.clone()).named("good");
+        parsed
+            .errs
+            .map(|bad| bad.error)
+            .named("texts")
+            .output(bad.clone())
+            .named("bad");
+    });
+    run_main(flow).unwrap();
+    assert_eq!(good.take(), [(0, 1)]);
+    let expect = "the value at offset 1 of the topic `words`, partition 0, is not as it should be: expected value at line \
+                  1 column 1";
+    assert_eq!(bad.take(), [expect]);
 }

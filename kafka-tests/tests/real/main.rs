@@ -4,6 +4,8 @@
 //! .ci/kafka cargo test -p kafka-tests --test real -- --include-ignored
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod kills;
 mod orders;
 mod source;

@@ -8,7 +8,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use bytewax_runtime::sink::{DynamicSink, StatelessSinkPartition, TransactionalSink, WriterPlace};
+use bytewax_runtime::sink::{
+    DynamicSink, RejectingSink, RejectingWriter, StatelessSinkPartition, TransactionalSink,
+    WriterPlace,
+};
 use bytewax_runtime::{Epoch, StepError, StepId, WorkerIndex};
 
 use self::producer::Producer;
@@ -253,5 +256,62 @@ impl KafkaSinkPartition {
     fn flush(&self) -> Result<(), StepError> {
         self.producer.flush()?;
         self.producer.fail()
+    }
+}
+
+/// Messages that the brokers refuse for good are items of `errs`.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_connectors::kafka::{KafkaMessage, KafkaSink};
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::TestingSource;
+///
+/// let flow = Dataflow::build("readings", |flow| {
+///     let messages = flow.input(TestingSource::new([KafkaMessage::new("7")])).named("messages");
+///     let sink = KafkaSink::new("localhost:9092", "readings").append();
+///     let written = messages.try_output(sink).named("out");
+///     let refused = written.errs.map(|bad| bad.item.with_header("error", bad.error));
+///     refused.output(KafkaSink::new("localhost:9092", "refused")).named("refused");
+/// });
+/// # let _ = flow;
+/// ```
+impl RejectingSink<KafkaMessage> for KafkaSink<Append> {
+    type Writer = KafkaRejectingWriter;
+
+    fn build(
+        &self,
+        _: &StepId,
+        _: WorkerIndex,
+        _: usize,
+    ) -> Result<KafkaRejectingWriter, StepError> {
+        Ok(KafkaRejectingWriter(self.options.append()?))
+    }
+}
+
+/// What a [`KafkaSink`] is on one worker behind [`try_output`](bytewax_runtime::flow::Stream::try_output).
+#[derive(Debug)]
+pub struct KafkaRejectingWriter(KafkaSinkPartition);
+
+impl RejectingWriter<KafkaMessage> for KafkaRejectingWriter {
+    fn write_batch(&mut self, items: Vec<KafkaMessage>) -> Result<(), StepError> {
+        let KafkaSinkPartition { producer, topic } = &mut self.0;
+        for message in items {
+            producer.send(message, topic.as_deref())?;
+        }
+        producer.look();
+        Ok(producer.check()?)
+    }
+
+    fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
+        Ok(self.0.producer.flush()?)
+    }
+
+    fn take_rejected(&mut self) -> Vec<(KafkaMessage, StepError)> {
+        let failed = self.0.producer.take_failed().into_iter();
+        failed
+            .map(|(message, error)| (message, error.into()))
+            .collect()
     }
 }
