@@ -149,20 +149,25 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Prefix<T> {
     type Value = T;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<T, D::Error> {
-        T::deserialize(PrefixDeserializer {
-            inner,
-            fields: self.fields,
-        })
+        T::deserialize(FirstFields::new(inner, self.fields))
     }
 }
 
 /// Ends the outermost struct early, upon which serde fills in the defaults.
-struct PrefixDeserializer<D> {
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct FirstFields<D> {
     inner: D,
     fields: usize,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for PrefixDeserializer<D> {
+impl<D> FirstFields<D> {
+    pub(crate) fn new(inner: D, fields: usize) -> Self {
+        Self { inner, fields }
+    }
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for FirstFields<D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, D::Error> {
@@ -173,11 +178,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for PrefixDeserializer<D> {
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
-        _fields: &'static [&'static str],
+        name: &'static str,
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_tuple(self.fields, visitor)
+        let first = fields.get(..self.fields).unwrap_or(fields);
+        self.inner.deserialize_struct(name, first, visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(

@@ -73,6 +73,6 @@ pub mod __private {
     pub use crate::key::FieldsHash;
     pub use crate::sink::sink_fn;
     pub use crate::source::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
-    pub use crate::state::{ByName, OfState};
+    pub use crate::state::{ByName, OfState, Older, read_older};
     pub use {chrono, serde};
 }

@@ -15,7 +15,7 @@ use super::options::Options;
 /// All names are whole paths: a name that was imported could be one that a field's type has.
 pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream {
     let krate = options.krate();
-    add_serde(&mut model.item, &krate);
+    add_serde(&mut model.item, &krate, options.reads_older());
     let name = model.ident.unraw().to_string();
     let version = options.own_version();
     let fields = model.entries.iter().map(|entry| field(entry, &krate));
@@ -27,6 +27,9 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
     };
     let history = history(options, &krate);
     let load = load(options, &model.prefixes, &krate, gap_inside.as_ref());
+    let within = options
+        .reads_older()
+        .then(|| within(options, &model, &krate));
     let generics = bounded(&model.generics, &krate);
     let (parameters, arguments, conditions) = generics.split_for_impl();
     let Model { item, ident, .. } = &model;
@@ -45,6 +48,8 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
                 #load
             }
 
+            #within
+
             #gap_beside
         };
     }
@@ -62,13 +67,17 @@ pub(super) fn alone(mut model: Model) -> TokenStream {
     model.item.into_token_stream()
 }
 
-/// Derives those of serde's traits that the item does not derive itself.
-fn add_serde(item: &mut Item, krate: &Path) {
+/// Derives those of serde's traits that the item does not derive itself. With `as_functions` they become functions
+/// of the type, and the traits are left to [`within`].
+fn add_serde(item: &mut Item, krate: &Path, as_functions: bool) {
     let attributes = match item {
         Item::Struct(item) => &mut item.attrs,
         Item::Enum(item) => &mut item.attrs,
         _ => return,
     };
+    if as_functions {
+        attributes.push(syn::parse_quote!(#[serde(remote = "Self")]));
+    }
     let missing: Vec<_> = ["Serialize", "Deserialize"]
         .into_iter()
         .filter(|name| !derives(attributes, name))
@@ -151,16 +160,68 @@ fn load(
     })
 }
 
+/// Serde's traits of a type that has older versions: where one of those is within a value, that is read, whatever
+/// type is around it.
+fn within(options: &Options, model: &Model, krate: &Path) -> TokenStream {
+    let Model {
+        ident, prefixes, ..
+    } = model;
+    let serde = quote!(#krate::__private::serde);
+    let lowest = options.lowest_version();
+    let from = options.from.as_ref().map(|(_, old)| {
+        let span = old.span().resolved_at(Span::mixed_site());
+        let read = quote_spanned!(span=> #krate::__private::read_older::<#old, __D>);
+        let from = quote_spanned!(span=> <Self as ::core::convert::From<#old>>::from);
+        quote! {
+            ::core::option::Option::Some(older) if older.version() < #lowest => {
+                #read(deserializer).map(#from)
+            }
+        }
+    });
+    let generics = bounded(&model.generics, krate);
+    let (parameters, arguments, conditions) = generics.split_for_impl();
+    let mut of_input = generics.clone();
+    of_input.params.insert(0, syn::parse_quote!('de));
+    let (input_parameters, ..) = of_input.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #parameters #serde::Serialize for #ident #arguments #conditions {
+            fn serialize<__S: #serde::Serializer>(
+                &self,
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+
+        #[automatically_derived]
+        impl #input_parameters #serde::Deserialize<'de> for #ident #arguments #conditions {
+            fn deserialize<__D: #serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                match #krate::__private::Older::of::<Self>() {
+                    ::core::option::Option::None => Self::deserialize(deserializer),
+                    #from
+                    ::core::option::Option::Some(older) => {
+                        Self::deserialize(older.first(&[#(#prefixes),*], deserializer)?)
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What the schema says of older versions.
 fn history(options: &Options, krate: &Path) -> Option<TokenStream> {
     let oldest = options.lowest_version();
+    let within = options.reads_older().then(|| quote!(.read_within()));
     (options.own_version() > 1).then(|| match &options.from {
         Some((_, old)) => {
             let span = old.span().resolved_at(Span::mixed_site());
             let before = quote_spanned!(span=> &<#old as #krate::state::State>::SCHEMA);
-            quote!(.with_history(#oldest, ::core::option::Option::Some(#before)))
+            quote!(.with_history(#oldest, ::core::option::Option::Some(#before))#within)
         }
-        None => quote!(.with_history(#oldest, ::core::option::Option::None)),
+        None => quote!(.with_history(#oldest, ::core::option::Option::None)#within),
     })
 }
 

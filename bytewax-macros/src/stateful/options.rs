@@ -52,6 +52,11 @@ impl Options {
             .fold(self.own_version(), u32::min)
     }
 
+    /// Whether it reads any version but its own.
+    pub(super) fn reads_older(&self) -> bool {
+        self.from.is_some() || self.lowest_version() < self.own_version()
+    }
+
     /// The first option that says something of a type.
     pub(super) fn of_types(&self) -> Option<&Ident> {
         self.of_types.as_ref()

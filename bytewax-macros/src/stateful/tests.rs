@@ -49,6 +49,7 @@ fn a_struct_with_history() {
 )]
 #[serde(crate = "::bytewax::__private::serde")]
 #[derive(Default)]
+#[serde(remote = "Self")]
 struct Mean {
     sum: f64,
     #[serde(default)]
@@ -80,7 +81,8 @@ const _: () = {
                 ::core::option::Option::Some(
                     &<OldMean as ::bytewax::state::State>::SCHEMA,
                 ),
-            );
+            )
+            .read_within();
         fn load(
             saved: ::bytewax::state::Saved<'_>,
         ) -> ::core::result::Result<Self, ::bytewax::state::StateError> {
@@ -92,6 +94,32 @@ const _: () = {
                 return saved.decode_older(&[1usize, 2usize]);
             }
             saved.decode()
+        }
+    }
+    #[automatically_derived]
+    impl ::bytewax::__private::serde::Serialize for Mean {
+        fn serialize<__S: ::bytewax::__private::serde::Serializer>(
+            &self,
+            serializer: __S,
+        ) -> ::core::result::Result<__S::Ok, __S::Error> {
+            Self::serialize(self, serializer)
+        }
+    }
+    #[automatically_derived]
+    impl<'de> ::bytewax::__private::serde::Deserialize<'de> for Mean {
+        fn deserialize<__D: ::bytewax::__private::serde::Deserializer<'de>>(
+            deserializer: __D,
+        ) -> ::core::result::Result<Self, __D::Error> {
+            match ::bytewax::__private::Older::of::<Self>() {
+                ::core::option::Option::None => Self::deserialize(deserializer),
+                ::core::option::Option::Some(older) if older.version() < 2u32 => {
+                    ::bytewax::__private::read_older::<OldMean, __D>(deserializer)
+                        .map(<Self as ::core::convert::From<OldMean>>::from)
+                }
+                ::core::option::Option::Some(older) => {
+                    Self::deserialize(older.first(&[1usize, 2usize], deserializer)?)
+                }
+            }
         }
     }
     const _: () = ::core::assert!(

@@ -182,10 +182,14 @@ impl BuildCx {
             [] => "none".to_owned(),
             known => known.join(", "),
         };
+        // The name of a flow has no dot.
+        let id = self.id().as_str();
+        let name = id.split_once('.').map_or(id, |(_, name)| name);
         let text = format!(
             "it has {done} {} partitions that the {what} does not list any more: `{}`; it lists \
-             {known}. Bring them back, or if they are gone for good, give the step another name, and \
-             with it new partitions",
+             {known}\n\
+             help: bring them back; if they are gone for good, give the step another name by `.named(\"..\")` \
+             and say `flow.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed",
             lost.len(),
             lost.join("`, `"),
         );

@@ -47,6 +47,7 @@ mod tests;
 mod thread;
 mod tools;
 mod upgrade;
+mod versions;
 mod writer;
 
 #[cfg(feature = "object-store")]
@@ -67,9 +68,10 @@ pub(crate) use resume::{
 pub(crate) use retention::Retention;
 pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
 pub(crate) use tools::{
-    Dump, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step, dump, repartition,
-    restore_all, show, verify,
+    Dump, Migrated, MigratedStep, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step,
+    dump, migrate, repartition, restore_all, show, verify,
 };
+pub(crate) use versions::SavedVersion;
 pub(crate) use writer::PartitionWriter;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reading a partition, beside its writer.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use super::parts::{Meta, PartitionState, Position, StepMeta, StepNumber};
 use super::rows::{Place, Row, RowId, Rows, Table};
 use super::scan::Scan;
 use super::sql::Db;
+use super::versions::SavedVersion;
 use crate::ids::{Epoch, StepId};
 use crate::key::Slot;
+use crate::state;
 use crate::state::run::{Removed, Run};
 use crate::state::timer::{Timer, decode_due};
 
@@ -219,6 +221,30 @@ impl PartitionReader {
             }
             Ok(keys)
         })
+    }
+
+    /// The versions of the states of a step at the start of an epoch; all of them are read.
+    pub(crate) fn read_versions(
+        &self,
+        step: &StepId,
+        before: Epoch,
+    ) -> Result<Vec<SavedVersion>, Error> {
+        let mut versions = BTreeSet::new();
+        self.each_slot(Table::Snaps, step, before, |_, run| {
+            // What is damaged is reported when it is read for its key.
+            let saved = run
+                .iter()
+                .filter_map(|entry| state::peek(entry.state?).ok());
+            versions.extend(saved.map(|saved| (saved.version(), saved.fingerprint())));
+            Ok::<_, Error>(())
+        })?;
+        let versions = versions.into_iter();
+        let versions = versions.map(|(version, fingerprint)| SavedVersion {
+            version,
+            fingerprint,
+            shape: None,
+        });
+        Ok(versions.collect())
     }
 
     /// The slots of a step that may have states at the start of an epoch, ascending: all others have none.

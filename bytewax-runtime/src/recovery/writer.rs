@@ -15,7 +15,7 @@ use super::merge::Merge;
 use super::parts::{Execution, ExecutionNumber, Meta, Progress, StepMeta, StepNumber};
 use super::rows::{Place, Rows, Table};
 use super::sql::Db;
-use crate::ids::Epoch;
+use crate::ids::{Epoch, StepId};
 use crate::key::Slot;
 use crate::state::run::{Removed, Run};
 
@@ -160,6 +160,12 @@ impl PartitionWriter {
     pub(crate) fn step(&mut self, step: &StepMeta) -> Result<StepNumber, Error> {
         self.db.begin()?;
         self.db.put_step(step)
+    }
+
+    /// Whether a step has anything here, or had.
+    pub(super) fn has_step(&self, step: &StepId) -> Result<bool, Error> {
+        let steps = self.db.steps()?;
+        Ok(steps.iter().any(|(_, meta)| meta.id == *step))
     }
 
     /// Writes what has changed in a slot in an epoch. What was written before for the same slot and epoch stays,

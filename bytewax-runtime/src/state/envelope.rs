@@ -209,10 +209,14 @@ impl Saved<'_> {
             }
             .into());
         }
-        if self.fingerprint != own.fingerprint {
-            return Err(Kind::OtherShape { own }.into());
-        }
-        let decoded = codec::decode_stored(self.value);
+        let decoded = if self.fingerprint == own.fingerprint {
+            codec::decode_stored(self.value)
+        } else {
+            // Types within it may have been older.
+            let past = own.past_of_first(own.fields.len(), self.fingerprint);
+            let past = past.ok_or(Kind::OtherShape { own })?;
+            past.during(|| codec::decode_stored(self.value))
+        };
         decoded.map_err(|source| Kind::Decode { own, source }.into())
     }
 
@@ -264,14 +268,15 @@ impl Saved<'_> {
     /// If it had other fields than these, or cannot be decoded.
     pub fn decode_older<S: State>(self, first_fields: &[usize]) -> Result<S, StateError> {
         let own = S::SCHEMA;
-        let fields = first_fields
-            .iter()
-            .find(|&&fields| own.fingerprint_of_first(fields) == self.fingerprint)
-            .ok_or(Kind::NotAPrefix {
-                found: self.version,
-                own,
-            })?;
-        let decoded = codec::decode_stored_prefix(self.value, *fields);
+        let mut past = first_fields.iter().filter_map(|&fields| {
+            let past = own.past_of_first(fields, self.fingerprint)?;
+            Some((fields, past))
+        });
+        let (fields, past) = past.next().ok_or(Kind::NotAPrefix {
+            found: self.version,
+            own,
+        })?;
+        let decoded = past.during(|| codec::decode_stored_prefix(self.value, fields));
         decoded.map_err(|source| Kind::Decode { own, source }.into())
     }
 }

@@ -99,23 +99,48 @@ pub(super) enum Kind {
 
 /// What to do about a changed shape.
 fn mend(own: &Schema) -> String {
-    let Schema { name, version, .. } = own;
-    let next = version + 1;
-    if own.is_of_library() {
-        return "keep the types of the values and of what the step keeps as they were, or give it another \
-                name by `.named(\"..\")`"
-            .to_owned();
+    let next = next_versions(own);
+    if own.is_of_program() {
+        return next.unwrap_or_default();
     }
-    if own.fields.is_empty() {
-        return format!(
-            "keep the type as it was, or put `#[stateful(version = {next}, from(..))]` on a struct \
-             of your own, with the old type in `from(..)`"
-        );
+    let keep = match own.is_of_library() {
+        true => {
+            "keep the types of the values and of what the step keeps as they were, or give it another name by \
+             `.named(\"..\")`"
+        }
+        false => "keep the type as it was",
+    };
+    match next {
+        Some(next) => format!("{keep}; or {next}"),
+        None if own.is_of_library() => keep.to_owned(),
+        None => format!(
+            "{keep}, or put `#[stateful(version = {}, from(..))]` on a struct of your own, with the old type in \
+             `from(..)`",
+            own.version + 1
+        ),
     }
-    format!(
-        "set `#[stateful(version = {next}, from({name}V{version}))]` and keep the old type as \
-         `{name}V{version}`"
-    )
+}
+
+/// What to do about types of the program that have changed, alone or within a type; none if there are none.
+pub(crate) fn next_versions(own: &Schema) -> Option<String> {
+    let mut types = Vec::new();
+    own.collect_types(&mut types);
+    let set = |Schema { name, version, .. }: &Schema| {
+        let next = version + 1;
+        format!(
+            "set `#[stateful(version = {next}, from({name}V{version}))]` and keep the old type as \
+             `{name}V{version}`"
+        )
+    };
+    match types.as_slice() {
+        [] => None,
+        [one] => Some(set(one)),
+        several => {
+            let each = several.iter();
+            let each = each.map(|ty| format!("if `{}` has changed, {}", ty.name, set(ty)));
+            Some(each.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 impl StateError {

@@ -72,8 +72,9 @@ mod error;
 pub(crate) mod facts;
 mod impls;
 mod keys;
+mod past;
 mod schema;
-mod shape;
+pub(crate) mod shape;
 mod step_schema;
 #[cfg(test)]
 mod tests;
@@ -83,6 +84,8 @@ use serde::de::DeserializeOwned;
 
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
+#[cfg(feature = "recovery")]
+pub(crate) use error::next_versions;
 pub(crate) use facts::Fact;
 #[cfg(any(test, feature = "recovery"))]
 pub(crate) use keys::batch;
@@ -91,6 +94,8 @@ pub(crate) use keys::{
     Unsaved,
 };
 pub(crate) use keys::{run, timer};
+#[doc(hidden)]
+pub use past::{Older, read_older};
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
@@ -104,9 +109,9 @@ pub(crate) use step_schema::StepSchema;
 /// # Versions
 ///
 /// When the shape of a type changes, its version must, and the new type says how to read the old
-/// bytes. The version that counts is the one of the type that a step keeps: what is inside it is
-/// saved as a part of it. So a change inside is a change of the whole, which the fingerprint of the
-/// whole shows: keep the old whole, with the old part, and migrate from it.
+/// bytes. A `#[stateful]` type that has versions is also migrated where it is inside another: in an option, a list, a map,
+/// a struct, or what a join or a window keeps. What is inside a type is saved as a part of it. So a change inside of a type
+/// that is not `#[stateful]` is a change of the whole: keep the old whole, with the old part, and migrate from it.
 ///
 /// # Implementing it by hand
 ///

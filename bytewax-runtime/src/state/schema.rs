@@ -32,10 +32,18 @@ pub struct Schema {
     pub fingerprint: u64,
     /// The fields, in the order in which they are saved; of an enum, the variants with their fields.
     pub fields: &'static [Field],
+    /// What a type without fields of its own is hashed as.
+    pub(super) kind: Option<&'static str>,
+    /// The types that are given to such a type as parameters.
+    pub(super) parts: &'static [Schema],
     /// The oldest version that the type reads by itself; 0 if that is not known.
-    oldest: u32,
+    pub(super) oldest: u32,
     /// The type that reads what is older.
-    before: Option<&'static Schema>,
+    pub(super) before: Option<&'static Schema>,
+    /// Whether older versions are also read where the type is within another.
+    pub(super) reads_within: bool,
+    /// A hash of all this, to know the type by.
+    pub(super) identity: u64,
     /// Whether the type is one of this crate, which no program can change.
     of_library: bool,
 }
@@ -55,8 +63,12 @@ impl Schema {
             version,
             fingerprint: fingerprint(fields, fields.len()),
             fields,
+            kind: None,
+            parts: &[],
             oldest: 0,
             before: None,
+            reads_within: false,
+            identity: 0,
             of_library: false,
         }
     }
@@ -82,6 +94,41 @@ impl Schema {
         self.of_library
     }
 
+    /// Whether it is of a struct or an enum of the program.
+    pub(crate) fn is_of_program(&self) -> bool {
+        !self.of_library && self.kind.is_none() && !self.fields.is_empty()
+    }
+
+    /// Adds the types of the program that it is, or that are within it.
+    pub(super) fn collect_types<'a>(&'a self, types: &mut Vec<&'a Schema>) {
+        if self.is_of_program() {
+            if types.iter().any(|other| other.name == self.name) {
+                return;
+            }
+            types.push(self);
+        }
+        let fields = self.fields.iter().filter_map(|field| field.of);
+        for within in self.parts.iter().chain(fields) {
+            within.collect_types(types);
+        }
+    }
+
+    /// The names of the types that it, or a type within it, migrates from.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn older_types(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        let mut before = self.before;
+        while let Some(schema) = before {
+            names.push(schema.name);
+            before = schema.before;
+        }
+        let fields = self.fields.iter().filter_map(|field| field.of);
+        for within in self.parts.iter().chain(fields) {
+            names.extend(within.older_types());
+        }
+        names
+    }
+
     /// The same schema of a type whose older versions are known: it reads those from `oldest` on by
     /// itself, and those before by the type of another schema, if there is one.
     ///
@@ -104,12 +151,31 @@ impl Schema {
         }
     }
 
+    /// The same of a type whose `Deserialize` asks what it is to read, as that of `#[stateful]` does.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn read_within(self) -> Self {
+        let before = match self.before {
+            Some(before) => before.identity,
+            None => 0,
+        };
+        let hash = Fnv::new().text(self.name).number(self.fingerprint);
+        let hash = hash.number(self.version as u64).number(self.oldest as u64);
+        Self {
+            reads_within: true,
+            identity: hash.number(before).0,
+            ..self
+        }
+    }
+
     /// Whether the type reads saved values of this version and fingerprint, as far as its schema tells:
     /// where the schema has no history, older values may be readable.
     #[must_use]
     pub const fn reads(&self, version: u32, fingerprint: u64) -> bool {
         if version >= self.version {
-            return version == self.version && fingerprint == self.fingerprint;
+            return version == self.version
+                && (fingerprint == self.fingerprint
+                    || self.past_of_first(self.fields.len(), fingerprint).is_some());
         }
         match self.before {
             _ if version >= self.oldest => true,
@@ -136,24 +202,19 @@ impl Schema {
             version: 1,
             fingerprint: hash.0,
             fields: &[],
+            kind: Some(kind),
+            parts,
             oldest: 0,
             before: None,
+            reads_within: false,
+            identity: 0,
             of_library: false,
         }
     }
 
-    /// The fingerprint that the type had when it had only the first fields.
-    pub(super) fn fingerprint_of_first(&self, fields: usize) -> u64 {
-        fingerprint(self.fields, fields)
-    }
-
     /// What this type adds to the fingerprint of a type that has it as a field.
     const fn as_type(&self) -> u64 {
-        Fnv::new()
-            .text("state")
-            .number(self.fingerprint)
-            .number(self.version as u64)
-            .0
+        Fnv::of_type(self.version, self.fingerprint)
     }
 }
 
@@ -195,8 +256,10 @@ impl fmt::Display for Schema {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
-    name: &'static str,
-    ty: u64,
+    pub(super) name: &'static str,
+    pub(super) ty: u64,
+    /// The type, if it is state itself.
+    pub(super) of: Option<&'static Schema>,
 }
 
 impl Field {
@@ -205,9 +268,14 @@ impl Field {
     /// A field whose type is state itself: its version and fingerprint count, its name does not.
     #[must_use]
     pub const fn of<T: State>(name: &'static str) -> Self {
+        Self::known(name, OfState::<T>::KNOWN)
+    }
+
+    const fn known(name: &'static str, schema: &'static Schema) -> Self {
         Self {
             name,
-            ty: T::SCHEMA.as_type(),
+            ty: schema.as_type(),
+            of: Some(schema),
         }
     }
 
@@ -218,6 +286,7 @@ impl Field {
         Self {
             name,
             ty: Fnv::new().text("type").text(ty).0,
+            of: None,
         }
     }
 
@@ -227,6 +296,7 @@ impl Field {
         Self {
             name,
             ty: Self::VARIANT,
+            of: None,
         }
     }
 
@@ -235,14 +305,11 @@ impl Field {
     #[must_use]
     pub const fn known_or_opaque(
         name: &'static str,
-        known: Option<Schema>,
+        known: Option<&'static Schema>,
         ty: &'static str,
     ) -> Self {
         match known {
-            Some(schema) => Self {
-                name,
-                ty: schema.as_type(),
-            },
+            Some(schema) => Self::known(name, schema),
             None => Self::opaque(name, ty),
         }
     }
@@ -267,15 +334,17 @@ impl Field {
 pub struct OfState<T: ?Sized>(PhantomData<T>);
 
 impl<T: State> OfState<T> {
+    const KNOWN: &'static Schema = &T::SCHEMA;
+
     /// The schema of `T`.
-    pub const SCHEMA: Option<Schema> = Some(T::SCHEMA);
+    pub const SCHEMA: Option<&'static Schema> = Some(Self::KNOWN);
 }
 
 /// What [`OfState`] falls back to.
 #[doc(hidden)]
 pub trait ByName {
     /// No schema.
-    const SCHEMA: Option<Schema> = None;
+    const SCHEMA: Option<&'static Schema> = None;
 }
 
 impl<T: ?Sized> ByName for OfState<T> {}
@@ -293,11 +362,17 @@ const fn fingerprint(fields: &[Field], count: usize) -> u64 {
 
 /// The hash FNV-1a of 64 bits, which can be computed in a `const`.
 #[derive(Clone, Copy)]
-struct Fnv(u64);
+pub(super) struct Fnv(pub(super) u64);
 
 impl Fnv {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// What a type adds to the fingerprint of a type that has it as a field.
+    pub(super) const fn of_type(version: u32, fingerprint: u64) -> u64 {
+        let hash = Self::new().text("state").number(fingerprint);
+        hash.number(version as u64).0
     }
 
     const fn byte(self, byte: u8) -> Self {
@@ -305,11 +380,11 @@ impl Fnv {
     }
 
     /// Adds a text, and a byte that no text has.
-    const fn text(self, text: &str) -> Self {
+    pub(super) const fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes()).byte(0xff)
     }
 
-    const fn number(self, number: u64) -> Self {
+    pub(super) const fn number(self, number: u64) -> Self {
         self.bytes(&number.to_le_bytes())
     }
 

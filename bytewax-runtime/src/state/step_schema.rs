@@ -2,7 +2,7 @@
 
 use super::facts::{self, Fact, HASH, KEY, OPERATOR, SAVED};
 use super::shape::{self, Traced};
-use super::{Saved, Schema, State, StateError};
+use super::{Saved, Schema, State, StateError, peek, seal};
 use crate::codec;
 use crate::key::Key;
 
@@ -13,6 +13,25 @@ pub(crate) struct StepSchema {
     pub(crate) facts: Vec<Fact>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
     reads_key: fn(&[u8]) -> Result<SavedKey, String>,
+    rewrite: fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>,
+    shape_of: fn(u32, u64) -> Option<String>,
+}
+
+fn rewrite<S: State>(bytes: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+    let saved = peek(bytes)?;
+    let own = S::SCHEMA;
+    if (saved.version(), saved.fingerprint()) == (own.version, own.fingerprint) {
+        return Ok(None);
+    }
+    let mut newest = Vec::new();
+    seal(&S::load(saved)?, &mut newest)?;
+    Ok(Some(newest))
+}
+
+fn shape_of<S: State>(version: u32, fingerprint: u64) -> Option<String> {
+    let past = S::SCHEMA.past(version, fingerprint)?;
+    let traced = past.during(|| shape::trace(|_: &S| None));
+    traced.map(|traced| traced.shape)
 }
 
 /// What a saved key is for the type of a step's keys.
@@ -36,7 +55,19 @@ impl StepSchema {
             facts,
             reads: |saved| S::load(saved).map(drop),
             reads_key: |_| Err("there are no keys".to_owned()),
+            rewrite: rewrite::<S>,
+            shape_of: shape_of::<S>,
         }
+    }
+
+    /// What reads a value of any version and writes it as the newest; nothing if it is that already.
+    pub(crate) fn rewriter(&self) -> fn(&[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.rewrite
+    }
+
+    /// What is read of values of this version, as far as the program knows.
+    pub(crate) fn shape_of(&self, version: u32, fingerprint: u64) -> Option<String> {
+        (self.shape_of)(version, fingerprint)
     }
 
     /// The same of a step that keeps it by key.

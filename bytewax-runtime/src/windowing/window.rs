@@ -39,7 +39,7 @@ impl Key for WindowId {
 }
 
 impl State for WindowId {
-    const SCHEMA: Schema = Schema::new("WindowId", 1, &[Field::of::<i64>("0")]);
+    const SCHEMA: Schema = Schema::of_library("WindowId", 1, &[Field::of::<i64>("0")]);
 }
 
 /// What is known of a window when it is closed.
@@ -99,7 +99,7 @@ impl<V> Windowed<V> {
 }
 
 impl<V: State> State for Windowed<V> {
-    const SCHEMA: Schema = Schema::new(
+    const SCHEMA: Schema = Schema::of_library(
         "Windowed",
         1,
         &[

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytewax::key::FieldsHash;
 use serde::{Deserialize, Serialize};
 
+use super::table::{Mend::*, shown};
 use super::*;
 
 /// Declares key types, each in a module of its own so that they may have one name.
@@ -64,15 +65,16 @@ impl Key for Other {
 /// A program that counts by a key.
 macro_rules! by {
     ($key:expr) => {
-        |out: &TestingSink<String>| {
+        |out: &TestingSink<String>, patch: &Patch| {
             Dataflow::build("f", |flow| {
+                patch.say(flow);
                 let keyed = flow.input(numbers()).named("in").map(|n| ($key(n), n));
                 let counts = keyed.stateful_map(|count: &mut u64, n| {
                     *count += 1;
                     (n, *count)
                 });
                 let lines = counts
-                    .named("counts")
+                    .named(&patch.name("counts"))
                     .map(|(_, (n, count))| format!("{n}: {count}"));
                 lines.output(out.clone()).named("out");
             })
@@ -82,7 +84,6 @@ macro_rules! by {
 
 const OF_KEYS: &str = "the type of the keys of the step `f.counts`";
 const OF_HASHES: &str = "the keys of the step `f.counts`";
-const MEND: &str = "write it as it was, or give the step another name by `.named(\"..\")` and say `flow.dropped(\"counts\", \"why\")`";
 
 macro_rules! kind {
     ($module:ident) => {
@@ -102,171 +103,101 @@ macro_rules! seat {
     };
 }
 
-#[test]
-fn keys_of_other_types_are_refused() {
-    let keys = |words: &'static [&'static str]| Refused(words);
-    let number = by!(|n| n);
-    edit(
-        "u64 to i64",
-        number,
-        by!(|n| n as i64),
-        keys(&[OF_KEYS, "is `i64`", "with `u64`", MEND]),
-    );
-    edit(
-        "u64 to u32",
-        number,
-        by!(|n| n as u32),
-        keys(&[OF_KEYS, MEND]),
-    );
-    edit(
-        "u64 to text",
-        number,
-        by!(|n: u64| n.to_string()),
-        keys(&[OF_KEYS, "`str`", MEND]),
-    );
-    edit(
-        "u64 to an option",
-        number,
-        by!(Some),
-        keys(&[OF_KEYS, "`option(u64)`"]),
-    );
-    edit(
-        "u64 to a tuple",
-        number,
-        by!(|n| (n,)),
-        keys(&[OF_KEYS, "`(u64)`"]),
-    );
-    edit(
-        "u64 to a newtype",
-        number,
-        by!(newtype::Id),
-        keys(&[OF_HASHES, "other hashes", MEND]),
-    );
-    edit(
-        "u64 to another hash",
-        number,
-        by!(Other),
-        keys(&[OF_HASHES, "other hashes", MEND]),
-    );
-    let seat = by!(seat!(plain row));
-    edit(
-        "fields reordered",
-        seat,
-        by!(seat!(reordered row)),
-        keys(&[
-            OF_KEYS,
-            "is `{place: u32, row: u32}`",
-            "with `{row: u32, place: u32}`",
-            MEND,
-        ]),
-    );
-    edit(
-        "an inner type",
-        seat,
-        by!(seat!(signed row)),
-        keys(&[OF_KEYS, "row: i32", MEND]),
-    );
-    edit(
-        "a field renamed",
-        seat,
-        by!(seat!(field line)),
-        keys(&[OF_KEYS, "`#[serde(rename = \"..\")]`"]),
-    );
-    edit(
-        "a struct to a tuple",
-        seat,
-        by!(|n: u64| ((n % 2) as u32, (n % 3) as u32)),
-        keys(&[OF_KEYS]),
-    );
-    let kind = by!(kind!(kinds));
-    edit(
-        "variants reordered",
-        kind,
-        by!(kind!(swapped)),
-        keys(&[OF_KEYS, "`<Odd | Even>`", MEND]),
-    );
-    edit(
-        "a variant inserted",
-        kind,
-        by!(kind!(inserted)),
-        keys(&[OF_KEYS, "`<None | Even | Odd>`", MEND]),
-    );
-    edit(
-        "a variant removed",
-        by!(kind!(added)),
-        kind,
-        keys(&[OF_KEYS, "`<Even | Odd | Both>`", MEND]),
-    );
-    edit(
-        "variants reordered inside",
-        by!(|n| nested::Both {
-            kind: kind!(kinds)(n),
-            n
-        }),
-        by!(|n| nested_swapped::Both {
-            kind: kind!(swapped)(n),
-            n
-        }),
-        keys(&[OF_KEYS, MEND]),
-    );
+macro_rules! both {
+    ($module:ident $kinds:ident) => {
+        |n: u64| $module::Both {
+            kind: kind!($kinds)(n),
+            n,
+        }
+    };
 }
 
-#[test]
-fn keys_of_the_same_bytes_and_hashes_go_on() {
-    edit(
-        "a variant added",
-        by!(kind!(kinds)),
-        by!(kind!(added)),
-        Kept,
-    );
-    edit(
-        "a variant added inside",
-        by!(|n| nested::Both {
-            kind: kind!(kinds)(n),
-            n
-        }),
-        by!(|n| nested_added::Both {
-            kind: kind!(added)(n),
-            n
-        }),
-        Kept,
-    );
-    let seat = by!(seat!(plain row));
-    edit(
-        "a field renamed as the help says",
-        seat,
-        by!(seat!(renamed line)),
-        Kept,
-    );
-    edit(
-        "a type renamed",
-        seat,
-        by!(|n: u64| another::Chair {
-            row: (n % 2) as u32,
-            place: (n % 3) as u32,
-        }),
-        Kept,
-    );
-    edit(
-        "another text",
-        by!(|n: u64| n.to_string()),
-        by!(|n: u64| Arc::<str>::from(n.to_string())),
-        Kept,
-    );
-    edit("a newtype of the same hash", by!(|n| n), by!(Same), Kept);
+rows! {
+    "Keys"
+    "The store knows what is saved of a key (names, order and types), and how keys are hashed."
+
+    number_to_signed "`u64` to `i64`":
+        row(by!(|n| n), by!(|n| n as i64)).refused(&[OF_KEYS, "is `i64`", "with `u64`"], &[Back, Anew]);
+    number_to_narrow "`u64` to `u32`":
+        row(by!(|n| n), by!(|n| n as u32)).refused(&[OF_KEYS, "is `u32`"], &[Back, Anew]);
+    number_to_text "`u64` to `String`":
+        row(by!(|n| n), by!(|n: u64| n.to_string())).refused(&[OF_KEYS, "`str`"], &[Back, Anew]);
+    text_to_number "`String` to `u64`":
+        row(by!(|n: u64| n.to_string()), by!(|n| n)).refused(&[OF_KEYS, "is `u64`"], &[Back, Anew]);
+    number_to_option "`u64` to `Option<u64>`":
+        row(by!(|n| n), by!(Some)).refused(&[OF_KEYS, "`option(u64)`"], &[Back, Anew]);
+    number_to_tuple "`u64` to `(u64,)`":
+        row(by!(|n| n), by!(|n| (n,))).refused(&[OF_KEYS, "`(u64)`"], &[Back, Anew]);
+    number_to_newtype "`u64` to a newtype with `#[derive(Key)]`, which hashes as a struct":
+        row(by!(|n| n), by!(newtype::Id)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
+    newtype_to_number "such a newtype to `u64`":
+        row(by!(newtype::Id), by!(|n| n)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
+    number_to_same_hash "`u64` to a newtype that hashes as its number":
+        row(by!(|n| n), by!(Same));
+    another_hash "`stable_hash` computes something else":
+        row(by!(Same), by!(Other)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
+    shorter_tuple "a part of a tuple is removed":
+        row(by!(|n| (n % 2, n % 3)), by!(|n| n % 2)).refused(&[OF_KEYS], &[Back, Anew]);
+    tuple_reordered "parts of a tuple of other types change places":
+        row(by!(|n| (n, n as u32)), by!(|n| (n as u32, n))).refused(&[OF_KEYS], &[Back, Anew]);
+    same_tuple_reordered "parts of a tuple of one type change places":
+        row(by!(|n| (n % 2, 7_u64)), by!(|n| (7_u64, n % 2))).asks(
+            "only you know what a part means, so begin anew under another name",
+            &["0: 1", "1: 1", "2: 2", "3: 2", "4: 3", "5: 3"],
+        );
+    fields_reordered "fields of a struct change places":
+        row(by!(seat!(plain row)), by!(seat!(reordered row))).refused(
+            &[OF_KEYS, "is `{place: u32, row: u32}`", "with `{row: u32, place: u32}`"],
+            &[Back, Anew],
+        );
+    inner_type "a field has another type":
+        row(by!(seat!(plain row)), by!(seat!(signed row))).refused(&[OF_KEYS, "row: i32"], &[Back, Anew]);
+    field_renamed "a field has another name":
+        row(by!(seat!(plain row)), by!(seat!(field line)))
+            .refused(&[OF_KEYS, "`#[serde(rename = \"..\")]`"], &[Back, SerdeName, Anew])
+            .written("#[serde(rename = \"..\")]", by!(seat!(renamed line)));
+    struct_to_tuple "a struct becomes a tuple":
+        row(by!(seat!(plain row)), by!(|n: u64| ((n % 2) as u32, (n % 3) as u32)))
+            .refused(&[OF_KEYS], &[Back, Anew]);
+    type_renamed "a type has another name":
+        row(
+            by!(seat!(plain row)),
+            by!(|n: u64| another::Chair {
+                row: (n % 2) as u32,
+                place: (n % 3) as u32,
+            }),
+        );
+    text_to_shared_text "`String` to `Arc<str>`":
+        row(by!(|n: u64| n.to_string()), by!(|n: u64| Arc::<str>::from(n.to_string())));
+    variants_reordered "variants of an enum change places":
+        row(by!(kind!(kinds)), by!(kind!(swapped))).refused(&[OF_KEYS, "`<Odd | Even>`"], &[Back, Anew]);
+    variant_inserted "a variant is put before others":
+        row(by!(kind!(kinds)), by!(kind!(inserted)))
+            .refused(&[OF_KEYS, "`<None | Even | Odd>`"], &[Back, Anew]);
+    variant_added "a variant is put behind the others":
+        row(by!(kind!(kinds)), by!(kind!(added)));
+    variant_removed "a variant is removed":
+        row(by!(kind!(added)), by!(kind!(kinds))).refused(&[OF_KEYS, "`<Even | Odd | Both>`"], &[Back, Anew]);
+    variants_reordered_inside "variants of an enum in a key change places":
+        row(by!(both!(nested kinds)), by!(both!(nested_swapped swapped))).refused(&[OF_KEYS], &[Back, Anew]);
+    variant_added_inside "a variant is put behind the others of an enum in a key":
+        row(by!(both!(nested kinds)), by!(both!(nested_added added)));
+    key_chosen_otherwise "another value of the same type is the key":
+        row(by!(|n| n % 3), by!(|n| n % 2)).asks(
+            "a key goes on with what was saved under an equal key",
+            &["0: 3", "1: 3", "2: 4", "3: 4", "4: 5", "5: 5"],
+        );
+    of_an_old_store "any of these, with a store of an earlier release, which does not know its keys":
+        shown("refused, if a few saved keys are not read as what they were", "write it as it was; or another \
+               name and `flow.dropped(..)`: begins anew", keys_of_an_old_store_are_looked_at);
 }
 
 /// A store of an earlier release does not say what its keys are, but they are there.
-#[test]
 fn keys_of_an_old_store_are_looked_at() {
     const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stores");
 
     fn resumed<K: Key>(version: &str, key: fn(u64) -> K) -> Result<(), String> {
-        let store = tempfile::tempdir().unwrap();
-        for entry in std::fs::read_dir(Path::new(STORES).join(version)).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), store.path().join(entry.file_name())).unwrap();
-        }
+        let store = copy(&Path::new(STORES).join(version));
         let flow = Dataflow::build("kept", |flow| {
             for gone in ["sums", "last", "alarms"] {
                 flow.dropped(gone, "it is of another test");

@@ -1,15 +1,26 @@
 //! Programs that are edited between two runs: what is saved is either right or refused, before the first item
 //! comes out, and never taken for something else.
+//!
+//! Each row of [`table`] is one edit and one test, and `docs/edits.md` is written from the rows.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[macro_use]
+mod table;
+
+mod docs;
 mod keys;
 mod moves;
+mod names;
 mod off;
 mod operators;
 mod sources;
 mod states;
+mod versions;
+mod windows;
+mod wrappers;
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytewax::RecoveryConfig;
@@ -17,51 +28,72 @@ use bytewax::prelude::*;
 use bytewax::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use tempfile::TempDir;
 
-/// What becomes of the state that a program has saved.
-#[derive(Clone, Copy, Debug)]
-enum Verdict {
-    /// It goes on.
-    Kept,
-    /// The next program is refused, with these words.
-    Refused(&'static [&'static str]),
+use table::{Part, Patch, Section, row};
+
+fn half() -> impl Iterator<Item = TestingItem<u64>> {
+    (0..6).map(TestingItem::Item)
 }
 
-use Verdict::{Kept, Refused};
+fn marked(mark: Option<TestingItem<u64>>) -> TestingSource<u64> {
+    let elements = half().chain(mark).chain(half());
+    TestingSource::with_marks(elements.collect::<Vec<_>>())
+}
 
 /// Numbers, half of them in each run.
 fn numbers() -> TestingSource<u64> {
-    numbers_until(TestingItem::Eof)
+    marked(Some(TestingItem::Eof))
 }
 
-/// The same for steps that would emit at the end what they keep.
-fn numbers_cut_off() -> TestingSource<u64> {
-    numbers_until(TestingItem::Abort)
+fn numbers_to_the_end(_: &Patch) -> TestingSource<u64> {
+    numbers()
 }
 
-fn numbers_until(mark: TestingItem<u64>) -> TestingSource<u64> {
-    let half = || (0..6).map(TestingItem::Item);
-    let elements = half().chain([mark]).chain(half());
-    TestingSource::with_marks(elements.collect::<Vec<_>>())
+/// The same for steps that would emit at the end what they keep: the first run is cut off.
+fn numbers_cut_off(patch: &Patch) -> TestingSource<u64> {
+    match patch.part {
+        Part::First => marked(Some(TestingItem::Abort)),
+        // Something stands in the place of the mark.
+        Part::Rest => marked(Some(TestingItem::Pause(Duration::ZERO))),
+        Part::Fresh => TestingSource::with_marks(half().collect::<Vec<_>>()),
+    }
 }
 
 /// A store of one partition.
 fn new_store() -> TempDir {
     let store = tempfile::tempdir().unwrap();
-    let args = ["recovery", "init", store.path().to_str().unwrap(), "1"];
-    let made = bytewax::run_from(Dataflow::build("f", |_| ()), args);
-    assert_eq!(made, bytewax::ExitCode::SUCCESS);
+    command(&["recovery", "init", store.path().to_str().unwrap(), "1"]);
     store
 }
 
-/// A program: a flow that writes lines.
-type Program = fn(&TestingSink<String>) -> Dataflow;
+/// Runs a command on a store.
+fn command(words: &[&str]) {
+    let done = bytewax::run_from(Dataflow::build("f", |_| ()), words);
+    assert_eq!(done, bytewax::ExitCode::SUCCESS, "{words:?}");
+}
+
+/// A store with the files of a directory.
+fn copy(of: &Path) -> TempDir {
+    let store = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(of).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), store.path().join(entry.file_name())).unwrap();
+    }
+    store
+}
+
+/// A program: a flow that writes lines, with what a message asks to change.
+type Program = fn(&TestingSink<String>, &Patch) -> Dataflow;
 
 fn run(program: Program, store: &TempDir) -> Result<Vec<String>, String> {
+    run_patched(program, &Patch::default(), store)
+}
+
+fn run_patched(program: Program, patch: &Patch, store: &TempDir) -> Result<Vec<String>, String> {
     let out = TestingSink::new();
     let recovery = RecoveryConfig::new(store.path());
     let config = RunConfig::new().epoch_interval(Duration::ZERO);
     let config = config.recovery(recovery);
-    let ended = cluster_main(program(&out), config);
+    let ended = cluster_main(program(&out, patch), config);
     let lines = out.sorted();
     match ended {
         Ok(()) => Ok(lines),
@@ -69,29 +101,5 @@ fn run(program: Program, store: &TempDir) -> Result<Vec<String>, String> {
             assert!(lines.is_empty(), "it is refused after {lines:?} came out");
             Err(error.report())
         }
-    }
-}
-
-/// Runs the one program and then the other on its store. What is refused leaves the store for the first.
-#[track_caller]
-fn edit(name: &str, before: Program, after: Program, verdict: Verdict) {
-    let [store, unbroken] = [new_store(), new_store()];
-    run(before, &store).unwrap();
-    run(before, &unbroken).unwrap();
-    let expect = run(before, &unbroken).unwrap();
-    let found = run(after, &store);
-    match (verdict, found) {
-        (Kept, found) => assert_eq!(found.as_ref(), Ok(&expect), "{name}"),
-        (Refused(words), Err(text)) => {
-            for word in words {
-                assert!(text.contains(word), "{name}: no {word:?} in\n{text}");
-            }
-            assert_eq!(
-                run(before, &store).as_ref(),
-                Ok(&expect),
-                "{name}, taken back"
-            );
-        }
-        (Refused(_), Ok(lines)) => panic!("{name} is not refused: {lines:?}"),
     }
 }

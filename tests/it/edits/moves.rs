@@ -147,8 +147,7 @@ fn run_shape(shape: Shape, mend: &Mend, store: &TempDir) -> Result<Vec<String>, 
     Ok(out.sorted())
 }
 
-#[test]
-fn what_is_printed_works_for_every_move() {
+pub(super) fn what_is_printed_works_for_every_move() {
     let none = Mend::default();
     for (from, before) in SHAPES {
         let unbroken = new_store();
@@ -297,8 +296,7 @@ macro_rules! closures {
     };
 }
 
-#[test]
-fn steps_that_exchange_their_closures_are_refused() {
+pub(super) fn steps_that_exchange_their_closures_are_refused() {
     let none = Mend::default();
     let before: Shape = closures!(one add, two multiply);
     let new_used_store = || {

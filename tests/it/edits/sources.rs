@@ -2,9 +2,10 @@
 
 use bytewax::source::Poll;
 
+use super::table::{Mend::*, shown};
 use super::*;
 
-/// The numbers of a topic, six in each run.
+/// The numbers of a topic, three in the first run and all others in the second.
 #[source]
 fn marked(#[partition] topic: u64, until: u64, #[resume] next: &mut u64) -> Poll<u64> {
     if *next == until {
@@ -28,12 +29,69 @@ mod before {
     }
 }
 
+/// The position is a number of another type.
+mod narrow {
+    use super::*;
+
+    #[source]
+    pub(super) fn marked(
+        #[partition] topic: u64,
+        until: u32,
+        #[resume] next: &mut u32,
+    ) -> Poll<u64> {
+        if *next == until {
+            return Poll::end();
+        }
+        *next += 1;
+        Poll::item(100 * topic + u64::from(*next))
+    }
+}
+
+/// The position is a struct that begins with such a number.
+mod mended {
+    use super::*;
+
+    #[stateful(version = 2, from(u64))]
+    #[derive(Clone, Default)]
+    pub(super) struct Next(u32);
+
+    impl From<u64> for Next {
+        fn from(old: u64) -> Self {
+            Self(old as u32)
+        }
+    }
+
+    #[source]
+    pub(super) fn marked(
+        #[partition] topic: u64,
+        until: u32,
+        #[resume] next: &mut Next,
+    ) -> Poll<u64> {
+        if next.0 == until {
+            return Poll::end();
+        }
+        next.0 += 1;
+        Poll::item(100 * topic + u64::from(next.0))
+    }
+}
+
+/// The function has another name.
+#[source]
+fn renamed(#[partition] topic: u64, until: u64, #[resume] next: &mut u64) -> Poll<u64> {
+    if *next == until {
+        return Poll::end();
+    }
+    *next += 1;
+    Poll::item(100 * topic + *next)
+}
+
 macro_rules! reads {
     ($($name:literal $source:expr),+) => {
-        |out: &TestingSink<String>| {
+        |out: &TestingSink<String>, patch: &Patch| {
             Dataflow::build("f", |flow| {
+                patch.say(flow);
                 $(
-                    let numbers = flow.input($source).named($name);
+                    let numbers = flow.input($source).named(&patch.name($name));
                     let lines = numbers.map(|n| format!("{}: {n}", $name));
                     lines.output(out.clone()).named(concat!($name, "_out"));
                 )+
@@ -42,35 +100,41 @@ macro_rules! reads {
     };
 }
 
-#[test]
-fn another_topic_does_not_go_on_at_the_position_of_the_first() {
-    let store = new_store();
-    let lines = |first: u64| (first..first + 2).map(|n| format!("a: {n}")).collect();
-    assert_eq!(run(reads!("a" marked(1, 2)), &store), Ok(lines(101)));
-    let text = run(reads!("a" marked(3, 4)), &store).unwrap_err();
-    for word in [
-        "`marked[topic=1]`",
-        "it lists `marked[topic=3]`",
-        "give the step another name",
-    ] {
-        assert!(text.contains(word), "{text}");
-    }
-    // A setting without a mark may change.
-    assert_eq!(run(reads!("a" marked(1, 4)), &store), Ok(lines(103)));
+const GONE: &str = "does not list any more: `marked[topic=1]`";
+
+rows! {
+    "Sources"
+    "The position of a source is saved under the name of each of its partitions. A setting with `#[partition]` is a part of \
+     that name; a setting without it may change."
+
+    setting_without_mark "a setting without `#[partition]` has another value":
+        row(reads!("a" marked(1, 2)), reads!("a" marked(1, 5)))
+            .asks("only you know whether it chooses what is read: mark it if it does", &["a: 103", "a: 104", "a: 105"]);
+    another_topic "a setting with `#[partition]` has another value":
+        row(reads!("a" marked(1, 2)), reads!("a" marked(3, 2)))
+            .refused(&[GONE, "it lists `marked[topic=3]`"], &[Back, Anew]);
+    topics_exchanged "two sources exchange such a setting":
+        row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(3, 2), "b" marked(1, 2)))
+            .refused(&["does not list any more: `marked[topic="], &[Back, Anew]);
+    function_renamed "the function of a `#[source]` has another name":
+        row(reads!("a" marked(1, 2)), reads!("a" renamed(1, 2)))
+            .refused(&[GONE, "it lists `renamed[topic=1]`"], &[Back, Anew]);
+    position_type "the position has another type":
+        row(reads!("a" marked(1, 2)), reads!("a" narrow::marked(1, 2)))
+            .refused(&["the position of `f.a`"], &[Back, Version, Anew])
+            .written("#[stateful(version = 2, from(..))]", reads!("a" mended::marked(1, 2)));
+    mark_added "a setting is marked by `#[partition]`":
+        shown("goes on; from then on its value counts", "", a_position_from_before_the_mark_is_resumed);
+    source_added "a source is added":
+        row(reads!("a" marked(1, 2)), reads!("a" marked(1, 3), "b" marked(3, 1)))
+            .asks("it begins at its first item", &["a: 103", "b: 301"]);
+    source_removed "a source is removed":
+        row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(1, 2)))
+            .refused(&["the source `f.b` has no step"], &[Back, Kept, Dropped, Command])
+            .leaving(&[])
+            .by_compiler("what_is_removed_is_told");
 }
 
-#[test]
-fn two_topics_that_are_swapped_are_refused() {
-    let store = new_store();
-    run(reads!("a" marked(1, 2), "b" marked(3, 5)), &store).unwrap();
-    let text = run(reads!("a" marked(3, 6), "b" marked(1, 6)), &store).unwrap_err();
-    assert!(
-        text.contains("does not list any more: `marked[topic="),
-        "{text}"
-    );
-}
-
-#[test]
 fn a_position_from_before_the_mark_is_resumed() {
     let store = new_store();
     run(reads!("a" before::marked(1, 2)), &store).unwrap();

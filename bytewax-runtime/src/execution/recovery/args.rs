@@ -19,6 +19,12 @@ pub(crate) enum RecoveryCommand {
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
     },
+    /// Save all states and positions of older versions as the newest, so that this program can lose the old types
+    Migrate {
+        /// Directories that hold the partitions of one store
+        #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
+        dirs: Vec<PathBuf>,
+    },
     #[command(flatten)]
     Store(StoreCommand),
 }

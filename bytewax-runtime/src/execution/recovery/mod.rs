@@ -4,6 +4,7 @@
 mod args;
 mod binary;
 mod dump;
+mod migrate;
 mod show;
 mod table;
 #[cfg(test)]
@@ -42,6 +43,7 @@ impl RecoveryCommand {
         let name = flow.name();
         match self {
             Self::Try { dirs } => try_resume(flow, dirs),
+            Self::Migrate { dirs } => migrate::migrate(flow, dirs),
             Self::Init(args) => Ok(args.execute(name)?),
             Self::Restore(args) => args.execute(name),
             Self::Store(command) => Ok(command.execute()?),

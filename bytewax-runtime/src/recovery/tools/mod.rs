@@ -3,6 +3,7 @@
 
 mod drop_step;
 mod dump;
+mod migrate;
 mod repartition;
 mod restore;
 mod show;
@@ -14,6 +15,7 @@ pub(crate) use drop_step::drop_step;
 #[cfg(test)]
 pub(crate) use dump::FoundState;
 pub(crate) use dump::{Dump, Wanted, dump};
+pub(crate) use migrate::{Migrated, MigratedStep, migrate};
 pub(crate) use repartition::repartition;
 pub(crate) use restore::restore_all;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};

@@ -1,12 +1,14 @@
 //! Whether what a store holds fits the steps of a flow.
 
+use std::collections::BTreeSet;
+
 use super::{exchanged, orphans};
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
-use crate::state::Fact;
 use crate::state::facts::{self, ARGUMENTS, HASH, INPUTS, KEY, SAVED, SETTINGS};
+use crate::state::{Fact, next_versions, shape};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
 /// the store is, for those who type commands.
@@ -20,7 +22,8 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<()
             None => orphans.push(found),
             // Partitions may have been written by different releases: of one step, one thing is said.
             Some(step) if !told.contains(&&found.id) => {
-                let fault = mismatch(graph, step, found, dirs);
+                let fault = mismatch(graph, step, found);
+                let fault = fault.or_else(|| older(graph, step, found, dirs));
                 told.extend(fault.is_some().then_some(&found.id));
                 faults.extend(fault);
             }
@@ -145,37 +148,57 @@ pub(super) fn other_settings(graph: &Graph, stored: &[StepMeta]) -> Vec<String> 
     told
 }
 
+/// Which versions were found of steps of which an earlier release did not say that.
+pub(super) fn learned_versions(stored: &[StepMeta], read_through: &[StepId]) -> Vec<String> {
+    let of_step = |id: &StepId| {
+        let found = stored.iter().filter(|found| found.id == *id);
+        let versions: BTreeSet<u32> = found
+            .flat_map(|found| found.versions())
+            .map(|saved| saved.version)
+            .collect();
+        let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        format!(
+            "step `{id}`: the store does not say which versions its states are of, because an earlier release \
+             has written it; all were read, and are of version {}; that is saved from now on",
+            versions.join(" and ")
+        )
+    };
+    let mut ids = read_through.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.iter().map(of_step).collect()
+}
+
 /// Why a step cannot go on from what was saved under its id.
-fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<String> {
+fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
     let Some(schema) = graph.schema(step) else {
         return Some(format!(
             "the step {place} saves nothing, but the store has what a {} of this name saved\n  \
-             help: give the step another name by `.named(\"..\")`, or {}",
+             help: write it as it was, or {}",
             found.kind.name(),
-            drop_help(found, dirs)
+            anew_help(graph, found)
         ));
     };
     if SavedKind::of(step.kind) != Some(found.kind) {
         return Some(format!(
             "the step {place} is a {}, but what is saved under this id is of a {}\n  \
-             help: give the step another name by `.named(\"..\")`",
+             help: write it as it was, or {}",
             step.kind.as_str(),
-            found.kind.name()
+            found.kind.name(),
+            anew_help(graph, found)
         ));
     }
     let all: Vec<(&Fact, &str)> = schema
         .changed(&found.schema, found.version, found.fingerprint)
         .collect();
-    let migrate = match all.iter().any(|(fact, _)| fact.name == SAVED) {
-        true if !schema.state.is_of_library() && !schema.state.fields.is_empty() => format!(
-            "; if a type in it has changed, keep the old ones too, and give `{}` the next version by \
-             `#[stateful(version = {}, from(Old{0}))]`",
-            schema.state.name,
-            schema.state.version + 1
-        ),
-        _ => String::new(),
-    };
+    let next = next_versions(&schema.state).filter(|_| {
+        let is_saved = |(fact, _): &(&Fact, &str)| fact.name == SAVED;
+        all.iter().any(is_saved)
+    });
+    let migrate = next.map_or(String::new(), |next| {
+        format!("; or, with the old types that are in it, {next}")
+    });
     // Of other keys it goes without saying that they have other hashes.
     let has_other_keys = all.iter().any(|(fact, _)| fact.name == KEY);
     let changed: Vec<String> = all
@@ -197,19 +220,69 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<
         StepKind::Stateful => "state",
         _ => "position",
     };
-    if schema.state.is_of_library() && error.is_other_shape() {
+    let state = &schema.state;
+    if found.version < state.version && error.is_other_shape() {
+        return Some(format!(
+            "the {what} of {place} was saved as {}, and this program does not read that\n  help: write the type \
+             that was version {} as it was, and lead from it by `from(..)`, one version at a time; or write it as \
+             it was, or {}",
+            found.ty(),
+            found.version,
+            anew_help(graph, found)
+        ));
+    }
+    if state.is_of_library() && error.is_other_shape() {
+        let next = next_versions(state).map_or(String::new(), |next| format!("; or {next}"));
         return Some(format!(
             "the {what} of {place} was saved in another shape: this `{}`, or the types of what it keeps, \
-             are not those of the program that saved it\n  help: write it as it was, or {}",
+             are not those of the program that saved it\n  help: write it as it was, or {}{next}",
             step.operator,
             anew_help(graph, found)
         ));
     }
+    let anew = match error.is_other_shape() {
+        true => format!("; or write it as it was, or {}", anew_help(graph, found)),
+        false => String::new(),
+    };
     Some(format!(
-        "the {what} of {place} was saved as {}\n  {}",
+        "the {what} of {place} was saved as {}\n  {}{anew}",
         found.ty(),
-        error.to_string().replace('\n', "\n  ")
+        error.to_string().replace('\n', "\n  "),
     ))
+}
+
+/// What is saved of a step in other versions than its newest, and cannot be read, or would be read as something
+/// else.
+fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<String> {
+    let schema = graph.schema(step)?;
+    let own = &schema.state;
+    let place = format!("`{}` ({})", step.id, step.location);
+    found.versions().iter().find_map(|saved| {
+        let (version, fingerprint) = (saved.version, saved.fingerprint);
+        if saved.is(own.version, own.fingerprint) {
+            return None;
+        }
+        if schema.check(version, fingerprint).is_err() {
+            return Some(format!(
+                "states of the step {place} are still saved as version {version}, which this program does not \
+                 read any more: they belong to keys that were not needed since the type has another version\n  \
+                 help: write it as it was, with the type of version {version} and `from(..)`; if you do not want \
+                 to keep that, run `recovery migrate {dirs}` of a program that has it, which saves all states anew; \
+                 or {}",
+                anew_help(graph, found)
+            ));
+        }
+        let (now, was) = (schema.shape_of(version, fingerprint)?, saved.shape.as_ref()?);
+        // A tuple of one field was a newtype, which is saved as what is in it.
+        let is_newtype = now == format!("({was})");
+        (!shape::reads(&now, was) && !is_newtype).then(|| {
+            format!(
+                "what is saved of the step {place} in version {version} is `{was}`, but this program reads \
+                 that version as `{now}`\n  help: write it as it was, with all types that the old one has, or {}",
+                anew_help(graph, found)
+            )
+        })
+    })
 }
 
 /// How to begin without what is saved.
@@ -249,13 +322,6 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
     };
     format!(
         "the {what} of the step {place} is `{value}`, but its state was saved with `{saved}`{renamed}"
-    )
-}
-
-fn drop_help(found: &StepMeta, dirs: &str) -> String {
-    format!(
-        "if what is saved is not wanted any more, remove it by `recovery drop-step {dirs} --step {}`",
-        found.id
     )
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::begin::Unbegun;
-use super::check::{check, check_keys, learned, other_settings};
+use super::check::{check, check_keys, learned, learned_versions, other_settings};
 use super::take::Taken;
 use super::{Store, WriterProgress};
 use crate::error::RunError;
@@ -17,7 +17,7 @@ use crate::ids::{Epoch, StepId, StepIndex};
 use crate::kit::WorkerCx;
 use crate::recovery::{
     Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader, Position,
-    RecoveryConfig, Resume, SavedKind, StepMeta, StepPlace, newest_positions,
+    RecoveryConfig, Resume, SavedKind, SavedVersion, StepMeta, StepPlace, newest_positions,
 };
 use crate::state::MemoryLimit;
 
@@ -40,6 +40,8 @@ pub(in crate::worker) struct Agreed {
 pub(in crate::worker) struct Found {
     steps: Vec<StepMeta>,
     positions: Vec<Position>,
+    /// The steps of which all states were read, because the store did not say their versions.
+    read_through: Vec<StepId>,
 }
 
 pub(in crate::worker) type Readers = BTreeMap<PartitionIndex, PartitionReader>;
@@ -57,7 +59,14 @@ pub(in crate::worker) fn found(
         for step in reader.steps() {
             let has_position = positions.iter().any(|position| position.step == step.id);
             if has_position || !reader.slots(&step.id, resume)?.is_empty() {
-                found.steps.push(step.clone());
+                let mut step = step.clone();
+                // There was no way to an older version before there were two.
+                if !step.lists_versions() && step.version > 1 {
+                    let versions = reader.read_versions(&step.id, resume)?;
+                    step = step.with_versions(&versions);
+                    found.read_through.push(step.id.clone());
+                }
+                found.steps.push(step);
             }
         }
         found.positions.extend(positions);
@@ -77,11 +86,13 @@ pub(in crate::worker) fn open(
     agreed: &Agreed,
     all: Vec<Found>,
 ) -> Result<Store, RunError> {
-    let (steps, positions): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .map(|found| (found.steps, found.positions))
-        .unzip();
-    let mut steps: Vec<StepMeta> = steps.into_iter().flatten().collect();
+    let mut steps: Vec<StepMeta> = Vec::new();
+    let (mut positions, mut read_through) = (Vec::new(), Vec::new());
+    for found in all {
+        steps.extend(found.steps);
+        positions.extend(found.positions);
+        read_through.extend(found.read_through);
+    }
     steps.sort_unstable();
     steps.dedup();
     check(graph, &steps, &config.dirs_as_arguments())?;
@@ -96,6 +107,14 @@ pub(in crate::worker) fn open(
 
     let resume = agreed.resume.epoch;
     let (places, metas) = saving_steps(graph);
+    let metas = metas.into_iter().map(|meta| {
+        let found = steps.iter().filter(|found| found.id == meta.id);
+        let versions: Vec<SavedVersion> = found.flat_map(StepMeta::versions).collect();
+        meta.with_versions(&versions)
+    });
+    let metas = metas.collect();
+    let mut learned = learned(graph, &steps);
+    learned.extend(learned_versions(&steps, &read_through));
     let Taken { parts, uploads, .. } = taken;
     let unbegun = Unbegun {
         parts,
@@ -103,10 +122,10 @@ pub(in crate::worker) fn open(
         execution: execution(cx, agreed),
         dropped: graph.dropped.iter().map(|step| step.id.clone()).collect(),
         metas,
-        told: [learned(graph, &steps), other_settings(graph, &steps)].concat(),
+        told: [learned, other_settings(graph, &steps)].concat(),
     };
     let mut by_step: HashMap<StepId, BTreeMap<String, Vec<u8>>> = HashMap::new();
-    for position in newest_positions(positions.into_iter().flatten()) {
+    for position in newest_positions(positions) {
         let of_step = by_step.entry(position.step).or_default();
         of_step.insert(position.partition, position.bytes);
     }

@@ -1,0 +1,192 @@
+//! Rewriting what is saved in older versions as the newest.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use chrono::Utc;
+
+use super::Parts;
+use crate::error::RunError;
+use crate::ids::{Epoch, StepId};
+use crate::recovery::cut::cut;
+use crate::recovery::lock::LockedPartition;
+use crate::recovery::parts::{Execution, Position, StepMeta};
+use crate::recovery::reader::{PartitionReader, newest_positions};
+use crate::recovery::resume::{check_complete, resume};
+use crate::recovery::rows::Table;
+use crate::recovery::writer::PartitionWriter;
+use crate::state::StateError;
+use crate::state::run::{Entry, Run, RunWriter};
+
+/// How many bytes are merged before the others get their turn.
+const SOME: u64 = 16 << 20;
+
+/// Reads a value of any version, and writes it as the newest; nothing if it is that already.
+pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
+/// A step of a flow, as it saves today.
+pub(crate) struct MigratedStep {
+    pub(crate) meta: StepMeta,
+    pub(crate) rewrite: Rewrite,
+}
+
+/// What was done for a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Migrated {
+    pub(crate) step: StepId,
+    pub(crate) values: u64,
+    pub(crate) rewritten: u64,
+}
+
+/// Rewrites all states and positions of these steps that are of older versions. It is an execution of one epoch,
+/// and no other begins before it any more. When it is interrupted, it can be called again.
+pub(crate) fn migrate(
+    dirs: &[impl AsRef<Path>],
+    flow: &str,
+    steps: &[MigratedStep],
+) -> Result<Vec<Migrated>, RunError> {
+    let (parts, locked) = Parts::lock(dirs)?;
+    check_complete(&parts.states, flow).map_err(RunError::recovery)?;
+    let resume = resume(&parts.states).map_err(RunError::recovery)?;
+    let epoch = resume.epoch;
+    let execution = Execution {
+        number: resume.execution,
+        resume: epoch,
+        workers: 1,
+        processes: 1,
+        started_at: Utc::now(),
+    };
+    let mut done: Vec<Migrated> = steps.iter().map(Migrated::nothing).collect();
+    let opened = locked.into_iter().map(LockedPartition::writer);
+    let mut writers = opened.collect::<Result<Vec<_>, _>>()?;
+    for writer in &mut writers {
+        writer.begin_execution(&execution)?;
+    }
+    for (reader, writer) in parts.readers.iter().zip(&mut writers) {
+        for (step, done) in steps.iter().zip(&mut done) {
+            migrate_states(reader, writer, step, epoch, done)?;
+        }
+    }
+    migrate_positions(&parts.readers, &mut writers, steps, epoch, &mut done)?;
+    // Until all have done so, a resume goes back to where it was.
+    for writer in &mut writers {
+        cut();
+        writer.commit(epoch)?;
+    }
+    drop(parts);
+    // From here on, nothing of an older version can be resumed, and the store says so.
+    for writer in &mut writers {
+        cut();
+        writer.begin_collect(epoch.next())?;
+        while writer.collecting() {
+            writer.collect_some(SOME)?;
+        }
+        for step in steps {
+            if writer.has_step(&step.meta.id)? {
+                writer.step(&step.meta.clone().with_versions([]))?;
+            }
+        }
+        writer.flush()?;
+        writer.checkpoint()?;
+    }
+    Ok(done)
+}
+
+impl Migrated {
+    fn nothing(step: &MigratedStep) -> Self {
+        Self {
+            step: step.meta.id.clone(),
+            values: 0,
+            rewritten: 0,
+        }
+    }
+
+    /// Rewrites one value.
+    fn rewrite(
+        &mut self,
+        step: &MigratedStep,
+        of: impl FnOnce() -> String,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, RunError> {
+        self.values += 1;
+        let rewritten = (step.rewrite)(bytes).map_err(|error| {
+            let text = format!("{} of the step `{}` cannot be read", of(), step.meta.id);
+            RunError::new(crate::error::RunErrorKind::Recovery, text).caused_by(error)
+        })?;
+        self.rewritten += u64::from(rewritten.is_some());
+        Ok(rewritten)
+    }
+}
+
+fn migrate_states(
+    reader: &PartitionReader,
+    writer: &mut PartitionWriter,
+    step: &MigratedStep,
+    epoch: Epoch,
+    done: &mut Migrated,
+) -> Result<(), RunError> {
+    let id = &step.meta.id;
+    let Some(number) = reader.number(id) else {
+        return Ok(());
+    };
+    reader.each_slot(Table::Snaps, id, epoch, |slot, run| {
+        let mut changed = RunWriter::default();
+        for Entry { hash, key, state } in run.iter() {
+            let of = || {
+                let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("the state of the key {key}")
+            };
+            let rewritten = done.rewrite(step, of, state.unwrap_or_default())?;
+            if let Some(state) = &rewritten {
+                changed.push(Entry {
+                    hash,
+                    key,
+                    state: Some(state),
+                });
+            }
+        }
+        let changed: Run = changed.finish();
+        let written = writer.write(Table::Snaps, number, slot, epoch, changed);
+        written.map_err(RunError::from)
+    })
+}
+
+/// Positions of partitions of sources and sinks, each where it stands.
+fn migrate_positions(
+    readers: &[PartitionReader],
+    writers: &mut [PartitionWriter],
+    steps: &[MigratedStep],
+    epoch: Epoch,
+    done: &mut [Migrated],
+) -> Result<(), RunError> {
+    let mut all: Vec<(usize, Position)> = Vec::new();
+    for (at, reader) in readers.iter().enumerate() {
+        let positions = reader.load_positions(epoch)?;
+        all.extend(positions.into_iter().map(|position| (at, position)));
+    }
+    let mut newest: BTreeSet<(StepId, String, Epoch)> = BTreeSet::new();
+    for position in newest_positions(all.iter().map(|(_, position)| position.clone())) {
+        newest.insert((position.step, position.partition, position.epoch));
+    }
+    for (at, position) in all {
+        let of_step = steps.iter().zip(&mut *done);
+        let found = of_step
+            .into_iter()
+            .find(|(step, _)| step.meta.id == position.step);
+        let (Some((step, done)), Some(number)) = (found, readers[at].number(&position.step)) else {
+            continue;
+        };
+        let Position {
+            partition, bytes, ..
+        } = &position;
+        // Of several that are the newest, one counts.
+        if !newest.remove(&(position.step.clone(), partition.clone(), position.epoch)) {
+            continue;
+        }
+        let of = || format!("the position of the partition `{partition}`");
+        if let Some(bytes) = done.rewrite(step, of, bytes)? {
+            writers[at].write_position(number, partition, epoch, &bytes)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! `docs/edits.md` is written from the rows.
+
+use std::fmt::Write as _;
+
+use super::table::{Resume, Row, Section};
+
+const HEADER: &str = "\
+# What happens when I ..
+
+A program is edited, and goes on with what it has saved. Each row is one kind of edit, and one test in `tests/it/edits`, which
+runs a program, edits it, resumes, follows each mend of the message to the letter, and compares what the steps have kept. This
+file is written from these tests: `UPDATE_EDITS=1 cargo test -p bytewax-tests --test it edits::docs`.
+
+- **Compiler**: what `dataflow!` says of the edit if the package has a lock file. It knows the text of the flow. \"-\" says that only types
+  or values show the edit: then `lock --check` shows it, and `recovery try DIR` says whether a store would be resumed.
+- **Resume**: \"goes on\" says that each step has what it had. \"refused\" says that the run ends before the first item, and that the
+  store stays as it was. \"goes on; ..\" says what only you can know.
+- **Mend**: what the message offers. You can always take the edit back.
+";
+
+/// All sections, in the order of the documentation.
+fn sections() -> Vec<Section> {
+    vec![
+        super::names::section(),
+        super::off::section(),
+        super::keys::section(),
+        super::states::section(),
+        super::wrappers::section(),
+        super::versions::section(),
+        super::operators::section(),
+        super::windows::section(),
+        super::sources::section(),
+    ]
+}
+
+fn document() -> String {
+    let mut text = HEADER.to_owned();
+    for Section {
+        title,
+        about,
+        module,
+        rows,
+    } in sections()
+    {
+        let module = module.rsplit("::").next().unwrap_or_default();
+        let _ = write!(
+            text,
+            "\n## {title}\n\n{about}\n\n\
+             | Edit | Compiler | Resume | Mend | Test |\n|---|---|---|---|---|\n"
+        );
+        for (test, edit, row) in rows {
+            let _ = writeln!(text, "| {edit} | {} | `{module}::{test}` |", cells(&row));
+        }
+    }
+    text
+}
+
+/// What compiler and resume say, and the mend.
+fn cells(row: &Row) -> String {
+    let compiler = if row.compiler.is_some() {
+        "refused"
+    } else {
+        "-"
+    };
+    let (resume, mend) = match &row.resume {
+        Resume::GoesOn => ("goes on".to_owned(), String::new()),
+        Resume::Asks { note, .. } => (format!("goes on; {note}"), String::new()),
+        Resume::Refused { mends, .. } => {
+            let mut mends: Vec<&str> = mends.iter().map(|mend| mend.words()).collect();
+            mends.dedup();
+            ("refused".to_owned(), mends.join("; or "))
+        }
+        Resume::Shown { verdict, mend, .. } => ((*verdict).to_owned(), (*mend).to_owned()),
+    };
+    format!("{compiler} | {resume} | {mend}")
+}
+
+#[test]
+fn the_document_says_what_the_tests_show() {
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/edits.md");
+    let document = document();
+    if std::env::var_os("UPDATE_EDITS").is_some() {
+        std::fs::write(FILE, &document).unwrap();
+    }
+    let written = std::fs::read_to_string(FILE).unwrap();
+    assert!(
+        written == document,
+        "docs/edits.md is not what the tests show; write it anew by \
+         `UPDATE_EDITS=1 cargo test -p bytewax-tests --test it edits::docs`"
+    );
+}
+
+/// What the compiler refuses is tested where the macro is.
+#[test]
+fn each_verdict_of_the_compiler_has_a_test() {
+    const TESTS: &str = include_str!("../../../bytewax-macros/src/lock/tests/mod.rs");
+    let mut count = 0;
+    for section in sections() {
+        for (_, edit, row) in section.rows {
+            if let Some(test) = row.compiler {
+                assert!(
+                    TESTS.contains(&format!("fn {test}()")),
+                    "{edit}: no test `{test}`"
+                );
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 0, "no edit is refused by the compiler");
+}
+
+#[test]
+fn no_edit_stands_twice() {
+    let sections = sections();
+    let rows = sections.iter().flat_map(|section| {
+        let rows = section.rows.iter();
+        rows.map(move |(_, edit, _)| (section.title, *edit))
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    let count = rows.len();
+    rows.dedup();
+    assert_eq!(rows.len(), count);
+}

@@ -1,0 +1,261 @@
+//! Edits of the names and places of steps.
+
+use bytewax::operators::JoinInsert;
+
+use super::table::{Mend::*, shown};
+use super::*;
+
+fn add(sum: &mut u64, n: u64) -> u64 {
+    *sum += n;
+    *sum
+}
+
+/// Writes what comes of a step to a sink of the program.
+macro_rules! output {
+    ($stream:expr, $out:ident, $patch:ident, $sink:expr) => {{
+        let lines = $stream.map(|line| format!("{line:?}"));
+        lines.output($out.clone()).named(&$patch.name($sink));
+    }};
+}
+
+/// A program that adds up numbers by parity: the code between its source and the end.
+macro_rules! program {
+    (|$flow:ident, $keyed:ident, $out:ident, $patch:ident| $body:block) => {
+        |$out: &TestingSink<String>, $patch: &Patch| {
+            Dataflow::build("f", |$flow| {
+                $patch.say($flow);
+                let $keyed = $flow
+                    .input(numbers())
+                    .named(&$patch.name("in"))
+                    .map(|n| (n % 2, n));
+                $body
+            })
+        }
+    };
+}
+
+/// One step of this name.
+macro_rules! sums {
+    ($name:literal) => {
+        program!(|flow, keyed, out, patch| {
+            let sums = keyed.stateful_map(add).named(&patch.name($name));
+            output!(sums, out, patch, "out");
+        })
+    };
+}
+
+/// Several steps that do the same, each with its sink.
+macro_rules! several {
+    ($($name:literal),*) => {
+        program!(|flow, keyed, out, patch| {
+            $(
+                let sums = keyed.clone().stateful_map(add).named(&patch.name($name));
+                output!(sums, out, patch, concat!($name, "_out"));
+            )*
+            drop(keyed);
+        })
+    };
+}
+
+/// The step in a scope.
+macro_rules! scoped {
+    ($scope:literal, $name:literal) => {
+        program!(|flow, keyed, out, patch| {
+            let sums = flow.scope($scope, || keyed.stateful_map(add).named(&patch.name($name)));
+            output!(sums, out, patch, "out");
+        })
+    };
+}
+
+macro_rules! two_sources {
+    (|$even:ident, $odd:ident, $out:ident, $patch:ident| $body:block) => {
+        |$out: &TestingSink<String>, $patch: &Patch| {
+            Dataflow::build("f", |flow| {
+                $patch.say(flow);
+                let $even = flow.input(numbers()).named("even").map(|n| (0_u8, 2 * n));
+                let $odd = flow
+                    .input(numbers())
+                    .named("odd")
+                    .map(|n| (0_u8, 2 * n + 1));
+                $body
+            })
+        }
+    };
+}
+
+/// Two steps, each with the name and the input that is added up.
+macro_rules! crossing {
+    (|$even:ident, $odd:ident| $($name:literal $input:ident),+) => {
+        two_sources!(|$even, $odd, out, patch| {
+            $(
+                let sums = $input.clone().stateful_map(add).named(&patch.name($name));
+                let lines = sums.map(|(_, sum)| format!("{}: {sum}", stringify!($input)));
+                lines.output(out.clone()).named(concat!(stringify!($input), "_out"));
+            )+
+            drop(($even, $odd));
+        })
+    };
+}
+
+/// A join of which one input comes before the other.
+macro_rules! joined {
+    (|$even:ident, $odd:ident| $one:ident, $two:ident) => {
+        two_sources!(|$even, $odd, out, patch| {
+            let joined = $one.join_running($two, JoinInsert::Last);
+            let lines = joined
+                .named(&patch.name("join"))
+                .map(|line| format!("{line:?}"));
+            let lines = lines.filter(|_| false);
+            lines.output(out.clone()).named("out");
+        })
+    };
+}
+
+rows! {
+    "Names and places"
+    "What a step has saved is found again by its id, which is its name behind the names of its scopes. Steps without state, \
+     and the order of steps in the text, do not count."
+
+    step_renamed "a step has another name":
+        row(sums!("sums"), program!(|flow, keyed, out, patch| {
+            let sums = keyed.stateful_map(add).named(&patch.name("totals"));
+            output!(sums, out, patch, "out");
+        }))
+        .refused(
+            &["`f.sums` has no step in this program, and the step `f.totals`"],
+            &[OldName, Dropped, Command],
+        )
+        .by_compiler("what_is_renamed_is_told_with_its_old_name");
+    steps_renamed "two steps that read the same have other names":
+        shown(
+            "refused",
+            "`flow.moved(..)` for each; which is which only you know",
+            two_steps_that_are_gone_have_two_heirs,
+        );
+    source_renamed "a source has another name":
+        row(
+            sums!("sums"),
+            |out, patch| Dataflow::build("f", |flow| {
+                patch.say(flow);
+                let keyed = flow.input(numbers()).named(&patch.name("numbers")).map(|n| (n % 2, n));
+                let sums = keyed.stateful_map(add).named("sums");
+                output!(sums, out, patch, "out");
+            }),
+        )
+        .refused(&["the source `f.in` has no step"], &[OldName, Dropped, Command])
+        .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
+            .by_compiler("what_is_renamed_is_told_with_its_old_name");
+    sink_renamed "a sink that keeps no position has another name":
+        row(
+            sums!("sums"),
+            program!(|flow, keyed, out, patch| {
+                let sums = keyed.stateful_map(add).named("sums");
+                output!(sums, out, patch, "lines");
+            }),
+        );
+    step_removed "a step is removed":
+        row(sums!("sums"), program!(|flow, keyed, out, patch| {
+            output!(keyed.filter(|_| false), out, patch, "out");
+        }))
+        .refused(&["`f.sums` has no step in this program"], &[Back, Kept, Dropped, Command])
+        .by_compiler("what_is_removed_is_told");
+    one_of_two_removed "one of two steps that do the same is removed":
+        row(several!("a", "b"), several!("a"))
+            .refused(&["`f.b` has no step in this program"], &[Back, Kept, Dropped, Command])
+            .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
+            .by_compiler("what_is_removed_is_told");
+    step_added "a step with state is added":
+        row(several!("a"), several!("a", "b")).asks(
+            "the new step begins anew",
+            &[
+                "(0, 0)", "(0, 12)", "(0, 2)", "(0, 6)", "(0, 6)", "(0, 8)", "(1, 1)", "(1, 10)", "(1, 13)",
+                "(1, 18)", "(1, 4)", "(1, 9)",
+            ],
+        );
+    map_added "a `map` or `filter` is added":
+        row(sums!("sums"), program!(|flow, keyed, out, patch| {
+            let keyed = keyed.filter(|_| true).map(|pair| pair);
+            output!(keyed.stateful_map(add).named("sums"), out, patch, "out");
+        }));
+    text_reordered "steps change places in the text":
+        row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "b" odd, "a" even));
+    into_scope "a step is moved into a scope":
+        row(sums!("sums"), scoped!("flat", "sums"))
+            .refused(
+                &["`f.sums` has no step in this program, and the step `f.flat.sums`"],
+                &[Moved, Dropped, Command],
+            )
+            .by_compiler("what_is_moved_between_scopes_is_told_once");
+    out_of_scope "a step is moved out of a scope":
+        row(scoped!("flat", "sums"), program!(|flow, keyed, out, patch| {
+            let sums = keyed.stateful_map(add).named(&patch.name("sums"));
+            output!(sums, out, patch, "out");
+        }))
+        .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
+        .by_compiler("what_is_moved_between_scopes_is_told_once");
+    scope_renamed "a scope has another name":
+        row(scoped!("flat", "sums"), scoped!("level", "sums"))
+            .refused(
+                &["`f.flat.sums` has no step in this program, and the step `f.level.sums`"],
+                &[Moved, Dropped, Command],
+            )
+            .by_compiler("what_is_moved_between_scopes_is_told_once");
+    name_within_scope "a step in a scope has another name":
+        row(scoped!("flat", "sums"), program!(|flow, keyed, out, patch| {
+            let sums = flow.scope("flat", || {
+                keyed.stateful_map(add).named(&patch.name("totals"))
+            });
+            output!(sums, out, patch, "out");
+        }))
+        .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
+        .by_compiler("what_is_moved_between_scopes_is_told_once");
+    moves "a step is moved between functions, scopes and `#[operator]`s, or one of those has another name":
+        shown(
+            "refused",
+            "`.named(\"old\")` or `flow.moved(..)`, as the message says",
+            super::moves::what_is_printed_works_for_every_move,
+        );
+    names_exchanged "two steps exchange their names":
+        row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "a" odd, "b" even)).refused(
+            &[
+                "steps have exchanged their names, or what they do: `f.b` (",
+                "reads `even`, as `f.a` did when state was saved; `f.a` (",
+            ],
+            &[Moved, Confirmed, Anew],
+        );
+    closures_exchanged "steps exchange their closures, or in a chain of renames":
+        shown(
+            "refused",
+            "`flow.moved(..)` for each way to read it",
+            super::moves::steps_that_exchange_their_closures_are_refused,
+        );
+    inputs_exchanged "the inputs of a join are exchanged":
+        row(joined!(|even, odd| even, odd), joined!(|even, odd| odd, even)).refused(
+            &["the step `f.join`", "reads `odd, even`", "in another order, `even, odd`"],
+            &[Back, Anew],
+        );
+}
+
+/// Two steps that are gone are not said to be the same new one. Where nothing tells which is which, that is said.
+fn two_steps_that_are_gone_have_two_heirs() {
+    let before: Program = several!("a", "b");
+    let store = new_store();
+    run(before, &store).unwrap();
+    let text = run(several!("b.sums", "a.sums"), &store).unwrap_err();
+    for (old, new) in [("a", "a.sums"), ("b", "b.sums")] {
+        let words = format!("`f.{old}` has no step in this program, and the step `f.{new}`");
+        assert!(text.contains(&words), "{text}");
+    }
+    let text = run(several!("c", "d"), &store).unwrap_err();
+    for old in ["a", "b"] {
+        let words = format!(
+            "only you know which of them it was, if any: say `flow.moved(\"{old}\", \"c\")` or \
+             `flow.moved(\"{old}\", \"d\")`"
+        );
+        assert!(text.contains(&words), "{text}");
+    }
+    // It is followed for each.
+    let kept = run(before, &copy(store.path())).unwrap();
+    let patch = table::moved_patch([("a", "d"), ("b", "c")]);
+    assert_eq!(run_patched(several!("c", "d"), &patch, &store), Ok(kept));
+}

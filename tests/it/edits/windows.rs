@@ -1,0 +1,145 @@
+//! Edits of windows.
+
+use bytewax::chrono::{DateTime, TimeDelta, Utc};
+use bytewax::windowing::{
+    CountWindower, EventClock, Millis, SessionWindower, SlidingWindower, SystemClock,
+    TumblingWindower,
+};
+
+use super::table::Mend::*;
+use super::*;
+
+const ZERO: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// So long that the time of arrival does not matter.
+const CENTURY: i64 = 36_525 * 86_400_000;
+
+fn ms(ms: i64) -> TimeDelta {
+    TimeDelta::milliseconds(ms)
+}
+
+fn tumbling(length: i64) -> TumblingWindower {
+    TumblingWindower::new(ms(length), ZERO)
+}
+
+/// So long that nothing is late, however slow the machine is.
+macro_rules! by_key {
+    ($wait:literal) => {
+        EventClock::new(|n: &u64| Millis(*n as i64), TimeDelta::hours($wait))
+    };
+}
+
+macro_rules! counts {
+    ($clock:expr, $windower:expr) => {
+        counts!(|keyed, name| keyed.count_window($clock, $windower).named(name).down)
+    };
+    (|$keyed:ident, $name:ident| $step:expr) => {
+        |out: &TestingSink<String>, patch: &Patch| {
+            Dataflow::build("f", |flow| {
+                patch.say(flow);
+                let $keyed = flow
+                    .input(numbers_cut_off(patch))
+                    .named("in")
+                    .map(|n| (n % 2, n));
+                let name = patch.name("x");
+                let $name = name.as_str();
+                let lines = $step.map(|line| format!("{line:?}"));
+                lines.output(out.clone()).named("out");
+            })
+        }
+    };
+}
+
+const WINDOWER: &str = "the windower of the step `f.x`";
+
+rows! {
+    "Windows"
+    "Saved windows are windows of their windower and of their clock, so those stand in the store and in the lock file."
+
+    another_length "windows are of another length":
+        row(counts!(by_key!(1), tumbling(1000)), counts!(by_key!(1), tumbling(2000)))
+            .refused(&[WINDOWER, "is `tumbling 2s`", "with `tumbling 1s`"], &[Back, Anew])
+            .by_compiler("facts_of_windows");
+    another_kind "tumbling windows to sliding ones":
+        row(
+            counts!(by_key!(1), tumbling(1000)),
+            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(500), ZERO)),
+        )
+        .refused(&[WINDOWER, "sliding"], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    to_sessions "tumbling windows to sessions":
+        row(
+            counts!(by_key!(1), tumbling(1000)),
+            counts!(by_key!(1), SessionWindower::new(ms(1000))),
+        )
+        .refused(&[WINDOWER, "session"], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    another_gap "sessions end after another gap":
+        row(
+            counts!(by_key!(1), SessionWindower::new(ms(1000))),
+            counts!(by_key!(1), SessionWindower::new(ms(3000))),
+        )
+        .refused(&[WINDOWER], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    another_offset "sliding windows begin more often":
+        row(
+            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(500), ZERO)),
+            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(250), ZERO)),
+        )
+        .refused(&[WINDOWER], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    another_count "windows of another number of values":
+        row(
+            counts!(by_key!(1), CountWindower::new(10)),
+            counts!(by_key!(1), CountWindower::new(20)),
+        )
+        .refused(&[WINDOWER], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    another_alignment "windows begin at another time":
+        row(
+            counts!(by_key!(1), tumbling(1000)),
+            counts!(by_key!(1), TumblingWindower::new(ms(1000), ZERO + ms(100))),
+        )
+        .refused(&["the align_to of the step `f.x`"], &[Back, Anew])
+        .by_compiler("facts_of_windows");
+    another_clock "event time to the time of arrival":
+        row(counts!(by_key!(1), tumbling(CENTURY)), counts!(SystemClock::new(), tumbling(CENTURY)))
+            .refused(&["the clock of the step `f.x`"], &[Back, Anew])
+            .by_compiler("facts_of_windows");
+    another_wait "the watermark waits longer":
+        row(counts!(by_key!(1), tumbling(1000)), counts!(by_key!(2), tumbling(1000)));
+    late_values "windows take late values by `allow_late`":
+        row(
+            counts!(by_key!(1), tumbling(1000)),
+            counts!(by_key!(1), tumbling(1000).allow_late(ms(50))),
+        ).asks(
+            "what windows emit has another type then",
+            &[
+                "(0, (WindowId(0), Fired { firing: OnTime, value: 6 }))",
+                "(1, (WindowId(0), Fired { firing: OnTime, value: 6 }))",
+            ],
+        );
+    another_operator "`count_window` to `collect_window`":
+        row(
+            counts!(by_key!(1), tumbling(1000)),
+            counts!(|keyed, name| keyed
+                .collect_window::<Vec<_>, _, _>(by_key!(1), tumbling(1000))
+                .named(name)
+                .down),
+        )
+        .refused(&["the operator of the step `f.x`"], &[Back, Anew])
+        .by_compiler("what_is_another_operator_now_is_told");
+    max_to_min_window "`max_window` to `min_window`":
+        row(
+            counts!(|keyed, name| keyed
+                .max_window(by_key!(1), tumbling(1000), |n| *n)
+                .named(name)
+                .down),
+            counts!(|keyed, name| keyed
+                .min_window(by_key!(1), tumbling(1000), |n| *n)
+                .named(name)
+                .down),
+        )
+        .refused(&["the operator of the step `f.x`"], &[Back, Anew])
+        .by_compiler("what_is_another_operator_now_is_told");
+}
