@@ -336,7 +336,7 @@ fn rows_are_followed_with_their_columns() {
 }
 
 /// All items of a followed file that grows by a byte between any two polls of one reader.
-fn grown_by_bytes<S>(source: S, path: &Path, text: &str) -> Vec<S::Item>
+fn grown_by_bytes<S>(source: &S, path: &Path, text: &str) -> Vec<S::Item>
 where
     S: FixedPartitionedSource<Position = FollowPosition>,
     S::Item: Clone,
@@ -363,9 +363,9 @@ fn long_lines_that_grow_are_one_line_each() {
     let text = "one\nseventeen and more\r\ntwo\n";
     let source = || FileSource::new(&path).max_line_bytes(5);
     let truncated = source().too_long(TooLong::Truncate).follow();
-    let lines = grown_by_bytes(truncated, &path, text);
+    let lines = grown_by_bytes(&truncated, &path, text);
     assert_eq!(lines, ["one", "seven…", "two"]);
-    let lines = grown_by_bytes(source().results().follow(), &path, text);
+    let lines = grown_by_bytes(&source().results().follow(), &path, text);
     let shown = lines.into_iter().map(|line| match line {
         Ok(line) => line,
         Err(bad) => format!("line {}, {}", bad.line(), bad.raw_text()),
@@ -382,7 +382,7 @@ fn rows_that_grow_are_one_row_each() {
     let text = "id,note\n1,\"two\nlines, or\n\"\n# one, two\n2,\"open\n3,c\n4,much_too_long_for_a_row\n5,d\n";
     let source = CsvSource::<(u64, String)>::typed(&path);
     let source = source.comment(b'#').max_row_bytes(20).results();
-    let rows = grown_by_bytes(source.follow(), &path, text);
+    let rows = grown_by_bytes(&source.follow(), &path, text);
     let shown = rows.into_iter().map(|row| match row {
         Ok((id, note)) => format!("{id} {note}"),
         Err(bad) => format!("line {}, {}", bad.line(), bad.raw_text()),
