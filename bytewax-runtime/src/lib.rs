@@ -72,7 +72,9 @@ pub mod __private {
     pub use crate::flow::{Origin, Scope};
     pub use crate::key::FieldsHash;
     pub use crate::sink::sink_fn;
-    pub use crate::source::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
+    pub use crate::source::{
+        ByDisplay, ByPath, NotShown, Shown, partition_of, settings_of, source_fn,
+    };
     pub use crate::state::{ByName, OfState, Older, read_older};
     pub use {chrono, serde};
 }

@@ -164,14 +164,17 @@ impl Parameters {
                 quote_spanned!(span=> (#text, (&&&#krate::__private::Shown(&#name)).shown()))
             })
             .collect();
+        let shown = hidden("settings");
         // Without a position nothing goes on at the wrong place.
         match parts.is_empty() || self.position.is_none() {
-            true => quote!(::std::vec::Vec::new()),
-            false => quote!({
+            true => quote!(""),
+            false => quote!(#krate::__private::settings_of(&{
                 #[allow(unused_imports)]
                 use #krate::__private::{ByDisplay as _, ByPath as _, NotShown as _};
-                ::std::vec::Vec::from([#(#parts),*])
-            }),
+                #[allow(clippy::needless_borrow)]
+                let #shown = [#(#parts),*];
+                #shown
+            })),
         }
     }
 

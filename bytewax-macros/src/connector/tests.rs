@@ -102,15 +102,19 @@ pub fn read<T: Decode>(
         _,
     >(
         "read",
-        {
-            #[allow(unused_imports)]
-            use crate::__private::{ByDisplay as _, ByPath as _, NotShown as _};
-            ::std::vec::Vec::from([
-                ("url", (&&&crate::__private::Shown(&url)).shown()),
-                ("every", (&&&crate::__private::Shown(&every)).shown()),
-                ("tags", (&&&crate::__private::Shown(&tags)).shown()),
-            ])
-        },
+        crate::__private::settings_of(
+            &{
+                #[allow(unused_imports)]
+                use crate::__private::{ByDisplay as _, ByPath as _, NotShown as _};
+                #[allow(clippy::needless_borrow)]
+                let __bw_settings = [
+                    ("url", (&&&crate::__private::Shown(&url)).shown()),
+                    ("every", (&&&crate::__private::Shown(&every)).shown()),
+                    ("tags", (&&&crate::__private::Shown(&tags)).shown()),
+                ];
+                __bw_settings
+            },
+        ),
         {
             let url = ::core::clone::Clone::clone(&url);
             let every = ::core::clone::Clone::clone(&every);

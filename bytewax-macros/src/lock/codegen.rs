@@ -73,8 +73,9 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
     } = locked;
     let message = format!(
         "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which this type cannot \
-         read\nhelp: if its fields have changed, give it the next version by `#[stateful(version = {}, \
-         from(Old{name}))]`, and keep the old one as `Old{name}`",
+         read\nhelp: if its fields have changed, or those of a type in it, give it the next version by \
+         `#[stateful(version = {}, from(Old{name}))]`, and keep the old one as `Old{name}`, with the old types in it; \
+         those need no version of their own",
         step.saved.0,
         version + 1,
     );

@@ -1,5 +1,6 @@
 //! Steps of the file that the flow has no more: which step each was likely, and how that one keeps its state.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use syn::LitStr;
@@ -185,7 +186,7 @@ fn owned<'a>(
 /// Gives each on the left those on the right that it is most alike, best pairs first. One on the right is given away
 /// twice only to those that are equally like it. A pair is a likeness and two numbers.
 fn assigned(mut pairs: Vec<(usize, usize, usize)>, count: usize) -> Vec<Vec<usize>> {
-    pairs.sort_unstable_by(|one, other| other.0.cmp(&one.0));
+    pairs.sort_unstable_by_key(|pair| Reverse(pair.0));
     let mut given = vec![Vec::new(); count];
     while let Some(&(best, ..)) = pairs.first() {
         let alike: Vec<_> = pairs.iter().copied().filter(|it| it.0 == best).collect();

@@ -113,7 +113,6 @@ impl Dataflow {
 
     /// Notes what `dataflow!` saw of the flow.
     #[doc(hidden)]
-    #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         // It was described just now, so nobody else has it.
         if let Some(graph) = Arc::get_mut(&mut self.graph) {

@@ -17,7 +17,7 @@ use crate::state::State;
 #[doc(hidden)]
 pub fn source_fn<T, P, L, M, F>(
     name: impl Into<Arc<str>>,
-    settings: Vec<(&'static str, Option<String>)>,
+    settings: impl Into<Arc<str>>,
     local: M,
     poll: F,
 ) -> impl FixedPartitionedSource<Item = T, Position = P> + Clone
@@ -30,7 +30,7 @@ where
 {
     SourceFn {
         name: name.into(),
-        settings: settings_text(&settings).into(),
+        settings: settings.into(),
         local: Arc::new(local),
         poll: Arc::new(poll),
         kept: PhantomData,
@@ -50,7 +50,9 @@ pub fn partition_of(function: &str, chosen: &[(&str, String)]) -> String {
 }
 
 /// The settings whose values can be shown, each with a hash of its value: a value may be a secret.
-fn settings_text(settings: &[(&str, Option<String>)]) -> String {
+#[doc(hidden)]
+#[must_use]
+pub fn settings_of(settings: &[(&str, Option<String>)]) -> String {
     let shown = settings.iter().filter_map(|(name, value)| {
         let hash = xxhash_rust::xxh3::xxh3_64(value.as_ref()?.as_bytes()) as u32;
         Some(format!("{name}:{hash:08x}"))
@@ -107,7 +109,7 @@ const OPEN: char = '[';
 
 struct SourceFn<P, L, M, F> {
     name: Arc<str>,
-    /// The settings that choose nothing, as [`settings_text`] has them.
+    /// The settings that choose nothing, as [`settings_of`] has them.
     settings: Arc<str>,
     local: Arc<M>,
     poll: Arc<F>,
@@ -202,7 +204,7 @@ mod tests {
     fn goes_on_from_its_position_with_a_new_local() {
         let source = source_fn(
             "ticks",
-            Vec::new(),
+            "",
             || Ok(0_u32),
             |next: &mut u64, polls: &mut u32| {
                 *polls += 1;
@@ -223,7 +225,7 @@ mod tests {
         let chosen = [("topic", "a b".to_owned()), ("part", 3.to_string())];
         let name = partition_of("read", &chosen);
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn(name, Vec::new(), || Ok(()), poll);
+        let source = source_fn(name, "", || Ok(()), poll);
         let listed = source.partitions().unwrap();
         assert_eq!(listed, ["read[topic=a b,part=3]"]);
         let listed = [listed[0].as_str()];
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn fails_with_what_its_local_says() {
         let poll = |(): &mut (), (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn("ticks", Vec::new(), || Err(StepError::msg("no room")), poll);
+        let source = source_fn("ticks", "", || Err(StepError::msg("no room")), poll);
         let error = source.open("ticks", None).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no room");
     }
@@ -250,7 +252,11 @@ mod tests {
     fn settings_are_hashed_if_they_can_be_shown() {
         struct Secret;
         let (number, path, secret) = (7, std::path::PathBuf::from("/shop"), Secret);
-        let settings = vec![
+        #[expect(
+            clippy::needless_borrow,
+            reason = "as the macro writes it, which does not know the types"
+        )]
+        let settings = [
             ("number", (&&&Shown(&number)).shown()),
             ("path", (&&&Shown(&path)).shown()),
             ("text", (&&&Shown("a")).shown()),
@@ -259,13 +265,14 @@ mod tests {
         let values: Vec<_> = settings.iter().map(|(_, value)| value.as_deref()).collect();
         assert_eq!(values, [Some("7"), Some("/shop"), Some("a"), None]);
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
-        let text = |settings| source_fn("read", settings, || Ok(()), poll).settings();
-        let all = text(settings).unwrap();
+        let text =
+            |settings: &[_]| source_fn("read", settings_of(settings), || Ok(()), poll).settings();
+        let all = text(&settings).unwrap();
         let names: Vec<_> = all
             .split(' ')
             .map(|it| it.split(':').next().unwrap())
             .collect();
         assert_eq!(names, ["number", "path", "text"]);
-        assert_eq!(text(vec![("secret", None)]), None);
+        assert_eq!(text(&[("secret", None)]), None);
     }
 }

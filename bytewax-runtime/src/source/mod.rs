@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 pub use async_batches::AsyncBatches;
 pub use discovery::Discovery;
 #[doc(hidden)]
-pub use function::{ByDisplay, ByPath, NotShown, Shown, partition_of, source_fn};
+pub use function::{ByDisplay, ByPath, NotShown, Shown, partition_of, settings_of, source_fn};
 pub(crate) use opening::opening;
 pub use opening::positions_are_saved;
 pub use poll::Poll;

@@ -330,16 +330,17 @@ mod tests {
     use super::super::open::saving_steps;
     use super::*;
     use crate::flow::Dataflow;
-    use crate::source::{Poll, source_fn};
+    use crate::source::{Poll, settings_of, source_fn};
     use crate::testing::TestingSink;
 
     /// A program whose source has these settings.
     fn program(settings: &[(&'static str, &str)]) -> Dataflow {
         let settings = settings
             .iter()
-            .map(|(name, value)| (*name, Some((*value).to_owned())));
+            .map(|(name, value)| (*name, Some((*value).to_owned())))
+            .collect::<Vec<_>>();
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u64>::end());
-        let source = source_fn("read", settings.collect(), || Ok(()), poll);
+        let source = source_fn("read", settings_of(&settings), || Ok(()), poll);
         Dataflow::build("f", |flow| {
             flow.input(source)
                 .named("in")
