@@ -68,7 +68,7 @@ impl Db {
             db.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             db.connection
                 .pragma_update(None, "journal_size_limit", 64 << 20)?;
-            db.connection.pragma_update(None, "cache_size", -1024)?;
+            db.connection.pragma_update(None, "cache_size", -256)?;
             Ok(())
         };
         settings().doing(&db, OPENING)?;

@@ -103,6 +103,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
             evicted += 1;
             Ok(Swept::Goes)
         })?;
+        changes.clean_touched(slots);
         Ok(self.account() > 0 && evicted > 0)
     }
 

@@ -65,7 +65,7 @@ impl Heap {
 const EVICTED_A_BYTE: usize = 16;
 
 /// But no more than this in a process.
-const MOST_BESIDE: usize = 48 << 20;
+const MOST_BESIDE: usize = 32 << 20;
 
 /// How much memory the states of all steps of one worker may take, and take, about.
 #[derive(Debug)]
@@ -181,7 +181,7 @@ mod tests {
         b.set(0, 800);
         assert_eq!(a.surplus(), 50);
         a.set(usize::MAX / 4, usize::MAX / 4);
-        assert_eq!(a.surplus(), usize::MAX / 4 - 250 - (12 << 20));
+        assert_eq!(a.surplus(), usize::MAX / 4 - 250 - MOST_BESIDE / 4);
         drop(b);
         a.set(250, 0);
         assert_eq!(a.surplus(), 0);

@@ -38,7 +38,7 @@ use crate::state::run::Run;
 use crate::state::timer::Timer;
 
 /// How many messages may wait for the writer.
-const QUEUE: usize = 64;
+const QUEUE: usize = 16;
 
 /// The recovery store, as one worker sees it.
 pub(crate) struct Store {

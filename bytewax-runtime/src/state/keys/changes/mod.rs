@@ -22,6 +22,9 @@ use super::{Cell, Slot};
 use crate::key::{Key, Slot as KeySlot};
 use crate::state::peek;
 
+/// So many hashes of keys that are not in memory are never worth a clean-up.
+const SPARE_HASHES: usize = if cfg!(test) { 4 } else { 1 << 16 };
+
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
 }
@@ -35,6 +38,7 @@ pub(crate) enum Changed {
 /// The keys of a part that are still to be encoded, and those that are.
 #[derive(Default)]
 struct SnapshotPart {
+    /// The hashes of those in memory; some may be gone, and some may be here twice.
     touched: Vec<u64>,
     states: Batch,
     timers: Batch,
@@ -65,7 +69,8 @@ pub(super) struct Changes<K> {
     number: u64,
     /// The same as keys that are touched now are marked.
     round: Round,
-    /// The hashes of the keys touched in this round, by part; some may be gone.
+    /// The hashes of the keys in memory that were touched in this round, by part; some may be gone, and some may be
+    /// here twice.
     touched: Vec<Vec<u64>>,
     /// Keys that are gone, and of which the store may hold something.
     removed: Vec<Removed<K>>,
@@ -193,17 +198,37 @@ impl<K: Key> Changes<K> {
             timer,
             due,
         } = *evicted;
-        let mut snapshot = self.snapshot.as_mut().filter(|one| one.number == touched);
-        let is_to_be_saved = touched == self.number
-            || snapshot
-                .as_mut()
-                .and_then(|snapshot| snapshot.part(part_of_hash(hash)))
-                .is_some();
-        if touched == 0 || is_to_be_saved {
-            KeyMark::restored(stored, timer, Round::of(touched))
+        let part = part_of_hash(hash);
+        let list = if touched == self.number {
+            self.touched.get_mut(part)
         } else {
+            let snapshot = self.snapshot.as_mut().filter(|one| one.number == touched);
+            let part = snapshot.and_then(|snapshot| snapshot.part(part));
+            part.map(|part| &mut part.touched)
+        };
+        match list {
+            _ if touched == 0 => KeyMark::restored(stored, timer, Round::default()),
+            Some(list) => {
+                list.push(hash);
+                KeyMark::restored(stored, timer, Round::of(touched))
+            }
             // A snapshot has saved it where it was.
-            KeyMark::restored(true, due.is_some(), Round::default())
+            None => KeyMark::restored(true, due.is_some(), Round::default()),
+        }
+    }
+
+    /// Forgets the hashes of keys that are in memory no more, when they are most of all.
+    pub(super) fn clean_touched<C: Cell>(&mut self, slots: &mut Slots<K, C>) {
+        let listed: usize = self.touched.iter().map(Vec::len).sum();
+        if listed <= 2 * slots.len() + SPARE_HASHES {
+            return;
+        }
+        for hashes in &mut self.touched {
+            hashes.sort_unstable();
+            hashes.dedup();
+            let round = self.round;
+            hashes.retain(|&hash| slots.of_hash(hash).any(|slot| slot.mark.is_of(round)));
+            hashes.shrink_to(2 * hashes.len());
         }
     }
 
@@ -324,19 +349,19 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
                 changes.snapshot = None;
                 return Ok(());
             };
+            let index = PARTS - 1 - snapshot.parts.len();
+            if let Some(eviction) = eviction {
+                let number = snapshot.number;
+                encoded += save_evicted::<K, C, E>(&mut eviction.cold, index, number, &mut part)?;
+            }
             if part.is_empty() {
                 continue;
             }
-            let index = PARTS - 1 - snapshot.parts.len();
             let mut touched = std::mem::take(&mut part.touched);
             // In the order in which they are handed out.
             touched.sort_unstable_by_key(|hash| hash.rotate_right(12));
             encoded += touched.len();
             encode_touched(slots, &touched, snapshot.round, &mut part)?;
-            if let Some(eviction) = eviction {
-                let cold = &mut eviction.cold;
-                save_evicted::<K, C, E>(cold, &touched, snapshot.number, &mut part)?;
-            }
             part.states
                 .drain(|slot, run| take(slot, Changed::States(run)))?;
             part.timers
@@ -371,21 +396,25 @@ fn encode_touched<K: Key, C: Cell>(
     Ok(())
 }
 
-/// Takes in those of the evicted keys with these hashes that were last touched in the round with this number.
+/// Takes in the evicted keys of a part that were last touched in the round with this number; how many they are.
 fn save_evicted<K: Key, C: Cell, E: From<Unsaved> + From<ColdError>>(
     cold: &mut Cold,
-    hashes: &[u64],
+    index: usize,
     number: u64,
     part: &mut SnapshotPart,
-) -> Result<(), E> {
+) -> Result<usize, E> {
     if cold.len() == 0 {
-        return Ok(());
+        return Ok(0);
     }
-    cold.look(hashes.iter().copied(), |record| {
-        if record.evicted.touched != number {
-            return Ok(());
-        }
+    let mut count = 0;
+    cold.look_at_touched(index, number, |record| {
+        debug_assert_eq!(
+            record.evicted.touched, number,
+            "the directory knows the round"
+        );
+        count += 1;
         let saved = part.push_evicted::<C>(&record);
         saved.map_err(|error| E::from(Unsaved::of_bytes::<K>(record.key, error)))
-    })
+    })?;
+    Ok(count)
 }

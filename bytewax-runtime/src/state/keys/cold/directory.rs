@@ -7,28 +7,46 @@ use crate::key::Slot;
 use crate::state::keys::slots::{PARTS, part_of};
 
 /// Bits of the number of a unit of the file.
-const PLACE: u32 = 40;
+const PLACE: u32 = 38;
 
-/// Where a key is, in units, and above that 24 bits of its hash. There are many of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Above them, the round in which the key was touched, if that is not saved yet.
+const ROUND: u64 = 0b11 << PLACE;
+
+/// And above that, some bits of its hash.
+const TAG: u32 = PLACE + 2;
+
+/// Where a key is, in units, and what is to be known of it without a look there. There are many of them.
+#[derive(Clone, Copy)]
 struct Place(u64);
 
 impl Place {
-    fn new(hash: u64, at: u64) -> Self {
-        Self((tag(hash) << PLACE) | (at / UNIT as u64))
+    fn new(hash: u64, at: u64, touched: u64) -> Self {
+        Self((tag(hash) << TAG) | round(touched) | (at / UNIT as u64))
     }
 
     fn tag(self) -> u64 {
-        self.0 >> PLACE
+        self.0 >> TAG
     }
 
     fn at(self) -> u64 {
         (self.0 & ((1 << PLACE) - 1)) * UNIT as u64
     }
+
+    fn is(self, hash: u64, at: u64) -> bool {
+        self.tag() == tag(hash) && self.at() == at
+    }
 }
 
 fn tag(hash: u64) -> u64 {
-    hash >> PLACE
+    hash >> TAG
+}
+
+/// What stands for the round with this number; 0 is none. Only two that follow each other are not saved at a time.
+fn round(number: u64) -> u64 {
+    match number {
+        0 => 0,
+        number => (1 + number % 2) << PLACE,
+    }
 }
 
 /// The hash of a place in its table.
@@ -86,8 +104,21 @@ impl Directory {
         self.parts[part].iter().map(|place| place.at())
     }
 
-    pub(super) fn add(&mut self, hash: u64, at: u64) {
-        let place = Place::new(hash, at);
+    /// Adds the places of the keys in a part of the slots that were touched in a round to a list. From now on they
+    /// count as saved.
+    pub(super) fn take_touched(&mut self, part: usize, number: u64, places: &mut Vec<u64>) {
+        let round = round(number);
+        for place in self.parts[part].iter_mut() {
+            if place.0 & ROUND == round {
+                place.0 &= !ROUND;
+                places.push(place.at());
+            }
+        }
+    }
+
+    /// Adds a key, which was touched in the round with this number; 0 if that is saved.
+    pub(super) fn add(&mut self, hash: u64, at: u64, touched: u64) {
+        let place = Place::new(hash, at, touched);
         let part = &mut self.parts[part(hash)];
         if part.len() == part.capacity() {
             // A table that is full of places and of marks of those that have gone would double.
@@ -101,9 +132,8 @@ impl Directory {
     }
 
     pub(super) fn remove(&mut self, hash: u64, at: u64) {
-        let place = Place::new(hash, at);
         let part = &mut self.parts[part(hash)];
-        if let Ok(entry) = part.find_entry(spread(place.tag()), |other| *other == place) {
+        if let Ok(entry) = part.find_entry(spread(tag(hash)), |place| place.is(hash, at)) {
             entry.remove();
             self.len -= 1;
         }
@@ -114,10 +144,9 @@ impl Directory {
 
     /// Notes that a key is at another place now.
     pub(super) fn moved(&mut self, hash: u64, from: u64, to: u64) {
-        let place = Place::new(hash, from);
         let part = &mut self.parts[part(hash)];
-        if let Some(found) = part.find_mut(spread(place.tag()), |other| *other == place) {
-            *found = Place::new(hash, to);
+        if let Some(found) = part.find_mut(spread(tag(hash)), |place| place.is(hash, from)) {
+            *found = Place(Place::new(hash, to, 0).0 | found.0 & ROUND);
         }
     }
 }
@@ -135,7 +164,7 @@ mod tests {
         let mut directory = Directory::new();
         let hash = |key: u64| key.stable_hash();
         for key in 0..100_000 {
-            directory.add(hash(key), key * UNIT as u64);
+            directory.add(hash(key), key * UNIT as u64, 0);
         }
         let room = |directory: &Directory| -> usize {
             directory.parts.iter().map(HashTable::num_buckets).sum()
@@ -147,6 +176,7 @@ mod tests {
                 directory.add(
                     hash(key),
                     (key + (round - 1) / 4 * 200_000 + 200_000) * UNIT as u64,
+                    round,
                 );
             }
         }

@@ -35,8 +35,8 @@ pub(super) struct Cold {
     keeps_places: bool,
     /// The times that keys wait for, with their hashes. Some wait no more.
     times: BinaryHeap<Reverse<(DateTime<Utc>, u64)>>,
-    /// Keys that are in the log, and not in the directory yet: their hashes and places.
-    added: Vec<(u64, u64)>,
+    /// Keys that are in the log, and not in the directory yet: their hashes, places and rounds.
+    added: Vec<(u64, u64, u64)>,
     /// How many keys were put in since the last cleaning.
     put: usize,
     /// Room for places, and for the hashes and lengths of what is there.
@@ -82,7 +82,7 @@ impl Cold {
     ) -> Result<(), E> {
         let append = |out: &mut Vec<u8>| record::encode(evicted, out, write);
         let at = self.log.append(append)?;
-        self.added.push((evicted.hash, at));
+        self.added.push((evicted.hash, at, evicted.touched));
         if let Some(due) = evicted.due {
             self.times.push(Reverse((due, evicted.hash)));
         }
@@ -98,19 +98,24 @@ impl Cold {
 
     /// Puts keys into the directory. Where many come together, misses of the caches do not wait for each other.
     fn list_added(&mut self) {
-        for (hash, at) in self.added.drain(..) {
-            self.directory.add(hash, at);
+        for (hash, at, touched) in self.added.drain(..) {
+            self.directory.add(hash, at, touched);
         }
     }
 
-    /// Looks at all keys with these hashes.
-    pub(super) fn look<E: From<ColdError>>(
+    /// Looks at all keys of a part of the slots that were touched in the round with this number. From now on they count
+    /// as saved.
+    pub(super) fn look_at_touched<E: From<ColdError>>(
         &mut self,
-        hashes: impl Iterator<Item = u64>,
-        each: impl FnMut(Record<'_>) -> Result<(), E>,
+        part: usize,
+        number: u64,
+        mut each: impl FnMut(Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.find(hashes);
-        self.read(each)
+        self.list_added();
+        self.places.clear();
+        self.directory.take_touched(part, number, &mut self.places);
+        self.places.sort_unstable();
+        self.log.read(&self.places, |_, record| each(record))
     }
 
     /// Takes out all keys with these hashes.
@@ -163,13 +168,6 @@ impl Cold {
         }
         self.places.sort_unstable();
         self.places.dedup();
-    }
-
-    fn read<E: From<ColdError>>(
-        &mut self,
-        mut each: impl FnMut(Record<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.log.read(&self.places, |_, record| each(record))
     }
 
     fn take_found<E: From<ColdError>>(

@@ -1,6 +1,6 @@
 //! The file of evicted keys against a model: whatever was put in, taken out and moved, what is there is found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,8 @@ enum Act {
     /// Evicts a key with a state of so many bytes, which may be longer than a segment of the file.
     Put(u16, usize),
     Take(Vec<u16>),
-    Look(Vec<u16>),
+    /// Looks at those of some slots that were touched in rounds with odd numbers, or with even ones.
+    LookAtTouched(usize, bool),
     /// Looks at some slots, and takes some of what is there by its places.
     TakePart(usize, usize),
 }
@@ -27,7 +28,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         30 => (key(), bytes).prop_map(|(key, bytes)| Act::Put(key, bytes)),
         3 => keys().prop_map(Act::Take),
-        2 => keys().prop_map(Act::Look),
+        2 => (0..PARTS, any::<bool>()).prop_map(|(part, odd)| Act::LookAtTouched(part, odd)),
         1 => (0..PARTS, 0_usize..3).prop_map(|(part, count)| Act::TakePart(part, count)),
     ];
     vec(act, 0..1500)
@@ -56,6 +57,7 @@ fn agree(model: &Model, found: &BTreeMap<u16, (Vec<u8>, u64)>) {
 struct Tested {
     cold: Cold,
     model: Model,
+    unsaved: BTreeSet<u16>,
     rounds: u64,
 }
 
@@ -64,6 +66,7 @@ impl Tested {
         Self {
             cold: Cold::new(dir),
             model: Model::new(),
+            unsaved: BTreeSet::new(),
             rounds: 0,
         }
     }
@@ -88,6 +91,7 @@ impl Tested {
         });
         put.unwrap();
         self.model.insert(key, (state, self.rounds));
+        self.unsaved.insert(key);
     }
 
     fn take(&mut self, keys: &[u16]) {
@@ -108,10 +112,10 @@ impl Tested {
         self.model.retain(|key, _| !found.contains_key(key));
     }
 
-    fn look(&mut self, keys: &[u16]) {
+    fn look_at_touched(&mut self, part: usize, odd: bool) {
         let mut found = Model::new();
-        let hashes = keys.iter().map(|key| hash(*key));
-        let looked = self.cold.look(hashes, |record| {
+        let number = if odd { 1 } else { 2 };
+        let looked = self.cold.look_at_touched(part, number, |record| {
             found.insert(
                 key_of(&record),
                 (record.state.to_vec(), record.evicted.touched),
@@ -120,9 +124,15 @@ impl Tested {
         });
         looked.unwrap();
         agree(&self.model, &found);
-        for key in keys {
-            assert_eq!(found.contains_key(key), self.model.contains_key(key));
-        }
+        let expected = self.unsaved.iter().copied().filter(|key| {
+            part_of(Slot::of(hash(*key))) == part
+                && self
+                    .model
+                    .get(key)
+                    .is_some_and(|(_, round)| (round % 2 == 1) == odd)
+        });
+        assert!(found.keys().copied().eq(expected));
+        self.unsaved.retain(|key| !found.contains_key(key));
     }
 
     fn take_part(&mut self, part: usize, count: usize) {
@@ -160,13 +170,16 @@ proptest! {
             match act {
                 Act::Put(key, bytes) => tested.put(key, bytes),
                 Act::Take(keys) => tested.take(&keys),
-                Act::Look(keys) => tested.look(&keys),
+                Act::LookAtTouched(part, odd) => tested.look_at_touched(part, odd),
                 Act::TakePart(part, count) => tested.take_part(part, count),
             }
             prop_assert_eq!(tested.cold.len(), tested.model.len());
         }
         let all: Vec<u16> = (0..300).collect();
-        tested.look(&all);
+        for part in 0..PARTS {
+            tested.look_at_touched(part, true);
+            tested.look_at_touched(part, false);
+        }
         tested.take(&all);
         prop_assert_eq!(tested.cold.len(), 0);
         // The file has no name, so nothing is left of it.
@@ -196,7 +209,6 @@ fn the_file_does_not_grow_while_keys_come_and_go() {
         segments <= 2 * full + 8,
         "{segments} segments, {free} free, {full} at first"
     );
-    tested.look(&all);
     tested.take(&all);
     assert_eq!(tested.cold.log.segments(), (1, 0));
 }
