@@ -1,5 +1,6 @@
 //! What only real brokers can show of a source.
 
+use std::fs;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -216,4 +217,49 @@ fn zz_a_broker_that_does_not_answer_for_half_a_minute() {
     run_main(flow).unwrap();
     let expect: Vec<String> = (0..100).map(|n| n.to_string()).collect();
     assert_eq!(values(&brokers, &to), expect);
+}
+
+/// The names of the threads of this process that belong to the client.
+fn client_threads() -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names
+        .filter(|name| name.starts_with("rdk:") || name.starts_with("kafka-"))
+        .collect()
+}
+
+/// How long this process has used processors, in hundredths of a second.
+fn processor_time() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, behind_name) = stat.rsplit_once(')').unwrap();
+    let fields = behind_name.split_whitespace().skip(11).take(2);
+    fields.map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+#[ignore = "needs Apache Kafka: `.ci/kafka`; measures the process, so nothing else may run in it"]
+fn zz_many_idle_partitions_take_few_threads_and_no_time() {
+    let (brokers, topic) = (brokers(), topic("idle", 64));
+    produce(&brokers, &topic, 5, ["a"]);
+    let source = KafkaSource::new(&brokers, [&topic]).group("idle");
+    let all = read_some(source, &RunConfig::new(), 2, |count| {
+        if count == 1 {
+            thread::sleep(Duration::from_secs(2));
+            let threads = client_threads();
+            assert!(threads.len() <= 10, "{threads:?}");
+            let before = processor_time();
+            thread::sleep(Duration::from_secs(10));
+            let used = processor_time() - before;
+            assert!(
+                used < 20,
+                "it has used {used} hundredths of a second in 10 s"
+            );
+            println!(
+                "{} threads, {used} hundredths of a second in 10 s",
+                threads.len()
+            );
+            produce(&brokers, &topic, 6, ["b"]);
+        }
+    });
+    assert_eq!(all.unwrap(), ["5@0=a", "6@0=b"]);
 }
