@@ -238,10 +238,12 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
             ),
         );
     } else if !is_same {
+        // Types within others are migrated by themselves, and the file does not list them.
         difference.add(
-            REFUSED,
+            JUDGE,
             format!(
-                "{}: its `{ty}` has another shape in the same version {now}",
+                "{}: its `{ty}` has another shape in the same version {now}, which is refused unless a type in it has a \
+                 new version",
                 what(name, is)
             ),
         );

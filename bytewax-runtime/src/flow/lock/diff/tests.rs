@@ -61,7 +61,8 @@ fn each_verdict_is_in_words() {
         (
             "\"Cart\", version = 1, fingerprint = \"01\"",
             "\"Cart\", version = 1, fingerprint = \"09\"",
-            "refused: the stateful step `carts`: its `Cart` has another shape in the same version 1",
+            "judge: the stateful step `carts`: its `Cart` has another shape in the same version 1, which is refused unless \
+             a type in it has a new version",
         ),
         (
             "\"sink\", operator = \"output\"",
