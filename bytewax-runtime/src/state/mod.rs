@@ -99,6 +99,8 @@ pub use past::{Older, read_older};
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
+#[cfg(feature = "recovery")]
+pub(crate) use step_schema::Rewrite;
 pub(crate) use step_schema::StepSchema;
 
 /// What can be kept for a key and saved.

@@ -6,6 +6,9 @@ use super::{Saved, Schema, State, StateError, peek, seal};
 use crate::codec;
 use crate::key::Key;
 
+/// Reads a value of any version, and writes it as the newest; nothing if it is that already.
+pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
 /// The type of what a step saves, and what else its values mean.
 #[derive(Clone, Debug)]
 pub(crate) struct StepSchema {
@@ -13,7 +16,7 @@ pub(crate) struct StepSchema {
     pub(crate) facts: Vec<Fact>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
     reads_key: fn(&[u8]) -> Result<SavedKey, String>,
-    rewrite: fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>,
+    rewrite: Rewrite,
     shape_of: fn(u32, u64) -> Option<String>,
 }
 
@@ -61,7 +64,7 @@ impl StepSchema {
     }
 
     /// What reads a value of any version and writes it as the newest; nothing if it is that already.
-    pub(crate) fn rewriter(&self) -> fn(&[u8]) -> Result<Option<Vec<u8>>, StateError> {
+    pub(crate) fn rewriter(&self) -> Rewrite {
         self.rewrite
     }
 

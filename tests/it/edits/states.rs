@@ -92,6 +92,12 @@ states! {
         pub(super) struct Inner { sum: u64, #[serde(skip)] _other: u64 }
         adds!(sum as u64);
     }
+    skipped_by_cfg {
+        use super::super::*;
+        #[derive(Default, Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, #[cfg_attr(all(), serde(skip))] _other: u64 }
+        adds!(sum as u64);
+    }
     through_another {
         use super::super::*;
         #[derive(Clone, Default, Serialize, Deserialize)]
@@ -224,6 +230,8 @@ rows! {
         row(first::program, alias::program).refused(SAVED, MENDS).written(NEXT, mended_alias::program);
     skipped_inside "a field of a type in the state gets `#[serde(skip)]`":
         row(first::program, one_less::program).refused(SAVED, MENDS).written(NEXT, mended_one_less::program);
+    skipped_by_cfg_inside "it gets `#[serde(skip)]` by `cfg_attr`":
+        row(first::program, skipped_by_cfg::program).refused(SAVED, MENDS).written(NEXT, mended_one_less::program);
     another_type_inside "a type in the state is saved as another by `#[serde(from, into)]`":
         row(first::program, through_another::program)
             .refused(SAVED, MENDS)

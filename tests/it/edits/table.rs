@@ -267,10 +267,8 @@ impl Row {
         match offer.mend {
             Mend::Back | Mend::Command => {}
             Mend::Version | Mend::SerdeName => {
-                let written = self.written.iter();
-                let found = written
-                    .filter(|(text, _)| is_same(text, &offer.text))
-                    .last();
+                let mut written = self.written.iter();
+                let found = written.find(|(text, _)| is_same(text, &offer.text));
                 let (_, program) =
                     found.unwrap_or_else(|| panic!("no program has `{}`", offer.text));
                 assert_eq!(run(*program, &mended).as_ref(), Ok(kept), "{offer:?}");

@@ -15,14 +15,11 @@ use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::resume::{check_complete, resume};
 use crate::recovery::rows::Table;
 use crate::recovery::writer::PartitionWriter;
-use crate::state::StateError;
+use crate::state::Rewrite;
 use crate::state::run::{Entry, Run, RunWriter};
 
 /// How many bytes are merged before the others get their turn.
 const SOME: u64 = 16 << 20;
-
-/// Reads a value of any version, and writes it as the newest; nothing if it is that already.
-pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
 /// A step of a flow, as it saves today.
 pub(crate) struct MigratedStep {
