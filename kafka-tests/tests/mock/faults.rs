@@ -12,7 +12,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use super::util::{cluster, read, read_some, saving};
 
 fn report(source: KafkaSource) -> String {
-    read(source.stop_at_end(), RunConfig::new())
+    read(source.stop_at_end(), &RunConfig::new())
         .unwrap_err()
         .report()
 }
@@ -89,11 +89,11 @@ fn a_topic_that_is_gone_is_named() {
     produce(&brokers, "log-a", 0, ["a"]);
     let dir = tempfile::tempdir().unwrap();
     let source = KafkaSource::pattern(&brokers, "log-.*").stop_at_end();
-    assert_eq!(read(source, saving(dir.path())).unwrap().len(), 1);
+    assert_eq!(read(source, &saving(dir.path())).unwrap().len(), 1);
     // Another cluster, on which the topic is not.
     let (_other, brokers) = super::util::cluster(1, &[("log-b", 1)]);
     let source = KafkaSource::pattern(&brokers, "log-.*").stop_at_end();
-    let text = read(source, saving(dir.path())).unwrap_err().report();
+    let text = read(source, &saving(dir.path())).unwrap_err().report();
     assert!(
         text.contains("it has read 1 partitions that the source does not list any more: `log-a/0`"),
         "{text}"

@@ -72,12 +72,12 @@ fn topics_by_pattern_and_partitions_by_number() {
     produce(&brokers, "other", 0, ["other"]);
     let source = KafkaSource::pattern(&brokers, r"log\..*").stop_at_end();
     assert_eq!(
-        read(source, RunConfig::new()).unwrap(),
+        read(source, &RunConfig::new()).unwrap(),
         ["log.eu/0@0=eu", "log.us/1@0=us"]
     );
     let source = KafkaSource::partitions(&brokers, [("log.us", 1)]).stop_at_end();
     assert_eq!(
-        read(source, RunConfig::new().workers(2)).unwrap(),
+        read(source, &RunConfig::new().workers(2)).unwrap(),
         ["log.us/1@0=us"]
     );
 }
@@ -92,13 +92,13 @@ fn a_start_at_the_end_is_saved_before_anything_is_read() {
             .from_end()
             .stop_at_end()
     };
-    assert_eq!(read(source(), saving(dir.path())).unwrap(), [""; 0]);
+    assert_eq!(read(source(), &saving(dir.path())).unwrap(), [""; 0]);
     // While it is down.
     produce(&brokers, "words", 0, ["after"]);
     produce(&brokers, "words", 1, ["beside"]);
-    let all = read(source(), saving(dir.path()).workers(2)).unwrap();
+    let all = read(source(), &saving(dir.path()).workers(2)).unwrap();
     assert_eq!(all, ["words/0@1=after", "words/1@0=beside"]);
-    assert_eq!(read(source(), saving(dir.path())).unwrap(), [""; 0]);
+    assert_eq!(read(source(), &saving(dir.path())).unwrap(), [""; 0]);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_start_at_given_offsets() {
     let source = KafkaSource::new(&brokers, ["words"])
         .from_offsets([("words", 0, 2)])
         .stop_at_end();
-    let all = read(source, RunConfig::new()).unwrap();
+    let all = read(source, &RunConfig::new()).unwrap();
     assert_eq!(all, ["words/0@2=c", "words/1@0=d"]);
 }
 
@@ -142,11 +142,11 @@ fn offsets_of_complete_epochs_are_committed_to_the_group() {
             .group("reading")
             .stop_at_end()
     };
-    assert_eq!(read(source(), RunConfig::new()).unwrap().len(), 3);
+    assert_eq!(read(source(), &RunConfig::new()).unwrap().len(), 3);
     assert_eq!(committed(&brokers, "reading", "words", 0), Some(2));
     assert_eq!(committed(&brokers, "reading", "words", 1), Some(1));
     // They are never read back.
-    assert_eq!(read(source(), RunConfig::new()).unwrap().len(), 3);
+    assert_eq!(read(source(), &RunConfig::new()).unwrap().len(), 3);
 }
 
 #[test]

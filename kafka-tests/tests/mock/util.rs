@@ -32,7 +32,7 @@ pub(crate) fn saving(dir: &Path) -> RunConfig {
 }
 
 /// Reads all that a source gives, as `topic/partition@offset=value`, sorted.
-pub(crate) fn read(source: KafkaSource, run: RunConfig) -> Result<Vec<String>, RunError> {
+pub(crate) fn read(source: KafkaSource, run: &RunConfig) -> Result<Vec<String>, RunError> {
     let out = TestingSink::new();
     let flow = Dataflow::build("read", |flow| {
         let messages = flow.input(source).named("messages");
