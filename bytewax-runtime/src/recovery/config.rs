@@ -151,7 +151,7 @@ impl RecoveryConfig {
     /// states, and twice as much at times.
     ///
     /// Beside the limit, memory holds about 13 bytes for each evicted key, 24 more for one that waits for a time,
-    /// and of the evicted states those that are used most: a sixteenth of them, and 32 MiB at most. A limit below
+    /// and of the evicted states those that are used most: a sixteenth of them, and 20 MiB at most. A limit below
     /// what items use again and again costs speed. Window steps with one watermark for all keys
     /// (`EventClock::per_partition`) evict nothing: each value may close windows of any key.
     pub fn state_memory(mut self, bytes: u64) -> Self {

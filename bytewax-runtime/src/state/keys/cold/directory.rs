@@ -108,7 +108,7 @@ impl Directory {
     /// count as saved.
     pub(super) fn take_touched(&mut self, part: usize, number: u64, places: &mut Vec<u64>) {
         let round = round(number);
-        for place in self.parts[part].iter_mut() {
+        for place in &mut self.parts[part] {
             if place.0 & ROUND == round {
                 place.0 &= !ROUND;
                 places.push(place.at());
