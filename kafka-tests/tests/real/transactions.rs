@@ -138,8 +138,9 @@ impl Copy {
 #[test]
 #[ignore = "needs Apache Kafka: `.ci/kafka`"]
 fn a_kill_between_prepare_and_commit() {
-    for (first, second) in [(1, 1), (3, 1), (1, 2)] {
-        for commits in [0, 2] {
+    // With several writers, the marker of one that has committed may lie behind a transaction that is still open.
+    for (first, second) in [(1, 1), (3, 1), (3, 2), (1, 2)] {
+        for commits in [0, 1, 2] {
             let copy = Copy::new();
             copy.run(first, commits, false, "60000").unwrap();
             copy.run(second, isize::MAX, false, "60000").unwrap();

@@ -82,6 +82,7 @@ impl Markers {
         let consumer: BaseConsumer<Context> = self.settings.client(&config, Context::default())?;
         let until = Instant::now() + self.timeout;
         self.make(&consumer, until)?;
+        self.wait_for_others(&consumer, until)?;
 
         let mut list = TopicPartitionList::new();
         let added = list.add_partition_offset(&self.topic, 0, Offset::Beginning);
@@ -113,6 +114,45 @@ impl Markers {
                 let why = consumer.context().take_last();
                 return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
             }
+        }
+    }
+
+    /// Waits until each record that is there now is committed or aborted. A transaction that another writer has left open
+    /// hides all that was committed behind it, until that writer is opened too.
+    fn wait_for_others(
+        &self,
+        committed: &BaseConsumer<Context>,
+        until: Instant,
+    ) -> Result<(), Error> {
+        let own = [("isolation.level", "read_uncommitted", "leave it out")];
+        let config = self.settings.beside(&[("group.id", "bytewax")], &own)?;
+        let all: BaseConsumer<Context> = self.settings.client(&config, Context::default())?;
+        let written = self.end(&all, until)?;
+        while self.end(committed, until)? < written {
+            if Instant::now() >= until {
+                let why = "a transaction of another writer is still open; is the program running elsewhere?";
+                return Err(self.failed(why));
+            }
+            thread::sleep(AGAIN);
+        }
+        Ok(())
+    }
+
+    /// The offset behind the last record that a client may read.
+    fn end(&self, client: &BaseConsumer<Context>, until: Instant) -> Result<i64, Error> {
+        loop {
+            match client.fetch_watermarks(&self.topic, 0, ASK) {
+                Ok((_, end)) => return Ok(end),
+                Err(error) if !error.rdkafka_error_code().is_some_and(is_transient) => {
+                    return Err(self.failed(error.to_string()));
+                }
+                Err(_) => {}
+            }
+            if Instant::now() >= until {
+                let why = client.context().take_last();
+                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
+            }
+            thread::sleep(AGAIN);
         }
     }
 
