@@ -211,7 +211,9 @@ fn zz_a_broker_that_does_not_answer_for_half_a_minute() {
         });
         let sink = KafkaSink::new(&brokers, &to)
             .append()
-            .setting("socket.timeout.ms", "3000");
+            .setting("socket.timeout.ms", "3000")
+            // The broker may stop before the client has seen the new topic.
+            .setting("topic.metadata.propagation.max.ms", "60000");
         messages.named("pause").output(sink).named("out");
     });
     run_main(flow).unwrap();
