@@ -1,4 +1,8 @@
-//! What tests ask brokers with: a bare client, which knows nothing of the connector.
+//! What tests ask brokers with: a bare client, which knows nothing of the connector; and flows that read.
+
+mod flows;
+
+pub use flows::{read, read_some, saving};
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

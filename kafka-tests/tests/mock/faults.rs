@@ -6,10 +6,10 @@ use bytewax::RunConfig;
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource};
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSource, run_main};
-use kafka_tests::{produce, values};
+use kafka_tests::{produce, saving, values};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use super::util::{cluster, read, read_some, saving};
+use super::util::{cluster, read, read_some};
 
 fn report(source: KafkaSource) -> String {
     read(source.stop_at_end(), &RunConfig::new())

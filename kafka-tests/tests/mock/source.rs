@@ -7,9 +7,9 @@ use bytewax::connectors::kafka::{DecodeError, KafkaMessage, KafkaSource, LostOff
 use bytewax::prelude::*;
 use bytewax::testing::connector::check_source;
 use bytewax::testing::{TestingSink, run_main};
-use kafka_tests::{committed, produce};
+use kafka_tests::{committed, produce, saving};
 
-use super::util::{cluster, read, read_some, saving};
+use super::util::{cluster, read, read_some};
 
 #[test]
 fn all_of_a_message_is_there() {

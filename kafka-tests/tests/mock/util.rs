@@ -1,14 +1,7 @@
-//! A cluster, and flows that read and write it.
+//! A cluster, and flows that read it.
 
-use std::path::Path;
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex};
-use std::thread;
-
-use bytewax::connectors::kafka::{KafkaMessage, KafkaSource, Strict};
-use bytewax::prelude::*;
-use bytewax::testing::TestingSink;
-use bytewax::{RecoveryConfig, RunConfig, RunError, StepError};
+use bytewax::connectors::kafka::{KafkaMessage, KafkaSource};
+use bytewax::{RunConfig, RunError};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
@@ -26,28 +19,22 @@ pub(crate) fn cluster(brokers: i32, topics: &[(&str, i32)]) -> (Cluster, String)
     (cluster, addresses)
 }
 
-/// A run that saves its state in a directory.
-pub(crate) fn saving(dir: &Path) -> RunConfig {
-    RunConfig::new().recovery(RecoveryConfig::new(dir))
-}
-
-/// Reads all that a source gives, as `topic/partition@offset=value`, sorted.
+/// Reads all messages of a source, as `topic/partition@offset=value`, sorted.
 pub(crate) fn read(source: KafkaSource, run: &RunConfig) -> Result<Vec<String>, RunError> {
-    let out = TestingSink::new();
-    let flow = Dataflow::build("read", |flow| {
-        let messages = flow.input(source).named("messages");
-        messages
-            .map(|message| shown(&message))
-            .output(out.clone())
-            .named("out");
-    });
-    run.run(flow)?;
-    let mut read = out.take();
-    read.sort();
-    Ok(read)
+    kafka_tests::read(source, run, shown)
 }
 
-pub(crate) fn shown(message: &KafkaMessage) -> String {
+/// Reads until there are so many messages, and stops. Meanwhile `each` sees how many there are.
+pub(crate) fn read_some(
+    source: KafkaSource,
+    run: &RunConfig,
+    count: usize,
+    each: impl FnMut(usize),
+) -> Result<Vec<String>, RunError> {
+    kafka_tests::read_some(source, run, shown, count, each)
+}
+
+fn shown(message: &KafkaMessage) -> String {
     format!(
         "{}/{}@{}={}",
         message.topic().unwrap_or("?"),
@@ -55,56 +42,4 @@ pub(crate) fn shown(message: &KafkaMessage) -> String {
         message.offset().unwrap_or(-1),
         String::from_utf8_lossy(message.value_bytes()),
     )
-}
-
-/// Reads until there are so many messages, and stops. Meanwhile `each` hears how many there are.
-pub(crate) fn read_some(
-    source: KafkaSource<Strict>,
-    run: &RunConfig,
-    count: usize,
-    each: impl FnMut(usize),
-) -> Result<Vec<String>, RunError> {
-    let all = Arc::new(Mutex::new(Vec::new()));
-    let (counts, heard) = mpsc::channel();
-    let sink = Until {
-        all: Arc::clone(&all),
-        count,
-        counts,
-    };
-    let flow = Dataflow::build("read", |flow| {
-        let messages = flow.input(source).named("messages");
-        messages
-            .map(|message| shown(&message))
-            .output(until(sink))
-            .named("out");
-    });
-    thread::scope(|scope| {
-        let run = scope.spawn(|| run.run(flow));
-        heard.iter().for_each(each);
-        run.join().expect("it does not panic")
-    })?;
-    let mut read = all.lock().expect("no panic").clone();
-    read.sort();
-    Ok(read)
-}
-
-#[derive(Clone)]
-struct Until {
-    all: Arc<Mutex<Vec<String>>>,
-    count: usize,
-    counts: Sender<usize>,
-}
-
-#[sink]
-fn until(items: Vec<String>, sink: &Until) -> Result<(), StepError> {
-    let count = {
-        let mut all = sink.all.lock().expect("no panic");
-        all.extend(items);
-        all.len()
-    };
-    sink.counts.send(count)?;
-    match count >= sink.count {
-        true => Err(StepError::abort()),
-        false => Ok(()),
-    }
 }

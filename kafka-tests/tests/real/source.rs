@@ -10,10 +10,10 @@ use bytewax::chrono::DateTime;
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource, LostOffset};
 use bytewax::prelude::*;
 use bytewax::testing::{TestingSource, run_main};
-use kafka_tests::{committed, produce, values};
+use kafka_tests::{committed, produce, saving, values};
 
 use super::util::{
-    add_partitions, brokers, delete_records, delete_topic, read, read_some, saving, topic, unique,
+    add_partitions, brokers, delete_records, delete_topic, read, read_some, topic, unique,
 };
 
 #[test]

@@ -10,36 +10,40 @@ use bytewax::connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource, KafkaWrit
 use bytewax::prelude::*;
 use bytewax::sink::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
 use bytewax::{Epoch, RunError, StepError};
-use kafka_tests::{produce, values};
+use kafka_tests::{produce, saving, values};
 
-use super::util::{brokers, saving, topic, unique};
+use super::util::{brokers, topic, unique};
 
-/// A sink whose run is killed before or behind a commit.
+/// A sink that does something of its own where a transaction is committed.
 #[derive(Clone)]
-struct Killed {
+struct AtCommit<F> {
     sink: KafkaSink,
-    /// How many commits there are before.
-    left: Arc<AtomicIsize>,
-    behind: bool,
+    commit: F,
 }
 
-struct KilledWriter {
+struct AtCommitWriter<F> {
     writer: KafkaWriter,
-    sink: Killed,
+    commit: F,
 }
 
-impl TransactionalSink<KafkaMessage> for Killed {
-    type Writer = KilledWriter;
+impl<F> TransactionalSink<KafkaMessage> for AtCommit<F>
+where
+    F: Fn(&mut KafkaWriter, Epoch) -> Result<(), StepError> + Clone + Send + Sync + 'static,
+{
+    type Writer = AtCommitWriter<F>;
 
-    fn open(&self, place: &WriterPlace<'_>) -> Result<KilledWriter, StepError> {
-        Ok(KilledWriter {
+    fn open(&self, place: &WriterPlace<'_>) -> Result<AtCommitWriter<F>, StepError> {
+        Ok(AtCommitWriter {
             writer: self.sink.open(place)?,
-            sink: self.clone(),
+            commit: self.commit.clone(),
         })
     }
 }
 
-impl TransactionalWriter<KafkaMessage> for KilledWriter {
+impl<F> TransactionalWriter<KafkaMessage> for AtCommitWriter<F>
+where
+    F: Fn(&mut KafkaWriter, Epoch) -> Result<(), StepError> + 'static,
+{
     fn recover(&mut self) -> Result<Option<Marker>, StepError> {
         self.writer.recover()
     }
@@ -57,15 +61,7 @@ impl TransactionalWriter<KafkaMessage> for KilledWriter {
     }
 
     fn commit(&mut self, epoch: Epoch) -> Result<(), StepError> {
-        let is_last = self.sink.left.fetch_sub(1, Ordering::Relaxed) <= 0;
-        if is_last && !self.sink.behind {
-            return Err(StepError::abort());
-        }
-        self.writer.commit(epoch)?;
-        match is_last {
-            true => Err(StepError::abort()),
-            false => Ok(()),
-        }
+        (self.commit)(&mut self.writer, epoch)
     }
 }
 
@@ -95,7 +91,7 @@ impl Copy {
         copy
     }
 
-    /// Copies a few messages an epoch.
+    /// Copies a few messages an epoch. The run is killed after so many commits, before the next one or behind it.
     fn run(
         &self,
         workers: usize,
@@ -105,11 +101,19 @@ impl Copy {
     ) -> Result<(), RunError> {
         let sink =
             KafkaSink::new(&self.brokers, &self.to).setting("transaction.timeout.ms", timeout);
-        let sink = Killed {
-            sink,
-            left: Arc::new(AtomicIsize::new(commits)),
-            behind,
+        let left = Arc::new(AtomicIsize::new(commits));
+        let commit = move |writer: &mut KafkaWriter, epoch| {
+            let is_last = left.fetch_sub(1, Ordering::Relaxed) <= 0;
+            if is_last && !behind {
+                return Err(StepError::abort());
+            }
+            writer.commit(epoch)?;
+            match is_last {
+                true => Err(StepError::abort()),
+                false => Ok(()),
+            }
         };
+        let sink = AtCommit { sink, commit };
         let flow = Dataflow::build(&self.name, |flow| {
             let source = KafkaSource::new(&self.brokers, [&self.from]);
             let messages = flow
@@ -182,10 +186,20 @@ fn a_second_run_fences_the_first() {
         to: copy.to.clone(),
         dir: tempfile::tempdir().unwrap(),
     };
-    let slow = Slow {
-        sink: KafkaSink::new(&copy.brokers, &copy.to),
-        other: Arc::new(other),
+    let other = Arc::new(other);
+    // The other run writes everything before this one commits.
+    let commit = move |writer: &mut KafkaWriter, epoch| {
+        let other = Arc::clone(&other);
+        let ran = thread::spawn(move || {
+            let ran = other.run(1, isize::MAX, false, "60000");
+            ran.map_err(|error| error.report())
+        });
+        let ran = ran.join().expect("it does not panic");
+        ran.map_err(StepError::msg)?;
+        writer.commit(epoch)
     };
+    let sink = KafkaSink::new(&copy.brokers, &copy.to);
+    let slow = AtCommit { sink, commit };
     let flow = Dataflow::build(&copy.name, |flow| {
         let source = KafkaSource::new(&copy.brokers, [&copy.from]);
         let messages = flow.input(source.stop_at_end()).named("in");
@@ -197,57 +211,4 @@ fn a_second_run_fences_the_first() {
         "{report}"
     );
     copy.check();
-}
-
-/// Has another run write everything before it commits.
-struct Slow {
-    sink: KafkaSink,
-    other: Arc<Copy>,
-}
-
-struct SlowWriter {
-    writer: KafkaWriter,
-    other: Arc<Copy>,
-}
-
-impl TransactionalSink<KafkaMessage> for Slow {
-    type Writer = SlowWriter;
-
-    fn open(&self, place: &WriterPlace<'_>) -> Result<SlowWriter, StepError> {
-        Ok(SlowWriter {
-            writer: self.sink.open(place)?,
-            other: Arc::clone(&self.other),
-        })
-    }
-}
-
-impl TransactionalWriter<KafkaMessage> for SlowWriter {
-    fn recover(&mut self) -> Result<Option<Marker>, StepError> {
-        self.writer.recover()
-    }
-
-    fn begin(&mut self, epoch: Epoch) -> Result<(), StepError> {
-        self.writer.begin(epoch)
-    }
-
-    fn write_batch(&mut self, items: Vec<KafkaMessage>) -> Result<(), StepError> {
-        self.writer.write_batch(items)
-    }
-
-    fn prepare(&mut self, marker: Marker) -> Result<(), StepError> {
-        self.writer.prepare(marker)
-    }
-
-    fn commit(&mut self, epoch: Epoch) -> Result<(), StepError> {
-        let other = Arc::clone(&self.other);
-        let ran = thread::spawn(move || {
-            other
-                .run(1, isize::MAX, false, "60000")
-                .map_err(|error| error.report())
-        });
-        ran.join()
-            .expect("it does not panic")
-            .map_err(StepError::msg)?;
-        self.writer.commit(epoch)
-    }
 }

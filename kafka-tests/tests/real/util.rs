@@ -1,17 +1,14 @@
-//! A broker, topics, and a run that saves.
+//! A broker, topics, and flows that read.
 
-use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSource};
-use bytewax::prelude::*;
-use bytewax::testing::TestingSink;
-use bytewax::{RecoveryConfig, RunConfig, RunError, StepError};
+use bytewax::{RunConfig, RunError};
 use kafka_tests::PATIENCE;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
@@ -100,85 +97,28 @@ pub(crate) fn delete_records(topic: &str, partition: i32, before: i64) {
     wait_for(admin().delete_records(&list, &options())).expect("deleted");
 }
 
-pub(crate) fn saving(dir: &Path) -> RunConfig {
-    RunConfig::new().recovery(RecoveryConfig::new(dir))
-}
-
-/// Reads all that a source gives, as text, sorted.
+/// Reads all messages of a source, as `partition@offset=value`, sorted.
 pub(crate) fn read(source: KafkaSource, run: &RunConfig) -> Result<Vec<String>, RunError> {
-    let out = TestingSink::new();
-    let flow = Dataflow::build("read", |flow| {
-        let messages = flow.input(source).named("messages");
-        messages
-            .map(|message| shown(&message))
-            .output(out.clone())
-            .named("out");
-    });
-    run.run(flow)?;
-    let mut read: Vec<String> = out.take();
-    read.sort();
-    Ok(read)
+    kafka_tests::read(source, run, shown)
 }
 
-pub(crate) fn shown(message: &KafkaMessage) -> String {
-    format!(
-        "{}@{}={}",
-        message.partition().unwrap_or(-1),
-        message.offset().unwrap_or(-1),
-        String::from_utf8_lossy(message.value_bytes()),
-    )
-}
-
-/// Reads on until there are so many messages. Meanwhile `each` hears how many there are.
+/// Reads until there are so many messages, and stops. Meanwhile `each` sees how many there are.
 pub(crate) fn read_some(
     source: KafkaSource,
     run: &RunConfig,
     count: usize,
     each: impl FnMut(usize),
 ) -> Result<Vec<String>, RunError> {
-    let all = Arc::new(Mutex::new(Vec::new()));
-    let (counts, heard) = std::sync::mpsc::channel();
-    let sink = Until {
-        all: Arc::clone(&all),
-        count,
-        counts,
-    };
-    let flow = Dataflow::build("read", |flow| {
-        let messages = flow.input(source).named("messages");
-        messages
-            .map(|message| shown(&message))
-            .output(until(sink))
-            .named("out");
-    });
-    thread::scope(|scope| {
-        let run = scope.spawn(|| run.run(flow));
-        heard.iter().for_each(each);
-        run.join().expect("it does not panic")
-    })?;
-    let mut read = all.lock().expect("no panic").clone();
-    read.sort();
-    Ok(read)
+    kafka_tests::read_some(source, run, shown, count, each)
 }
 
-#[derive(Clone)]
-struct Until {
-    all: Arc<Mutex<Vec<String>>>,
-    count: usize,
-    counts: std::sync::mpsc::Sender<usize>,
-}
-
-#[sink]
-fn until(items: Vec<String>, sink: &Until) -> Result<(), StepError> {
-    let count = {
-        let mut all = sink.all.lock().expect("no panic");
-        all.extend(items);
-        all.len()
-    };
-    sink.counts.send(count)?;
-    match count >= sink.count {
-        true => Err(StepError::abort()),
-        false => Ok(()),
-    }
+fn shown(message: &KafkaMessage) -> String {
+    format!(
+        "{}@{}={}",
+        message.partition().unwrap_or(-1),
+        message.offset().unwrap_or(-1),
+        String::from_utf8_lossy(message.value_bytes()),
+    )
 }
 
 /// Waits until something holds; it only catches hangs.
