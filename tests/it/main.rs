@@ -1,6 +1,5 @@
 //! The crate `bytewax` as its users see it.
 
-mod edits;
 mod faults;
 mod files;
 mod operators;

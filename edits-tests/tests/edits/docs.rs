@@ -7,9 +7,9 @@ use super::table::{Resume, Row, Section};
 const HEADER: &str = "\
 # What happens when I ..
 
-A program is edited, and goes on with what it has saved. Each row is one kind of edit, and one test in `tests/it/edits`, which
+A program is edited, and goes on with what it has saved. Each row is one kind of edit, and one test in `edits-tests`, which
 runs a program, edits it, resumes, follows each mend of the message to the letter, and compares what the steps have kept. This
-file is written from these tests: `UPDATE_EDITS=1 cargo test -p bytewax-tests --test it edits::docs`.
+file is written from these tests: `UPDATE_EDITS=1 cargo test -p edits-tests docs`.
 
 - **Compiler**: what `dataflow!` says of the edit if the package has a lock file. It knows the text of the flow. \"-\" says that only types
   or values show the edit: then `lock --check` shows it, and `recovery try DIR` says whether a store would be resumed.
@@ -86,7 +86,7 @@ fn the_document_says_what_the_tests_show() {
     assert!(
         written == document,
         "docs/edits.md is not what the tests show; write it anew by \
-         `UPDATE_EDITS=1 cargo test -p bytewax-tests --test it edits::docs`"
+         `UPDATE_EDITS=1 cargo test -p edits-tests docs`"
     );
 }
 

@@ -194,7 +194,7 @@ rows! {
 
 /// A store of an earlier release does not say what its keys are, but they are there.
 fn keys_of_an_old_store_are_looked_at() {
-    const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/stores");
+    const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/stores");
 
     fn resumed<K: Key>(version: &str, key: fn(u64) -> K) -> Result<(), String> {
         let store = copy(&Path::new(STORES).join(version));
