@@ -79,6 +79,8 @@
 //! | `zstd`, `xz` | no | compressed files | compiles a C library each |
 //! | `kafka` | no | topics of Kafka | compiles the C library librdkafka |
 //! | `kafka-ssl`, `kafka-zstd` | no | TLS; topics compressed by zstd | needs OpenSSL; compiles a C library |
+//! | `avro`, `protobuf` | no | keys and values of messages in these formats | compiles `apache-avro`; `prost` and `prost-reflect` |
+//! | `schema-registry`, `schema-registry-ssl` | no | schemas in a registry; TLS to it | compiles `ureq`; needs OpenSSL |
 //! | `demo` | no | a source of numbers | none |
 //! | `async` | no | `map_async` and `async` sources | compiles `tokio`; a thread for each such step |
 //! | `object-store` | no | backups in object stores | compiles `object_store` and `tokio` |
@@ -134,6 +136,9 @@ pub mod connectors {
         feature = "csv",
         feature = "json",
         feature = "kafka",
+        feature = "avro",
+        feature = "protobuf",
+        feature = "schema-registry",
         feature = "demo"
     ))]
     pub use bytewax_connectors::*;

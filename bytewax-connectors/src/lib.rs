@@ -9,6 +9,8 @@
 //! | `gzip`, `zstd`, `bzip2`, `xz` | `files` | compressed files | a crate each, and for `zstd` and `xz` a C library |
 //! | `kafka` | `kafka` | topics of Apache Kafka as sources and sinks | a compile of the C library librdkafka |
 //! | `kafka-ssl`, `kafka-zstd` | `kafka` | TLS; a compression | OpenSSL of the system; a C library |
+//! | `avro`, `protobuf` | `formats` | keys and values of messages in Avro and Protobuf | the crates `apache-avro`; `prost` and `prost-reflect` |
+//! | `schema-registry` | `formats` | schemas that are in a registry; TLS by `schema-registry-ssl` | the crate `ureq`; OpenSSL of the system |
 //! | `demo` | `demo` | a source of numbers for first steps | nothing |
 //!
 //! Users take the crate `bytewax`, which shows these modules under `bytewax::connectors`.
@@ -19,6 +21,13 @@ pub mod csv;
 pub mod demo;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(any(
+    feature = "kafka",
+    feature = "avro",
+    feature = "protobuf",
+    feature = "schema-registry"
+))]
+pub mod formats;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(feature = "kafka")]

@@ -103,6 +103,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "try_filter_map",
             "try_flat_map",
             "try_map",
+            "try_map_with",
             "try_output",
         ],
     ),
@@ -126,12 +127,24 @@ const WITH_ERRS: &[&str] = &[
     "try_filter_map",
     "try_flat_map",
     "try_map",
+    "try_map_with",
     "try_output",
+];
+
+/// Operators of the built-in connectors, which are methods of traits. They keep nothing, and their results have the field
+/// `errs`.
+const OF_CONNECTORS: &[&str] = &[
+    "deserialize",
+    "deserialize_key",
+    "deserialize_value",
+    "serialize",
+    "serialize_key",
+    "serialize_value",
 ];
 
 /// Whether the result of the built-in operator of this name has the field `errs`.
 pub(crate) fn has_errs(method: &str) -> bool {
-    WITH_ERRS.contains(&method)
+    WITH_ERRS.contains(&method) || OF_CONNECTORS.contains(&method)
 }
 
 /// Whether the type in `operator::<T>()` is what the step saves.
@@ -168,11 +181,12 @@ pub(crate) fn kind_of(method: &str) -> Option<Kind> {
         .iter()
         .find(|(_, names)| names.contains(&method))
         .map(|(kind, _)| *kind)
+        .or_else(|| OF_CONNECTORS.contains(&method).then_some(Kind::Stateless))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, OPERATORS, kind_of};
+    use super::{Kind, OF_CONNECTORS, OPERATORS, kind_of};
 
     #[test]
     fn knows_each_operator_once_and_in_order() {
@@ -180,6 +194,7 @@ mod tests {
         for (_, names) in OPERATORS {
             all.extend_from_slice(names);
         }
+        all.extend_from_slice(OF_CONNECTORS);
         let count = all.len();
         all.sort_unstable();
         all.dedup();

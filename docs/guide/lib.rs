@@ -22,6 +22,7 @@ chapters! {
     joins: "src/joins.md",
     recovery: "src/recovery.md",
     kafka: "src/kafka.md",
+    formats: "src/formats.md",
     connectors: "src/connectors.md",
     testing: "src/testing.md",
     production: "src/production.md",

@@ -1,5 +1,6 @@
 //! What tests ask brokers with: a bare client, which knows nothing of the connector; and flows that read.
 
+pub mod admin;
 mod flows;
 
 pub use flows::{read, read_some, saving};
@@ -43,7 +44,7 @@ fn text(bytes: &[u8]) -> String {
 /// # Panics
 ///
 /// If they cannot be written.
-pub fn produce<V: AsRef<str>>(
+pub fn produce<V: AsRef<[u8]>>(
     brokers: &str,
     topic: &str,
     partition: i32,

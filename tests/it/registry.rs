@@ -143,6 +143,8 @@ fn everything() -> Dataflow {
         tried.errs.fail();
         let tried = tried.oks.try_filter_map(|n| Ok::<_, String>(Some(*n)));
         tried.errs.fail();
+        let tried = tried.oks.try_map_with(|| Ok(()), |(), n| Ok(n));
+        tried.errs.fail();
         let ask = |n: &u64| std::future::ready(Ok::<_, String>(*n));
         let tried = tried.oks.map_async(AsyncConfig::new(), ask);
         tried.errs.fail();

@@ -1,5 +1,6 @@
 //! What a client says beside its answers.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::settings::{is_refusal, is_transient};
+use super::statistics::{Extent, KafkaStatistics, Reporter, parse};
 use crate::note::note;
 
 /// How long nothing is said again of brokers that do not answer.
@@ -26,6 +28,10 @@ pub(super) struct Context {
     events: AtomicBool,
     /// Who is woken for them.
     wakers: Mutex<Vec<(u64, Waker)>>,
+    /// Who wants to know what the client reports of itself.
+    reporter: Option<Reporter>,
+    /// What there is to be read of each topic's partitions, as the client has reported it.
+    extents: Mutex<HashMap<String, HashMap<i32, Extent>>>,
 }
 
 #[derive(Default)]
@@ -44,6 +50,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
+    /// One that reports what the client reports of itself.
+    pub(super) fn reporting(statistics: Option<&KafkaStatistics>) -> Self {
+        Self {
+            reporter: statistics.map(KafkaStatistics::reporter),
+            ..Self::default()
+        }
+    }
+
+    /// What there is to be read of a partition.
+    pub(super) fn extent(&self, topic: &str, partition: i32) -> Option<Extent> {
+        let extents = lock(&self.extents);
+        extents.get(topic)?.get(&partition).copied()
+    }
+
     /// The text of the last error.
     pub(super) fn take_last(&self) -> Option<String> {
         lock(&self.heard).last.take()
@@ -103,7 +123,27 @@ impl ClientContext for Context {
 
     fn stats_raw(&self, statistics: &[u8]) {
         self.serve();
-        log::info!(target: "librdkafka", "{}", String::from_utf8_lossy(statistics));
+        log::debug!(target: "librdkafka", "{}", String::from_utf8_lossy(statistics));
+        let Some(reported) = parse(statistics) else {
+            log::warn!(target: "librdkafka", "the statistics cannot be read");
+            return;
+        };
+        let mut extents = lock(&self.extents);
+        let mut partitions = Vec::with_capacity(reported.len());
+        for (partition, extent) in reported {
+            if let Some(extent) = extent {
+                let topic = match extents.get_mut(&partition.topic) {
+                    Some(topic) => topic,
+                    None => extents.entry(partition.topic.clone()).or_default(),
+                };
+                topic.insert(partition.number, extent);
+            }
+            partitions.push(partition);
+        }
+        drop(extents);
+        if let Some(reporter) = &self.reporter {
+            reporter.report(partitions);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

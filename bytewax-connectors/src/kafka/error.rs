@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::message::Origin;
+use crate::formats::Part;
+
 /// Why a topic cannot be read or written. No text has the value of a setting that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -205,3 +208,41 @@ impl fmt::Display for ReadError {
 }
 
 impl std::error::Error for ReadError {}
+
+/// Why the value or the key of a message cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    part: Part,
+    origin: Option<Origin>,
+    why: String,
+}
+
+impl DecodeError {
+    pub(super) fn new(part: Part, origin: Option<Origin>, why: impl Into<String>) -> Self {
+        Self {
+            part,
+            origin,
+            why: why.into(),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {}", self.part)?;
+        if let Some(origin) = &self.origin {
+            let Origin {
+                topic,
+                partition,
+                offset,
+            } = origin;
+            write!(
+                f,
+                " at offset {offset} of the topic `{topic}`, partition {partition},"
+            )?;
+        }
+        write!(f, " is not as it should be: {}", self.why)
+    }
+}
+
+impl std::error::Error for DecodeError {}

@@ -1,11 +1,9 @@
 //! Messages of Kafka.
 
-use std::fmt;
 use std::sync::Arc;
 
 use bytewax_runtime::state::{Field, Schema, State};
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A message that was read from a topic, or is to be written to one.
@@ -26,10 +24,13 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(message.header("unit"), Some(b"C".as_slice()));
 /// assert_eq!(message.topic(), None);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KafkaMessage {
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) value: Option<Vec<u8>>,
+///
+/// Sources and sinks know messages whose key and value are bytes. [`KafkaStream`](super::KafkaStream) has the operators that
+/// turn them to other types and back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaMessage<K = Vec<u8>, V = Vec<u8>> {
+    pub(super) key: Option<K>,
+    pub(super) value: Option<V>,
     pub(super) headers: Vec<(String, Option<Vec<u8>>)>,
     /// In milliseconds.
     pub(super) timestamp: Option<i64>,
@@ -74,33 +75,18 @@ impl State for KafkaMessage {
     );
 }
 
-/// Why the value or the key of a message cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecodeError {
-    part: &'static str,
-    origin: Option<Origin>,
-    why: String,
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {}", self.part)?;
-        if let Some(origin) = &self.origin {
-            let Origin {
-                topic,
-                partition,
-                offset,
-            } = origin;
-            write!(
-                f,
-                " at offset {offset} of the topic `{topic}`, partition {partition},"
-            )?;
+impl<K, V> Default for KafkaMessage<K, V> {
+    fn default() -> Self {
+        Self {
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp: None,
+            origin: None,
+            way: None,
         }
-        write!(f, " is not as it should be: {}", self.why)
     }
 }
-
-impl std::error::Error for DecodeError {}
 
 impl KafkaMessage {
     /// A message with this value.
@@ -117,91 +103,24 @@ impl KafkaMessage {
     pub fn tombstone(key: impl Into<Vec<u8>>) -> Self {
         Self::default().with_key(key)
     }
+}
 
-    /// A message whose value is JSON.
-    ///
-    /// A value that JSON has no form for, such as a map whose keys are no text, is an error of the sink that the message
-    /// comes to.
+impl<V> KafkaMessage<Vec<u8>, V> {
+    /// A message with a value of any type, which is to be [serialized](super::KafkaStream::serialize_value).
     ///
     /// # Examples
     ///
     /// ```
     /// use bytewax_connectors::kafka::KafkaMessage;
     ///
-    /// let message = KafkaMessage::json(&vec![1, 2]);
-    /// assert_eq!(message.value_bytes(), b"[1,2]");
+    /// let message = KafkaMessage::of(21).with_key("hall");
+    /// assert_eq!(message.value(), Some(&21));
     /// ```
     #[must_use]
-    pub fn json<T: Serialize + ?Sized>(value: &T) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(value) => Self::new(value),
-            Err(error) => {
-                let mut message = Self::default();
-                message.way().fault = Some(format!("it has no form in JSON: {error}"));
-                message
-            }
-        }
-    }
-
-    /// The value, read as JSON.
-    ///
-    /// # Errors
-    ///
-    /// If it is not what a `T` is in JSON, or if there is no value. The text says why and where the message came from.
-    ///
-    /// # Examples
-    ///
-    /// Messages that cannot be read are items of `errs`, with their topic, partition, offset and the reason:
-    ///
-    /// ```
-    /// use bytewax_connectors::kafka::KafkaMessage;
-    /// use bytewax_runtime::testing::run_items;
-    ///
-    /// let messages = [KafkaMessage::new("[1, 2]"), KafkaMessage::new("x")];
-    /// let out = run_items(messages, |messages| {
-    ///     let parsed = messages.try_map(KafkaMessage::value_json::<Vec<u64>>);
-    ///     let bad = parsed.errs.map(|bad| bad.error);
-    ///     parsed.oks.map(|numbers| format!("{numbers:?}")).merge(bad)
-    /// });
-    /// assert!(out.contains(&"[1, 2]".to_owned()));
-    /// assert!(out.contains(&"the value is not as it should be: expected value at line 1 column 1".to_owned()));
-    /// ```
-    pub fn value_json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        self.decode("value", self.value.as_deref())
-    }
-
-    /// The key, read as JSON.
-    ///
-    /// # Errors
-    ///
-    /// As those of [`value_json`](Self::value_json).
-    pub fn key_json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        self.decode("key", self.key.as_deref())
-    }
-
-    fn decode<T: DeserializeOwned>(
-        &self,
-        part: &'static str,
-        bytes: Option<&[u8]>,
-    ) -> Result<T, DecodeError> {
-        let failed = |why: String| DecodeError {
-            part,
-            origin: self.origin.clone(),
-            why,
-        };
-        let bytes = bytes.ok_or_else(|| failed("there is none".to_owned()))?;
-        serde_json::from_slice(bytes).map_err(|error| failed(error.to_string()))
-    }
-
-    /// Has a key that is JSON. What is said of the value of [`json`](Self::json) holds here.
-    #[must_use]
-    pub fn with_json_key<T: Serialize + ?Sized>(mut self, key: &T) -> Self {
-        match serde_json::to_vec(key) {
-            Ok(key) => self.with_key(key),
-            Err(error) => {
-                self.way().fault = Some(format!("its key has no form in JSON: {error}"));
-                self
-            }
+    pub fn of(value: V) -> Self {
+        Self {
+            value: Some(value),
+            ..Self::default()
         }
     }
 
@@ -210,6 +129,53 @@ impl KafkaMessage {
     pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
         self
+    }
+
+    /// The key, if it has one.
+    #[must_use]
+    pub fn key_bytes(&self) -> Option<&[u8]> {
+        self.key.as_deref()
+    }
+}
+
+impl<K> KafkaMessage<K> {
+    /// The value. Of a message without a value, nothing: see [`is_tombstone`](Self::is_tombstone).
+    #[must_use]
+    pub fn value_bytes(&self) -> &[u8] {
+        self.value.as_deref().unwrap_or_default()
+    }
+}
+
+impl<K, V> KafkaMessage<K, V> {
+    /// Has a key of any type, which is to be [serialized](super::KafkaStream::serialize_key).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_connectors::kafka::KafkaMessage;
+    ///
+    /// let message = KafkaMessage::of(21).keyed_by(("hall", 1));
+    /// assert_eq!(message.key(), Some(&("hall", 1)));
+    /// ```
+    #[must_use]
+    pub fn keyed_by<K2>(self, key: K2) -> KafkaMessage<K2, V> {
+        self.with_parts(|_, value| (Some(key), value))
+    }
+
+    /// The same message with another key and another value.
+    pub(super) fn with_parts<K2, V2>(
+        self,
+        parts: impl FnOnce(Option<K>, Option<V>) -> (Option<K2>, Option<V2>),
+    ) -> KafkaMessage<K2, V2> {
+        let (key, value) = parts(self.key, self.value);
+        KafkaMessage {
+            key,
+            value,
+            headers: self.headers,
+            timestamp: self.timestamp,
+            origin: self.origin,
+            way: self.way,
+        }
     }
 
     /// Adds a header. There may be several of one name.
@@ -249,26 +215,32 @@ impl KafkaMessage {
         self
     }
 
-    fn way(&mut self) -> &mut Way {
+    pub(super) fn way(&mut self) -> &mut Way {
         self.way.get_or_insert_default()
     }
 
     /// The key, if it has one.
     #[must_use]
-    pub fn key_bytes(&self) -> Option<&[u8]> {
-        self.key.as_deref()
+    pub fn key(&self) -> Option<&K> {
+        self.key.as_ref()
     }
 
-    /// The value. Of a message without a value, nothing: see [`is_tombstone`](Self::is_tombstone).
+    /// The value, if it has one.
     #[must_use]
-    pub fn value_bytes(&self) -> &[u8] {
-        self.value.as_deref().unwrap_or_default()
+    pub fn value(&self) -> Option<&V> {
+        self.value.as_ref()
     }
 
     /// Takes the value out.
     #[must_use]
-    pub fn into_value(self) -> Option<Vec<u8>> {
+    pub fn into_value(self) -> Option<V> {
         self.value
+    }
+
+    /// Takes the key and the value out.
+    #[must_use]
+    pub fn into_parts(self) -> (Option<K>, Option<V>) {
+        (self.key, self.value)
     }
 
     /// Whether it has no value, which is something else than an empty one.

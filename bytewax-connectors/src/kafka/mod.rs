@@ -5,6 +5,8 @@
 //! | [`KafkaSource`] | reads topics, from positions that a recovery store saves |
 //! | [`KafkaSink`] | writes messages to a topic, or each to a topic of its own |
 //! | [`KafkaMessage`] | what both have to do with: key, value, headers, time |
+//! | [`KafkaStatistics`] | what clients report: lag, queues, throughput |
+//! | [`KafkaStream`] | turns keys and values into other types, and back, by [formats](crate::formats) |
 //!
 //! The client is librdkafka, which the crate `rdkafka` compiles: it needs a C compiler and make. TLS and the login
 //! methods that need it are in the feature `kafka-ssl`, the compression zstd in `kafka-zstd`.
@@ -29,14 +31,19 @@
 
 mod context;
 mod error;
+mod json;
 mod message;
+mod operators;
 mod settings;
 mod sink;
 mod source;
+mod statistics;
 
-pub use error::{Error, ReadError};
-pub use message::{DecodeError, KafkaMessage};
+pub use error::{DecodeError, Error, ReadError};
+pub use message::KafkaMessage;
+pub use operators::{KafkaStream, Tried};
 pub use sink::{
     Append, KafkaRejectingWriter, KafkaSink, KafkaSinkPartition, KafkaWriter, Transactional,
 };
 pub use source::{Answer, KafkaPartition, KafkaPosition, KafkaSource, LostOffset, Results, Strict};
+pub use statistics::{KafkaStatistics, PartitionStatistics};

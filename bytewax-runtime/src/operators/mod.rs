@@ -40,6 +40,7 @@ mod stateful_map;
 mod top_n;
 mod try_flat_map;
 mod try_map;
+mod try_map_with;
 mod try_output;
 
 mod keyed;
@@ -61,4 +62,5 @@ pub use output::Sink;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;
 pub use try_map::{Errored, TryOut};
+pub use try_map_with::TryError;
 pub use try_output::Written;

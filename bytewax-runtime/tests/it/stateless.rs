@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use bytewax_runtime::StepError;
+use bytewax_runtime::operators::TryError;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{
     RunConfig, TestingSink, TestingSource, cluster_main, run_items, run_keyed, run_main,
@@ -72,7 +74,39 @@ rows! {
     try_flat_map_of_more_than_a_batch: run_items([99_999], |s| { let tried = s.try_flat_map(up_to); tried.errs.skip_counted(); tried.oks }).len() => 99_999;
     try_filter_map_oks: run_items([2, -1, 0], |s| { let tried = s.try_filter_map(unless_zero); tried.errs.skip_counted(); tried.oks }) => [2];
     try_filter_map_tells_the_place: run_items([2, -1, 0], |s| s.try_filter_map(unless_zero).named("t").errs.map(|e| (e.item, e.error, e.step))) => [(-1, "below zero".to_owned(), "example.t".to_owned())];
+    try_map_with_errs: run_items([1, -1], |s| s.try_map_with(|| Ok(10), |ten, n| match n { 1.. => Ok(n * *ten), _ => Err(TryError::Item(n, "below one".to_owned())) }).named("t").errs.map(|e| (e.item, e.error, e.step))) => [(-1, "below one".to_owned(), "example.t".to_owned())];
     try_map_tells_the_place: run_items(["1", "x"], |s| s.try_map(|t| t.parse::<i32>()).named("p").errs.map(|e| (e.item, e.step, e.worker.0, e.epoch.0))) => [("x", "example.p".to_owned(), 0, 1)];
+}
+
+#[test]
+fn try_map_with_ends_the_run_where_the_outside_fails() {
+    let run = |begins: bool| {
+        let flow = flow_of(
+            TestingSource::new([0, 1, 2]),
+            move |s| {
+                let init = move || match begins {
+                    true => Ok(1),
+                    false => Err(StepError::msg("no client")),
+                };
+                let tried = s.try_map_with(init, |one, n| match n {
+                    1 => Err(StepError::msg("no answer").into()),
+                    n => Ok(n * *one),
+                });
+                let tried = tried.named("t");
+                tried.errs.skip_counted();
+                tried.oks
+            },
+            TestingSink::new(),
+        );
+        run_main(flow).unwrap_err().report()
+    };
+    let end = |text: &str| format!("\n  caused by: {text}");
+    let report = run(true);
+    assert!(report.contains(".t`, worker 0"), "{report}");
+    assert!(report.ends_with(&end("no answer")), "{report}");
+    let report = run(false);
+    assert!(report.contains(".t`, worker 0"), "{report}");
+    assert!(report.ends_with(&end("no client")), "{report}");
 }
 
 #[test]

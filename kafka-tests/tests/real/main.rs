@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod formats;
 mod kills;
 mod orders;
 mod source;

@@ -1,19 +1,12 @@
 //! A broker, topics, and flows that read.
 
-use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::Duration;
 
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSource};
 use bytewax::{RunConfig, RunError};
-use kafka_tests::PATIENCE;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use kafka_tests::{PATIENCE, admin};
 
 /// The address of the broker.
 pub(crate) fn brokers() -> String {
@@ -31,37 +24,6 @@ pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{now}-{next}")
 }
 
-/// Waits for an answer, on this thread.
-fn wait_for<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(answer) => return answer,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
-fn admin() -> AdminClient<DefaultClientContext> {
-    ClientConfig::new()
-        .set("bootstrap.servers", brokers())
-        .create()
-        .expect("a client")
-}
-
-fn options() -> AdminOptions {
-    AdminOptions::new()
-        .operation_timeout(Some(PATIENCE))
-        .request_timeout(Some(PATIENCE))
-}
-
 /// Makes a topic of a new name.
 pub(crate) fn topic(name: &str, partitions: i32) -> String {
     let name = unique(name);
@@ -72,29 +34,20 @@ pub(crate) fn topic(name: &str, partitions: i32) -> String {
 /// Makes a topic.
 pub(crate) fn topic_named(name: &str, partitions: i32) {
     // The messages of tests are of 1970.
-    let topic =
-        NewTopic::new(name, partitions, TopicReplication::Fixed(1)).set("retention.ms", "-1");
-    let made = wait_for(admin().create_topics([&topic], &options())).expect("an answer");
-    assert!(made[0].is_ok(), "{made:?}");
+    admin::create_topic(&brokers(), name, partitions, &[("retention.ms", "-1")]);
 }
 
 pub(crate) fn delete_topic(name: &str) {
-    let gone = wait_for(admin().delete_topics(&[name], &options())).expect("an answer");
-    assert!(gone[0].is_ok(), "{gone:?}");
+    admin::delete_topic(&brokers(), name);
 }
 
 pub(crate) fn add_partitions(name: &str, count: usize) {
-    let more = [NewPartitions::new(name, count)];
-    let made = wait_for(admin().create_partitions(&more, &options())).expect("an answer");
-    assert!(made[0].is_ok(), "{made:?}");
+    admin::add_partitions(&brokers(), name, count);
 }
 
 /// Deletes the messages of a partition that are before an offset.
 pub(crate) fn delete_records(topic: &str, partition: i32, before: i64) {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(before))
-        .expect("an offset");
-    wait_for(admin().delete_records(&list, &options())).expect("deleted");
+    admin::delete_records(&brokers(), topic, partition, before);
 }
 
 /// Reads all messages of a source, as `partition@offset=value`, sorted.

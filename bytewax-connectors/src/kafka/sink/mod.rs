@@ -18,6 +18,7 @@ use self::producer::Producer;
 use super::error::Error;
 use super::message::KafkaMessage;
 use super::settings::Settings;
+use super::statistics::KafkaStatistics;
 
 pub use self::transaction::KafkaWriter;
 
@@ -102,6 +103,7 @@ struct Options {
     topic: Option<String>,
     marker_topic: Option<String>,
     connect_timeout: Duration,
+    statistics: Option<KafkaStatistics>,
 }
 
 impl KafkaSink {
@@ -141,6 +143,7 @@ impl KafkaSink {
                 topic,
                 marker_topic: None,
                 connect_timeout: Duration::from_secs(60),
+                statistics: None,
             },
             delivery: PhantomData,
         }
@@ -176,13 +179,32 @@ impl<D> KafkaSink<D> {
         self.options.connect_timeout = time;
         self
     }
+
+    /// Reports queues and throughput of each partition there.
+    pub fn statistics(mut self, statistics: &KafkaStatistics) -> Self {
+        self.options.statistics = Some(statistics.clone());
+        self
+    }
 }
 
 impl Options {
+    /// A producer with these settings, over which goes what was given, and `own`, which nobody else may set.
+    fn producer(
+        &self,
+        defaults: &[(&str, &str)],
+        own: &[(&str, &str, &str)],
+    ) -> Result<Producer, Error> {
+        let mut defaults = defaults.to_vec();
+        if self.statistics.is_some() {
+            defaults.push(("statistics.interval.ms", "1000"));
+        }
+        let config = self.settings.config(&defaults, own)?;
+        Producer::new(&self.settings, &config, self.statistics.as_ref())
+    }
+
     fn append(&self) -> Result<KafkaSinkPartition, Error> {
-        let config = self.settings.config(DEFAULTS, OWN)?;
         Ok(KafkaSinkPartition {
-            producer: Producer::new(&self.settings, &config)?,
+            producer: self.producer(DEFAULTS, OWN)?,
             topic: self.topic.clone(),
         })
     }

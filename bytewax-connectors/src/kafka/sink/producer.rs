@@ -14,6 +14,7 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::message::KafkaMessage;
 use super::super::settings::Settings;
+use super::super::statistics::KafkaStatistics;
 
 /// After how many messages it is looked what became of earlier ones.
 const LOOK: usize = 256;
@@ -28,7 +29,6 @@ const SHOWN: usize = 64;
 pub(super) type Failed = (KafkaMessage, Error);
 
 /// Hears what becomes of messages.
-#[derive(Default)]
 pub(super) struct Deliveries {
     context: Context,
     failed: Mutex<Vec<Failed>>,
@@ -126,9 +126,17 @@ pub(super) struct Producer {
 }
 
 impl Producer {
-    pub(super) fn new(settings: &Settings, config: &ClientConfig) -> Result<Self, Error> {
+    pub(super) fn new(
+        settings: &Settings,
+        config: &ClientConfig,
+        statistics: Option<&KafkaStatistics>,
+    ) -> Result<Self, Error> {
+        let deliveries = Deliveries {
+            context: Context::reporting(statistics),
+            failed: Mutex::default(),
+        };
         Ok(Self {
-            client: settings.client(config, Deliveries::default())?,
+            client: settings.client(config, deliveries)?,
             sent: 0,
         })
     }
@@ -189,6 +197,8 @@ impl Producer {
 
     /// Waits until it is known what has become of all messages.
     pub(super) fn flush(&self) -> Result<(), Error> {
+        // It may have reports of itself, even if no message is under way.
+        self.look();
         while self.client.in_flight_count() > 0 {
             self.client.poll(WAIT);
             self.check()?;

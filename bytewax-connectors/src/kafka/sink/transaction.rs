@@ -60,9 +60,8 @@ impl KafkaWriter {
             settings, topic, ..
         } = options;
         if !place.is_saved {
-            let config = settings.config(DEFAULTS, OWN)?;
             return Ok(Self {
-                state: State::Open(Producer::new(settings, &config)?),
+                state: State::Open(options.producer(DEFAULTS, OWN)?),
                 topic: topic.as_deref().map(Arc::from),
                 transactions: None,
             });
@@ -77,7 +76,7 @@ impl KafkaWriter {
             ),
         ];
         let defaults = [DEFAULTS[0], ("transaction.timeout.ms", TIMEOUT)];
-        let config = settings.config(&defaults, &own)?;
+        let producer = options.producer(&defaults, &own)?;
         let marker_topic = options.marker_topic.clone();
         let marker_topic = marker_topic.unwrap_or_else(|| format!("{}.markers", place.step));
         let transactions = Arc::new(Transactions {
@@ -86,7 +85,6 @@ impl KafkaWriter {
             markers: Markers::new(settings.clone(), marker_topic, options.connect_timeout),
             connect_timeout: options.connect_timeout,
         });
-        let producer = Producer::new(settings, &config)?;
         // It takes some answers of the brokers, which all writers wait for at the same time.
         let recovering = Arc::clone(&transactions);
         let recover = move || recovering.recover(producer);

@@ -61,7 +61,7 @@ impl Client {
 
     fn new(options: &Options, partitions: usize) -> Result<Self, Error> {
         let config = options.consumer_config(partitions)?;
-        let context = Context::default();
+        let context = Context::reporting(options.statistics.as_ref());
         let mut consumer: BaseConsumer<Context> = options.settings.client(&config, context)?;
         let context = Arc::clone(consumer.context());
         consumer.set_nonempty_callback(move || context.has_events());

@@ -29,6 +29,7 @@ use super::context::Context;
 use super::error::{Error, ReadError};
 use super::message::KafkaMessage;
 use super::settings::Settings;
+use super::statistics::KafkaStatistics;
 
 pub use self::options::LostOffset;
 pub use self::partition::KafkaPartition;
@@ -228,6 +229,7 @@ impl KafkaSource {
                 list_every: Duration::from_secs(10),
                 connect_timeout: Duration::from_secs(60),
                 batch_messages: 1000,
+                statistics: None,
             }),
             known: Arc::new(known),
             answer: PhantomData,
@@ -322,6 +324,11 @@ impl<A> KafkaSource<A> {
     /// A batch has about 64 KiB at the most, however many messages that are.
     pub fn batch_messages(self, messages: usize) -> Self {
         self.with(|options| options.batch_messages = messages.max(1))
+    }
+
+    /// Reports lag, queues and throughput of each partition there.
+    pub fn statistics(self, statistics: &KafkaStatistics) -> Self {
+        self.with(|options| options.statistics = Some(statistics.clone()))
     }
 
     fn client(&self) -> Result<std::rc::Rc<Client>, Error> {

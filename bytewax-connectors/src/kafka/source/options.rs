@@ -7,6 +7,7 @@ use rdkafka::config::ClientConfig;
 
 use super::super::error::Error;
 use super::super::settings::Settings;
+use super::super::statistics::KafkaStatistics;
 use super::topics::{Selection, TopicPartition};
 
 /// How many kilobytes of messages a consumer has ready at most, over all its partitions.
@@ -69,6 +70,7 @@ pub(super) struct Options {
     pub(super) list_every: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) batch_messages: usize,
+    pub(super) statistics: Option<KafkaStatistics>,
 }
 
 impl Options {
@@ -79,6 +81,8 @@ impl Options {
         let defaults = [
             ("group.id", NO_GROUP),
             ("queued.max.messages.kbytes", ready.as_str()),
+            // For the lag.
+            ("statistics.interval.ms", "1000"),
         ];
         self.settings.config(&defaults, OWN)
     }
@@ -87,6 +91,7 @@ impl Options {
     pub(super) fn listing_config(&self) -> Result<ClientConfig, Error> {
         let mut config = self.settings.config(&[], OWN)?;
         config.remove("group.id");
+        config.remove("statistics.interval.ms");
         Ok(config)
     }
 }

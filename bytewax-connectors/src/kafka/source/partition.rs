@@ -90,6 +90,24 @@ impl<A> KafkaPartition<A> {
     }
 }
 
+impl<A> KafkaPartition<A> {
+    /// How many messages there are behind the last one that was read, by what the client has reported last; `None` until it has.
+    #[must_use]
+    pub fn messages_behind(&self) -> Option<u64> {
+        let Reading {
+            client,
+            partition,
+            position,
+            ..
+        } = &self.reading;
+        let extent = client
+            .context()
+            .extent(&partition.topic, partition.number)?;
+        let read = position.next().or(extent.begin)?;
+        Some(u64::try_from(extent.end - read).unwrap_or(0))
+    }
+}
+
 impl Drop for Reading {
     fn drop(&mut self) {
         self.client.stop(&self.partition);
