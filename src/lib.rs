@@ -110,15 +110,15 @@ pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
-    Epoch, Exchange, GraphFormat, ResumePolicy, RunConfig, RunError, RunErrorKind, SnapshotMode,
-    StepError, StepId, WorkerIndex,
+    Epoch, Exchange, GraphFormat, Monitor, ResumePolicy, RunConfig, RunError, RunErrorKind,
+    SnapshotMode, StepError, StepId, WorkerIndex,
 };
 #[cfg(feature = "recovery")]
 pub use bytewax_runtime::{RecoveryConfig, backup};
 #[cfg(feature = "cli")]
 pub use bytewax_runtime::{RunArgs, run, run_from};
 pub use bytewax_runtime::{
-    client, clock, flow, key, operators, sink, source, state, testing, windowing,
+    client, clock, flow, key, operators, report, sink, source, state, testing, windowing,
 };
 
 #[doc = include_str!("docs/python.md")]

@@ -36,6 +36,13 @@ impl Monotonic {
         self.after(TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX))
     }
 
+    /// How many nanoseconds it lies after another; none if it lies before that.
+    pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
+        let span = self.since(earlier);
+        let nanos = span.num_nanoseconds().unwrap_or(i64::MAX);
+        u64::try_from(nanos).unwrap_or(0)
+    }
+
     /// How long this point lies after another.
     pub(crate) fn since(self, earlier: Self) -> TimeDelta {
         self.0.checked_sub(&earlier.0).unwrap_or(TimeDelta::MAX)

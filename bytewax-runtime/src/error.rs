@@ -182,6 +182,12 @@ impl RunError {
         cause.is_some_and(|cause| cause.is::<Aborted>())
     }
 
+    /// Whether the run was stopped from outside.
+    pub(crate) fn is_stop(&self) -> bool {
+        let kind = self.kind();
+        matches!(kind, RunErrorKind::Interrupted | RunErrorKind::Terminated)
+    }
+
     /// The sort of thing that ended the run.
     #[must_use]
     pub fn kind(&self) -> RunErrorKind {

@@ -91,7 +91,8 @@ pub(crate) struct Port {
 }
 
 /// What a step is, as far as state and checks are concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepKind {
     /// Brings items into the flow.

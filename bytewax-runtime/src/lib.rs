@@ -7,7 +7,8 @@
 //! # Features
 //!
 //! `recovery` (default) brings stores of state, and SQLite; `cli` (default) brings the command line; `async` brings
-//! `map_async` and `AsyncBatches`; `object-store` brings backups in object stores.
+//! `map_async` and `AsyncBatches`; `object-store` brings backups in object stores; `metrics` serves the numbers of a run to
+//! Prometheus.
 #![cfg_attr(
     not(all(feature = "cli", feature = "recovery")),
     allow(
@@ -37,6 +38,7 @@ pub mod operators;
 pub mod prelude;
 #[cfg(feature = "recovery")]
 mod recovery;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod state;
@@ -62,6 +64,7 @@ pub use ids::{Epoch, StepId, WorkerIndex};
 pub use kit::{Exchange, ResumePolicy, SnapshotMode};
 #[cfg(feature = "recovery")]
 pub use recovery::RecoveryConfig;
+pub use worker::Monitor;
 
 #[doc(hidden)]
 pub mod __private {

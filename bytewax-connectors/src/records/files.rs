@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker, positions_are_saved};
+use bytewax_runtime::source::{Lag, Poll, StatefulSourcePartition, Waker, positions_are_saved};
 use bytewax_runtime::state::State;
 
 use super::beside::Beside;
@@ -248,6 +248,10 @@ impl<T: 'static, P: State> StatefulSourcePartition for GrowingPartition<T, P> {
     fn snapshot(&self) -> P {
         self.0.snapshot()
     }
+
+    fn lag(&self) -> Option<Lag> {
+        self.0.lag()
+    }
 }
 
 /// A file, or a range of one, of which the records are read. It is opened when its turn comes.
@@ -334,6 +338,13 @@ impl<T: Send + 'static> StatefulSourcePartition for FilePartition<T> {
                 Ok(poll)
             }
             Input::Here(_) => Ok(Poll::until_woken().not_idle()),
+        }
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        match &self.input {
+            Input::Here(records) => records.lag(),
+            Input::Beside(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+use bytewax_runtime::source::{Lag, Poll, StatefulSourcePartition};
 use bytewax_runtime::state::{Field, Schema, State};
 use serde::{Deserialize, Serialize};
 
@@ -324,5 +324,10 @@ impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Follow<F, A> {
             Some(at) => FollowPosition::new(at.records.position(), at.id),
             None => self.position,
         }
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        let left = self.at.as_ref().and_then(|at| at.records.left());
+        left.map(Lag::Bytes)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::fmt::Debug;
+use std::fs;
 use std::io;
 use std::marker::PhantomData;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::source::{Poll, StatefulSourcePartition};
+use bytewax_runtime::source::{Lag, Poll, StatefulSourcePartition};
 use memchr::memchr2;
 
 use super::bad::{BadRecord, Fault, InvalidUtf8, TooLong};
@@ -407,6 +408,23 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }))
     }
 
+    /// How many bytes of the file are not read yet; not known of one that is compressed, or no file.
+    pub(crate) fn left(&self) -> Option<u64> {
+        if self.place.is_compressed() {
+            return None;
+        }
+        let begin = self.range.as_ref().map_or(0, |range| range.begin);
+        let read = match (&self.open, self.position) {
+            (Some(open), _) => open.opened.window.position(),
+            (None, Some(position)) => position.byte().max(begin),
+            (None, None) => begin,
+        };
+        let length = fs::metadata(&self.place.path).ok()?.len();
+        let end = self.range.as_ref().and_then(|range| range.end);
+        let end = end.map_or(length, |end| end.min(length));
+        Some(end.saturating_sub(read))
+    }
+
     /// Opens the file, if it is not open.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         if self.open.is_none() {
@@ -581,5 +599,9 @@ impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Records<F, A> {
 
     fn snapshot(&self) -> FilePosition {
         self.position()
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        self.left().map(Lag::Bytes)
     }
 }

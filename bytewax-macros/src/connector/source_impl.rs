@@ -37,7 +37,7 @@ pub(super) const OPENERS: [Hook; 3] = [
     BUILD,
 ];
 
-const PARTITION: [Hook; 5] = [
+const PARTITION: [Hook; 6] = [
     Hook {
         name: "next_batch",
         form: "fn next_batch(&mut self) -> Poll<Item>",
@@ -54,6 +54,14 @@ const PARTITION: [Hook; 5] = [
     Hook {
         name: "next_awake",
         form: "fn next_awake(&self) -> Option<DateTime<Utc>>",
+        fits: |it| {
+            let is_option = |ty| is_called(ty, "Option");
+            takes(it, Own::Shared, 0) && Given::of(&it.output).ty.is_some_and(is_option)
+        },
+    },
+    Hook {
+        name: "lag",
+        form: "fn lag(&self) -> Option<Lag>",
         fits: |it| {
             let is_option = |ty| is_called(ty, "Option");
             takes(it, Own::Shared, 0) && Given::of(&it.output).ty.is_some_and(is_option)
@@ -308,6 +316,8 @@ fn part_of_source(
     let shared = quote!(&self);
     let awake = found.get("next_awake");
     let next_awake = forward(awake, "next_awake", &shared, &none, &time, false);
+    let lag = quote!(::core::option::Option<#krate::source::Lag>);
+    let lag = forward(found.get("lag"), "lag", &shared, &none, &lag, false);
     let snapshot = found.get("snapshot");
     let position = snapshot.and_then(|it| Given::of(&it.method.sig.output).ty);
     let (name, position) = match position {
@@ -327,6 +337,7 @@ fn part_of_source(
             #position
             #next_batch
             #next_awake
+            #lag
             #of_epochs
         }
     }

@@ -35,6 +35,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | limit the memory for items between steps in each process; see [`RunConfig::buffer_memory`] |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or at once |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
+/// | `--metrics ADDRESS` | `BYTEWAX_METRICS` | | serve `/metrics` to Prometheus, `/healthz` and `/readyz` at this address, such as `127.0.0.1:9464` (feature `metrics`); process I of `--processes` uses the port I higher |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
 /// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | allow the last epoch this long to be saved when a signal stops the run; with 0, the run stops at once |
 ///

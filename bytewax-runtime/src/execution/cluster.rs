@@ -9,7 +9,8 @@ use super::signals::{SIGINT, SIGTERM, stop_cleanly, stopped_by};
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Settings, Shared};
 use crate::worker::{
-    Child, Job, SpawnOutcome, StopReason, child, network_error, run_cluster, spawn_processes,
+    Child, Job, Reading, SpawnOutcome, StopReason, child, network_error, run_cluster,
+    spawn_processes,
 };
 
 /// How a run of several processes ended for one of them, other than well.
@@ -68,7 +69,7 @@ impl RunConfig {
         &self,
         processes: usize,
         job: &Arc<Job>,
-        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+        listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
     ) -> Result<(), Ended> {
         match child() {
             Some(child) => self.be_child(job, child.map_err(network_error)?, listen),
@@ -81,11 +82,11 @@ impl RunConfig {
         &self,
         job: &Arc<Job>,
         child: Child,
-        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+        listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
     ) -> Result<(), Ended> {
         let place = self.place(child.peers, Some(child.listener));
         let shared = Arc::new(Shared::new(self.settings(), place.workers()));
-        let _listening = listen(&shared)?;
+        let _listening = self.attach(job, &shared, listen)?;
         let (stopped, orphaned) = (Arc::clone(&shared), Arc::clone(&shared));
         let on_stop = move |reason| {
             stop_cleanly(
@@ -128,10 +129,10 @@ impl RunConfig {
 fn be_parent<G>(
     processes: usize,
     settings: Settings,
-    listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+    listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
 ) -> Result<(), Ended> {
     let shared = Arc::new(Shared::new(settings, 0..0));
-    let _listening = listen(&shared)?;
+    let _listening = listen(&shared, None)?;
     let stopping = || {
         Some(match shared.stop_kind()? {
             RunErrorKind::Terminated => StopReason::Terminated,

@@ -155,7 +155,7 @@ impl RunArgs {
             #[cfg(feature = "recovery")]
             Command::Recovery { command } => finish(command.execute(flow)).map_err(Ended::from),
             Command::Run => match self.config() {
-                Ok(config) => config.run_with(flow, SignalGuard::listen),
+                Ok(config) => config.run_with(flow, |shared, _| SignalGuard::listen(shared)),
                 Err(error) => return print_usage(&format(error)),
             },
         };

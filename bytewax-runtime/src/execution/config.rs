@@ -1,5 +1,7 @@
 //! How a flow is run, and running it from code.
 
+#[cfg(feature = "metrics")]
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +10,25 @@ use chrono::TimeDelta;
 
 #[cfg(feature = "cli")]
 use super::cluster::Ended;
+#[cfg(feature = "metrics")]
+use super::metrics::MetricsServer;
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
-use crate::worker::{ClusterPlace, Job, Peers, RecoveryConfig, run_cluster, run_here, run_threads};
+use crate::worker::{
+    ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, run_cluster, run_here, run_threads,
+};
 
 /// Only runs by a command line start processes, which tell more of their end than an error.
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
+
+/// What serves the numbers of a run, as long as it lives.
+#[cfg(feature = "metrics")]
+type Served = Option<MetricsServer>;
+#[cfg(not(feature = "metrics"))]
+type Served = ();
 
 /// Worker threads in each process, unless set.
 pub(crate) const WORKERS: usize = 1;
@@ -60,6 +72,9 @@ pub struct RunConfig {
     stop_timeout: Duration,
     buffer_memory: u64,
     pub(super) recovery: Option<RecoveryConfig>,
+    monitor: Option<Monitor>,
+    #[cfg(feature = "metrics")]
+    metrics: Option<SocketAddr>,
 }
 
 /// Where the workers of a run are.
@@ -86,6 +101,9 @@ impl Default for RunConfig {
             stop_timeout: STOP_TIMEOUT,
             buffer_memory: BUFFER_MEMORY,
             recovery: None,
+            monitor: None,
+            #[cfg(feature = "metrics")]
+            metrics: None,
         }
     }
 }
@@ -169,6 +187,22 @@ impl RunConfig {
         self
     }
 
+    /// Has a monitor see the numbers of the run, which other threads read by it. Where the run starts other
+    /// processes, each of them has its own.
+    pub fn monitor(mut self, monitor: &Monitor) -> Self {
+        self.monitor = Some(monitor.clone());
+        self
+    }
+
+    /// Serves the numbers of the run at an address, as text for Prometheus: `/metrics`, and `/healthz` and `/readyz`
+    /// beside it. A port that is taken fails the run before it begins. Of several processes that the run starts,
+    /// each uses the port that is higher by its number.
+    #[cfg(feature = "metrics")]
+    pub fn metrics(mut self, address: SocketAddr) -> Self {
+        self.metrics = Some(address);
+        self
+    }
+
     /// How long the last epoch may take when a signal stops the run.
     #[cfg(feature = "cli")]
     pub(crate) fn stop_timeout(mut self, limit: Duration) -> Self {
@@ -190,14 +224,15 @@ impl RunConfig {
     ///
     /// The defects of the flow, settings that do not fit together, or the first error of a step.
     pub fn run(&self, flow: Dataflow) -> Result<(), RunError> {
-        self.run_with(&flow, |_| Ok(())).map_err(RunError::from)
+        self.run_with(&flow, |_, _| Ok(())).map_err(RunError::from)
     }
 
-    /// Runs a flow. What `listen` makes for the workers of this process lives as long as the run.
+    /// Runs a flow. What `listen` makes for the workers of this process lives as long as the run. It is given what
+    /// their report is read from, unless this process has no workers.
     pub(crate) fn run_with<G>(
         &self,
         flow: &Dataflow,
-        listen: impl Fn(&Arc<Shared>) -> Result<G, RunError>,
+        listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
     ) -> Result<(), Ended> {
         flow.check().map_err(RunError::from)?;
         if self.workers == 0 {
@@ -211,7 +246,7 @@ impl RunConfig {
         match &self.placement {
             Placement::Here => {
                 let shared = Arc::new(Shared::new(self.settings(), 0..self.workers));
-                let _listening = listen(&shared)?;
+                let _listening = self.attach(&job, &shared, listen)?;
                 let ended = match self.workers {
                     1 => run_here(&job, &shared),
                     workers => run_threads(&job, &shared, workers),
@@ -227,12 +262,52 @@ impl RunConfig {
                 })?;
                 let place = self.place(peers.clone(), listener);
                 let shared = Arc::new(Shared::new(self.settings(), place.workers()));
-                let _listening = listen(&shared)?;
+                let _listening = self.attach(&job, &shared, listen)?;
                 Ok(run_cluster(&job, &shared, place)?)
             }
             #[cfg(feature = "cli")]
             Placement::Spawned { processes } => self.run_spawned(*processes, &job, listen),
         }
+    }
+
+    /// Has the run seen by those who listen to it.
+    pub(super) fn attach<G>(
+        &self,
+        job: &Job,
+        shared: &Arc<Shared>,
+        listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
+    ) -> Result<(G, Served), RunError> {
+        let reading = Reading::new(&job.graph, shared);
+        if let Some(monitor) = &self.monitor {
+            monitor.watch(reading.clone());
+        }
+        let listening = listen(shared, Some(&reading))?;
+        Ok((listening, self.serve(reading)?))
+    }
+
+    #[cfg(feature = "metrics")]
+    fn serve(&self, reading: Reading) -> Result<Served, RunError> {
+        let Some(mut address) = self.metrics else {
+            return Ok(None);
+        };
+        #[cfg(feature = "cli")]
+        if matches!(self.placement, Placement::Spawned { .. }) && address.port() > 0 {
+            let number = u16::try_from(reading.process()).unwrap_or(u16::MAX);
+            let port = address.port().checked_add(number).ok_or_else(|| {
+                let text = format!(
+                    "process {number} cannot serve metrics: there is no port {number} above `{address}`; give \
+                     `--metrics` (BYTEWAX_METRICS) a lower port"
+                );
+                RunError::new(RunErrorKind::Network, text)
+            })?;
+            address.set_port(port);
+        }
+        MetricsServer::start(address, reading).map(Some)
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn serve(&self, _: Reading) -> Result<Served, RunError> {
+        Ok(())
     }
 
     /// The place of this process among several.

@@ -13,6 +13,8 @@ mod command;
 mod config;
 #[cfg(feature = "cli")]
 mod lock;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "cli")]
 mod plan;
 #[cfg(all(feature = "cli", feature = "recovery"))]

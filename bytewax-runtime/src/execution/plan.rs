@@ -29,7 +29,27 @@ impl Flags {
             .stop_timeout(self.stop_timeout.0)
             .buffer_memory(self.buffer_memory.0)
             .maybe_recovery(self.recovery()?);
-        Ok(config)
+        self.served(config)
+    }
+
+    /// The same with the address of the metrics.
+    #[cfg(feature = "metrics")]
+    fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        Ok(match self.metrics {
+            Some(address) => config.metrics(address),
+            None => config,
+        })
+    }
+
+    /// Metrics that nobody would serve are refused.
+    #[cfg(not(feature = "metrics"))]
+    fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        if self.metrics.is_none() {
+            return Ok(config);
+        }
+        let text = "`--metrics` (BYTEWAX_METRICS) cannot be used: the program was built without the feature `metrics`; \
+                    build it with that, or leave it away";
+        Err(usage(ErrorKind::InvalidValue, text))
     }
 
     /// State that would be lost is refused.

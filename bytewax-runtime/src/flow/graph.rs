@@ -172,6 +172,7 @@ impl Graph {
             id: step.id.clone(),
             kind: step.kind,
             roots: step.inputs.iter().map(|port| self.root(*port)).collect(),
+            outputs: step.outputs.len(),
         };
         Steps::new(self.steps.iter().map(entry).collect())
     }

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta};
 use super::batch::Batch;
 use super::edge::{AnyInput, EdgeOut, Edges, EventMark, Input};
 use super::link;
+use super::meter::{EdgePlace, StepMeter};
 use super::notes::Note;
 use super::push::{AnyPush, Flush, Push};
 use super::{
@@ -30,6 +31,9 @@ use crate::weight::weight_of_all;
 
 /// The step that tests are about, and the one behind it.
 pub(crate) const STEP: StepIndex = StepIndex(0);
+
+/// How many outputs it has.
+const OUTPUTS: usize = 1;
 
 /// The edge in front of the step, and the one behind it.
 pub(crate) const IN: EdgeId = EdgeId(0);
@@ -70,6 +74,7 @@ impl Bench {
             id: StepId::new("flow.step"),
             kind: StepKind::Stateful,
             roots: Vec::new(),
+            outputs: OUTPUTS,
         };
         let steps = Rc::new(Steps::new([step].into()));
         let worker = Rc::new(WorkerCx::new(WorkerIndex(0), workers, steps, shared));
@@ -123,7 +128,13 @@ impl Bench {
     pub(crate) fn edge<I: 'static>(&self, edge: EdgeId) -> (EdgeOut<I>, Wire<I>) {
         let wire = Wire::default();
         let end = link::Wire::Bench(wire.clone());
-        (EdgeOut::new(edge, Rc::clone(&self.worker), end), wire)
+        let place = EdgePlace {
+            edge,
+            root: STEP,
+            reader: STEP,
+            input: 0,
+        };
+        (EdgeOut::new(place, Rc::clone(&self.worker), end), wire)
     }
 }
 
@@ -273,7 +284,7 @@ impl<T: 'static> Downstream<T> {
 
     pub(crate) fn outputs(&self) -> Outputs {
         let push = AnyPush::new::<T>(Self(Rc::clone(&self.0)));
-        Outputs::new(STEP, vec![Some(push)])
+        Outputs::new(STEP, &Arc::new(StepMeter::new(OUTPUTS)), vec![Some(push)])
     }
 
     /// What was seen since this was last asked.

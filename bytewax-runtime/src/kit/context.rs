@@ -10,6 +10,7 @@ use super::budget::Portion;
 use super::edge::{Edges, EventMark};
 use super::epochs::Epochs;
 use super::link::Link;
+use super::meter::{Timing, WorkerMeter};
 use super::shared::{EdgeId, Shared};
 use super::steps::Steps;
 use super::store::Store;
@@ -39,6 +40,11 @@ pub(crate) struct WorkerCx {
     pub(crate) edges: OnceCell<Edges>,
     /// How many bytes of items this worker has sent over edges, in all.
     pub(super) sent: Cell<u64>,
+    /// What is counted of this worker, for other threads to read.
+    pub(crate) meter: Arc<WorkerMeter>,
+    pub(crate) timing: Timing,
+    /// How many edges this worker waits for.
+    waits: Cell<usize>,
     /// Whether operators may run: all workers have built the flow.
     has_begun: Cell<bool>,
     /// The step whose code is running, to name it when that code panics.
@@ -55,7 +61,12 @@ impl WorkerCx {
         shared: Arc<Shared>,
     ) -> Self {
         let clock = shared.settings.clock.clone();
+        let meter = Arc::new(WorkerMeter::new(index, &steps));
+        shared.meter.add_worker(&meter);
         Self {
+            meter,
+            timing: Timing::new(clock.clone()),
+            waits: Cell::new(0),
             epochs: Epochs::default(),
             index,
             count,
@@ -77,6 +88,8 @@ impl WorkerCx {
     /// Lets the operators run.
     pub(crate) fn begin(&self) {
         self.has_begun.set(true);
+        self.meter.runs.set(1);
+        self.shared.note_begun();
         self.timers.wake_all();
     }
 
@@ -137,7 +150,32 @@ impl WorkerCx {
 
     /// Whether this worker has to wait before it sends more over one of these edges.
     pub(crate) fn any_full(&self, edges: &[EdgeId]) -> bool {
-        edges.iter().any(|edge| self.is_full(*edge))
+        let full = edges.iter().any(|edge| self.is_full(*edge));
+        if full || self.waits.get() > 0 {
+            self.note_waits(edges);
+        }
+        full
+    }
+
+    /// Notes for which of these edges this worker waits.
+    #[cold]
+    fn note_waits(&self, edges: &[EdgeId]) {
+        for edge in edges {
+            let (Some(meter), is_full) = (self.edges().meter(*edge), self.is_full(*edge)) else {
+                continue;
+            };
+            if is_full == meter.waits() {
+                continue;
+            }
+            let (now, waits) = (self.clock.monotonic(), self.waits.get());
+            if is_full {
+                meter.wait(now);
+                self.waits.set(waits + 1);
+            } else {
+                meter.go_on(now);
+                self.waits.set(waits - 1);
+            }
+        }
     }
 
     pub(crate) fn fail(&self, error: RunError) {

@@ -5,9 +5,10 @@
 //! sender: an operator whose edge is full waits, so a slow reader bounds memory.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::needs_drop;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use serde::Serialize;
@@ -23,10 +24,11 @@ use super::batch::Batch;
 use super::budget::Budget;
 use super::context::{Cx, WorkerCx};
 use super::link::Wire;
+use super::meter::{EdgeMeter, EdgePlace};
 use super::notes::Note;
 use super::push::batch_items;
 use super::shared::EdgeId;
-use crate::ids::WorkerIndex;
+use crate::ids::{StepIndex, WorkerIndex};
 use crate::weight::{Scales, Weigh, inline_weight};
 
 /// With so many batches of small items under way on one edge, a worker waits, however much memory
@@ -82,6 +84,7 @@ impl<I: 'static> Distributor<Batch<I>> for Forward {
 /// The sending end of an edge.
 pub(crate) struct EdgeOut<I> {
     edge: EdgeId,
+    meter: Arc<EdgeMeter>,
     worker: Rc<WorkerCx>,
     wire: Wire<I>,
     weigh: Weigh<I>,
@@ -98,12 +101,16 @@ pub(crate) struct EdgeOut<I> {
 }
 
 impl<I: 'static> EdgeOut<I> {
-    pub(super) fn new(edge: EdgeId, worker: Rc<WorkerCx>, wire: Wire<I>) -> Self {
+    pub(super) fn new(place: EdgePlace, worker: Rc<WorkerCx>, wire: Wire<I>) -> Self {
+        let edge = place.edge;
+        let meter = worker.meter.add_edge(EdgeMeter::new(place));
+        worker.edges().add_meter(&meter);
         let Edges { budget, scales, .. } = worker.edges();
         let most_weight = usize::try_from(budget.batch).unwrap_or(usize::MAX);
         let most_items = most_weight.div_ceil(inline_weight::<I>());
         Self {
             edge,
+            meter,
             wire,
             weigh: scales.weigh::<I>(),
             most_items: most_items.min(batch_items::<I>()),
@@ -139,6 +146,9 @@ impl<I: 'static> EdgeOut<I> {
         let load = load.max(weight as u64).min(self.most_load);
         self.worker.sent.set(self.worker.sent.get() + weight as u64);
         self.worker.shared.sent(self.edge, self.worker.index, load);
+        if !items.is_empty() {
+            self.meter.sent(items.len(), weight as u64);
+        }
         let batch = Batch {
             origin: self.worker.index.0 as u32,
             target: target.0 as u32,
@@ -310,6 +320,10 @@ impl AnyInput {
 pub(crate) struct Outlet<'a, 's> {
     builder: &'a mut OperatorBuilder<'s, u64>,
     pub(crate) worker: Rc<WorkerCx>,
+    /// The source or the head that it is.
+    root: StepIndex,
+    /// The input that the next edge leads to.
+    reader: (StepIndex, usize),
     edges: Vec<EdgeId>,
     /// Whether items with a heap are sent over one of them.
     has_heap: bool,
@@ -321,16 +335,31 @@ pub(crate) struct Edges {
     pub(crate) scales: Scales,
     /// How many were made so far.
     made: Cell<u32>,
+    /// What is counted of them.
+    meters: RefCell<Vec<Arc<EdgeMeter>>>,
 }
 
 impl Edges {
     pub(crate) fn new(budget: Budget, scales: Scales) -> Self {
-        let made = Cell::new(0);
         Self {
             budget,
             scales,
-            made,
+            made: Cell::new(0),
+            meters: RefCell::default(),
         }
+    }
+
+    fn add_meter(&self, meter: &Arc<EdgeMeter>) {
+        self.meters.borrow_mut().push(Arc::clone(meter));
+    }
+
+    /// What is counted of an edge.
+    pub(super) fn meter(&self, edge: EdgeId) -> Option<Arc<EdgeMeter>> {
+        let meters = self.meters.borrow();
+        let is_it = |meter: &&Arc<EdgeMeter>| meter.place.edge == edge;
+        // They are made in order.
+        let meter = meters.get(edge.0 as usize).filter(is_it);
+        meter.or_else(|| meters.iter().find(is_it)).map(Arc::clone)
     }
 
     fn next(&self) -> EdgeId {
@@ -339,10 +368,16 @@ impl Edges {
 }
 
 impl<'a, 's> Outlet<'a, 's> {
-    pub(crate) fn new(builder: &'a mut OperatorBuilder<'s, u64>, worker: Rc<WorkerCx>) -> Self {
+    pub(crate) fn new(
+        root: StepIndex,
+        builder: &'a mut OperatorBuilder<'s, u64>,
+        worker: Rc<WorkerCx>,
+    ) -> Self {
         Self {
             builder,
             worker,
+            root,
+            reader: (root, 0),
             edges: Vec::new(),
             has_heap: false,
         }
@@ -352,6 +387,12 @@ impl<'a, 's> Outlet<'a, 's> {
     /// may be any size.
     pub(crate) fn first_portion(&self) -> usize {
         if self.has_heap { 1 } else { usize::MAX }
+    }
+
+    /// Has the next edge lead to an input of a step.
+    pub(crate) fn lead_to(&mut self, step: StepIndex, input: usize) -> &mut Self {
+        self.reader = (step, input);
+        self
     }
 
     /// The edges that were made.
@@ -366,7 +407,14 @@ impl<'a, 's> Outlet<'a, 's> {
         let port = self.builder.shape().outputs();
         let (output, stream) = self.builder.new_output::<Batch<I>>();
         let wire = Wire::Timely { port, output };
-        (EdgeOut::new(edge, Rc::clone(&self.worker), wire), stream)
+        let (reader, input) = self.reader;
+        let place = EdgePlace {
+            edge,
+            root: self.root,
+            reader,
+            input,
+        };
+        (EdgeOut::new(place, Rc::clone(&self.worker), wire), stream)
     }
 
     /// An edge that stays on the worker.

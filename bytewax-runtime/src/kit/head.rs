@@ -1,12 +1,15 @@
 //! Operators with edges in front of them: batches are taken epoch by epoch, in order.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use super::budget::Portion;
 use super::context::Cx;
 use super::edge::{AnyInput, Arrived, EventMark, Inlet, Input, Outlet};
 use super::epochs::Frontier;
 use super::marks::Marks;
+use super::meter::StepMeter;
 use super::plan::{BuildCx, Outputs, StreamTime};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
@@ -126,6 +129,7 @@ pub(crate) trait HeadLogic<I>: 'static {
 /// Feeds the items of all inputs to a logic, one epoch at a time, in order.
 pub(crate) struct Head<I, L> {
     step: StepIndex,
+    meter: Arc<StepMeter>,
     inputs: Vec<Input<I>>,
     arrived: BTreeMap<Epoch, VecDeque<Arrived<I>>>,
     /// How many items are handed to the logic together at most.
@@ -144,6 +148,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         let inputs: Vec<Input<I>> = inputs.into_iter().map(AnyInput::downcast).collect();
         Self {
             step: build.step,
+            meter: Arc::clone(build.meter()),
             marks: Marks::new(build, inputs.iter().map(Input::is_local)),
             inputs,
             arrived: BTreeMap::new(),
@@ -158,7 +163,9 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             return Ok(true);
         }
         cx.enter(self.step);
-        let settled = self.logic.settle(edges, cx)?;
+        let worker = Rc::clone(&cx.worker);
+        let settle = || self.logic.settle(edges, cx);
+        let settled = worker.timing.measure(&self.meter.notify, settle)?;
         if settled {
             cx.mark = self.logic.output_mark(self.marks.least());
         }
@@ -181,7 +188,10 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             return Ok(());
         }
         let (count, sent) = (items.len(), cx.worker.sent());
-        self.logic.batch(items, cx)?;
+        self.meter.took(count);
+        let worker = Rc::clone(&cx.worker);
+        let batch = || self.logic.batch(items, cx);
+        worker.timing.measure(&self.meter.batch, batch)?;
         cx.note_portion(&mut self.portion, count, sent);
         Ok(())
     }
@@ -237,6 +247,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
             if let Some(new) = mark
                 && self.marks.update(new.input, new.sender, new.mark)
             {
+                self.meter.mark(self.marks.least(), self.marks.slowest());
                 self.logic.mark(&self.marks, cx)?;
             }
         }
@@ -281,7 +292,9 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
                     if cx.epoch < cx.worker.epochs.first() {
                         cx.advance(cx.worker.epochs.first());
                     }
-                    self.logic.end_input(cx)?;
+                    let worker = Rc::clone(&cx.worker);
+                    let end = || self.logic.end_input(cx);
+                    worker.timing.measured(&self.meter.end, 1, end)?;
                     self.end_epoch(cx)?;
                     cx.mark = EventMark::END;
                     self.logic.flush(Flush::End, cx)?;

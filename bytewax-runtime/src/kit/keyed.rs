@@ -224,7 +224,7 @@ pub(crate) fn local_edge<'s, T: 'static>(
     outlet: &mut Outlet<'_, 's>,
 ) -> (AnyPush, Inlet<'s>) {
     let (edge, inlet) = outlet.local::<T>();
-    (AnyPush::new::<T>(Stay { step, edge }), inlet)
+    (AnyPush::before::<T>(step, Stay { step, edge }), inlet)
 }
 
 impl<T: 'static> Push<T> for Stay<T> {

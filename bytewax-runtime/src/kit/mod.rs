@@ -15,6 +15,7 @@ mod link;
 mod listeners;
 pub(crate) mod logic;
 mod marks;
+pub(crate) mod meter;
 mod notes;
 mod numbers;
 mod plan;

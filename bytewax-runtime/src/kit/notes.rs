@@ -30,6 +30,9 @@ impl Cx {
     /// Has the position of a partition saved with the present epoch.
     pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
         let slot = position_slot(self.step_id(step), partition);
+        self.worker.meter.saved_bytes.add(bytes.len() as u64);
+        let of_step = &self.worker.meter.step(step).saved_bytes;
+        of_step.add(bytes.len() as u64);
         let target = self.worker.owners().owner_of(slot);
         let body = NoteBody::Position {
             step: step.0,

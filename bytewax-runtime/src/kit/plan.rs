@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::assignment::Assignment;
 use super::context::WorkerCx;
 use super::head::HeadPlan;
+use super::meter::{Metered, StepMeter};
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
 use crate::error::{RunError, RunErrorKind};
@@ -72,7 +73,10 @@ impl StagePlan {
         build: impl Fn(&BuildCx, &mut Outputs) -> Result<P, RunError> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            build: Box::new(move |cx, outputs| Ok(AnyPush::new::<T>(build(cx, outputs)?))),
+            build: Box::new(move |cx, outputs| {
+                let stage = build(cx, outputs)?;
+                Ok(AnyPush::new::<T>(Metered::new(cx, stage)))
+            }),
             discard: || AnyPush::new::<T>(Discard),
             schema: None,
             time: StreamTime::Passes,
@@ -110,6 +114,11 @@ pub(crate) struct BuildCx {
 impl BuildCx {
     pub(crate) fn id(&self) -> &StepId {
         &self.worker.steps.get(self.step).id
+    }
+
+    /// What is counted of the step on this worker.
+    pub(crate) fn meter(&self) -> &Arc<StepMeter> {
+        self.worker.meter.step(self.step)
     }
 
     /// The source or the head whose tree feeds an input.
@@ -206,12 +215,21 @@ impl BuildCx {
 /// The stages behind the outputs of a step that is being built.
 pub(crate) struct Outputs {
     step: StepIndex,
+    meter: Arc<StepMeter>,
     pushes: Vec<Option<AnyPush>>,
 }
 
 impl Outputs {
-    pub(crate) fn new(step: StepIndex, pushes: Vec<Option<AnyPush>>) -> Self {
-        Self { step, pushes }
+    pub(crate) fn new(
+        step: StepIndex,
+        meter: &Arc<StepMeter>,
+        pushes: Vec<Option<AnyPush>>,
+    ) -> Self {
+        Self {
+            step,
+            meter: Arc::clone(meter),
+            pushes,
+        }
     }
 
     /// Whether anything reads an output.
@@ -221,7 +239,8 @@ impl Outputs {
 
     /// The way to the readers of one output.
     pub(crate) fn next<T: 'static>(&mut self, output: usize) -> Next<T> {
-        Next::new(self.step, self.pushes[output].take().map(AnyPush::downcast))
+        let push = self.pushes[output].take().map(AnyPush::downcast);
+        Next::new(self.step, push, self.meter.output(output))
     }
 }
 

@@ -5,9 +5,11 @@
 //! per item but the user's closure.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use super::budget::Portion;
 use super::context::Cx;
+use super::meter::{OutputMeter, Timed};
 use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::weight::inline_weight;
@@ -43,6 +45,11 @@ impl AnyPush {
         Self(Box::new(push))
     }
 
+    /// What stands before the exchange of a step, and works for that.
+    pub(crate) fn before<T: 'static>(step: StepIndex, push: impl Push<T>) -> Self {
+        Self::new(Timed::new(step, push))
+    }
+
     pub(crate) fn downcast<T: 'static>(self) -> BoxPush<T> {
         let push = self.0.downcast::<BoxPush<T>>();
         *push.unwrap_or_else(|_| unreachable!("a `Stream<T>` connects stages of one item type"))
@@ -64,12 +71,14 @@ pub(crate) struct Next<T> {
     pub(crate) buffer: Vec<T>,
     /// How many items are handed on together at most.
     portion: Portion,
+    meter: Arc<OutputMeter>,
 }
 
 impl<T: 'static> Next<T> {
-    pub(crate) fn new(step: StepIndex, push: Option<BoxPush<T>>) -> Self {
+    pub(crate) fn new(step: StepIndex, push: Option<BoxPush<T>>, meter: &Arc<OutputMeter>) -> Self {
         Self {
             step,
+            meter: Arc::clone(meter),
             push,
             buffer: Vec::new(),
             portion: Portion::default(),
@@ -99,6 +108,7 @@ impl<T: 'static> Next<T> {
             return Ok(());
         };
         let (items, sent) = (self.buffer.len(), cx.worker.sent());
+        self.meter.sent(items);
         push.push(&mut self.buffer, cx)?;
         cx.note_portion(&mut self.portion, items, sent);
         cx.enter(self.step);
@@ -119,12 +129,18 @@ impl<T: 'static> Next<T> {
     pub(crate) fn pass(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         match &mut self.push {
             Some(push) if !batch.is_empty() => {
+                self.meter.sent(batch.len());
                 push.push(batch, cx)?;
                 cx.enter(self.step);
             }
             _ => batch.clear(),
         }
         Ok(())
+    }
+
+    /// What is counted of the items that are handed on.
+    pub(crate) fn meter(&self) -> &OutputMeter {
+        &self.meter
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {

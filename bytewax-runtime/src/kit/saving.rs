@@ -2,10 +2,13 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::keyed::Routed;
+use super::meter::StepMeter;
+use crate::clock::Monotonic;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, StepIndex};
 use crate::key::{Key, Slot};
@@ -19,6 +22,10 @@ const KEYS_AT_ONCE: usize = 1 << 13;
 
 /// Where memory is limited, a key is weighed for each so many items.
 const ITEMS_A_LOOK: usize = 4;
+
+/// How long it is until a few keys are weighed again, at least: so many times what it took.
+const WEIGHING: i32 = 500;
+const WEIGH_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
 /// A logic that keeps all it has to remember in one table.
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
@@ -72,6 +79,9 @@ where
     taken: usize,
     /// Room for keys that are on their way into memory.
     restored: Vec<Restored<K, SavedOf<L, K, V>>>,
+    meter: Arc<StepMeter>,
+    /// When the keys are weighed next.
+    weigh_at: Monotonic,
     items: PhantomData<fn(V)>,
 }
 
@@ -121,6 +131,8 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             is_immediate,
             taken: 0,
             restored: Vec::new(),
+            meter: Arc::clone(build.meter()),
+            weigh_at: Monotonic::default(),
             items: PhantomData,
         })
     }
@@ -215,6 +227,27 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         Ok(())
     }
 
+    /// Notes how many keys there are, and from time to time about how many bytes they take.
+    fn count_keys(&mut self, cx: &Cx) {
+        let table = self.logic.table();
+        let keys = table.len();
+        self.meter.keys.set(keys as i64);
+        if keys == 0 {
+            self.meter.state_bytes.set(0);
+            return;
+        }
+        let timing = &cx.worker.timing;
+        if timing.recent() < self.weigh_at {
+            return;
+        }
+        let began = timing.read();
+        self.meter.state_bytes.set(table.about_bytes() as i64);
+        // Large states take long to weigh.
+        let took = timing.read().since(began);
+        let pause = took.checked_mul(WEIGHING).unwrap_or(TimeDelta::MAX);
+        self.weigh_at = began.after(pause.max(WEIGH_AGAIN));
+    }
+
     /// Ends the input for some keys after the others.
     fn end_input_in_turn(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         let mut sorted = self.logic.table().sort_evicted::<RunError>()?;
@@ -248,10 +281,16 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
                 cx.release();
                 return Ok(());
             }
-            table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
-                store.put(epoch, slot, changed);
-                Ok::<_, RunError>(())
+            let (timing, meter) = (&cx.worker.timing, &self.meter);
+            let before = meter.saved_bytes.get();
+            timing.measured(&meter.snapshot, 1, || {
+                table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
+                    meter.saved_bytes.add(store.put(epoch, slot, changed));
+                    Ok::<_, RunError>(())
+                })
             })?;
+            let saved = meter.saved_bytes.get() - before;
+            cx.worker.meter.saved_bytes.add(saved);
             if !all && table.is_snapshotting() {
                 store.send(cx)?;
                 cx.worker.timers.wake(cx.alarm);
@@ -287,6 +326,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
         self.save(false, cx)?;
         // Between items and this, the logic may rely on keys that were there.
         self.evict(cx)?;
+        self.count_keys(cx);
         Ok(settled && all_due)
     }
 

@@ -2,16 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::link::RemoteAlarm;
+use super::meter::RunMeter;
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
+use crate::report::RunState;
 
 /// Settings of a run that all workers need.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub(crate) trait PeerLink: Send + Sync {
 /// What the workers of one process share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// What is counted of the workers of this process.
+    pub(crate) meter: Arc<RunMeter>,
     /// The workers of this process: the first index, and how many.
     workers: std::ops::Range<usize>,
     stopping: AtomicBool,
@@ -83,9 +87,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How far a run is that stops at once.
+fn state_of(reason: &Stop) -> RunState {
+    match reason {
+        Stop::Failed(error) if !error.is_stop() => RunState::Failed,
+        _ => RunState::Stopping,
+    }
+}
+
 impl Shared {
     pub(crate) fn new(settings: Settings, workers: std::ops::Range<usize>) -> Self {
         Self {
+            meter: Arc::new(RunMeter::new(settings.clock.monotonic())),
             settings,
             workers,
             stopping: AtomicBool::new(false),
@@ -107,6 +120,11 @@ impl Shared {
         if self.peers.set(peers).is_err() {
             unreachable!("a run connects to its peers once");
         }
+    }
+
+    /// The index of the first worker of this process.
+    pub(crate) fn first_worker(&self) -> usize {
+        self.workers.start
     }
 
     /// How many workers this process has.
@@ -141,6 +159,7 @@ impl Shared {
             if let Some(peers) = self.peers.get() {
                 peers.stop(&reason);
             }
+            self.meter.enter(state_of(&reason));
             *stop = Some(reason);
         }
         self.halt();
@@ -148,6 +167,7 @@ impl Shared {
 
     /// Stops the workers of this process because another process stops.
     pub(crate) fn stop_with_peer(&self, reason: Stop) {
+        self.meter.enter(state_of(&reason));
         lock(&self.stop).get_or_insert(reason);
         self.halt();
     }
@@ -161,6 +181,15 @@ impl Shared {
 
     // A clean stop: sources are not polled any more, and the epoch that is under way is the last. When it is complete
     // on the whole cluster, workers leave their loops.
+
+    /// Notes that a worker of this process runs the flow.
+    pub(crate) fn note_begun(&self) {
+        let workers = self.meter.workers();
+        let begun = workers.iter().filter(|worker| worker.runs.get().is_some());
+        if begun.count() == self.workers.len() {
+            self.meter.enter(RunState::Running);
+        }
+    }
 
     /// Notes that a worker of this process works on the flow: from now on there is something to save.
     pub(crate) fn note_running(&self) {
@@ -198,6 +227,7 @@ impl Shared {
             *clean_stop = Some(error);
         }
         self.stopping_cleanly.store(true, Ordering::Release);
+        self.meter.enter(RunState::Stopping);
         self.wake_sources(None);
         true
     }
@@ -213,6 +243,7 @@ impl Shared {
 
     /// How the run ended, after all workers have left their loops.
     pub(crate) fn outcome(&self) -> Result<(), RunError> {
+        self.meter.enter(RunState::Ended);
         match lock(&self.stop).take() {
             Some(Stop::Failed(error)) => Err(error),
             Some(Stop::Aborted) => Ok(()),
@@ -311,6 +342,15 @@ impl Shared {
         if let Some((load, _)) = self.load(edge, worker) {
             load.fetch_add(bytes as i64, Ordering::AcqRel);
         }
+    }
+
+    /// How many bytes of a worker are under way on an edge, and with how many it waits.
+    pub(crate) fn queued(&self, edge: EdgeId, worker: WorkerIndex) -> (u64, u64) {
+        let load = self.load(edge, worker);
+        load.map_or((0, 0), |(load, limit)| {
+            let load = load.load(Ordering::Relaxed);
+            (u64::try_from(load).unwrap_or(0), limit.unsigned_abs())
+        })
     }
 
     /// Whether a worker has sent so much over an edge that it has to wait.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +14,7 @@ use super::edge::EventMark;
 use super::epochs::STOPPED;
 use super::head::{Operator, Progress};
 use super::listeners::{Listener, ListenerId};
+use super::meter::{PartitionMeter, StepMeter};
 use super::plan::{BuildCx, Outputs};
 use super::push::{Flush, Next};
 use super::shared::{EdgeId, Stop};
@@ -23,11 +25,14 @@ use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
 use crate::key::position_slot;
-use crate::source::{Answer, Poll, Wake, Waker, Woken, opening};
+use crate::source::{Answer, Lag, Poll, Wake, Waker, Woken, opening};
 use crate::state::{StateError, StepSchema};
 
 /// How long a partition that gave nothing is left alone.
 const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
+
+/// How often partitions are asked how much they have still to give.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
 /// How a source is built on a worker.
 pub(crate) trait SourcePlan: Send + Sync {
@@ -53,6 +58,10 @@ pub(crate) trait PolledPartition<T>: Listener {
     fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError>;
     /// Where it is, as it is saved; `None` for a source that saves nothing.
     fn position(&self) -> Option<Result<Vec<u8>, StateError>>;
+    /// How much it has still to give, as far as is known.
+    fn lag(&self) -> Option<Lag> {
+        None
+    }
 }
 
 /// When a partition is to be polled next, if nobody wakes it.
@@ -86,6 +95,7 @@ pub(crate) struct Polled<T> {
     saved: Option<Vec<u8>>,
     /// The name under which its position was saved before, which nothing has any more.
     earlier_name: Option<String>,
+    meter: Arc<PartitionMeter>,
 }
 
 impl<T: 'static> Polled<T> {
@@ -110,6 +120,7 @@ impl<T: 'static> Polled<T> {
             .listeners
             .add(build.step, Some(&name), from, listening);
         Ok(Self {
+            meter: Arc::new(PartitionMeter::new(&name)),
             name,
             number: 0,
             partition,
@@ -145,7 +156,12 @@ impl<T: 'static> Polled<T> {
         if cx.worker.store.get().is_none() {
             return Ok(());
         }
-        let position = with_partition(&self.name, || self.partition.borrow().position());
+        let worker = Rc::clone(&cx.worker);
+        let position = || self.partition.borrow().position();
+        let position = with_partition(&self.name, || {
+            let meter = &worker.meter.step(step).snapshot;
+            worker.timing.measured(meter, 1, position)
+        });
         let Some(position) = position else {
             return Ok(());
         };
@@ -241,6 +257,9 @@ pub(crate) struct SourceHead<T> {
     /// How many items are handed on together at most.
     portion: Portion,
     has_begun: bool,
+    meter: Arc<StepMeter>,
+    /// When partitions are asked next how much they have still to give.
+    look_at: Monotonic,
 }
 
 impl<T: 'static> SourceHead<T> {
@@ -250,8 +269,10 @@ impl<T: 'static> SourceHead<T> {
         mut partitions: Vec<Polled<T>>,
         outputs: &mut Outputs,
     ) -> Self {
+        let meter = build.meter();
         for (number, partition) in partitions.iter_mut().enumerate() {
             partition.number = number;
+            meter.add_partition(&partition.meter);
         }
         build.worker.epochs.protocol().add_source(alarm);
         Self {
@@ -262,6 +283,21 @@ impl<T: 'static> SourceHead<T> {
             next: outputs.next(0),
             portion: Portion::default(),
             has_begun: false,
+            meter: Arc::clone(meter),
+            look_at: Monotonic::default(),
+        }
+    }
+
+    /// Notes how much partitions have still to give, from time to time.
+    fn look(&mut self, now: Monotonic, cx: &Cx) {
+        cx.worker.timing.note(now);
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now.after(LOOK_AGAIN);
+        for partition in &self.partitions {
+            let lag = with_partition(&partition.name, || partition.partition.borrow().lag());
+            partition.meter.set_lag(lag);
         }
     }
 
@@ -313,6 +349,7 @@ impl<T: 'static> SourceHead<T> {
                 let number = cx.partitions.add(&name);
                 let mut opened = open(&build, self.alarm, cx.epoch, name)?;
                 opened.number = number;
+                self.meter.add_partition(&opened.meter);
                 self.partitions.push(opened);
             }
         }
@@ -408,13 +445,18 @@ impl<T: 'static> SourceHead<T> {
             let before = partition.has_marks.then(|| clock.now());
             partition.woken.polled();
             let poll = with_partition(&partition.name, || {
-                partition.partition.borrow_mut().next_batch()
+                let poll = || partition.partition.borrow_mut().next_batch();
+                cx.worker.timing.measure(&self.meter.batch, poll)
             });
             let poll = poll.map_err(|error| {
                 RunError::step("the source failed", error).in_partition(&partition.name)
             })?;
             match poll.answer {
                 Answer::Items(mut items) => {
+                    self.meter.polled.observe(items.len() as u64, 1);
+                    if !items.is_empty() {
+                        partition.meter.gave(items.len());
+                    }
                     let is_quiet = items.is_empty() && !poll.has_more;
                     cx.partitions.answered(partition.number, is_quiet);
                     let date = || before.unwrap_or_else(|| clock.now());
@@ -439,6 +481,7 @@ impl<T: 'static> SourceHead<T> {
                 Answer::End => {
                     let mut ended = self.partitions.remove(index);
                     cx.partitions.end(ended.number);
+                    ended.meter.end();
                     ended.end_epoch(self.step, cx)?;
                     cx.worker.epochs.listeners.end(ended.listener, cx.epoch);
                 }
@@ -497,6 +540,7 @@ impl<T: 'static> Operator for SourceHead<T> {
             return Ok(Progress::Waiting);
         }
         let now = worker.clock.monotonic();
+        self.look(now, cx);
         worker.join_epoch(now);
         self.follow(cx)?;
         if cx.epoch == STOPPED {

@@ -9,6 +9,8 @@ pub(crate) struct StepEntry {
     pub(crate) kind: StepKind,
     /// For each input, the source or the head whose tree feeds it.
     pub(crate) roots: Vec<StepIndex>,
+    /// How many outputs it has.
+    pub(crate) outputs: usize,
 }
 
 /// The steps of a flow, in the order in which they were described.
@@ -18,6 +20,10 @@ pub(crate) struct Steps(Box<[StepEntry]>);
 impl Steps {
     pub(crate) fn new(steps: Box<[StepEntry]>) -> Self {
         Self(steps)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &StepEntry> {
+        self.0.iter()
     }
 
     pub(crate) fn get(&self, step: StepIndex) -> &StepEntry {

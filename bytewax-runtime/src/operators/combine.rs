@@ -63,13 +63,16 @@ pub(crate) fn combiner<K: Key, V: 'static, C: Combine<V>>(
     combine: &Arc<C>,
     out: KeyedOut<K, C::Partial>,
 ) -> AnyPush {
-    AnyPush::new::<(K, V)>(Combiner {
+    AnyPush::before::<(K, V)>(
         step,
-        combine: Arc::clone(combine),
-        partials: KeyTable::new(),
-        out,
-        values: PhantomData,
-    })
+        Combiner {
+            step,
+            combine: Arc::clone(combine),
+            partials: KeyTable::new(),
+            out,
+            values: PhantomData,
+        },
+    )
 }
 
 struct Combiner<K, V, C: Combine<V>> {

@@ -43,7 +43,7 @@ impl<T: 'static> Stream<T> {
         let functions = Arc::new((init, fold));
         self.pairs().keyed_step(
             "fold_final",
-            |step, out| AnyPush::new(Route::new(step, out)),
+            |step, out| AnyPush::before(step, Route::new(step, out)),
             move |build, outputs| {
                 let (init, fold) = (Arc::clone(&functions), Arc::clone(&functions));
                 let init = move || init.0();

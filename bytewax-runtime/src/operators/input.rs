@@ -14,8 +14,8 @@ use crate::kit::{
     SourceHead, SourcePlan,
 };
 use crate::source::{
-    Discovery, DynamicSource, FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition,
-    StatelessSourcePartition,
+    Discovery, DynamicSource, FixedPartitionedSource, Lag, Poll, Reconciled,
+    StatefulSourcePartition, StatelessSourcePartition,
 };
 use crate::state::facts::SETTINGS;
 use crate::state::{self, Fact, StateError, StepSchema};
@@ -307,6 +307,10 @@ impl<P: StatefulSourcePartition> PolledPartition<P::Item> for Stateful<P> {
         let mut bytes = Vec::new();
         Some(state::seal(&self.0.snapshot(), &mut bytes).map(|()| bytes))
     }
+
+    fn lag(&self) -> Option<Lag> {
+        self.0.lag()
+    }
 }
 
 struct Stateless<P>(P);
@@ -332,5 +336,9 @@ impl<P: StatelessSourcePartition> PolledPartition<P::Item> for Stateless<P> {
 
     fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
         None
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        self.0.lag()
     }
 }

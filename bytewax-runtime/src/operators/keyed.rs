@@ -37,7 +37,7 @@ impl<K: Key, V: Exchange> Stream<(K, V)> {
     ) -> KeyedStream<K, L::Out> {
         self.keyed_step(
             operator,
-            |step, out: KeyedOut<K, V>| AnyPush::new(Route::new(step, out)),
+            |step, out: KeyedOut<K, V>| AnyPush::before(step, Route::new(step, out)),
             move |build, outputs| ItemHead::new(build, outputs, make()),
         )
     }

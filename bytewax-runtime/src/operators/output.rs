@@ -269,7 +269,7 @@ where
             router: Router::new(edge),
             keying: PhantomData,
         };
-        (AnyPush::new::<T>(push), inlet)
+        (AnyPush::before::<T>(step, push), inlet)
     }
 
     fn operator(

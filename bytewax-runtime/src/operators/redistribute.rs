@@ -85,7 +85,7 @@ impl<T: Exchange> HeadPlan for RedistributePlan<T> {
     ) -> (AnyPush, Inlet<'s>) {
         let (edge, inlet) = outlet.exchange::<T>();
         let workers = RoundRobin::new(edge);
-        (AnyPush::new::<T>(Spread { step, workers }), inlet)
+        (AnyPush::before::<T>(step, Spread { step, workers }), inlet)
     }
 
     fn operator(

@@ -170,7 +170,7 @@ fn stateful_batch_step<K: Key, L: StatefulBatchLogic<In: Exchange>>(
     let make = Arc::new(make);
     stream.keyed_step(
         operator,
-        |step, out| AnyPush::new(Route::new(step, out)),
+        |step, out| AnyPush::before(step, Route::new(step, out)),
         move |build, outputs| {
             let make = Arc::clone(&make);
             let logic = Own {

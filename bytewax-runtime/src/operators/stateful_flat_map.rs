@@ -55,7 +55,7 @@ impl<T: 'static> Stream<T> {
         let f = Arc::new(f);
         self.pairs().keyed_step(
             "stateful_flat_map",
-            |step, out| AnyPush::new(Route::new(step, out)),
+            |step, out| AnyPush::before(step, Route::new(step, out)),
             move |_, outputs| StatefulFlatMap {
                 table: KeyTable::new(),
                 f: Arc::clone(&f),

@@ -102,7 +102,7 @@ fn map_step<K: Key, V: Exchange, S: State, U: 'static>(
     let (init, f) = (Arc::new(init), Arc::new(f));
     stream.keyed_step(
         operator,
-        |step, out| AnyPush::new(Route::new(step, out)),
+        |step, out| AnyPush::before(step, Route::new(step, out)),
         move |build, outputs| StatefulMap {
             step: build.step,
             table: KeyTable::new(),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -17,6 +19,7 @@ use super::rows::{Place, Rows, Table};
 use super::sql::Db;
 use crate::ids::{Epoch, StepId};
 use crate::key::Slot;
+use crate::kit::meter::StoreMeter;
 use crate::state::run::{Removed, Run};
 
 /// The most pages that one step of a collection gives back.
@@ -76,6 +79,8 @@ pub(crate) struct PartitionWriter {
     vacuuming: bool,
     /// About how many bytes were committed to the log since it was moved into the file.
     log: u64,
+    /// What is counted of the partition, if anybody wants to know.
+    meter: Option<Arc<StoreMeter>>,
     /// Last, so that it is released when the connection is closed.
     lock: Lock,
 }
@@ -98,8 +103,15 @@ impl PartitionWriter {
             vacuuming: false,
             log: 0,
             db,
+            meter: None,
             lock,
         })
+    }
+
+    /// Has it counted how long commits take.
+    pub(crate) fn counted_by(mut self, meter: Option<Arc<StoreMeter>>) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// Closes the partition. It stays locked.
@@ -235,7 +247,13 @@ impl PartitionWriter {
 
     /// Makes all that was written durable, together with the mark that this epoch is complete.
     pub(crate) fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
-        self.commit_at(epoch, Some(Utc::now()))
+        let began = Instant::now();
+        self.commit_at(epoch, Some(Utc::now()))?;
+        if let Some(meter) = &self.meter {
+            let took = u64::try_from(began.elapsed().as_nanos());
+            meter.write.observe(took.unwrap_or(u64::MAX), 1);
+        }
+        Ok(())
     }
 
     /// Does so for an epoch that was completed at another time.

@@ -11,6 +11,7 @@
 mod async_batches;
 mod discovery;
 mod function;
+mod lag;
 mod opening;
 mod poll;
 mod waker;
@@ -24,6 +25,7 @@ pub use async_batches::AsyncBatches;
 pub use discovery::Discovery;
 #[doc(hidden)]
 pub use function::{ByDisplay, ByPath, NotShown, Shown, partition_of, settings_of, source_fn};
+pub use lag::Lag;
 pub(crate) use opening::opening;
 pub use opening::positions_are_saved;
 pub use poll::Poll;
@@ -198,6 +200,12 @@ pub trait StatefulSourcePartition: 'static {
         None
     }
 
+    /// How much it has still to give, by what it knows without asking anybody; `None` if it does not know. It is
+    /// called about once a second, and shown as the lag of the source.
+    fn lag(&self) -> Option<Lag> {
+        None
+    }
+
     /// All items of an epoch have been given: what comes now belongs to a later one. Called before
     /// [`snapshot`](Self::snapshot), with and without a recovery store.
     ///
@@ -270,6 +278,12 @@ pub trait StatelessSourcePartition: 'static {
 
     /// The earliest time of the next poll; see [`StatefulSourcePartition::next_awake`].
     fn next_awake(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    /// How much it has still to give, by what it knows without asking anybody; `None` if it does not know. It is
+    /// called about once a second, and shown as the lag of the source.
+    fn lag(&self) -> Option<Lag> {
         None
     }
 

@@ -21,6 +21,7 @@ pub(super) fn begin(
     cx.epochs
         .start(Protocol::new(pace, store.is_some(), first, now));
     cx.shared.start_epoch(first);
+    cx.meter.epochs.begins(first, now);
     let set = cx.assignments.set(assignments).is_ok()
         && cx.owners.set(Rc::new(owners)).is_ok()
         && store.is_none_or(|store| cx.store.set(Rc::<Store>::clone(store)).is_ok());

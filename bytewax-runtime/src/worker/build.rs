@@ -16,6 +16,7 @@ use crate::error::RunError;
 use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::{Epoch, Port, StepIndex};
+use crate::kit::meter::Sampler;
 use crate::kit::{
     Alarm, AnyInput, AnyPush, Budget, BuildCx, Cx, EdgeId, Edges, Inlet, Link, Note, Operator,
     Outlet, Outputs, Plan, Progress, ProgressStream, RemoteAlarm, Scales, Wake, WorkerCx, frontier,
@@ -129,7 +130,7 @@ impl<'s> Builder<'s, '_> {
         let here = Wake::Timely(self.scope.activator_for(Rc::clone(&address)));
         let alarm = timers.register(here, remote());
 
-        let mut outlet = Outlet::new(&mut operator, Rc::clone(&self.cx));
+        let mut outlet = Outlet::new(step, &mut operator, Rc::clone(&self.cx));
         let outputs = (0..described.outputs.len() as u16).map(|output| Port { step, output });
         let mut inlets = Vec::new();
         let pushes = outputs
@@ -144,7 +145,7 @@ impl<'s> Builder<'s, '_> {
         }
 
         let build = self.build(step);
-        let mut outputs = Outputs::new(step, pushes);
+        let mut outputs = Outputs::new(step, build.meter(), pushes);
         self.cx.enter(step);
         let made = guard(|| make(&build, inputs, alarm, &mut outputs));
         if matches!(described.plan, Plan::Source(_)) {
@@ -153,6 +154,7 @@ impl<'s> Builder<'s, '_> {
         let made = made.map_err(|error| build.fail(error)).ok();
         start(
             operator,
+            step,
             Rc::clone(&self.cx),
             alarm,
             notes,
@@ -185,6 +187,7 @@ fn tree<'s>(
         readers.push(match &step.plan {
             Plan::Source(_) => unreachable!("a source reads no stream"),
             Plan::Head(plan) => {
+                let outlet = outlet.lead_to(*reader, *input);
                 let (push, inlet) = plan.connect(*reader, *input, outlet);
                 inlets.push(((*reader, *input), inlet));
                 push
@@ -201,7 +204,8 @@ fn tree<'s>(
                     worker: Rc::clone(cx),
                     step: *reader,
                 };
-                plan.build(&build, &mut Outputs::new(*reader, pushes))
+                let mut outputs = Outputs::new(*reader, build.meter(), pushes);
+                plan.build(&build, &mut outputs)
             }
         });
     }
@@ -216,6 +220,7 @@ fn tree<'s>(
 /// Hands an operator to timely.
 fn start(
     builder: OperatorBuilder<'_, u64>,
+    step: StepIndex,
     worker: Rc<WorkerCx>,
     alarm: Alarm,
     notes: Output<u64, Vec<Note>>,
@@ -231,6 +236,7 @@ fn start(
         };
         let mut cx = Cx::new(worker, link, alarm);
         cx.first_portion = first_portion;
+        let mut sampler = Sampler::default();
         move |frontiers| {
             let Some(running) = operator.as_mut() else {
                 return;
@@ -239,7 +245,12 @@ fn start(
                 return;
             }
             let frontier = frontier(frontiers).map(Epoch);
-            match guard(|| running.run(frontier, &edges, &mut cx)) {
+            let is_timed = sampler.begin(step, &cx.worker);
+            let ran = guard(|| running.run(frontier, &edges, &mut cx));
+            if is_timed {
+                sampler.end(&cx.worker);
+            }
+            match ran {
                 Ok(Progress::Waiting) => {}
                 Ok(Progress::Finished) => {
                     operator = None;

@@ -7,6 +7,7 @@ mod cluster;
 mod completion;
 mod gather;
 mod net;
+mod reading;
 mod run;
 #[cfg(feature = "recovery")]
 mod start;
@@ -21,5 +22,7 @@ mod store;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
+pub use reading::Monitor;
+pub(crate) use reading::Reading;
 pub(crate) use run::{Job, run_here, run_threads};
 pub(crate) use store::RecoveryConfig;

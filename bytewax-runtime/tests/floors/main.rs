@@ -13,7 +13,7 @@ use reader::{Named, named};
 /// re-exports from all, is on top.
 const FLOORS: &[&[&str]] = &[
     &["ids", "clock", "codec", "brief", "weight"],
-    &["error", "key"],
+    &["error", "key", "report"],
     &["client", "guard"],
     &["executor"],
     &["state"],
@@ -34,7 +34,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("backon", &["client"]),
     ("bincode", &["codec"]),
     ("clap", &["execution"]),
+    ("http_body_util", &["execution::metrics"]),
+    ("hyper", &["execution::metrics"]),
+    ("hyper_util", &["execution::metrics"]),
     ("object_store", &["recovery"]),
+    ("prometheus_client", &["execution::metrics"]),
     ("rusqlite", &["recovery"]),
     ("signal_hook", &["execution"]),
     (

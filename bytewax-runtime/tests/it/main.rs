@@ -70,6 +70,7 @@ mod panics;
 mod polls;
 mod properties;
 mod recovery;
+mod reports;
 mod sinks;
 mod sources;
 mod stateful;

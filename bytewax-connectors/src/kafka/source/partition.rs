@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker};
+use bytewax_runtime::source::{Lag, Poll, StatefulSourcePartition, Waker};
 use bytewax_runtime::{Epoch, StepError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -278,6 +278,10 @@ impl<A: Answer> StatefulSourcePartition for KafkaPartition<A> {
 
     fn snapshot(&self) -> KafkaPosition {
         self.reading.position
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        self.messages_behind().map(Lag::Messages)
     }
 
     fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {

@@ -1,11 +1,14 @@
 //! The flags, each in one place: its name, its variable, its value and its default.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::Command;
-use super::values::{Addresses, Bytes, Seconds, at_least_one, process_id, some_bytes};
+use super::values::{
+    Addresses, Bytes, Seconds, at_least_one, listen_address, process_id, some_bytes,
+};
 use crate::execution::config::{
     BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, STOP_TIMEOUT, WORKERS,
 };
@@ -94,6 +97,9 @@ flags! {
 
     /// Whether the run must, may or must not resume from saved state
     resume: ResumePolicy = "resume" "POLICY" "RESUME" { value_enum, default_value_t }
+
+    /// Serve the numbers of the run to Prometheus at this address, such as `127.0.0.1:9464`
+    metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
 
     /// Wait this many seconds for the other processes at the start
     connect_timeout: Seconds = "connect-timeout" "SECONDS" "CONNECT_TIMEOUT" {

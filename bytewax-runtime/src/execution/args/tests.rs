@@ -221,6 +221,7 @@ fn help_names_the_variables_and_leaves_the_program_its_description() {
         "BYTEWAX_LOCAL_STATE",
         "BYTEWAX_BACKUP",
         "BYTEWAX_BUFFER_MEMORY",
+        "BYTEWAX_METRICS",
         "BYTEWAX_SNAPSHOT_MODE",
         "BYTEWAX_CONNECT_TIMEOUT",
     ] {
@@ -255,5 +256,5 @@ fn the_table_of_the_docs_has_each_flag_with_its_variable_and_its_default() {
         }
         count += 1;
     }
-    assert_eq!(count, 15);
+    assert_eq!(count, 16);
 }

@@ -1,6 +1,7 @@
 //! How the values of flags are read and shown.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -75,6 +76,17 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(number) => Ok(number),
         Err(_) => Err("give a whole number, 1 or more".to_owned()),
     }
+}
+
+/// Where to listen; a port alone is one of this machine for this machine.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| {
+        "give `address:port`, such as `127.0.0.1:9464` for this machine alone, or `0.0.0.0:9464` for all".to_owned()
+    })
 }
 
 pub(super) fn process_id(text: &str) -> Result<usize, String> {

@@ -61,7 +61,7 @@ fn try_resume(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
         .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
     let place = config.dirs_as_arguments();
     let config = RunConfig::new().recovery(config.trial());
-    let tried = config.run_with(flow, |_| Ok(()));
+    let tried = config.run_with(flow, |_, _| Ok(()));
     tried.map_err(|ended| ended.error)?;
     let name = flow.name();
     Ok(Outcome::text(format!(

@@ -58,6 +58,7 @@ impl WorkerCx {
             protocol.stop();
         }
         if protocol.join(self.shared.latest_epoch(), now) {
+            self.meter.epochs.begins(protocol.current(), now);
             protocol
                 .sources()
                 .for_each(|source| self.timers.wake(source));
@@ -72,6 +73,7 @@ impl WorkerCx {
         } else if !(protocol.has_turns() && protocol.join(self.shared.latest_epoch(), now)) {
             return;
         }
+        self.meter.epochs.begins(protocol.current(), now);
         for source in protocol.sources() {
             self.timers.wake(source);
         }
@@ -89,7 +91,12 @@ impl WorkerCx {
             }
             complete
         };
+        let now = (!complete.is_empty()).then(|| self.clock.monotonic());
         for epoch in complete {
+            if let Some(now) = now {
+                let saved = self.meter.saved_bytes.get();
+                self.meter.epochs.completes(Epoch(epoch), now, saved);
+            }
             self.epochs.listeners.completed(Epoch(epoch), self)?;
         }
         if frontier == Frontier::Stopped {

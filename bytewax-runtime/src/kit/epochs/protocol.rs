@@ -112,6 +112,11 @@ impl<S: Copy + Ord> Protocol<S> {
         self.first
     }
 
+    /// The epoch that the sources of this worker are in, or go to when they run next.
+    pub(crate) fn current(&self) -> Epoch {
+        self.current
+    }
+
     pub(crate) fn add_source(&mut self, source: S) {
         self.sources.insert(source, Turn::Awaited);
     }

@@ -66,7 +66,11 @@ impl ItemLogic<u32, Do> for Waits {
 
 fn keys() -> Keys<u32, Waits> {
     // Results are taken out of the buffer, and never sent.
-    Keys::with(StepIndex(0), Next::new(StepIndex(0), None), Waits)
+    Keys::with(
+        StepIndex(0),
+        Next::new(StepIndex(0), None, &Default::default()),
+        Waits,
+    )
 }
 
 /// One pass: the time, then what comes for which key. Gives what is emitted.

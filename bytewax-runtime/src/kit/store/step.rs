@@ -111,12 +111,13 @@ impl StepStore {
         Some((self.store.memory_limit()?, self.store.dir()))
     }
 
-    /// Takes what has changed in an epoch; [`send`](Self::send) passes it on.
-    pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) {
+    /// Takes what has changed in an epoch; [`send`](Self::send) passes it on. Gives how many bytes it has.
+    pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) -> u64 {
         let (table, run) = match changed {
             Changed::States(run) => (Table::Snaps, run),
             Changed::Timers(run) => (Table::Timers, run),
         };
+        let bytes_of_run = run.len() as u64;
         // States and timers come in turn.
         for (change, bytes) in self.unsent.iter_mut().rev().take(2) {
             if (change.table, change.epoch) == (table, epoch)
@@ -124,7 +125,8 @@ impl StepStore {
                 && *bytes < CHANGE_BYTES
             {
                 *bytes += run.len();
-                return change.runs.push((slot, run));
+                change.runs.push((slot, run));
+                return bytes_of_run;
             }
         }
         let bytes = run.len();
@@ -135,6 +137,7 @@ impl StepStore {
             runs: vec![(slot, run)],
         };
         self.unsent.push_back((change, bytes));
+        bytes_of_run
     }
 
     /// Passes on everything; waits while the writer's queue is full.

@@ -97,3 +97,32 @@ fn a_batch_comes_through_bytes_as_it_was() {
     assert_eq!(header, (3, 5, EventMark(-7), 1 << 40));
     assert_eq!(read.items, items);
 }
+
+#[test]
+fn the_time_for_which_an_edge_is_full_is_counted() {
+    // Each of these items counts as eight bytes.
+    let bench = Bench::new(1, TimeDelta::seconds(10), 24);
+    let (cx, ..) = bench.cx();
+    let worker = &bench.worker;
+    let (mut edge, _wire) = bench.edge::<u8>(OUT);
+    let meter = worker.meter.edges().pop().unwrap();
+    edge.send_all(WorkerIndex(0), &mut vec![1, 2], &cx);
+    assert!(!worker.any_full(&[OUT]) && !meter.waits());
+    edge.send_all(WorkerIndex(0), &mut vec![3], &cx);
+    assert_eq!(
+        (meter.items.get(), meter.batches.get(), meter.bytes.get()),
+        (3, 2, 24)
+    );
+    assert_eq!(worker.shared.queued(OUT, WorkerIndex(0)), (24, 24));
+
+    assert!(worker.any_full(&[OUT]) && meter.waits());
+    bench.advance(TimeDelta::seconds(2));
+    assert!(worker.any_full(&[OUT]) && meter.waits());
+    bench.advance(TimeDelta::seconds(1));
+    worker.shared.count_taken(OUT, WorkerIndex(0), 16);
+    assert!(!worker.any_full(&[OUT]) && !meter.waits());
+    assert_eq!(meter.waited.get(), 3_000_000_000);
+    bench.advance(TimeDelta::seconds(4));
+    assert!(!worker.any_full(&[OUT]));
+    assert_eq!(meter.waited.get(), 3_000_000_000);
+}

@@ -199,7 +199,7 @@ macro_rules! joins {
 
             fn enter(step: StepIndex, input: usize, out: KeyedOut<K, $item<$($V),+>>) -> AnyPush {
                 match input {
-                    $($n => AnyPush::new::<(K, $V)>(RouteSide::new(step, out, $item::$V)),)+
+                    $($n => AnyPush::before::<(K, $V)>(step, RouteSide::new(step, out, $item::$V)),)+
                     _ => unreachable!("a join has an input for each side"),
                 }
             }

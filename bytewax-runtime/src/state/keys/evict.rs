@@ -19,12 +19,17 @@ use super::stored::{self, RestoreError, Restored, Unsaved};
 use super::{Cell, KeyMark, KeyTable, Slot};
 use crate::key::Key;
 use crate::state::State;
+use crate::weight::heap_weight;
 
 /// So many keys are evicted in one go beyond those that were looked at, so that items do not wait long.
 const AT_ONCE: usize = 1 << 13;
 
 /// So many keys whose times have come are restored in one go.
 const DUE_AT_ONCE: usize = 1 << 12;
+
+/// So many keys are weighed to judge all, or fewer if they weigh this much.
+const WEIGHED: usize = 16;
+const MUCH: usize = 1 << 20;
 
 /// What an allocator adds to the memory of a key.
 const ALLOCATED: usize = 16;
@@ -64,6 +69,22 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
 
     fn bytes(&self) -> usize {
         self.slots.len() * Self::SLOT_BYTES + self.changes.heap.bytes()
+    }
+
+    /// About how many bytes the keys in memory take: judged by a few of them, unless memory is limited and all are weighed.
+    pub(crate) fn about_bytes(&self) -> usize {
+        if self.is_limited() {
+            return self.bytes();
+        }
+        let (mut looked, mut heap) = (0, 0);
+        for Slot { key, cell, .. } in self.slots.iter().take(WEIGHED) {
+            looked += 1;
+            heap += heap_weight(key) + heap_weight(cell.saved());
+            if heap > MUCH {
+                break;
+            }
+        }
+        self.slots.len() * (Self::SLOT_BYTES + heap / looked.max(1))
     }
 
     /// Weighs about so many keys anew, and evicts keys if all take too much. Gives whether they still do.

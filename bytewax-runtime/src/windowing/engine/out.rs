@@ -129,10 +129,12 @@ impl<T: 'static> Aside<T> {
     }
 
     pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.meter().dropped.set(self.dropped);
         self.next.send(cx)
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.next.meter().dropped.set(self.dropped);
         self.next.flush(what, cx)
     }
 }

@@ -214,7 +214,8 @@ impl<C> Step<C> {
             },
             move |build, outputs: &mut Outputs| {
                 let (engine, split) = make(outputs, &lost.of(build.id()));
-                let next = Next::new(build.step, Some(Box::new(split)));
+                // What passes here is counted by the outputs behind it.
+                let next = Next::new(build.step, Some(Box::new(split)), &Arc::default());
                 let clock = Arc::clone(&clock);
                 WindowHead::<K, V, C, B, Q>::new(build, clock, (engine, options), next)
             },

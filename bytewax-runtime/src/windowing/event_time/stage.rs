@@ -8,6 +8,7 @@ use super::{DOWN, FUTURE, LATE, Lateness};
 use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::ids::StepIndex;
+use crate::kit::meter::PartitionMeter;
 use crate::kit::{BuildCx, Cx, EventMark, Flush, Next, Outputs, Push};
 use crate::state;
 use crate::windowing::clock::{Getter, bound};
@@ -46,6 +47,7 @@ pub(super) struct Declare<T, G> {
 
 /// How far a partition is.
 struct Partition {
+    meter: Arc<PartitionMeter>,
     name: String,
     newest: Time,
     /// What of it was saved last.
@@ -62,6 +64,7 @@ struct Partition {
 impl Partition {
     fn new(name: String, newest: Time) -> Self {
         Self {
+            meter: Arc::new(PartitionMeter::new(&name)),
             name,
             newest,
             saved: newest,
@@ -99,7 +102,9 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         };
         let partition = |name: String| {
             let newest = build.position(&name)?.unwrap_or(Time::MIN);
-            Ok(Partition::new(name, newest))
+            let partition = Partition::new(name, newest);
+            build.meter().add_partition(&partition.meter);
+            Ok(partition)
         };
         Ok(Self {
             step: build.step,
@@ -119,10 +124,12 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
     fn know_added(&mut self, cx: &Cx) {
         if self.partitions.len() < cx.partitions.len() {
             let added = cx.partitions.added_from(self.partitions.len());
-            let added = added
-                .iter()
-                .map(|name| Partition::new(name.clone(), Time::MIN));
-            self.partitions.extend(added);
+            let meter = cx.worker.meter.step(self.step);
+            self.partitions.extend(added.iter().map(|name| {
+                let partition = Partition::new(name.clone(), Time::MIN);
+                meter.add_partition(&partition.meter);
+                partition
+            }));
         }
     }
 
@@ -169,6 +176,27 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         if let Some(wake) = wake {
             cx.worker.timers.wake_by(cx.alarm, wake);
         }
+    }
+
+    /// Notes how far the partitions are, and what that says of all items to come.
+    fn count(&self, mark: EventMark, cx: &Cx) {
+        for (index, partition) in self.partitions.iter().enumerate() {
+            let Partition { meter, newest, .. } = partition;
+            if *newest > Time::MIN {
+                meter.newest.set(*newest);
+            }
+            if cx.partitions.has_ended(index) {
+                meter.end();
+            } else if partition.is_idle {
+                meter.bound.clear();
+            } else {
+                let bound = bound(*newest, self.lateness.wait);
+                meter
+                    .bound
+                    .set(bound.unwrap_or(PartitionMeter::NOTHING_CAME));
+            }
+        }
+        cx.worker.meter.step(self.step).mark(mark, None);
     }
 
     /// What holds for all items to come.
@@ -283,6 +311,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
         if what < Flush::End {
             cx.mark = self.mark(cx);
         }
+        self.count(cx.mark, cx);
         let flushed = self.down.flush(what, cx);
         cx.mark = outer;
         flushed

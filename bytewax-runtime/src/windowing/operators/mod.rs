@@ -31,7 +31,7 @@ fn inputs<K: Key, V: Exchange, U: 'static>(
     Inputs {
         flow: stream.flow(),
         ports: vec![stream.port()],
-        enter: |step, _, out| AnyPush::new(Route::new(step, out)),
+        enter: |step, _, out| AnyPush::before(step, Route::new(step, out)),
         outputs: WindowOut::<K, U, V>::outputs(),
     }
 }

@@ -78,7 +78,8 @@ impl Store {
         dropped: &[StepId],
     ) -> Result<PartitionWriter, Error> {
         let reader = self.readers.get(&part.meta().index);
-        let mut writer = part.writer()?;
+        let meter = self.meters.get(&part.meta().index).cloned();
+        let mut writer = part.writer()?.counted_by(meter);
         for step in dropped {
             if let Some(number) = reader.and_then(|reader| reader.number(step)) {
                 writer.drop_step(number)?;

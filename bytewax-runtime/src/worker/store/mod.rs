@@ -25,9 +25,11 @@ pub(super) use open::{Agreed, Found, found, open};
 pub(super) use take::take;
 
 use self::begin::Unbegun;
+use crate::clock::WorkerClock;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::key::Slot;
+use crate::kit::meter::StoreMeter;
 use crate::kit::{self, Change, RemoteAlarm, Shared, SnapshotMode};
 use crate::recovery::{
     Message, PartitionCount, PartitionIndex, PartitionReader, Room, StepPlace, WriterEvent,
@@ -56,6 +58,9 @@ pub(crate) struct Store {
     /// The positions of all sources and sinks of the cluster, by partition.
     positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
+    clock: WorkerClock,
+    /// What is counted of the partitions of this worker.
+    meters: StoreMeters,
     /// What bounds the states in the memory of this worker.
     memory: Option<Rc<MemoryLimit>>,
     snapshot_mode: SnapshotMode,
@@ -67,6 +72,8 @@ pub(crate) struct Store {
     most_workers: usize,
     started_at: DateTime<Utc>,
 }
+
+type StoreMeters = BTreeMap<PartitionIndex, Arc<StoreMeter>>;
 
 struct Writer {
     messages: SyncSender<Message>,
@@ -252,9 +259,14 @@ impl kit::Store for Store {
     }
 
     fn load(&self, step: &StepId, slot: Slot) -> Result<Run, RunError> {
+        let began = self.clock.monotonic();
         let run = self
             .reader(slot)
             .map(|reader| reader.load_again(step, slot));
+        if let Some(meter) = self.meters.get(&self.count.partition_of(slot)) {
+            let took = self.clock.monotonic().nanos_since(began);
+            meter.load.observe(took, 1);
+        }
         run.unwrap_or_else(|| Ok(Run::default()))
             .map_err(RunError::recovery)
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::error::RunError;
 use crate::flow::Graph;
 use crate::ids::{Epoch, StepId, StepIndex};
 use crate::kit::WorkerCx;
+use crate::kit::meter::StoreMeter;
 use crate::recovery::{
     Error, Execution, LockedPartition, PartitionCount, PartitionIndex, PartitionReader, Position,
     RecoveryConfig, Resume, SavedKind, SavedVersion, StepMeta, StepPlace, newest_positions,
@@ -129,7 +131,16 @@ pub(in crate::worker) fn open(
         let of_step = by_step.entry(position.step).or_default();
         of_step.insert(position.partition, position.bytes);
     }
+    let meter = &cx.shared.meter;
+    meter.execution.set(execution(cx, agreed).number.0 as i64);
+    let meters = readers.keys().map(|partition| {
+        let of_partition = Arc::new(StoreMeter::new(partition.0, cx.index));
+        meter.add_store(&of_partition);
+        (*partition, of_partition)
+    });
     Ok(Store {
+        meters: meters.collect(),
+        clock: cx.clock.clone(),
         resume,
         count: agreed.count,
         readers,

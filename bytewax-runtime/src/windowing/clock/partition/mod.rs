@@ -181,7 +181,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
             return enter(out);
         }
         let route = TimedRoute::new(step, Arc::clone(self), out);
-        AnyPush::new::<(K, V)>(route)
+        AnyPush::before::<(K, V)>(step, route)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
+use crate::kit::meter::PartitionMeter;
 use crate::kit::{Cx, EventMark, Exchange, Flush, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
 use crate::windowing::time::{END, FIRST, Time};
@@ -23,6 +24,7 @@ pub(crate) struct TimedRoute<K, V, G> {
     clock: Arc<PartitionClock<G>>,
     out: KeyedOut<K, V>,
     partitions: Vec<Partition>,
+    meters: Vec<Arc<PartitionMeter>>,
     /// The bound of all partitions but the current one.
     others: Time,
     /// The last mark that was sent to each worker.
@@ -50,6 +52,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
             sent: vec![EventMark::NONE.0; out.targets()],
             out,
             partitions: Vec::new(),
+            meters: Vec::new(),
             others: END,
         }
     }
@@ -63,6 +66,44 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
                 idle_at: self.idle_at(cx),
             };
             self.partitions.resize(cx.partitions.len(), begun);
+            self.add_meters(cx);
+        }
+    }
+
+    /// Has the partitions counted that were not known before.
+    fn add_meters(&mut self, cx: &Cx) {
+        let (worker, known) = (&cx.worker, self.meters.len());
+        let root = worker.steps.get(self.step).roots.first();
+        let assigned = worker.assignments.get().zip(root);
+        let assigned = assigned.and_then(|(all, root)| all.get(root));
+        let mut names = match assigned {
+            Some(assigned) => assigned.of(worker.index),
+            None => vec![format!("worker-{}", worker.index)],
+        };
+        names.extend(cx.partitions.added_from(names.len()).iter().cloned());
+        for name in names.iter().take(self.partitions.len()).skip(known) {
+            let meter = Arc::new(PartitionMeter::new(name));
+            worker.meter.step(self.step).add_partition(&meter);
+            self.meters.push(meter);
+        }
+    }
+
+    /// Notes how far the partitions are.
+    fn count(&self, cx: &Cx) {
+        let partitions = self.partitions.iter().zip(&self.meters);
+        for (index, (partition, meter)) in partitions.enumerate() {
+            if partition.newest > Time::MIN {
+                meter.newest.set(partition.newest);
+            }
+            if cx.partitions.has_ended(index) {
+                meter.end();
+            } else {
+                match partition.bound {
+                    END => meter.bound.clear(),
+                    FIRST => meter.bound.set(PartitionMeter::NOTHING_CAME),
+                    bound => meter.bound.set(bound),
+                }
+            }
         }
     }
 
@@ -150,6 +191,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> Push<(K, V)> for TimedRoute<K, V, G> {
         cx.enter(self.step);
         self.begin(cx);
         self.look_after(cx);
+        self.count(cx);
         let mark = if what == Flush::End {
             END
         } else {

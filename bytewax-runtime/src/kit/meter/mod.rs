@@ -1,0 +1,489 @@
+//! What is counted while a flow runs: numbers of a worker, a step, an output, an edge and a partition.
+//!
+//! They are counted where all items pass: at the door of a stage ([`Metered`]), where a step hands on its batches (`Next`),
+//! where a head takes them, and on edges; a batch at a time. A `RunReport` is read from them by other threads.
+
+mod stage;
+mod timing;
+mod values;
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Monotonic;
+use crate::ids::{Epoch, StepIndex, WorkerIndex};
+use crate::report::RunState;
+use crate::source::Lag;
+
+use super::edge::EventMark;
+use super::steps::Steps;
+
+pub(super) use stage::{Metered, Timed};
+pub(crate) use timing::{Sampler, Timing};
+pub(crate) use values::{Counter, Gauge, Histogram};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The numbers of the workers of a process.
+#[derive(Debug)]
+pub(crate) struct RunMeter {
+    state: AtomicU8,
+    workers: Mutex<Vec<Arc<WorkerMeter>>>,
+    /// The number of the execution, by the store.
+    pub(crate) execution: Gauge,
+    /// The partitions of the recovery store that workers of this process write.
+    stores: Mutex<Vec<Arc<StoreMeter>>>,
+    pub(crate) began: Monotonic,
+}
+
+impl RunMeter {
+    pub(crate) fn new(began: Monotonic) -> Self {
+        Self {
+            state: AtomicU8::new(RunState::Starting as u8),
+            workers: Mutex::default(),
+            execution: Gauge::default(),
+            stores: Mutex::default(),
+            began,
+        }
+    }
+
+    /// Goes on to a later state; there is no way back.
+    pub(crate) fn enter(&self, state: RunState) {
+        self.state.fetch_max(state as u8, Ordering::AcqRel);
+    }
+
+    pub(crate) fn state(&self) -> RunState {
+        let state = self.state.load(Ordering::Acquire);
+        let all = RunState::ALL.into_iter();
+        all.take_while(|known| *known as u8 <= state)
+            .last()
+            .unwrap_or(RunState::Starting)
+    }
+
+    pub(crate) fn add_worker(&self, worker: &Arc<WorkerMeter>) {
+        lock(&self.workers).push(Arc::clone(worker));
+    }
+
+    /// The workers of this process that have been started.
+    pub(crate) fn workers(&self) -> Vec<Arc<WorkerMeter>> {
+        let mut workers = lock(&self.workers).clone();
+        workers.sort_by_key(|worker| worker.index);
+        workers
+    }
+
+    pub(crate) fn add_store(&self, store: &Arc<StoreMeter>) {
+        lock(&self.stores).push(Arc::clone(store));
+    }
+
+    pub(crate) fn stores(&self) -> Vec<Arc<StoreMeter>> {
+        let mut stores = lock(&self.stores).clone();
+        stores.sort_by_key(|store| store.partition);
+        stores
+    }
+}
+
+/// The numbers of a worker.
+#[derive(Debug)]
+pub(crate) struct WorkerMeter {
+    pub(crate) index: WorkerIndex,
+    steps: Box<[Arc<StepMeter>]>,
+    edges: Mutex<Vec<Arc<EdgeMeter>>>,
+    pub(crate) epochs: EpochMeter,
+    /// Bytes of state and positions that were handed to the store.
+    pub(crate) saved_bytes: Counter,
+    /// Whether the worker has built the flow and runs it.
+    pub(crate) runs: Gauge,
+}
+
+impl WorkerMeter {
+    pub(crate) fn new(index: WorkerIndex, steps: &Steps) -> Self {
+        let step = |outputs: usize| Arc::new(StepMeter::new(outputs));
+        Self {
+            index,
+            steps: steps.iter().map(|entry| step(entry.outputs)).collect(),
+            edges: Mutex::default(),
+            epochs: EpochMeter::default(),
+            saved_bytes: Counter::default(),
+            runs: Gauge::default(),
+        }
+    }
+
+    pub(crate) fn step(&self, step: StepIndex) -> &Arc<StepMeter> {
+        &self.steps[step.get()]
+    }
+
+    pub(crate) fn add_edge(&self, edge: EdgeMeter) -> Arc<EdgeMeter> {
+        let edge = Arc::new(edge);
+        lock(&self.edges).push(Arc::clone(&edge));
+        edge
+    }
+
+    pub(crate) fn edges(&self) -> Vec<Arc<EdgeMeter>> {
+        lock(&self.edges).clone()
+    }
+}
+
+/// The numbers of a step on a worker.
+#[derive(Debug)]
+pub(crate) struct StepMeter {
+    pub(crate) items_in: Counter,
+    pub(crate) batches_in: Counter,
+    outputs: Box<[Arc<OutputMeter>]>,
+    /// Nanoseconds in the code of the step, judged by the activations that are timed.
+    pub(crate) busy: Counter,
+    /// Of a batch: a poll, a write, or what a step does with the items that it takes together.
+    pub(crate) batch: Histogram,
+    /// Of what is done when times have come.
+    pub(crate) notify: Histogram,
+    /// Of what is done at the end of the input.
+    pub(crate) end: Histogram,
+    /// Of what a snapshot takes of the worker's time, a part at a time.
+    pub(crate) snapshot: Histogram,
+    /// How many items polls have given.
+    pub(crate) polled: Histogram,
+    pub(crate) saved_bytes: Counter,
+    pub(crate) keys: Gauge,
+    pub(crate) state_bytes: Gauge,
+    /// No item to come is before this, in microseconds.
+    pub(crate) watermark: Gauge,
+    /// The worker that holds the watermark back.
+    pub(crate) slowest: Gauge,
+    partitions: Mutex<Vec<Arc<PartitionMeter>>>,
+}
+
+impl StepMeter {
+    pub(crate) fn new(outputs: usize) -> Self {
+        Self {
+            items_in: Counter::default(),
+            batches_in: Counter::default(),
+            outputs: (0..outputs).map(|_| Arc::default()).collect(),
+            busy: Counter::default(),
+            batch: Histogram::durations(),
+            notify: Histogram::durations(),
+            end: Histogram::durations(),
+            snapshot: Histogram::durations(),
+            polled: Histogram::sizes(),
+            saved_bytes: Counter::default(),
+            keys: Gauge::default(),
+            state_bytes: Gauge::default(),
+            watermark: Gauge::default(),
+            slowest: Gauge::default(),
+            partitions: Mutex::default(),
+        }
+    }
+
+    /// Counts a batch of so many items that the step takes.
+    #[inline]
+    pub(crate) fn took(&self, items: usize) {
+        self.items_in.add(items as u64);
+        self.batches_in.add(1);
+    }
+
+    pub(crate) fn output(&self, output: usize) -> &Arc<OutputMeter> {
+        &self.outputs[output]
+    }
+
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &OutputMeter> {
+        self.outputs.iter().map(|output| &**output)
+    }
+
+    /// Notes what is said of all items to come, and who is furthest behind.
+    pub(crate) fn mark(&self, mark: EventMark, slowest: Option<WorkerIndex>) {
+        match mark {
+            EventMark::NONE | EventMark::END => self.watermark.clear(),
+            EventMark(at) => self.watermark.set(at),
+        }
+        match slowest {
+            Some(slowest) => self.slowest.set(slowest.0 as i64),
+            None => self.slowest.clear(),
+        }
+    }
+
+    pub(crate) fn add_partition(&self, partition: &Arc<PartitionMeter>) {
+        lock(&self.partitions).push(Arc::clone(partition));
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<Arc<PartitionMeter>> {
+        lock(&self.partitions).clone()
+    }
+}
+
+/// The numbers of an output of a step on a worker.
+#[derive(Debug, Default)]
+pub(crate) struct OutputMeter {
+    pub(crate) items: Counter,
+    pub(crate) batches: Counter,
+    /// Items that were dropped because nothing reads them.
+    pub(crate) dropped: Counter,
+}
+
+impl OutputMeter {
+    /// Counts a batch of so many items that is handed on.
+    #[inline]
+    pub(crate) fn sent(&self, items: usize) {
+        self.items.add(items as u64);
+        self.batches.add(1);
+    }
+}
+
+/// The numbers of an edge on the worker that sends over it.
+#[derive(Debug)]
+pub(crate) struct EdgeMeter {
+    pub(crate) place: EdgePlace,
+    pub(crate) items: Counter,
+    pub(crate) batches: Counter,
+    pub(crate) bytes: Counter,
+    /// Nanoseconds for which the sender had to wait, before it waits now.
+    pub(crate) waited: Counter,
+    /// Since when it waits, in microseconds of monotonic time.
+    pub(crate) waits_since: Gauge,
+}
+
+/// Where an edge is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EdgePlace {
+    pub(crate) edge: super::EdgeId,
+    /// The source or the head whose tree sends over it.
+    pub(crate) root: StepIndex,
+    pub(crate) reader: StepIndex,
+    pub(crate) input: usize,
+}
+
+impl EdgeMeter {
+    pub(crate) fn new(place: EdgePlace) -> Self {
+        Self {
+            place,
+            items: Counter::default(),
+            batches: Counter::default(),
+            bytes: Counter::default(),
+            waited: Counter::default(),
+            waits_since: Gauge::default(),
+        }
+    }
+
+    /// Counts a batch of so many items, which weighs this, that is sent.
+    #[inline]
+    pub(crate) fn sent(&self, items: usize, bytes: u64) {
+        self.items.add(items as u64);
+        self.batches.add(1);
+        self.bytes.add(bytes);
+    }
+
+    /// Whether the sender waits for room.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits_since.get().is_some()
+    }
+
+    /// The sender waits from now on.
+    pub(crate) fn wait(&self, now: Monotonic) {
+        self.waits_since.set(now.micros());
+    }
+
+    /// There is room again.
+    pub(crate) fn go_on(&self, now: Monotonic) {
+        if let Some(since) = self.waits_since.get() {
+            let waited = micros_since(since, now).saturating_mul(1_000);
+            self.waited.add(waited);
+            self.waits_since.clear();
+        }
+    }
+}
+
+/// How many microseconds have passed since a time.
+pub(crate) fn micros_since(since: i64, now: Monotonic) -> u64 {
+    u64::try_from(now.micros().saturating_sub(since)).unwrap_or(0)
+}
+
+/// The numbers of a partition that a step knows of on a worker.
+#[derive(Debug)]
+pub(crate) struct PartitionMeter {
+    pub(crate) name: String,
+    pub(crate) items: Counter,
+    pub(crate) batches: Counter,
+    lag: Mutex<Option<Lag>>,
+    /// The newest time in it, in microseconds.
+    pub(crate) newest: Gauge,
+    /// No item of it to come is before this, in microseconds; unknown while nobody waits for it.
+    pub(crate) bound: Gauge,
+    /// Set when it has ended.
+    pub(crate) ended: Gauge,
+}
+
+impl PartitionMeter {
+    /// The bound of a partition of which no item has come yet, while it is waited for.
+    pub(crate) const NOTHING_CAME: i64 = i64::MIN + 1;
+
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            items: Counter::default(),
+            batches: Counter::default(),
+            lag: Mutex::default(),
+            newest: Gauge::default(),
+            bound: Gauge::default(),
+            ended: Gauge::default(),
+        }
+    }
+
+    pub(crate) fn gave(&self, items: usize) {
+        self.items.add(items as u64);
+        self.batches.add(1);
+    }
+
+    /// Notes that it has ended: it has nothing left to give, and nobody waits for it.
+    pub(crate) fn end(&self) {
+        self.ended.set(1);
+        self.bound.clear();
+        self.set_lag(None);
+    }
+
+    pub(crate) fn set_lag(&self, lag: Option<Lag>) {
+        *lock(&self.lag) = lag;
+    }
+
+    pub(crate) fn lag(&self) -> Option<Lag> {
+        *lock(&self.lag)
+    }
+}
+
+/// How far a worker is with its epochs.
+#[derive(Debug, Default)]
+pub(crate) struct EpochMeter {
+    /// The one in which the execution begins.
+    first: Gauge,
+    pub(crate) current: Gauge,
+    /// When the present one began, in microseconds of monotonic time.
+    pub(crate) began: Gauge,
+    /// When the one before was over: then the present one had begun.
+    before: Mutex<Vec<(u64, Monotonic)>>,
+    pub(crate) completed: Gauge,
+    pub(crate) completed_at: Gauge,
+    pub(crate) complete: Counter,
+    /// How long it took until the last one was complete after it was over, in nanoseconds.
+    pub(crate) last: Gauge,
+    /// How many bytes were saved from the one before it to the last one.
+    pub(crate) last_bytes: Gauge,
+    saved_before: Counter,
+}
+
+impl EpochMeter {
+    /// An epoch begins, so that the one before is over.
+    pub(crate) fn begins(&self, epoch: Epoch, now: Monotonic) {
+        if self.first.get().is_none() {
+            self.first.set(epoch.0 as i64);
+        }
+        self.current.set(epoch.0 as i64);
+        self.began.set(now.micros());
+        let mut before = lock(&self.before);
+        before.push((epoch.0, now));
+        // At most two are under way.
+        if before.len() > 4 {
+            before.remove(0);
+        }
+    }
+
+    /// An epoch is complete, with all that was saved so far.
+    pub(crate) fn completes(&self, epoch: Epoch, now: Monotonic, saved_bytes: u64) {
+        self.completed.set(epoch.0 as i64);
+        self.completed_at.set(now.micros());
+        self.complete.add(1);
+        let before = lock(&self.before);
+        match before.iter().find(|(began, _)| *began > epoch.0) {
+            Some((_, over)) => self.last.set(now.nanos_since(*over) as i64),
+            // The input has ended with it.
+            None => self.last.clear(),
+        }
+        let bytes = saved_bytes.saturating_sub(self.saved_before.get());
+        self.last_bytes.set(bytes as i64);
+        self.saved_before.set(saved_bytes);
+    }
+
+    /// The first epoch that is over and not complete, and when it was over, in microseconds of monotonic time.
+    pub(crate) fn unfinished(&self) -> Option<(u64, i64)> {
+        let completed = self.completed.get().map(|completed| completed + 1);
+        let next = u64::try_from(completed.max(self.first.get())?).ok()?;
+        let before = lock(&self.before);
+        let over = before.iter().find(|(began, _)| *began > next);
+        over.map(|(_, over)| (next, over.micros()))
+    }
+}
+
+/// The numbers of a partition of the recovery store.
+#[derive(Debug)]
+pub(crate) struct StoreMeter {
+    pub(crate) partition: u32,
+    pub(crate) worker: WorkerIndex,
+    pub(crate) load: Histogram,
+    pub(crate) write: Histogram,
+}
+
+impl StoreMeter {
+    pub(crate) fn new(partition: u32, worker: WorkerIndex) -> Self {
+        Self {
+            partition,
+            worker,
+            load: Histogram::durations(),
+            write: Histogram::durations(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Monotonic {
+        Monotonic::of_micros(micros)
+    }
+
+    #[test]
+    fn an_epoch_takes_from_its_end_until_it_is_complete() {
+        let epochs = EpochMeter::default();
+        epochs.begins(Epoch(7), at(0));
+        assert_eq!(epochs.unfinished(), None);
+        epochs.begins(Epoch(8), at(10));
+        assert_eq!(epochs.unfinished(), Some((7, 10)));
+        epochs.completes(Epoch(7), at(25), 300);
+        assert_eq!(epochs.unfinished(), None);
+        assert_eq!(
+            (epochs.last.count(), epochs.last_bytes.count()),
+            (Some(15_000), Some(300))
+        );
+        epochs.completes(Epoch(8), at(30), 350);
+        assert_eq!(
+            (epochs.last.count(), epochs.last_bytes.count()),
+            (None, Some(50))
+        );
+        assert_eq!(epochs.completed.get(), Some(8));
+    }
+
+    #[test]
+    fn waits_for_room_add_up() {
+        let place = EdgePlace {
+            edge: super::super::EdgeId(0),
+            root: StepIndex(0),
+            reader: StepIndex(1),
+            input: 0,
+        };
+        let edge = EdgeMeter::new(place);
+        edge.go_on(at(5));
+        assert!(!edge.waits());
+        edge.wait(at(10));
+        assert!(edge.waits());
+        edge.go_on(at(40));
+        edge.wait(at(50));
+        edge.go_on(at(51));
+        assert_eq!(edge.waited.get(), 31_000);
+    }
+
+    #[test]
+    fn a_run_does_not_go_back_to_an_earlier_state() {
+        let run = RunMeter::new(at(0));
+        assert_eq!(run.state(), RunState::Starting);
+        run.enter(RunState::Stopping);
+        run.enter(RunState::Running);
+        assert_eq!(run.state(), RunState::Stopping);
+    }
+}

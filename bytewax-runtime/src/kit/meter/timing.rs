@@ -1,0 +1,168 @@
+//! How long steps take, judged by some of the activations of their operators.
+//!
+//! Reading the clock costs about as much as a small step does for a few items. So only some activations are timed, and
+//! each stands for those since the one before. How many are skipped follows from what timing costs: where an
+//! activation takes long, all of them are timed.
+
+use std::cell::Cell;
+
+use super::super::context::WorkerCx;
+use super::{Histogram, WorkerMeter};
+use crate::clock::{Monotonic, WorkerClock};
+use crate::ids::StepIndex;
+
+/// What reading the clock costs, times 256: then it takes less than half a percent.
+const READ_AND_REST: u64 = 40 * 256;
+
+/// So many activations are skipped at most.
+const MOST: u64 = 1 << 10;
+
+/// What a worker needs to time its steps.
+#[derive(Debug)]
+pub(crate) struct Timing {
+    clock: WorkerClock,
+    /// The time as it was read last.
+    now: Cell<Monotonic>,
+    /// How many activations the present one stands for; zero when it is not timed.
+    weight: Cell<u64>,
+    /// The step whose code is running, and since when.
+    step: Cell<StepIndex>,
+    since: Cell<Monotonic>,
+    began: Cell<Monotonic>,
+    reads: Cell<u64>,
+    /// What was measured within the call that is being measured, in nanoseconds.
+    within: Cell<u64>,
+}
+
+impl Timing {
+    pub(crate) fn new(clock: WorkerClock) -> Self {
+        Self {
+            clock,
+            now: Cell::default(),
+            weight: Cell::new(0),
+            step: Cell::new(StepIndex(0)),
+            since: Cell::default(),
+            began: Cell::default(),
+            reads: Cell::new(0),
+            within: Cell::new(0),
+        }
+    }
+
+    /// Whether the present activation is timed.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.weight.get() != 0
+    }
+
+    /// The time as it was read last.
+    #[inline]
+    pub(crate) fn recent(&self) -> Monotonic {
+        self.now.get()
+    }
+
+    /// Notes the time that was read for another purpose.
+    #[inline]
+    pub(crate) fn note(&self, now: Monotonic) {
+        self.now.set(now);
+    }
+
+    pub(crate) fn read(&self) -> Monotonic {
+        let now = self.clock.monotonic();
+        self.reads.set(self.reads.get() + 1);
+        self.now.set(now);
+        now
+    }
+
+    fn begin(&self, step: StepIndex, weight: u64) {
+        self.reads.set(0);
+        let now = self.read();
+        self.weight.set(weight);
+        self.step.set(step);
+        self.since.set(now);
+        self.began.set(now);
+    }
+
+    /// Adds what has passed to the step whose code was running, and goes on with another. Gives the one before.
+    pub(super) fn switch(&self, to: StepIndex, meter: &WorkerMeter) -> StepIndex {
+        let now = self.read();
+        let from = self.step.replace(to);
+        let passed = now.nanos_since(self.since.replace(now));
+        meter
+            .step(from)
+            .busy
+            .add(passed.saturating_mul(self.weight.get()));
+        from
+    }
+
+    /// Ends an activation. Gives how many are skipped before the next that is timed.
+    fn end(&self, meter: &WorkerMeter) -> u64 {
+        let step = self.step.get();
+        self.switch(step, meter);
+        self.weight.set(0);
+        if self.clock.is_by_hand() {
+            // Tests see all that happens.
+            return 0;
+        }
+        let took = self.since.get().nanos_since(self.began.get());
+        (self.reads.get() * READ_AND_REST / took.max(1)).min(MOST)
+    }
+
+    /// Measures a call, if the activation is timed; without the calls within it that are measured too.
+    #[inline]
+    pub(crate) fn measure<R>(&self, histogram: &Histogram, call: impl FnOnce() -> R) -> R {
+        if self.is_on() {
+            self.measured(histogram, self.weight.get(), call)
+        } else {
+            call()
+        }
+    }
+
+    /// Measures a call.
+    #[inline(never)]
+    pub(crate) fn measured<R>(
+        &self,
+        histogram: &Histogram,
+        weight: u64,
+        call: impl FnOnce() -> R,
+    ) -> R {
+        let outer = self.within.replace(0);
+        let began = self.read();
+        let result = call();
+        let took = self.read().nanos_since(began);
+        histogram.observe(took.saturating_sub(self.within.get()), weight);
+        self.within.set(outer.saturating_add(took));
+        result
+    }
+
+    /// How many activations the present one stands for.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight.get()
+    }
+}
+
+/// Chooses the activations of an operator that are timed.
+#[derive(Debug, Default)]
+pub(crate) struct Sampler {
+    /// How many are to be skipped, and how many were.
+    skips: u64,
+    skipped: u64,
+}
+
+impl Sampler {
+    /// Begins an activation of the operator of a step. Gives whether it is timed.
+    #[inline]
+    pub(crate) fn begin(&mut self, step: StepIndex, worker: &WorkerCx) -> bool {
+        if self.skipped < self.skips {
+            self.skipped += 1;
+            return false;
+        }
+        worker.timing.begin(step, self.skipped + 1);
+        self.skipped = 0;
+        true
+    }
+
+    /// Ends an activation that was timed.
+    pub(crate) fn end(&mut self, worker: &WorkerCx) {
+        self.skips = worker.timing.end(&worker.meter);
+    }
+}

@@ -1,0 +1,352 @@
+//! Reads the report of a run from what is counted of its workers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use chrono::{DateTime, Utc};
+
+use crate::clock::{Monotonic, WorkerClock};
+use crate::flow::Graph;
+use crate::ids::{Port, StepIndex, StepKind};
+use crate::kit::Shared;
+use crate::kit::meter::{
+    EdgeMeter, EpochMeter, PartitionMeter, RunMeter, StepMeter, WorkerMeter, micros_since,
+};
+use crate::report::{
+    EdgeReport, EpochReport, LagReport, OutputReport, PartitionReport, RunReport, StepNumbers,
+    StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WorkerReport,
+};
+use crate::source::Lag;
+
+/// Reads the numbers of a run from other threads, while it runs and after its end.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::prelude::*;
+/// use bytewax_runtime::testing::{TestingSink, TestingSource};
+/// use bytewax_runtime::{Monitor, RunConfig};
+///
+/// let flow = Dataflow::build("even", |flow| {
+///     let numbers = flow.input(TestingSource::new([1, 2, 3])).named("numbers");
+///     let even = numbers.filter(|n| n % 2 == 0).named("even");
+///     even.output(TestingSink::new()).named("out");
+/// });
+/// let monitor = Monitor::new();
+/// RunConfig::new().monitor(&monitor).run(flow).unwrap();
+///
+/// let report = monitor.report().unwrap();
+/// let even = report.step("even.even").unwrap();
+/// assert_eq!((even.items_in(), even.items_out()), (3, 1));
+/// ```
+#[derive(Clone, Default)]
+pub struct Monitor(Arc<Mutex<Option<Reading>>>);
+
+impl Monitor {
+    /// A monitor, to be given to [`RunConfig::monitor`](crate::RunConfig::monitor).
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The numbers as they are now; `None` before a run has begun. Of several runs, those of the last.
+    #[must_use]
+    pub fn report(&self) -> Option<RunReport> {
+        let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = reading.clone();
+        reading.map(|reading| reading.report())
+    }
+
+    pub(crate) fn watch(&self, reading: Reading) {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *watched = Some(reading);
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Monitor")
+    }
+}
+
+/// What a report is read from. It does not keep the run alive.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    graph: Arc<Graph>,
+    process: usize,
+    clock: WorkerClock,
+    pub(crate) meter: Arc<RunMeter>,
+    shared: Weak<Shared>,
+}
+
+impl Reading {
+    pub(crate) fn new(graph: &Arc<Graph>, shared: &Arc<Shared>) -> Self {
+        Self {
+            graph: Arc::clone(graph),
+            process: shared.first_worker() / shared.workers_here().max(1),
+            clock: shared.settings.clock.clone(),
+            meter: Arc::clone(&shared.meter),
+            shared: Arc::downgrade(shared),
+        }
+    }
+
+    /// The number of the process in its cluster.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn process(&self) -> usize {
+        self.process
+    }
+
+    pub(crate) fn report(&self) -> RunReport {
+        let now = Now {
+            date: self.clock.now(),
+            monotonic: self.clock.monotonic(),
+        };
+        let workers = self.meter.workers();
+        let steps = self.graph.steps.iter().enumerate();
+        let steps = steps.map(|(index, step)| {
+            let index = StepIndex(index as u32);
+            let of_worker = |worker: &Arc<WorkerMeter>| {
+                let names = step.outputs.iter().map(|output| output.field);
+                let mut numbers = numbers(worker.step(index), worker.index.0, names);
+                numbers.watermark = self.watermark(index, worker, &workers, &now);
+                if step.kind != StepKind::Stateful {
+                    (numbers.keys, numbers.state_bytes) = (None, None);
+                }
+                numbers
+            };
+            StepReport {
+                step: step.id.clone(),
+                operator: step.operator.to_owned(),
+                kind: step.kind,
+                workers: workers.iter().map(of_worker).collect(),
+            }
+        });
+        RunReport {
+            flow: self.graph.name.clone(),
+            process: self.process,
+            read_at: now.date,
+            state: self.meter.state(),
+            seconds: seconds(now.monotonic.nanos_since(self.meter.began)),
+            execution: self.meter.execution.count(),
+            steps: steps.collect(),
+            edges: self.edges(&workers, &now),
+            workers: workers
+                .iter()
+                .map(|worker| of_worker(worker, &now))
+                .collect(),
+            stores: self
+                .meter
+                .stores()
+                .iter()
+                .map(|store| StoreReport {
+                    partition: store.partition,
+                    worker: store.worker.0,
+                    load_seconds: store.load.read(),
+                    write_seconds: store.write.read(),
+                })
+                .collect(),
+        }
+    }
+
+    fn edges(&self, workers: &[Arc<WorkerMeter>], now: &Now) -> Vec<EdgeReport> {
+        let shared = self.shared.upgrade();
+        let mut all = Vec::new();
+        for worker in workers {
+            for edge in worker.edges() {
+                let queued = shared
+                    .as_ref()
+                    .map(|shared| shared.queued(edge.place.edge, worker.index));
+                let (queued_bytes, limit_bytes) = queued.unwrap_or_default();
+                all.push(EdgeReport {
+                    from: self.graph.step(edge.place.root).id.clone(),
+                    to: self.graph.step(edge.place.reader).id.clone(),
+                    input: edge.place.input,
+                    worker: worker.index.0,
+                    items: edge.items.get(),
+                    batches: edge.batches.get(),
+                    bytes: edge.bytes.get(),
+                    queued_bytes,
+                    limit_bytes,
+                    waited_seconds: seconds(waited(&edge, now)),
+                    waits: edge.waits(),
+                });
+            }
+        }
+        all
+    }
+
+    /// How far event time is in a step on a worker, and who holds it back.
+    fn watermark(
+        &self,
+        step: StepIndex,
+        worker: &WorkerMeter,
+        workers: &[Arc<WorkerMeter>],
+        now: &Now,
+    ) -> Option<WatermarkReport> {
+        let meter = worker.step(step);
+        let at = date(meter.watermark.get()?)?;
+        let slowest = meter
+            .slowest
+            .count()
+            .and_then(|slowest| usize::try_from(slowest).ok());
+        let holder = slowest.unwrap_or(worker.index.0);
+        let holder = workers.iter().find(|worker| worker.index.0 == holder);
+        Some(WatermarkReport {
+            at,
+            behind_seconds: (now.date - at).as_seconds_f64(),
+            worker: slowest,
+            partition: holder.and_then(|holder| self.slowest_partition(step, holder)),
+        })
+    }
+
+    /// The partition that is furthest behind of those that a step on a worker waits for, or a step before it.
+    fn slowest_partition(&self, step: StepIndex, worker: &WorkerMeter) -> Option<String> {
+        let mut ahead = vec![step];
+        let mut seen = vec![false; self.graph.steps.len()];
+        while let Some(step) = ahead.pop() {
+            if std::mem::replace(&mut seen[step.get()], true) {
+                continue;
+            }
+            let mut bounds = BTreeMap::new();
+            for partition in worker.step(step).partitions() {
+                if let Some(bound) = partition.bound.get() {
+                    bounds.entry(bound).or_insert(partition);
+                }
+            }
+            if let Some((_, slowest)) = bounds.first_key_value() {
+                return Some(slowest.name.clone());
+            }
+            ahead.extend(
+                self.graph
+                    .step(step)
+                    .inputs
+                    .iter()
+                    .map(|Port { step, .. }| *step),
+            );
+        }
+        None
+    }
+}
+
+struct Now {
+    date: DateTime<Utc>,
+    monotonic: Monotonic,
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+fn seconds_since(micros: i64, now: &Now) -> f64 {
+    micros_since(micros, now.monotonic) as f64 / 1e6
+}
+
+fn date(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}
+
+fn of_worker(worker: &WorkerMeter, now: &Now) -> WorkerReport {
+    let epochs = &worker.epochs;
+    WorkerReport {
+        worker: worker.index.0,
+        runs: worker.runs.get().is_some(),
+        epoch: epochs.current.count(),
+        epoch_seconds: epochs.began.get().map(|began| seconds_since(began, now)),
+        epochs_complete: epochs.complete.get(),
+        last: last_epoch(epochs, now),
+        unfinished: epochs.unfinished().map(|(epoch, over)| UnfinishedEpoch {
+            epoch,
+            seconds: seconds_since(over, now),
+        }),
+        saved_bytes: worker.saved_bytes.get(),
+    }
+}
+
+fn last_epoch(epochs: &EpochMeter, now: &Now) -> Option<EpochReport> {
+    Some(EpochReport {
+        epoch: epochs.completed.count()?,
+        seconds: epochs.last.count().map(seconds),
+        bytes: epochs.last_bytes.count().unwrap_or(0),
+        age_seconds: seconds_since(epochs.completed_at.get()?, now),
+    })
+}
+
+/// How long the sender over an edge has waited, in nanoseconds.
+fn waited(edge: &EdgeMeter, now: &Now) -> u64 {
+    let before = edge.waited.get();
+    let since = edge.waits_since.get();
+    let still = since.map_or(0, |since| micros_since(since, now.monotonic));
+    before.saturating_add(still.saturating_mul(1_000))
+}
+
+fn numbers<'a>(
+    meter: &StepMeter,
+    worker: usize,
+    outputs: impl Iterator<Item = &'a str>,
+) -> StepNumbers {
+    let outputs = outputs.zip(meter.outputs());
+    let outputs = outputs.map(|(name, output)| OutputReport {
+        name: name.to_owned(),
+        items: output.items.get(),
+        batches: output.batches.get(),
+        dropped: output.dropped.get(),
+    });
+    let outputs: Vec<OutputReport> = outputs.collect();
+    StepNumbers {
+        worker,
+        items_in: meter.items_in.get(),
+        batches_in: meter.batches_in.get(),
+        items_out: outputs.iter().map(|output| output.items).sum(),
+        batches_out: outputs.iter().map(|output| output.batches).sum(),
+        busy_seconds: seconds(meter.busy.get()),
+        outputs,
+        keys: meter.keys.count(),
+        state_bytes: meter.state_bytes.count(),
+        saved_bytes: meter.saved_bytes.get(),
+        watermark: None,
+        partitions: meter.partitions().iter().map(|it| partition(it)).collect(),
+        batch_seconds: meter.batch.read(),
+        notify_seconds: meter.notify.read(),
+        end_seconds: meter.end.read(),
+        snapshot_seconds: meter.snapshot.read(),
+        polled_items: meter.polled.read(),
+    }
+}
+
+impl From<Lag> for LagReport {
+    fn from(lag: Lag) -> Self {
+        let none = Self {
+            items: None,
+            bytes: None,
+            messages: None,
+        };
+        match lag {
+            Lag::Items(items) => Self {
+                items: Some(items),
+                ..none
+            },
+            Lag::Bytes(bytes) => Self {
+                bytes: Some(bytes),
+                ..none
+            },
+            Lag::Messages(messages) => Self {
+                items: Some(messages),
+                messages: Some(messages),
+                ..none
+            },
+        }
+    }
+}
+
+fn partition(meter: &PartitionMeter) -> PartitionReport {
+    PartitionReport {
+        name: meter.name.clone(),
+        items: meter.items.get(),
+        batches: meter.batches.get(),
+        lag: meter.lag().map(LagReport::from),
+        newest: meter.newest.get().and_then(date),
+        watermark: meter.bound.get().and_then(date),
+        ended: meter.ended.get().is_some(),
+    }
+}
