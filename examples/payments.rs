@@ -15,7 +15,7 @@ use bytewax::prelude::*;
 use bytewax::windowing::{AsOf, Interval, Lateness, LeftOuter, StreamClock};
 use serde::{Deserialize, Deserializer};
 
-#[stateful]
+#[stateful(version = 1)]
 #[derive(Clone, Deserialize)]
 struct Order {
     #[serde(deserialize_with = "time")]
@@ -24,7 +24,7 @@ struct Order {
     currency: String,
 }
 
-#[stateful]
+#[stateful(version = 1)]
 #[derive(Clone, Deserialize)]
 struct Payment {
     #[serde(deserialize_with = "time")]
@@ -33,7 +33,7 @@ struct Payment {
     cents: i64,
 }
 
-#[stateful]
+#[stateful(version = 1)]
 #[derive(Clone, Deserialize)]
 struct Rate {
     #[serde(deserialize_with = "time")]

@@ -105,7 +105,7 @@ pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result
 
 /// Reads what [`encode_stored`] wrote.
 pub(crate) fn decode_stored<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    decode_seed(bytes, PhantomData)
+    decode_stored_by(bytes, PhantomData)
 }
 
 /// Reads what [`encode_stored`] wrote of a struct that had only the first `fields` fields of today;
@@ -118,10 +118,11 @@ pub(crate) fn decode_stored_prefix<T: DeserializeOwned>(
         of: PhantomData,
         fields,
     };
-    decode_seed(bytes, prefix)
+    decode_stored_by(bytes, prefix)
 }
 
-fn decode_seed<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
+/// The same by a seed.
+pub(crate) fn decode_stored_by<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
     bytes: &[u8],
     seed: S,
 ) -> Result<T, CodecError> {

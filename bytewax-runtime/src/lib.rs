@@ -73,11 +73,11 @@ pub mod __private {
     #[cfg(all(feature = "cli", feature = "recovery"))]
     pub use crate::execution::recovery_main;
     pub use crate::flow::{Origin, Scope};
-    pub use crate::key::FieldsHash;
+    pub use crate::key::{FieldsHash, KeyShape, keys_are};
     pub use crate::sink::sink_fn;
     pub use crate::source::{
         ByDisplay, ByPath, NotShown, Shown, partition_of, settings_of, source_fn,
     };
-    pub use crate::state::{ByName, OfState, Older, read_older};
+    pub use crate::state::{ByName, OfState, Older};
     pub use {chrono, serde};
 }

@@ -6,6 +6,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprBlock, ExprClosure, ExprMethodCall, Lit, LitStr, Pat, Stmt, Token, token};
 
 /// Puts `.named("..")` after an operator's call.
@@ -17,6 +18,45 @@ pub(crate) fn name_step(call: &mut Expr, name: &str) {
     let span = generated(span);
     let receiver = Box::new(take(call));
     *call = Expr::MethodCall(method(receiver, "named", span, [text(name, span)]));
+}
+
+/// How the mark of a step begins, before the number of the step.
+const KEYS: &str = "__bw_keys_";
+
+/// Puts `.with_keys(..)` in front of an operator, with a mark that [`fill_keys`] replaces.
+pub(crate) fn mark_keys(call: &mut ExprMethodCall, step: usize) {
+    let span = generated(call.method.span());
+    let mark = variable(Ident::new(&format!("{KEYS}{step}"), span));
+    let receiver = Box::new(take(&mut call.receiver));
+    *call.receiver = Expr::MethodCall(method(receiver, "with_keys", span, [mark]));
+}
+
+/// Replaces the mark of each step by what is known of its keys, and removes it where that is nothing.
+pub(crate) fn fill_keys(body: &mut Expr, known: impl Fn(usize) -> Option<Expr>) {
+    Keys(known).visit_expr_mut(body);
+}
+
+struct Keys<F>(F);
+
+impl<F: Fn(usize) -> Option<Expr>> VisitMut for Keys<F> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        visit_mut::visit_expr_mut(self, expr);
+        let Expr::MethodCall(call) = expr else { return };
+        let Some(step) = marked(call) else { return };
+        match (self.0)(step) {
+            Some(known) => call.args = [known].into_iter().collect(),
+            None => *expr = take(&mut call.receiver),
+        }
+    }
+}
+
+/// The number of the step that a call marks.
+fn marked(call: &ExprMethodCall) -> Option<usize> {
+    let Some(Expr::Path(mark)) = call.args.first() else {
+        return None;
+    };
+    let mark = mark.path.get_ident()?.to_string();
+    mark.strip_prefix(KEYS)?.parse().ok()
 }
 
 /// Puts `flow.scope("..", || ..)` around a call, with what is at `hoisted` evaluated before.

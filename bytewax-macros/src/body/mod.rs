@@ -5,7 +5,7 @@
 //! windows cannot be.
 
 pub(crate) mod check;
-mod codegen;
+pub(crate) mod codegen;
 pub(crate) mod env;
 pub(crate) mod model;
 pub(crate) mod moves;

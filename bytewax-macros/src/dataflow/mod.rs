@@ -30,7 +30,8 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
         Parsed::BrokenBody => return fallback::builder(input),
         Parsed::BrokenHeader(error) => return fallback::alone(&error),
     };
-    let model = walk::closure(&described.flow, &mut described.closure);
+    let locks_keys = package.is_some_and(|package| package.locks_keys(&described.name));
+    let model = walk::closure(&described.flow, &mut described.closure, locks_keys);
     check::all(&model, &described, &mut errors);
     let parameters = windows::in_expr(&described.closure.body, &quote!(::bytewax), &mut errors);
     if let Some(package) = package {
@@ -38,6 +39,14 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
     }
     match errors.finish() {
         Ok(()) => {
+            if let Some(package) = package.filter(|_| locks_keys) {
+                lock::fill_keys(
+                    package,
+                    &described.name,
+                    &model,
+                    &mut described.closure.body,
+                );
+            }
             let mut expanded = codegen::dataflow(&described, &parameters);
             if let Some(package) = package {
                 expanded = lock::beside(package, &described.name, &model, &expanded);

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Data, DataEnum, DeriveInput, Field, Fields, Generics, Member, Type, Variant};
 
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -35,9 +36,12 @@ fn implementation(input: &DeriveInput) -> syn::Result<TokenStream> {
     let name = &input.ident;
     let generics = bounded(&input.generics, &fields);
     let (parameters, arguments, conditions) = generics.split_for_impl();
+    let shape = shape::of(input);
     Ok(quote! {
         #[automatically_derived]
         impl #parameters ::bytewax::Key for #name #arguments #conditions {
+            const SHAPE: ::bytewax::__private::KeyShape = #shape;
+
             fn stable_hash(&self) -> u64 {
                 #body
             }

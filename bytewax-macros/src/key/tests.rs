@@ -17,6 +17,9 @@ fn a_struct_with_names() {
         r#"
 #[automatically_derived]
 impl ::bytewax::Key for Point {
+    const SHAPE: ::bytewax::__private::KeyShape = ::bytewax::__private::KeyShape::fields(
+        &[("x", <i64 as ::bytewax::Key>::SHAPE), ("y", <i64 as ::bytewax::Key>::SHAPE)],
+    );
     fn stable_hash(&self) -> u64 {
         let mut __bw_hash = ::bytewax::__private::FieldsHash::new();
         __bw_hash.add::<i64>(&self.x);
@@ -41,6 +44,14 @@ where
     Vec<B>: ::bytewax::Key,
     [u8; N]: ::bytewax::Key,
 {
+    const SHAPE: ::bytewax::__private::KeyShape = ::bytewax::__private::KeyShape::tuple(
+        &[
+            <A as ::bytewax::Key>::SHAPE,
+            <Vec<B> as ::bytewax::Key>::SHAPE,
+            <[u8; N] as ::bytewax::Key>::SHAPE,
+            <u8 as ::bytewax::Key>::SHAPE,
+        ],
+    );
     fn stable_hash(&self) -> u64 {
         let mut __bw_hash = ::bytewax::__private::FieldsHash::new();
         __bw_hash.add::<A>(&self.0);
@@ -61,6 +72,9 @@ fn a_unit_struct() {
         r#"
 #[automatically_derived]
 impl ::bytewax::Key for All {
+    const SHAPE: ::bytewax::__private::KeyShape = ::bytewax::__private::KeyShape::tuple(
+        &[],
+    );
     fn stable_hash(&self) -> u64 {
         ::bytewax::__private::FieldsHash::new().finish()
     }
@@ -76,6 +90,23 @@ fn an_enum() {
         r#"
 #[automatically_derived]
 impl ::bytewax::Key for Place {
+    const SHAPE: ::bytewax::__private::KeyShape = ::bytewax::__private::KeyShape::variants(
+        &[
+            ("Nowhere", ::bytewax::__private::KeyShape::tuple(&[])),
+            (
+                "Room",
+                ::bytewax::__private::KeyShape::tuple(
+                    &[<u32 as ::bytewax::Key>::SHAPE, <char as ::bytewax::Key>::SHAPE],
+                ),
+            ),
+            (
+                "In",
+                ::bytewax::__private::KeyShape::fields(
+                    &[("city", <String as ::bytewax::Key>::SHAPE)],
+                ),
+            ),
+        ],
+    );
     fn stable_hash(&self) -> u64 {
         match self {
             Self::Nowhere => {
@@ -106,6 +137,9 @@ fn an_enum_without_variants() {
         r#"
 #[automatically_derived]
 impl ::bytewax::Key for Never {
+    const SHAPE: ::bytewax::__private::KeyShape = ::bytewax::__private::KeyShape::variants(
+        &[],
+    );
     fn stable_hash(&self) -> u64 {
         match *self {}
     }
@@ -122,4 +156,31 @@ fn a_union_is_refused() {
             .to_string()
             .contains("a union cannot be used as a key")
     );
+}
+
+/// What serde is told counts; what is not known of it is not guessed.
+#[test]
+fn a_shape_is_known_where_serde_saves_what_is_seen() {
+    let shape = |item: &str| {
+        let expansion = expand(item.parse().expect("balanced tokens")).to_string();
+        let (_, shape) = expansion.split_once("KeyShape = ").expect("it has a shape");
+        let (shape, _) = shape.split_once(';').expect("it ends");
+        shape
+            .replace(' ', "")
+            .replace("::bytewax::__private::KeyShape::", "")
+    };
+    assert_eq!(shape("struct Id(u64);"), "<u64as::bytewax::Key>::SHAPE");
+    assert_eq!(
+        shape(r#"#[serde(deny_unknown_fields)] struct A { #[serde(rename = "b: c")] a: u8 }"#),
+        r#"fields(&[("b__c",<u8as::bytewax::Key>::SHAPE)])"#
+    );
+    for item in [
+        r#"struct A { #[serde(with = "f")] a: u8 }"#,
+        "struct A { #[serde(skip)] a: u8 }",
+        r#"#[serde(from = "u8", into = "u8")] struct A(u8);"#,
+        r#"enum A { #[serde(other)] B }"#,
+        r#"#[serde(rename_all = "camelCase")] struct A { a: u8 }"#,
+    ] {
+        assert_eq!(shape(item), "UNKNOWN", "{item}");
+    }
 }

@@ -3,9 +3,10 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{GenericArgument, LitStr, PathArguments, Type};
+use syn::{Expr, GenericArgument, LitStr, PathArguments, Type};
 
 use super::file::{File, Locked, Package};
+use crate::body::codegen;
 use crate::body::model::{Model, Step};
 use crate::body::windows::Stated;
 use crate::registry::Kind;
@@ -19,6 +20,10 @@ pub(crate) fn beside(
     call: &TokenStream,
 ) -> TokenStream {
     let Package { dir, program, file } = package;
+    let was = match package.was(&flow.value()) {
+        Some(program) => quote!(::core::option::Option::Some(#program)),
+        None => quote!(::core::option::Option::None),
+    };
     let lock = match file {
         Some(File { path, .. }) => {
             quote!(::core::option::Option::Some(::core::include_str!(#path)))
@@ -36,6 +41,7 @@ pub(crate) fn beside(
     let call = quote!(#call.with_origin(::bytewax::__private::Origin {
         package: #dir,
         program: #program,
+        was: #was,
         lock: #lock,
         arguments: &[#(#arguments),*],
     }));
@@ -62,6 +68,27 @@ pub(crate) fn beside(
             #call
         }),
     }
+}
+
+/// Has the compiler hold the keys of each step that is locked against what the file says of them. It knows their types when it
+/// builds the program, as these are rarely written out.
+pub(crate) fn fill_keys(package: &Package, flow: &LitStr, model: &Model, body: &mut Expr) {
+    let locked = package.flow(&flow.value()).unwrap_or_default();
+    codegen::fill_keys(body, |number| {
+        let step = model.steps.get(number)?;
+        let entry = locked.iter().find(|entry| entry.name == step.saved.0)?;
+        let keys = entry.keys()?;
+        let (name, handle) = (&step.saved.0, &model.flow);
+        let message = format!(
+            "the type of the keys of `{name}` is saved as `{keys}` in `dataflow.lock`, and as something else here\n\
+             help: write it as it was, or give the step another name by `.named(\"..\")` and say \
+             `{handle}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+        );
+        let span = step.callee.span().resolved_at(Span::mixed_site());
+        Some(Expr::Verbatim(quote_spanned!(span=> const {
+            ::bytewax::__private::keys_are(#keys, #message)
+        })))
+    });
 }
 
 /// Whether the type of a step's state reads what was saved by that in the file.

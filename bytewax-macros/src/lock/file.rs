@@ -53,6 +53,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Option<Kind>,
     pub(crate) operator: String,
     pub(crate) state: Option<Locked>,
+    /// Whether code of the program saves its keys in another way than it looks.
+    pub(crate) has_keys_by_hand: bool,
     /// What else its state means, by name.
     pub(crate) facts: HashMap<String, String>,
 }
@@ -73,22 +75,82 @@ pub(crate) fn of_package() -> Option<Package> {
     let program = variable("CARGO_CRATE_NAME").filter(|it| Some(it) != package.as_ref());
     let path = Path::new(&dir).join(NAME);
     let text = std::fs::read_to_string(&path).ok();
-    let file = text.map(|text| File::read(&path.display().to_string(), &text));
-    Some(Package {
+    Some(Package::new(
         dir,
-        program: program.unwrap_or_default(),
-        file,
-    })
+        program.unwrap_or_default(),
+        text.as_deref(),
+    ))
 }
 
 impl Package {
+    /// A package in a directory, with the text of its lock file.
+    pub(crate) fn new(dir: String, program: String, lock: Option<&str>) -> Self {
+        let path = Path::new(&dir).join(NAME).display().to_string();
+        let file = lock.map(|text| File::read(&path, text));
+        Self { dir, program, file }
+    }
+
     /// The steps of a flow; none for a flow that is not locked.
     pub(crate) fn flow(&self, name: &str) -> Option<&[Entry]> {
-        let of = |program: &str| {
-            let key = (name.to_owned(), program.to_owned());
-            self.file.as_ref()?.flows.get(&key)
-        };
-        of(&self.program).or_else(|| of(ANY)).map(Vec::as_slice)
+        let steps = self.section(name, &self.program);
+        let steps = steps.or_else(|| self.section(name, ANY));
+        steps.or_else(|| self.section(name, self.was(name)?))
+    }
+
+    fn section(&self, flow: &str, program: &str) -> Option<&[Entry]> {
+        let key = (flow.to_owned(), program.to_owned());
+        self.file.as_ref()?.flows.get(&key).map(Vec::as_slice)
+    }
+
+    /// The name that the program of a flow had before, if the file only has the flow of one program, which the package has not
+    /// any more.
+    pub(crate) fn was(&self, flow: &str) -> Option<&str> {
+        let programs = self.file.as_ref()?.flows.keys();
+        let programs = programs.filter(|(of, _)| of == flow);
+        let programs: Vec<&str> = programs.map(|(_, program)| program.as_str()).collect();
+        if programs.contains(&self.program.as_str()) || programs.contains(&ANY) {
+            return None;
+        }
+        let manifest = std::fs::read_to_string(Path::new(&self.dir).join("Cargo.toml")).ok()?;
+        let mut gone = programs.into_iter().filter(|it| !self.has(it, &manifest));
+        match (gone.next(), gone.next()) {
+            (Some(program), None) => Some(program),
+            _ => None,
+        }
+    }
+
+    /// Whether the package has a program of this name.
+    fn has(&self, program: &str, manifest: &str) -> bool {
+        let is_there = |file: String| Path::new(&self.dir).join(file).exists();
+        if program.is_empty() {
+            let files = ["src/main.rs", "src/lib.rs"];
+            return files.iter().any(|file| is_there((*file).to_owned()))
+                || manifest.contains("path = ");
+        }
+        // The compiler knows it by another name than its file has.
+        let names = [program.to_owned(), program.replace('_', "-")];
+        let places = ["src/bin", "examples", "tests", "benches"];
+        names.iter().any(|name| {
+            let in_place = |place: &&str| {
+                is_there(format!("{place}/{name}.rs"))
+                    || is_there(format!("{place}/{name}/main.rs"))
+            };
+            places.iter().any(|place| in_place(&place)) || manifest.contains(&format!("\"{name}\""))
+        })
+    }
+
+    /// Whether the keys of any step of a flow are locked.
+    pub(crate) fn locks_keys(&self, flow: &LitStr) -> bool {
+        let mut steps = self.flow(&flow.value()).into_iter().flatten();
+        steps.any(|entry| entry.keys().is_some())
+    }
+}
+
+impl Entry {
+    /// What is saved of its keys, if that is what serde's derives save.
+    pub(crate) fn keys(&self) -> Option<&str> {
+        let keys = self.facts.get("key")?;
+        (!self.has_keys_by_hand).then_some(keys)
     }
 }
 
@@ -231,6 +293,7 @@ impl Parse for Entry {
                 "version" => state.version = inside.parse::<LitInt>()?.base10_parse()?,
                 "fingerprint" => state.fingerprint = fingerprint(&inside.parse()?)?,
                 "why" => drop(inside.parse::<LitStr>()?),
+                "keys_by_hand" => entry.has_keys_by_hand = inside.parse::<syn::LitBool>()?.value,
                 // A later release may say more.
                 word => {
                     if let Lit::Str(text) = inside.parse()? {

@@ -14,7 +14,5 @@ mod gone;
 mod tests;
 
 pub(crate) use check::all;
-pub(crate) use codegen::beside;
-#[cfg(test)]
-pub(crate) use file::File;
+pub(crate) use codegen::{beside, fill_keys};
 pub(crate) use file::{Package, of_package};

@@ -41,6 +41,27 @@ pub(super) fn all(options: &Options, model: &Model, errors: &mut Errors) {
         );
     }
     versions(options, model, errors);
+    by_hand(options, model, errors);
+}
+
+/// What functions of the program read and write has a number that people change.
+fn by_hand(options: &Options, model: &Model, errors: &mut Errors) {
+    let Some(word) = model.by_hand.first() else {
+        return;
+    };
+    if options.has_version() {
+        return;
+    }
+    let text = word.to_token_stream();
+    errors.fault(
+        word,
+        format!(
+            "`{text}` names code of the program that reads or writes what is saved, and no check sees what \
+             the bytes mean to it"
+        ),
+        "say which version of the type this is, by `#[stateful(version = 1)]`; when that code reads or \
+         writes something else, raise the version, and keep the old type in `from(..)`",
+    );
 }
 
 fn versions(options: &Options, model: &Model, errors: &mut Errors) {

@@ -26,6 +26,7 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
         false => (None, gap.map(|gap| quote!(const _: () = #gap;))),
     };
     let history = history(options, &krate);
+    let unnumbered = (!options.has_version()).then(|| quote!(.without_number()));
     let load = load(options, &model.prefixes, &krate, gap_inside.as_ref());
     let within = options
         .reads_older()
@@ -43,7 +44,7 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
             #[automatically_derived]
             impl #parameters #krate::state::State for #ident #arguments #conditions {
                 const SCHEMA: #krate::state::Schema =
-                    #krate::state::Schema::new(#name, #version, &[#(#fields),*])#history;
+                    #krate::state::Schema::new(#name, #version, &[#(#fields),*])#unnumbered #history;
 
                 #load
             }
@@ -170,7 +171,7 @@ fn within(options: &Options, model: &Model, krate: &Path) -> TokenStream {
     let lowest = options.lowest_version();
     let from = options.from.as_ref().map(|(_, old)| {
         let span = old.span().resolved_at(Span::mixed_site());
-        let read = quote_spanned!(span=> #krate::__private::read_older::<#old, __D>);
+        let read = quote_spanned!(span=> <#old as #krate::state::State>::read_older::<__D>);
         let from = quote_spanned!(span=> <Self as ::core::convert::From<#old>>::from);
         quote! {
             ::core::option::Option::Some(older) if older.version() < #lowest => {

@@ -20,6 +20,8 @@ pub(super) struct Model {
     pub(super) prefixes: Vec<usize>,
     /// What serde was told that saved state cannot have.
     pub(super) refused: Vec<Refused>,
+    /// The words by which functions of the program read or write what is saved.
+    pub(super) by_hand: Vec<Path>,
 }
 
 /// A word in `#[serde(..)]` that cannot be used, with the reason and the mend.
@@ -45,6 +47,7 @@ impl Model {
     pub(super) fn of_struct(item: ItemStruct) -> Self {
         let mut model = Self::new(&item.ident, &item.generics);
         let container = model.serde_words(&item.attrs);
+        model.note_conversions(&container);
         let all_default = container.iter().any(|word| word.is_ident("default"));
         // The place after the last field that has no default.
         let mut required = 0;
@@ -66,9 +69,11 @@ impl Model {
 
     pub(super) fn of_enum(item: ItemEnum) -> Self {
         let mut model = Self::new(&item.ident, &item.generics);
-        model.serde_words(&item.attrs);
+        let container = model.serde_words(&item.attrs);
+        model.note_conversions(&container);
         for variant in &item.variants {
             let words = model.serde_words(&variant.attrs);
+            model.note_functions(&words);
             if let Some(skip) = words.iter().find(|word| word.is_ident("skip")) {
                 model.refused.push(Refused {
                     word: skip.clone(),
@@ -94,7 +99,23 @@ impl Model {
             entries: Vec::new(),
             prefixes: Vec::new(),
             refused: Vec::new(),
+            by_hand: Vec::new(),
         }
+    }
+
+    /// Notes functions that read or write a field or a variant.
+    fn note_functions(&mut self, words: &[Path]) {
+        self.note_words(words, &["with", "serialize_with", "deserialize_with"]);
+    }
+
+    /// Notes that the type is saved as another one.
+    fn note_conversions(&mut self, words: &[Path]) {
+        self.note_words(words, &["from", "try_from", "into"]);
+    }
+
+    fn note_words(&mut self, words: &[Path], names: &[&str]) {
+        let is_one = |word: &&Path| names.iter().any(|name| word.is_ident(name));
+        self.by_hand.extend(words.iter().filter(is_one).cloned());
     }
 
     fn add_fields_of_variant(&mut self, variant: &str, fields: &Fields) {
@@ -110,6 +131,7 @@ impl Model {
         if words.iter().any(|word| word.is_ident("skip")) {
             return false;
         }
+        self.note_functions(words);
         let (mut text, recursive) = text::of_type(&field.ty, &self.ident);
         let by_hand = words.iter().any(|word| {
             ["with", "serialize_with", "from", "into"]

@@ -39,6 +39,11 @@ impl Options {
         options
     }
 
+    /// Whether it says which version this is.
+    pub(super) fn has_version(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// The version of the type.
     pub(super) fn own_version(&self) -> u32 {
         self.version.as_ref().map_or(1, |version| version.number)

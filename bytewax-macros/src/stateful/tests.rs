@@ -113,7 +113,7 @@ const _: () = {
             match ::bytewax::__private::Older::of::<Self>() {
                 ::core::option::Option::None => Self::deserialize(deserializer),
                 ::core::option::Option::Some(older) if older.version() < 2u32 => {
-                    ::bytewax::__private::read_older::<OldMean, __D>(deserializer)
+                    <OldMean as ::bytewax::state::State>::read_older::<__D>(deserializer)
                         .map(<Self as ::core::convert::From<OldMean>>::from)
                 }
                 ::core::option::Option::Some(older) => {
@@ -150,25 +150,26 @@ const _: () = {
     #[automatically_derived]
     impl<T: crate::state::State> crate::state::State for Place<T> {
         const SCHEMA: crate::state::Schema = crate::state::Schema::new(
-            "Place",
-            1u32,
-            &[
-                crate::state::Field::variant("Nowhere"),
-                crate::state::Field::variant("Room"),
-                crate::state::Field::known_or_opaque(
-                    "Room.0",
-                    crate::__private::OfState::<u32>::SCHEMA,
-                    "u32",
-                ),
-                crate::state::Field::known_or_opaque(
-                    "Room.1",
-                    crate::__private::OfState::<Vec<T>>::SCHEMA,
-                    "Vec<T>",
-                ),
-                crate::state::Field::variant("In"),
-                crate::state::Field::opaque("In.city", "Box<Self<T>>"),
-            ],
-        );
+                "Place",
+                1u32,
+                &[
+                    crate::state::Field::variant("Nowhere"),
+                    crate::state::Field::variant("Room"),
+                    crate::state::Field::known_or_opaque(
+                        "Room.0",
+                        crate::__private::OfState::<u32>::SCHEMA,
+                        "u32",
+                    ),
+                    crate::state::Field::known_or_opaque(
+                        "Room.1",
+                        crate::__private::OfState::<Vec<T>>::SCHEMA,
+                        "Vec<T>",
+                    ),
+                    crate::state::Field::variant("In"),
+                    crate::state::Field::opaque("In.city", "Box<Self<T>>"),
+                ],
+            )
+            .without_number();
     }
 };
 "#,
@@ -178,7 +179,7 @@ const _: () = {
 #[test]
 fn what_serde_is_told_counts() {
     check(
-        "",
+        "version = 1",
         r#"
         #[derive(serde::Serialize, Deserialize)]
         struct Cart {
@@ -293,6 +294,48 @@ fn what_saved_state_cannot_have() {
             &format!("`skip_serializing_if` {names}"),
             "`skip` cannot be used in saved state, where a variant is known by its place among all",
         ],
+    );
+}
+
+/// What functions read and write can mean something else without a sign.
+#[test]
+fn functions_ask_for_a_version() {
+    let told = |word: &str| {
+        format!(
+            "`{word}` names code of the program that reads or writes what is saved, and no check sees what the \
+             bytes mean to it"
+        )
+    };
+    for (word, item) in [
+        (
+            "with",
+            "struct S { #[serde(with = \"seconds\")] a: Duration }",
+        ),
+        (
+            "serialize_with",
+            "struct S(#[serde(serialize_with = \"seconds\")] Duration);",
+        ),
+        (
+            "deserialize_with",
+            "enum E { A { #[serde(deserialize_with = \"seconds\")] a: Duration } }",
+        ),
+        (
+            "with",
+            "enum E { #[serde(with = \"seconds\")] A(Duration) }",
+        ),
+        (
+            "from",
+            "#[serde(from = \"u64\", into = \"u64\")] struct S { a: Duration }",
+        ),
+        ("try_from", "#[serde(try_from = \"u64\")] enum E { A }"),
+    ] {
+        check_errors("", item, &[&told(word)]);
+        check_errors("version = 1", item, &[]);
+    }
+    check_errors(
+        "",
+        "struct S { #[serde(default = \"seconds\")] a: Duration }",
+        &[],
     );
 }
 

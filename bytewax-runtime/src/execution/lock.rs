@@ -49,6 +49,10 @@ fn failed(path: &Path, what: &str, error: io::Error) -> RunError {
 /// Writes the flow's section of the file, or only says whether it is as it should be.
 pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<String, RunError> {
     flow.check()?;
+    let unnumbered = flow.graph().unnumbered();
+    if !unnumbered.is_empty() {
+        return Err(RunError::new(RunErrorKind::Config, unnumbered.join("\n")));
+    }
     let started = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let path = match file {
         Some(path) => path.to_owned(),
@@ -130,6 +134,7 @@ mod tests {
             copy("a").with_origin(Origin {
                 package,
                 program: "",
+                was: None,
                 lock: None,
                 arguments: &[],
             })

@@ -132,7 +132,15 @@ impl Graph {
     pub(crate) fn confirms(&self, step: &Step) -> bool {
         let id = self.own_id(&step.id);
         let mut lines = self.moved.iter();
-        lines.any(|line| line.confirms() && line.old == id)
+        lines.any(|line| line.confirms() && line.means(id))
+    }
+
+    /// Whether a line says anything of one of these scopes.
+    pub(crate) fn judges(&self, scopes: &super::Numbered) -> bool {
+        let is_in = |id: &str| scopes.has(&format!("{id}."));
+        self.moved
+            .iter()
+            .any(|line| is_in(&line.old) || is_in(&line.new))
     }
 
     /// Whether what is saved for this step stays, though the flow has no such step.

@@ -9,6 +9,8 @@ mod graph;
 mod inputs;
 mod lock;
 mod moved;
+mod numbered;
+mod numbers;
 mod origin;
 mod stream;
 
@@ -19,6 +21,7 @@ pub use graph::StepInfo;
 pub(crate) use graph::{Graph, NewStep, Output as OutputSpec, Step};
 pub(crate) use lock::LockFile;
 pub(crate) use moved::same_end;
+pub(crate) use numbered::{Numbered, changed as numbered_scopes};
 #[doc(hidden)]
 pub use origin::Origin;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
@@ -112,6 +115,31 @@ impl Dataflow {
     }
 
     /// Notes what `dataflow!` saw of the flow.
+    /// Whether the compiler lets a step go on with states of this version and fingerprint.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn reads_state(&self, step: &str, version: u32, fingerprint: u64) -> bool {
+        let schema = self.schema_of(step);
+        schema.is_some_and(|schema| schema.state.reads(version, fingerprint))
+    }
+
+    /// Whether the compiler lets a step go on with keys of this shape.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn reads_keys(&self, step: &str, shape: &str) -> bool {
+        let schema = self.schema_of(step);
+        schema.is_some_and(|schema| schema.reads_keys(shape))
+    }
+
+    fn schema_of(&self, name: &str) -> Option<crate::state::StepSchema> {
+        let graph = &self.graph;
+        let step = graph
+            .steps
+            .iter()
+            .find(|step| graph.own_id(&step.id) == name);
+        graph.schema(step?)
+    }
+
     #[doc(hidden)]
     pub fn with_origin(mut self, origin: Origin) -> Self {
         // It was described just now, so nobody else has it.
@@ -190,7 +218,8 @@ impl Flow {
     /// Both are whole ids without the name of the flow, as in `dataflow.lock`; the scope at hand does not matter. The id of
     /// a scope stands for all steps in it. If several lines mean a step, the line with the longest `new` counts. Two lines
     /// exchange what two steps have saved. If `old` and `new` are the same, the line confirms that this step goes on with
-    /// its own state, although it looks like another step of the earlier version.
+    /// its own state, although it looks like another step of the earlier version; or that a scope with a number is new, and
+    /// is the last of them.
     ///
     /// Keep the line as long as there are stores with such state.
     ///

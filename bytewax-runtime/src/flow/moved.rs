@@ -68,7 +68,7 @@ pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
             );
         }
         let is_meant = |step: &Step| match moved.confirms() {
-            true => graph.own_id(&step.id) == new,
+            true => moved.means(graph.own_id(&step.id)),
             false => moved.means(graph.own_id(&step.described)),
         };
         if !graph.steps.iter().any(is_meant) {

@@ -10,6 +10,8 @@ pub struct Origin {
     pub package: &'static str,
     /// The program of the package, if it is not the one of its name.
     pub program: &'static str,
+    /// The name that the program had when its section of the lock file was written, if that is another one.
+    pub was: Option<&'static str>,
     /// The lock file as it was.
     pub lock: Option<&'static str>,
     /// The names of steps, in which `*` stands for what was known only when the flow was built, each with a hash of
@@ -47,6 +49,11 @@ impl Graph {
         self.origin.map_or("", |origin| origin.program)
     }
 
+    /// The name that the program had when its section of the lock file was written, if that is another one.
+    pub(crate) fn program_was(&self) -> Option<&str> {
+        self.origin?.was
+    }
+
     /// What people should know of a flow whose steps the compiler could not hold against the lock file.
     pub(crate) fn unlocked(&self) -> Option<String> {
         let origin = self.origin?;
@@ -54,10 +61,21 @@ impl Graph {
         let flow = &self.name;
         let run = "run the command `lock`, and compile the program again";
         match file.lacks(self) {
-            None => Some(format!(
-                "`dataflow.lock` had no flow `{flow}` when the program was compiled, so the compiler has not checked \
-                 that its state is kept: {run}"
-            )),
+            None => {
+                let others = file.headers_of(flow);
+                let renamed = match others.is_empty() {
+                    true => String::new(),
+                    false => format!(
+                        "; if the program was renamed, first write `{}` there in place of {}",
+                        header(flow, self.program()),
+                        others.join(" or ")
+                    ),
+                };
+                Some(format!(
+                    "`dataflow.lock` had no flow `{flow}` when the program was compiled, so the compiler has not checked \
+                     that its state is kept: {run}{renamed}"
+                ))
+            }
             Some(names) if names.is_empty() => None,
             Some(names) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -76,6 +94,14 @@ impl Step {
     /// The text of its arguments, as the lock file and stores have it.
     pub(crate) fn arguments_text(&self) -> Option<String> {
         self.arguments.map(|hash| format!("{hash:08x}"))
+    }
+}
+
+/// How the section of a flow begins.
+fn header(flow: &str, program: &str) -> String {
+    match program {
+        "" => format!("[{flow}]"),
+        program => format!("[{flow}.{program}]"),
     }
 }
 
@@ -120,6 +146,7 @@ mod tests {
     const SEEN: Origin = Origin {
         package: "/shop",
         program: "",
+        was: None,
         lock: None,
         arguments: &[("*.in", 1), ("eu.in", 2), ("us.*", 3), ("eu.out", 4)],
     };
@@ -157,6 +184,12 @@ mod tests {
         assert_eq!(told(Some(text)), None);
         // It is that of another program.
         let text: &'static str = format!("version = 2\n[f.other]\n{source}{sinks}").leak();
-        assert!(told(Some(text)).is_some());
+        let text = told(Some(text)).unwrap();
+        assert!(
+            text.ends_with(
+                "; if the program was renamed, first write `[f]` there in place of `[f.other]`"
+            ),
+            "{text}"
+        );
     }
 }

@@ -26,6 +26,15 @@ pub struct Stream<T> {
 /// Any stream of pairs is one; [`key_on`](Stream::key_on) makes the key from the item.
 pub type KeyedStream<K, V> = Stream<(K, V)>;
 
+impl<K, V> Stream<(K, V)> {
+    /// Ties the type of its keys to what the compiler has found out about it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_keys(self, _: PhantomData<K>) -> Self {
+        self
+    }
+}
+
 /// Streams that have a key: streams of pairs of key and value. See [`KeyedStream`].
 #[diagnostic::on_unimplemented(
     message = "this operator works per key, but `{Self}` has no key",

@@ -8,12 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::hash::{bytes, mix, mix_wide};
-use super::{FieldsHash, Key};
+use super::{FieldsHash, Key, KeyShape};
 
 /// Integers of at most 64 bits, with the 64-bit type that extends them without changing the number.
 macro_rules! integer_keys {
-    ($($integer:ty => $extended:ty),+ $(,)?) => {$(
+    ($($integer:ty => $extended:ty, $name:literal;)+) => {$(
         impl Key for $integer {
+            const SHAPE: KeyShape = KeyShape::of($name);
+
             #[inline]
             fn stable_hash(&self) -> u64 {
                 mix(*self as $extended as u64)
@@ -23,11 +25,13 @@ macro_rules! integer_keys {
 }
 
 integer_keys! {
-    u8 => u64, u16 => u64, u32 => u64, u64 => u64, usize => u64,
-    i8 => i64, i16 => i64, i32 => i64, i64 => i64, isize => i64,
+    u8 => u64, "u8"; u16 => u64, "u16"; u32 => u64, "u32"; u64 => u64, "u64"; usize => u64, "u64";
+    i8 => i64, "i8"; i16 => i64, "i16"; i32 => i64, "i32"; i64 => i64, "i64"; isize => i64, "i64";
 }
 
 impl Key for u128 {
+    const SHAPE: KeyShape = KeyShape::of("u128");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         match u64::try_from(*self) {
@@ -38,6 +42,8 @@ impl Key for u128 {
 }
 
 impl Key for i128 {
+    const SHAPE: KeyShape = KeyShape::of("i128");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         match i64::try_from(*self) {
@@ -48,6 +54,8 @@ impl Key for i128 {
 }
 
 impl Key for bool {
+    const SHAPE: KeyShape = KeyShape::of("bool");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         mix(u64::from(*self))
@@ -55,6 +63,8 @@ impl Key for bool {
 }
 
 impl Key for char {
+    const SHAPE: KeyShape = KeyShape::of("char");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         mix(u64::from(*self))
@@ -64,6 +74,8 @@ impl Key for char {
 macro_rules! text_keys {
     ($($text:ty),+ $(,)?) => {$(
         impl Key for $text {
+            const SHAPE: KeyShape = KeyShape::of("str");
+
             #[inline]
             fn stable_hash(&self) -> u64 {
                 bytes(self.as_bytes())
@@ -75,6 +87,8 @@ macro_rules! text_keys {
 text_keys! { String, Arc<str>, Box<str> }
 
 impl Key for Vec<u8> {
+    const SHAPE: KeyShape = KeyShape::of("list(u8)");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         bytes(self)
@@ -86,6 +100,8 @@ where
     // Serde knows arrays of up to 32 elements.
     [u8; N]: Serialize + DeserializeOwned,
 {
+    const SHAPE: KeyShape = KeyShape::repeated(&u8::SHAPE, N);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         bytes(self)
@@ -93,6 +109,8 @@ where
 }
 
 impl<K: Key> Key for Option<K> {
+    const SHAPE: KeyShape = KeyShape::within("option", &K::SHAPE);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         match self {
@@ -107,6 +125,8 @@ impl<K: Key> Key for Option<K> {
 }
 
 impl Key for () {
+    const SHAPE: KeyShape = KeyShape::tuple(&[]);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         const { FieldsHash::new().finish() }
@@ -116,6 +136,8 @@ impl Key for () {
 macro_rules! tuple_keys {
     ($(($($field:ident $index:tt),+))+) => {$(
         impl<$($field: Key),+> Key for ($($field,)+) {
+            const SHAPE: KeyShape = KeyShape::tuple(&[$($field::SHAPE),+]);
+
             #[inline]
             fn stable_hash(&self) -> u64 {
                 let mut hash = FieldsHash::new();
@@ -142,6 +164,8 @@ tuple_keys! {
 }
 
 impl Key for DateTime<Utc> {
+    const SHAPE: KeyShape = KeyShape::of("str");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         // Two numbers, because nanoseconds alone would overflow outside of 1677 to 2262.
@@ -150,6 +174,8 @@ impl Key for DateTime<Utc> {
 }
 
 impl Key for NaiveDate {
+    const SHAPE: KeyShape = KeyShape::of("str");
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         self.num_days_from_ce().stable_hash()
@@ -157,6 +183,8 @@ impl Key for NaiveDate {
 }
 
 impl Key for Ipv4Addr {
+    const SHAPE: KeyShape = KeyShape::repeated(&u8::SHAPE, 4);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         self.to_bits().stable_hash()
@@ -164,6 +192,8 @@ impl Key for Ipv4Addr {
 }
 
 impl Key for Ipv6Addr {
+    const SHAPE: KeyShape = KeyShape::repeated(&u8::SHAPE, 16);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         self.to_bits().stable_hash()
@@ -171,6 +201,11 @@ impl Key for Ipv6Addr {
 }
 
 impl Key for IpAddr {
+    const SHAPE: KeyShape = KeyShape::variants(&[
+        ("V4", KeyShape::tuple(&[Ipv4Addr::SHAPE])),
+        ("V6", KeyShape::tuple(&[Ipv6Addr::SHAPE])),
+    ]);
+
     #[inline]
     fn stable_hash(&self) -> u64 {
         match self {

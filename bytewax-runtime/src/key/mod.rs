@@ -35,6 +35,7 @@
 
 mod hash;
 mod impls;
+mod shape;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use hash::FieldsHash;
+pub(crate) use shape::reads as reads_shape;
+#[doc(hidden)]
+pub use shape::{KeyShape, keys_are};
 pub use slot::{SLOTS, Slot};
 pub(crate) use slot::{SlotOwners, position_slot, table_hash};
 
@@ -120,4 +124,8 @@ pub trait Key: Clone + Ord + Debug + Serialize + DeserializeOwned + Send + 'stat
     /// assert_eq!(String::new().stable_hash(), 0x2d06_8005_38d3_94c2);
     /// ```
     fn stable_hash(&self) -> u64;
+
+    /// What is saved of it, for the compiler; written by `#[derive(Key)]`.
+    #[doc(hidden)]
+    const SHAPE: KeyShape = KeyShape::UNKNOWN;
 }

@@ -61,7 +61,7 @@ pub(crate) use lock::{LockedPartition, lock_all};
 pub(crate) use parts::{
     Execution, PartitionCount, PartitionIndex, PartitionState, Position, SavedKind, StepMeta,
 };
-pub(crate) use reader::{PartitionReader, newest_positions};
+pub(crate) use reader::{PartitionReader, SavedEntry, newest_positions};
 pub(crate) use resume::{
     Resume, beginnings, check_complete, describe_resume, most_workers, resume,
 };

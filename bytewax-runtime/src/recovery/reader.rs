@@ -37,6 +37,13 @@ pub(crate) struct PartitionReader {
     known: RefCell<Known>,
 }
 
+/// A key as it was saved.
+pub(crate) struct SavedEntry {
+    pub(crate) hash: u64,
+    pub(crate) key: Vec<u8>,
+    pub(crate) state: Vec<u8>,
+}
+
 /// What was read before, as long as nobody has written since.
 #[derive(Default)]
 struct Known {
@@ -188,38 +195,41 @@ impl PartitionReader {
         })
     }
 
-    /// A few of the keys of a step at the start of an epoch, from its oldest and its newest row, with the hashes
-    /// that they were saved with.
-    pub(crate) fn few_keys(
+    /// A few of the keys of a step at the start of an epoch, of slots in its oldest and its newest row, with the hashes
+    /// and the states that they were saved with.
+    pub(crate) fn few_entries(
         &self,
         step: &StepId,
         before: Epoch,
-    ) -> Result<Vec<(u64, Vec<u8>)>, Error> {
-        let Some(step) = self.number(step) else {
+    ) -> Result<Vec<SavedEntry>, Error> {
+        let Some(number) = self.number(step) else {
             return Ok(Vec::new());
         };
         let place = Place {
             table: Table::Snaps,
-            step,
+            step: number,
         };
         self.reading(|rows| {
             let old = rows.of(place).iter().filter(|row| row.epoch < before);
             let old: Vec<&Row> = old.collect();
-            let mut keys = Vec::new();
+            let mut slots = BTreeSet::new();
             let ends = old.first().into_iter().chain(old.last());
             for row in ends.take(old.len()) {
-                let block = self.block(place, row)?;
-                for slot in block.slots().take(FEW) {
-                    let damaged = |cause: &str| self.db.damaged_row(place, row, cause);
-                    let run = block
-                        .run(slot)
-                        .map_err(|cause| damaged(&cause.to_string()))?;
-                    let run = run.unwrap_or_default();
-                    let few = run.iter().take(FEW);
-                    keys.extend(few.map(|entry| (entry.hash, entry.key.to_vec())));
-                }
+                slots.extend(self.block(place, row)?.slots().take(FEW));
             }
-            Ok(keys)
+            let mut entries = Vec::new();
+            for slot in slots {
+                let run = self.load_slot(step, slot, before)?;
+                let few = run.iter().take(FEW).filter_map(|entry| {
+                    Some(SavedEntry {
+                        hash: entry.hash,
+                        key: entry.key.to_vec(),
+                        state: entry.state?.to_vec(),
+                    })
+                });
+                entries.extend(few);
+            }
+            Ok(entries)
         })
     }
 

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::Kind;
-use super::{Schema, State, StateError};
+use super::{Schema, State, StateError, place};
 use crate::codec;
 
 /// The mark of this layout. A layout that differs gets another.
@@ -209,15 +209,22 @@ impl Saved<'_> {
             }
             .into());
         }
+        let read = || {
+            codec::decode_stored(self.value).map_err(|source| Kind::Decode {
+                own,
+                place: place::of_fault::<S>(self.value),
+                source,
+            })
+        };
         let decoded = if self.fingerprint == own.fingerprint {
-            codec::decode_stored(self.value)
+            read()
         } else {
             // Types within it may have been older.
             let past = own.past_of_first(own.fields.len(), self.fingerprint);
             let past = past.ok_or(Kind::OtherShape { own })?;
-            past.during(|| codec::decode_stored(self.value))
+            past.during(read)
         };
-        decoded.map_err(|source| Kind::Decode { own, source }.into())
+        decoded.map_err(Into::into)
     }
 
     /// Reads the value of an older version, which had only the first of today's fields.
@@ -277,6 +284,7 @@ impl Saved<'_> {
             own,
         })?;
         let decoded = past.during(|| codec::decode_stored_prefix(self.value, fields));
-        decoded.map_err(|source| Kind::Decode { own, source }.into())
+        let place = None;
+        decoded.map_err(|source| Kind::Decode { own, place, source }.into())
     }
 }

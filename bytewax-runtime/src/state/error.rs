@@ -93,8 +93,17 @@ pub(super) enum Kind {
     )]
     NotAPrefix { found: u32, own: Schema },
 
-    #[error("saved state of `{}` version {} cannot be read", .own.name, .own.version)]
-    Decode { own: Schema, source: CodecError },
+    #[error("saved state of `{}` version {} cannot be read{}", .own.name, .own.version, at(.place.as_ref()))]
+    Decode {
+        own: Schema,
+        /// The fields on the way to the fault, as far as they are known.
+        place: Option<String>,
+        source: CodecError,
+    },
+}
+
+fn at(place: Option<&String>) -> String {
+    place.map_or(String::new(), |place| format!(" at `{place}`"))
 }
 
 /// What to do about a changed shape.

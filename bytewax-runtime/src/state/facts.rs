@@ -16,6 +16,11 @@ pub(crate) const HASH: &str = "hash";
 /// The shape of its states or positions.
 pub(crate) const SAVED: &str = "saved";
 
+/// The places in it that code of the program reads in its own way.
+pub(crate) const BY_HAND: &str = "by_hand";
+/// That there are none.
+pub(crate) const NOTHING: &str = "-";
+
 /// Where the items of each of its inputs come from.
 pub(crate) const INPUTS: &str = "inputs";
 /// A hash of the text of its arguments.

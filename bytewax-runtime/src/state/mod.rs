@@ -73,6 +73,7 @@ pub(crate) mod facts;
 mod impls;
 mod keys;
 mod past;
+mod place;
 mod schema;
 pub(crate) mod shape;
 mod step_schema;
@@ -80,7 +81,7 @@ mod step_schema;
 mod tests;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer};
 
 pub use envelope::{Saved, open, peek, seal};
 pub use error::StateError;
@@ -95,7 +96,7 @@ pub(crate) use keys::{
 };
 pub(crate) use keys::{run, timer};
 #[doc(hidden)]
-pub use past::{Older, read_older};
+pub use past::Older;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
@@ -164,5 +165,15 @@ pub trait State: Serialize + DeserializeOwned + Send + 'static {
     /// If the value is of a version or shape that this type does not read, or not decodable.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
         saved.decode()
+    }
+
+    /// Reads a value where one of a type that migrates from this one is expected.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    #[doc(hidden)]
+    fn read_older<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
     }
 }

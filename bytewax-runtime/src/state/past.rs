@@ -347,13 +347,3 @@ impl Older {
         }
     }
 }
-
-/// Reads a value of the type that another migrates from.
-///
-/// # Errors
-///
-/// If it cannot be read.
-#[doc(hidden)]
-pub fn read_older<'de, T: State, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    T::deserialize(deserializer)
-}

@@ -46,6 +46,8 @@ pub struct Schema {
     pub(super) identity: u64,
     /// Whether the type is one of this crate, which no program can change.
     of_library: bool,
+    /// Whether its version was written where the type is, so that people think of it.
+    is_numbered: bool,
 }
 
 impl Schema {
@@ -70,6 +72,7 @@ impl Schema {
             reads_within: false,
             identity: 0,
             of_library: false,
+            is_numbered: true,
         }
     }
 
@@ -110,6 +113,70 @@ impl Schema {
         let fields = self.fields.iter().filter_map(|field| field.of);
         for within in self.parts.iter().chain(fields) {
             within.collect_types(types);
+        }
+    }
+
+    /// The type of the program that has a place of what is saved, as a trace numbers places.
+    pub(super) fn owner<'a>(&'a self, path: &[u32]) -> Option<&'a Schema> {
+        let within = self.part_at(path);
+        let within = within.and_then(|(part, rest)| part.owner(rest));
+        within.or_else(|| self.is_of_program().then_some(self))
+    }
+
+    /// The type at the beginning of a path, and the rest of that.
+    fn part_at<'a, 'b>(&'a self, path: &'b [u32]) -> Option<(&'a Schema, &'b [u32])> {
+        // A newtype is saved as what is in it.
+        if self.kind.is_none()
+            && let [Field { name: "0", of, .. }] = self.fields
+        {
+            return Some(((*of)?, path));
+        }
+        let (&first, rest) = path.split_first()?;
+        if self.kind.is_some() {
+            return Some((self.parts.get(first as usize)?, rest));
+        }
+        let is_variant = |field: &&Field| field.ty == Field::VARIANT;
+        if !self.fields.first().is_some_and(|field| is_variant(&field)) {
+            return Some((self.fields.get(first as usize)?.of?, rest));
+        }
+        let (&field, rest) = rest.split_first()?;
+        let variants = self.fields.iter().enumerate();
+        let mut variants = variants.filter(|(_, field)| is_variant(field));
+        let (at, _) = variants.nth(first as usize)?;
+        let field = self.fields.get(at + 1 + field as usize)?;
+        Some((field.of?, rest))
+    }
+
+    /// Itself and the types of the program that are within it, each with a hash of its own fields. What is within those is not in
+    /// that.
+    pub(crate) fn types(&self) -> Vec<(&Schema, u64)> {
+        let mut types = Vec::new();
+        self.collect_types(&mut types);
+        if !self.is_of_program() {
+            types.insert(0, self);
+        }
+        let own = |schema: &&Schema| schema.own().0;
+        types.iter().map(|schema| (*schema, own(schema))).collect()
+    }
+
+    /// A hash of its own fields.
+    fn own(&self) -> Fnv {
+        let hash = Fnv::new().text(self.kind.unwrap_or_default());
+        let hash = self
+            .parts
+            .iter()
+            .fold(hash, |hash, part| hash.number(part.as_part()));
+        self.fields.iter().fold(hash, |hash, field| {
+            let ty = field.of.map_or(field.ty, Schema::as_part);
+            hash.text(field.name).number(ty)
+        })
+    }
+
+    /// What it adds to the own hash of a type that has it.
+    fn as_part(&self) -> u64 {
+        match self.is_of_program() {
+            true => Fnv::new().text("type").0,
+            false => self.own().0,
         }
     }
 
@@ -168,6 +235,20 @@ impl Schema {
         }
     }
 
+    /// The same of a type whose version is only said to be 1 because no other was written.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn without_number(self) -> Self {
+        Self {
+            is_numbered: false,
+            ..self
+        }
+    }
+
+    pub(super) fn is_numbered(&self) -> bool {
+        self.is_numbered
+    }
+
     /// Whether the type reads saved values of this version and fingerprint, as far as its schema tells:
     /// where the schema has no history, older values may be readable.
     #[must_use]
@@ -209,6 +290,7 @@ impl Schema {
             reads_within: false,
             identity: 0,
             of_library: false,
+            is_numbered: true,
         }
     }
 

@@ -1,10 +1,13 @@
 //! What a step saves, as far as a store must know.
 
-use super::facts::{self, Fact, HASH, KEY, OPERATOR, SAVED};
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::facts::{self, BY_HAND, Fact, HASH, KEY, NOTHING, OPERATOR, SAVED};
 use super::shape::{self, Traced};
 use super::{Saved, Schema, State, StateError, peek, seal};
 use crate::codec;
-use crate::key::Key;
+use crate::key::{Key, KeyShape};
 
 /// Reads a value of any version, and writes it as the newest; nothing if it is that already.
 pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
@@ -14,8 +17,12 @@ pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
 pub(crate) struct StepSchema {
     pub(crate) state: Schema,
     pub(crate) facts: Vec<Fact>,
+    /// The types without a version of their own, each with a place in it that code of the program reads in its own way.
+    pub(crate) unnumbered: Vec<(Schema, String)>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
     reads_key: fn(&[u8]) -> Result<SavedKey, String>,
+    /// What the compiler knows of its keys.
+    keys: KeyShape,
     rewrite: Rewrite,
     shape_of: fn(u32, u64) -> Option<String>,
 }
@@ -37,6 +44,28 @@ fn shape_of<S: State>(version: u32, fingerprint: u64) -> Option<String> {
     traced.map(|traced| traced.shape)
 }
 
+/// The types without a version of their own that have these places.
+fn without_number(schema: &Schema, by_hand: Vec<(Vec<u32>, String)>) -> Vec<(Schema, String)> {
+    let mut types = Vec::new();
+    schema.collect_types(&mut types);
+    let owners = by_hand.into_iter().filter_map(|(path, place)| {
+        let owner = schema.owner(&path).or_else(|| types.first().copied())?;
+        Some((*owner, place))
+    });
+    owners.filter(|(owner, _)| !owner.is_numbered()).collect()
+}
+
+/// An error and its causes, on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// What a saved key is for the type of a step's keys.
 pub(crate) struct SavedKey {
     pub(crate) hash: u64,
@@ -46,18 +75,29 @@ pub(crate) struct SavedKey {
 
 impl StepSchema {
     pub(crate) fn of<S: State>() -> Self {
-        let mut facts = Vec::new();
+        let (mut facts, mut unnumbered) = (Vec::new(), Vec::new());
         // Of numbers and texts, the name says all.
         if !S::SCHEMA.is_plain()
-            && let Some(Traced { shape, .. }) = shape::trace(|_: &S| None)
+            && let Some(Traced { shape, by_hand, .. }) = shape::trace(|_: &S| None)
         {
             facts.push(Fact::new(SAVED, shape));
+            let places: Vec<&str> = by_hand.iter().map(|(_, place)| place.as_str()).collect();
+            facts.push(Fact::new(
+                BY_HAND,
+                match places.is_empty() {
+                    true => NOTHING.to_owned(),
+                    false => places.join(", "),
+                },
+            ));
+            unnumbered = without_number(&S::SCHEMA, by_hand);
         }
         Self {
             state: S::SCHEMA,
             facts,
+            unnumbered,
             reads: |saved| S::load(saved).map(drop),
             reads_key: |_| Err("there are no keys".to_owned()),
+            keys: KeyShape::UNKNOWN,
             rewrite: rewrite::<S>,
             shape_of: shape_of::<S>,
         }
@@ -76,10 +116,11 @@ impl StepSchema {
     /// The same of a step that keeps it by key.
     pub(crate) fn by_key<K: Key>(mut self) -> Self {
         let half = |key: &K| Some(key.stable_hash() as u32);
-        if let Some(Traced { shape, samples }) = shape::trace(half) {
+        if let Some(Traced { shape, samples, .. }) = shape::trace(half) {
             let facts = [Fact::new(KEY, shape), Fact::new(HASH, samples)];
             self.facts.splice(0..0, facts);
         }
+        self.keys = K::SHAPE;
         self.reads_key = |bytes| {
             let key: K = codec::decode_stored(bytes).map_err(|error| error.to_string())?;
             let (hash, text) = (key.stable_hash(), crate::brief::brief(&key));
@@ -109,9 +150,31 @@ impl StepSchema {
         }
     }
 
+    /// Whether the compiler knows its keys, and knows them as something else than what is saved of them, because code of
+    /// the program writes or reads them.
+    pub(crate) fn has_keys_by_hand(&self) -> bool {
+        let known = self.keys.as_text();
+        known.is_some() && known != self.fact(KEY)
+    }
+
+    /// Whether keys that were saved in a shape are read as what they were, as far as the compiler knows.
+    pub(crate) fn reads_keys(&self, saved: &str) -> bool {
+        self.keys.reads(saved)
+    }
+
     /// Reads a key as it was saved; the error says why it cannot be read.
     pub(crate) fn read_key(&self, bytes: &[u8]) -> Result<SavedKey, String> {
         (self.reads_key)(bytes)
+    }
+
+    /// Reads a state as it was saved, of whatever version; the error says why it cannot be read.
+    pub(crate) fn read_state(&self, bytes: &[u8]) -> Result<(), String> {
+        let read = || peek(bytes).and_then(|saved| (self.reads)(saved));
+        match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(with_causes(&error)),
+            Err(_) => Err("the code that reads it panicked".to_owned()),
+        }
     }
 
     /// The type and the facts, as a store keeps them.
@@ -129,7 +192,7 @@ impl StepSchema {
     ) -> impl Iterator<Item = (&'a Fact, &'a str)> {
         let is_same = (version, fingerprint) == (self.state.version, self.state.fingerprint);
         let saved = |fact: &Fact| facts::read(saved).find(|(name, _)| *name == fact.name);
-        let counts = move |fact: &&Fact| fact.name != SAVED || is_same;
+        let counts = move |fact: &&Fact| ![SAVED, BY_HAND].contains(&fact.name) || is_same;
         let both = self.facts.iter().filter(counts);
         let both = both.filter_map(move |fact| Some((fact, saved(fact)?.1)));
         both.filter(|(fact, saved)| !fact.agrees(saved))

@@ -66,16 +66,16 @@ impl Key for Other {
 macro_rules! by {
     ($key:expr) => {
         |out: &TestingSink<String>, patch: &Patch| {
-            Dataflow::build("f", |flow| {
+            flow!("f", |flow| {
                 patch.say(flow);
-                let keyed = flow.input(numbers()).named("in").map(|n| ($key(n), n));
-                let counts = keyed.stateful_map(|count: &mut u64, n| {
-                    *count += 1;
-                    (n, *count)
-                });
-                let lines = counts
-                    .named(&patch.name("counts"))
-                    .map(|(_, (n, count))| format!("{n}: {count}"));
+                let keyed = flow.input(numbers()).named("in").map(|n| (($key)(n), n));
+                let counts = keyed
+                    .stateful_map(|count: &mut u64, n| {
+                        *count += 1;
+                        (n, *count)
+                    })
+                    .named(&patch.name("counts"));
+                let lines = counts.map(|(_, (n, count))| format!("{n}: {count}"));
                 lines.output(out.clone()).named("out");
             })
         }
@@ -83,6 +83,7 @@ macro_rules! by {
 }
 
 const OF_KEYS: &str = "the type of the keys of the step `f.counts`";
+const KEYS: &str = "the type of the keys of `counts` is saved as `";
 const OF_HASHES: &str = "the keys of the step `f.counts`";
 
 macro_rules! kind {
@@ -117,17 +118,17 @@ rows! {
     "The store knows what is saved of a key (names, order and types), and how keys are hashed."
 
     number_to_signed "`u64` to `i64`":
-        row(by!(|n| n), by!(|n| n as i64)).refused(&[OF_KEYS, "is `i64`", "with `u64`"], &[Back, Anew]);
+        row(by!(|n| n), by!(|n| n as i64)).refused(&[OF_KEYS, "is `i64`", "with `u64`"], &[Back, Anew]).by_compiler(KEYS);
     number_to_narrow "`u64` to `u32`":
-        row(by!(|n| n), by!(|n| n as u32)).refused(&[OF_KEYS, "is `u32`"], &[Back, Anew]);
+        row(by!(|n| n), by!(|n| n as u32)).refused(&[OF_KEYS, "is `u32`"], &[Back, Anew]).by_compiler(KEYS);
     number_to_text "`u64` to `String`":
-        row(by!(|n| n), by!(|n: u64| n.to_string())).refused(&[OF_KEYS, "`str`"], &[Back, Anew]);
+        row(by!(|n| n), by!(|n: u64| n.to_string())).refused(&[OF_KEYS, "`str`"], &[Back, Anew]).by_compiler(KEYS);
     text_to_number "`String` to `u64`":
-        row(by!(|n: u64| n.to_string()), by!(|n| n)).refused(&[OF_KEYS, "is `u64`"], &[Back, Anew]);
+        row(by!(|n: u64| n.to_string()), by!(|n| n)).refused(&[OF_KEYS, "is `u64`"], &[Back, Anew]).by_compiler(KEYS);
     number_to_option "`u64` to `Option<u64>`":
-        row(by!(|n| n), by!(Some)).refused(&[OF_KEYS, "`option(u64)`"], &[Back, Anew]);
+        row(by!(|n| n), by!(Some)).refused(&[OF_KEYS, "`option(u64)`"], &[Back, Anew]).by_compiler(KEYS);
     number_to_tuple "`u64` to `(u64,)`":
-        row(by!(|n| n), by!(|n| (n,))).refused(&[OF_KEYS, "`(u64)`"], &[Back, Anew]);
+        row(by!(|n| n), by!(|n| (n,))).refused(&[OF_KEYS, "`(u64)`"], &[Back, Anew]).by_compiler(KEYS);
     number_to_newtype "`u64` to a newtype with `#[derive(Key)]`, which hashes as a struct":
         row(by!(|n| n), by!(newtype::Id)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
     newtype_to_number "such a newtype to `u64`":
@@ -137,28 +138,34 @@ rows! {
     another_hash "`stable_hash` computes something else":
         row(by!(Same), by!(Other)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
     shorter_tuple "a part of a tuple is removed":
-        row(by!(|n| (n % 2, n % 3)), by!(|n| n % 2)).refused(&[OF_KEYS], &[Back, Anew]);
+        row(by!(|n| (n % 2, n % 3)), by!(|n| n % 2)).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
     tuple_reordered "parts of a tuple of other types change places":
-        row(by!(|n| (n, n as u32)), by!(|n| (n as u32, n))).refused(&[OF_KEYS], &[Back, Anew]);
+        row(by!(|n| (n, n as u32)), by!(|n| (n as u32, n))).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
     same_tuple_reordered "parts of a tuple of one type change places":
         row(by!(|n| (n % 2, 7_u64)), by!(|n| (7_u64, n % 2))).asks(
             "only you know what a part means, so begin anew under another name",
             &["0: 1", "1: 1", "2: 2", "3: 2", "4: 3", "5: 3"],
         );
+    array_longer "an array has another length":
+        row(by!(|n| [n as u8, 1]), by!(|n| [n as u8, 1, 1]))
+            .refused(&[OF_KEYS, "is `(u8, u8, u8)`", "with `(u8, u8)`"], &[Back, Anew]).by_compiler(KEYS);
+    array_longer_inside "an array in a key has another length":
+        row(by!(|n: u64| ([n as u8; 2], 0_u8)), by!(|n: u64| ([n as u8; 3], 0_u8)))
+            .refused(&[OF_KEYS, "is `((u8, u8, u8), u8)`"], &[Back, Anew]).by_compiler(KEYS);
     fields_reordered "fields of a struct change places":
         row(by!(seat!(plain row)), by!(seat!(reordered row))).refused(
             &[OF_KEYS, "is `{place: u32, row: u32}`", "with `{row: u32, place: u32}`"],
             &[Back, Anew],
-        );
+        ).by_compiler(KEYS);
     inner_type "a field has another type":
-        row(by!(seat!(plain row)), by!(seat!(signed row))).refused(&[OF_KEYS, "row: i32"], &[Back, Anew]);
+        row(by!(seat!(plain row)), by!(seat!(signed row))).refused(&[OF_KEYS, "row: i32"], &[Back, Anew]).by_compiler(KEYS);
     field_renamed "a field has another name":
         row(by!(seat!(plain row)), by!(seat!(field line)))
-            .refused(&[OF_KEYS, "`#[serde(rename = \"..\")]`"], &[Back, SerdeName, Anew])
+            .refused(&[OF_KEYS, "`#[serde(rename = \"..\")]`"], &[Back, SerdeName, Anew]).by_compiler(KEYS)
             .written("#[serde(rename = \"..\")]", by!(seat!(renamed line)));
     struct_to_tuple "a struct becomes a tuple":
         row(by!(seat!(plain row)), by!(|n: u64| ((n % 2) as u32, (n % 3) as u32)))
-            .refused(&[OF_KEYS], &[Back, Anew]);
+            .refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
     type_renamed "a type has another name":
         row(
             by!(seat!(plain row)),
@@ -170,16 +177,16 @@ rows! {
     text_to_shared_text "`String` to `Arc<str>`":
         row(by!(|n: u64| n.to_string()), by!(|n: u64| Arc::<str>::from(n.to_string())));
     variants_reordered "variants of an enum change places":
-        row(by!(kind!(kinds)), by!(kind!(swapped))).refused(&[OF_KEYS, "`<Odd | Even>`"], &[Back, Anew]);
+        row(by!(kind!(kinds)), by!(kind!(swapped))).refused(&[OF_KEYS, "`<Odd | Even>`"], &[Back, Anew]).by_compiler(KEYS);
     variant_inserted "a variant is put before others":
         row(by!(kind!(kinds)), by!(kind!(inserted)))
-            .refused(&[OF_KEYS, "`<None | Even | Odd>`"], &[Back, Anew]);
+            .refused(&[OF_KEYS, "`<None | Even | Odd>`"], &[Back, Anew]).by_compiler(KEYS);
     variant_added "a variant is put behind the others":
         row(by!(kind!(kinds)), by!(kind!(added)));
     variant_removed "a variant is removed":
-        row(by!(kind!(added)), by!(kind!(kinds))).refused(&[OF_KEYS, "`<Even | Odd | Both>`"], &[Back, Anew]);
+        row(by!(kind!(added)), by!(kind!(kinds))).refused(&[OF_KEYS, "`<Even | Odd | Both>`"], &[Back, Anew]).by_compiler(KEYS);
     variants_reordered_inside "variants of an enum in a key change places":
-        row(by!(both!(nested kinds)), by!(both!(nested_swapped swapped))).refused(&[OF_KEYS], &[Back, Anew]);
+        row(by!(both!(nested kinds)), by!(both!(nested_swapped swapped))).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
     variant_added_inside "a variant is put behind the others of an enum in a key":
         row(by!(both!(nested kinds)), by!(both!(nested_added added)));
     key_chosen_otherwise "another value of the same type is the key":
@@ -189,7 +196,8 @@ rows! {
         );
     of_an_old_store "any of these, with a store of an earlier release, which does not know its keys":
         shown("refused, if a few saved keys are not read as what they were", "write it as it was; or another \
-               name and `flow.dropped(..)`: begins anew", keys_of_an_old_store_are_looked_at);
+               name and `flow.dropped(..)`: begins anew", keys_of_an_old_store_are_looked_at)
+            .uncompiled("a lock file of that time does not know them either");
 }
 
 /// A store of an earlier release does not say what its keys are, but they are there.

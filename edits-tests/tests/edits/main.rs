@@ -8,12 +8,15 @@
 #[macro_use]
 mod table;
 
+mod by_hand;
 mod docs;
 mod keys;
+mod loops;
 mod moves;
 mod names;
 mod off;
 mod operators;
+mod released;
 mod sources;
 mod states;
 mod versions;
@@ -79,6 +82,11 @@ fn copy(of: &Path) -> TempDir {
         std::fs::copy(entry.path(), store.path().join(entry.file_name())).unwrap();
     }
     store
+}
+
+/// A line of what comes of a step.
+fn line<T: std::fmt::Debug>(item: T) -> String {
+    format!("{item:?}")
 }
 
 /// A program: a flow that writes lines, with what a message asks to change.

@@ -10,19 +10,11 @@ fn add(sum: &mut u64, n: u64) -> u64 {
     *sum
 }
 
-/// Writes what comes of a step to a sink of the program.
-macro_rules! output {
-    ($stream:expr, $out:ident, $patch:ident, $sink:expr) => {{
-        let lines = $stream.map(|line| format!("{line:?}"));
-        lines.output($out.clone()).named(&$patch.name($sink));
-    }};
-}
-
 /// A program that adds up numbers by parity: the code between its source and the end.
 macro_rules! program {
     (|$flow:ident, $keyed:ident, $out:ident, $patch:ident| $body:block) => {
         |$out: &TestingSink<String>, $patch: &Patch| {
-            Dataflow::build("f", |$flow| {
+            flow!("f", |$flow| {
                 $patch.say($flow);
                 let $keyed = $flow
                     .input(numbers())
@@ -39,7 +31,7 @@ macro_rules! sums {
     ($name:literal) => {
         program!(|flow, keyed, out, patch| {
             let sums = keyed.stateful_map(add).named(&patch.name($name));
-            output!(sums, out, patch, "out");
+            sums.map(line).output(out.clone()).named(&patch.name("out"));
         })
     };
 }
@@ -50,7 +42,7 @@ macro_rules! several {
         program!(|flow, keyed, out, patch| {
             $(
                 let sums = keyed.clone().stateful_map(add).named(&patch.name($name));
-                output!(sums, out, patch, concat!($name, "_out"));
+                sums.map(line).output(out.clone()).named(&patch.name(concat!($name, "_out")));
             )*
             drop(keyed);
         })
@@ -62,7 +54,7 @@ macro_rules! scoped {
     ($scope:literal, $name:literal) => {
         program!(|flow, keyed, out, patch| {
             let sums = flow.scope($scope, || keyed.stateful_map(add).named(&patch.name($name)));
-            output!(sums, out, patch, "out");
+            sums.map(line).output(out.clone()).named(&patch.name("out"));
         })
     };
 }
@@ -70,7 +62,7 @@ macro_rules! scoped {
 macro_rules! two_sources {
     (|$even:ident, $odd:ident, $out:ident, $patch:ident| $body:block) => {
         |$out: &TestingSink<String>, $patch: &Patch| {
-            Dataflow::build("f", |flow| {
+            flow!("f", |flow| {
                 $patch.say(flow);
                 let $even = flow.input(numbers()).named("even").map(|n| (0_u8, 2 * n));
                 let $odd = flow
@@ -97,14 +89,36 @@ macro_rules! crossing {
     };
 }
 
+/// Two steps with closures.
+macro_rules! closures {
+    ($($name:literal $add:ident),+) => {
+        program!(|flow, keyed, out, patch| {
+            $(
+                let sums = keyed.clone().stateful_map($add).named(&patch.name($name));
+                sums.map(line).output(out.clone()).named(&patch.name(concat!($name, "_out")));
+            )+
+            drop(keyed);
+        })
+    };
+}
+
+fn sum(sum: &mut u64, n: u64) -> u64 {
+    add(sum, n)
+}
+
+fn least(least: &mut u64, n: u64) -> u64 {
+    *least = n.min(*least);
+    *least
+}
+
 /// A join of which one input comes before the other.
 macro_rules! joined {
     (|$even:ident, $odd:ident| $one:ident, $two:ident) => {
         two_sources!(|$even, $odd, out, patch| {
-            let joined = $one.join_running($two, JoinInsert::Last);
-            let lines = joined
-                .named(&patch.name("join"))
-                .map(|line| format!("{line:?}"));
+            let joined = $one
+                .join_running($two, JoinInsert::Last)
+                .named(&patch.name("join"));
+            let lines = joined.map(line);
             let lines = lines.filter(|_| false);
             lines.output(out.clone()).named("out");
         })
@@ -119,51 +133,54 @@ rows! {
     step_renamed "a step has another name":
         row(sums!("sums"), program!(|flow, keyed, out, patch| {
             let sums = keyed.stateful_map(add).named(&patch.name("totals"));
-            output!(sums, out, patch, "out");
+            sums.map(line).output(out.clone()).named(&patch.name("out"));
         }))
         .refused(
             &["`f.sums` has no step in this program, and the step `f.totals`"],
             &[OldName, Dropped, Command],
         )
-        .by_compiler("what_is_renamed_is_told_with_its_old_name");
+        .by_compiler("has no step in this flow, and the step `");
     steps_renamed "two steps that read the same have other names":
         shown(
             "refused",
             "`flow.moved(..)` for each; which is which only you know",
             two_steps_that_are_gone_have_two_heirs,
-        );
+        )
+        .compiled(several!("a", "b"), several!("c", "d"))
+        .by_compiler("only you know which of them it was, if any: say `flow.moved(\"a\", \"c\")`");
     source_renamed "a source has another name":
         row(
             sums!("sums"),
-            |out, patch| Dataflow::build("f", |flow| {
+            |out, patch| flow!("f", |flow| {
                 patch.say(flow);
                 let keyed = flow.input(numbers()).named(&patch.name("numbers")).map(|n| (n % 2, n));
                 let sums = keyed.stateful_map(add).named("sums");
-                output!(sums, out, patch, "out");
+                sums.map(line).output(out.clone()).named(&patch.name("out"));
             }),
         )
         .refused(&["the source `f.in` has no step"], &[OldName, Dropped, Command])
         .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
-            .by_compiler("what_is_renamed_is_told_with_its_old_name");
+            .by_compiler("has no step in this flow, and the step `");
     sink_renamed "a sink that keeps no position has another name":
         row(
             sums!("sums"),
             program!(|flow, keyed, out, patch| {
                 let sums = keyed.stateful_map(add).named("sums");
-                output!(sums, out, patch, "lines");
+                sums.map(line).output(out.clone()).named(&patch.name("lines"));
             }),
-        );
+        )
+        .by_compiler("the sink `out` of `dataflow.lock` has no step in this flow");
     step_removed "a step is removed":
         row(sums!("sums"), program!(|flow, keyed, out, patch| {
-            output!(keyed.filter(|_| false), out, patch, "out");
+            keyed.filter(|_| false).map(line).output(out.clone()).named(&patch.name("out"));
         }))
         .refused(&["`f.sums` has no step in this program"], &[Back, Kept, Dropped, Command])
-        .by_compiler("what_is_removed_is_told");
+        .by_compiler("has no step in this flow");
     one_of_two_removed "one of two steps that do the same is removed":
         row(several!("a", "b"), several!("a"))
             .refused(&["`f.b` has no step in this program"], &[Back, Kept, Dropped, Command])
             .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
-            .by_compiler("what_is_removed_is_told");
+            .by_compiler("has no step in this flow");
     step_added "a step with state is added":
         row(several!("a"), several!("a", "b")).asks(
             "the new step begins anew",
@@ -175,7 +192,7 @@ rows! {
     map_added "a `map` or `filter` is added":
         row(sums!("sums"), program!(|flow, keyed, out, patch| {
             let keyed = keyed.filter(|_| true).map(|pair| pair);
-            output!(keyed.stateful_map(add).named("sums"), out, patch, "out");
+            keyed.stateful_map(add).named("sums").map(line).output(out.clone()).named(&patch.name("out"));
         }));
     text_reordered "steps change places in the text":
         row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "b" odd, "a" even));
@@ -185,36 +202,37 @@ rows! {
                 &["`f.sums` has no step in this program, and the step `f.flat.sums`"],
                 &[Moved, Dropped, Command],
             )
-            .by_compiler("what_is_moved_between_scopes_is_told_once");
+            .by_compiler("has no step in this flow, and the step `");
     out_of_scope "a step is moved out of a scope":
         row(scoped!("flat", "sums"), program!(|flow, keyed, out, patch| {
             let sums = keyed.stateful_map(add).named(&patch.name("sums"));
-            output!(sums, out, patch, "out");
+            sums.map(line).output(out.clone()).named(&patch.name("out"));
         }))
         .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
-        .by_compiler("what_is_moved_between_scopes_is_told_once");
+        .by_compiler("has no step in this flow, and the step `");
     scope_renamed "a scope has another name":
         row(scoped!("flat", "sums"), scoped!("level", "sums"))
             .refused(
                 &["`f.flat.sums` has no step in this program, and the step `f.level.sums`"],
                 &[Moved, Dropped, Command],
             )
-            .by_compiler("what_is_moved_between_scopes_is_told_once");
+            .by_compiler("has no step in this flow, and the step `");
     name_within_scope "a step in a scope has another name":
         row(scoped!("flat", "sums"), program!(|flow, keyed, out, patch| {
             let sums = flow.scope("flat", || {
                 keyed.stateful_map(add).named(&patch.name("totals"))
             });
-            output!(sums, out, patch, "out");
+            sums.map(line).output(out.clone()).named(&patch.name("out"));
         }))
         .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
-        .by_compiler("what_is_moved_between_scopes_is_told_once");
+        .by_compiler("has no step in this flow, and the step `");
     moves "a step is moved between functions, scopes and `#[operator]`s, or one of those has another name":
         shown(
             "refused",
             "`.named(\"old\")` or `flow.moved(..)`, as the message says",
             super::moves::what_is_printed_works_for_every_move,
-        );
+        )
+        .uncompiled("by where it is moved; see the tests of the macro");
     names_exchanged "two steps exchange their names":
         row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "a" odd, "b" even)).refused(
             &[
@@ -228,7 +246,9 @@ rows! {
             "refused",
             "`flow.moved(..)` for each way to read it",
             super::moves::steps_that_exchange_their_closures_are_refused,
-        );
+        )
+        .compiled(closures!("a" sum, "b" least), closures!("b" sum, "a" least))
+        .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
     inputs_exchanged "the inputs of a join are exchanged":
         row(joined!(|even, odd| even, odd), joined!(|even, odd| odd, even)).refused(
             &["the step `f.join`", "reads `odd, even`", "in another order, `even, odd`"],

@@ -88,7 +88,7 @@ fn renamed(#[partition] topic: u64, until: u64, #[resume] next: &mut u64) -> Pol
 macro_rules! reads {
     ($($name:literal $source:expr),+) => {
         |out: &TestingSink<String>, patch: &Patch| {
-            Dataflow::build("f", |flow| {
+            flow!("f", |flow| {
                 patch.say(flow);
                 $(
                     let numbers = flow.input($source).named(&patch.name($name));
@@ -115,7 +115,8 @@ rows! {
             .refused(&[GONE, "it lists `marked[topic=3]`"], &[Back, Anew]);
     topics_exchanged "two sources exchange such a setting":
         row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(3, 2), "b" marked(1, 2)))
-            .refused(&["does not list any more: `marked[topic="], &[Back, Anew]);
+            .refused(&["does not list any more: `marked[topic="], &[Back, Anew])
+            .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
     function_renamed "the function of a `#[source]` has another name":
         row(reads!("a" marked(1, 2)), reads!("a" renamed(1, 2)))
             .refused(&[GONE, "it lists `renamed[topic=1]`"], &[Back, Anew]);
@@ -124,7 +125,8 @@ rows! {
             .refused(&["the position of `f.a`"], &[Back, Version, Anew])
             .written("#[stateful(version = 2, from(..))]", reads!("a" mended::marked(1, 2)));
     mark_added "a setting is marked by `#[partition]`":
-        shown("goes on; from then on its value counts", "", a_position_from_before_the_mark_is_resumed);
+        shown("goes on; from then on its value counts", "", a_position_from_before_the_mark_is_resumed)
+            .compiled(reads!("a" before::marked(1, 2)), reads!("a" marked(1, 2)));
     source_added "a source is added":
         row(reads!("a" marked(1, 2)), reads!("a" marked(1, 3), "b" marked(3, 1)))
             .asks("it begins at its first item", &["a: 103", "b: 301"]);
@@ -132,7 +134,7 @@ rows! {
         row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(1, 2)))
             .refused(&["the source `f.b` has no step"], &[Back, Kept, Dropped, Command])
             .leaving(&[])
-            .by_compiler("what_is_removed_is_told");
+            .by_compiler("has no step in this flow");
 }
 
 fn a_position_from_before_the_mark_is_resumed() {

@@ -1,5 +1,7 @@
 //! Edits of types that are saved inside a state, and know nothing of that.
 
+use std::num::NonZeroU64;
+
 use serde::{Deserialize, Serialize};
 
 use super::table::Mend::*;
@@ -15,7 +17,7 @@ macro_rules! states {
 
             use inner::Inner;
 
-            #[stateful]
+            #[stateful(version = 1)]
             #[derive(Default)]
             pub(super) struct Sum {
                 count: u64,
@@ -23,15 +25,15 @@ macro_rules! states {
             }
 
             pub(super) fn program(out: &TestingSink<String>, patch: &Patch) -> Dataflow {
-                Dataflow::build("f", |flow| {
+                flow!("f", |flow| {
                     patch.say(flow);
                     let keyed = flow.input(numbers()).named("in").map(|n| (n % 2, n));
                     let counts = keyed.stateful_map(|sum: &mut Sum, n| {
                         sum.count += 1;
                         sum.inner.add(n);
                         (sum.count, sum.inner.sum())
-                    });
-                    let lines = counts.named(&patch.name("sums")).map(|line| format!("{line:?}"));
+                    }).named(&patch.name("sums"));
+                    let lines = counts.map(line);
                     lines.output(out.clone()).named("out");
                 })
             }
@@ -98,6 +100,27 @@ states! {
         pub(super) struct Inner { sum: u64, #[cfg_attr(all(), serde(skip))] _other: u64 }
         adds!(sum as u64);
     }
+    array {
+        use super::super::*;
+        #[derive(Default, Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, other: [u64; 2] }
+        adds!(sum as u64);
+    }
+    longer_array {
+        use super::super::*;
+        #[derive(Default, Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, other: [u64; 3] }
+        adds!(sum as u64);
+    }
+    fewer_values {
+        use super::super::*;
+        #[derive(Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, other: NonZeroU64 }
+        adds!(sum as u64);
+        impl Default for Inner {
+            fn default() -> Self { Self { sum: 0, other: NonZeroU64::MIN } }
+        }
+    }
     through_another {
         use super::super::*;
         #[derive(Clone, Default, Serialize, Deserialize)]
@@ -115,7 +138,7 @@ states! {
 
 /// The state has the next version, and the old one is kept in a module of its own.
 macro_rules! migrated {
-    ($($module:ident $inner:tt)+) => {$(
+    (@ $other:ty; $($module:ident $inner:tt)+) => {$(
         mod $module {
             use super::*;
 
@@ -125,7 +148,7 @@ macro_rules! migrated {
                 use super::super::*;
 
                 #[derive(Default, Serialize, Deserialize)]
-                pub(super) struct Inner { pub(super) sum: u64, pub(super) other: u64 }
+                pub(super) struct Inner { pub(super) sum: u64, pub(super) other: $other }
 
                 #[stateful]
                 pub(super) struct SumV1 { pub(super) count: u64, pub(super) inner: Inner }
@@ -151,20 +174,23 @@ macro_rules! migrated {
             }
 
             pub(super) fn program(out: &TestingSink<String>, patch: &Patch) -> Dataflow {
-                Dataflow::build("f", |flow| {
+                flow!("f", |flow| {
                     patch.say(flow);
                     let keyed = flow.input(numbers()).named("in").map(|n| (n % 2, n));
                     let counts = keyed.stateful_map(|sum: &mut Sum, n| {
                         sum.count += 1;
                         sum.inner.add(n);
                         (sum.count, sum.inner.sum())
-                    });
-                    let lines = counts.named("sums").map(|line| format!("{line:?}"));
+                    }).named("sums");
+                    let lines = counts.map(line);
                     lines.output(out.clone()).named("out");
                 })
             }
         }
     )+};
+    ($($module:ident $inner:tt)+) => {
+        migrated! { @ u64; $($module $inner)+ }
+    };
 }
 
 migrated! {
@@ -208,6 +234,28 @@ migrated! {
     }
 }
 
+migrated! {
+    @ [u64; 2];
+    mended_array {
+        use super::super::*;
+        #[derive(Default, Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, other: [u64; 3] }
+        adds!(sum as u64);
+    }
+}
+
+migrated! {
+    mended_fewer_values {
+        use super::super::*;
+        #[derive(Serialize, Deserialize)]
+        pub(super) struct Inner { sum: u64, other: NonZeroU64 }
+        adds!(sum as u64);
+        impl Default for Inner {
+            fn default() -> Self { Self { sum: 0, other: NonZeroU64::MIN } }
+        }
+    }
+}
+
 const SAVED: &[&str] = &[
     "the type of what is saved of the step `f.sums`",
     "but its state was saved with `{count: u64, inner: {sum: u64, other: u64}}`",
@@ -232,6 +280,27 @@ rows! {
         row(first::program, one_less::program).refused(SAVED, MENDS).written(NEXT, mended_one_less::program);
     skipped_by_cfg_inside "it gets `#[serde(skip)]` by `cfg_attr`":
         row(first::program, skipped_by_cfg::program).refused(SAVED, MENDS).written(NEXT, mended_one_less::program);
+    array_inside "an array in a type in the state has another length":
+        row(array::program, longer_array::program)
+            .refused(
+                &[
+                    "the type of what is saved of the step `f.sums`",
+                    "is `{count: u64, inner: {sum: u64, other: (u64, u64, u64)}}`",
+                ],
+                MENDS,
+            )
+            .written(NEXT, mended_array::program);
+    fewer_values_inside "a field of a type in the state takes fewer values (`NonZeroU64` for `u64`), and values are saved that it does not take":
+        row(first::program, fewer_values::program)
+            .refused(
+                &[
+                    "the state of the step `f.sums`",
+                    "that was saved for the key `",
+                    "cannot be read: saved state of `Sum` version 1 cannot be read at `inner.other`",
+                ],
+                MENDS,
+            )
+            .written(NEXT, mended_fewer_values::program);
     another_type_inside "a type in the state is saved as another by `#[serde(from, into)]`":
         row(first::program, through_another::program)
             .refused(SAVED, MENDS)

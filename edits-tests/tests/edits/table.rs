@@ -1,5 +1,8 @@
 //! Rows of the table of edits: each is a test.
 
+use std::cell::Cell;
+
+use bytewax::__private::Origin;
 use bytewax::flow::Flow;
 
 use super::*;
@@ -45,6 +48,34 @@ macro_rules! rows {
     };
 }
 
+/// Describes a flow, and notes the text of it for the compiler.
+macro_rules! flow {
+    ($name:literal, |$flow:ident| $body:block) => {{
+        $crate::table::note(stringify!(|$flow| $body));
+        Dataflow::build($name, |$flow| $body)
+    }};
+}
+
+thread_local! {
+    /// The text of the flow that was described last.
+    static TEXT: Cell<&'static str> = const { Cell::new("") };
+}
+
+pub(super) fn note(text: &'static str) {
+    TEXT.set(text);
+}
+
+/// What the compiler says of a flow whose package has the lock file of the flow before.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Compiler {
+    /// Nothing.
+    Fine,
+    /// It refuses it with these words.
+    Refused(&'static str),
+    /// It is not asked here, for this reason.
+    Unasked(&'static str),
+}
+
 /// What a message offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mend {
@@ -52,6 +83,8 @@ pub(super) enum Mend {
     Back,
     /// To keep the old type and migrate from it.
     Version,
+    /// To say which version a type is.
+    Number,
     /// To keep the saved name of a field.
     SerdeName,
     /// To give a step its old name.
@@ -76,6 +109,7 @@ impl Mend {
         match self {
             Mend::Back => "write it as it was",
             Mend::Version => "`#[stateful(version = 2, from(..))]`",
+            Mend::Number => "`#[stateful(version = 1)]`",
             Mend::SerdeName => "`#[serde(rename = \"..\")]`",
             Mend::OldName => "`.named(\"old\")`",
             Mend::Moved => "`flow.moved(..)`",
@@ -115,8 +149,9 @@ pub(super) enum Resume {
 #[derive(Clone)]
 pub(super) struct Row {
     programs: Option<[Program; 2]>,
-    /// The test of the macro in which the compiler refuses such an edit of a flow with a lock file.
-    pub(super) compiler: Option<&'static str>,
+    pub(super) compiler: Compiler,
+    /// The programs that the compiler is asked of.
+    compiled: Option<[Program; 2]>,
     pub(super) resume: Resume,
     /// Programs that have a mend in their text, each with that text.
     written: Vec<(&'static str, Program)>,
@@ -128,7 +163,8 @@ pub(super) struct Row {
 pub(super) fn row(before: Program, after: Program) -> Row {
     Row {
         programs: Some([before, after]),
-        compiler: None,
+        compiler: Compiler::Fine,
+        compiled: Some([before, after]),
         resume: Resume::GoesOn,
         written: Vec::new(),
         leaving: None,
@@ -139,7 +175,8 @@ pub(super) fn row(before: Program, after: Program) -> Row {
 pub(super) fn shown(verdict: &'static str, mend: &'static str, test: fn()) -> Row {
     Row {
         programs: None,
-        compiler: None,
+        compiler: Compiler::Unasked("nobody has said why"),
+        compiled: None,
         resume: Resume::Shown {
             verdict,
             mend,
@@ -165,9 +202,27 @@ impl Row {
         }
     }
 
-    pub(super) fn by_compiler(self, test: &'static str) -> Self {
+    pub(super) fn by_compiler(self, words: &'static str) -> Self {
         Self {
-            compiler: Some(test),
+            compiler: Compiler::Refused(words),
+            ..self
+        }
+    }
+
+    /// With programs of which the compiler is asked, and says nothing.
+    pub(super) fn compiled(self, before: Program, after: Program) -> Self {
+        Self {
+            compiler: Compiler::Fine,
+            compiled: Some([before, after]),
+            ..self
+        }
+    }
+
+    /// The compiler is not asked, for this reason.
+    pub(super) fn uncompiled(self, why: &'static str) -> Self {
+        Self {
+            compiler: Compiler::Unasked(why),
+            compiled: None,
             ..self
         }
     }
@@ -185,9 +240,10 @@ impl Row {
         self
     }
 
-    /// Runs the one program and then the other on its store, and does what the message says.
+    /// Asks the compiler; then runs the one program and then the other on its store, and does what the message says.
     #[track_caller]
     fn check(&self) {
+        self.compile();
         let Some([before, after]) = self.programs else {
             if let Resume::Shown { test, .. } = &self.resume {
                 test();
@@ -244,6 +300,39 @@ impl Row {
         }
     }
 
+    /// Has the macro judge the text of the one program by the lock file of the other.
+    #[track_caller]
+    fn compile(&self) {
+        let Some([before, after]) = self.compiled else {
+            return;
+        };
+        let [(old, old_text), (new, new_text)] = [before, after].map(described);
+        let origin = Origin {
+            package: "",
+            program: "",
+            was: None,
+            lock: None,
+            arguments: leaked(edits_tests::judge("f", old_text, None).arguments),
+        };
+        let lock = locked(old.with_origin(origin)).unwrap();
+        let judged = edits_tests::judge("f", new_text, Some(&lock));
+        // A flow that cannot be locked has no type of the file.
+        let new_lock = locked(new.clone()).unwrap_or_default();
+        let broken = judged.checks.into_iter();
+        let broken = broken.filter(|text| !holds(text, &lock, &new, &new_lock));
+        let said: Vec<String> = judged.errors.into_iter().chain(broken).collect();
+        match self.compiler {
+            Compiler::Refused(words) => assert!(
+                said.iter().any(|text| text.contains(words)),
+                "the compiler says {said:#?} with the lock file\n{lock}"
+            ),
+            _ => assert!(
+                said.is_empty(),
+                "the compiler says {said:#?} with the lock file\n{lock}"
+            ),
+        }
+    }
+
     /// What comes when what was saved is given up.
     fn anew(&self, patch: &Patch) -> Result<Vec<String>, String> {
         if let Some(lines) = self.leaving {
@@ -266,7 +355,7 @@ impl Row {
         let mended = copy(store.path());
         match offer.mend {
             Mend::Back | Mend::Command => {}
-            Mend::Version | Mend::SerdeName => {
+            Mend::Version | Mend::Number | Mend::SerdeName => {
                 let mut written = self.written.iter();
                 let found = written.find(|(text, _)| is_same(text, &offer.text));
                 let (_, program) =
@@ -298,6 +387,63 @@ impl Row {
                 run_patched(after, &patch, &mended).unwrap();
             }
         }
+    }
+}
+
+/// A program as it is described, with its text.
+fn described(program: Program) -> (Dataflow, &'static str) {
+    let flow = program(&TestingSink::new(), &Patch::default());
+    (flow, TEXT.take())
+}
+
+fn leaked(arguments: Vec<(String, u32)>) -> &'static [(&'static str, u32)] {
+    let arguments = arguments.into_iter();
+    let arguments: Vec<(&'static str, u32)> = arguments
+        .map(|(name, hash)| (&*name.leak(), hash))
+        .collect();
+    arguments.leak()
+}
+
+/// The lock file of a flow.
+fn locked(flow: Dataflow) -> Option<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("dataflow.lock");
+    let words = ["lock", "--file", file.to_str().unwrap()];
+    let _ = bytewax::run_from(flow, words);
+    std::fs::read_to_string(file).ok()
+}
+
+/// Whether what the compiler finds out is as it should be. What is said if not begins with what is looked at: a word of the lock
+/// file, and the name of the step.
+fn holds(text: &str, lock: &str, flow: &Dataflow, new_lock: &str) -> bool {
+    let (what, rest) = text.split_once(" of `").unwrap();
+    let (step, _) = rest.split_once('`').unwrap();
+    let what = what.strip_prefix("the ").unwrap();
+    let value = |word: &str| value_of(lock, step, word).unwrap();
+    let id = format!("f.{step}");
+    if !flow.step_ids().iter().any(|other| other.to_string() == id) {
+        // It is in the text, and is not built: its types are what they were.
+        return true;
+    }
+    match what {
+        "state" => {
+            let fingerprint = u64::from_str_radix(&value("fingerprint"), 16).unwrap();
+            flow.reads_state(step, value("version").parse().unwrap(), fingerprint)
+        }
+        "type of the keys" => flow.reads_keys(step, &value("key")),
+        word => value_of(new_lock, step, word) == Some(value(word)),
+    }
+}
+
+/// What a lock file says of a step by a word.
+fn value_of(lock: &str, step: &str, word: &str) -> Option<String> {
+    let line = lock
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("\"{step}\" = ")))?;
+    let (_, value) = line.split_once(&format!(" {word} = "))?;
+    match value.strip_prefix('"') {
+        Some(text) => Some(text.split('"').next()?.to_owned()),
+        None => Some(value.split([',', ' ']).next()?.to_owned()),
     }
 }
 
@@ -345,6 +491,7 @@ impl Offer {
         };
         let back = [
             "write it as it was",
+            "write its type as it was",
             "bring the step back",
             "put it where it was",
             "bring them back",
@@ -355,7 +502,11 @@ impl Offer {
         for code in &code {
             match code {
                 code if code.starts_with("#[stateful(") => {
-                    offer(Mend::Version, code, Patch::default());
+                    let mend = match code.contains("from(") {
+                        true => Mend::Version,
+                        false => Mend::Number,
+                    };
+                    offer(mend, code, Patch::default());
                 }
                 code if code.starts_with("recovery drop-step") => {
                     offer(Mend::Command, code, Patch::default());
@@ -410,6 +561,24 @@ impl Offer {
         }
         offers.sort_by_key(|offer| offer.mend);
         offers
+    }
+}
+
+/// What a message offers in case of something.
+pub(super) struct Offered;
+
+impl Offered {
+    /// What it says to do if scopes are these.
+    pub(super) fn when(message: &str, place: &str) -> Patch {
+        let (_, help) = message.split_once("help: ").unwrap();
+        let mut ways = help.split("; if ").map(|way| way.trim_start_matches("if "));
+        let way = ways.find(|way| way.split(", say ").next().unwrap().ends_with(place));
+        let way = way.unwrap_or_else(|| panic!("nothing is said of {place} in\n{message}"));
+        let way = way.split("; ").next().unwrap();
+        let patch = message_code(way).filter_map(|it| two_texts(it, "flow.moved("));
+        let patch = patch.fold(Patch::new(), |patch, (old, new)| patch.moved(old, new));
+        let dropped = message_code(way).filter_map(|it| first_text(it, "flow.dropped("));
+        dropped.fold(patch, |patch, name| patch.drop(name))
     }
 }
 

@@ -32,7 +32,7 @@ macro_rules! programs {
                 patch: &Patch,
                 numbers: TestingSource<u64>,
             ) -> Dataflow {
-                Dataflow::build("f", |flow| {
+                flow!("f", |flow| {
                     patch.say(flow);
                     let keyed = flow.input(numbers).named("in").map(|n| (n % 2, n));
                     let sums = keyed.stateful_map($add).named(&patch.name("sums"));
@@ -181,6 +181,33 @@ programs! {
         struct Sum { sum: i64 }
     } |sums: &mut Vec<Sum>, n| { sums.push(Sum { sum: n as i64 + 1 }); sums.iter().map(|it| it.sum).sum::<i64>() };
 
+    array {
+        #[stateful]
+        #[derive(Default)]
+        struct Sum { sums: [u64; 2] }
+    } |sum: &mut Sum, n| { sum.sums[1] += n + 1; sum.sums[1] };
+
+    longer_array {
+        #[stateful]
+        #[derive(Default)]
+        struct Sum { sums: [u64; 3] }
+    } |sum: &mut Sum, n| { sum.sums[1] += n + 1; sum.sums[1] };
+
+    mended_array {
+        #[stateful]
+        struct SumV1 { sums: [u64; 2] }
+
+        #[stateful(version = 2, from(SumV1))]
+        #[derive(Default)]
+        struct Sum { sums: [u64; 3] }
+
+        impl From<SumV1> for Sum {
+            fn from(old: SumV1) -> Self {
+                Self { sums: [old.sums[0], old.sums[1], 0] }
+            }
+        }
+    } |sum: &mut Sum, n| { sum.sums[1] += n + 1; sum.sums[1] };
+
     opaque {
         #[derive(Default, Serialize, Deserialize)]
         struct Inner { a: u64, b: u64 }
@@ -235,6 +262,10 @@ rows! {
     another_old_type "the old type in `from(..)` is not what it was":
         row(one::program, two_from_another::program)
             .refused(&["write the type that was version 1 as it was"], &[Back, Anew]);
+    array_longer "an array in the type has another length, and the version is the same":
+        row(array::program, longer_array::program)
+            .refused(&["the state of `f.sums`"], &[Back, Version, Anew])
+            .written("#[stateful(version = 2, from(SumV1))]", mended_array::program);
     another_type_in_the_old "a type in the old type is not what it was":
         row(opaque::program, opaque_from_another::program)
             .refused(&["in version 1 is `{inner: {a: u64, b: u64}}`", "reads that version as"], &[Back, Anew]);
@@ -245,13 +276,15 @@ rows! {
             "refused",
             "write it as it was; or `recovery migrate`; or another name and `flow.dropped(..)`: begins anew",
             a_lost_way_is_told_before_it_is_needed,
-        );
+        )
+        .compiled(two::few, two_alone::few);
     lost_way_in_a_list "so it is where the type is in a list":
         shown(
             "refused",
             "write it as it was; or `recovery migrate`; or another name and `flow.dropped(..)`: begins anew",
             a_lost_way_in_a_list_is_told_before_it_is_needed,
-        );
+        )
+        .compiled(listed_two::few, listed_two_alone::few);
 }
 
 fn a_lost_way_is_told_before_it_is_needed() {

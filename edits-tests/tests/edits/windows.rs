@@ -35,7 +35,7 @@ macro_rules! counts {
     };
     (|$keyed:ident, $name:ident| $step:expr) => {
         |out: &TestingSink<String>, patch: &Patch| {
-            Dataflow::build("f", |flow| {
+            flow!("f", |flow| {
                 patch.say(flow);
                 let $keyed = flow
                     .input(numbers_cut_off(patch))
@@ -57,61 +57,60 @@ rows! {
     "Saved windows are windows of their windower and of their clock, so those stand in the store and in the lock file."
 
     another_length "windows are of another length":
-        row(counts!(by_key!(1), tumbling(1000)), counts!(by_key!(1), tumbling(2000)))
+        row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(2000), DateTime::UNIX_EPOCH)))
             .refused(&[WINDOWER, "is `tumbling 2s`", "with `tumbling 1s`"], &[Back, Anew])
-            .by_compiler("facts_of_windows");
+            .by_compiler("in `dataflow.lock`, and another one here");
     another_kind "tumbling windows to sliding ones":
         row(
-            counts!(by_key!(1), tumbling(1000)),
-            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(500), ZERO)),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(500), DateTime::UNIX_EPOCH)),
         )
         .refused(&[WINDOWER, "sliding"], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .by_compiler("in `dataflow.lock`, and another one here");
     to_sessions "tumbling windows to sessions":
         row(
-            counts!(by_key!(1), tumbling(1000)),
-            counts!(by_key!(1), SessionWindower::new(ms(1000))),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(1000))),
         )
         .refused(&[WINDOWER, "session"], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .by_compiler("in `dataflow.lock`, and another one here");
     another_gap "sessions end after another gap":
         row(
-            counts!(by_key!(1), SessionWindower::new(ms(1000))),
-            counts!(by_key!(1), SessionWindower::new(ms(3000))),
+            counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(1000))),
+            counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(3000))),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .by_compiler("in `dataflow.lock`, and another one here");
     another_offset "sliding windows begin more often":
         row(
-            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(500), ZERO)),
-            counts!(by_key!(1), SlidingWindower::new(ms(1000), ms(250), ZERO)),
+            counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(500), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(250), DateTime::UNIX_EPOCH)),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .by_compiler("in `dataflow.lock`, and another one here");
     another_count "windows of another number of values":
         row(
             counts!(by_key!(1), CountWindower::new(10)),
             counts!(by_key!(1), CountWindower::new(20)),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .by_compiler("in `dataflow.lock`, and another one here");
     another_alignment "windows begin at another time":
         row(
-            counts!(by_key!(1), tumbling(1000)),
-            counts!(by_key!(1), TumblingWindower::new(ms(1000), ZERO + ms(100))),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), ZERO + TimeDelta::milliseconds(100))),
         )
-        .refused(&["the align_to of the step `f.x`"], &[Back, Anew])
-        .by_compiler("facts_of_windows");
+        .refused(&["the align_to of the step `f.x`"], &[Back, Anew]);
     another_clock "event time to the time of arrival":
         row(counts!(by_key!(1), tumbling(CENTURY)), counts!(SystemClock::new(), tumbling(CENTURY)))
             .refused(&["the clock of the step `f.x`"], &[Back, Anew])
-            .by_compiler("facts_of_windows");
+            .by_compiler("in `dataflow.lock`, and another one here");
     another_wait "the watermark waits longer":
-        row(counts!(by_key!(1), tumbling(1000)), counts!(by_key!(2), tumbling(1000)));
+        row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(2), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)));
     late_values "windows take late values by `allow_late`":
         row(
-            counts!(by_key!(1), tumbling(1000)),
-            counts!(by_key!(1), tumbling(1000).allow_late(ms(50))),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH).allow_late(TimeDelta::milliseconds(50))),
         ).asks(
             "what windows emit has another type then",
             &[
@@ -121,25 +120,25 @@ rows! {
         );
     another_operator "`count_window` to `collect_window`":
         row(
-            counts!(by_key!(1), tumbling(1000)),
+            counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
             counts!(|keyed, name| keyed
-                .collect_window::<Vec<_>, _, _>(by_key!(1), tumbling(1000))
+                .collect_window::<Vec<_>, _, _>(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH))
                 .named(name)
                 .down),
         )
         .refused(&["the operator of the step `f.x`"], &[Back, Anew])
-        .by_compiler("what_is_another_operator_now_is_told");
+        .by_compiler("the operator of `x` was `");
     max_to_min_window "`max_window` to `min_window`":
         row(
             counts!(|keyed, name| keyed
-                .max_window(by_key!(1), tumbling(1000), |n| *n)
+                .max_window(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH), |n| *n)
                 .named(name)
                 .down),
             counts!(|keyed, name| keyed
-                .min_window(by_key!(1), tumbling(1000), |n| *n)
+                .min_window(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH), |n| *n)
                 .named(name)
                 .down),
         )
         .refused(&["the operator of the step `f.x`"], &[Back, Anew])
-        .by_compiler("what_is_another_operator_now_is_told");
+        .by_compiler("the operator of `x` was `");
 }

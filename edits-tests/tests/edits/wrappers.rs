@@ -89,7 +89,7 @@ macro_rules! program {
         |out: &TestingSink<String>, patch: &Patch| {
             #[allow(unused_imports, reason = "some steps do not name the type")]
             use $module::Amount;
-            Dataflow::build("f", |flow| {
+            flow!("f", |flow| {
                 patch.say(flow);
                 let $keyed = flow
                     .input($source(patch))

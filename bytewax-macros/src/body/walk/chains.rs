@@ -173,7 +173,12 @@ impl Walk {
             arguments,
         };
         self.model.has_output |= kind.is_output();
-        if let Some(name) = self.step(kind, &operator, said, given) {
+        let number = self.model.steps.len();
+        let name = self.step(kind, &operator, said, given);
+        if self.marks_keys && kind == Kind::Stateful && self.model.steps.len() > number {
+            codegen::mark_keys(call, number);
+        }
+        if let Some(name) = name {
             codegen::name_step(expr, &name);
         }
         match kind {

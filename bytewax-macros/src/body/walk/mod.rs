@@ -20,9 +20,13 @@ use super::env::{Env, Value, is_errs};
 use super::model::{Leave, Model};
 use super::names::Names;
 
-/// Names the steps in the closure of a flow, and tells what was seen on the way.
-pub(crate) fn closure(flow: &Ident, closure: &mut ExprClosure) -> Model {
-    let mut walk = Walk::default();
+/// Names the steps in the closure of a flow, and tells what was seen on the way. With `marks_keys`, each stateful step gets a mark for
+/// what is known of its keys: see [`codegen::fill_keys`].
+pub(crate) fn closure(flow: &Ident, closure: &mut ExprClosure, marks_keys: bool) -> Model {
+    let mut walk = Walk {
+        marks_keys,
+        ..Walk::default()
+    };
     walk.model.flow = flow.to_string();
     walk.env.bind(flow.clone(), Value::Flow, false);
     let result = walk.expr(&mut closure.body);
@@ -83,6 +87,8 @@ struct Walk {
     built: usize,
     /// Whether `?` and `.await` have a closure or block of their own to leave.
     is_nested: bool,
+    /// Whether stateful steps are marked.
+    marks_keys: bool,
 }
 
 impl Walk {

@@ -60,7 +60,7 @@ fn names_of(body: &str) -> Vec<String> {
     let Parsed::Flow(mut described) = parsed else {
         panic!("{body}");
     };
-    walk::closure(&described.flow, &mut described.closure);
+    walk::closure(&described.flow, &mut described.closure, false);
     let mut ids = Ids::default();
     ids.visit_expr_closure(&described.closure);
     ids.found

@@ -1,6 +1,6 @@
 //! The lines of the file, and the programs that they are of.
 
-use super::{FLOW, LOCK, expanded, expanded_of};
+use super::{FLOW, LOCK, Package, expanded, expanded_of};
 
 #[test]
 fn a_file_that_cannot_be_read_is_told_by_its_line() {
@@ -103,11 +103,51 @@ fn flows_of_one_name_are_of_their_programs() {
     assert_eq!(of(&format!("{lock}[shop.tool]\n"), "tool"), 0);
 }
 
+/// A program that was renamed goes on with its section, as long as it is clear which that is.
+#[test]
+fn a_program_that_is_renamed_has_its_section() {
+    let dir = std::env::temp_dir().join(format!("bytewax-renamed-{}", std::process::id()));
+    let write = |file: &str, text: &str| {
+        let file = dir.join(file);
+        std::fs::create_dir_all(file.parent().expect("it is in a directory"))
+            .expect("there is room");
+        std::fs::write(file, text).expect("there is room");
+    };
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"shop\"\n[[bin]]\nname = \"own-place\"\n",
+    );
+    let section = |program: &str| format!("[shop{program}]\n\"a\" = {{ kind = \"sink\" }}\n");
+    let was = |program: &str, sections: &[&str]| {
+        let lock: String = sections.iter().map(|it| section(it)).collect();
+        let lock = format!("version = 2\n{lock}");
+        let dir = dir.display().to_string();
+        let package = Package::new(dir, program.to_owned(), Some(&lock));
+        assert_eq!(
+            package.was("shop").is_some() || sections.contains(&"") && program.is_empty(),
+            package.flow("shop").is_some()
+        );
+        package.was("shop").map(str::to_owned)
+    };
+    assert_eq!(was("tool", &[".old"]).as_deref(), Some("old"));
+    assert_eq!(was("", &[".old"]).as_deref(), Some("old"));
+    // It may be any of them, or has one of its own.
+    assert_eq!(was("tool", &[".old", ".older"]), None);
+    assert_eq!(was("tool", &[".own_place"]), None);
+    write("src/bin/old.rs", "");
+    assert_eq!(was("tool", &[".old", ".older"]).as_deref(), Some("older"));
+    // The program of the package's name.
+    assert_eq!(was("tool", &[""]).as_deref(), Some(""));
+    write("src/main.rs", "");
+    assert_eq!(was("tool", &[""]), None);
+    std::fs::remove_dir_all(&dir).expect("it is there");
+}
+
 #[test]
 fn the_expansion_says_where_the_flow_is_from() {
     let (_, expansion) = expanded_of("tool", LOCK, FLOW);
     let text = expansion.to_string().replace(' ', "");
-    assert!(text.contains("package:\"/work\",program:\"tool\",lock:::core::option::Option::Some(::core::include_str!(\"/work/dataflow.lock\"))"), "{text}");
+    assert!(text.contains("package:\"/work\",program:\"tool\",was:::core::option::Option::None,lock:::core::option::Option::Some(::core::include_str!(\"/work/dataflow.lock\"))"), "{text}");
     for name in ["orders.input", "eu.clicks.output", "*.logs.input", "audit"] {
         assert!(text.contains(&format!("(\"{name}\",")), "{name}: {text}");
     }

@@ -7,7 +7,7 @@ mod moves;
 use proc_macro2::TokenStream;
 use syn::visit::Visit;
 
-use super::{File, Package};
+use super::Package;
 use crate::dataflow;
 
 const LOCK: &str = r#"
@@ -56,11 +56,7 @@ fn expanded(lock: &str, body: &str) -> (Vec<String>, TokenStream) {
 
 /// The same in a program of the package.
 fn expanded_of(program: &str, lock: &str, body: &str) -> (Vec<String>, TokenStream) {
-    let package = Package {
-        dir: "/work".to_owned(),
-        program: program.to_owned(),
-        file: Some(File::read("/work/dataflow.lock", lock)),
-    };
+    let package = Package::new("/work".to_owned(), program.to_owned(), Some(lock));
     let tokens = format!("\"shop\", |flow| {{ {body} }}");
     let tokens = tokens.parse().expect("balanced tokens");
     let expansion = dataflow::expand(&tokens, Some(&package));
@@ -593,4 +589,40 @@ fn facts_of_windows() {
         );
     }
     assert_eq!(compared("clock, CountWindower::new(3).every(n)"), [0, 0, 0]);
+}
+
+/// The type of a key is known to the compiler when it builds the program, so a constant asks for it there.
+#[test]
+fn keys_are_checked_where_they_are_locked() {
+    let lock = |rest: &str| {
+        format!(
+            "version = 2\n[shop]\n\"sums\" = {{ kind = \"stateful\", operator = \"stateful_map\"{rest} }}\n"
+        )
+    };
+    let flow = "let n = flow.input(x).named(\"in\"); n.map(f).stateful_map(g).named(\"sums\").output(y).named(\"out\");";
+    let expansion = |rest: &str, flow: &str| {
+        let (messages, expansion) = expanded(&lock(rest), flow);
+        assert_eq!(messages, [""; 0]);
+        expansion.to_string().replace(' ', "")
+    };
+    let text = expansion(", key = \"(u64, str)\"", flow);
+    let check = "n.map(f).named(\"n.map\").with_keys(const{::bytewax::__private::keys_are(\"(u64,str)\",\"thetypeofthekeysof`sums`";
+    assert!(text.contains(check), "{text}");
+    assert!(
+        text.contains(")}).stateful_map(g).named(\"sums\")"),
+        "{text}"
+    );
+    // Where nothing is locked, or code of the program saves the keys, nothing is left of it.
+    for rest in ["", ", key = \"u64\", keys_by_hand = true"] {
+        let text = expansion(rest, flow);
+        assert!(
+            !text.contains("with_keys") && !text.contains("__bw_keys"),
+            "{text}"
+        );
+    }
+    let other =
+        format!("{flow} n.map(h).stateful_map(g).named(\"more\").output(y).named(\"more_out\");");
+    let text = expansion(", key = \"u64\"", &other);
+    assert_eq!(text.matches("with_keys").count(), 1, "{text}");
+    assert!(!text.contains("__bw_keys"), "{text}");
 }

@@ -1,14 +1,19 @@
 //! What the difference between two states of a lock file means for what is saved.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::super::exchange::{self, Look};
+use super::super::numbered_scopes;
 use super::Lines;
 use super::lines::Entry;
-use crate::state::facts::{self, ARGUMENTS, HASH, INPUTS, KEY, OPERATOR, SAVED};
+use crate::state::facts::{self, ARGUMENTS, BY_HAND, HASH, INPUTS, KEY, NOTHING, OPERATOR, SAVED};
+
+/// The word of the types within what a step saves.
+const TYPES: &str = "types";
 
 /// Words that say what a line is of, and not what its state means.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 11] = [
     "kind",
     "why",
     "moved",
@@ -16,6 +21,9 @@ const OTHERS: [&str; 8] = [
     "state",
     "version",
     "fingerprint",
+    TYPES,
+    "keys_by_hand",
+    BY_HAND,
     HASH,
 ];
 
@@ -184,6 +192,16 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
         difference.add(MOVED, text);
     }
     let is_same_type = schema(name, was, is, difference);
+    // A line says it only where there is something.
+    let by_hand = |entry: &Entry| entry.get(BY_HAND).unwrap_or(NOTHING).to_owned();
+    if is_same_type && was.get(SAVED).is_some() && by_hand(was) != by_hand(is) {
+        let text = format!(
+            "what code of the program reads and writes of `{name}` in its own way was `{}`, and is `{}`",
+            by_hand(was),
+            by_hand(is)
+        );
+        difference.add(REFUSED, text);
+    }
     let words = is
         .fields
         .iter()
@@ -237,8 +255,16 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
                 what(name, is)
             ),
         );
+    } else if !is_same && types(name, was, is, difference) {
+        // All is said.
+    } else if !is_same && is.get(SAVED).is_some() && is.get(TYPES).is_none() {
+        let what = what(name, is);
+        difference.add(
+            REFUSED,
+            format!("{what}: its `{ty}` has another shape in the same version {now}"),
+        );
     } else if !is_same {
-        // Types within others are migrated by themselves, and the file does not list them.
+        // An earlier release has not listed the types within.
         difference.add(
             JUDGE,
             format!(
@@ -249,6 +275,53 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
         );
     }
     before == now && is_same
+}
+
+/// Reports types within what a step saves; gives whether they say what has changed.
+fn types(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> bool {
+    let (Some(before), Some(now)) = (types_in(was), types_in(is)) else {
+        return false;
+    };
+    let mut is_told = false;
+    for (ty, version, own) in &now {
+        let Some((_, old, had)) = before.iter().find(|(other, ..)| other == ty) else {
+            continue;
+        };
+        let step = what(name, is);
+        let (part, text) = match version.cmp(old) {
+            Ordering::Equal if own == had => continue,
+            Ordering::Equal => (
+                REFUSED,
+                format!("{step}: its `{ty}` has another shape in the same version {version}"),
+            ),
+            Ordering::Greater => (
+                MIGRATED,
+                format!("{step}: `{ty}` from version {old} to {version}"),
+            ),
+            Ordering::Less => (
+                REFUSED,
+                format!("{step}: its `{ty}` had version {old}, which is newer than {version}"),
+            ),
+        };
+        difference.add(part, text);
+        is_told = true;
+    }
+    is_told
+}
+
+/// Names, versions and hashes of the types within what a step saves.
+fn types_in(entry: &Entry) -> Option<Vec<(&str, u32, &str)>> {
+    let read = |text: &'_ str| -> Option<(usize, u32)> {
+        let (rest, _) = text.rsplit_once(' ')?;
+        let (name, version) = rest.rsplit_once(' ')?;
+        Some((name.len(), version.parse().ok()?))
+    };
+    let types = entry.get(TYPES)?.split(", ").map(|text| {
+        let (len, version) = read(text)?;
+        let (_, own) = text.rsplit_once(' ')?;
+        Some((&text[..len], version, own))
+    });
+    types.collect()
 }
 
 /// Reports a step that is gone, and was not dropped.
@@ -284,39 +357,36 @@ fn gone(
     );
 }
 
-/// Reports scopes that are numbered, if there are more than before: which of them is new, no number says.
+/// Reports scopes that are numbered, if there are more or fewer than before and nothing says what has become of each.
 fn numbered(old: &[(String, Entry)], new: &[(String, Entry)], difference: &mut Difference) {
-    let mut seen = Vec::new();
-    for (name, _) in new
-        .iter()
-        .filter(|(name, _)| !old.iter().any(|(other, _)| other == name))
-    {
-        let parts: Vec<&str> = name.split('.').collect();
-        for (at, part) in parts.iter().enumerate().take(parts.len() - 1) {
-            let Ok(number) = part.parse::<u64>() else {
-                continue;
-            };
-            let (scope, rest) = (parts[..at].join("."), parts[at + 1..].join("."));
-            let sibling = |number: u64| {
-                let all = [scope.as_str(), &number.to_string(), &rest];
-                let all: Vec<&str> = all.into_iter().filter(|it| !it.is_empty()).collect();
-                all.join(".")
-            };
-            let before = number.checked_sub(1).map(sibling);
-            let is_one_more =
-                before.is_some_and(|name| old.iter().any(|(other, _)| *other == name));
-            if is_one_more && !seen.contains(&(scope.clone(), number)) {
-                difference.add(
-                    JUDGE,
-                    format!(
-                        "the scopes of `{name}` are numbered, and {number} is new: if it is not the last of the list \
-                         that was added, each behind it goes on with the state of another; name the scopes after what \
-                         they are for"
-                    ),
-                );
-                seen.push((scope, number));
-            }
+    let is_dropped = |name: &str| {
+        let mut lines = new.iter();
+        lines.any(|(other, is)| other == name && is.kind() == "dropped")
+    };
+    let saves = |(_, entry): &&(String, Entry)| entry.kind() != "dropped";
+    let was = old.iter().filter(saves).map(|(name, _)| name.as_str());
+    let is = new.iter().filter(saves).map(|(name, _)| name.as_str());
+    for scopes in numbered_scopes(was.filter(|name| !is_dropped(name)), is) {
+        let said = |(name, entry): &(String, Entry)| {
+            scopes.has(name) && (entry.get("confirmed").is_some() || entry.get("moved").is_some())
+        };
+        if new.iter().any(said) {
+            continue;
         }
+        let lines = match scopes.now > scopes.before {
+            true => format!(
+                "if those that are new are the last, say {}; if they are the first, say {}",
+                scopes.added_last().join(" and "),
+                scopes.added_first().join(" and ")
+            ),
+            false => format!(
+                "if those that are gone were the last, drop their steps; if they were the first, say {}, and drop the steps of \
+                 the first",
+                scopes.left_last().join(" and ")
+            ),
+        };
+        let what = scopes.what();
+        difference.add(REFUSED, format!("{what}: {lines}, and likewise for others"));
     }
 }
 

@@ -6,7 +6,7 @@ use super::Lines;
 use crate::flow::{Graph, StepKind};
 use crate::ids::StepId;
 use crate::state::Schema;
-use crate::state::facts::{OPERATOR, SETTINGS};
+use crate::state::facts::{BY_HAND, NOTHING, OPERATOR, SETTINGS};
 
 /// What the file says of a step, by its words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,14 +66,21 @@ pub(super) fn lines_of(graph: &Graph) -> Lines {
             rest.push_str(&format!(
                 ", state = {name}, version = {version}, fingerprint = \"{fingerprint:016x}\""
             ));
+            if let Some(types) = types_of(&kept.state) {
+                rest.push_str(&format!(", types = {}", quoted(&types)));
+            }
             // Settings may come from the command line of each run.
             let are_of_run = [OPERATOR, SETTINGS];
             for fact in kept
                 .facts
                 .iter()
                 .filter(|fact| !are_of_run.contains(&fact.name))
+                .filter(|fact| fact.name != BY_HAND || fact.value != NOTHING)
             {
                 rest.push_str(&format!(", {} = {}", fact.name, quoted(&fact.value)));
+            }
+            if kept.has_keys_by_hand() {
+                rest.push_str(", keys_by_hand = true");
             }
         }
         if step.described != step.id {
@@ -86,6 +93,17 @@ pub(super) fn lines_of(graph: &Graph) -> Lines {
         lines.insert(name(&step.id), rest);
     }
     lines
+}
+
+/// The types of the program in what a step saves, each with its version and a hash of its own fields, and in front what is around them;
+/// none if there are none but the type itself.
+fn types_of(schema: &Schema) -> Option<String> {
+    let types = schema.types();
+    let texts = types.iter();
+    let texts: Vec<String> = texts
+        .map(|(ty, own)| format!("{} {} {own:016x}", ty.name, ty.version))
+        .collect();
+    (types.len() > 1).then(|| texts.join(", "))
 }
 
 /// Whether a text may stand behind the name of a step.

@@ -140,6 +140,20 @@ impl LockFile {
         own.or_else(|| sections.remove(&(flow, ANY)))
     }
 
+    /// How the sections of a flow begin, of whatever program.
+    pub(crate) fn headers_of(&self, flow: &str) -> Vec<String> {
+        let sections = self.sections().into_keys();
+        let of_flow = sections.filter(|(of, _)| *of == flow);
+        let headers = of_flow.map(|(of, program)| format!("`{}`", Line::header(of, program)));
+        headers.collect()
+    }
+
+    /// The lines of a flow, whose program may have been renamed since.
+    fn section_of(&self, graph: &Graph) -> Option<Lines> {
+        let own = self.section(&graph.name, graph.program());
+        own.or_else(|| self.section(&graph.name, graph.program_was()?))
+    }
+
     /// What becomes of what programs of this file have saved when those of another one resume: in words, by flow.
     /// Also whether any of it is refused.
     pub(crate) fn diff(&self, new: &Self) -> (String, bool) {
@@ -191,7 +205,7 @@ impl LockFile {
     /// The names of the steps that the compiler would hold against the file, and that it lacks; none if it does not
     /// have the flow at all.
     pub(crate) fn lacks(&self, graph: &Graph) -> Option<Vec<String>> {
-        let locked = self.section(&graph.name, graph.program())?;
+        let locked = self.section_of(graph)?;
         let mut lines = lines_of(graph);
         lines.retain(|name, _| !locked.contains_key(name));
         let names = lines.into_keys();
@@ -206,7 +220,7 @@ impl LockFile {
     pub(crate) fn lock(&mut self, graph: &Graph) -> Changes {
         let mut new = lines_of(graph);
         let (flow, program) = (graph.name.as_str(), graph.program());
-        let old = self.section(flow, program).unwrap_or_default();
+        let old = self.section_of(graph).unwrap_or_default();
         // What is off for now is as it was.
         for kept in &graph.kept {
             let name = lines::quoted(graph.own_id(kept));
@@ -214,7 +228,7 @@ impl LockFile {
                 new.entry(name).or_insert_with(|| line.clone());
             }
         }
-        self.adopt(flow, program);
+        self.adopt(flow, program, graph.program_was());
         self.put(flow, program, &new);
         let missing = |from: &Lines, name: &str, rest: &str| {
             from.get(name).is_none_or(|other: &String| other != rest)
@@ -248,8 +262,8 @@ impl LockFile {
         }
     }
 
-    /// Says which program the section of a flow is of, where an earlier release has not.
-    fn adopt(&mut self, flow: &str, program: &str) {
+    /// Says which program the section of a flow is of, where an earlier release has not, or where it had another name.
+    fn adopt(&mut self, flow: &str, program: &str, was: Option<&str>) {
         if !self.is_current() {
             let is_comment =
                 |line: &&Line| matches!(line, Line::Other(text) if text.starts_with('#'));
@@ -265,7 +279,7 @@ impl LockFile {
             } = line
                 && !has_own
                 && of == flow
-                && by == ANY
+                && (by == ANY || Some(by.as_str()) == was)
             {
                 program.clone_into(by);
             }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::flow::Origin;
 use crate::prelude::*;
+use crate::state::{Field, Schema, State};
 use crate::testing::{TestingSink, TestingSource};
 
 fn shop(name: &str, stateful: bool) -> Dataflow {
@@ -107,6 +108,7 @@ fn of_program(flow: Dataflow, program: &'static str) -> Dataflow {
     flow.with_origin(Origin {
         package: "/shop",
         program,
+        was: None,
         lock: None,
         arguments: &[("sums", 0xab), ("orders.input", 0xcd)],
     })
@@ -162,6 +164,60 @@ fn flows_of_one_name_in_several_programs_have_sections_of_their_own() {
         assert_eq!(file.lacks(of(stateful, program).graph()), Some(Vec::new()));
     }
     assert_eq!(file.lacks(of(true, "other").graph()), None);
+}
+
+#[test]
+fn a_program_that_was_renamed_takes_its_section_over() {
+    let of = |was| {
+        shop("shop", true).with_origin(Origin {
+            package: "/shop",
+            program: "new",
+            was,
+            lock: None,
+            arguments: &[("sums", 0xab), ("orders.input", 0xcd)],
+        })
+    };
+    let mut file = LockFile::default();
+    file.lock(of_program(shop("shop", true), "old").graph());
+    let old = file.to_string();
+    assert_eq!(file.headers_of("shop"), ["`[shop.old]`"]);
+    assert_eq!(file.lacks(of(Some("old")).graph()), Some(Vec::new()));
+    assert_eq!(file.lock(of(Some("old")).graph()).lines, []);
+    assert_eq!(file.to_string(), old.replace("[shop.old]", "[shop.new]"));
+    // Else it has one of its own.
+    let mut file = LockFile::read(&old).unwrap();
+    assert!(!file.lock(of(None).graph()).lines.is_empty());
+    assert_eq!(file.headers_of("shop"), ["`[shop.new]`", "`[shop.old]`"]);
+}
+
+/// The types of the program in a state, so that a difference can be judged.
+#[test]
+fn types_within_a_state_are_listed() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Amount {
+        cents: u64,
+    }
+    impl State for Amount {
+        const SCHEMA: Schema = Schema::new("Amount", 3, &[Field::of::<u64>("cents")]);
+    }
+    let flow = Dataflow::build("f", |flow| {
+        let numbers = flow.input(TestingSource::new([(1_u64, 2_u64)])).named("in");
+        let all = numbers
+            .clone()
+            .stateful_map(|all: &mut Vec<Option<Amount>>, _| all.len());
+        all.named("all").output(TestingSink::new()).named("all_out");
+        let one = numbers.stateful_flat_map(|one: &mut Option<u64>, n| one.replace(n));
+        one.named("one").output(TestingSink::new()).named("one_out");
+    });
+    let text = locked(&[&flow]);
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
+    let types = line("\"all\"").split_once("types = \"").unwrap().1;
+    let types: Vec<&str> = types.split('"').next().unwrap().split(", ").collect();
+    assert!(
+        types[0].starts_with("Vec 1 ") && types[1].starts_with("Amount 3 "),
+        "{types:?}"
+    );
+    assert!(!line("\"one\"").contains("types = "), "{text}");
 }
 
 #[test]

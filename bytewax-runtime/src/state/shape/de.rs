@@ -10,8 +10,8 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::leaf;
 use super::trace::{Attempted, Node, Path, Tracing, inside};
+use super::{by_hand, leaf};
 
 /// How deep a type may be, and how deep a value.
 const DEPTH: usize = 100;
@@ -42,6 +42,8 @@ pub(super) struct De<'a> {
     around: Vec<&'static str>,
     /// Whether the place is in a type within itself. Nothing is noted there, and it ends as soon as it can.
     is_again: bool,
+    /// The type that is read here next, if that is known.
+    expects: Option<&'static str>,
 }
 
 impl<'a> De<'a> {
@@ -51,6 +53,34 @@ impl<'a> De<'a> {
             path: Path::new(),
             around: Vec::new(),
             is_again: false,
+            expects: None,
+        }
+    }
+
+    /// The same place, where a seed reads.
+    fn read_by<S>(mut self) -> Self {
+        let seed = type_name::<S>();
+        if by_hand::is_function(seed) {
+            self.note_by_hand();
+        }
+        self.expects = by_hand::type_of_seed(seed);
+        self
+    }
+
+    /// Notes whether the type that is read here does so by code of its own, upon its first call.
+    fn begin<V>(&mut self) {
+        if let Some(ty) = self.expects.take()
+            && by_hand::is_of(&self.tracing.borrow().own, ty)
+            && !by_hand::is_derived(type_name::<V>(), ty)
+        {
+            self.note_by_hand();
+        }
+    }
+
+    fn note_by_hand(&self) {
+        if !self.is_again {
+            let mut tracing = self.tracing.borrow_mut();
+            tracing.by_hand.insert(self.path.clone());
         }
     }
 
@@ -67,6 +97,7 @@ impl<'a> De<'a> {
             path: inside(&self.path, number),
             around: self.around.clone(),
             is_again: self.is_again,
+            expects: None,
         }
     }
 
@@ -101,6 +132,15 @@ impl<'a> De<'a> {
             of: self,
             next: 0,
             count,
+            is_same: false,
+        }
+    }
+
+    /// The one part of a newtype, which is at the same place.
+    fn same(self) -> Parts<'a> {
+        Parts {
+            is_same: true,
+            ..self.parts(1)
         }
     }
 }
@@ -108,7 +148,8 @@ impl<'a> De<'a> {
 /// Leaves that are numbers.
 macro_rules! numbers {
     ($($method:ident $visit:ident $name:literal $type:ty),+ $(,)?) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+            self.begin::<V>();
             self.note(Node::Leaf($name));
             self.tracing.borrow_mut().last = None;
             visitor.$visit(<$type>::from(leaf::number(&self.path)))
@@ -137,7 +178,8 @@ impl<'de> Deserializer<'de> for De<'_> {
         false
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refused> {
+    fn deserialize_any<V: Visitor<'de>>(mut self, _: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.tracing.borrow_mut().last = None;
         Err(Refused("what is saved has no names of types".to_owned()))
     }
@@ -150,17 +192,20 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.deserialize_any(visitor)
     }
 
-    fn deserialize_i8<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_i8<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Leaf("i8"));
         visitor.visit_i8(leaf::number(&self.path).cast_signed())
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Leaf("bool"));
         visitor.visit_bool(leaf::number(&self.path) % 2 == 1)
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_char<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Leaf("char"));
         visitor.visit_char(char::from(b'a' + leaf::number(&self.path) % 26))
     }
@@ -169,7 +214,8 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.deserialize_string(visitor)
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_string<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Leaf("str"));
         let attempt = self.attempt(Attempted::Place(self.path.clone()));
         match leaf::text(&self.path, attempt) {
@@ -185,20 +231,27 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.deserialize_byte_buf(visitor)
     }
 
-    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_byte_buf<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Leaf("bytes"));
         visitor.visit_byte_buf(vec![leaf::number(&self.path)])
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Option);
         match self.is_again {
             true => visitor.visit_none(),
-            false => visitor.visit_some(self.part(0)),
+            false => {
+                let expects = by_hand::type_in_option(type_name::<V>());
+                let part = self.part(0);
+                visitor.visit_some(Self { expects, ..part })
+            }
         }
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Tuple(0));
         visitor.visit_unit()
     }
@@ -217,6 +270,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         let name = type_name::<V>();
         if let Some(levels) = self.around.iter().rev().position(|other| *other == name) {
             self.note(Node::Again(levels + 1));
@@ -226,20 +280,26 @@ impl<'de> Deserializer<'de> for De<'_> {
         if self.around.len() >= DEPTH {
             return Err(Refused("it is too deep".to_owned()));
         }
-        visitor.visit_newtype_struct(self)
+        match by_hand::is_written_by_serde(name) {
+            // It then says by which type, or function, its field is read.
+            true => visitor.visit_seq(self.same()),
+            false => visitor.visit_newtype_struct(self),
+        }
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::List);
         let count = u32::from(!self.is_again);
         visitor.visit_seq(self.parts(count))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
-        self,
+        mut self,
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Tuple(len));
         visitor.visit_seq(self.parts(len as u32))
     }
@@ -250,11 +310,13 @@ impl<'de> Deserializer<'de> for De<'_> {
         len: usize,
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.enter::<V>(Node::Tuple(len))?;
         visitor.visit_seq(self.parts(len as u32))
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+    fn deserialize_map<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.note(Node::Map);
         let count = u32::from(!self.is_again);
         visitor.visit_map(self.parts(2 * count))
@@ -266,6 +328,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.enter::<V>(Node::Struct(fields))?;
         visitor.visit_seq(self.parts(fields.len() as u32))
     }
@@ -276,6 +339,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
+        self.begin::<V>();
         self.enter::<V>(Node::Enum(variants))?;
         let chosen = self.tracing.borrow().chosen.get(&self.path).copied();
         let variant = match chosen {
@@ -297,6 +361,7 @@ struct Parts<'a> {
     of: De<'a>,
     next: u32,
     count: u32,
+    is_same: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -306,7 +371,14 @@ impl<'a> Parts<'a> {
             return None;
         }
         self.next += 1;
-        Some(self.of.part(number))
+        let part = self.of.part(number);
+        Some(match self.is_same {
+            true => De {
+                path: self.of.path.clone(),
+                ..part
+            },
+            false => part,
+        })
     }
 }
 
@@ -317,7 +389,9 @@ impl<'de> SeqAccess<'de> for Parts<'_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Refused> {
-        self.next().map(|part| seed.deserialize(part)).transpose()
+        let part = self.next();
+        part.map(|part| seed.deserialize(part.read_by::<S>()))
+            .transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -332,12 +406,14 @@ impl<'de> MapAccess<'de> for Parts<'_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Refused> {
-        self.next().map(|part| seed.deserialize(part)).transpose()
+        let part = self.next();
+        part.map(|part| seed.deserialize(part.read_by::<S>()))
+            .transpose()
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refused> {
         match self.next() {
-            Some(part) => seed.deserialize(part),
+            Some(part) => seed.deserialize(part.read_by::<S>()),
             None => Err(Refused("a key was read twice".to_owned())),
         }
     }
@@ -370,7 +446,7 @@ impl<'de> VariantAccess<'de> for De<'_> {
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refused> {
         self.note(Node::Tuple(1));
-        seed.deserialize(self.part(0))
+        seed.deserialize(self.part(0).read_by::<S>())
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {

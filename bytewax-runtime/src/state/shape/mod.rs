@@ -4,6 +4,7 @@
 //! A shape is a line: `u64`, `str`, `(u64, str)`, `{user: str, day: i32}`, `<None | Some(u64)>` for an enum,
 //! `option(u64)`, `list(u64)`, `map(str, u64)`, and `again(1)` for a type that has the one around it.
 
+mod by_hand;
 mod de;
 mod leaf;
 mod trace;
@@ -11,38 +12,13 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
+use crate::key::reads_shape;
 pub(crate) use trace::{Traced, trace};
 
 /// Whether bytes of the shape `saved` are read as the same by a type of the shape `now`: it is the same but for
 /// variants of enums that were added behind the others.
 pub(crate) fn reads(now: &str, saved: &str) -> bool {
-    let (now, saved) = (now.as_bytes(), saved.as_bytes());
-    let mut i = 0;
-    for &byte in saved {
-        if byte == b'>' && now.get(i) == Some(&b' ') {
-            i = end_of_enum(now, i);
-        }
-        if now.get(i) != Some(&byte) {
-            return false;
-        }
-        i += 1;
-    }
-    i == now.len()
-}
-
-/// Where the enum ends in which a place is.
-fn end_of_enum(shape: &[u8], from: usize) -> usize {
-    let mut depth = 0_usize;
-    let ends = shape.iter().skip(from).position(|byte| {
-        match byte {
-            b'<' => depth += 1,
-            b'>' if depth == 0 => return true,
-            b'>' => depth -= 1,
-            _ => {}
-        }
-        false
-    });
-    ends.map_or(shape.len(), |ends| from + ends)
+    reads_shape(now.as_bytes(), saved.as_bytes())
 }
 
 /// Whether a text of hashes by variant, as [`Traced::samples`] has them, agrees with what was saved.

@@ -175,3 +175,27 @@ fn variants_may_be_added_behind_the_others() {
         assert!(!reads(now, saved), "{now} does not read {saved}");
     }
 }
+
+/// What the compiler knows of a key is what a trace finds.
+#[test]
+fn shapes_of_keys_are_known_to_the_compiler() {
+    #[track_caller]
+    fn check<K: Key>() {
+        assert_eq!(K::SHAPE.as_text().unwrap_or("unknown"), shape::<K>());
+    }
+    check::<(u8, u16, u32, u64)>();
+    check::<(usize, u128, bool, char)>();
+    check::<(i8, i16, i32, i64, isize, i128)>();
+    check::<(String, Arc<str>, Box<str>, Vec<u8>)>();
+    check::<([u8; 0], [u8; 3], (), (u8,))>();
+    check::<Option<Option<u64>>>();
+    check::<(DateTime<Utc>, NaiveDate)>();
+    check::<std::net::Ipv4Addr>();
+    check::<std::net::Ipv6Addr>();
+    check::<IpAddr>();
+    // What does not fit, or is written by hand, is not known.
+    assert_eq!(<([u8; 32], [u8; 32])>::SHAPE.as_text(), None);
+    assert_eq!(Whole::SHAPE.as_text(), None);
+    assert!(Whole::SHAPE.reads("u64") && Whole::SHAPE.reads("i64"));
+    assert!(u64::SHAPE.reads("u64") && !u64::SHAPE.reads("i64"));
+}

@@ -1,11 +1,13 @@
 //! Traces a type: has it read from values that are made up, once for each variant of the enums in it.
 
+use std::any::type_name;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::de::DeserializeOwned;
 
+use super::by_hand;
 use super::de::{De, Refused};
 
 /// The most values that a trace makes.
@@ -47,6 +49,10 @@ pub(super) struct Tracing {
     pub(super) last: Option<Attempted>,
     /// The variants that cannot be read.
     unreadable: Vec<(Path, u32)>,
+    /// The crates of the program.
+    pub(super) own: Vec<&'static str>,
+    /// The places that code of the program reads in its own way.
+    pub(super) by_hand: BTreeSet<Path>,
 }
 
 /// The shape of a type, and what a function makes of a sample of each variant.
@@ -55,20 +61,26 @@ pub(crate) struct Traced {
     pub(crate) shape: String,
     /// Without a name for the first variants of all enums; by their names for the others.
     pub(crate) samples: String,
+    /// The places that code of the program reads in its own way, by numbers and by names.
+    pub(crate) by_hand: Vec<(Vec<u32>, String)>,
 }
 
 /// Traces a type; none if it cannot be read from values that are made up, because it takes only few.
 pub(crate) fn trace<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
     let read = |de: De<'_>| T::deserialize(de).map(|value| sample(&value));
     // What it panics at is not one of its own values.
-    catch_unwind(AssertUnwindSafe(|| traced(&read))).ok()?
+    let own = by_hand::crates(type_name::<T>());
+    catch_unwind(AssertUnwindSafe(|| traced(own, &read))).ok()?
 }
 
 /// Reads a value, and makes a sample of it.
 type Read<'a> = dyn Fn(De<'_>) -> Result<Option<u32>, Refused> + 'a;
 
-fn traced(read: &Read<'_>) -> Option<Traced> {
-    let tracing = RefCell::<Tracing>::default();
+fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
+    let tracing = RefCell::new(Tracing {
+        own,
+        ..Tracing::default()
+    });
     let mut samples = Vec::new();
     let mut made = 0;
     let mut target = None;
@@ -98,9 +110,12 @@ fn traced(read: &Read<'_>) -> Option<Traced> {
         }
         target = known.choose_next();
         if target.is_none() {
+            let by_hand = known.by_hand.iter();
+            let by_hand = by_hand.map(|path| (path.clone(), known.place(path)));
             return Some(Traced {
                 shape: known.shape(&mut Path::new()),
                 samples: samples.join(" "),
+                by_hand: by_hand.collect(),
             });
         }
     }
@@ -157,6 +172,27 @@ impl Tracing {
             }
         }
         name
+    }
+
+    /// The names on the way to a place; `*` for all of it.
+    fn place(&self, path: &Path) -> String {
+        let names = (0..path.len()).filter_map(|end| {
+            let (around, rest) = path.split_at(end);
+            let part = rest[0];
+            match self.nodes.get(around)? {
+                Node::Struct(names) | Node::Enum(names) => {
+                    names.get(part as usize).map(|name| word(name))
+                }
+                Node::Tuple(_) => Some(part.to_string()),
+                Node::Map => Some(["key", "value"].get(part as usize)?.to_string()),
+                Node::Option | Node::List | Node::Leaf(_) | Node::Again(_) => None,
+            }
+        });
+        let names: Vec<String> = names.collect();
+        match names.is_empty() {
+            true => "*".to_owned(),
+            false => names.join("."),
+        }
     }
 
     /// The text of what is at a place.

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::{exchanged, orphans};
+use super::{exchanged, numbered, orphans};
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::{Graph, Step, StepKind};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
-use crate::state::facts::{self, ARGUMENTS, HASH, INPUTS, KEY, SAVED, SETTINGS};
+use crate::state::facts::{self, ARGUMENTS, BY_HAND, HASH, INPUTS, KEY, NOTHING, SAVED, SETTINGS};
 use crate::state::{Fact, next_versions, shape};
 
 /// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
-/// the store is, for those who type commands.
-pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<(), RunError> {
+/// the store is, for those who type commands. `known` are all steps that earlier runs had.
+pub(super) fn check(
+    graph: &Graph,
+    stored: &[StepMeta],
+    known: &[StepId],
+    dirs: &str,
+) -> Result<(), RunError> {
     let mut faults = Vec::new();
     let mut orphans = Vec::new();
     let mut told: Vec<&StepId> = Vec::new();
@@ -30,9 +35,11 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<()
             Some(_) => {}
         }
     }
+    faults.extend(graph.unnumbered());
     let exchanged = exchanged::told(graph, stored);
     orphans.retain(|found| !exchanged.ids.contains(&found.id));
     faults.extend(exchanged.faults);
+    faults.extend(numbered::told(graph, known, &mut orphans));
     orphans.dedup_by(|one, other| one.id == other.id);
     faults.extend(orphans::told(graph, &orphans, stored, &exchanged.ids, dirs));
     match faults.is_empty() {
@@ -41,56 +48,7 @@ pub(super) fn check(graph: &Graph, stored: &[StepMeta], dirs: &str) -> Result<()
     }
 }
 
-/// Refuses a store with keys that the program does not read as what they were. `reader` has a few keys of a
-/// step, each with the hash that it was saved with.
-pub(super) fn check_keys(
-    graph: &Graph,
-    stored: &[StepMeta],
-    mut keys_of: impl FnMut(&StepId) -> Result<Vec<(u64, Vec<u8>)>, RunError>,
-) -> Result<(), RunError> {
-    let mut faults = Vec::new();
-    for step in graph
-        .steps
-        .iter()
-        .filter(|step| step.kind == StepKind::Stateful)
-    {
-        let Some(found) = stored.iter().find(|found| found.id == step.id) else {
-            continue;
-        };
-        let Some(schema) = graph.schema(step) else {
-            continue;
-        };
-        let keys = keys_of(&step.id)?;
-        let fault = keys.iter().find_map(|(hash, bytes)| {
-            let read = schema.read_key(bytes);
-            let why = match read {
-                Ok(key) if key.hash == *hash => return None,
-                Ok(key) => format!(
-                    "a key that is read as `{}` was saved with another hash than that has now",
-                    key.text
-                ),
-                Err(why) => {
-                    let bytes: String = bytes.iter().map(|it| format!("{it:02x}")).collect();
-                    format!("the saved key {bytes} cannot be read: {why}")
-                }
-            };
-            Some(format!(
-                "the keys of the step `{}` ({}) are not what was saved: {why}\n  help: write the type of \
-                 its keys as it was, or {}",
-                step.id,
-                step.location,
-                anew_help(graph, found)
-            ))
-        });
-        faults.extend(fault);
-    }
-    match faults.is_empty() {
-        true => Ok(()),
-        false => Err(refused(graph, &faults)),
-    }
-}
-
-fn refused(graph: &Graph, faults: &[String]) -> RunError {
+pub(super) fn refused(graph: &Graph, faults: &[String]) -> RunError {
     let text = format!("cannot resume `{}`: {}", graph.name, faults.join("\n"));
     RunError::new(RunErrorKind::Recovery, text)
 }
@@ -104,6 +62,7 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
             .untold(&found.schema)
             // Hashes tell people nothing.
             .filter(|fact| ![HASH, ARGUMENTS, SETTINGS].contains(&fact.name))
+            .filter(|fact| fact.name != BY_HAND || fact.value != NOTHING)
             .map(|fact| format!("`{fact}`"))
             .collect();
         (!facts.is_empty()).then(|| {
@@ -193,7 +152,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
         .changed(&found.schema, found.version, found.fingerprint)
         .collect();
     let next = next_versions(&schema.state).filter(|_| {
-        let is_saved = |(fact, _): &(&Fact, &str)| fact.name == SAVED;
+        let is_saved = |(fact, _): &(&Fact, &str)| [SAVED, BY_HAND].contains(&fact.name);
         all.iter().any(is_saved)
     });
     let migrate = next.map_or(String::new(), |next| {
@@ -286,7 +245,7 @@ fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<Str
 }
 
 /// How to begin without what is saved.
-fn anew_help(graph: &Graph, found: &StepMeta) -> String {
+pub(super) fn anew_help(graph: &Graph, found: &StepMeta) -> String {
     let name = graph.own_id(&found.id);
     format!(
         "give the step another name by `.named(\"..\")` and say `flow.dropped(\"{name}\", \"why\")`: then \
@@ -308,6 +267,18 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
             return format!(
                 "the step {place} reads `{value}`, but its state was saved when it read them in another order, \
                  `{saved}`: what it keeps of one input would be taken for that of another"
+            );
+        }
+        BY_HAND => {
+            let of = |places: &str| match places {
+                NOTHING => "nothing".to_owned(),
+                places => format!("`{places}`"),
+            };
+            return format!(
+                "code of the program reads and writes {} of the state of the step {place} in its own way, by `with`, \
+                 `from` or an impl by hand, but its state was saved when that was {}",
+                of(value),
+                of(saved)
             );
         }
         KEY => "type of the keys",
@@ -364,7 +335,7 @@ mod tests {
         assert!(told(&[("topic", "b"), ("until", "3")])[0].contains("`topic`, `until`"));
         // It is no reason to refuse, and nothing that an earlier release has not said.
         let other = program(&[("topic", "b")]);
-        assert!(check(other.graph(), &stored, "").is_ok());
+        assert!(check(other.graph(), &stored, &[], "").is_ok());
         assert_eq!(learned(other.graph(), &stored), [""; 0]);
     }
 }

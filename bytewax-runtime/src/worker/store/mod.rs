@@ -4,8 +4,10 @@
 mod begin;
 mod check;
 mod exchanged;
+mod numbered;
 mod open;
 mod orphans;
+mod samples;
 mod take;
 
 use std::cell::{Cell, OnceCell};

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::begin::Unbegun;
-use super::check::{check, check_keys, learned, learned_versions, other_settings};
+use super::check::{check, learned, learned_versions, other_settings};
+use super::samples;
 use super::take::Taken;
 use super::{Store, WriterProgress};
 use crate::error::RunError;
@@ -41,6 +42,8 @@ pub(in crate::worker) struct Agreed {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::worker) struct Found {
     steps: Vec<StepMeta>,
+    /// All steps that earlier runs had, whether they have saved anything or not.
+    known: Vec<StepId>,
     positions: Vec<Position>,
     /// The steps of which all states were read, because the store did not say their versions.
     read_through: Vec<StepId>,
@@ -59,6 +62,7 @@ pub(in crate::worker) fn found(
         let reader = part.reader()?;
         let positions = reader.load_positions(resume)?;
         for step in reader.steps() {
+            found.known.push(step.id.clone());
             let has_position = positions.iter().any(|position| position.step == step.id);
             if has_position || !reader.slots(&step.id, resume)?.is_empty() {
                 let mut step = step.clone();
@@ -88,23 +92,26 @@ pub(in crate::worker) fn open(
     agreed: &Agreed,
     all: Vec<Found>,
 ) -> Result<Store, RunError> {
-    let mut steps: Vec<StepMeta> = Vec::new();
+    let (mut steps, mut known): (Vec<StepMeta>, Vec<StepId>) = (Vec::new(), Vec::new());
     let (mut positions, mut read_through) = (Vec::new(), Vec::new());
     for found in all {
         steps.extend(found.steps);
+        known.extend(found.known);
         positions.extend(found.positions);
         read_through.extend(found.read_through);
     }
     steps.sort_unstable();
     steps.dedup();
-    check(graph, &steps, &config.dirs_as_arguments())?;
-    check_keys(graph, &steps, |step| {
-        let mut keys = Vec::new();
+    known.sort_unstable();
+    known.dedup();
+    check(graph, &steps, &known, &config.dirs_as_arguments())?;
+    samples::check(graph, &steps, |step| {
+        let mut entries = Vec::new();
         for reader in readers.values() {
-            let few = reader.few_keys(step, agreed.resume.epoch);
-            keys.extend(few.map_err(RunError::recovery)?);
+            let few = reader.few_entries(step, agreed.resume.epoch);
+            entries.extend(few.map_err(RunError::recovery)?);
         }
-        Ok(keys)
+        Ok(entries)
     })?;
 
     let resume = agreed.resume.epoch;

@@ -139,17 +139,90 @@ fn an_exchange_is_refused_with_both_ways_to_read_it() {
 }
 
 #[test]
-fn scopes_that_are_numbered_are_for_people() {
-    let told = told(&[(
-        "\"out\" = ",
-        "\"2.sums\" = { kind = \"stateful\", operator = \"max_final\" }\n\"out\" = ",
-    )]);
+fn scopes_with_numbers_are_refused_until_all_is_said_of_them() {
+    let added = |rest: &str| {
+        let new = format!(
+            "\"2.sums\" = {{ kind = \"stateful\", operator = \"max_final\"{rest} }}\n\"out\" = "
+        );
+        told(&[("\"out\" = ", &new)])
+    };
+    let told_of = added("");
     assert!(
-        told[0].starts_with("new: the stateful step `2.sums`"),
-        "{told:#?}"
+        told_of[0].starts_with("new: the stateful step `2.sums`"),
+        "{told_of:#?}"
     );
+    assert_eq!(
+        told_of[1],
+        "refused: the flow has 3 scopes `0` to `2`, and its state was saved with 2 scopes; which of them are new, no number \
+         says: if those that are new are the last, say `flow.moved(\"2\", \"2\")`; if they are the first, say \
+         `flow.moved(\"0\", \"1\")` and `flow.moved(\"1\", \"2\")` and `flow.moved(\"2\", \"0\")`, and likewise for others"
+    );
+    for said in [", confirmed = true", ", moved = \"0.sums\""] {
+        let told_of = added(said);
+        assert!(
+            !told_of.iter().any(|line| line.starts_with("refused: ")),
+            "{told_of:#?}"
+        );
+    }
+    let gone = "\"1.sums\" = { kind = \"stateful\", operator = \"max_final\", state = \"u64\", version = 1, \
+                fingerprint = \"02\", inputs = \"a, b\" }\n";
+    let told_of = told(&[(gone, "")]);
     assert!(
-        told[1].starts_with("judge: the scopes of `2.sums` are numbered, and 2 is new"),
-        "{told:#?}"
+        told_of[1].contains("if they were the first, say `flow.moved(\"1\", \"0\")`, and drop"),
+        "{told_of:#?}"
+    );
+    let dropped = "\"1.sums\" = { kind = \"dropped\", why = \"x\" }\n";
+    assert_eq!(
+        told(&[(gone, dropped)]),
+        ["dropped: the stateful step `1.sums`: x"]
+    );
+}
+
+/// Types within a state have lines of their own, so it is known which of them has changed.
+#[test]
+fn types_within_a_state_are_judged_by_themselves() {
+    let line = |types: &str, fingerprint: u8| {
+        format!(
+            "\"all\" = {{ kind = \"stateful\", operator = \"stateful_map\", state = \"Vec\", version = 1, fingerprint = \
+             \"{fingerprint:02}\", types = \"{types}\", saved = \"list(u64)\" }}"
+        )
+    };
+    let told = |new: &str| {
+        let section = |text: &str| {
+            let file = LockFile::read(&format!("version = 2\n[f]\n{text}")).unwrap();
+            file.section("f", "").unwrap()
+        };
+        let old = line("Vec 1 aa, My Amount 2 bb, Cart 1 cc", 1);
+        difference(&section(&old), &section(new)).to_string()
+    };
+    for (types, expect) in [
+        (
+            "Vec 1 aa, My Amount 3 dd, Cart 1 cc",
+            "  migrated: the stateful step `all`: `My Amount` from version 2 to 3\n",
+        ),
+        (
+            "Vec 1 aa, My Amount 2 dd, Cart 1 cc",
+            "  refused: the stateful step `all`: its `My Amount` has another shape in the same version 2\n",
+        ),
+        (
+            "Vec 1 aa, My Amount 1 dd, Cart 1 cc",
+            "  refused: the stateful step `all`: its `My Amount` had version 2, which is newer than 1\n",
+        ),
+        (
+            "Vec 1 ee, My Amount 2 bb, Cart 1 cc",
+            "  refused: the stateful step `all`: its `Vec` has another shape in the same version 1\n",
+        ),
+    ] {
+        assert_eq!(told(&line(types, 9)), expect);
+    }
+    assert_eq!(
+        told(&line("Vec 1 aa, My Amount 2 bb, Cart 1 cc", 1)),
+        "  kept: 1 step\n"
+    );
+    // Without a type of the program in it, nothing migrates by itself.
+    let alone = line("", 9).replace(", types = \"\"", "");
+    assert_eq!(
+        told(&alone),
+        "  refused: the stateful step `all`: its `Vec` has another shape in the same version 1\n"
     );
 }

@@ -1,0 +1,45 @@
+//! What code of the program saves in its own way, which asks for a version.
+
+use super::StepKind;
+use super::graph::Graph;
+
+impl Graph {
+    /// The steps that save what code of the program reads and writes in its own way, in types without a version. What bytes mean to
+    /// such code can change without a sign, so that a number must be there which people change.
+    pub(crate) fn unnumbered(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for step in &self.steps {
+            let Some(schema) = self.schema(step) else {
+                continue;
+            };
+            let what = match step.kind {
+                StepKind::Stateful => "state",
+                _ => "position",
+            };
+            let mut names: Vec<&str> = Vec::new();
+            for (owner, _) in &schema.unnumbered {
+                if names.contains(&owner.name) {
+                    continue;
+                }
+                names.push(owner.name);
+                let places = schema.unnumbered.iter();
+                let places: Vec<String> = places
+                    .filter(|(other, _)| other.name == owner.name)
+                    .map(|(_, place)| format!("`{place}`"))
+                    .collect();
+                told.push(format!(
+                    "code of the program reads and writes {} of the {what} of the step `{}` ({}) in its own way, by `with`, `from` \
+                     or an impl by hand, and no check sees what the bytes mean to it\n  help: say which version of `{}` this is, by \
+                     `#[stateful(version = {})]`; when that code reads or writes something else, raise the version, and keep the \
+                     old type in `from(..)`",
+                    places.join(" and "),
+                    step.id,
+                    step.location,
+                    owner.name,
+                    owner.version
+                ));
+            }
+        }
+        told
+    }
+}

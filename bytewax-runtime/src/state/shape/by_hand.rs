@@ -1,0 +1,81 @@
+//! Which code reads a part of a type, by the names of types: what serde has written, or code of the program. What bytes mean to
+//! that, no trace sees.
+
+/// Crates whose types are read in the same way for ever.
+const OTHERS: [&str; 9] = [
+    "alloc",
+    "bytewax",
+    "bytewax_connectors",
+    "bytewax_runtime",
+    "chrono",
+    "core",
+    "serde",
+    "serde_core",
+    "std",
+];
+
+/// Types that are read as what is in them.
+const WRAPPERS: [&str; 3] = ["alloc::boxed::Box<", "alloc::rc::Rc<", "alloc::sync::Arc<"];
+
+/// The crates of the program that a type, or what it is made of, comes from.
+pub(super) fn crates(ty: &'static str) -> Vec<&'static str> {
+    let parts = ty.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
+    let crates = parts.filter_map(|path| path.split_once("::"));
+    let mut crates: Vec<_> = crates
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty() && !OTHERS.contains(name))
+        .collect();
+    crates.sort_unstable();
+    crates.dedup();
+    crates
+}
+
+/// Whether a type is one of these crates.
+pub(super) fn is_of(crates: &[&str], ty: &str) -> bool {
+    let path = ty.split_once("::");
+    path.is_some_and(|(name, _)| crates.contains(&name))
+}
+
+/// The type that a seed reads, without what it is wrapped in.
+pub(super) fn type_of_seed(seed: &'static str) -> Option<&'static str> {
+    let ty = inside(seed, "core::marker::PhantomData<")?;
+    Some(unwrapped(ty))
+}
+
+/// The type in an option, by the name of what reads that.
+pub(super) fn type_in_option(visitor: &'static str) -> Option<&'static str> {
+    let at = visitor.find("OptionVisitor<")?;
+    let ty = inside(&visitor[at..], "OptionVisitor<")?;
+    Some(unwrapped(ty))
+}
+
+/// Whether a seed calls a function that `with` or `deserialize_with` names.
+pub(super) fn is_function(seed: &str) -> bool {
+    seed.contains("::__DeserializeWith")
+}
+
+/// Whether serde has written what reads.
+pub(super) fn is_written_by_serde(visitor: &str) -> bool {
+    visitor.contains("::deserialize::__Visitor")
+}
+
+/// Whether what reads first is what serde has written for the type itself.
+pub(super) fn is_derived(visitor: &str, ty: &str) -> bool {
+    let base = ty.split('<').next().unwrap_or(ty);
+    let Some((of, _)) = visitor.split_once("::deserialize::__Visitor") else {
+        return false;
+    };
+    let mut found = of.match_indices(base);
+    found.any(|(at, _)| of[at + base.len()..].starts_with(['<', '>']))
+}
+
+fn unwrapped(mut ty: &'static str) -> &'static str {
+    while let Some(within) = WRAPPERS.iter().find_map(|wrapper| inside(ty, wrapper)) {
+        ty = within;
+    }
+    ty
+}
+
+fn inside(name: &'static str, start: &str) -> Option<&'static str> {
+    name.strip_prefix(start)?.strip_suffix('>')
+}
