@@ -80,8 +80,9 @@ where
     /// Room for keys that are on their way into memory.
     restored: Vec<Restored<K, SavedOf<L, K, V>>>,
     meter: Arc<StepMeter>,
-    /// When the keys are weighed next.
+    /// When a few keys are weighed next, and what a key weighed then.
     weigh_at: Monotonic,
+    key_bytes: usize,
     items: PhantomData<fn(V)>,
 }
 
@@ -133,6 +134,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             restored: Vec::new(),
             meter: Arc::clone(build.meter()),
             weigh_at: Monotonic::default(),
+            key_bytes: 0,
             items: PhantomData,
         })
     }
@@ -229,23 +231,19 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
 
     /// Notes how many keys there are, and from time to time about how many bytes they take.
     fn count_keys(&mut self, cx: &Cx) {
-        let table = self.logic.table();
+        let (table, timing) = (self.logic.table(), &cx.worker.timing);
         let keys = table.len();
+        if keys > 0 && timing.recent() >= self.weigh_at {
+            let began = timing.read();
+            self.key_bytes = table.about_bytes() / keys;
+            // Large states take long to weigh.
+            let took = timing.read().since(began);
+            let pause = took.checked_mul(WEIGHING).unwrap_or(TimeDelta::MAX);
+            self.weigh_at = began.after(pause.max(WEIGH_AGAIN));
+        }
         self.meter.keys.set(keys as i64);
-        if keys == 0 {
-            self.meter.state_bytes.set(0);
-            return;
-        }
-        let timing = &cx.worker.timing;
-        if timing.recent() < self.weigh_at {
-            return;
-        }
-        let began = timing.read();
-        self.meter.state_bytes.set(table.about_bytes() as i64);
-        // Large states take long to weigh.
-        let took = timing.read().since(began);
-        let pause = took.checked_mul(WEIGHING).unwrap_or(TimeDelta::MAX);
-        self.weigh_at = began.after(pause.max(WEIGH_AGAIN));
+        let bytes = keys.saturating_mul(self.key_bytes);
+        self.meter.state_bytes.set(bytes as i64);
     }
 
     /// Ends the input for some keys after the others.
