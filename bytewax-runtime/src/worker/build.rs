@@ -218,6 +218,10 @@ fn tree<'s>(
 }
 
 /// Hands an operator to timely.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "it is called once, with what was made for the operator"
+)]
 fn start(
     builder: OperatorBuilder<'_, u64>,
     step: StepIndex,

@@ -79,10 +79,9 @@ impl MetricsServer {
             .name("bytewax-metrics".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    tokio::select! {
-                        () = serve(listener, reading) => {}
-                        _ = stopped => {}
-                    }
+                    tokio::spawn(serve(listener, reading));
+                    // The end of this ends the task, and all connections.
+                    let _ = stopped.await;
                 });
             })?;
         Ok(Self {
