@@ -118,7 +118,7 @@ pub use bytewax_runtime::{RecoveryConfig, backup};
 #[cfg(feature = "cli")]
 pub use bytewax_runtime::{RunArgs, run, run_from};
 pub use bytewax_runtime::{
-    client, clock, flow, key, operators, report, sink, source, state, testing, windowing,
+    client, clock, delivery, flow, key, operators, report, sink, source, state, testing, windowing,
 };
 
 #[doc = include_str!("docs/python.md")]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
+use bytewax_runtime::delivery::Replayable;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 
 /// Gives values of a metric, one after the other, with its name: numbers from 0 to 9 every 0.7
@@ -123,7 +124,7 @@ impl<F> fmt::Debug for RandomMetricSource<F> {
     }
 }
 
-impl<T, F> FixedPartitionedSource for RandomMetricSource<F>
+impl<T, F> FixedPartitionedSource<Replayable> for RandomMetricSource<F>
 where
     T: 'static,
     F: Fn(u64) -> T + Clone + Send + Sync + 'static,

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 
+use bytewax_runtime::delivery::Append;
 use bytewax_runtime::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
 #[cfg(feature = "files")]
@@ -125,7 +126,7 @@ impl<Form> fmt::Debug for StdOutSink<Form> {
     }
 }
 
-impl<T: fmt::Display> DynamicSink<T> for StdOutSink<Displayed> {
+impl<T: fmt::Display> DynamicSink<T, Append> for StdOutSink<Displayed> {
     type Partition = StdPartition<Displayed>;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
@@ -133,7 +134,7 @@ impl<T: fmt::Display> DynamicSink<T> for StdOutSink<Displayed> {
     }
 }
 
-impl<T: fmt::Debug> DynamicSink<T> for StdOutSink<Debugged> {
+impl<T: fmt::Debug> DynamicSink<T, Append> for StdOutSink<Debugged> {
     type Partition = StdPartition<Debugged>;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
@@ -169,7 +170,7 @@ impl StdErrSink {
     }
 }
 
-impl<T: fmt::Display> DynamicSink<T> for StdErrSink {
+impl<T: fmt::Display> DynamicSink<T, Append> for StdErrSink {
     type Partition = StdPartition<Displayed>;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {

@@ -22,6 +22,7 @@ mod brief;
 pub mod client;
 pub mod clock;
 mod codec;
+pub mod delivery;
 mod error;
 mod execution;
 #[cfg(feature = "async")]

@@ -21,6 +21,7 @@ chapters! {
     windows: "src/windows.md",
     joins: "src/joins.md",
     recovery: "src/recovery.md",
+    delivery: "src/delivery.md",
     kafka: "src/kafka.md",
     formats: "src/formats.md",
     connectors: "src/connectors.md",

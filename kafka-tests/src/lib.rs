@@ -2,8 +2,10 @@
 
 pub mod admin;
 mod flows;
+mod program;
 
 pub use flows::{read, read_some, saving};
+pub use program::Program;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,6 @@
 //! The crate `bytewax` as its users see it.
 
+mod delivery;
 mod faults;
 mod files;
 mod operators;

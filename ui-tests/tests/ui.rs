@@ -16,6 +16,16 @@ fn dataflow_pass() {
 }
 
 #[test]
+fn delivery_fail() {
+    TestCases::new().compile_fail("tests/fail/delivery/*.rs");
+}
+
+#[test]
+fn delivery_pass() {
+    TestCases::new().pass("tests/pass/delivery/*.rs");
+}
+
+#[test]
 fn key_fail() {
     TestCases::new().compile_fail("tests/fail/key/*.rs");
 }

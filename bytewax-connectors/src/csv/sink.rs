@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
+use bytewax_runtime::delivery::Transactional;
 use bytewax_runtime::sink::SinglePartitionSink;
 use serde::Serialize;
 
@@ -102,7 +103,7 @@ impl CsvSink {
     }
 }
 
-impl<T: Serialize> SinglePartitionSink<T> for CsvSink {
+impl<T: Serialize> SinglePartitionSink<T, Transactional> for CsvSink {
     type Position = u64;
     type Partition = FileSinkPartition<CsvRows>;
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
+use bytewax_runtime::delivery::Transactional;
 use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::FixedPartitionedSink;
 
@@ -216,7 +217,7 @@ impl<A> fmt::Debug for DirSink<A> {
     }
 }
 
-impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for DirSink {
+impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V, Transactional> for DirSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 
@@ -229,7 +230,7 @@ impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for DirSink {
     }
 }
 
-impl<K, V, F> FixedPartitionedSink<K, V> for DirSink<ByFn<F>>
+impl<K, V, F> FixedPartitionedSink<K, V, Transactional> for DirSink<ByFn<F>>
 where
     K: Key,
     V: Display + 'static,

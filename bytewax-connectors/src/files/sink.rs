@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use bytewax_runtime::StepError;
+use bytewax_runtime::delivery::Transactional;
 use bytewax_runtime::key::Key;
 use bytewax_runtime::sink::{FixedPartitionedSink, SinglePartitionSink};
 
@@ -133,7 +134,7 @@ impl FileSink {
     }
 }
 
-impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for FileSink {
+impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V, Transactional> for FileSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 
@@ -156,7 +157,7 @@ impl<K: Key, V: Display + 'static> FixedPartitionedSink<K, V> for FileSink {
     }
 }
 
-impl<T: Display + 'static> SinglePartitionSink<T> for FileSink {
+impl<T: Display + 'static> SinglePartitionSink<T, Transactional> for FileSink {
     type Position = u64;
     type Partition = FileSinkPartition;
 

@@ -108,7 +108,8 @@ macro_rules! file_source {
             }
         }
 
-        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource for $Source<$($T,)? A>
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource<bytewax_runtime::delivery::Replayable>
+            for $Source<$($T,)? A>
         where
             A: $crate::files::Answer<$Item>,
         {
@@ -137,7 +138,7 @@ macro_rules! file_source {
             }
         }
 
-        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource<bytewax_runtime::delivery::Replayable>
             for $crate::files::Followed<$Source<$($T,)? A>>
         where
             A: $crate::files::Answer<$Item>,
@@ -159,7 +160,7 @@ macro_rules! file_source {
             }
         }
 
-        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource
+        impl<$($T: $($Bound)+,)? A> bytewax_runtime::source::FixedPartitionedSource<bytewax_runtime::delivery::Replayable>
             for $crate::files::Watched<$Source<$($T,)? A>>
         where
             A: $crate::files::Answer<$Item>,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bytewax_runtime::StepError;
+use bytewax_runtime::delivery::Transactional;
 use bytewax_runtime::sink::SinglePartitionSink;
 use serde::Serialize;
 
@@ -84,7 +85,7 @@ impl JsonLinesSink {
     }
 }
 
-impl<T: Serialize> SinglePartitionSink<T> for JsonLinesSink {
+impl<T: Serialize> SinglePartitionSink<T, Transactional> for JsonLinesSink {
     type Position = u64;
     type Partition = FileSinkPartition<JsonLines>;
 

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytewax_runtime::client::Caller;
 use bytewax_runtime::source::Waker;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::error::Error;
 use super::settings::{is_refusal, is_transient};
 use super::statistics::{Extent, KafkaStatistics, Reporter, parse};
 use crate::note::note;
@@ -19,8 +21,9 @@ use crate::note::note;
 const QUIET: Duration = Duration::from_secs(60);
 
 /// Hears what a client says.
-#[derive(Default)]
 pub(super) struct Context {
+    /// The step that the client belongs to.
+    caller: Caller,
     heard: Mutex<Heard>,
     /// How many events were served, so that it is known when there are no more.
     served: AtomicUsize,
@@ -50,11 +53,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    /// One that reports what the client reports of itself.
+    /// For a client of a step.
+    pub(super) fn of(caller: Caller) -> Self {
+        Self {
+            caller,
+            heard: Mutex::default(),
+            served: AtomicUsize::new(0),
+            events: AtomicBool::new(false),
+            wakers: Mutex::default(),
+            reporter: None,
+            extents: Mutex::default(),
+        }
+    }
+
+    /// For a client of the step that calls, which reports what the client reports of itself.
     pub(super) fn reporting(statistics: Option<&KafkaStatistics>) -> Self {
         Self {
             reporter: statistics.map(KafkaStatistics::reporter),
-            ..Self::default()
+            ..Self::of(Caller::current())
         }
     }
 
@@ -62,6 +78,22 @@ impl Context {
     pub(super) fn extent(&self, topic: &str, partition: i32) -> Option<Extent> {
         let extents = lock(&self.extents);
         extents.get(topic)?.get(&partition).copied()
+    }
+
+    /// An error if the run has ended, so that nobody waits for it any more.
+    pub(super) fn check_run(&self) -> Result<(), Error> {
+        match self.caller.has_ended() {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes a line to standard error that names the step.
+    pub(super) fn note(&self, text: &str) {
+        match self.caller.step() {
+            Some(step) => note(&format!("step `{step}`: {text}")),
+            None => note(text),
+        }
     }
 
     /// The text of the last error.
@@ -163,7 +195,7 @@ impl ClientContext for Context {
                     && heard.noted.is_none_or(|noted| noted.elapsed() > QUIET) =>
             {
                 heard.noted = Some(Instant::now());
-                note(&format!(
+                self.note(&format!(
                     "Kafka: {reason}; the client tries again until it succeeds"
                 ));
             }
@@ -178,7 +210,7 @@ impl ConsumerContext for Context {
         if let Err(error) = result
             && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
         {
-            note(&format!(
+            self.note(&format!(
                 "Kafka: offsets cannot be committed to the group: {error}; the flow goes on, as it reads from \
                  positions of its own"
             ));

@@ -145,6 +145,9 @@ pub enum Error {
         /// What the client says.
         why: String,
     },
+    /// The run has ended, and nobody waits for what the brokers say any more.
+    #[error("the run has ended before the brokers have answered")]
+    Stopped,
     /// The producer cannot go on.
     #[error("the producer cannot go on: {why}")]
     Producer {

@@ -13,7 +13,7 @@ use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartit
 #[cfg(any(feature = "csv", feature = "json"))]
 use bytewax_runtime::testing::connector::check_single_sink;
 use bytewax_runtime::testing::connector::{
-    Promise, check_failing_source, check_sink, check_sink_in_flows, check_source,
+    check_failing_source, check_sink, check_sink_in_flows, check_source,
 };
 use tempfile::TempDir;
 
@@ -250,10 +250,12 @@ fn values_that_cannot_be_read() {
 #[cfg(all(feature = "gzip", feature = "zstd", feature = "bzip2", feature = "xz"))]
 #[test]
 fn compressed_files_that_cannot_be_read() {
+    use bytewax_runtime::delivery::Transactional;
     use bytewax_runtime::sink::{SinglePartitionSink, StatefulSinkPartition};
     for ending in ["gz", "zst", "bz2", "xz"] {
         let (_directory, path) = file(&format!("lines.txt.{ending}"), "");
-        let mut written = SinglePartitionSink::<u64>::open(&FileSink::new(&path), None).unwrap();
+        let mut written =
+            SinglePartitionSink::<u64, Transactional>::open(&FileSink::new(&path), None).unwrap();
         written.write_batch((0..100_000_u64).collect()).unwrap();
         StatefulSinkPartition::<u64>::close(&mut written).unwrap();
         drop(written);
@@ -364,7 +366,7 @@ fn files_that_are_written_in_flows() {
             };
             (move || FileSink::new(&path), read)
         };
-        check_sink_in_flows(make, &texts, &texts, Promise::ExactlyOnce).unwrap();
+        check_sink_in_flows(make, &texts, &texts).unwrap();
     }
 }
 
@@ -382,7 +384,7 @@ fn directories_that_are_written_in_flows() {
         };
         (move || DirSink::new(&path, 3), read)
     };
-    check_sink_in_flows(make, &pairs, &values, Promise::ExactlyOnce).unwrap();
+    check_sink_in_flows(make, &pairs, &values).unwrap();
 }
 
 #[cfg(feature = "demo")]

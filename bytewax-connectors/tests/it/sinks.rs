@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bytewax_connectors::files::{DirSink, FileSink, FileSinkPartition};
+use bytewax_runtime::delivery::Transactional;
 use bytewax_runtime::operators::Sink;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
@@ -17,7 +18,13 @@ type Pair = (u8, String);
 
 fn open<S>(sink: &S, partition: &str, resume: Option<u64>) -> Result<FileSinkPartition, StepError>
 where
-    S: FixedPartitionedSink<u8, String, Position = u64, Partition = FileSinkPartition>,
+    S: FixedPartitionedSink<
+            u8,
+            String,
+            Transactional,
+            Position = u64,
+            Partition = FileSinkPartition,
+        >,
 {
     sink.open(partition, resume)
 }
@@ -52,7 +59,9 @@ fn check_text<T>(path: &Path, result: Result<T, StepError>, expect: &str) {
     assert_eq!(text.replace(path.to_str().unwrap(), "PATH"), expect);
 }
 
-fn partitions<S: FixedPartitionedSink<u8, String>>(sink: &S) -> Result<Vec<String>, StepError> {
+fn partitions<S: FixedPartitionedSink<u8, String, Transactional>>(
+    sink: &S,
+) -> Result<Vec<String>, StepError> {
     sink.partitions()
 }
 
@@ -366,7 +375,7 @@ proptest! {
         let path = directory.path().join("out.txt");
         let sink = FileSink::new(&path).line_end(end);
         let open = |resume| {
-            FixedPartitionedSink::<u8, String>::open(&sink, path.to_str().unwrap(), resume).unwrap()
+            FixedPartitionedSink::<u8, String, Transactional>::open(&sink, path.to_str().unwrap(), resume).unwrap()
         };
         let (mut file, mut saved) = (open(None), None);
         let mut expect = String::new();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use bytewax_connectors::stdio::{StdErrSink, StdOutSink};
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::testing::connector::{Promise, check_sink_in_flows};
+use bytewax_runtime::testing::connector::check_sink_in_flows;
 use bytewax_runtime::testing::{TestingSource, run_main};
 
 /// Set in the process that is to write.
@@ -88,7 +88,7 @@ fn standard_output_keeps_its_promise() {
     let check = || {
         let make = || (StdOutSink::new, read_from_here());
         let numbers = [1, 2, 3, 4, 5];
-        check_sink_in_flows(make, &numbers, &numbers, Promise::AtLeastOnce).unwrap();
+        check_sink_in_flows(make, &numbers, &numbers).unwrap();
     };
     let set = |child: &mut Command, file| {
         child.stdout(file);
@@ -101,7 +101,7 @@ fn standard_error_keeps_its_promise() {
     let check = || {
         let make = || (StdErrSink::new, read_from_here());
         let numbers = [1, 2, 3, 4, 5];
-        check_sink_in_flows(make, &numbers, &numbers, Promise::AtLeastOnce).unwrap();
+        check_sink_in_flows(make, &numbers, &numbers).unwrap();
     };
     let set = |child: &mut Command, file| {
         child.stderr(file);

@@ -4,6 +4,7 @@
 //! spans that errors and `#[track_caller]` lines point at.
 
 use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
@@ -57,6 +58,17 @@ fn marked(call: &ExprMethodCall) -> Option<usize> {
     };
     let mark = mark.path.get_ident()?.to_string();
     mark.strip_prefix(KEYS)?.parse().ok()
+}
+
+/// Puts a question behind the arguments of a source or a sink: the name of a function that takes what it promises.
+pub(crate) fn ask(call: &mut ExprMethodCall, question: &str) {
+    let place = match call.args.first() {
+        Some(argument) => argument.span(),
+        None => call.method.span(),
+    };
+    call.method = Ident::new(&format!("{}_that", call.method.unraw()), call.method.span());
+    let question = Ident::new(question, generated(place));
+    call.args.push(variable(question));
 }
 
 /// Puts `flow.scope("..", || ..)` around a call, with what is at `hoisted` evaluated before.

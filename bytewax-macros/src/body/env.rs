@@ -14,8 +14,30 @@ pub(crate) enum Value {
     Flow,
     /// One stream, or a struct of streams.
     Stream(Stream),
-    /// Something with streams inside: a tuple, a list, an option.
-    Container,
+    /// Something with streams inside: a tuple, a list, an option. The trails of all of them.
+    Container(Trails),
+}
+
+/// The ways by which items can have come into a stream, as far as the walk can tell.
+pub(crate) type Trails = Vec<Trail>;
+
+/// One way: from a source, through steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Trail {
+    /// The number of the source, of those with a name that is known.
+    pub(crate) source: usize,
+    /// The names of the steps, the source first.
+    pub(crate) steps: Vec<String>,
+}
+
+/// Both, of which those from one source count once.
+pub(crate) fn joined(mut trails: Trails, others: Trails) -> Trails {
+    for other in others {
+        if trails.iter().all(|trail| trail.source != other.source) {
+            trails.push(other);
+        }
+    }
+    trails
 }
 
 /// How much is known about a stream.
@@ -25,14 +47,17 @@ pub(crate) struct Stream {
     pub(crate) sure: bool,
     /// The operator whose result it is, directly.
     pub(crate) made_by: Option<Ident>,
+    /// Where its items can have come from.
+    pub(crate) trails: Trails,
 }
 
 impl Value {
     /// What an operator returned.
-    pub(crate) fn made_by(operator: Ident) -> Self {
+    pub(crate) fn made_by(operator: Ident, trails: Trails) -> Self {
         Value::Stream(Stream {
             sure: true,
             made_by: Some(operator),
+            trails,
         })
     }
 
@@ -40,13 +65,29 @@ impl Value {
     pub(crate) fn sure_stream() -> Self {
         Value::Stream(Stream {
             sure: true,
-            made_by: None,
+            ..Stream::default()
         })
     }
 
     /// A stream by all signs, of which nothing is demanded.
     pub(crate) fn likely_stream() -> Self {
         Value::Stream(Stream::default())
+    }
+
+    /// A stream by all signs, of which it is known where its items have come from.
+    pub(crate) fn stream_from(trails: Trails) -> Self {
+        Value::Stream(Stream {
+            trails,
+            ..Stream::default()
+        })
+    }
+
+    /// Where the items of the streams in it can have come from.
+    pub(crate) fn trails(&self) -> Trails {
+        match self {
+            Value::Stream(Stream { trails, .. }) | Value::Container(trails) => trails.clone(),
+            Value::Flow | Value::Other => Trails::new(),
+        }
     }
 
     /// Whether there is a flow or a stream in it.
@@ -56,7 +97,7 @@ impl Value {
 
     /// Whether there is a stream in it.
     pub(crate) fn has_streams(&self) -> bool {
-        matches!(self, Value::Stream(_) | Value::Container)
+        matches!(self, Value::Stream(_) | Value::Container(_))
     }
 
     /// Whether it is certain to be a stream.
@@ -92,7 +133,9 @@ impl Value {
     /// What taking one element or field out of this value gives.
     pub(crate) fn element(&self) -> Self {
         match self {
-            Value::Stream(_) | Value::Container => Value::likely_stream(),
+            Value::Stream(stream) => Value::stream_from(stream.trails.clone()),
+            // Which of them it is, the walk cannot tell.
+            Value::Container(_) => Value::likely_stream(),
             Value::Flow | Value::Other => Value::Other,
         }
     }
@@ -105,8 +148,9 @@ impl Value {
             (Value::Stream(one), Value::Stream(two)) => Value::Stream(Stream {
                 sure: one.sure && two.sure,
                 made_by: None,
+                trails: joined(one.trails, two.trails),
             }),
-            _ => Value::Container,
+            (one, two) => Value::Container(joined(one.trails(), two.trails())),
         }
     }
 }

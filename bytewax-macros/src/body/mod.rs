@@ -6,6 +6,7 @@
 
 pub(crate) mod check;
 pub(crate) mod codegen;
+pub(crate) mod delivery;
 pub(crate) mod env;
 pub(crate) mod model;
 pub(crate) mod moves;

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::{LitStr, Type};
 
-use super::env::Binding;
+use super::env::{Binding, Trails};
 use super::moves::Move;
 use super::windows::Stated;
 use crate::registry::Kind;
@@ -39,6 +39,10 @@ pub(crate) struct Model {
     pub(crate) drops: Vec<Drop>,
     /// What is said to be moved by `flow.moved(..)`.
     pub(crate) moves: Vec<Move>,
+    /// How many sources have a name that is known.
+    pub(crate) sources: usize,
+    /// For each step that writes to the outside, where its items can have come from.
+    pub(crate) sinks: Vec<Trails>,
 }
 
 /// A name with scopes in front, in which `*` stands for what is known only when the flow is built.

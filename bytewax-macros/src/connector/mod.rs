@@ -13,7 +13,7 @@ mod source_impl;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{Item, Path, ReturnType, Type};
 
@@ -26,13 +26,15 @@ use crate::{item, options};
 struct Options {
     /// The word `partition`: the block is of what is opened, not of what opens it.
     partition: Option<Ident>,
+    /// What the connector declares, if it does.
+    promise: Option<Ident>,
     krate: Path,
 }
 
 /// Expands one `#[source]`.
 pub(crate) fn source(options: TokenStream, tokens: &TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let options = Options::parse(options, &mut errors);
+    let options = Options::parse(options, &["not_replayable"], &mut errors);
     match syn::parse2(tokens.clone()) {
         Ok(Item::Fn(function)) => {
             options.refuse_partition(&mut errors);
@@ -51,7 +53,7 @@ pub(crate) fn source(options: TokenStream, tokens: &TokenStream) -> TokenStream 
 /// Expands one `#[sink]`.
 pub(crate) fn sink(options: TokenStream, tokens: &TokenStream) -> TokenStream {
     let mut errors = Errors::new();
-    let options = Options::parse(options, &mut errors);
+    let options = Options::parse(options, &["transactional", "idempotent"], &mut errors);
     match syn::parse2(tokens.clone()) {
         Ok(Item::Fn(function)) => {
             options.refuse_partition(&mut errors);
@@ -67,22 +69,48 @@ pub(crate) fn sink(options: TokenStream, tokens: &TokenStream) -> TokenStream {
 }
 
 impl Options {
-    fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+    fn parse(tokens: TokenStream, promises: &[&str], errors: &mut Errors) -> Self {
         let mut options = Self {
             partition: None,
+            promise: None,
             krate: options::default_crate(),
         };
-        options::read(tokens, &["partition"], errors, |name, input, _| {
+        let expected = [&["partition"], promises].concat();
+        options::read(tokens, &expected, errors, |name, input, errors| {
             if name == "partition" {
                 options.partition = Some(name.clone());
             } else if name == "crate" {
                 options.krate = options::path(input)?;
+            } else if promises.iter().any(|promise| name == promise) {
+                if let Some(first) = options.promise.replace(name.clone()) {
+                    errors.note(name, format!("it is declared `{first}` already"));
+                }
             } else {
                 return Ok(false);
             }
             Ok(true)
         });
+        if let (Some(_), Some(promise)) = (&options.partition, &options.promise) {
+            errors.fault(
+                promise,
+                format_args!("what is opened for a partition does not declare `{promise}`"),
+                "put it on the `impl` block that opens partitions",
+            );
+        }
         options
+    }
+
+    /// The marker of what is declared, or else of this.
+    fn marker(&self, default: &str) -> TokenStream {
+        let krate = &self.krate;
+        let (name, span) = match self.promise.as_ref().map(|it| (it.to_string(), it.span())) {
+            Some((promise, span)) if promise == "not_replayable" => ("NotReplayable", span),
+            Some((promise, span)) if promise == "transactional" => ("Transactional", span),
+            Some((_, span)) => ("Idempotent", span),
+            None => (default, Span::mixed_site()),
+        };
+        let name = Ident::new(name, span);
+        quote!(#krate::delivery::#name)
     }
 
     fn refuse_partition(&self, errors: &mut Errors) {

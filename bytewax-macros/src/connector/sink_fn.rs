@@ -32,6 +32,13 @@ pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors
             "make the first parameter one such as `items: Vec<String>`",
         );
     }
+    if let Some(promise) = options.promise.as_ref().filter(|it| *it == "transactional") {
+        errors.fault(
+            promise,
+            "a sink that is a function is not transactional: it neither saves a position nor commits",
+            "implement `TransactionalSink`, or put `#[sink(transactional)]` on `impl` blocks with `snapshot`",
+        );
+    }
     let given = Given::of(&function.sig.output);
     if given.ty.is_some() {
         errors.fault(
@@ -63,6 +70,7 @@ fn print(
     } = function;
     let krate = &options.krate;
     let ident = &sig.ident;
+    let promise = options.marker("Append");
     let settings = parameters.outer();
     let local = hidden("local");
     let locals = parameters.local_type();
@@ -85,9 +93,9 @@ fn print(
         #(#attrs)*
         #vis fn #ident #generics (
             #(#settings),*
-        ) -> impl #krate::sink::DynamicSink<#item> + ::core::clone::Clone #conditions {
+        ) -> impl #krate::sink::DynamicSink<#item, #promise> + ::core::clone::Clone #conditions {
             #inside
-            #krate::__private::sink_fn::<#item, #locals, _, _>(
+            #krate::__private::sink_fn::<#promise, #item, #locals, _, _>(
                 #make,
                 move |#items, #local| #write,
             )

@@ -67,6 +67,7 @@ fn implementation(
     let krate = &options.krate;
     let ty = &block.self_ty;
     let methods = opener.methods(krate);
+    let promise = options.marker("Append");
     let value = Ident::new("__BwValue", Span::mixed_site());
     let mut generics = block.generics.clone();
     generics.params.push(syn::parse_quote!(#value));
@@ -98,7 +99,7 @@ fn implementation(
             let (parameters, _, conditions) = generics.split_for_impl();
             quote! {
                 #[automatically_derived]
-                impl #parameters #krate::sink::FixedPartitionedSink<#key, #value> for #ty
+                impl #parameters #krate::sink::FixedPartitionedSink<#key, #value, #promise> for #ty
                 #conditions
                 {
                     type Position = #position;
@@ -115,7 +116,7 @@ fn implementation(
             let (parameters, _, conditions) = generics.split_for_impl();
             quote! {
                 #[automatically_derived]
-                impl #parameters #krate::sink::DynamicSink<#value> for #ty #conditions {
+                impl #parameters #krate::sink::DynamicSink<#value, #promise> for #ty #conditions {
                     type Partition = #part;
 
                     #methods

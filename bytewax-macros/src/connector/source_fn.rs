@@ -52,6 +52,11 @@ fn print(
     let krate = &options.krate;
     let ident = &sig.ident;
     let name = parameters.partition_name(krate, &ident.unraw().to_string());
+    // Without a position it does not know where to go on.
+    let promise = options.marker(match parameters.position {
+        Some(_) => "Replayable",
+        None => "NotReplayable",
+    });
     let settings = parameters.outer();
     let others = parameters.other_settings(krate);
     let position = match &parameters.position {
@@ -78,12 +83,12 @@ fn print(
         #(#attrs)*
         #vis fn #ident #generics (
             #(#settings),*
-        ) -> impl #krate::source::FixedPartitionedSource<Item = #item, Position = #position>
+        ) -> impl #krate::source::FixedPartitionedSource<#promise, Item = #item, Position = #position>
             + ::core::clone::Clone
         #conditions
         {
             #inside
-            #krate::__private::source_fn::<#item, #position, #locals, _, _>(
+            #krate::__private::source_fn::<#promise, #item, #position, #locals, _, _>(
                 #name,
                 #others,
                 #make,

@@ -238,6 +238,7 @@ pub(super) fn source(options: &Options, block: &ItemImpl, mut errors: Errors) ->
         let (parameters, _, conditions) = block.generics.split_for_impl();
         let ty = &block.self_ty;
         let item = opener.item(krate);
+        let promise = options.marker("Replayable");
         match opener {
             Opener::Partitioned {
                 partition,
@@ -245,7 +246,7 @@ pub(super) fn source(options: &Options, block: &ItemImpl, mut errors: Errors) ->
                 ..
             } => quote! {
                 #[automatically_derived]
-                impl #parameters #krate::source::FixedPartitionedSource for #ty #conditions {
+                impl #parameters #krate::source::FixedPartitionedSource<#promise> for #ty #conditions {
                     type Item = #item;
                     type Position = #position;
                     type Partition = #partition;

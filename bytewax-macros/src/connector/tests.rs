@@ -81,6 +81,7 @@ pub fn read<T: Decode>(
     every: Duration,
     tags: ::std::vec::Vec<&'static str>,
 ) -> impl crate::source::FixedPartitionedSource<
+    crate::delivery::Replayable,
     Item = T,
     Position = u64,
 > + ::core::clone::Clone {
@@ -95,6 +96,7 @@ pub fn read<T: Decode>(
         client.next(next)
     }
     crate::__private::source_fn::<
+        crate::delivery::Replayable,
         T,
         u64,
         (Client,),
@@ -151,12 +153,16 @@ fn a_function_that_writes() {
         r#"
 fn post(
     url: ::std::string::String,
-) -> impl ::bytewax::sink::DynamicSink<Alert> + ::core::clone::Clone {
+) -> impl ::bytewax::sink::DynamicSink<
+    Alert,
+    ::bytewax::delivery::Append,
+> + ::core::clone::Clone {
     #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
     fn post(batch: Vec<Alert>, url: &str) {
         send(url, batch)
     }
     ::bytewax::__private::sink_fn::<
+        ::bytewax::delivery::Append,
         Alert,
         (),
         _,
@@ -196,7 +202,8 @@ impl<
     D: Dir,
     __BwValue,
     __BwKey: ::bytewax::key::Key,
-> ::bytewax::sink::FixedPartitionedSink<__BwKey, __BwValue> for Files<D>
+> ::bytewax::sink::FixedPartitionedSink<__BwKey, __BwValue, ::bytewax::delivery::Append>
+for Files<D>
 where
     File: ::bytewax::sink::StatefulSinkPartition<__BwValue, Position = u64>,
 {
@@ -423,6 +430,34 @@ fn other_items() {
         sink,
         "partitoin",
         "impl S { fn build(&self, a: &StepId, b: WorkerIndex, c: usize) -> Part {} }",
-        &["unknown option `partitoin`; expected `partition`"],
+        &["unknown option `partitoin`; expected `partition`, `transactional` or `idempotent`"],
+    );
+}
+
+#[test]
+fn what_connectors_cannot_declare() {
+    check_errors(
+        sink,
+        "transactional",
+        "fn post(items: Vec<u8>) {}",
+        &[
+            "a sink that is a function is not transactional: it neither saves a position nor commits\n\
+           help: implement `TransactionalSink`, or put `#[sink(transactional)]` on `impl` blocks with `snapshot`",
+        ],
+    );
+    check_errors(
+        sink,
+        "idempotent, transactional",
+        "impl S { fn build(&self, a: &StepId, b: WorkerIndex, c: usize) -> Part {} }",
+        &["it is declared `idempotent` already"],
+    );
+    check_errors(
+        source,
+        "partition, not_replayable",
+        "impl S { fn next_batch(&mut self) -> Poll<u8> {} }",
+        &[
+            "what is opened for a partition does not declare `not_replayable`\n\
+           help: put it on the `impl` block that opens partitions",
+        ],
     );
 }

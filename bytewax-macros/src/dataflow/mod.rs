@@ -14,6 +14,7 @@ mod tests;
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use crate::body::delivery::questions;
 use crate::body::{walk, windows};
 use crate::errors::Errors;
 use crate::lock;
@@ -27,11 +28,17 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
     let mut errors = Errors::new();
     let mut described = match parse::described(input) {
         Parsed::Flow(described) => described,
-        Parsed::BrokenBody => return fallback::builder(input),
+        Parsed::BrokenBody(plain) => return fallback::builder(&plain),
         Parsed::BrokenHeader(error) => return fallback::alone(&error),
     };
     let locks_keys = package.is_some_and(|package| package.locks_keys(&described.name));
-    let model = walk::closure(&described.flow, &mut described.closure, locks_keys);
+    let delivery = described.delivery;
+    let model = walk::closure(
+        &described.flow,
+        &mut described.closure,
+        locks_keys,
+        delivery,
+    );
     check::all(&model, &described, &mut errors);
     let parameters = windows::in_expr(&described.closure.body, &quote!(::bytewax), &mut errors);
     if let Some(package) = package {
@@ -47,7 +54,8 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
                     &mut described.closure.body,
                 );
             }
-            let mut expanded = codegen::dataflow(&described, &parameters);
+            let questions = delivery.map(|delivery| questions(delivery, &model));
+            let mut expanded = codegen::dataflow(&described, &quote!(#questions #parameters));
             if let Some(package) = package {
                 expanded = lock::beside(package, &described.name, &model, &expanded);
             }
@@ -56,7 +64,7 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
         }
         // The compiler would report these again, in its own words.
         Err(error) if !model.leaves.is_empty() => fallback::alone(&error),
-        Err(error) => fallback::with_builder(input, &error),
+        Err(error) => fallback::with_builder(&described.plain, &error),
     }
 }
 

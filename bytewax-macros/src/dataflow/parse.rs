@@ -1,10 +1,12 @@
-//! The header of `dataflow!`: a name and a closure.
+//! The header of `dataflow!`: a name, options and a closure.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprClosure, LitStr, Pat, Token, Type};
 
+use crate::body::delivery::Delivery;
 use crate::errors::Errors;
 
 const NAME_FAULT: &str = "expected the dataflow's name as a string literal";
@@ -16,8 +18,8 @@ const BODY_FAULT: &str = "expected a closure that takes the flow: `|flow| { .. }
 pub(super) enum Parsed {
     /// A name and a closure.
     Flow(Box<Described>),
-    /// The header is fine, but the body is not Rust (yet).
-    BrokenBody,
+    /// The header is fine, but the body is not Rust (yet): what the builder takes.
+    BrokenBody(TokenStream),
     /// Not a name and a closure.
     BrokenHeader(syn::Error),
 }
@@ -26,6 +28,10 @@ pub(super) enum Parsed {
 pub(super) struct Described {
     /// Its name.
     pub(super) name: LitStr,
+    /// What its paths have to promise.
+    pub(super) delivery: Option<Delivery>,
+    /// What was written, without options: what the builder takes.
+    pub(super) plain: TokenStream,
     /// The name of the closure's parameter.
     pub(super) flow: Ident,
     /// The closure.
@@ -35,9 +41,18 @@ pub(super) struct Described {
 /// Reads the header and the body.
 pub(super) fn described(input: &TokenStream) -> Parsed {
     let mut errors = Errors::new();
-    let (name, body) = match split.parse2(input.clone()) {
-        Ok((name, body)) => (name, body),
+    let split = |input: ParseStream<'_>| split(input, &mut errors);
+    let Split {
+        name,
+        delivery,
+        body,
+    } = match split.parse2(input.clone()) {
+        Ok(split) => split,
         Err(error) => return Parsed::BrokenHeader(error),
+    };
+    let plain = match &name {
+        Name::Literal(name) if delivery.is_some() => quote!(#name, #body),
+        _ => input.clone(),
     };
     let name = match name {
         Name::Literal(name) => Some(name),
@@ -57,11 +72,13 @@ pub(super) fn described(input: &TokenStream) -> Parsed {
     match (errors.finish(), name, body) {
         (Ok(()), Some(name), Body::Closure(flow, closure)) => Parsed::Flow(Box::new(Described {
             name,
+            delivery,
+            plain,
             flow,
             closure: *closure,
         })),
         (Err(error), ..) => Parsed::BrokenHeader(error),
-        (Ok(()), ..) => Parsed::BrokenBody,
+        (Ok(()), ..) => Parsed::BrokenBody(plain),
     }
 }
 
@@ -72,25 +89,76 @@ enum Name {
     Other(TokenStream),
 }
 
-/// The first argument, and the tokens of the second.
-fn split(input: ParseStream) -> syn::Result<(Name, TokenStream)> {
+/// The arguments, of which the last is not read yet.
+struct Split {
+    name: Name,
+    delivery: Option<Delivery>,
+    body: TokenStream,
+}
+
+impl Split {
+    fn new(name: Name, body: TokenStream) -> Self {
+        Self {
+            name,
+            delivery: None,
+            body,
+        }
+    }
+}
+
+fn split(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Split> {
     if input.peek(LitStr) {
         let name = input.parse()?;
         if !input.is_empty() {
             input.parse::<Token![,]>()?;
         }
-        return Ok((Name::Literal(name), input.parse()?));
+        let delivery = options(input, errors)?;
+        return Ok(Split {
+            name: Name::Literal(name),
+            delivery,
+            body: input.parse()?,
+        });
     }
     let wrong = match input.parse::<Expr>() {
         Ok(Expr::Closure(closure)) => head_of(&closure),
         Ok(other) => other.into_token_stream(),
         Err(_) => {
             let rest = input.parse::<TokenStream>()?;
-            return Ok((Name::Other(rest), TokenStream::new()));
+            return Ok(Split::new(Name::Other(rest), TokenStream::new()));
         }
     };
     input.parse::<Option<Token![,]>>()?;
-    Ok((Name::Other(wrong), input.parse()?))
+    Ok(Split::new(Name::Other(wrong), input.parse()?))
+}
+
+/// Reads `name = value,` as often as it comes: what the paths of the flow have to promise.
+fn options(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Delivery>> {
+    let mut delivery = None;
+    while input.peek(Ident::peek_any) && input.peek2(Token![=]) {
+        let option = Ident::parse_any(input)?;
+        input.parse::<Token![=]>()?;
+        let mut value = TokenStream::new();
+        while !input.is_empty() && !input.peek(Token![,]) {
+            value.extend([input.parse::<TokenTree>()?]);
+        }
+        input.parse::<Option<Token![,]>>()?;
+        let expected = Delivery::WORDS;
+        match (option == "delivery", Delivery::of(&value.to_string())) {
+            (true, Some(_)) if delivery.is_some() => {
+                errors.note(&option, format!("`{option}` is set twice"));
+            }
+            (true, Some(found)) => delivery = Some(found),
+            (true, None) => errors.note(
+                quote!(#option = #value),
+                format!("`{value}` is no delivery; expected {expected}"),
+            ),
+            (false, _) => errors.note(
+                &option,
+                format!("unknown option `{option}`; expected `delivery`"),
+            ),
+        }
+    }
+    Ok(delivery)
 }
 
 /// The tokens of a closure from its first bar to its last, or what stands before these.

@@ -61,7 +61,7 @@ impl Model {
             } else if has_streams(input.ty.to_token_stream())
                 && let Some(name) = name
             {
-                model.parameters.push((name, Value::Container));
+                model.parameters.push((name, Value::Container(Vec::new())));
             }
         }
         if model.flow.is_none()

@@ -5,6 +5,7 @@
 //! | try a call again, later each time | [`Retry`]: [`attempts`](Retry::attempts) where a source is polled, `run` in `async` code |
 //! | make no more than so many calls a second | [`RateLimit`] |
 //! | put items together by number, bytes and time | [`Batching`] |
+//! | know the step that calls, and end a wait when the run ends | [`Caller`] |
 //! | read a system whose client is `async` | [`AsyncBatches`](crate::source::AsyncBatches) (feature `async`) |
 //! | write to a system whose client is `async` | `map_async` (feature `async`), as below |
 //!
@@ -114,9 +115,11 @@ assert!(rows.into_iter().eq(0..10));
 )]
 
 mod batching;
+mod caller;
 mod rate_limit;
 mod retry;
 
 pub use batching::{Batching, Gathering};
+pub use caller::Caller;
 pub use rate_limit::RateLimit;
 pub use retry::{Attempts, Retry};

@@ -235,6 +235,22 @@ impl RunConfig {
         listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
     ) -> Result<(), Ended> {
         flow.check().map_err(RunError::from)?;
+        if let (Some(delivery), None) = (flow.graph().delivery, &self.recovery) {
+            let text = format!(
+                "the flow `{}` declares delivery {delivery}, and this run has no recovery store, so the next run would \
+                 begin anew; give it one, by `-r DIR` or `RunConfig::recovery`, or do not declare a delivery",
+                flow.name()
+            );
+            return Err(RunError::new(RunErrorKind::Config, text).into());
+        }
+        self.start(flow, listen)
+    }
+
+    fn start<G>(
+        &self,
+        flow: &Dataflow,
+        listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
+    ) -> Result<(), Ended> {
         if self.workers == 0 {
             let text = "a run needs at least one worker, and `workers` is 0";
             return Err(RunError::new(RunErrorKind::Config, text).into());
@@ -330,13 +346,16 @@ impl RunConfig {
     }
 }
 
-/// Runs a flow with one worker on the calling thread, until its input ends.
+/// Runs a flow with one worker on the calling thread, until its input ends. No other run goes on from it, so it needs no
+/// recovery store, whatever [delivery](crate::flow::Flow::delivery) the flow declares.
 ///
 /// # Errors
 ///
 /// The defects of the flow, or the first error of a step.
 pub fn run_main(flow: Dataflow) -> Result<(), RunError> {
-    RunConfig::new().run(flow)
+    flow.check()?;
+    let ended = RunConfig::new().start(&flow, |_, _| Ok(()));
+    ended.map_err(RunError::from)
 }
 
 /// Runs a flow as a configuration says: [`RunConfig::run`].

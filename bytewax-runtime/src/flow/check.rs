@@ -249,6 +249,7 @@ pub(crate) fn check(graph: &Graph) -> Result<(), FlowDefects> {
 
     check_times(graph, &mut report);
     super::moved::check(graph, &mut report);
+    super::paths::check(graph, &mut report);
     for (step, defect) in &graph.faults {
         let step = graph.step(*step);
         report(

@@ -6,6 +6,7 @@ use std::panic::Location;
 use super::FlowDefect;
 use super::Origin;
 use super::moved::{Moved, old_id};
+use crate::delivery::{Delivery, Promise};
 use crate::ids::{Port, StepId, StepIndex, StepKind};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 use crate::state::facts::{ARGUMENTS, INPUTS};
@@ -25,6 +26,8 @@ pub struct StepInfo {
     pub location: &'static Location<'static>,
     /// Which steps it reads, and which of their outputs.
     pub reads: Vec<(StepId, &'static str)>,
+    /// What it has declared, if it is a source or writes to the outside.
+    pub promise: Option<Promise>,
 }
 
 /// An output of a step under description.
@@ -119,6 +122,8 @@ pub(crate) struct Graph {
     /// The steps that are off for now, whose saved state stays.
     pub(crate) kept: Vec<StepId>,
     pub(crate) moved: Vec<Moved>,
+    /// What each path has to promise.
+    pub(crate) delivery: Option<Delivery>,
     pub(crate) origin: Option<Origin>,
 }
 
@@ -207,6 +212,7 @@ impl Graph {
                 .iter()
                 .map(|port| (self.step(port.step).id.clone(), self.port(*port).field))
                 .collect(),
+            promise: step.plan.promise(),
         };
         self.steps.iter().map(info).collect()
     }
@@ -238,6 +244,7 @@ pub(crate) struct Description {
     dropped: Vec<Dropped>,
     kept: Vec<StepId>,
     moved: Vec<Moved>,
+    delivery: Option<Delivery>,
     finished: bool,
 }
 
@@ -252,6 +259,7 @@ impl Description {
             dropped: Vec::new(),
             kept: Vec::new(),
             moved: Vec::new(),
+            delivery: None,
             finished: false,
         }
     }
@@ -317,6 +325,11 @@ impl Description {
 
     pub(crate) fn name_step(&mut self, step: StepIndex, name: &str) {
         self.drafts[step.get()].name = Some(name.to_owned());
+    }
+
+    /// Of several declarations, the last counts.
+    pub(crate) fn declare(&mut self, delivery: Delivery) {
+        self.delivery = Some(delivery);
     }
 
     pub(crate) fn fault(&mut self, step: StepIndex, fault: FlowDefect) {
@@ -390,6 +403,7 @@ impl Description {
             dropped: std::mem::take(&mut self.dropped),
             kept: std::mem::take(&mut self.kept),
             moved: std::mem::take(&mut self.moved),
+            delivery: self.delivery,
             origin: None,
         }
     }

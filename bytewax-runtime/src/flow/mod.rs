@@ -12,6 +12,7 @@ mod moved;
 mod numbered;
 mod numbers;
 mod origin;
+mod paths;
 mod stream;
 
 pub use crate::ids::StepKind;
@@ -24,6 +25,7 @@ pub(crate) use moved::same_end;
 pub(crate) use numbered::{Numbered, changed as numbered_scopes};
 #[doc(hidden)]
 pub use origin::Origin;
+pub use paths::PathInfo;
 pub use stream::{KeyOf, Keyed, KeyedStream, Stream, Terminal, ValueOf};
 
 use std::cell::RefCell;
@@ -31,6 +33,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::delivery::Delivery;
 use crate::ids::StepId;
 use graph::Description;
 
@@ -104,12 +107,38 @@ impl Dataflow {
         self.graph.infos()
     }
 
+    /// The paths from sources to sinks, each with what it promises; see [`delivery`](crate::delivery).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::delivery::Delivery;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("doubles", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([1, 2])).named("numbers");
+    ///     numbers.map(|n| 2 * n).named("twice").output(TestingSink::new()).named("out");
+    /// });
+    /// let path = &flow.paths()[0];
+    /// assert_eq!(path.delivery, Delivery::AtLeastOnce);
+    /// assert_eq!(
+    ///     path.to_string(),
+    ///     "doubles.numbers -> doubles.twice -> doubles.out: at least once, as `doubles.out` is append",
+    /// );
+    /// ```
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathInfo> {
+        self.graph.paths()
+    }
+
     /// Reports everything that is wrong with the description.
     ///
     /// # Errors
     ///
     /// All defects at once: no input, no output, an unnamed source, sink or stateful step, two
-    /// steps with one id, a name that is not allowed, errors that nobody reads.
+    /// steps with one id, a name that is not allowed, errors that nobody reads, a path that promises less than
+    /// [declared](Flow::delivery).
     pub fn check(&self) -> Result<(), FlowDefects> {
         check::check(&self.graph)
     }
@@ -182,6 +211,31 @@ impl Flow {
     pub fn scope<R>(&self, name: impl AsRef<str>, body: impl FnOnce() -> R) -> R {
         let _scope = Scope::enter(self, name.as_ref());
         body()
+    }
+
+    /// Declares how often an item of a source takes effect in each sink that it reaches. A flow with a path that
+    /// promises less is refused before anything starts, and so is a run without a recovery store, which nothing is replayed
+    /// from. See [`delivery`](crate::delivery) for what paths promise.
+    ///
+    /// `dataflow!("name", delivery = exactly_once, |flow| ..)` writes this, and does not compile if it can see such a path.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::delivery::Delivery;
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("copy", |flow| {
+    ///     flow.delivery(Delivery::ExactlyOnce);
+    ///     let numbers = flow.input(TestingSource::new([1])).named("numbers");
+    ///     numbers.output(TestingSink::new()).named("out");
+    /// });
+    /// let defects = flow.check().unwrap_err();
+    /// assert!(defects.defects()[0].fault.contains("the sink `copy.out` is append"));
+    /// ```
+    pub fn delivery(&self, delivery: Delivery) {
+        self.description.borrow_mut().declare(delivery);
     }
 
     /// Says that an earlier version of the flow had a step of this name, and that what it has saved is not

@@ -13,6 +13,7 @@ use super::meter::StepMeter;
 use super::plan::{BuildCx, Outputs, StreamTime};
 use super::push::{AnyPush, Flush};
 use super::shared::EdgeId;
+use crate::delivery::Promise;
 use crate::error::{RunError, StepError};
 use crate::ids::{Epoch, StepIndex};
 use crate::state::StepSchema;
@@ -27,6 +28,11 @@ pub(crate) trait HeadPlan: Send + Sync {
 
     /// The type of what the step saves, if it saves anything.
     fn step_schema(&self) -> Option<StepSchema> {
+        None
+    }
+
+    /// What the step has declared, if it writes to the outside.
+    fn promise(&self) -> Option<Promise> {
         None
     }
 

@@ -10,6 +10,7 @@ use super::head::HeadPlan;
 use super::meter::{Metered, StepMeter};
 use super::push::{AnyPush, BoxPush, Discard, Next, Push, Tee};
 use super::source_head::SourcePlan;
+use crate::delivery::Promise;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::state::{self, State, StepSchema};
@@ -31,6 +32,17 @@ impl Plan {
             Self::Stage(plan) => plan.schema.clone(),
             Self::Head(plan) => plan.step_schema(),
             Self::Source(plan) => plan.step_schema(),
+        }
+    }
+}
+
+impl Plan {
+    /// What the step has declared, of a source and of one that writes to the outside.
+    pub(crate) fn promise(&self) -> Option<Promise> {
+        match self {
+            Self::Stage(plan) => plan.promise,
+            Self::Head(plan) => plan.promise(),
+            Self::Source(plan) => Some(plan.promise()),
         }
     }
 }
@@ -64,6 +76,7 @@ pub(crate) struct StagePlan {
     build: Box<BuildStage>,
     discard: fn() -> AnyPush,
     schema: Option<StepSchema>,
+    promise: Option<Promise>,
     time: StreamTime,
 }
 
@@ -79,6 +92,7 @@ impl StagePlan {
             }),
             discard: || AnyPush::new::<T>(Discard),
             schema: None,
+            promise: None,
             time: StreamTime::Passes,
         }
     }
@@ -93,6 +107,12 @@ impl StagePlan {
     /// The same of a step that saves something.
     pub(crate) fn saving(mut self, schema: StepSchema) -> Self {
         self.schema = Some(schema);
+        self
+    }
+
+    /// The same of a step that writes to the outside.
+    pub(crate) fn writing(mut self, promise: Promise) -> Self {
+        self.promise = Some(promise);
         self
     }
 

@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) meter: Arc<RunMeter>,
     /// The workers of this process: the first index, and how many.
     workers: std::ops::Range<usize>,
-    stopping: AtomicBool,
+    stopping: Arc<AtomicBool>,
     stop: Mutex<Option<Stop>>,
     /// Whether a worker of this process works on the flow.
     running: AtomicBool,
@@ -101,7 +101,7 @@ impl Shared {
             meter: Arc::new(RunMeter::new(settings.clock.monotonic())),
             settings,
             workers,
-            stopping: AtomicBool::new(false),
+            stopping: Arc::default(),
             stop: Mutex::default(),
             running: AtomicBool::new(false),
             stopping_cleanly: AtomicBool::new(false),
@@ -134,6 +134,11 @@ impl Shared {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// What is set when the run stops at once.
+    pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopping)
     }
 
     /// Has the calling worker woken when the run stops.

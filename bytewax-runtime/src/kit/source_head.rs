@@ -21,6 +21,7 @@ use super::shared::{EdgeId, Stop};
 use super::timers::Alarm;
 use super::watermark::Partitions;
 use crate::clock::{Due, Monotonic, WorkerClock};
+use crate::delivery::Promise;
 use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
@@ -41,6 +42,9 @@ pub(crate) trait SourcePlan: Send + Sync {
 
     /// The type of its positions, if it saves any.
     fn step_schema(&self) -> Option<StepSchema>;
+
+    /// Whether it can be replayed.
+    fn promise(&self) -> Promise;
 
     /// Opens the partitions that were assigned to this worker.
     fn operator(

@@ -1,11 +1,13 @@
 //! `input`: how a source becomes a stream.
 
 use std::collections::{BTreeSet, HashSet};
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::delivery::{NotReplayable, Promise, SourcePromise};
 use crate::error::{RunError, StepError};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::Epoch;
@@ -34,7 +36,7 @@ pub enum Dynamic {}
 
 /// Marks sinks with transactions.
 #[derive(Debug)]
-pub enum Transactional {}
+pub enum InTransactions {}
 
 /// What can be given to [`Flow::input`]: a [`FixedPartitionedSource`] or a [`DynamicSource`].
 #[diagnostic::on_unimplemented(
@@ -45,6 +47,8 @@ pub enum Transactional {}
 pub trait Source<Kind> {
     /// What the source gives.
     type Item: 'static;
+    /// What the source declares.
+    type Promise: SourcePromise;
 
     #[doc(hidden)]
     fn into_step(self) -> SourceStep;
@@ -57,16 +61,21 @@ pub trait Source<Kind> {
 )]
 pub struct SourceStep(Arc<dyn SourcePlan>);
 
-impl<S: FixedPartitionedSource> Source<Partitioned> for S {
+impl<P: SourcePromise, S: FixedPartitionedSource<P>> Source<(Partitioned, P)> for S {
     type Item = S::Item;
+    type Promise = P;
 
     fn into_step(self) -> SourceStep {
-        SourceStep(Arc::new(PartitionedPlan(Arc::new(self))))
+        SourceStep(Arc::new(PartitionedPlan {
+            source: Arc::new(self),
+            promise: PhantomData::<fn(P)>,
+        }))
     }
 }
 
 impl<S: DynamicSource> Source<Dynamic> for S {
     type Item = S::Item;
+    type Promise = NotReplayable;
 
     fn into_step(self) -> SourceStep {
         SourceStep(Arc::new(DynamicPlan(self)))
@@ -111,22 +120,35 @@ impl Flow {
         });
         Stream::from_port(self, step, 0)
     }
+
+    /// [`input`](Self::input) of a source whose promise is asked for: what `dataflow!` writes in a flow with a `delivery`.
+    #[doc(hidden)]
+    #[track_caller]
+    #[must_use]
+    pub fn input_that<Kind, S: Source<Kind>>(
+        &self,
+        source: S,
+        _promises: fn(PhantomData<S::Promise>),
+    ) -> Stream<S::Item> {
+        self.input(source)
+    }
 }
 
-struct PartitionedPlan<S>(Arc<S>);
+struct PartitionedPlan<P, S> {
+    source: Arc<S>,
+    promise: PhantomData<fn(P)>,
+}
 
-impl<S: FixedPartitionedSource> PartitionedPlan<S> {
+impl<P: SourcePromise, S: FixedPartitionedSource<P>> PartitionedPlan<P, S> {
     fn reconcile(&self, build: &BuildCx) -> Result<Reconciled, RunError> {
         let saved = build.positions()?;
         if saved.is_empty() {
             return Ok(Reconciled::default());
         }
-        let reconciled = self.0.reconcile(&build.partitions(), &saved);
+        let reconciled = self.source.reconcile(&build.partitions(), &saved);
         reconciled.map_err(|error| RunError::step("the source cannot be opened", error))
     }
-}
 
-impl<S: FixedPartitionedSource> PartitionedPlan<S> {
     /// What finds partitions that are added.
     fn discovering(
         &self,
@@ -137,7 +159,7 @@ impl<S: FixedPartitionedSource> PartitionedPlan<S> {
         let mut discovery = None;
         let first = build.worker.epochs.first();
         let names = Polled::open(build, alarm, first, DISCOVERY.to_owned(), |_| {
-            let found = self.0.discover();
+            let found = self.source.discover();
             let found = found.map_err(|error| {
                 RunError::step(
                     "the source cannot look for partitions that are added",
@@ -147,7 +169,7 @@ impl<S: FixedPartitionedSource> PartitionedPlan<S> {
             discovery = Some(found.is_some());
             Ok(Names(found))
         })?;
-        let source = Arc::clone(&self.0);
+        let source = Arc::clone(&self.source);
         let discovering = Discovering::new(names, listed, move |build, alarm, from, name| {
             open(&*source, build, alarm, from, name, None)
         });
@@ -185,14 +207,22 @@ impl PolledPartition<String> for Names {
     }
 }
 
-impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
+impl<P: SourcePromise, S: FixedPartitionedSource<P>> SourcePlan for PartitionedPlan<P, S> {
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
-        Some(self.0.partitions())
+        Some(self.source.partitions())
+    }
+
+    fn promise(&self) -> Promise {
+        // A position without bytes does not say where to go on.
+        match size_of::<S::Position>() {
+            0 => Promise::NotReplayable,
+            _ => P::PROMISE,
+        }
     }
 
     fn step_schema(&self) -> Option<StepSchema> {
         let schema = StepSchema::of::<S::Position>();
-        Some(match self.0.settings() {
+        Some(match self.source.settings() {
             Some(settings) => schema.with_facts(&[Fact::new(SETTINGS, settings)]),
             None => schema,
         })
@@ -218,7 +248,7 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
             };
             let resume = resume.transpose()?.flatten();
             let first = build.worker.epochs.first();
-            let opened = open(&*self.0, build, alarm, first, name, resume)?;
+            let opened = open(&*self.source, build, alarm, first, name, resume)?;
             partitions.push(match earlier.flatten() {
                 Some(earlier) if !listed.contains(earlier.as_str()) => opened.renamed_from(earlier),
                 _ => opened,
@@ -232,7 +262,7 @@ impl<S: FixedPartitionedSource> SourcePlan for PartitionedPlan<S> {
 }
 
 /// Opens a partition in an epoch, where it is to go on.
-fn open<S: FixedPartitionedSource>(
+fn open<P: SourcePromise, S: FixedPartitionedSource<P>>(
     source: &S,
     build: &BuildCx,
     alarm: Alarm,
@@ -253,6 +283,10 @@ struct DynamicPlan<S>(S);
 impl<S: DynamicSource> SourcePlan for DynamicPlan<S> {
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
         None
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::NotReplayable
     }
 
     fn step_schema(&self) -> Option<StepSchema> {

@@ -50,7 +50,7 @@ pub use crate::kit::logic::{Emit, Keep};
 pub use branch::BranchOut;
 pub use dedupe::Within;
 pub use enrich_cached::{Cache, CacheConfig};
-pub use input::{Dynamic, Partitioned, Single, Source, Transactional};
+pub use input::{Dynamic, InTransactions, Partitioned, Single, Source};
 pub use inspect::Inspected;
 pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]

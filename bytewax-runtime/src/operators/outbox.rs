@@ -188,6 +188,8 @@ pub(super) struct Outbox<T: State, S: TransactionalSink<T>> {
     sink: Arc<S>,
     writers: Rc<RefCell<Writers<T, S>>>,
     is_saved: bool,
+    /// The rows of writers of a larger cluster, which were written and are not needed any more.
+    left: Vec<String>,
 }
 
 impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
@@ -204,11 +206,15 @@ impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
                 opened.push((number, saved, writer));
             }
         }
+        let mut left = Vec::new();
         for (number, saved, writer) in opened {
             let writing = recover(build, writer, number, &saved)?;
-            // Those of a larger cluster have nothing more to do.
             if number / WRITERS == index.0 {
                 writers.all[number % WRITERS] = Some(writing);
+            } else {
+                // Those of a larger cluster have nothing more to do.
+                let rows = saved.rows.keys();
+                left.extend(rows.map(|row| row_name(number, *row)));
             }
         }
         let writers = Rc::new(RefCell::new(writers));
@@ -222,6 +228,7 @@ impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
             sink,
             writers,
             is_saved,
+            left,
         })
     }
 }
@@ -327,6 +334,9 @@ impl<T: State, S: TransactionalSink<T>> Push<T> for Outbox<T, S> {
             return Ok(());
         }
         cx.enter(self.step);
+        for row in std::mem::take(&mut self.left) {
+            cx.save_position(self.step, &row, Vec::new());
+        }
         for writing in self.writers.borrow_mut().all.iter_mut().flatten() {
             match writing.phase {
                 Phase::Open(epoch) if epoch == cx.epoch => {

@@ -1,8 +1,10 @@
 //! `try_output`: a sink that refuses some items.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::try_map::{ERRS_HELP, Errored, errs};
+use crate::delivery::SinkPromise;
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream};
 use crate::ids::StepIndex;
@@ -90,7 +92,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// An error of the sink itself fails the run.
     #[track_caller]
-    pub fn try_output<S: RejectingSink<T>>(self, sink: S) -> Written<T> {
+    pub fn try_output<P: SinkPromise, S: RejectingSink<T, P>>(self, sink: S) -> Written<T> {
         let sink = Arc::new(sink);
         let plan = StagePlan::new::<T, _>(move |build, outputs| {
             let built = sink.build(build.id(), build.worker.index, build.worker.count);
@@ -107,11 +109,22 @@ impl<T: 'static> Stream<T> {
             "try_output",
             StepKind::Stateless,
             outputs,
-            Plan::Stage(plan),
+            Plan::Stage(plan.writing(P::PROMISE)),
         );
         Written {
             errs: Stream::from_port(&flow, step, 0),
         }
+    }
+
+    /// [`try_output`](Self::try_output) to a sink whose promise is asked for: what `dataflow!` writes in a flow with a `delivery`.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn try_output_that<P: SinkPromise, S: RejectingSink<T, P>>(
+        self,
+        sink: S,
+        _promises: fn(PhantomData<P>),
+    ) -> Written<T> {
+        self.try_output(sink)
     }
 }
 

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{DynamicSink, StatelessSinkPartition};
+use crate::delivery::SinkPromise;
 use crate::error::StepError;
 use crate::ids::{StepId, WorkerIndex};
 
@@ -11,8 +12,9 @@ use crate::ids::{StepId, WorkerIndex};
 ///
 /// `local` makes what the instance keeps, and `write` is called for each batch with it.
 #[doc(hidden)]
-pub fn sink_fn<T, L, M, F>(local: M, write: F) -> impl DynamicSink<T> + Clone
+pub fn sink_fn<D, T, L, M, F>(local: M, write: F) -> impl DynamicSink<T, D> + Clone
 where
+    D: SinkPromise,
     T: 'static,
     L: 'static,
     M: Fn() -> Result<L, StepError> + Send + Sync + 'static,
@@ -41,8 +43,9 @@ impl<L, M, F> Clone for SinkFn<L, M, F> {
     }
 }
 
-impl<T, L, M, F> DynamicSink<T> for SinkFn<L, M, F>
+impl<D, T, L, M, F> DynamicSink<T, D> for SinkFn<L, M, F>
 where
+    D: SinkPromise,
     T: 'static,
     L: 'static,
     M: Fn() -> Result<L, StepError> + Send + Sync + 'static,

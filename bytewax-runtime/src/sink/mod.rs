@@ -15,6 +15,7 @@ pub use function::sink_fn;
 pub use rejecting::{RejectingSink, RejectingWriter};
 pub use transactional::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
 
+use crate::delivery::{Append, SinkPromise};
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::key::Key;
@@ -22,8 +23,9 @@ use crate::state::State;
 
 /// A sink with one instance on every worker. Nothing of it is saved.
 ///
-/// After a crash, items of epochs that were not complete are written again.
-pub trait DynamicSink<T>: Send + Sync + 'static {
+/// After a crash, items of epochs that were not complete are written again. A sink in which this changes nothing, such as a
+/// table by key, is a `DynamicSink<T, Idempotent>`; see [`delivery`](crate::delivery).
+pub trait DynamicSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
     /// The instance of one worker.
     type Partition: StatelessSinkPartition<T>;
 
@@ -91,7 +93,10 @@ pub trait StatelessSinkPartition<T>: 'static {
 /// A sink of named partitions, each with a position that is saved and resumed.
 ///
 /// It takes keyed streams. The key decides the partition, and only the value is written.
-pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
+///
+/// A sink that goes back to the position it is opened at, as files that are cut off there, is a
+/// `FixedPartitionedSink<K, V, Transactional>`; see [`delivery`](crate::delivery).
+pub trait FixedPartitionedSink<K: Key, V, P: SinkPromise = Append>: Send + Sync + 'static {
     /// Where a partition stands: what is saved, and what it is opened with to go on.
     type Position: State;
     /// An opened partition.
@@ -128,6 +133,9 @@ pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
 ///
 /// The items of all workers are written by one of them, in no fixed order.
 ///
+/// A sink that goes back to the position it is opened at is a `SinglePartitionSink<T, Transactional>`; see
+/// [`delivery`](crate::delivery).
+///
 /// # Examples
 ///
 /// A list that is cut back to a saved length:
@@ -136,6 +144,7 @@ pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
 /// use std::sync::{Arc, Mutex};
 ///
 /// use bytewax_runtime::StepError;
+/// use bytewax_runtime::delivery::Transactional;
 /// use bytewax_runtime::prelude::*;
 /// use bytewax_runtime::sink::{SinglePartitionSink, StatefulSinkPartition};
 /// use bytewax_runtime::testing::{TestingSource, run_main};
@@ -143,7 +152,7 @@ pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
 /// #[derive(Clone, Default)]
 /// struct List(Arc<Mutex<Vec<u64>>>);
 ///
-/// impl SinglePartitionSink<u64> for List {
+/// impl SinglePartitionSink<u64, Transactional> for List {
 ///     type Position = u64;
 ///     type Partition = Self;
 ///
@@ -178,7 +187,7 @@ pub trait FixedPartitionedSink<K: Key, V>: Send + Sync + 'static {
 /// run_main(flow).unwrap();
 /// assert_eq!(*list.0.lock().unwrap(), [1, 2, 3]);
 /// ```
-pub trait SinglePartitionSink<T>: Send + Sync + 'static {
+pub trait SinglePartitionSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
     /// Where the partition stands: what is saved, and what it is opened with to go on.
     type Position: State;
     /// The opened partition.

@@ -1,12 +1,13 @@
 //! Sinks that know which items the outside refuses.
 
+use crate::delivery::{Append, SinkPromise};
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};
 
 /// A sink with one instance on every worker that may write some items and not others; see
 /// [`try_output`](crate::flow::Stream::try_output). Nothing of it is saved: after a crash, items of epochs that were not complete are
-/// written again.
-pub trait RejectingSink<T>: Send + Sync + 'static {
+/// written again; see [`delivery`](crate::delivery).
+pub trait RejectingSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
     /// The instance of one worker.
     type Writer: RejectingWriter<T>;
 

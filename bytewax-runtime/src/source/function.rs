@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{FixedPartitionedSource, Poll, Reconciled, StatefulSourcePartition};
+use crate::delivery::SourcePromise;
 use crate::error::StepError;
 use crate::state::State;
 
@@ -15,13 +16,14 @@ use crate::state::State;
 /// `local` makes what is kept while the partition is open, and `poll` is called for each batch with
 /// the position and that.
 #[doc(hidden)]
-pub fn source_fn<T, P, L, M, F>(
+pub fn source_fn<D, T, P, L, M, F>(
     name: impl Into<Arc<str>>,
     settings: impl Into<Arc<str>>,
     local: M,
     poll: F,
-) -> impl FixedPartitionedSource<Item = T, Position = P> + Clone
+) -> impl FixedPartitionedSource<D, Item = T, Position = P> + Clone
 where
+    D: SourcePromise,
     T: 'static,
     P: State + Clone + Default,
     L: 'static,
@@ -128,8 +130,9 @@ impl<P, L, M, F> Clone for SourceFn<P, L, M, F> {
     }
 }
 
-impl<T, P, L, M, F> FixedPartitionedSource for SourceFn<P, L, M, F>
+impl<D, T, P, L, M, F> FixedPartitionedSource<D> for SourceFn<P, L, M, F>
 where
+    D: SourcePromise,
     T: 'static,
     P: State + Clone + Default,
     L: 'static,
@@ -199,10 +202,11 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::Replayable;
 
     #[test]
     fn goes_on_from_its_position_with_a_new_local() {
-        let source = source_fn(
+        let source = source_fn::<Replayable, _, _, _, _, _>(
             "ticks",
             "",
             || Ok(0_u32),
@@ -225,7 +229,7 @@ mod tests {
         let chosen = [("topic", "a b".to_owned()), ("part", 3.to_string())];
         let name = partition_of("read", &chosen);
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn(name, "", || Ok(()), poll);
+        let source = source_fn::<Replayable, _, _, _, _, _>(name, "", || Ok(()), poll);
         let listed = source.partitions().unwrap();
         assert_eq!(listed, ["read[topic=a b,part=3]"]);
         let listed = [listed[0].as_str()];
@@ -243,7 +247,12 @@ mod tests {
     #[test]
     fn fails_with_what_its_local_says() {
         let poll = |(): &mut (), (): &mut ()| Ok(Poll::<u8>::end());
-        let source = source_fn("ticks", "", || Err(StepError::msg("no room")), poll);
+        let source = source_fn::<Replayable, _, _, _, _, _>(
+            "ticks",
+            "",
+            || Err(StepError::msg("no room")),
+            poll,
+        );
         let error = source.open("ticks", None).map(|_| ()).unwrap_err();
         assert_eq!(error.to_string(), "no room");
     }
@@ -265,8 +274,10 @@ mod tests {
         let values: Vec<_> = settings.iter().map(|(_, value)| value.as_deref()).collect();
         assert_eq!(values, [Some("7"), Some("/shop"), Some("a"), None]);
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u8>::end());
-        let text =
-            |settings: &[_]| source_fn("read", settings_of(settings), || Ok(()), poll).settings();
+        let text = |settings: &[_]| {
+            source_fn::<Replayable, _, _, _, _, _>("read", settings_of(settings), || Ok(()), poll)
+                .settings()
+        };
         let all = text(&settings).unwrap();
         let names: Vec<_> = all
             .split(' ')

@@ -33,11 +33,15 @@ pub(crate) use poll::{Answer, Wake};
 pub use waker::Waker;
 pub(crate) use waker::Woken;
 
+use crate::delivery::{Replayable, SourcePromise};
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::state::State;
 
 /// A source of named partitions, each with a position that is saved and resumed.
+///
+/// It is [`Replayable`]: when a run resumes, a partition emits again what is behind its position. One that cannot is a
+/// `FixedPartitionedSource<NotReplayable>`; see [`delivery`](crate::delivery).
 ///
 /// # Examples
 ///
@@ -92,7 +96,7 @@ use crate::state::State;
 /// assert_eq!(odd.next_batch().unwrap().items(), [1]);
 /// assert_eq!(odd.snapshot(), 3);
 /// ```
-pub trait FixedPartitionedSource: Send + Sync + 'static {
+pub trait FixedPartitionedSource<P: SourcePromise = Replayable>: Send + Sync + 'static {
     /// What the source gives.
     type Item: 'static;
     /// Where a partition stands: what is saved, and what it is opened with to go on.
@@ -239,7 +243,7 @@ pub trait StatefulSourcePartition: 'static {
 }
 
 /// A source with one instance on every worker. Nothing of it is saved: after a crash it starts
-/// anew, so items can be lost.
+/// anew, so items can be lost. It is [not replayable](crate::delivery::NotReplayable).
 pub trait DynamicSource: Send + Sync + 'static {
     /// What the source gives.
     type Item: 'static;

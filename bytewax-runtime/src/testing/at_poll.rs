@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 
+use crate::delivery::SourcePromise;
 use crate::error::StepError;
 use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::source::{
@@ -134,7 +135,7 @@ pub struct AtPollPartition<P> {
     polls: Arc<Polls>,
 }
 
-impl<S: FixedPartitionedSource> FixedPartitionedSource for AtPoll<S> {
+impl<P: SourcePromise, S: FixedPartitionedSource<P>> FixedPartitionedSource<P> for AtPoll<S> {
     type Item = S::Item;
     type Position = S::Position;
     type Partition = AtPollPartition<S::Partition>;

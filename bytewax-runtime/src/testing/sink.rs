@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::delivery::Append;
 use crate::error::StepError;
 use crate::ids::{StepId, WorkerIndex};
 use crate::sink::{DynamicSink, StatelessSinkPartition};
@@ -83,7 +84,7 @@ impl<T> Clone for TestingSink<T> {
     }
 }
 
-impl<T: Send + 'static> DynamicSink<T> for TestingSink<T> {
+impl<T: Send + 'static> DynamicSink<T, Append> for TestingSink<T> {
     type Partition = Self;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self, StepError> {

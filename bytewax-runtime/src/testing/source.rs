@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::delivery::Replayable;
 use crate::error::StepError;
 use crate::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 
@@ -73,7 +74,7 @@ impl<T> TestingSource<T> {
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> FixedPartitionedSource for TestingSource<T> {
+impl<T: Clone + Send + Sync + 'static> FixedPartitionedSource<Replayable> for TestingSource<T> {
     type Item = T;
     type Position = u64;
     type Partition = TestingSourcePartition<T>;

@@ -11,6 +11,7 @@ use timely::worker::Worker;
 
 use super::build::build;
 use super::store::RecoveryConfig;
+use crate::client::Caller;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Graph;
 use crate::guard::guard;
@@ -86,26 +87,30 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
         Rc::new(job.graph.steps()),
         Arc::clone(shared),
     ));
-    let ended = guard(|| {
-        if build(&mut worker, &cx, job)? {
-            turn(&mut worker, &cx);
+    let running = Rc::clone(&cx);
+    let step = move || Some(running.steps.get(running.running()?).id.clone());
+    Caller::on_worker(step, shared.stopping(), || {
+        let ended = guard(|| {
+            if build(&mut worker, &cx, job)? {
+                turn(&mut worker, &cx);
+            }
+            Ok(())
+        });
+        if let Err(error) = ended {
+            cx.fail(error);
         }
-        Ok(())
-    });
-    if let Err(error) = ended {
-        cx.fail(error);
-    }
-    // When the run stops early, sources and sinks close by being dropped here.
-    let dropped = guard(|| {
-        for dataflow in worker.installed_dataflows() {
-            worker.drop_dataflow(dataflow);
+        // When the run stops early, sources and sinks close by being dropped here.
+        let dropped = guard(|| {
+            for dataflow in worker.installed_dataflows() {
+                worker.drop_dataflow(dataflow);
+            }
+            cx.epochs.listeners.clear();
+            Ok(())
+        });
+        if let Err(error) = dropped {
+            cx.fail(error);
         }
-        cx.epochs.listeners.clear();
-        Ok(())
     });
-    if let Err(error) = dropped {
-        cx.fail(error);
-    }
 }
 
 /// Works until the flow has ended or the run stops. A worker without work sleeps.

@@ -12,7 +12,7 @@ use reader::{Named, named};
 /// The modules of `src/`, bottom up; those of one floor do not name each other. The root, which
 /// re-exports from all, is on top.
 const FLOORS: &[&[&str]] = &[
-    &["ids", "clock", "codec", "brief", "weight"],
+    &["ids", "clock", "codec", "brief", "delivery", "weight"],
     &["error", "key", "report"],
     &["client", "guard"],
     &["executor"],

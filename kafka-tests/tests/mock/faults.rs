@@ -1,5 +1,7 @@
 //! What becomes of faults of the brokers and of the settings.
 
+use std::sync::{Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytewax::RunConfig;
@@ -47,6 +49,7 @@ fn brokers_that_do_not_answer() {
         "{text}"
     );
     assert!(text.contains("`connect_timeout`"), "{text}");
+    assert!(text.contains("step `read.messages`"), "{text}");
     let text = report(KafkaSource::new(" ", ["words"]));
     assert!(text.contains("there is no address of a broker"), "{text}");
 }
@@ -135,6 +138,40 @@ fn errors_that_pass_are_got_over() {
     });
     run_main(flow).unwrap();
     let expect: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    assert_eq!(values(&brokers, "out"), expect);
+}
+
+#[test]
+fn a_leader_that_moves_while_messages_are_written() {
+    let (cluster, brokers) = cluster(2, &[("out", 1)]);
+    cluster.partition_leader("out", 0, Some(1)).unwrap();
+    let ((half, is_half), (moved, has_moved)) = (mpsc::channel(), mpsc::channel::<()>());
+    let has_moved = Mutex::new(has_moved);
+    let run = || {
+        let flow = Dataflow::build("write", |flow| {
+            let source = TestingSource::new(0..40).batch_size(10);
+            let numbers = flow.input(source).named("numbers");
+            let messages = numbers.map(move |n| {
+                if n == 20 {
+                    half.send(()).unwrap();
+                    has_moved.lock().unwrap().recv().unwrap();
+                }
+                KafkaMessage::new(n.to_string())
+            });
+            let sink = KafkaSink::new(&brokers, "out").append();
+            messages.named("messages").output(sink).named("out");
+        });
+        // Each batch is written before the next is read.
+        RunConfig::new().epoch_interval(Duration::ZERO).run(flow)
+    };
+    thread::scope(|scope| {
+        let run = scope.spawn(run);
+        is_half.recv().unwrap();
+        cluster.partition_leader("out", 0, Some(2)).unwrap();
+        moved.send(()).unwrap();
+        run.join().unwrap().unwrap();
+    });
+    let expect: Vec<String> = (0..40).map(|n| n.to_string()).collect();
     assert_eq!(values(&brokers, "out"), expect);
 }
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod faults;
+mod poison;
+mod program;
 mod sink;
 mod source;
 mod util;

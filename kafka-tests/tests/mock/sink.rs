@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytewax::RunError;
 use bytewax::connectors::kafka::{KafkaMessage, KafkaSink};
 use bytewax::prelude::*;
-use bytewax::testing::connector::{Promise, check_sink_in_flows};
+use bytewax::testing::connector::check_sink_in_flows;
 use bytewax::testing::{TestingSink, TestingSource, run_main};
 use kafka_tests::{consume, values};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -90,7 +90,7 @@ fn nothing_is_lost_in_flows_that_are_killed() {
         })
     };
     let messages: Vec<KafkaMessage> = ["a", "b", "c"].map(KafkaMessage::new).into();
-    check_sink_in_flows(make, &messages, &messages, Promise::AtLeastOnce).unwrap();
+    check_sink_in_flows(make, &messages, &messages).unwrap();
 }
 
 #[test]

@@ -9,6 +9,8 @@
 mod formats;
 mod kills;
 mod orders;
+mod outages;
+mod sink;
 mod source;
 mod transactions;
 mod util;

@@ -1,16 +1,14 @@
 //! What only real brokers can show of a source.
 
 use std::fs;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use bytewax::RunConfig;
 use bytewax::chrono::DateTime;
-use bytewax::connectors::kafka::{KafkaMessage, KafkaSink, KafkaSource, LostOffset};
+use bytewax::connectors::kafka::{KafkaSink, KafkaSource, LostOffset};
 use bytewax::prelude::*;
-use bytewax::testing::{TestingSource, run_main};
-use kafka_tests::{committed, produce, saving, values};
+use kafka_tests::{committed, produce, saving};
 
 use super::util::{
     add_partitions, brokers, delete_records, delete_topic, read, read_some, topic, unique,
@@ -157,68 +155,6 @@ fn bad_credentials() {
     assert!(report.contains("refuse the client"), "{report}");
     assert!(report.contains("`sasl.`"), "{report}");
     assert!(!report.contains("hunter2"), "{report}");
-}
-
-#[test]
-#[ignore = "needs Apache Kafka: `.ci/kafka`"]
-fn a_topic_that_is_not_there_to_write_to() {
-    let brokers = brokers();
-    let flow = Dataflow::build("write", |flow| {
-        let numbers = flow.input(TestingSource::new(0..3)).named("numbers");
-        let messages = numbers
-            .map(|n| KafkaMessage::new(n.to_string()))
-            .named("messages");
-        let sink = KafkaSink::new(&brokers, "no-such-topic").append();
-        let sink = sink.setting("message.timeout.ms", "5000");
-        messages
-            .output(sink.setting("topic.metadata.propagation.max.ms", "500"))
-            .named("out");
-    });
-    let report = run_main(flow).unwrap_err().report();
-    assert!(
-        report.contains("cannot be written to the topic `no-such-topic`"),
-        "{report}"
-    );
-    assert!(report.contains("create the topic"), "{report}");
-}
-
-/// Stops and continues the process of the broker, which answers nothing meanwhile.
-fn signal(signal: &str) {
-    let pid = std::env::var("KAFKA_PID").expect("KAFKA_PID: run this by `.ci/kafka`");
-    let status = Command::new("kill").args([signal, &pid]).status();
-    assert!(status.expect("`kill` runs").success());
-}
-
-#[test]
-#[ignore = "needs Apache Kafka: `.ci/kafka`; stops the broker for 30 s"]
-fn zz_a_broker_that_does_not_answer_for_half_a_minute() {
-    let (brokers, from, to) = (brokers(), topic("paused", 1), topic("resumed", 1));
-    produce(&brokers, &from, 0, (0..100).map(|n| n.to_string()));
-    let flow = Dataflow::build("copy", |flow| {
-        let source = KafkaSource::new(&brokers, [&from])
-            .batch_messages(10)
-            .stop_at_end();
-        let messages = flow.input(source).named("in");
-        let messages = messages.map(|message| {
-            if message.offset() == Some(20) {
-                signal("-STOP");
-                thread::spawn(|| {
-                    thread::sleep(Duration::from_secs(30));
-                    signal("-CONT");
-                });
-            }
-            message
-        });
-        let sink = KafkaSink::new(&brokers, &to)
-            .append()
-            .setting("socket.timeout.ms", "3000")
-            // The broker may stop before the client has seen the new topic.
-            .setting("topic.metadata.propagation.max.ms", "60000");
-        messages.named("pause").output(sink).named("out");
-    });
-    run_main(flow).unwrap();
-    let expect: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    assert_eq!(values(&brokers, &to), expect);
 }
 
 /// The names of the threads of this process that belong to the client.

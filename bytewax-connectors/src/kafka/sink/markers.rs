@@ -7,6 +7,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use bytewax_runtime::Epoch;
+use bytewax_runtime::client::Caller;
 use bytewax_runtime::sink::Marker;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -30,15 +31,36 @@ pub(super) struct Markers {
     settings: Settings,
     topic: String,
     timeout: Duration,
+    caller: Caller,
 }
 
 impl Markers {
-    pub(super) fn new(settings: Settings, topic: String, timeout: Duration) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        topic: String,
+        timeout: Duration,
+        caller: Caller,
+    ) -> Self {
         Self {
             settings,
             topic,
             timeout,
+            caller,
         }
+    }
+
+    fn context(&self) -> Context {
+        Context::of(self.caller.clone())
+    }
+
+    /// Fails when the time is over, or the run is.
+    fn check_time(&self, client: &BaseConsumer<Context>, until: Instant) -> Result<(), Error> {
+        client.context().check_run()?;
+        if Instant::now() < until {
+            return Ok(());
+        }
+        let why = client.context().take_last();
+        Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())))
     }
 
     pub(super) fn topic(&self) -> &str {
@@ -79,7 +101,7 @@ impl Markers {
             ("fetch.wait.max.ms", "1", "leave it out"),
         ];
         let config = self.settings.beside(&[("group.id", "bytewax")], &own)?;
-        let consumer: BaseConsumer<Context> = self.settings.client(&config, Context::default())?;
+        let consumer: BaseConsumer<Context> = self.settings.client(&config, self.context())?;
         let until = Instant::now() + self.timeout;
         self.make(&consumer, until)?;
         self.wait_for_others(&consumer, until)?;
@@ -110,10 +132,7 @@ impl Markers {
                 }
                 Some(Err(_)) | None => {}
             }
-            if Instant::now() >= until {
-                let why = consumer.context().take_last();
-                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
-            }
+            self.check_time(&consumer, until)?;
         }
     }
 
@@ -126,9 +145,10 @@ impl Markers {
     ) -> Result<(), Error> {
         let own = [("isolation.level", "read_uncommitted", "leave it out")];
         let config = self.settings.beside(&[("group.id", "bytewax")], &own)?;
-        let all: BaseConsumer<Context> = self.settings.client(&config, Context::default())?;
+        let all: BaseConsumer<Context> = self.settings.client(&config, self.context())?;
         let written = self.end(&all, until)?;
         while self.end(committed, until)? < written {
+            committed.context().check_run()?;
             if Instant::now() >= until {
                 let why = "a transaction of another writer is still open; is the program running elsewhere?";
                 return Err(self.failed(why));
@@ -148,10 +168,7 @@ impl Markers {
                 }
                 Err(_) => {}
             }
-            if Instant::now() >= until {
-                let why = client.context().take_last();
-                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
-            }
+            self.check_time(client, until)?;
             thread::sleep(AGAIN);
         }
     }
@@ -173,33 +190,32 @@ impl Markers {
                     }
                     Some(
                         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-                    ) => self.create(until)?,
+                    ) => self.create()?,
                     Some(code) if is_transient(code) => {}
                     Some(code) => return Err(self.failed(code.to_string())),
                 }
             }
-            if Instant::now() >= until {
-                let why = consumer.context().take_last();
-                return Err(self.failed(why.unwrap_or_else(|| "no broker answers".to_owned())));
-            }
+            self.check_time(consumer, until)?;
             thread::sleep(AGAIN);
         }
     }
 
-    fn create(&self, until: Instant) -> Result<(), Error> {
+    /// Tries to make the topic. Whether it is there then, is looked at again.
+    fn create(&self) -> Result<(), Error> {
         let config = self.settings.beside(&[], &[])?;
-        let admin: AdminClient<Context> = self.settings.client(&config, Context::default())?;
+        let admin: AdminClient<Context> = self.settings.client(&config, self.context())?;
         let topic = NewTopic::new(&self.topic, 1, TopicReplication::Fixed(-1))
             .set("cleanup.policy", "compact")
             .set("segment.ms", "3600000");
-        let left = until.saturating_duration_since(Instant::now());
         let options = AdminOptions::new()
-            .request_timeout(Some(left))
-            .operation_timeout(Some(left));
-        let made = wait_for(admin.create_topics([&topic], &options));
-        let made = made.map_err(|error| self.failed(error.to_string()))?;
-        match made.into_iter().next() {
-            Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => {
+            .request_timeout(Some(ASK))
+            .operation_timeout(Some(ASK));
+        let code = match wait_for(admin.create_topics([&topic], &options)) {
+            Ok(made) => made.into_iter().find_map(Result::err).map(|(_, code)| code),
+            Err(error) => Some(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
+        };
+        match code {
+            Some(code) if code != RDKafkaErrorCode::TopicAlreadyExists && !is_transient(code) => {
                 Err(self.failed(format!("it cannot be created: {code}")))
             }
             _ => Ok(()),

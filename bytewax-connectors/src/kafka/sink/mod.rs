@@ -8,6 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use bytewax_runtime::delivery;
 use bytewax_runtime::sink::{
     DynamicSink, RejectingSink, RejectingWriter, StatelessSinkPartition, TransactionalSink,
     WriterPlace,
@@ -225,7 +226,7 @@ impl<D> fmt::Debug for KafkaSink<D> {
     }
 }
 
-impl DynamicSink<KafkaMessage> for KafkaSink<Append> {
+impl DynamicSink<KafkaMessage, delivery::Append> for KafkaSink<Append> {
     type Partition = KafkaSinkPartition;
 
     fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<KafkaSinkPartition, StepError> {
@@ -299,7 +300,7 @@ impl KafkaSinkPartition {
 /// });
 /// # let _ = flow;
 /// ```
-impl RejectingSink<KafkaMessage> for KafkaSink<Append> {
+impl RejectingSink<KafkaMessage, delivery::Append> for KafkaSink<Append> {
     type Writer = KafkaRejectingWriter;
 
     fn build(

@@ -126,6 +126,7 @@ pub(super) struct Producer {
 }
 
 impl Producer {
+    /// A producer of the step that calls.
     pub(super) fn new(
         settings: &Settings,
         config: &ClientConfig,
@@ -181,9 +182,9 @@ impl Producer {
                 self.note(message, error);
                 return Ok(());
             }
-            // It is full: the flow waits until the brokers have taken some.
+            // It is full: the flow waits until the brokers have taken some, or the run is over.
             self.client.poll(WAIT);
-            self.check()?;
+            self.check_waiting()?;
             record = refused;
         }
     }
@@ -201,9 +202,15 @@ impl Producer {
         self.look();
         while self.client.in_flight_count() > 0 {
             self.client.poll(WAIT);
-            self.check()?;
+            self.check_waiting()?;
         }
         Ok(())
+    }
+
+    /// Looks whether to wait on: the producer can go on, and so does the run.
+    pub(super) fn check_waiting(&self) -> Result<(), Error> {
+        self.client.context().context.check_run()?;
+        self.check()
     }
 
     /// Looks whether the producer can go on.

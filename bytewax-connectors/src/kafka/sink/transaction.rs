@@ -5,6 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
+use bytewax_runtime::client::Caller;
 use bytewax_runtime::sink::{Marker, TransactionalWriter, WriterPlace};
 use bytewax_runtime::{Epoch, StepError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -82,7 +83,12 @@ impl KafkaWriter {
         let transactions = Arc::new(Transactions {
             id,
             number: place.number,
-            markers: Markers::new(settings.clone(), marker_topic, options.connect_timeout),
+            markers: Markers::new(
+                settings.clone(),
+                marker_topic,
+                options.connect_timeout,
+                Caller::current(),
+            ),
             connect_timeout: options.connect_timeout,
         });
         // It takes some answers of the brokers, which all writers wait for at the same time.
@@ -153,6 +159,7 @@ impl Transactions {
             };
             producer.look();
             producer.check_with(|| self.failed(&error))?;
+            producer.check_waiting()?;
             let passes = match &error {
                 KafkaError::Transaction(error) => error.is_retriable(),
                 KafkaError::Flush(code) => *code == RDKafkaErrorCode::OperationTimedOut,

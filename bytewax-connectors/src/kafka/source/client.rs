@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytewax_runtime::source::Waker;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -14,8 +14,9 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::super::context::Context;
 use super::super::error::Error;
+use super::super::settings::is_transient;
 use super::options::Options;
-use super::topics::{TopicPartition, serve};
+use super::topics::{ASK, TopicPartition, serve};
 
 thread_local! {
     /// The consumers of this worker, by the number of the source.
@@ -106,8 +107,20 @@ impl Client {
             let added = asked.add_partition_offset(&known.topic, known.number, at);
             added.map_err(|error| failed(error.to_string()))?;
         }
-        let found = self.consumer.offsets_for_times(asked, self.timeout);
-        let found = found.map_err(|error| failed(error.to_string()))?;
+        let until = Instant::now() + self.timeout;
+        let found = loop {
+            match self
+                .consumer
+                .offsets_for_times(asked.clone(), ASK.min(self.timeout))
+            {
+                Ok(found) => break found,
+                Err(error) if !error.rdkafka_error_code().is_some_and(is_transient) => {
+                    return Err(failed(error.to_string()));
+                }
+                Err(error) if Instant::now() >= until => return Err(failed(error.to_string())),
+                Err(_) => self.context().check_run()?,
+            }
+        };
         let mut offsets = self.offsets.borrow_mut();
         for found in found.elements() {
             let of = TopicPartition {

@@ -1,31 +1,24 @@
 //! A source of the messages of topics.
 
 mod client;
+mod opening;
 mod options;
 mod partition;
 mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytewax_runtime::StepError;
-use bytewax_runtime::source::{Discovery, FixedPartitionedSource, Poll, Reconciled, Waker};
 use bytewax_runtime::state::{Field, Schema, State};
 use chrono::{DateTime, Utc};
-use rdkafka::consumer::BaseConsumer;
-use rdkafka::topic_partition_list::Offset;
 use serde::{Deserialize, Serialize};
 
-use self::client::Client;
+use self::opening::Known;
 use self::options::{Options, Start};
 use self::topics::{Selection, TopicPartition};
-use super::context::Context;
 use super::error::{Error, ReadError};
 use super::message::KafkaMessage;
 use super::settings::Settings;
@@ -161,18 +154,6 @@ pub struct KafkaSource<A = Strict> {
     answer: PhantomData<fn() -> A>,
 }
 
-/// What a source finds out while it runs.
-#[derive(Default)]
-struct Known {
-    /// A number that no other source of the process has.
-    id: u64,
-    /// Whether a run goes on from saved positions.
-    goes_on: AtomicBool,
-    partitions: Mutex<Vec<TopicPartition>>,
-    /// Those that were added since the run began.
-    added: Mutex<BTreeSet<String>>,
-}
-
 impl KafkaSource {
     /// A source of these topics. `brokers` are the addresses of some brokers, with commas between them. Nothing is
     /// connected before the run.
@@ -214,11 +195,6 @@ impl KafkaSource {
     }
 
     fn of(brokers: impl Into<String>, selection: Selection) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let known = Known {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            ..Known::default()
-        };
         Self {
             options: Arc::new(Options {
                 settings: Settings::new(brokers),
@@ -231,7 +207,7 @@ impl KafkaSource {
                 batch_messages: 1000,
                 statistics: None,
             }),
-            known: Arc::new(known),
+            known: Arc::new(Known::new()),
             answer: PhantomData,
         }
     }
@@ -330,42 +306,6 @@ impl<A> KafkaSource<A> {
     pub fn statistics(self, statistics: &KafkaStatistics) -> Self {
         self.with(|options| options.statistics = Some(statistics.clone()))
     }
-
-    fn client(&self) -> Result<std::rc::Rc<Client>, Error> {
-        let partitions = self.listed().len();
-        Client::of(self.known.id, &self.options, partitions)
-    }
-
-    fn listed(&self) -> Vec<TopicPartition> {
-        let listed = self.known.partitions.lock();
-        listed.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Where a partition begins that has no saved position.
-    fn start(&self, client: &Client, partition: &TopicPartition) -> Result<KafkaPosition, Error> {
-        let beginning = KafkaPosition { next: None };
-        let added = self.known.added.lock();
-        let added = added.unwrap_or_else(PoisonError::into_inner);
-        let is_added = added.contains(&partition.name());
-        drop(added);
-        if is_added || self.known.goes_on.load(Ordering::Relaxed) {
-            // All that was ever written to it came after the flow had begun.
-            return Ok(beginning);
-        }
-        let found = |at| {
-            let offset = client.offset(partition, at, &self.listed())?;
-            Ok(KafkaPosition::at(offset))
-        };
-        match &self.options.start {
-            Start::Beginning => Ok(beginning),
-            Start::End => found(Offset::End),
-            Start::Time(millis) => found(Offset::Offset(*millis)),
-            Start::Offsets(offsets) => {
-                let offset = offsets.get(partition);
-                Ok(offset.map_or(beginning, |offset| KafkaPosition::at(*offset)))
-            }
-        }
-    }
 }
 
 impl<A> Clone for KafkaSource<A> {
@@ -381,102 +321,5 @@ impl<A> Clone for KafkaSource<A> {
 impl<A> fmt::Debug for KafkaSource<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.options.fmt(f)
-    }
-}
-
-impl<A: Answer> FixedPartitionedSource for KafkaSource<A> {
-    type Item = A::Item;
-    type Position = KafkaPosition;
-    type Partition = KafkaPartition<A>;
-
-    fn partitions(&self) -> Result<Vec<String>, StepError> {
-        let Options {
-            settings,
-            selection,
-            connect_timeout,
-            ..
-        } = &*self.options;
-        let config = self.options.listing_config()?;
-        let consumer: BaseConsumer<Context> = settings.client(&config, Context::default())?;
-        let listed = selection.list(&consumer, &settings.brokers, *connect_timeout)?;
-        let names = listed.iter().map(TopicPartition::name).collect();
-        let known = self.known.partitions.lock();
-        *known.unwrap_or_else(PoisonError::into_inner) = listed;
-        Ok(names)
-    }
-
-    fn open(
-        &self,
-        partition: &str,
-        resume: Option<KafkaPosition>,
-    ) -> Result<KafkaPartition<A>, StepError> {
-        let partition = TopicPartition::parse(partition)
-            .ok_or_else(|| StepError::msg(format!("`{partition}` is no partition of a topic")))?;
-        let client = self.client()?;
-        let position = match resume {
-            Some(position) => position,
-            None => self.start(&client, &partition)?,
-        };
-        let end = self.options.stop_at_end;
-        let end = end.then(|| client.offset(&partition, Offset::End, &self.listed()));
-        let end = end.transpose()?;
-        let options = Arc::clone(&self.options);
-        Ok(KafkaPartition::open(
-            client, options, partition, position, end,
-        )?)
-    }
-
-    fn reconcile(
-        &self,
-        _: &[&str],
-        saved: &BTreeMap<String, KafkaPosition>,
-    ) -> Result<Reconciled, StepError> {
-        self.known
-            .goes_on
-            .store(!saved.is_empty(), Ordering::Relaxed);
-        Ok(Reconciled::default())
-    }
-
-    fn discover(&self) -> Result<Option<Discovery>, StepError> {
-        let Options {
-            selection,
-            stop_at_end,
-            list_every,
-            ..
-        } = &*self.options;
-        if *stop_at_end || matches!(selection, Selection::Partitions(_)) {
-            return Ok(None);
-        }
-        let client = self.client()?;
-        let (stop, stopped) = mpsc::channel::<()>();
-        let (found, names) = mpsc::channel();
-        let waker = Waker::current();
-        let options = Arc::clone(&self.options);
-        let (consumer, every) = (Arc::clone(&client.consumer), *list_every);
-        thread::Builder::new()
-            .name("kafka-topics".to_owned())
-            .spawn(move || {
-                while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                    // What keeps it from knowing, the client says while it reads.
-                    let listed = options.list(&consumer);
-                    if listed.is_ok_and(|listed| found.send(listed).is_err()) {
-                        return;
-                    }
-                    waker.wake();
-                }
-            })?;
-        let known = Arc::clone(&self.known);
-        Ok(Some(Discovery::new(move || {
-            // They go when this does: the thread ends.
-            let _held = (&client, &stop);
-            let listed: Vec<TopicPartition> = names.try_iter().flatten().collect();
-            if listed.is_empty() {
-                return Ok(Poll::until_woken());
-            }
-            let names: Vec<String> = listed.iter().map(TopicPartition::name).collect();
-            let mut added = known.added.lock().unwrap_or_else(PoisonError::into_inner);
-            added.extend(names.iter().cloned());
-            Ok(Poll::batch(names))
-        })))
     }
 }

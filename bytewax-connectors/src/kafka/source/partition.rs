@@ -19,7 +19,6 @@ use super::client::{Client, Queue};
 use super::options::{LostOffset, Options};
 use super::topics::TopicPartition;
 use super::{Answer, KafkaPosition};
-use crate::note::note;
 
 /// About how many bytes of messages one batch has at the most.
 const BATCH_BYTES: usize = 64 << 10;
@@ -184,7 +183,7 @@ impl Reading {
         let next = self.client.offset(&self.partition, to, &[])?;
         let moved = self.client.read_from(&self.partition, next);
         moved.map_err(|error| lost(error.to_string()))?;
-        note(&format!(
+        self.client.context().note(&format!(
             "Kafka: the messages at offset {offset} of the topic `{topic}`, partition {number}, are gone; reading goes on \
              at {what}, offset {next}"
         ));

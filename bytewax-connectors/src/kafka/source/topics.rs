@@ -10,8 +10,8 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::settings::is_transient;
 
-/// How long one question for topics may take.
-const ASK: Duration = Duration::from_secs(2);
+/// How long one question may take.
+pub(super) const ASK: Duration = Duration::from_secs(2);
 
 /// How long to wait before asking again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -179,6 +179,7 @@ impl Asking<'_> {
                 Err(error) => error.to_string(),
             };
             let context = self.consumer.context();
+            context.check_run()?;
             if let Some(why) = context.refusal() {
                 return Err(Error::Refused {
                     brokers: self.brokers.to_owned(),

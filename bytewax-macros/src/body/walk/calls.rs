@@ -46,8 +46,8 @@ impl Walk {
         let Some(function) = function.filter(|_| taken.is_followed) else {
             return match callee {
                 // A closure of the user's that builds steps.
-                Value::Container => Value::likely_stream(),
-                _ if taken.has_streams => Value::Container,
+                Value::Container(_) => Value::likely_stream(),
+                _ if taken.has_streams => Value::Container(Vec::new()),
                 _ => Value::Other,
             };
         };
@@ -92,7 +92,7 @@ impl Walk {
         let value = self.inner(closure, called_on);
         self.frames.pop();
         if value.has_streams() || self.built > built {
-            Value::Container
+            Value::Container(Vec::new())
         } else {
             Value::Other
         }

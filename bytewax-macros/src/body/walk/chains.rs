@@ -11,7 +11,8 @@ use super::methods::is_extension;
 use super::steps::{Given, Said};
 use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
-use crate::body::env::Value;
+use crate::body::delivery::{self, Delivery};
+use crate::body::env::{Trail, Trails, Value, joined};
 use crate::body::model::Drop;
 use crate::body::moves::Move;
 use crate::body::{tokens, windows};
@@ -44,7 +45,7 @@ impl Walk {
                 let name = path.path.get_ident()?;
                 match self.env.look(name)?.value {
                     Value::Flow => Some(String::new()),
-                    Value::Stream(_) | Value::Container => Some(name.unraw().to_string()),
+                    Value::Stream(_) | Value::Container(_) => Some(name.unraw().to_string()),
                     Value::Other => None,
                 }
             }
@@ -90,9 +91,13 @@ impl Walk {
         let is_made_here = self.built > built;
         let method = call.method.unraw().to_string();
         match (receiver, registry::kind_of(&method)) {
-            (Value::Flow | Value::Stream(_), Some(kind)) => self.operator(expr, kind, given),
-            (Value::Container, Some(kind)) if registry::joins_all(&method, call.args.len()) => {
-                self.operator(expr, kind, given)
+            (receiver @ (Value::Flow | Value::Stream(_)), Some(kind)) => {
+                self.operator(expr, kind, &receiver, given)
+            }
+            (receiver @ Value::Container(_), Some(kind))
+                if registry::joins_all(&method, call.args.len()) =>
+            {
+                self.operator(expr, kind, &receiver, given)
             }
             (Value::Flow, None) if method == "scope" && call.args.len() == 2 => self.scope(call),
             (Value::Flow, None) if method == "dropped" || method == "kept" => {
@@ -140,7 +145,13 @@ impl Walk {
     }
 
     /// A built-in operator: a step.
-    fn operator(&mut self, expr: &mut Expr, kind: Kind, given: Option<Given>) -> Value {
+    fn operator(
+        &mut self,
+        expr: &mut Expr,
+        kind: Kind,
+        receiver: &Value,
+        given: Option<Given>,
+    ) -> Value {
         let Expr::MethodCall(call) = expr else {
             return Value::Other;
         };
@@ -149,13 +160,15 @@ impl Walk {
             true => 0,
             false => tokens::hash(&quote!(#types #given_to)),
         };
+        let mut trails = receiver.trails();
         for argument in &mut call.args {
             match argument {
                 Expr::Closure(closure) => {
                     self.mention(closure.to_token_stream());
                 }
                 other => {
-                    self.expr(other);
+                    let value = self.expr(other);
+                    trails = joined(trails, value.trails());
                 }
             }
         }
@@ -178,14 +191,54 @@ impl Walk {
         if self.marks_keys && kind == Kind::Stateful && self.model.steps.len() > number {
             codegen::mark_keys(call, number);
         }
+        // A name that is known only when the flow is built is not told here.
+        let full = self.model.steps.get(number).map(|step| step.full.0.clone());
+        let trails = match full {
+            Some(full) => self.follow(kind, call, full, trails),
+            None => Vec::new(),
+        };
         if let Some(name) = name {
             codegen::name_step(expr, &name);
         }
         match kind {
             Kind::Sink => Value::Other,
-            Kind::Observer => Value::likely_stream(),
-            Kind::Source | Kind::Stateful | Kind::Stateless => Value::made_by(operator),
+            Kind::Observer => Value::stream_from(trails),
+            Kind::Source | Kind::Stateful | Kind::Stateless => Value::made_by(operator, trails),
         }
+    }
+
+    /// Follows the items of streams through a step, and asks sources and sinks on the way for what the flow has to
+    /// deliver.
+    fn follow(
+        &mut self,
+        kind: Kind,
+        call: &mut ExprMethodCall,
+        name: String,
+        mut trails: Trails,
+    ) -> Trails {
+        let writes = kind == Kind::Sink || call.method == "try_output";
+        if kind == Kind::Source {
+            let source = self.model.sources;
+            self.model.sources += 1;
+            trails.push(Trail {
+                source,
+                steps: Vec::new(),
+            });
+            if self.delivery.is_some() {
+                codegen::ask(call, &delivery::source(source));
+            }
+        }
+        for trail in &mut trails {
+            trail.steps.push(name.clone());
+        }
+        if writes && !trails.is_empty() {
+            let sink = self.model.sinks.len();
+            self.model.sinks.push(trails.clone());
+            if self.delivery.is_some_and(Delivery::asks_sinks) {
+                codegen::ask(call, &delivery::sink(sink));
+            }
+        }
+        trails
     }
 
     /// `flow.scope(name, || ..)`: part of the flow, with names of its own.

@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Macro, Token};
 
 use super::Walk;
-use crate::body::env::Value;
+use crate::body::env::{Value, joined};
 
 /// Macros that never give a value.
 const DIVERGING: &[&str] = &["panic", "todo", "unimplemented", "unreachable"];
@@ -61,13 +61,15 @@ impl Walk {
         if call.path.is_ident("vec") {
             let elements = Punctuated::<Expr, Token![,]>::parse_terminated;
             if let Ok(mut elements) = elements.parse2(call.tokens.clone()) {
-                let mut has_streams = false;
+                let (mut has_streams, mut trails) = (false, Vec::new());
                 for element in &mut elements {
-                    has_streams |= self.expr(element).has_streams();
+                    let value = self.expr(element);
+                    has_streams |= value.has_streams();
+                    trails = joined(trails, value.trails());
                 }
                 call.tokens = elements.into_token_stream();
                 return if has_streams {
-                    Value::Container
+                    Value::Container(trails)
                 } else {
                     Value::Other
                 };

@@ -135,7 +135,7 @@ impl Walk {
         }
         self.model.has_escapes |= has_streams || receiver.is_followed();
         let is_hidden = match receiver {
-            Value::Container => true,
+            Value::Container(_) => true,
             Value::Other => has_streams,
             Value::Flow | Value::Stream(_) => false,
         };
@@ -147,15 +147,15 @@ impl Walk {
             && let Expr::Path(path) = &*call.receiver
             && let Some(name) = path.path.get_ident()
         {
-            self.env.assign(name, Value::Container);
+            self.env.assign(name, Value::Container(Vec::new()));
         }
         let is_iterated = ITERATED.contains(&method);
         match receiver {
             Value::Flow => Value::likely_stream(),
             Value::Stream(_) if !is_iterated => Value::likely_stream(),
-            Value::Container if TAKEN_OUT.contains(&method) => Value::likely_stream(),
-            Value::Stream(_) | Value::Container => Value::Container,
-            Value::Other if has_streams => Value::Container,
+            Value::Container(_) if TAKEN_OUT.contains(&method) => Value::likely_stream(),
+            Value::Stream(_) | Value::Container(_) => Value::Container(Vec::new()),
+            Value::Other if has_streams => Value::Container(Vec::new()),
             Value::Other => Value::Other,
         }
     }

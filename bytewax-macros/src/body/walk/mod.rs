@@ -16,15 +16,22 @@ use syn::{Block, Expr, ExprAssign, ExprClosure, ExprField, ExprPath};
 
 use self::bindings::is_kept;
 pub(crate) use self::bindings::simple_name;
-use super::env::{Env, Value, is_errs};
+use super::delivery::Delivery;
+use super::env::{Env, Trails, Value, is_errs, joined};
 use super::model::{Leave, Model};
 use super::names::Names;
 
 /// Names the steps in the closure of a flow, and tells what was seen on the way. With `marks_keys`, each stateful step gets a mark for
-/// what is known of its keys: see [`codegen::fill_keys`].
-pub(crate) fn closure(flow: &Ident, closure: &mut ExprClosure, marks_keys: bool) -> Model {
+/// what is known of its keys: see [`codegen::fill_keys`]. With a delivery, sources and sinks are asked for what they promise.
+pub(crate) fn closure(
+    flow: &Ident,
+    closure: &mut ExprClosure,
+    marks_keys: bool,
+    delivery: Option<Delivery>,
+) -> Model {
     let mut walk = Walk {
         marks_keys,
+        delivery,
         ..Walk::default()
     };
     walk.model.flow = flow.to_string();
@@ -89,6 +96,8 @@ struct Walk {
     is_nested: bool,
     /// Whether stateful steps are marked.
     marks_keys: bool,
+    /// What the paths of the flow have to promise.
+    delivery: Option<Delivery>,
 }
 
 impl Walk {
@@ -221,10 +230,11 @@ impl Walk {
         let mut children = Children {
             walk: self,
             has_streams: false,
+            trails: Vec::new(),
         };
         visit_mut::visit_expr_mut(&mut children, expr);
         if children.has_streams {
-            Value::Container
+            Value::Container(children.trails)
         } else {
             Value::Other
         }
@@ -235,12 +245,15 @@ impl Walk {
 struct Children<'walk> {
     walk: &'walk mut Walk,
     has_streams: bool,
+    trails: Trails,
 }
 
 impl VisitMut for Children<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let value = self.walk.expr(expr);
         self.has_streams |= value.has_streams();
+        let trails = std::mem::take(&mut self.trails);
+        self.trails = joined(trails, value.trails());
         if matches!(value, Value::Flow) {
             // It is part of something now, whose methods may build any step.
             self.walk.build_unseen("");

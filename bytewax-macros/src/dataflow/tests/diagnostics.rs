@@ -359,3 +359,20 @@ fn a_half_written_flow_has_one_error() {
            help: send it to an operator or a sink, or name it `_lines` to drop it on purpose"],
     );
 }
+
+#[test]
+fn words_that_are_no_delivery() {
+    let body = "|flow| { flow.input(s).output(t); }";
+    check_header(
+        &format!("\"f\", delivery = sometimes, {body}"),
+        &["`sometimes` is no delivery; expected `exactly_once` or `at_least_once`"],
+    );
+    check_header(
+        &format!("\"f\", deliver = exactly_once, {body}"),
+        &["unknown option `deliver`; expected `delivery`"],
+    );
+    check_header(
+        &format!("\"f\", delivery = exactly_once, delivery = at_least_once, {body}"),
+        &["`delivery` is set twice"],
+    );
+}

@@ -45,6 +45,59 @@ fn flow() -> Dataflow {
 }
 
 #[test]
+fn a_flow_that_declares_its_delivery() {
+    check(
+        r#"
+        "copy",
+        delivery = exactly_once,
+        |flow| {
+            let lines = flow.input(source);
+            lines.output(sink);
+        }
+        "#,
+        r#"
+fn flow() -> Dataflow {
+    {
+        #[diagnostic::on_unimplemented(
+            message = "the flow declares delivery exactly once, and the path `lines.input` -> `lines.output` cannot promise it: the source `lines.input` is not replayable",
+            label = "it cannot emit an item again, so items are lost when a run is killed",
+            note = "read from a source that goes on where it was, as `KafkaSource` and `FileSource` do: a `FixedPartitionedSource`, or a `#[source]` with a position; or declare what the path promises"
+        )]
+        #[allow(dead_code)]
+        trait ExactlyOnceSource0 {}
+        impl ExactlyOnceSource0 for ::bytewax::delivery::Replayable {}
+        #[allow(dead_code)]
+        fn source_0_promises<P: ExactlyOnceSource0>(_: ::core::marker::PhantomData<P>) {}
+        #[diagnostic::on_unimplemented(
+            message = "the flow declares delivery exactly once, and the path `lines.input` -> `lines.output` cannot promise it: the sink `lines.output` is append",
+            label = "it may have items twice after a crash",
+            note = "write to a sink that is transactional, as `KafkaSink` and `FileSink` are, or idempotent: a `TransactionalSink`, or a `#[sink(idempotent)]`; or declare what the path promises"
+        )]
+        #[allow(dead_code)]
+        trait ExactlyOnceSink0 {}
+        impl ExactlyOnceSink0 for ::bytewax::delivery::Transactional {}
+        impl ExactlyOnceSink0 for ::bytewax::delivery::Idempotent {}
+        #[allow(dead_code)]
+        fn sink_0_promises<P: ExactlyOnceSink0>(_: ::core::marker::PhantomData<P>) {}
+        ::bytewax::Dataflow::build(
+            "copy",
+            |flow| {
+                flow.delivery(::bytewax::delivery::Delivery::ExactlyOnce);
+                {
+                    let lines = flow
+                        .input_that(source, source_0_promises)
+                        .named("lines.input");
+                    lines.output_that(sink, sink_0_promises).named("lines.output");
+                }
+            },
+        )
+    }
+}
+"#,
+    );
+}
+
+#[test]
 fn orders() {
     check(
         r#"

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cost;
+mod delivery;
 mod diagnostics;
 mod expansion;
 mod names;
@@ -60,7 +61,12 @@ fn names_of(body: &str) -> Vec<String> {
     let Parsed::Flow(mut described) = parsed else {
         panic!("{body}");
     };
-    walk::closure(&described.flow, &mut described.closure, false);
+    walk::closure(
+        &described.flow,
+        &mut described.closure,
+        false,
+        described.delivery,
+    );
     let mut ids = Ids::default();
     ids.visit_expr_closure(&described.closure);
     ids.found

@@ -1,19 +1,22 @@
 //! Graphviz.
 
-use super::{edges, local_id};
+use super::{edges, own_id};
 use crate::flow::{StepInfo, StepKind};
 
-pub(super) fn render(flow: &str, steps: &[StepInfo]) -> String {
+/// The lines of text at a step.
+type Labels<'a> = dyn Fn(&StepInfo) -> Vec<String> + 'a;
+
+pub(super) fn render(flow: &str, steps: &[StepInfo], labels: &Labels<'_>) -> String {
     let mut lines = vec![
         format!("digraph {} {{", quote(flow)),
         format!("    label={};", quote(&format!("{flow} (Dataflow)"))),
     ];
     let mut root = Scope::default();
     for (index, step) in steps.iter().enumerate() {
-        let scopes = local_id(flow, step).split('.');
+        let scopes = own_id(flow, &step.id).split('.');
         root.insert(&scopes.collect::<Vec<_>>(), index);
     }
-    root.write(&mut lines, "    ", "", steps);
+    root.write(&mut lines, "    ", "", steps, labels);
     for (index, step) in steps.iter().enumerate() {
         for (from, output) in edges(steps, step) {
             lines.push(format!(
@@ -59,12 +62,24 @@ impl<'a> Scope<'a> {
     }
 
     /// `path` is that of this scope, with a `.` at its end unless it is the flow.
-    fn write(&self, lines: &mut Vec<String>, indent: &str, path: &str, steps: &[StepInfo]) {
+    fn write(
+        &self,
+        lines: &mut Vec<String>,
+        indent: &str,
+        path: &str,
+        steps: &[StepInfo],
+        labels: &Labels<'_>,
+    ) {
         for part in &self.parts {
             match part {
                 Fragment::Step(index, name) => {
                     let step = &steps[*index];
-                    let label = quote(&format!("{name} ({})", step.operator));
+                    // The scopes are frames, so the last part of the name is enough.
+                    let mut labels = labels(step);
+                    labels[0] = format!("{name} ({})", step.operator);
+                    // A line break of Graphviz, behind the escapes of what people have written.
+                    let labels: Vec<String> = labels.iter().map(|label| escape(label)).collect();
+                    let label = format!("\"{}\"", labels.join("\\n"));
                     let shape = shape(step.kind);
                     lines.push(format!("{indent}n{index} [label={label}, {shape}];"));
                 }
@@ -75,7 +90,7 @@ impl<'a> Scope<'a> {
                     let cluster = quote(&format!("cluster {path}"));
                     lines.push(format!("{indent}subgraph {cluster} {{"));
                     lines.push(format!("{inner}label={};", quote(name)));
-                    scope.write(lines, &inner, &format!("{path}."), steps);
+                    scope.write(lines, &inner, &format!("{path}."), steps, labels);
                     lines.push(format!("{indent}}}"));
                 }
             }
@@ -94,5 +109,9 @@ fn shape(kind: StepKind) -> &'static str {
 }
 
 fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    format!("\"{}\"", escape(text))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

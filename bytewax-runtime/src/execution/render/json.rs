@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use crate::flow::StepInfo;
+use crate::delivery::Promise;
+use crate::flow::{PathInfo, StepInfo};
 use crate::ids::StepId;
 
 #[derive(Serialize)]
 struct FlowJson<'a> {
     flow: &'a str,
     steps: Vec<StepJson<'a>>,
+    paths: Vec<PathJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -18,6 +20,8 @@ struct StepJson<'a> {
     operator: &'static str,
     location: String,
     reads: Vec<ReadJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promise: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -26,10 +30,19 @@ struct ReadJson<'a> {
     output: &'static str,
 }
 
-pub(super) fn render(flow: &str, steps: &[StepInfo]) -> String {
+/// A path from a source to a sink.
+#[derive(Serialize)]
+struct PathJson<'a> {
+    steps: Vec<&'a str>,
+    delivery: &'static str,
+    weakest: Vec<&'a str>,
+}
+
+pub(super) fn render(flow: &str, steps: &[StepInfo], paths: &[PathInfo]) -> String {
     let flow = FlowJson {
         flow,
         steps: steps.iter().map(StepJson::new).collect(),
+        paths: paths.iter().map(PathJson::new).collect(),
     };
     serde_json::to_string_pretty(&flow).expect("structs of texts are JSON")
 }
@@ -46,6 +59,17 @@ impl<'a> StepJson<'a> {
             operator: step.operator,
             location: step.location.to_string(),
             reads: step.reads.iter().map(read).collect(),
+            promise: step.promise.map(Promise::as_str),
+        }
+    }
+}
+
+impl<'a> PathJson<'a> {
+    fn new(path: &'a PathInfo) -> Self {
+        Self {
+            steps: path.steps.iter().map(StepId::as_str).collect(),
+            delivery: path.delivery.as_str(),
+            weakest: path.weakest.iter().map(|(id, _)| id.as_str()).collect(),
         }
     }
 }

@@ -1,21 +1,22 @@
 //! Mermaid flowcharts.
 
-use super::{edges, local_id};
+use super::edges;
 use crate::flow::{StepInfo, StepKind};
 
 /// The nodes are called `n0`, `n1`, ..: ids of steps have characters that Mermaid reads as syntax.
-pub(super) fn render(flow: &str, steps: &[StepInfo]) -> String {
+pub(super) fn render(
+    flow: &str,
+    steps: &[StepInfo],
+    labels: impl Fn(&StepInfo) -> Vec<String>,
+) -> String {
     let mut lines = vec![
         "flowchart TD".to_owned(),
         format!("subgraph \"{} (Dataflow)\"", escape(flow)),
     ];
     for (index, step) in steps.iter().enumerate() {
         let (open, close) = shape(step.kind);
-        let label = escape(local_id(flow, step));
-        lines.push(format!(
-            "n{index}{open}\"{label} ({})\"{close}",
-            step.operator
-        ));
+        let labels: Vec<String> = labels(step).iter().map(|label| escape(label)).collect();
+        lines.push(format!("n{index}{open}\"{}\"{close}", labels.join("<br>")));
         for (from, output) in edges(steps, step) {
             lines.push(format!("n{from} -- \"{output}\" --> n{index}"));
         }

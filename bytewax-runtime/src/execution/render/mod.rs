@@ -4,7 +4,8 @@ mod dot;
 mod json;
 mod mermaid;
 
-use crate::flow::{Dataflow, StepInfo};
+use crate::flow::{Dataflow, PathInfo, StepInfo};
+use crate::ids::StepId;
 
 /// The language of a drawing made by [`Dataflow::render`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub enum GraphFormat {
 }
 
 impl Dataflow {
-    /// Draws the flow: its steps, and which step reads which output of which other.
+    /// Draws the flow: its steps, which step reads which output of which other, and, at each sink, what the paths from
+    /// sources to it promise and which steps keep them from promising more.
     ///
     /// The order is that of the description, so the same program gives the same text. There is no
     /// line break at the end.
@@ -43,25 +45,40 @@ impl Dataflow {
     /// n0(["numbers (input)"])
     /// n1["twice (map)"]
     /// n0 -- "down" --> n1
-    /// n2[["out (output)"]]
+    /// n2[["out (output)<br>at least once from numbers, as `out` is append"]]
     /// n1 -- "down" --> n2
     /// end"#;
     /// assert_eq!(flow.render(GraphFormat::Mermaid), expected.trim_start());
     /// ```
     #[must_use]
     pub fn render(&self, format: GraphFormat) -> String {
-        let steps = self.steps();
+        let (steps, paths) = (self.steps(), self.paths());
+        let labels = |step: &StepInfo| labels(self.name(), step, &paths);
         match format {
-            GraphFormat::Mermaid => mermaid::render(self.name(), &steps),
-            GraphFormat::Dot => dot::render(self.name(), &steps),
-            GraphFormat::Json => json::render(self.name(), &steps),
+            GraphFormat::Mermaid => mermaid::render(self.name(), &steps, labels),
+            GraphFormat::Dot => dot::render(self.name(), &steps, &labels),
+            GraphFormat::Json => json::render(self.name(), &steps, &paths),
         }
     }
 }
 
+/// What stands at a step: its name and operator, and for a sink a line for each path to it.
+fn labels(flow: &str, step: &StepInfo, paths: &[PathInfo]) -> Vec<String> {
+    let own_id = |id: &StepId| own_id(flow, id).to_owned();
+    let mut lines = vec![format!("{} ({})", own_id(&step.id), step.operator)];
+    for path in paths.iter().filter(|path| *path.sink() == step.id) {
+        let line = format!("{} from {}", path.delivery, own_id(path.source()));
+        lines.push(match path.weakest.is_empty() {
+            true => line,
+            false => format!("{line}, as {}", path.reasons(own_id)),
+        });
+    }
+    lines
+}
+
 /// The id of a step without the name of its flow: scopes and name.
-fn local_id<'a>(flow: &str, step: &'a StepInfo) -> &'a str {
-    let id = step.id.as_str();
+fn own_id<'a>(flow: &str, id: &'a StepId) -> &'a str {
+    let id = id.as_str();
     id.strip_prefix(flow)
         .and_then(|rest| rest.strip_prefix('.'))
         .unwrap_or(id)

@@ -70,7 +70,7 @@ n3[("total (stateful_map)")]
 n2 -- "down" --> n3
 n4{{"seen (inspect)"}}
 n3 -- "down" --> n4
-n5[["out (output)"]]
+n5[["out (output)<br>at least once from numbers, as `out` is append"]]
 n4 -- "down" --> n5
 end
 "##,
@@ -88,9 +88,9 @@ subgraph "parity (Dataflow)"
 n0(["numbers (input)"])
 n1["parity (branch)"]
 n0 -- "down" --> n1
-n2[["even (output)"]]
+n2[["even (output)<br>at least once from numbers, as `even` is append"]]
 n1 -- "trues" --> n2
-n3[["odd (output)"]]
+n3[["odd (output)<br>at least once from numbers, as `odd` is append"]]
 n1 -- "falses" --> n3
 end
 "#,
@@ -114,7 +114,7 @@ n2 -- "down" --> n3
 n4["all (merge)"]
 n1 -- "down" --> n4
 n3 -- "down" --> n4
-n5[["out (output)"]]
+n5[["out (output)<br>at least once from eu.orders, as `out` is append<br>at least once from us.east.orders, as `out` is append"]]
 n4 -- "down" --> n5
 end
 "#,
@@ -134,7 +134,7 @@ digraph "sums" {
     n2 [label="keyed (key_on)", shape=box];
     n3 [label="total (stateful_map)", shape=cylinder];
     n4 [label="seen (inspect)", shape=hexagon];
-    n5 [label="out (output)", shape=box, peripheries=2];
+    n5 [label="out (output)\nat least once from numbers, as `out` is append", shape=box, peripheries=2];
     n0 -> n1 [label="down"];
     n1 -> n2 [label="down"];
     n2 -> n3 [label="down"];
@@ -155,8 +155,8 @@ digraph "parity" {
     label="parity (Dataflow)";
     n0 [label="numbers (input)", shape=oval];
     n1 [label="parity (branch)", shape=box];
-    n2 [label="even (output)", shape=box, peripheries=2];
-    n3 [label="odd (output)", shape=box, peripheries=2];
+    n2 [label="even (output)\nat least once from numbers, as `even` is append", shape=box, peripheries=2];
+    n3 [label="odd (output)\nat least once from numbers, as `odd` is append", shape=box, peripheries=2];
     n0 -> n1 [label="down"];
     n1 -> n2 [label="trues"];
     n1 -> n3 [label="falses"];
@@ -187,7 +187,7 @@ digraph "regions" {
         }
     }
     n4 [label="all (merge)", shape=box];
-    n5 [label="out (output)", shape=box, peripheries=2];
+    n5 [label="out (output)\nat least once from eu.orders, as `out` is append\nat least once from us.east.orders, as `out` is append", shape=box, peripheries=2];
     n0 -> n1 [label="down"];
     n2 -> n3 [label="down"];
     n1 -> n4 [label="down"];
@@ -224,7 +224,7 @@ fn json_linear() {
         &linear(),
         r##"
 {"flow":"sums","steps":[
-{"id":"sums.numbers","kind":"source","operator":"input","location":"LOCATION 0","reads":[]},
+{"id":"sums.numbers","kind":"source","operator":"input","location":"LOCATION 0","reads":[],"promise":"replayable"},
 {"id":"sums.map#1","kind":"stateless","operator":"map","location":"LOCATION 1",
 "reads":[{"step":"sums.numbers","output":"down"}]},
 {"id":"sums.keyed","kind":"stateless","operator":"key_on","location":"LOCATION 2",
@@ -234,7 +234,9 @@ fn json_linear() {
 {"id":"sums.seen","kind":"observer","operator":"inspect","location":"LOCATION 4",
 "reads":[{"step":"sums.total","output":"down"}]},
 {"id":"sums.out","kind":"sink","operator":"output","location":"LOCATION 5",
-"reads":[{"step":"sums.seen","output":"down"}]}]}
+"reads":[{"step":"sums.seen","output":"down"}],"promise":"append"}],
+"paths":[{"steps":["sums.numbers","sums.map#1","sums.keyed","sums.total","sums.seen","sums.out"],
+"delivery":"at least once","weakest":["sums.out"]}]}
 "##,
     );
 }
@@ -245,13 +247,16 @@ fn json_branching() {
         &branching(),
         r#"
 {"flow":"parity","steps":[
-{"id":"parity.numbers","kind":"source","operator":"input","location":"LOCATION 0","reads":[]},
+{"id":"parity.numbers","kind":"source","operator":"input","location":"LOCATION 0","reads":[],"promise":"replayable"},
 {"id":"parity.parity","kind":"stateless","operator":"branch","location":"LOCATION 1",
 "reads":[{"step":"parity.numbers","output":"down"}]},
 {"id":"parity.even","kind":"sink","operator":"output","location":"LOCATION 2",
-"reads":[{"step":"parity.parity","output":"trues"}]},
+"reads":[{"step":"parity.parity","output":"trues"}],"promise":"append"},
 {"id":"parity.odd","kind":"sink","operator":"output","location":"LOCATION 3",
-"reads":[{"step":"parity.parity","output":"falses"}]}]}
+"reads":[{"step":"parity.parity","output":"falses"}],"promise":"append"}],
+"paths":[
+{"steps":["parity.numbers","parity.parity","parity.even"],"delivery":"at least once","weakest":["parity.even"]},
+{"steps":["parity.numbers","parity.parity","parity.odd"],"delivery":"at least once","weakest":["parity.odd"]}]}
 "#,
     );
 }

@@ -6,14 +6,14 @@ use std::fmt;
 use super::super::exchange::{self, Look};
 use super::super::numbered_scopes;
 use super::Lines;
-use super::lines::Entry;
+use super::lines::{DELIVERS, Entry, PROMISE};
 use crate::state::facts::{self, ARGUMENTS, BY_HAND, HASH, INPUTS, KEY, NOTHING, OPERATOR, SAVED};
 
 /// The word of the types within what a step saves.
 const TYPES: &str = "types";
 
 /// Words that say what a line is of, and not what its state means.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "kind",
     "why",
     "moved",
@@ -25,6 +25,8 @@ const OTHERS: [&str; 11] = [
     "keys_by_hand",
     BY_HAND,
     HASH,
+    // Those of the paths say it too.
+    PROMISE,
 ];
 
 /// What becomes of the saved state of a flow.
@@ -224,6 +226,7 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
                 ),
             ),
             INPUTS if facts::agree(word, now, before) => difference.add(JUDGE, text),
+            DELIVERS => difference.add(JUDGE, text),
             SAVED if !is_same_type => {}
             _ if facts::agree(word, now, before) => {}
             _ => difference.add(REFUSED, text),
@@ -395,6 +398,7 @@ fn in_words(word: &str) -> &str {
         KEY => "type of the keys",
         SAVED => "type of what is saved",
         INPUTS => "input",
+        DELIVERS => "delivery",
         word => word,
     }
 }

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::Lines;
-use crate::flow::{Graph, StepKind};
+use crate::flow::{Graph, PathInfo, StepKind};
 use crate::ids::StepId;
 use crate::state::Schema;
 use crate::state::facts::{BY_HAND, NOTHING, OPERATOR, SETTINGS};
+
+/// What a source or a sink has declared.
+pub(super) const PROMISE: &str = "promise";
+/// What the paths from a source to sinks promise.
+pub(super) const DELIVERS: &str = "delivers";
 
 /// What the file says of a step, by its words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +45,7 @@ impl Entry {
 /// The lines of a flow, by the quoted name of the step.
 pub(super) fn lines_of(graph: &Graph) -> Lines {
     let mut lines = BTreeMap::new();
+    let paths = graph.paths();
     let name = |id: &StepId| quoted(graph.own_id(id));
     for dropped in &graph.dropped {
         let why = quoted(&dropped.why);
@@ -83,6 +89,14 @@ pub(super) fn lines_of(graph: &Graph) -> Lines {
                 rest.push_str(", keys_by_hand = true");
             }
         }
+        if let Some(promise) = step.plan.promise() {
+            rest.push_str(&format!(", {PROMISE} = \"{promise}\""));
+        }
+        let delivered = paths.iter().filter(|path| *path.source() == step.id);
+        let delivered: Vec<String> = delivered.map(|path| path_text(graph, path)).collect();
+        if !delivered.is_empty() {
+            rest.push_str(&format!(", {DELIVERS} = {}", quoted(&delivered.join("; "))));
+        }
         if step.described != step.id {
             rest.push_str(&format!(", moved = {}", name(&step.described)));
         }
@@ -104,6 +118,18 @@ fn types_of(schema: &Schema) -> Option<String> {
         .map(|(ty, own)| format!("{} {} {own:016x}", ty.name, ty.version))
         .collect();
     (types.len() > 1).then(|| texts.join(", "))
+}
+
+/// What a path promises, as the line of its source says it.
+fn path_text(graph: &Graph, path: &PathInfo) -> String {
+    let text = format!("{} to {}", path.delivery, graph.own_id(path.sink()));
+    match path.weakest.is_empty() {
+        true => text,
+        false => {
+            let own_id = |id: &StepId| graph.own_id(id).to_owned();
+            format!("{text}, as {}", path.reasons(own_id))
+        }
+    }
 }
 
 /// Whether a text may stand behind the name of a step.

@@ -26,6 +26,10 @@ fn shop(name: &str, stateful: bool) -> Dataflow {
 /// The key, and the hash of a sample of it, for ever.
 const KEY: &str = "key = \"u64\", hash = \"ef953636\", inputs = \"orders.input\"";
 
+/// What the path to the only sink promises.
+const DELIVERS: &str =
+    "promise = \"replayable\", delivers = \"at least once to eu.out, as `eu.out` is append\"";
+
 const U64: &str = "state = \"u64\", version = 1, fingerprint = \"";
 
 fn locked(flows: &[&Dataflow]) -> String {
@@ -43,13 +47,13 @@ fn has_a_sorted_line_for_all_that_is_named_for_ever() {
     let expect = format!(
         "{HEADER}
 [aside]
-\"eu.out\" = {{ kind = \"sink\", operator = \"output\" }}
-\"orders.input\" = {{ kind = \"source\", operator = \"input\", {U64}{fingerprint}\" }}
+\"eu.out\" = {{ kind = \"sink\", operator = \"output\", promise = \"append\" }}
+\"orders.input\" = {{ kind = \"source\", operator = \"input\", {U64}{fingerprint}\", {DELIVERS} }}
 \"visits\" = {{ kind = \"dropped\", why = \"nobody \\\"needed\\\" them\" }}
 
 [shop]
-\"eu.out\" = {{ kind = \"sink\", operator = \"output\" }}
-\"orders.input\" = {{ kind = \"source\", operator = \"input\", {U64}{fingerprint}\" }}
+\"eu.out\" = {{ kind = \"sink\", operator = \"output\", promise = \"append\" }}
+\"orders.input\" = {{ kind = \"source\", operator = \"input\", {U64}{fingerprint}\", {DELIVERS} }}
 \"sums\" = {{ kind = \"stateful\", operator = \"stateful_map\", {U64}{fingerprint}\", {KEY} }}
 \"visits\" = {{ kind = \"dropped\", why = \"nobody \\\"needed\\\" them\" }}
 "
@@ -307,6 +311,38 @@ fn arguments_are_locked_and_alone_need_no_new_file() {
 }
 
 #[test]
+fn a_path_that_promises_less_is_for_people_to_judge() {
+    let text = locked(&[&shop("shop", true)]);
+    let before = text
+        .replace(
+            "at least once to eu.out, as `eu.out` is append",
+            "exactly once to eu.out",
+        )
+        .replace("promise = \"append\"", "promise = \"transactional\"");
+    let (old, new) = [&before, &text]
+        .map(|text| LockFile::read(text).unwrap())
+        .into();
+    let (words, is_refused) = old.diff(&new);
+    assert!(
+        words.ends_with(
+            "  judge: the delivery of `orders.input` was `exactly once to eu.out`, and is `at least once to eu.out, as \
+             `eu.out` is append`\n"
+        ),
+        "{words}"
+    );
+    assert!(!is_refused);
+    // A file of before promises were written says nothing of them.
+    let promises = [", promise = \"append\"", &format!(", {DELIVERS}")];
+    let silent = promises
+        .iter()
+        .fold(text.clone(), |text, promise| text.replace(*promise, ""));
+    let silent = LockFile::read(&silent).unwrap();
+    let (words, _) = silent.diff(&new);
+    assert_eq!(words, "nothing changes for what is saved\n");
+    assert_eq!(silent.lacks(shop("shop", true).graph()), Some(Vec::new()));
+}
+
+#[test]
 fn a_step_that_was_moved_or_confirmed_says_so() {
     let flow = Dataflow::build("f", |flow| {
         flow.moved("in", "eu.orders");
@@ -318,7 +354,7 @@ fn a_step_that_was_moved_or_confirmed_says_so() {
     assert!(text.contains("\"in\" = { kind = \"source\""), "{text}");
     assert!(text.contains("moved = \"eu.orders\" }"), "{text}");
     assert!(
-        text.contains("\"out\" = { kind = \"sink\", operator = \"output\", confirmed = true }"),
+        text.contains("\"out\" = { kind = \"sink\", operator = \"output\", promise = \"append\", confirmed = true }"),
         "{text}"
     );
 }

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use super::flows::{Store, WORKERS, check_all, polls, ran, what};
-use super::{BrokenPromise, Promise, broken};
+use super::{BrokenPromise, broken};
+use crate::delivery::Delivery;
 use crate::error::RunError;
 use crate::execution::{RunConfig, cluster_main};
 use crate::flow::Dataflow;
@@ -74,7 +75,7 @@ where
     for workers in [1, 2, 3] {
         let what = format!("in a flow of {workers} workers");
         let items = read(&what, None, workers, usize::MAX)?;
-        check_all(&what, Promise::ExactlyOnce, &expect, &items)?;
+        check_all(&what, Delivery::ExactlyOnce, &expect, &items)?;
         if workers == 1 && items != expect {
             return broken(format!(
                 "{what}: the items come in another order the second time"
@@ -85,9 +86,9 @@ where
         let store = Store::new()?;
         let what = what(poll, workers);
         let items = read(&what, Some(&store), workers.0, poll)?;
-        check_all(&what, Promise::AtMostOnce, &expect, &items)?;
+        check_all(&what, Delivery::AtMostOnce, &expect, &items)?;
         let items = read(&what, Some(&store), workers.1, usize::MAX)?;
-        check_all(&what, Promise::ExactlyOnce, &expect, &items)?;
+        check_all(&what, Delivery::ExactlyOnce, &expect, &items)?;
     }
     Ok(expect)
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{BrokenPromise, ByPartition, broken};
+use crate::delivery::{Delivery, Promise, SinkPromise, Transactional};
 use crate::error::{RunError, StepError};
 use crate::execution::{RunConfig, cluster_main};
 use crate::flow::{Dataflow, Stream};
@@ -25,20 +26,11 @@ const KILLS: usize = 8;
 /// The name of the flows.
 pub(super) const FLOW: &str = "connector";
 
+/// How long epochs last: each poll is one, or what comes before a kill is none that is complete.
+const EPOCHS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3600)];
+
 /// Workers of the run that is killed, and of the one that goes on.
 pub(super) const WORKERS: [(usize, usize); 3] = [(1, 3), (3, 1), (2, 2)];
-
-/// What a sink promises of the values that are written by a run that is killed and goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Promise {
-    /// Each is there once.
-    ExactlyOnce,
-    /// Each is there; those of the last epochs may be there several times.
-    AtLeastOnce,
-    /// None is there several times; those of the last epochs may be missing.
-    AtMostOnce,
-}
 
 /// A directory for a recovery store, removed with this.
 pub(super) struct Store(PathBuf);
@@ -82,7 +74,7 @@ impl Ledger {
     }
 }
 
-impl SinglePartitionSink<String> for Ledger {
+impl SinglePartitionSink<String, Transactional> for Ledger {
     type Position = u64;
     type Partition = Self;
 
@@ -114,7 +106,7 @@ impl StatefulSinkPartition<String> for Ledger {
 fn run<S: FixedPartitionedSource>(
     store: &Store,
     workers: usize,
-    poll: usize,
+    (poll, epoch): (usize, Duration),
     source: S,
     rest: impl FnOnce(Stream<S::Item>),
 ) -> Result<(), RunError> {
@@ -123,7 +115,7 @@ fn run<S: FixedPartitionedSource>(
     });
     let config = RunConfig::new()
         .workers(workers)
-        .epoch_interval(Duration::ZERO)
+        .epoch_interval(epoch)
         .recovery(RecoveryConfig::new(&store.0));
     cluster_main(flow, config)
 }
@@ -140,7 +132,7 @@ pub(super) fn ran(what: &str, run: Result<(), RunError>) -> Result<(), BrokenPro
 /// Checks that all is there that should be, and no more often than is promised.
 pub(super) fn check_all(
     what: &str,
-    promise: Promise,
+    promise: Delivery,
     expect: &[String],
     found: &[String],
 ) -> Result<(), BrokenPromise> {
@@ -155,9 +147,10 @@ pub(super) fn check_all(
     for (item, times) in &expect {
         let there = found.get(item).copied().unwrap_or(0);
         let is_wrong = match promise {
-            Promise::ExactlyOnce => there != *times,
-            Promise::AtLeastOnce => there < *times,
-            Promise::AtMostOnce => there > *times,
+            Delivery::ExactlyOnce => there != *times,
+            Delivery::AtLeastOnce => there < *times,
+            Delivery::AtMostOnce => there > *times,
+            Delivery::BestEffort => false,
         };
         if is_wrong {
             return broken(format!(
@@ -189,7 +182,7 @@ where
     let expect: Vec<String> = all.map(|item| format!("{item:?}")).collect();
     let read = |store: &Store, ledger: &Ledger, workers, poll| {
         let out = ledger.clone();
-        run(store, workers, poll, make(), |items| {
+        run(store, workers, (poll, EPOCHS[0]), make(), |items| {
             let shown = items.map(|item| format!("{item:?}"));
             shown.output(out).named("ledger");
         })
@@ -203,7 +196,7 @@ where
         ran(&what, read(&store, &ledger, workers.1, usize::MAX))?;
         check_all(
             &what,
-            Promise::ExactlyOnce,
+            Delivery::ExactlyOnce,
             &expect,
             &ledger.with(|lines| lines.clone()),
         )?;
@@ -211,26 +204,28 @@ where
     Ok(())
 }
 
-/// Checks a sink inside of flows that are killed at each batch and go on with other workers.
+/// Checks that a sink keeps what it [declares](crate::delivery), inside of flows that are killed at each batch and go on with
+/// other workers.
 ///
 /// `make` gives what makes the sink, more than once, and what reads all that it wrote; each time of a new
-/// and empty place. `items` are written one a batch, and `expect` is what is read of them, in any order.
-/// A run that nothing kills has to write each once, whatever is promised.
+/// and empty place. `items` are written one a batch, and `expect` is what is read of them, in any order: each once of a sink
+/// that is transactional or idempotent, and each at least once of one that appends.
+/// A run that nothing kills has to write each once, whatever is declared.
 ///
 /// # Examples
 ///
 /// ```
 /// use bytewax_runtime::testing::TestingSink;
-/// use bytewax_runtime::testing::connector::{self, Promise};
+/// use bytewax_runtime::testing::connector;
 ///
-/// // It saves nothing, so what belongs to no complete epoch is written again.
+/// // It appends: what belongs to no complete epoch is written again.
 /// let make = || {
 ///     let list = TestingSink::new();
 ///     let read = list.clone();
 ///     (move || list.clone(), move || read.items())
 /// };
 /// let numbers = [1, 2, 3, 4, 5];
-/// connector::check_sink_in_flows(make, &numbers, &numbers, Promise::AtLeastOnce)?;
+/// connector::check_sink_in_flows(make, &numbers, &numbers)?;
 /// # Ok::<(), connector::BrokenPromise>(())
 /// ```
 ///
@@ -241,7 +236,6 @@ pub fn check_sink_in_flows<T, Kind, S, F, R, V>(
     make: impl Fn() -> (F, R),
     items: &[T],
     expect: &[V],
-    promise: Promise,
 ) -> Result<(), BrokenPromise>
 where
     T: Exchange + Clone + Sync,
@@ -252,24 +246,33 @@ where
 {
     let show = |values: &[V]| values.iter().map(|value| format!("{value:?}")).collect();
     let expect: Vec<String> = show(expect);
-    let write = |store: &Store, sink: S, workers, poll| {
+    let declared = <S::Promise as SinkPromise>::PROMISE;
+    let promise = Delivery::of(Promise::Replayable, declared);
+    let write = |store: &Store, sink: S, workers, at| {
         let source = TestingSource::new(items.to_vec());
-        run(store, workers, poll, source, |items| {
+        run(store, workers, at, source, |items| {
             items.redistribute().output(sink).named("out");
         })
     };
     for workers in [1, 3] {
         let (store, (sink, read)) = (Store::new()?, make());
         let what = format!("in a flow of {workers} workers");
-        ran(&what, write(&store, sink(), workers, usize::MAX))?;
-        check_all(&what, Promise::ExactlyOnce, &expect, &show(&read()))?;
+        ran(
+            &what,
+            write(&store, sink(), workers, (usize::MAX, EPOCHS[0])),
+        )?;
+        check_all(&what, Delivery::ExactlyOnce, &expect, &show(&read()))?;
     }
-    for (poll, workers) in polls(items.len()).zip(WORKERS.into_iter().cycle()) {
+    let kills = EPOCHS
+        .iter()
+        .flat_map(|epoch| polls(items.len()).map(|poll| (poll, *epoch)));
+    for (at, workers) in kills.zip(WORKERS.into_iter().cycle()) {
         let (store, (sink, read)) = (Store::new()?, make());
-        let what = what(poll, workers);
-        ran(&what, write(&store, sink(), workers.0, poll))?;
-        ran(&what, write(&store, sink(), workers.1, usize::MAX))?;
-        check_all(&what, promise, &expect, &show(&read()))?;
+        let what = what(at.0, workers);
+        ran(&what, write(&store, sink(), workers.0, at))?;
+        ran(&what, write(&store, sink(), workers.1, (usize::MAX, at.1)))?;
+        check_all(&what, promise, &expect, &show(&read()))
+            .map_err(|broken| broken.of_sink(declared))?;
     }
     Ok(())
 }

@@ -7,12 +7,12 @@
 //!
 //! | connector | check | promise |
 //! | --- | --- | --- |
-//! | a [`FixedPartitionedSource`](crate::source::FixedPartitionedSource) whose input ends | [`check_source`] | each item once, in order, wherever it is stopped |
+//! | a [`FixedPartitionedSource`](crate::source::FixedPartitionedSource) whose input ends, that is [replayable](crate::delivery::Replayable) | [`check_source`] | each item once, in order, wherever it is stopped |
 //! | one that cannot read its input | [`check_failing_source`] | the same error wherever it is stopped, the items before it first |
 //! | a [`DynamicSource`](crate::source::DynamicSource) whose input ends, in flows (feature `recovery`) | [`check_dynamic_source`] | each item once in a run that nothing stops; of one that is killed, none twice. As nothing is saved, going on is not checked |
-//! | a [`FixedPartitionedSink`](crate::sink::FixedPartitionedSink) | [`check_sink`] | each value once, in order, wherever it is stopped |
+//! | a [`FixedPartitionedSink`](crate::sink::FixedPartitionedSink) that is [transactional](crate::delivery::Transactional) | [`check_sink`] | each value once, in order, wherever it is stopped |
 //! | a [`SinglePartitionSink`](crate::sink::SinglePartitionSink) | [`check_single_sink`] | the same |
-//! | any sink, in flows (feature `recovery`) | [`check_sink_in_flows`] | each value once, or at least once: a [`Promise`] |
+//! | any sink, in flows (feature `recovery`) | [`check_sink_in_flows`] | what it [declares](crate::delivery): each value once, or at least once |
 //!
 //! # Examples
 //!
@@ -76,13 +76,15 @@ mod source;
 
 use std::fmt::Debug;
 
+#[cfg(feature = "recovery")]
+use crate::delivery::Promise;
 use crate::error::StepError;
 use crate::state;
 
 #[cfg(feature = "recovery")]
 pub use dynamic::check_dynamic_source;
 #[cfg(feature = "recovery")]
-pub use flows::{Promise, check_sink_in_flows};
+pub use flows::check_sink_in_flows;
 pub use sink::{check_single_sink, check_sink};
 pub use source::{check_failing_source, check_source};
 
@@ -96,6 +98,14 @@ pub type ByPartition<T> = Vec<(String, Vec<T>)>;
 
 /// The names of partitions, each with its items before an error, and the text of that; empty without one.
 pub type FailuresByPartition<T> = Vec<(String, Vec<T>, String)>;
+
+impl BrokenPromise {
+    /// The same, with what the sink has declared.
+    #[cfg(feature = "recovery")]
+    fn of_sink(self, declared: Promise) -> Self {
+        Self(format!("{}; the sink is declared {declared}", self.0))
+    }
+}
 
 fn broken<T>(text: impl Into<String>) -> Result<T, BrokenPromise> {
     Err(BrokenPromise(text.into()))

@@ -3,11 +3,12 @@
 use std::fmt::Debug;
 
 use super::{BrokenPromise, broken, failed, load, same, save};
+use crate::delivery::Transactional;
 use crate::error::StepError;
 use crate::key::Key;
 use crate::sink::{FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition};
 
-/// Checks a sink that is to write each value exactly once.
+/// Checks a sink that is declared [`Transactional`]: it writes each value exactly once.
 ///
 /// `make` gives a sink that writes to a new and empty place, and what reads all of that place. This is
 /// what is checked, for each partition, with `batches` of values:
@@ -22,13 +23,14 @@ use crate::sink::{FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartiti
 /// use std::sync::{Arc, Mutex};
 ///
 /// use bytewax_runtime::StepError;
+/// use bytewax_runtime::delivery::Transactional;
 /// use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
 /// use bytewax_runtime::testing::connector;
 ///
 /// /// A list that is cut back to a saved length.
 /// struct List(Arc<Mutex<Vec<u64>>>);
 ///
-/// impl FixedPartitionedSink<String, u64> for List {
+/// impl FixedPartitionedSink<String, u64, Transactional> for List {
 ///     type Position = u64;
 ///     type Partition = Self;
 ///
@@ -74,7 +76,7 @@ pub fn check_sink<K, V, S, R>(
 where
     K: Key,
     V: Clone + Debug + PartialEq,
-    S: FixedPartitionedSink<K, V>,
+    S: FixedPartitionedSink<K, V, Transactional>,
     R: Fn(&str) -> Vec<V>,
 {
     let count = names_of(&make().0)?.len();
@@ -96,7 +98,7 @@ where
     Ok(())
 }
 
-/// Checks a sink of one partition that is to write each value exactly once: all that [`check_sink`] does.
+/// Checks a sink of one partition that is declared [`Transactional`]: all that [`check_sink`] does.
 ///
 /// # Examples
 ///
@@ -104,13 +106,14 @@ where
 /// use std::sync::{Arc, Mutex};
 ///
 /// use bytewax_runtime::StepError;
+/// use bytewax_runtime::delivery::Transactional;
 /// use bytewax_runtime::sink::{SinglePartitionSink, StatefulSinkPartition};
 /// use bytewax_runtime::testing::connector;
 ///
 /// /// A list that is cut back to a saved length.
 /// struct List(Arc<Mutex<Vec<u64>>>);
 ///
-/// impl SinglePartitionSink<u64> for List {
+/// impl SinglePartitionSink<u64, Transactional> for List {
 ///     type Position = u64;
 ///     type Partition = Self;
 ///
@@ -155,7 +158,7 @@ pub fn check_single_sink<V, S, R>(
 ) -> Result<(), BrokenPromise>
 where
     V: Clone + Debug + PartialEq + 'static,
-    S: SinglePartitionSink<V>,
+    S: SinglePartitionSink<V, Transactional>,
     R: Fn() -> Vec<V>,
 {
     check_sink::<(), V, _, _>(
@@ -170,7 +173,10 @@ where
 /// A sink of one partition, as one that could have more.
 struct Alone<S>(S);
 
-impl<V, S: SinglePartitionSink<V>> FixedPartitionedSink<(), V> for Alone<S> {
+impl<V, S> FixedPartitionedSink<(), V, Transactional> for Alone<S>
+where
+    S: SinglePartitionSink<V, Transactional>,
+{
     type Position = S::Position;
     type Partition = S::Partition;
 
@@ -186,7 +192,7 @@ impl<V, S: SinglePartitionSink<V>> FixedPartitionedSink<(), V> for Alone<S> {
 fn names_of<K, V, S>(sink: &S) -> Result<Vec<String>, BrokenPromise>
 where
     K: Key,
-    S: FixedPartitionedSink<K, V>,
+    S: FixedPartitionedSink<K, V, Transactional>,
 {
     sink.partitions().map_err(failed("partitions"))
 }
@@ -202,7 +208,7 @@ fn write_with_a_crash<K, V, S>(
 where
     K: Key,
     V: Clone,
-    S: FixedPartitionedSink<K, V>,
+    S: FixedPartitionedSink<K, V, Transactional>,
 {
     let open = |resume| {
         let opened = sink.open(partition, resume);

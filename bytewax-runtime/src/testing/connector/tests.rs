@@ -179,25 +179,42 @@ fn sources_that_fail() {
     );
 }
 
+#[test]
+fn the_source_of_tests() {
+    let items = check_source(|| crate::testing::TestingSource::new(0..7).batch_size(2)).unwrap();
+    assert_eq!(items[0].1, [0, 1, 2, 3, 4, 5, 6]);
+}
+
 #[cfg(feature = "recovery")]
 mod in_flows {
+    use std::marker::PhantomData;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::delivery::{Append, Idempotent, SinkPromise, Transactional};
     use crate::ids::{StepId, WorkerIndex};
     use crate::sink::{SinglePartitionSink, StatefulSinkPartition};
     use crate::source::{DynamicSource, StatelessSourcePartition};
     use crate::testing::TestingSink;
 
-    /// A list that may not be cut back when a run goes on.
-    #[derive(Clone)]
-    struct List {
+    /// A list that may not be cut back when a run goes on, with what it declares.
+    struct List<P> {
         numbers: Arc<Mutex<Vec<u64>>>,
         cuts: bool,
+        declared: PhantomData<fn(P)>,
     }
 
-    impl SinglePartitionSink<u64> for List {
+    impl<P> Clone for List<P> {
+        fn clone(&self) -> Self {
+            Self {
+                numbers: Arc::clone(&self.numbers),
+                ..*self
+            }
+        }
+    }
+
+    impl<P: SinkPromise> SinglePartitionSink<u64, P> for List<P> {
         type Position = u64;
         type Partition = Self;
 
@@ -214,7 +231,7 @@ mod in_flows {
         }
     }
 
-    impl StatefulSinkPartition<u64> for List {
+    impl<P: 'static> StatefulSinkPartition<u64> for List<P> {
         type Position = u64;
 
         fn write_batch(&mut self, values: Vec<u64>) -> Result<(), StepError> {
@@ -227,25 +244,46 @@ mod in_flows {
         }
     }
 
-    fn check(cuts: bool, promise: Promise) -> Result<(), BrokenPromise> {
+    /// Checks a list; `distinct` reads each number once, as a table by key has it.
+    fn check<P: SinkPromise>(cuts: bool, distinct: bool) -> Result<(), BrokenPromise> {
         let make = || {
-            let list = List {
+            let list = List::<P> {
                 numbers: Arc::default(),
                 cuts,
+                declared: PhantomData,
             };
             let numbers = Arc::clone(&list.numbers);
-            (
-                move || list.clone(),
-                move || numbers.lock().unwrap().clone(),
-            )
+            let read = move || {
+                let mut numbers = numbers.lock().unwrap().clone();
+                if distinct {
+                    numbers.sort_unstable();
+                    numbers.dedup();
+                }
+                numbers
+            };
+            (move || list.clone(), read)
         };
-        check_sink_in_flows(make, &[1, 2, 3, 4], &[1, 2, 3, 4], promise)
+        check_sink_in_flows(make, &[1, 2, 3, 4], &[1, 2, 3, 4])
     }
 
     #[test]
-    fn a_sink_that_writes_again() {
-        check(true, Promise::ExactlyOnce).unwrap();
-        check(false, Promise::AtLeastOnce).unwrap();
+    fn sinks_keep_what_they_declare() {
+        check::<Transactional>(true, false).unwrap();
+        check::<Idempotent>(false, true).unwrap();
+        check::<Append>(false, false).unwrap();
+    }
+
+    #[test]
+    fn a_sink_that_declares_too_much_is_found() {
+        for (broken, declared) in [
+            (check::<Transactional>(false, false), "transactional"),
+            (check::<Idempotent>(false, false), "idempotent"),
+        ] {
+            let text = broken.unwrap_err().to_string();
+            let end =
+                format!("there 2 times and should be 1 times; the sink is declared {declared}");
+            assert!(text.ends_with(&end), "{text}");
+        }
     }
 
     /// Numbers that each worker emits, or that are others each time.
@@ -301,8 +339,8 @@ mod in_flows {
             let read = list.clone();
             (move || list.clone(), move || read.items())
         };
-        check_sink_in_flows(make, &[1, 2, 3], &[1, 2, 3], Promise::AtLeastOnce).unwrap();
-        let lost = check_sink_in_flows(make, &[1, 2], &[1, 2, 3], Promise::AtLeastOnce);
+        check_sink_in_flows(make, &[1, 2, 3], &[1, 2, 3]).unwrap();
+        let lost = check_sink_in_flows(make, &[1, 2], &[1, 2, 3]);
         assert_eq!(
             lost.unwrap_err().to_string(),
             "in a flow of 1 workers: 3 is there 0 times and should be 1 times"

@@ -300,6 +300,7 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
 mod tests {
     use super::super::open::saving_steps;
     use super::*;
+    use crate::delivery::Replayable;
     use crate::flow::Dataflow;
     use crate::source::{Poll, settings_of, source_fn};
     use crate::testing::TestingSink;
@@ -311,7 +312,8 @@ mod tests {
             .map(|(name, value)| (*name, Some((*value).to_owned())))
             .collect::<Vec<_>>();
         let poll = |_: &mut u64, (): &mut ()| Ok(Poll::<u64>::end());
-        let source = source_fn("read", settings_of(&settings), || Ok(()), poll);
+        let source =
+            source_fn::<Replayable, _, _, _, _, _>("read", settings_of(&settings), || Ok(()), poll);
         Dataflow::build("f", |flow| {
             flow.input(source)
                 .named("in")
