@@ -119,9 +119,16 @@ impl<T: 'static> Next<T> {
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         if self.is_full(cx) {
-            self.send(cx)?;
+            self.send_full(cx)?;
         }
         Ok(())
+    }
+
+    /// Apart from the code that is run for each item, which it would make slower.
+    #[cold]
+    #[inline(never)]
+    fn send_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        self.send(cx)
     }
 
     /// Hands on a batch that was made elsewhere.
