@@ -74,6 +74,13 @@ impl Context {
         }
     }
 
+    /// Nothing is read any more: what the client has reported is gone.
+    pub(super) fn forget(&self) {
+        if let Some(reporter) = &self.reporter {
+            reporter.forget();
+        }
+    }
+
     /// What there is to be read of a partition.
     pub(super) fn extent(&self, topic: &str, partition: i32) -> Option<Extent> {
         let extents = lock(&self.extents);

@@ -109,11 +109,15 @@ impl Reporter {
     pub(super) fn report(&self, partitions: Vec<PartitionStatistics>) {
         self.statistics.clients().insert(self.client, partitions);
     }
+
+    pub(super) fn forget(&self) {
+        self.statistics.clients().remove(&self.client);
+    }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        self.statistics.clients().remove(&self.client);
+        self.forget();
     }
 }
 

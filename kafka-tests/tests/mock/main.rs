@@ -8,4 +8,5 @@ mod poison;
 mod program;
 mod sink;
 mod source;
+mod statistics;
 mod util;

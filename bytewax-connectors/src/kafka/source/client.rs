@@ -210,6 +210,9 @@ impl Client {
     pub(super) fn closed(&self, id: u64) {
         self.consumer.context().remove_waker(id);
         self.open.set(self.open.get() - 1);
+        if self.open.get() == 0 {
+            self.context().forget();
+        }
         self.commit_if_all_told();
     }
 

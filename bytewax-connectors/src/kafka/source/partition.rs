@@ -89,24 +89,6 @@ impl<A> KafkaPartition<A> {
     }
 }
 
-impl<A> KafkaPartition<A> {
-    /// How many messages there are behind the last one that was read, by what the client has reported last; `None` until it has.
-    #[must_use]
-    pub fn messages_behind(&self) -> Option<u64> {
-        let Reading {
-            client,
-            partition,
-            position,
-            ..
-        } = &self.reading;
-        let extent = client
-            .context()
-            .extent(&partition.topic, partition.number)?;
-        let read = position.next().or(extent.begin)?;
-        Some(u64::try_from(extent.end - read).unwrap_or(0))
-    }
-}
-
 impl Drop for Reading {
     fn drop(&mut self) {
         self.client.stop(&self.partition);
@@ -279,8 +261,20 @@ impl<A: Answer> StatefulSourcePartition for KafkaPartition<A> {
         self.reading.position
     }
 
+    /// By what the client has reported last.
     fn lag(&self) -> Option<Lag> {
-        self.messages_behind().map(Lag::Messages)
+        let Reading {
+            client,
+            partition,
+            position,
+            ..
+        } = &self.reading;
+        let extent = client
+            .context()
+            .extent(&partition.topic, partition.number)?;
+        let read = position.next().or(extent.begin)?;
+        let behind = extent.end.saturating_sub(read);
+        Some(Lag::Messages(u64::try_from(behind).unwrap_or(0)))
     }
 
     fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError> {
