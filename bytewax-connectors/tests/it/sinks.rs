@@ -480,7 +480,7 @@ fn compressed() {
         // The row that names the columns is there once.
         let path = directory.path().join("rows.csv").with_extension(ending);
         let sink = CsvSink::new(&path);
-        let mut rows = SinglePartitionSink::<Row>::open(&sink, None).unwrap();
+        let mut rows = SinglePartitionSink::<Row, _>::open(&sink, None).unwrap();
         rows.write_batch(vec![row(1)]).unwrap();
         rows.write_batch(vec![row(3)]).unwrap();
         StatefulSinkPartition::<Row>::snapshot(&mut rows).unwrap();

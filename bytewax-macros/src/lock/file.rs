@@ -135,7 +135,7 @@ impl Package {
                 is_there(format!("{place}/{name}.rs"))
                     || is_there(format!("{place}/{name}/main.rs"))
             };
-            places.iter().any(|place| in_place(&place)) || manifest.contains(&format!("\"{name}\""))
+            places.iter().any(in_place) || manifest.contains(&format!("\"{name}\""))
         })
     }
 

@@ -29,7 +29,7 @@ impl Plan {
     /// The type of what the step saves, if it saves anything.
     pub(crate) fn step_schema(&self) -> Option<StepSchema> {
         match self {
-            Self::Stage(plan) => plan.schema.clone(),
+            Self::Stage(plan) => plan.schema.as_deref().cloned(),
             Self::Head(plan) => plan.step_schema(),
             Self::Source(plan) => plan.step_schema(),
         }
@@ -75,7 +75,7 @@ type BuildStage = dyn Fn(&BuildCx, &mut Outputs) -> Result<AnyPush, RunError> + 
 pub(crate) struct StagePlan {
     build: Box<BuildStage>,
     discard: fn() -> AnyPush,
-    schema: Option<StepSchema>,
+    schema: Option<Box<StepSchema>>,
     promise: Option<Promise>,
     time: StreamTime,
 }
@@ -99,14 +99,14 @@ impl StagePlan {
 
     /// The same of a step that declares the event time of its stream, and saves what it has to know for that.
     pub(crate) fn declaring(mut self, schema: StepSchema) -> Self {
-        self.schema = Some(schema);
+        self.schema = Some(Box::new(schema));
         self.time = StreamTime::Declares;
         self
     }
 
     /// The same of a step that saves something.
     pub(crate) fn saving(mut self, schema: StepSchema) -> Self {
-        self.schema = Some(schema);
+        self.schema = Some(Box::new(schema));
         self
     }
 

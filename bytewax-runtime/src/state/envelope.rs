@@ -210,21 +210,19 @@ impl Saved<'_> {
             .into());
         }
         let read = || {
-            codec::decode_stored(self.value).map_err(|source| Kind::Decode {
-                own,
-                place: place::of_fault::<S>(self.value),
-                source,
+            codec::decode_stored(self.value).map_err(|source| {
+                let place = place::of_fault::<S>(self.value);
+                StateError::from(Kind::Decode { own, place, source })
             })
         };
-        let decoded = if self.fingerprint == own.fingerprint {
+        if self.fingerprint == own.fingerprint {
             read()
         } else {
             // Types within it may have been older.
             let past = own.past_of_first(own.fields.len(), self.fingerprint);
             let past = past.ok_or(Kind::OtherShape { own })?;
             past.during(read)
-        };
-        decoded.map_err(Into::into)
+        }
     }
 
     /// Reads the value of an older version, which had only the first of today's fields.

@@ -191,7 +191,7 @@ pub struct AvroSerializer {
 enum Written {
     Given(Schema, Option<&'static AvroSchema>),
     #[cfg(feature = "schema-registry")]
-    Registered(ByTopic<&'static AvroSchema>),
+    Registered(Box<ByTopic<&'static AvroSchema>>),
 }
 
 impl AvroSerializer {
@@ -230,7 +230,7 @@ impl AvroSerializer {
 
     fn of(registry: &Registry, schema: Option<Schema>) -> Self {
         Self {
-            schema: Written::Registered(ByTopic::new(registry, Kind::Avro, schema)),
+            schema: Written::Registered(Box::new(ByTopic::new(registry, Kind::Avro, schema))),
             fit: Fit::default(),
         }
     }
@@ -238,7 +238,7 @@ impl AvroSerializer {
     fn registered(&mut self) -> Option<&mut ByTopic<&'static AvroSchema>> {
         match &mut self.schema {
             Written::Given(..) => None,
-            Written::Registered(registered) => Some(registered),
+            Written::Registered(registered) => Some(registered.as_mut()),
         }
     }
 

@@ -194,7 +194,7 @@ impl Walk {
         // A name that is known only when the flow is built is not told here.
         let full = self.model.steps.get(number).map(|step| step.full.0.clone());
         let trails = match full {
-            Some(full) => self.follow(kind, call, full, trails),
+            Some(full) => self.follow(kind, call, &full, trails),
             None => Vec::new(),
         };
         if let Some(name) = name {
@@ -213,7 +213,7 @@ impl Walk {
         &mut self,
         kind: Kind,
         call: &mut ExprMethodCall,
-        name: String,
+        name: &str,
         mut trails: Trails,
     ) -> Trails {
         let writes = kind == Kind::Sink || call.method == "try_output";
@@ -229,7 +229,7 @@ impl Walk {
             }
         }
         for trail in &mut trails {
-            trail.steps.push(name.clone());
+            trail.steps.push(name.to_owned());
         }
         if writes && !trails.is_empty() {
             let sink = self.model.sinks.len();

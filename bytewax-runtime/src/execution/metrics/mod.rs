@@ -6,5 +6,6 @@ mod server;
 
 pub(crate) use server::MetricsServer;
 
-#[cfg(all(test, feature = "recovery"))]
+#[cfg(test)]
+#[cfg(feature = "recovery")]
 mod tests;

@@ -155,8 +155,8 @@ fn samples(text: &str) -> BTreeMap<Of, f64> {
             };
             assert!(is_right, "{name}: {}", sample.name());
             let labels = sample.labels().iter();
-            let labels = labels.map(|label| (label.name.to_string(), label.value.clone()));
-            let of = (sample.name().to_string(), labels.collect());
+            let labels = labels.map(|label| (label.name.to_owned(), label.value.clone()));
+            let of = (sample.name().to_owned(), labels.collect());
             let before = samples.insert(of, sample.number());
             assert!(before.is_none(), "a sample of `{name}` is there twice");
         }
