@@ -69,8 +69,10 @@ pub(crate) struct Next<T> {
     push: Option<BoxPush<T>>,
     /// Filled by the stage that owns this.
     pub(crate) buffer: Vec<T>,
-    /// How many items are handed on together at most.
+    /// How many items are handed on together, by what came of those before.
     portion: Portion,
+    /// With this many items, the buffer is a batch. It changes only when a batch is sent, so that nothing is computed per item.
+    full_at: usize,
     meter: Arc<OutputMeter>,
 }
 
@@ -82,19 +84,21 @@ impl<T: 'static> Next<T> {
             push,
             buffer: Vec::new(),
             portion: Portion::default(),
+            // The first item is sent alone: only then is it known how much comes of one.
+            full_at: 1,
         }
     }
 
-    /// How many items the buffer should have at most.
+    /// How many more items fit into the buffer.
     #[inline]
-    pub(crate) fn batch_items(&self, cx: &Cx) -> usize {
-        cx.items_of(&self.portion).min(batch_items::<T>())
+    pub(crate) fn room(&self) -> usize {
+        self.full_at.saturating_sub(self.buffer.len())
     }
 
     /// Whether the buffer has grown to a batch.
     #[inline]
-    pub(crate) fn is_full(&self, cx: &Cx) -> bool {
-        self.buffer.len() >= self.batch_items(cx)
+    pub(crate) fn is_full(&self) -> bool {
+        self.buffer.len() >= self.full_at
     }
 
     /// Hands on the buffer.
@@ -105,12 +109,14 @@ impl<T: 'static> Next<T> {
         }
         let Some(push) = &mut self.push else {
             self.buffer.clear();
+            self.full_at = batch_items::<T>();
             return Ok(());
         };
         let (items, sent) = (self.buffer.len(), cx.worker.sent());
         self.meter.sent(items);
         push.push(&mut self.buffer, cx)?;
         cx.note_portion(&mut self.portion, items, sent);
+        self.full_at = cx.items_of(&self.portion).min(batch_items::<T>());
         cx.enter(self.step);
         Ok(())
     }
@@ -118,7 +124,7 @@ impl<T: 'static> Next<T> {
     /// Hands on the buffer if it has grown to a batch.
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if self.is_full(cx) {
+        if self.is_full() {
             self.send_full(cx)?;
         }
         Ok(())

@@ -31,10 +31,12 @@ const WEIGH_AGAIN: TimeDelta = TimeDelta::seconds(1);
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
     type Cell: Cell;
 
-    /// Whether keys may be evicted from memory; not if any of them may be needed at any time.
-    const EVICTS: bool = true;
-
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell>;
+
+    /// Whether keys may be evicted from memory; not if any of them may be needed at any time.
+    fn evicts(&self) -> bool {
+        true
+    }
 
     /// Whether [`end_input`](HeadLogic::end_input) looks at the keys. Where keys are evicted it is called for some of
     /// them at a time, in ascending order.
@@ -53,8 +55,13 @@ pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
         self.table().restore(hash, key, Cell::restored(saved), mark);
     }
 
-    /// The time that a key waits for, as it was saved.
-    fn due(&self, _saved: &mut <Self::Cell as Cell>::Saved) -> Option<DateTime<Utc>> {
+    /// The time that a key waits for of which this was saved.
+    fn due(&self, _saved: <Self::Cell as Cell>::Saved) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    /// The watermark, if keys wait for that and not for the system's time.
+    fn watermark(&self) -> Option<DateTime<Utc>> {
         None
     }
 }
@@ -119,7 +126,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         if let Some(store) = &mut store {
             store.find_states(L::Cell::TIMED)?;
             logic.table().note_changes();
-            if let Some((limit, dir)) = store.memory_limit().filter(|_| L::EVICTS) {
+            if let Some((limit, dir)) = store.memory_limit().filter(|_| logic.evicts()) {
                 logic.table().limit_memory(Rc::clone(limit), dir);
             }
         }
@@ -169,11 +176,11 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         };
         let is_limited = self.logic.table().is_limited();
         for entry in store.load(slot)?.iter() {
-            let Some(mut restored) = Restored::decode(&entry)? else {
+            let Some(restored) = Restored::decode(&entry)? else {
                 continue;
             };
             if is_limited {
-                let due = self.logic.due(&mut restored.saved);
+                let due = self.logic.due(restored.saved);
                 self.logic
                     .table()
                     .restore_evicted::<RunError>(&entry, due)?;
@@ -205,16 +212,23 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             }
             self.load(slot)?;
         }
+        let watermark = self.logic.watermark();
+        let reached = watermark.unwrap_or(now);
         let evicted = self
             .logic
             .table()
-            .take_due::<RunError>(now, &mut self.restored)?;
+            .take_due::<RunError>(reached, &mut self.restored)?;
         self.restore();
-        let next = next.into_iter().chain(evicted).min();
-        if let Some(next) = next {
+        let all = evicted.is_none_or(|next| next > reached);
+        // Nothing has to be woken for a watermark: it comes with a mark.
+        let evicted = match watermark {
+            Some(_) => (!all).then_some(now),
+            None => evicted,
+        };
+        if let Some(next) = next.into_iter().chain(evicted).min() {
             cx.worker.timers.wake_by(cx.alarm, next);
         }
-        Ok(next.is_none_or(|next| next > now))
+        Ok(all)
     }
 
     /// Evicts keys when they take too much memory.

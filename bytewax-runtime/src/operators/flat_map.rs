@@ -226,9 +226,9 @@ fn send_many<U: 'static>(
     cx: &mut Cx,
 ) -> Result<(), RunError> {
     loop {
-        let room = next.batch_items(cx).saturating_sub(next.buffer.len());
+        let room = next.room();
         next.buffer.extend(results.by_ref().take(room));
-        if !next.is_full(cx) {
+        if !next.is_full() {
             return Ok(());
         }
         next.send(cx)?;

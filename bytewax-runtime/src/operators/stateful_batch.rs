@@ -310,7 +310,7 @@ where
         self.keys.restore(restored);
     }
 
-    fn due(&self, saved: &mut L) -> Option<DateTime<Utc>> {
+    fn due(&self, saved: L) -> Option<DateTime<Utc>> {
         self.keys.due(saved)
     }
 }

@@ -152,8 +152,8 @@ impl RecoveryConfig {
     ///
     /// Beside the limit, memory holds about 13 bytes for each evicted key, 24 more for one that waits for a time,
     /// and of the evicted states those that are used most: a sixteenth of them, and 20 MiB at most. A limit below
-    /// what items use again and again costs speed. Window steps with one watermark for all keys
-    /// (`EventClock::per_partition`) evict nothing: each value may close windows of any key.
+    /// what items use again and again costs speed. A window step that emits early (`fire_early`) and whose keys have one
+    /// watermark (`StreamClock`, `EventClock::per_partition`) evicts nothing.
     pub fn state_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self

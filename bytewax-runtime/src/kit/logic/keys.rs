@@ -226,7 +226,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.begin(cx);
         while let Some((hash, key)) = self.owed.pop_front() {
             self.notify(hash, key);
-            if self.next.is_full(cx) {
+            if self.next.is_full() {
                 self.next.send(cx)?;
                 if cx.worker.any_full(edges) {
                     break;
@@ -283,7 +283,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
             mut saved,
             mark,
         } = restored;
-        let due = self.due(&mut saved);
+        let due = self.restored(&mut saved);
         let mut timed = Timed::new(saved);
         if self.in_pass && due.is_some_and(|due| due <= self.out.now()) {
             // It had come when the pass began.
@@ -297,9 +297,15 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 
     /// The time that a key waits for, as it was saved.
-    pub(crate) fn due(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
+    /// Puts right what is not saved of a key. Gives the time that it waits for.
+    fn restored(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
         self.logic.restored(saved);
         self.logic.notify_at(saved)
+    }
+
+    /// The time that a key waits for of which this was saved.
+    pub(crate) fn due(&self, mut saved: L::State) -> Option<DateTime<Utc>> {
+        self.restored(&mut saved)
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
@@ -416,7 +422,7 @@ impl<K: Key, V: 'static, L: ItemLogic<K, V>> KeyedLogic<K, V> for ItemHead<K, V,
         self.keys.restore(restored);
     }
 
-    fn due(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
+    fn due(&self, saved: L::State) -> Option<DateTime<Utc>> {
         self.keys.due(saved)
     }
 }

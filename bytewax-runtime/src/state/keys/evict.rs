@@ -169,7 +169,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
             hash: entry.hash,
             touched: 0,
             stored: true,
-            timer: due.is_some(),
+            timer: C::due_in_store(due).is_some(),
             due,
         };
         eviction.cold.put(&evicted, |out| {
@@ -230,7 +230,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         };
         let hashes = std::mem::take(&mut eviction.hashes);
         eviction.cold.take(hashes.iter().copied(), |record| {
-            let mark = changes.mark_restored(&record.evicted);
+            let mark = changes.mark_restored::<C>(&record.evicted);
             into.push(decoded(&record, mark)?);
             Ok::<_, E>(())
         })?;
@@ -240,7 +240,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
 
     /// Takes in a key, with what is noted of it; of one that comes from the store nothing is.
     pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C, mark: Option<KeyMark>) {
-        let of_store = || KeyMark::stored(cell.due().is_some());
+        let of_store = || KeyMark::stored(C::due_in_store(cell.due()).is_some());
         let mut mark = mark.unwrap_or_else(of_store);
         if self.eviction.is_some() {
             self.changes.heap.weigh(&mut mark, &key, cell.saved());

@@ -47,9 +47,14 @@ pub(crate) trait Cell: 'static {
     /// What is kept for a key of which this was saved.
     fn restored(saved: Self::Saved) -> Self;
 
-    /// The time that the key waits for.
+    /// The time that the key waits for, by the time of its step.
     fn due(&self) -> Option<DateTime<Utc>> {
         None
+    }
+
+    /// The system's time at which a resume restores the key, of one that waits for `due`.
+    fn due_in_store(due: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        due
     }
 }
 

@@ -100,7 +100,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
             let mut read = Vec::with_capacity(AHEAD);
             let places = run.places.by_ref().take(AHEAD);
             eviction.cold.take_at(places, |record| {
-                let mark = changes.mark_restored(&record.evicted);
+                let mark = changes.mark_restored::<C>(&record.evicted);
                 read.push(decoded(&record, mark)?);
                 Ok::<_, E>(())
             })?;

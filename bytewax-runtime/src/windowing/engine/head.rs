@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::early::EarlyTimes;
 use super::key::{Keeper, KeyWindows, LiveKey};
 use super::queue::Waiters;
@@ -58,6 +60,8 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
 struct Now {
     /// The time of the step.
     step: Time,
+    /// Values before this time are late, whatever their keys.
+    late_before: Time,
     /// The time of the system.
     date: Time,
     monotonic: i64,
@@ -79,15 +83,18 @@ where
         next: Next<(K, Event<B::Out, V>)>,
     ) -> Self {
         let shared = clock.shared(build);
+        let keeper = Keeper::new(clock, engine, options);
+        let at = shared.as_ref().map_or(FIRST, SharedWatermark::at);
         let now = Now {
-            step: shared.as_ref().map_or(FIRST, SharedWatermark::at),
+            step: at,
+            late_before: keeper.late_for_all_before(at),
             date: FIRST,
             monotonic: 0,
             is_read: false,
         };
         Self {
             step: build.step,
-            keeper: Keeper::new(clock, engine, options),
+            keeper,
             table: KeyTable::new(),
             found: Found::default(),
             looks: Schedule::new(),
@@ -125,7 +132,7 @@ where
         let (keeper, now) = (&self.keeper, self.now);
         with_key(&key, || {
             let time = keeper.clock.time(&value, now.step);
-            if keeper.is_late_for_all(time, now.step) {
+            if time < now.late_before {
                 return keeper.engine.late(time, value, &mut self.out);
             }
             let make = || keeper.new_key();
@@ -227,7 +234,7 @@ where
     /// Sends what keys have emitted if it is a batch. Gives whether there is room for more.
     #[inline]
     fn send_if_full(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        if !self.next.is_full(cx) {
+        if !self.next.is_full() {
             return Ok(true);
         }
         self.next.send(cx)?;
@@ -308,6 +315,7 @@ where
         if let Some(shared) = &mut self.shared {
             shared.update(marks, &cx.worker.timers);
             self.now.step = shared.at();
+            self.now.late_before = self.keeper.late_for_all_before(self.now.step);
         }
         Ok(())
     }
@@ -383,15 +391,29 @@ where
 {
     type Cell = LiveKey<C::Mark, B::KeyState, Q>;
 
-    // A watermark of all keys may close the windows of any.
-    const EVICTS: bool = C::Mark::OF_KEY;
-
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell> {
         &mut self.table
     }
 
+    /// A key can wait for one time only: not for a watermark and for the time at which its windows emit early.
+    fn evicts(&self) -> bool {
+        C::Mark::OF_KEY || self.keeper.options.early.is_none()
+    }
+
     fn looks_at_end(&self) -> bool {
         true
+    }
+
+    fn due(&self, saved: KeyWindows<C::Mark, B::KeyState, Q>) -> Option<DateTime<Utc>> {
+        let mut live = LiveKey::restored(saved);
+        let date = || self.clock.now().timestamp_micros();
+        self.keeper.restored(&mut live, self.now.step, date);
+        live.entry = self.keeper.due(&live);
+        live.due()
+    }
+
+    fn watermark(&self) -> Option<DateTime<Utc>> {
+        (!C::Mark::OF_KEY).then(|| date(self.now.step))
     }
 
     fn restore(&mut self, restored: Restored<K, KeyWindows<C::Mark, B::KeyState, Q>>) {

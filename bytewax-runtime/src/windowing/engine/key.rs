@@ -67,7 +67,7 @@ impl<M: KeyMark, T: State, Q: State> State for KeyWindows<M, T, Q> {
 /// A key of a step, and what of it is not saved.
 pub(crate) struct LiveKey<M: KeyMark, T, Q> {
     pub(super) windows: KeyWindows<M, T, Q>,
-    /// The next watermark at which there is something to do, or one before.
+    /// The next watermark at which a window closes, or one before.
     next: Time,
     /// The time of the step by which the key is looked at.
     pub(super) entry: Time,
@@ -98,15 +98,20 @@ impl<M: KeyMark, T: State, Q: State> Cell for LiveKey<M, T, Q> {
         }
     }
 
-    /// When a run is resumed, no key may be left unread that has the watermark of all: its windows may be
-    /// over by other keys' values.
     fn due(&self) -> Option<DateTime<Utc>> {
-        if !M::OF_KEY {
-            return Some(DateTime::UNIX_EPOCH);
-        }
         let early = self.windows.early_at.noted().unwrap_or(END);
         let due = self.entry.min(early);
         (due <= LAST).then(|| date(due))
+    }
+
+    /// When a run is resumed, no key may be left unread that has the watermark of all: its windows may be
+    /// over by other keys' values.
+    fn due_in_store(due: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+        if M::OF_KEY {
+            due
+        } else {
+            Some(DateTime::UNIX_EPOCH)
+        }
     }
 }
 
@@ -165,16 +170,20 @@ where
         }
     }
 
-    /// Whether a value comes too late for all windows when the watermark is `mark`.
+    /// Values before this time come too late for all windows when the watermark is `mark`.
     #[inline]
-    pub(super) fn is_late(&self, time: Time, mark: Time) -> bool {
-        time < mark.saturating_sub(self.options.lateness)
+    fn late_before(&self, mark: Time) -> Time {
+        mark.saturating_sub(self.options.lateness)
     }
 
-    /// The same, as far as it is known without the key of the value: when all keys have one watermark.
+    /// The same, as far as it is known without the key of a value: when all keys have one watermark.
     #[inline]
-    pub(super) fn is_late_for_all(&self, time: Time, now: Time) -> bool {
-        !C::Mark::OF_KEY && self.is_late(time, now)
+    pub(super) fn late_for_all_before(&self, now: Time) -> Time {
+        if C::Mark::OF_KEY {
+            Time::MIN
+        } else {
+            self.late_before(now)
+        }
     }
 
     /// Takes in a value of a key.
@@ -189,7 +198,7 @@ where
         let (time, mark) = self.clock.observe(&mut key.windows.watermark, time, now);
         let windows = &mut key.windows;
         let mut has_taken = false;
-        if C::Mark::OF_KEY && self.is_late(time, mark) {
+        if C::Mark::OF_KEY && time < self.late_before(mark) {
             self.engine.late(time, value, out);
         } else if self.options.ordered && (time > mark || time == mark && !windows.queue.is_empty())
         {

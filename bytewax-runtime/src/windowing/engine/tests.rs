@@ -234,7 +234,7 @@ where
             (Next::Value(time, _), key) => {
                 found.insert(number, (BTreeSet::new(), false));
                 let value = (*time, number);
-                if keeper.is_late_for_all(*time, now) {
+                if *time < keeper.late_for_all_before(now) {
                     keeper.engine.late(*time, value, &mut out);
                     Keep::Yes
                 } else {

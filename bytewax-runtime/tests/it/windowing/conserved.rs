@@ -81,6 +81,8 @@ struct Case {
     arriving: bool,
     script: Vec<Next>,
     workers: [usize; 3],
+    /// Bounds the memory for states.
+    memory: Option<u64>,
 }
 
 fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
@@ -144,25 +146,29 @@ fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
         prop::sample::select(vec![0_i64, 20, 3_600_000_000]),
     );
     let workers = [1_usize..4, 1_usize..4, 1_usize..4];
+    let memory = prop::sample::select(vec![None, Some(0), Some(2000)]);
     let operator = prop::sample::select(operators.to_vec());
     let time = prop::sample::select(times.to_vec());
     let kinds = (operator, windows, time);
-    (kinds, options, script, workers).prop_map(|(kinds, options, script, workers)| Case {
-        operator: kinds.0,
-        windows: kinds.1,
-        time: match kinds.0 {
-            Operator::Window | Operator::Fold | Operator::Count => kinds.2,
-            // They are kept as one of those, whatever the clock; so each is made for one clock alone.
-            _ => Time::Keys,
+    (kinds, options, script, workers, memory).prop_map(
+        |(kinds, options, script, workers, memory)| Case {
+            memory,
+            operator: kinds.0,
+            windows: kinds.1,
+            time: match kinds.0 {
+                Operator::Window | Operator::Fold | Operator::Count => kinds.2,
+                // They are kept as one of those, whatever the clock; so each is made for one clock alone.
+                _ => Time::Keys,
+            },
+            wait: options.0,
+            lateness: options.1,
+            early: options.2,
+            arriving: options.3,
+            forget_after: options.4,
+            script,
+            workers,
         },
-        wait: options.0,
-        lateness: options.1,
-        early: options.2,
-        arriving: options.3,
-        forget_after: options.4,
-        script,
-        workers,
-    })
+    )
 }
 
 /// Collects the values of a window.
@@ -394,11 +400,15 @@ fn run(case: &Case) -> Seen {
     };
     let dir = tempfile::tempdir().unwrap();
     for run in 0..=pauses.len() {
+        let mut recovery = RecoveryConfig::new(dir.path());
+        if let Some(bytes) = case.memory {
+            recovery = recovery.state_memory(bytes);
+        }
         let config = RunConfig::new()
             .workers(case.workers[run % 3])
             .epoch_interval(Duration::ZERO)
             .clock(clock.clone())
-            .recovery(RecoveryConfig::new(dir.path()));
+            .recovery(recovery);
         if let Err(error) = cluster_main(flow.clone(), config) {
             panic!("{}", error.report());
         }
@@ -615,6 +625,7 @@ fn a_window_that_an_end_has_closed_takes_values_again() {
                 arriving: false,
                 script,
                 workers: [1; 3],
+                memory: None,
             };
             check(&case, true).unwrap();
         }

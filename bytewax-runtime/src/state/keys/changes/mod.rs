@@ -190,7 +190,7 @@ impl<K: Key> Changes<K> {
     }
 
     /// The mark of a key that was evicted.
-    pub(super) fn mark_restored(&mut self, evicted: &Evicted) -> KeyMark {
+    pub(super) fn mark_restored<C: Cell>(&mut self, evicted: &Evicted) -> KeyMark {
         let Evicted {
             hash,
             touched,
@@ -213,7 +213,7 @@ impl<K: Key> Changes<K> {
                 KeyMark::restored(stored, timer, Round::of(touched))
             }
             // A snapshot has saved it where it was.
-            None => KeyMark::restored(true, due.is_some(), Round::default()),
+            None => KeyMark::restored(true, C::due_in_store(due).is_some(), Round::default()),
         }
     }
 
@@ -273,7 +273,7 @@ impl SnapshotPart {
             |bytes| stored::encode_key(&slot.key, bytes),
             Some(|bytes: &mut Vec<u8>| stored::encode_state(slot.cell.saved(), bytes)),
         )?;
-        let due = slot.cell.due();
+        let due = C::due_in_store(slot.cell.due());
         if C::TIMED && (due.is_some() || slot.mark.has_timer()) {
             push_timer(&mut self.timers, hash, self.states.last_key(), due)?;
         }
@@ -289,8 +289,9 @@ impl SnapshotPart {
             state,
         } = record;
         peek(state)?;
-        if C::TIMED && (evicted.due.is_some() || evicted.timer) {
-            push_timer(&mut self.timers, evicted.hash, key, evicted.due)?;
+        let due = C::due_in_store(evicted.due);
+        if C::TIMED && (due.is_some() || evicted.timer) {
+            push_timer(&mut self.timers, evicted.hash, key, due)?;
         }
         self.states.push(evicted.hash, key, Some(state))?;
         Ok(())
