@@ -71,7 +71,7 @@ pub(crate) struct Next<T> {
     pub(crate) buffer: Vec<T>,
     /// How many items are handed on together, by what came of those before.
     portion: Portion,
-    /// With this many items, the buffer is a batch. It changes only when a batch is sent, so that nothing is computed per item.
+    /// With fewer items, the buffer is no batch. It changes only when a batch is sent, so that nothing is computed per item.
     full_at: usize,
     meter: Arc<OutputMeter>,
 }
@@ -84,21 +84,32 @@ impl<T: 'static> Next<T> {
             push,
             buffer: Vec::new(),
             portion: Portion::default(),
-            // The first item is sent alone: only then is it known how much comes of one.
-            full_at: 1,
+            // Not known before anything runs.
+            full_at: 0,
         }
     }
 
     /// How many more items fit into the buffer.
-    #[inline]
-    pub(crate) fn room(&self) -> usize {
-        self.full_at.saturating_sub(self.buffer.len())
+    pub(crate) fn room(&self, cx: &Cx) -> usize {
+        self.batch_items(cx).saturating_sub(self.buffer.len())
     }
 
     /// Whether the buffer has grown to a batch.
     #[inline]
-    pub(crate) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&mut self, cx: &Cx) -> bool {
+        self.buffer.len() >= self.full_at && self.is_batch(cx)
+    }
+
+    /// Apart from the code that is run for each item, which it would make slower.
+    #[cold]
+    #[inline(never)]
+    fn is_batch(&mut self, cx: &Cx) -> bool {
+        self.full_at = self.batch_items(cx);
         self.buffer.len() >= self.full_at
+    }
+
+    fn batch_items(&self, cx: &Cx) -> usize {
+        cx.items_of(&self.portion).min(batch_items::<T>())
     }
 
     /// Hands on the buffer.
@@ -109,14 +120,13 @@ impl<T: 'static> Next<T> {
         }
         let Some(push) = &mut self.push else {
             self.buffer.clear();
-            self.full_at = batch_items::<T>();
             return Ok(());
         };
         let (items, sent) = (self.buffer.len(), cx.worker.sent());
         self.meter.sent(items);
         push.push(&mut self.buffer, cx)?;
         cx.note_portion(&mut self.portion, items, sent);
-        self.full_at = cx.items_of(&self.portion).min(batch_items::<T>());
+        self.full_at = self.batch_items(cx);
         cx.enter(self.step);
         Ok(())
     }
@@ -124,7 +134,7 @@ impl<T: 'static> Next<T> {
     /// Hands on the buffer if it has grown to a batch.
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if self.is_full() {
+        if self.is_full(cx) {
             self.send_full(cx)?;
         }
         Ok(())

@@ -226,9 +226,9 @@ fn send_many<U: 'static>(
     cx: &mut Cx,
 ) -> Result<(), RunError> {
     loop {
-        let room = next.room();
+        let room = next.room(cx);
         next.buffer.extend(results.by_ref().take(room));
-        if !next.is_full() {
+        if !next.is_full(cx) {
             return Ok(());
         }
         next.send(cx)?;

@@ -226,7 +226,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.begin(cx);
         while let Some((hash, key)) = self.owed.pop_front() {
             self.notify(hash, key);
-            if self.next.is_full() {
+            if self.next.is_full(cx) {
                 self.next.send(cx)?;
                 if cx.worker.any_full(edges) {
                     break;

@@ -234,7 +234,7 @@ where
     /// Sends what keys have emitted if it is a batch. Gives whether there is room for more.
     #[inline]
     fn send_if_full(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
-        if !self.next.is_full() {
+        if !self.next.is_full(cx) {
             return Ok(true);
         }
         self.next.send(cx)?;
