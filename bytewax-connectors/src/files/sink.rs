@@ -84,7 +84,7 @@ impl FileSink {
     /// use bytewax_runtime::sink::{FixedPartitionedSink, SinglePartitionSink};
     ///
     /// let sink = FileSink::new("Cargo.toml");
-    /// let partition = SinglePartitionSink::<u64>::partition(&sink);
+    /// let partition = SinglePartitionSink::<u64, _>::partition(&sink);
     /// assert_eq!(partition.unwrap(), "Cargo.toml");
     /// ```
     pub fn new(path: impl Into<PathBuf>) -> Self {

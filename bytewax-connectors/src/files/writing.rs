@@ -24,7 +24,7 @@ use crate::records::Frame;
 /// use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
 ///
 /// fn open(sink: &DirSink, resume: Option<u64>) -> impl StatefulSinkPartition<u64, Position = u64> {
-///     FixedPartitionedSink::<String, u64>::open(sink, "part_0", resume).unwrap()
+///     FixedPartitionedSink::<String, u64, _>::open(sink, "part_0", resume).unwrap()
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// let testing = TestingRegistry::start()?;
 /// let registry = Registry::new(testing.url());
 /// let mut to = JsonSerializer::registry(&registry, r#"{"type": "integer"}"#).topic("degrees");
-/// to.open(Part::Value)?;
+/// Serializer::<u32>::open(&mut to, Part::Value)?;
 /// let bytes = to.serialize(&21, None)?;
 /// assert_eq!(bytes, b"\x00\x00\x00\x00\x0121"); // A zero, the number of the schema, and the value.
 /// assert_eq!(testing.requests(), ["POST /subjects/degrees-value/versions"]);
