@@ -32,6 +32,8 @@ pub(super) type Failed = (KafkaMessage, Error);
 pub(super) struct Deliveries {
     context: Context,
     failed: Mutex<Vec<Failed>>,
+    /// Those that the client has given up because others had failed.
+    purged: Mutex<Vec<Failed>>,
 }
 
 impl ClientContext for Deliveries {
@@ -55,9 +57,17 @@ impl ProducerContext for Deliveries {
         if let Err((error, message)) = result {
             let topic = message.topic().to_owned();
             let message = owned(message);
+            let is_purged = matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+            );
             let error = write_error(&message, &topic, error);
-            let failed = self.failed.lock();
-            failed
+            let list = if is_purged {
+                &self.purged
+            } else {
+                &self.failed
+            };
+            list.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push((message, error));
         }
@@ -135,6 +145,7 @@ impl Producer {
         let deliveries = Deliveries {
             context: Context::reporting(statistics),
             failed: Mutex::default(),
+            purged: Mutex::default(),
         };
         Ok(Self {
             client: settings.client(config, deliveries)?,
@@ -242,10 +253,15 @@ impl Producer {
         self.client.poll(Duration::ZERO);
     }
 
-    /// The messages that could not be written.
+    /// The messages that could not be written. Those that were given up because of others are last.
     pub(super) fn take_failed(&self) -> Vec<Failed> {
-        let failed = self.client.context().failed.lock();
-        std::mem::take(&mut *failed.unwrap_or_else(PoisonError::into_inner))
+        let context = self.client.context();
+        let take = |list: &Mutex<Vec<Failed>>| {
+            std::mem::take(&mut *list.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let mut all = take(&context.failed);
+        all.append(&mut take(&context.purged));
+        all
     }
 
     /// The first that could not be written, as an error.
