@@ -232,7 +232,8 @@ impl Flow {
     ///     numbers.output(TestingSink::new()).named("out");
     /// });
     /// let defects = flow.check().unwrap_err();
-    /// assert!(defects.defects()[0].fault.contains("the sink `copy.out` is append"));
+    /// let fault = &defects.defects()[0].fault;
+    /// assert!(fault.contains("the sink `copy.out`") && fault.ends_with("is append"), "{fault}");
     /// ```
     pub fn delivery(&self, delivery: Delivery) {
         self.description.borrow_mut().declare(delivery);
