@@ -48,7 +48,7 @@ impl Flags {
             return Ok(config);
         }
         let text = "`--metrics` (BYTEWAX_METRICS) cannot be used: the program was built without the feature `metrics`; \
-                    build it with that, or leave it away";
+                    build it with this feature, or omit the option";
         Err(usage(ErrorKind::InvalidValue, text))
     }
 
@@ -65,7 +65,7 @@ impl Flags {
         let text = "`--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY), `--local-state` \
                     (BYTEWAX_LOCAL_STATE), `--backup` (BYTEWAX_BACKUP) and `--resume=require` \
                     (BYTEWAX_RESUME) cannot be used: the program was \
-                    built without the feature `recovery`; build it with that, or leave them away";
+                    built without the feature `recovery`; build it with this feature, or omit the options";
         Err(usage(ErrorKind::InvalidValue, text))
     }
 
@@ -134,7 +134,7 @@ impl Flags {
             };
             let text = format!(
                 "`--processes` (BYTEWAX_PROCESSES) cannot be used with {other}: it starts all \
-                 processes on this machine by itself; leave one of the two away"
+                 processes on this machine by itself; omit one of the two"
             );
             return Err(usage(ErrorKind::ArgumentConflict, text));
         }

@@ -138,7 +138,7 @@ pub(crate) enum Error {
     NothingToResume { what: String },
     #[error(
         "there is something to resume: `{}` holds what execution {execution} has saved, and \
-         `--resume=never` refuses to go on from it; name another place, or leave `--resume` away",
+         `--resume=never` refuses to go on from it; name another place, or omit `--resume`",
         file.display()
     )]
     SomethingToResume {

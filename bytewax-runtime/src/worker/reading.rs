@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{Monotonic, WorkerClock};
 use crate::flow::Graph;
-use crate::ids::{Port, StepIndex, StepKind};
+use crate::ids::{StepId, StepIndex, StepKind};
 use crate::kit::Shared;
 use crate::kit::meter::{
     EdgeMeter, EpochMeter, PartitionMeter, RunMeter, StepMeter, WorkerMeter, micros_since,
@@ -70,20 +70,38 @@ impl fmt::Debug for Monitor {
     }
 }
 
-/// What a report is read from. It does not keep the run alive.
+/// What a report is read from. It keeps neither the run nor what the flow was made of.
 #[derive(Clone)]
 pub(crate) struct Reading {
-    graph: Arc<Graph>,
+    flow: String,
+    steps: Arc<[Known]>,
     process: usize,
     clock: WorkerClock,
     pub(crate) meter: Arc<RunMeter>,
     shared: Weak<Shared>,
 }
 
+/// What is known of a step before it runs.
+struct Known {
+    id: StepId,
+    operator: &'static str,
+    kind: StepKind,
+    inputs: Vec<StepIndex>,
+    outputs: Vec<&'static str>,
+}
+
 impl Reading {
-    pub(crate) fn new(graph: &Arc<Graph>, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(graph: &Graph, shared: &Arc<Shared>) -> Self {
+        let steps = graph.steps.iter().map(|step| Known {
+            id: step.id.clone(),
+            operator: step.operator,
+            kind: step.kind,
+            inputs: step.inputs.iter().map(|input| input.step).collect(),
+            outputs: step.outputs.iter().map(|output| output.field).collect(),
+        });
         Self {
-            graph: Arc::clone(graph),
+            flow: graph.name.clone(),
+            steps: steps.collect(),
             process: shared.first_worker() / shared.workers_here().max(1),
             clock: shared.settings.clock.clone(),
             meter: Arc::clone(&shared.meter),
@@ -103,12 +121,11 @@ impl Reading {
             monotonic: self.clock.monotonic(),
         };
         let workers = self.meter.workers();
-        let steps = self.graph.steps.iter().enumerate();
+        let steps = self.steps.iter().enumerate();
         let steps = steps.map(|(index, step)| {
             let index = StepIndex(index as u32);
             let of_worker = |worker: &Arc<WorkerMeter>| {
-                let names = step.outputs.iter().map(|output| output.field);
-                let mut numbers = numbers(worker.step(index), worker.index.0, names);
+                let mut numbers = numbers(worker.step(index), worker.index.0, &step.outputs);
                 numbers.watermark = self.watermark(index, worker, &workers, &now);
                 if step.kind != StepKind::Stateful {
                     (numbers.keys, numbers.state_bytes) = (None, None);
@@ -123,7 +140,7 @@ impl Reading {
             }
         });
         RunReport {
-            flow: self.graph.name.clone(),
+            flow: self.flow.clone(),
             process: self.process,
             read_at: now.date,
             state: self.meter.state(),
@@ -159,8 +176,8 @@ impl Reading {
                     .map(|shared| shared.queued(edge.place.edge, worker.index));
                 let (queued_bytes, limit_bytes) = queued.unwrap_or_default();
                 all.push(EdgeReport {
-                    from: self.graph.step(edge.place.root).id.clone(),
-                    to: self.graph.step(edge.place.reader).id.clone(),
+                    from: self.steps[edge.place.root.get()].id.clone(),
+                    to: self.steps[edge.place.reader.get()].id.clone(),
                     input: edge.place.input,
                     worker: worker.index.0,
                     items: edge.items.get(),
@@ -203,7 +220,7 @@ impl Reading {
     /// The partition that is furthest behind of those that a step on a worker waits for, or a step before it.
     fn slowest_partition(&self, step: StepIndex, worker: &WorkerMeter) -> Option<String> {
         let mut ahead = vec![step];
-        let mut seen = vec![false; self.graph.steps.len()];
+        let mut seen = vec![false; self.steps.len()];
         while let Some(step) = ahead.pop() {
             if std::mem::replace(&mut seen[step.get()], true) {
                 continue;
@@ -217,13 +234,7 @@ impl Reading {
             if let Some((_, slowest)) = bounds.first_key_value() {
                 return Some(slowest.name.clone());
             }
-            ahead.extend(
-                self.graph
-                    .step(step)
-                    .inputs
-                    .iter()
-                    .map(|Port { step, .. }| *step),
-            );
+            ahead.extend(&self.steps[step.get()].inputs);
         }
         None
     }
@@ -280,14 +291,10 @@ fn waited(edge: &EdgeMeter, now: &Now) -> u64 {
     before.saturating_add(still.saturating_mul(1_000))
 }
 
-fn numbers<'a>(
-    meter: &StepMeter,
-    worker: usize,
-    outputs: impl Iterator<Item = &'a str>,
-) -> StepNumbers {
-    let outputs = outputs.zip(meter.outputs());
+fn numbers(meter: &StepMeter, worker: usize, outputs: &[&str]) -> StepNumbers {
+    let outputs = outputs.iter().zip(meter.outputs());
     let outputs = outputs.map(|(name, output)| OutputReport {
-        name: name.to_owned(),
+        name: (*name).to_owned(),
         items: output.items.get(),
         batches: output.batches.get(),
         dropped: output.dropped.get(),

@@ -402,3 +402,20 @@ fn a_report_comes_through_json_as_it_was() {
     let text = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<RunReport>(&text).unwrap(), report);
 }
+
+#[test]
+fn a_monitor_keeps_nothing_of_the_flow() {
+    let monitor = Monitor::new();
+    let captured = Arc::new(());
+    let flow = {
+        let captured = Arc::clone(&captured);
+        flow_of(
+            TestingSource::new(0..3_u64),
+            move |numbers| numbers.inspect(move |_| drop(Arc::clone(&captured))),
+            TestingSink::new(),
+        )
+    };
+    workers_of(2).monitor(&monitor).run(flow).unwrap();
+    assert_eq!(Arc::strong_count(&captured), 1);
+    assert!(monitor.report().is_some());
+}

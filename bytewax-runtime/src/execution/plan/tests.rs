@@ -100,7 +100,7 @@ fn what_does_not_fit_together_is_a_usage_error() {
             "",
             "`--processes` (BYTEWAX_PROCESSES) cannot be used with `--process-id`",
         ),
-        ("-p 1 -a a:1;b:2 -i 0", "", "leave one of the two away"),
+        ("-p 1 -a a:1;b:2 -i 0", "", "omit one of the two"),
         (
             "-a a:1;b:2 -i 2",
             "",
