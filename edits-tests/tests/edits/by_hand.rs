@@ -184,20 +184,21 @@ const MENDS: &[table::Mend] = &[Back, Version, Anew];
 
 rows! {
     "Code of your own in what is saved"
-    "Functions of `#[serde(with = \"..\")]`, the conversions of `#[serde(from, into)]` and impls of `Serialize` and `Deserialize` by hand \
-     may give bytes another meaning, and no check sees that. So a type that has such code in it must say its version: \
-     `#[stateful(version = 1)]`. `#[stateful]` itself asks for it where it sees the attribute; `lock` and a resume ask for it \
-     where the code is in a type within. The store knows the places."
+    "Functions of `#[serde(with = \"..\")]`, the conversions of `#[serde(from, into)]` and hand-written impls of \
+     `Serialize` and `Deserialize` can change the meaning of bytes, and no check detects this. A type that contains \
+     such code must therefore declare its version: `#[stateful(version = 1)]`. `#[stateful]` itself requires it \
+     where it sees the attribute; `lock` and a resume require it where an inner type contains the code. The store \
+     records the places."
 
     functions_added "a number in a type in the state is saved by functions of `#[serde(with)]`":
         row(plain::program, numbered::program)
             .refused(&["code of the program reads and writes `inner` of the state of the step `f.sums`"], MENDS)
             .written(NEXT, mended::program);
-    impl_added "a type in the state gets impls of `Serialize` and `Deserialize` by hand, which save the same":
+    impl_added "a type in the state gets hand-written impls of `Serialize` and `Deserialize` with the same format":
         row(plain::program, by_impl::program)
             .refused(&["reads and writes `inner` of the state of the step `f.sums`"], MENDS)
             .written(NEXT, mended_by_impl::program);
-    conversion_added "a type in the state is saved as another by `#[serde(from, into)]`, which saves the same":
+    conversion_added "a type in the state is saved as another by `#[serde(from, into)]`, with the same format":
         row(plain::program, by_conversion::program)
             .refused(&["reads and writes `inner` of the state of the step `f.sums`"], MENDS)
             .written(NEXT, mended_by_impl::program);
@@ -205,23 +206,23 @@ rows! {
         row(numbered::program, plain::program)
             .refused(&["reads and writes nothing of the state of the step `f.sums`", "when that was `inner`"], MENDS)
             .written(NEXT, plain_again::program);
-    number_removed "a type with such code in it does not say its version":
+    number_removed "a type that contains such code declares no version":
         row(numbered::program, by_function::program)
             .refused(
                 &["`inner` of the state of the step `f.sums`", "no check sees what the bytes mean to it"],
                 &[Number],
             )
             .written("#[stateful(version = 1)]", numbered::program);
-    functions_changed "such code gives bytes another meaning, and the version is the same":
+    functions_changed "such code changes the meaning of bytes, with the same version":
         row(numbered::program, by_another_function::program).asks(
-            "nobody but you knows what such code means; give the type its next version",
+            "only you know what such code means; give the type its next version",
             &["(0, 3)", "(0, 5)", "(0, 9)", "(1, 13)", "(1, 5)", "(1, 8)"],
         );
-    functions_changed_with_a_version "such code gives bytes another meaning, and the type has its next version, with the old code in `from(..)`":
+    functions_changed_with_a_version "such code changes the meaning of bytes, with the next version and the old code in `from(..)`":
         row(numbered::program, migrated::program);
-    not_asked_twice "a program that does not say a version is locked":
-        shown("`lock` asks for the version too", "", lock_asks_for_the_version)
-            .uncompiled("`lock` is asked");
+    not_asked_twice "`lock` runs on a program without the version":
+        shown("`lock` requires the version too", "", lock_asks_for_the_version)
+            .uncompiled("the row tests `lock`");
 }
 
 fn lock_asks_for_the_version() {

@@ -7,17 +7,17 @@ use super::table::{Compiler, Resume, Row, Section};
 const HEADER: &str = "\
 # What happens when I ..
 
-A program is edited, and goes on with what it has saved. Each row is one kind of edit, and one test in `edits-tests`, which
-runs a program, edits it, resumes, follows each mend of the message to the letter, and compares what the steps have kept. This
-file is written from these tests: `UPDATE_EDITS=1 cargo test -p edits-tests docs`.
+You edit a program and resume it from its saved state. Each row is one kind of edit and one test in `edits-tests`. The test
+runs a program, edits it, resumes it, applies each fix of the message literally, and compares the state. These tests generate
+this file: `UPDATE_EDITS=1 cargo test -p edits-tests docs`.
 
-- **Compiler**: what `dataflow!` says of the edit if the package has a lock file. It knows the text of the flow, and of types what is
-  constant. \"-\" says that it says nothing: then `lock --check` shows the edit, and `recovery try DIR` says whether a store
-  would be resumed. The test of the row has the macro judge the text of the edited flow by the lock file of the other; where it does
-  not, the reason stands in brackets.
-- **Resume**: \"goes on\" says that each step has what it had. \"refused\" says that the run ends before the first item, and that the
-  store stays as it was. \"goes on; ..\" says what only you can know.
-- **Mend**: what the message offers. You can always take the edit back.
+- **Compiler**: the result of `dataflow!` if the package has a lock file. The macro sees the text of the flow and the constants
+  of types. \"-\" means no error: `lock --check` then shows the edit, and `recovery try DIR` reports whether a store can be
+  resumed. In the test, the macro checks the text of the edited flow against the lock file of the original; an exception states
+  its reason in parentheses.
+- **Resume**: \"continues\" means that each step keeps its state. \"refused\" means that the run fails before the first item and
+  leaves the store unchanged. \"continues; ..\" adds what only you can know.
+- **Fix**: the suggestions of the message. You can always undo the edit.
 ";
 
 /// All sections, in the order of the documentation.
@@ -50,7 +50,7 @@ fn document() -> String {
         let _ = write!(
             text,
             "\n## {title}\n\n{about}\n\n\
-             | Edit | Compiler | Resume | Mend | Test |\n|---|---|---|---|---|\n"
+             | Edit | Compiler | Resume | Fix | Test |\n|---|---|---|---|---|\n"
         );
         for (test, edit, row) in rows {
             let _ = writeln!(text, "| {edit} | {} | `{module}::{test}` |", cells(&row));
@@ -67,8 +67,8 @@ fn cells(row: &Row) -> String {
         Compiler::Unasked(why) => format!("({why})"),
     };
     let (resume, mend) = match &row.resume {
-        Resume::GoesOn => ("goes on".to_owned(), String::new()),
-        Resume::Asks { note, .. } => (format!("goes on; {note}"), String::new()),
+        Resume::GoesOn => ("continues".to_owned(), String::new()),
+        Resume::Asks { note, .. } => (format!("continues; {note}"), String::new()),
         Resume::Refused { mends, .. } => {
             let mut mends: Vec<&str> = mends.iter().map(|mend| mend.words()).collect();
             mends.dedup();

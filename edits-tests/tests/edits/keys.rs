@@ -115,7 +115,7 @@ macro_rules! both {
 
 rows! {
     "Keys"
-    "The store knows what is saved of a key (names, order and types), and how keys are hashed."
+    "The store records the shape of keys (names, order and types) and how they are hashed."
 
     number_to_signed "`u64` to `i64`":
         row(by!(|n| n), by!(|n| n as i64)).refused(&[OF_KEYS, "is `i64`", "with `u64`"], &[Back, Anew]).by_compiler(KEYS);
@@ -135,15 +135,15 @@ rows! {
         row(by!(newtype::Id), by!(|n| n)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
     number_to_same_hash "`u64` to a newtype that hashes as its number":
         row(by!(|n| n), by!(Same));
-    another_hash "`stable_hash` computes something else":
+    another_hash "`stable_hash` computes another hash":
         row(by!(Same), by!(Other)).refused(&[OF_HASHES, "other hashes"], &[Back, Anew]);
     shorter_tuple "a part of a tuple is removed":
         row(by!(|n| (n % 2, n % 3)), by!(|n| n % 2)).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
-    tuple_reordered "parts of a tuple of other types change places":
+    tuple_reordered "parts of a tuple with different types are reordered":
         row(by!(|n| (n, n as u32)), by!(|n| (n as u32, n))).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
-    same_tuple_reordered "parts of a tuple of one type change places":
+    same_tuple_reordered "parts of a tuple with the same type are reordered":
         row(by!(|n| (n % 2, 7_u64)), by!(|n| (7_u64, n % 2))).asks(
-            "only you know what a part means, so begin anew under another name",
+            "only you know what a part means, so start empty under another name",
             &["0: 1", "1: 1", "2: 2", "3: 2", "4: 3", "5: 3"],
         );
     array_longer "an array has another length":
@@ -152,21 +152,21 @@ rows! {
     array_longer_inside "an array in a key has another length":
         row(by!(|n: u64| ([n as u8; 2], 0_u8)), by!(|n: u64| ([n as u8; 3], 0_u8)))
             .refused(&[OF_KEYS, "is `((u8, u8, u8), u8)`"], &[Back, Anew]).by_compiler(KEYS);
-    fields_reordered "fields of a struct change places":
+    fields_reordered "fields of a struct are reordered":
         row(by!(seat!(plain row)), by!(seat!(reordered row))).refused(
             &[OF_KEYS, "is `{place: u32, row: u32}`", "with `{row: u32, place: u32}`"],
             &[Back, Anew],
         ).by_compiler(KEYS);
     inner_type "a field has another type":
         row(by!(seat!(plain row)), by!(seat!(signed row))).refused(&[OF_KEYS, "row: i32"], &[Back, Anew]).by_compiler(KEYS);
-    field_renamed "a field has another name":
+    field_renamed "a field is renamed":
         row(by!(seat!(plain row)), by!(seat!(field line)))
             .refused(&[OF_KEYS, "`#[serde(rename = \"..\")]`"], &[Back, SerdeName, Anew]).by_compiler(KEYS)
             .written("#[serde(rename = \"..\")]", by!(seat!(renamed line)));
     struct_to_tuple "a struct becomes a tuple":
         row(by!(seat!(plain row)), by!(|n: u64| ((n % 2) as u32, (n % 3) as u32)))
             .refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
-    type_renamed "a type has another name":
+    type_renamed "a type is renamed":
         row(
             by!(seat!(plain row)),
             by!(|n: u64| another::Chair {
@@ -176,28 +176,28 @@ rows! {
         );
     text_to_shared_text "`String` to `Arc<str>`":
         row(by!(|n: u64| n.to_string()), by!(|n: u64| Arc::<str>::from(n.to_string())));
-    variants_reordered "variants of an enum change places":
+    variants_reordered "variants of an enum are reordered":
         row(by!(kind!(kinds)), by!(kind!(swapped))).refused(&[OF_KEYS, "`<Odd | Even>`"], &[Back, Anew]).by_compiler(KEYS);
-    variant_inserted "a variant is put before others":
+    variant_inserted "a variant is inserted before others":
         row(by!(kind!(kinds)), by!(kind!(inserted)))
             .refused(&[OF_KEYS, "`<None | Even | Odd>`"], &[Back, Anew]).by_compiler(KEYS);
-    variant_added "a variant is put behind the others":
+    variant_added "a variant is appended":
         row(by!(kind!(kinds)), by!(kind!(added)));
     variant_removed "a variant is removed":
         row(by!(kind!(added)), by!(kind!(kinds))).refused(&[OF_KEYS, "`<Even | Odd | Both>`"], &[Back, Anew]).by_compiler(KEYS);
-    variants_reordered_inside "variants of an enum in a key change places":
+    variants_reordered_inside "variants of an enum in a key are reordered":
         row(by!(both!(nested kinds)), by!(both!(nested_swapped swapped))).refused(&[OF_KEYS], &[Back, Anew]).by_compiler(KEYS);
-    variant_added_inside "a variant is put behind the others of an enum in a key":
+    variant_added_inside "a variant is appended to an enum in a key":
         row(by!(both!(nested kinds)), by!(both!(nested_added added)));
-    key_chosen_otherwise "another value of the same type is the key":
+    key_chosen_otherwise "another value of the same type becomes the key":
         row(by!(|n| n % 3), by!(|n| n % 2)).asks(
-            "a key goes on with what was saved under an equal key",
+            "a key continues with the state of an equal key",
             &["0: 3", "1: 3", "2: 4", "3: 4", "4: 5", "5: 5"],
         );
-    of_an_old_store "any of these, with a store of an earlier release, which does not know its keys":
-        shown("refused, if a few saved keys are not read as what they were", "write it as it was; or another \
-               name and `flow.dropped(..)`: begins anew", keys_of_an_old_store_are_looked_at)
-            .uncompiled("a lock file of that time does not know them either");
+    of_an_old_store "any of these, with a store of an earlier release, which has no record of its keys":
+        shown("refused, if a few saved keys do not decode to their old values", "undo the edit; or another name and \
+               `flow.dropped(..)`: starts empty", keys_of_an_old_store_are_looked_at)
+            .uncompiled("a lock file of that release has none either");
 }
 
 /// A store of an earlier release does not say what its keys are, but they are there.

@@ -47,26 +47,27 @@ fn run_list(list: &[(&str, u64)], patch: &Patch, store: &TempDir) -> Result<Vec<
 
 rows! {
     "Loops with numbers"
-    "A loop may name the scope of each element after its number. If the list becomes longer or shorter, no number says which element is \
-     new or gone, so you have to say it. Names that say what an element is for, such as those of regions, need no such lines."
+    "A loop may name the scope of each element after its number. If the list becomes longer or shorter, the numbers \
+     do not show which element is new or gone, so you must declare it. Meaningful names, such as names of regions, \
+     need no such lines."
 
     element_added "an element is added, anywhere in the list":
-        shown("refused", "`flow.moved(..)` for scopes, for each way to read it", an_element_that_is_added_is_asked_for)
-            .uncompiled("the names are known when the flow is built");
+        shown("refused", "`flow.moved(..)` for scopes, for each possible meaning", an_element_that_is_added_is_asked_for)
+            .uncompiled("the names are known only when the flow is built");
     element_removed "an element is removed, anywhere in the list":
         shown(
             "refused",
-            "`flow.dropped(..)`, and `flow.moved(..)` for those behind it",
+            "`flow.dropped(..)`, and `flow.moved(..)` for those after it",
             an_element_that_is_removed_is_asked_for,
         )
-        .uncompiled("the names are known when the flow is built");
-    element_replaced "elements are replaced, or change places":
+        .uncompiled("the names are known only when the flow is built");
+    element_replaced "elements are replaced or reordered":
         shown(
-            "goes on; nobody but you knows what a number stands for: give the scopes names",
+            "continues; only you know what a number stands for: give the scopes names",
             "",
             elements_of_one_number_are_the_same,
         )
-        .uncompiled("the names are known when the flow is built");
+        .uncompiled("the names are known only when the flow is built");
 }
 
 fn an_element_that_is_added_is_asked_for() {

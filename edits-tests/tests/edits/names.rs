@@ -127,10 +127,10 @@ macro_rules! joined {
 
 rows! {
     "Names and places"
-    "What a step has saved is found again by its id, which is its name behind the names of its scopes. Steps without state, \
-     and the order of steps in the text, do not count."
+    "The store finds the state of a step by its id: the names of its scopes, then its own name. Stateless steps and \
+     the order of steps in the text do not matter."
 
-    step_renamed "a step has another name":
+    step_renamed "a step is renamed":
         row(sums!("sums"), program!(|flow, keyed, out, patch| {
             let sums = keyed.stateful_map(add).named(&patch.name("totals"));
             sums.map(line).output(out.clone()).named(&patch.name("out"));
@@ -140,15 +140,15 @@ rows! {
             &[OldName, Dropped, Command],
         )
         .by_compiler("has no step in this flow, and the step `");
-    steps_renamed "two steps that read the same have other names":
+    steps_renamed "two steps with the same input are renamed":
         shown(
             "refused",
-            "`flow.moved(..)` for each; which is which only you know",
+            "`flow.moved(..)` for each; only you know which is which",
             two_steps_that_are_gone_have_two_heirs,
         )
         .compiled(several!("a", "b"), several!("c", "d"))
         .by_compiler("only you know which of them it was, if any: say `flow.moved(\"a\", \"c\")`");
-    source_renamed "a source has another name":
+    source_renamed "a source is renamed":
         row(
             sums!("sums"),
             |out, patch| flow!("f", |flow| {
@@ -161,7 +161,7 @@ rows! {
         .refused(&["the source `f.in` has no step"], &[OldName, Dropped, Command])
         .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
             .by_compiler("has no step in this flow, and the step `");
-    sink_renamed "a sink that keeps no position has another name":
+    sink_renamed "a sink that saves no position is renamed":
         row(
             sums!("sums"),
             program!(|flow, keyed, out, patch| {
@@ -181,9 +181,9 @@ rows! {
             .refused(&["`f.b` has no step in this program"], &[Back, Kept, Dropped, Command])
             .leaving(&["(0, 12)", "(0, 6)", "(0, 8)", "(1, 10)", "(1, 13)", "(1, 18)"])
             .by_compiler("has no step in this flow");
-    step_added "a step with state is added":
+    step_added "a stateful step is added":
         row(several!("a"), several!("a", "b")).asks(
-            "the new step begins anew",
+            "the new step starts empty",
             &[
                 "(0, 0)", "(0, 12)", "(0, 2)", "(0, 6)", "(0, 6)", "(0, 8)", "(1, 1)", "(1, 10)", "(1, 13)",
                 "(1, 18)", "(1, 4)", "(1, 9)",
@@ -194,7 +194,7 @@ rows! {
             let keyed = keyed.filter(|_| true).map(|pair| pair);
             keyed.stateful_map(add).named("sums").map(line).output(out.clone()).named(&patch.name("out"));
         }));
-    text_reordered "steps change places in the text":
+    text_reordered "steps are reordered in the text":
         row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "b" odd, "a" even));
     into_scope "a step is moved into a scope":
         row(sums!("sums"), scoped!("flat", "sums"))
@@ -210,14 +210,14 @@ rows! {
         }))
         .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
         .by_compiler("has no step in this flow, and the step `");
-    scope_renamed "a scope has another name":
+    scope_renamed "a scope is renamed":
         row(scoped!("flat", "sums"), scoped!("level", "sums"))
             .refused(
                 &["`f.flat.sums` has no step in this program, and the step `f.level.sums`"],
                 &[Moved, Dropped, Command],
             )
             .by_compiler("has no step in this flow, and the step `");
-    name_within_scope "a step in a scope has another name":
+    name_within_scope "a step in a scope is renamed":
         row(scoped!("flat", "sums"), program!(|flow, keyed, out, patch| {
             let sums = flow.scope("flat", || {
                 keyed.stateful_map(add).named(&patch.name("totals"))
@@ -226,14 +226,14 @@ rows! {
         }))
         .refused(&["`f.flat.sums` has no step in this program"], &[OldName, Dropped, Command])
         .by_compiler("has no step in this flow, and the step `");
-    moves "a step is moved between functions, scopes and `#[operator]`s, or one of those has another name":
+    moves "a step is moved between functions, scopes and `#[operator]`s, or one of those is renamed":
         shown(
             "refused",
-            "`.named(\"old\")` or `flow.moved(..)`, as the message says",
+            "`.named(\"old\")` or `flow.moved(..)`, as the message suggests",
             super::moves::what_is_printed_works_for_every_move,
         )
-        .uncompiled("by where it is moved; see the tests of the macro");
-    names_exchanged "two steps exchange their names":
+        .uncompiled("depends on the move; see the tests of the macro");
+    names_exchanged "two steps swap their names":
         row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "a" odd, "b" even)).refused(
             &[
                 "steps have exchanged their names, or what they do: `f.b` (",
@@ -241,15 +241,15 @@ rows! {
             ],
             &[Moved, Confirmed, Anew],
         );
-    closures_exchanged "steps exchange their closures, or in a chain of renames":
+    closures_exchanged "steps swap their closures, or are renamed in a chain":
         shown(
             "refused",
-            "`flow.moved(..)` for each way to read it",
+            "`flow.moved(..)` for each possible meaning",
             super::moves::steps_that_exchange_their_closures_are_refused,
         )
         .compiled(closures!("a" sum, "b" least), closures!("b" sum, "a" least))
         .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
-    inputs_exchanged "the inputs of a join are exchanged":
+    inputs_exchanged "the inputs of a join are swapped":
         row(joined!(|even, odd| even, odd), joined!(|even, odd| odd, even)).refused(
             &["the step `f.join`", "reads `odd, even`", "in another order, `even, odd`"],
             &[Back, Anew],

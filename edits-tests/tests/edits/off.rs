@@ -57,22 +57,22 @@ const NOT_TAKEN: Program = |out: &TestingSink<String>, patch: &Patch| {
 
 rows! {
     "Steps that are off or gone"
-    "`flow.kept(name, why)` says that a step is off for now, and `flow.dropped(name, why)` that what it has saved is not \
-     wanted any more. Nothing else removes state."
+    "`flow.kept(name, why)` declares that a step is off for now, and `flow.dropped(name, why)` that its state is no \
+     longer needed. Nothing else removes state."
 
     off_by_a_condition "a step is left out by `if` or `#[cfg]`":
         row(WITH, NOT_TAKEN)
             .refused(&["if it is off for now, say `flow.kept(\"sums\", \"why\")`"], &[Back, Kept, Dropped, Command]);
     kept_and_left_out "a step is left out, and `flow.kept` names it":
-        row(WITH, OFF).asks("what comes meanwhile is not in its state", &[]);
-    kept_and_there "`flow.kept` names a step that is there":
+        row(WITH, OFF).asks("its state lacks the items in between", &[]);
+    kept_and_there "`flow.kept` names a step that exists":
         row(WITH, program!([sums] [kept] []));
     dropped_and_left_out "a step is removed, and `flow.dropped` names it":
         row(WITH, program!([] [] [dropped])).asks("its state is removed", &[]);
-    on_again "a step that was off is there again":
-        shown("goes on", "", a_step_that_is_off_keeps_its_state).compiled(OFF, WITH);
+    on_again "a step that was off is enabled again":
+        shown("continues", "", a_step_that_is_off_keeps_its_state).compiled(OFF, WITH);
     tried "any edit, before it runs":
-        shown("`recovery try DIR` says the verdict, runs nothing and writes nothing", "",
+        shown("`recovery try DIR` reports the result, runs nothing and writes nothing", "",
             whether_a_program_would_resume_is_told_without_running_it)
             .uncompiled("it does not run the program");
 }

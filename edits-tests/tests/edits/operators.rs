@@ -37,8 +37,8 @@ const OPERATOR: &str = "the operator of the step `f.x`";
 
 rows! {
     "Operators"
-    "Numbers are numbers, but what was the greatest is not the least. The operator of a step is saved with its state, so a \
-     rename is offered only between steps whose state means the same."
+    "The greatest number is not the least, although both have the same type. The store therefore records the \
+     operator of a step, and suggests a rename only between steps whose state has the same meaning."
 
     max_to_min "`max_final` to `min_final`":
         row(final_step!(|keyed| keyed.max_final(|n| *n)), final_step!(|keyed| keyed.min_final(|n| *n)))
@@ -81,7 +81,7 @@ rows! {
         )
         .refused(&["the step `f.x`", "saves nothing"], &[Back, Anew])
         .by_compiler("the step `x` was a stateful step in `dataflow.lock`");
-    map_by_another_closure "the closure of a `stateful_map` computes something else":
+    map_by_another_closure "the closure of a `stateful_map` changes":
         row(
             step!("x", |keyed| keyed.stateful_map(add)),
             step!("x", |keyed| keyed.stateful_map(|sum: &mut u64, n| {
@@ -90,8 +90,7 @@ rows! {
             })),
         )
         .asks(
-            "nobody but you knows what a closure means by its state; begin anew under another name if it \
-             means something else",
+            "only you know what a closure means by its state; if that changes, start empty under another name",
             &["(0, 6)", "(0, 6)", "(0, 6)", "(1, 9)", "(1, 9)", "(1, 9)"],
         );
 }

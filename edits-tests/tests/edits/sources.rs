@@ -104,20 +104,20 @@ const GONE: &str = "does not list any more: `marked[topic=1]`";
 
 rows! {
     "Sources"
-    "The position of a source is saved under the name of each of its partitions. A setting with `#[partition]` is a part of \
+    "A source saves its position under the name of each of its partitions. A setting with `#[partition]` is part of \
      that name; a setting without it may change."
 
     setting_without_mark "a setting without `#[partition]` has another value":
         row(reads!("a" marked(1, 2)), reads!("a" marked(1, 5)))
-            .asks("only you know whether it chooses what is read: mark it if it does", &["a: 103", "a: 104", "a: 105"]);
+            .asks("only you know whether it selects the input: mark it if it does", &["a: 103", "a: 104", "a: 105"]);
     another_topic "a setting with `#[partition]` has another value":
         row(reads!("a" marked(1, 2)), reads!("a" marked(3, 2)))
             .refused(&[GONE, "it lists `marked[topic=3]`"], &[Back, Anew]);
-    topics_exchanged "two sources exchange such a setting":
+    topics_exchanged "two sources swap such a setting":
         row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(3, 2), "b" marked(1, 2)))
             .refused(&["does not list any more: `marked[topic="], &[Back, Anew])
             .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
-    function_renamed "the function of a `#[source]` has another name":
+    function_renamed "the function of a `#[source]` is renamed":
         row(reads!("a" marked(1, 2)), reads!("a" renamed(1, 2)))
             .refused(&[GONE, "it lists `renamed[topic=1]`"], &[Back, Anew]);
     position_type "the position has another type":
@@ -125,11 +125,11 @@ rows! {
             .refused(&["the position of `f.a`"], &[Back, Version, Anew])
             .written("#[stateful(version = 2, from(..))]", reads!("a" mended::marked(1, 2)));
     mark_added "a setting is marked by `#[partition]`":
-        shown("goes on; from then on its value counts", "", a_position_from_before_the_mark_is_resumed)
+        shown("continues; from then on its value matters", "", a_position_from_before_the_mark_is_resumed)
             .compiled(reads!("a" before::marked(1, 2)), reads!("a" marked(1, 2)));
     source_added "a source is added":
         row(reads!("a" marked(1, 2)), reads!("a" marked(1, 3), "b" marked(3, 1)))
-            .asks("it begins at its first item", &["a: 103", "b: 301"]);
+            .asks("it starts at its first item", &["a: 103", "b: 301"]);
     source_removed "a source is removed":
         row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(1, 2)))
             .refused(&["the source `f.b` has no step"], &[Back, Kept, Dropped, Command])

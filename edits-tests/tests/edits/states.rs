@@ -265,16 +265,16 @@ const NEXT: &str = "#[stateful(version = 2, from(SumV1))]";
 
 rows! {
     "Types inside a state"
-    "The store knows what is saved of a state: the names, order and types that its `Deserialize` asks for, whoever wrote it. So a \
-     type that is not `#[stateful]` itself counts too, but not the text that it is written with."
+    "The store records the shape of a state: the names, order and types that its `Deserialize` requests, whoever \
+     wrote it. This includes types that are not `#[stateful]` themselves; the text of a definition does not matter."
 
-    field_renamed_inside "a field has another name, and its saved name by `#[serde(rename = \"..\")]`":
+    field_renamed_inside "a field is renamed, with its saved name in `#[serde(rename = \"..\")]`":
         row(first::program, same::program);
-    fields_reordered_inside "fields of a type in the state change places":
+    fields_reordered_inside "fields of a type in the state are reordered":
         row(first::program, reordered::program).refused(SAVED, MENDS).written(NEXT, mended_reordered::program);
     another_sign_inside "a number in a type in the state has another sign":
         row(first::program, signed::program).refused(SAVED, MENDS).written(NEXT, mended_signed::program);
-    alias_inside "an alias in a type in the state stands for another type":
+    alias_inside "an alias in a type in the state now means another type":
         row(first::program, alias::program).refused(SAVED, MENDS).written(NEXT, mended_alias::program);
     skipped_inside "a field of a type in the state gets `#[serde(skip)]`":
         row(first::program, one_less::program).refused(SAVED, MENDS).written(NEXT, mended_one_less::program);
@@ -290,7 +290,7 @@ rows! {
                 MENDS,
             )
             .written(NEXT, mended_array::program);
-    fewer_values_inside "a field of a type in the state takes fewer values (`NonZeroU64` for `u64`), and values are saved that it does not take":
+    fewer_values_inside "a field of a type in the state accepts fewer values (`NonZeroU64` for `u64`), and the store contains others":
         row(first::program, fewer_values::program)
             .refused(
                 &[

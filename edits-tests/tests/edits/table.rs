@@ -107,15 +107,15 @@ impl Mend {
     /// How the documentation says it.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Mend::Back => "write it as it was",
+            Mend::Back => "undo the edit",
             Mend::Version => "`#[stateful(version = 2, from(..))]`",
             Mend::Number => "`#[stateful(version = 1)]`",
             Mend::SerdeName => "`#[serde(rename = \"..\")]`",
             Mend::OldName => "`.named(\"old\")`",
             Mend::Moved => "`flow.moved(..)`",
-            Mend::Confirmed => "`flow.moved(..)` with one name twice: keeps the names",
+            Mend::Confirmed => "`flow.moved(..)` with the same name twice: confirms the names",
             Mend::Kept => "`flow.kept(..)`",
-            Mend::Anew => "another name and `flow.dropped(..)`: begins anew",
+            Mend::Anew => "another name and `flow.dropped(..)`: starts empty",
             Mend::Dropped => "`flow.dropped(..)`",
             Mend::Command => "`recovery drop-step`",
         }

@@ -239,49 +239,50 @@ programs! {
 
 rows! {
     "Versions of a type"
-    "`from(..)` and `reads(..)` lead from older versions to the newest. A key is only saved as the newest when it is needed, so a \
-     store has values of several versions. It knows which, and a program that has lost the way from one of them is refused \
-     before it needs it. `recovery migrate DIR` saves all values as the newest; then older types can go."
+    "`from(..)` and `reads(..)` migrate older versions to the newest. A key is saved in the newest version only \
+     when an item needs it, so a store contains values of several versions. It records which, and refuses a program \
+     that can no longer migrate one of them. `recovery migrate DIR` saves all values in the newest version; you can \
+     then remove older types."
 
     next_version "the type has the next version, and `from(..)` names the old one":
         row(one::program, two::program);
-    two_versions_later "it has the version after the next, and each leads to the one before":
+    two_versions_later "it has the version after the next, and each names the one before":
         row(one::program, three::program);
     first_of_program "a number becomes a `#[stateful]` struct with `version = 2, from(u64)`":
         row(number::program, from_number::program);
-    reads_with_default "a field with `#[serde(default)]` is put behind the others, with `reads(1)`":
+    reads_with_default "a field with `#[serde(default)]` is appended, with `reads(1)`":
         row(one::program, grown::program);
-    reads_in_front "such a field is put before others":
+    reads_in_front "such a field is inserted before others":
         row(one::program, grown_in_front::program)
             .refused(&["the state of `f.sums`", "version 1"], &[Back, Anew]);
-    renamed_type "the type has another name":
+    renamed_type "the type is renamed":
         row(one::program, renamed::program);
     without_a_way "the next version has no `from(..)`":
         row(one::program, two_alone::program)
             .refused(&["the state of `f.sums`", "lead from it by `from(..)`"], &[Back, Anew]);
-    another_old_type "the old type in `from(..)` is not what it was":
+    another_old_type "the old type in `from(..)` has changed":
         row(one::program, two_from_another::program)
             .refused(&["write the type that was version 1 as it was"], &[Back, Anew]);
     array_longer "an array in the type has another length, and the version is the same":
         row(array::program, longer_array::program)
             .refused(&["the state of `f.sums`"], &[Back, Version, Anew])
             .written("#[stateful(version = 2, from(SumV1))]", mended_array::program);
-    another_type_in_the_old "a type in the old type is not what it was":
+    another_type_in_the_old "a type in the old type has changed":
         row(opaque::program, opaque_from_another::program)
             .refused(&["in version 1 is `{inner: {a: u64, b: u64}}`", "reads that version as"], &[Back, Anew]);
     older_program "a program from before the next version runs again":
         row(two::program, one::program).refused(&["written by a newer release"], &[]);
-    lost_way "`from(..)` and the old type are removed while values are saved as it":
+    lost_way "`from(..)` and the old type are removed while the store contains values of it":
         shown(
             "refused",
-            "write it as it was; or `recovery migrate`; or another name and `flow.dropped(..)`: begins anew",
+            "undo the edit; or `recovery migrate`; or another name and `flow.dropped(..)`: starts empty",
             a_lost_way_is_told_before_it_is_needed,
         )
         .compiled(two::few, two_alone::few);
-    lost_way_in_a_list "so it is where the type is in a list":
+    lost_way_in_a_list "the same, with the type in a list":
         shown(
             "refused",
-            "write it as it was; or `recovery migrate`; or another name and `flow.dropped(..)`: begins anew",
+            "undo the edit; or `recovery migrate`; or another name and `flow.dropped(..)`: starts empty",
             a_lost_way_in_a_list_is_told_before_it_is_needed,
         )
         .compiled(listed_two::few, listed_two_alone::few);

@@ -54,9 +54,9 @@ const WINDOWER: &str = "the windower of the step `f.x`";
 
 rows! {
     "Windows"
-    "Saved windows are windows of their windower and of their clock, so those stand in the store and in the lock file."
+    "Saved windows depend on their windower and clock, so the store and the lock file record both."
 
-    another_length "windows are of another length":
+    another_length "windows have another length":
         row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(2000), DateTime::UNIX_EPOCH)))
             .refused(&[WINDOWER, "is `tumbling 2s`", "with `tumbling 1s`"], &[Back, Anew])
             .by_compiler("in `dataflow.lock`, and another one here");
@@ -88,7 +88,7 @@ rows! {
         )
         .refused(&[WINDOWER], &[Back, Anew])
         .by_compiler("in `dataflow.lock`, and another one here");
-    another_count "windows of another number of values":
+    another_count "windows have another number of values":
         row(
             counts!(by_key!(1), CountWindower::new(10)),
             counts!(by_key!(1), CountWindower::new(20)),
@@ -107,12 +107,12 @@ rows! {
             .by_compiler("in `dataflow.lock`, and another one here");
     another_wait "the watermark waits longer":
         row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(2), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)));
-    late_values "windows take late values by `allow_late`":
+    late_values "windows accept late values with `allow_late`":
         row(
             counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
             counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH).allow_late(TimeDelta::milliseconds(50))),
         ).asks(
-            "what windows emit has another type then",
+            "the results of windows then have another type",
             &[
                 "(0, (WindowId(0), Fired { firing: OnTime, value: 6 }))",
                 "(1, (WindowId(0), Fired { firing: OnTime, value: 6 }))",

@@ -171,9 +171,9 @@ macro_rules! sum {
 
 rows! {
     "State within other types"
-    "A `#[stateful]` type that has changed gets the next version, and the step goes on, whatever is around the type: an option, a \
-     list, a tuple, a map, another struct, a join, a window. The steps below have saved values of a struct of which a field is \
-     added and another has another type."
+    "If a `#[stateful]` type changes, give it the next version. The step then continues, whatever contains the \
+     type: an option, a list, a tuple, a map, another struct, a join, a window. The steps below have saved values \
+     of a struct; the edit adds a field and changes the type of another."
 
     in_flat_map "it is the state of `stateful_flat_map`":
         within!(numbers_to_the_end, |keyed, name| keyed
@@ -241,7 +241,7 @@ rows! {
         within!(numbers_to_the_end, |keyed, name| keyed
             .last_n(4, |last| last.iter().map(Amount::cents).sum::<u64>())
             .named(name));
-    in_dedupe "it is what `dedupe` compares":
+    in_dedupe "`dedupe` compares it":
         within!(numbers_to_the_end, |keyed, name| keyed
             .dedupe(Within::Last(100), Amount::clone)
             .named(name)
