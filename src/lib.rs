@@ -1,4 +1,4 @@
-//! Stateful stream processing as a library.
+//! A library for stateful stream processing.
 //!
 //! A *flow* is a graph of *steps* between *sources* and *sinks*. You describe it in plain Rust, and
 //! this crate runs it on one thread, many threads, several processes or several machines:
@@ -24,8 +24,8 @@
 //! A program passes its flow to [`run`], or to [`RunArgs::execute`] if it has arguments of its own.
 //! Then `-w 4` runs the flow on four threads, `-p 2` on two processes, and `graph` draws it.
 //!
-//! This page is the reference. The guide, in `docs/guide` of the repository, teaches the same step by
-//! step and ends with a cookbook.
+//! This page is the reference. The guide in `docs/guide` of the repository teaches the same step by step and
+//! ends with a cookbook.
 //!
 //! # The first ten minutes
 //!
@@ -35,15 +35,14 @@
 //!    streams work as everywhere in Rust.
 //! 2. **Name.** `let` names the steps: the operator `map` in `let prices = ..` is the step
 //!    `prices.map`. State is saved under the id of its step. [`dataflow!`] lists the rules.
-//! 3. **Key.** [`key_on`](flow::Stream::key_on) splits a stream by key. All items of a key are sent to
-//!    one worker, and the steps that keep state see one key at a time. Any type can be a key with
-//!    [`#[derive(Key)]`](macro@Key).
-//! 4. **Test.** [`testing`] has a source that emits a list, a sink that collects items, and functions
-//!    that run a flow in a test, on any number of workers and with a clock that the test moves.
+//! 3. **Key.** [`key_on`](flow::Stream::key_on) splits a stream by key. All items of a key go to one worker,
+//!    and stateful steps process one key at a time. Any type can be a key with [`#[derive(Key)]`](macro@Key).
+//! 4. **Test.** [`testing`] contains a source that emits a list, a sink that collects items, and functions
+//!    that run a flow in a test, on any number of workers and with a clock that the test advances.
 //! 5. **Run.** An error or a panic on any worker stops the whole run. The message names the step, the
 //!    partition and the cause. Ctrl-C and SIGTERM stop a run cleanly.
-//! 6. **Save.** With `-r DIR`, state is saved while the flow runs. The next run resumes from it, also
-//!    after a crash and with any number of workers. See [`RecoveryConfig`].
+//! 6. **Save.** With `-r DIR`, the run saves state while it runs. The next run resumes from it, even after a
+//!    crash and with any number of workers. See [`RecoveryConfig`].
 //! 7. **Lock.** `cargo run -- lock` writes the names and types of saved state to `dataflow.lock`. Commit
 //!    the file. A change that would lose state then does not compile. See [`dataflow!`].
 //!
@@ -55,14 +54,14 @@
 //! | [`flow::Flow`] | `input`, `merge`, `scope` |
 //! | [`windowing`] | clocks, windowers and late items |
 //! | [`connectors`] | files and standard streams |
-//! | [`source`](mod@source), [`sink`](mod@sink) | connectors of your own: the traits, and the macros [`#[source]`](macro@source) and [`#[sink]`](macro@sink) |
+//! | [`source`](mod@source), [`sink`](mod@sink) | your own connectors: the traits, and the macros [`#[source]`](macro@source) and [`#[sink]`](macro@sink) |
 //! | [`client`] | retries, rate limits and batches for connectors to other systems |
 //! | [`testing`] | sources, sinks and functions for tests |
-//! | [`testing::connector`] | checks that a connector keeps its contract |
-//! | [`key`] | which types can be keys, and their stable hash |
-//! | [`state`] | which types can be state, and how they are saved |
+//! | [`testing::connector`] | tests of a connector's contract |
+//! | [`key`] | types of keys, and their stable hash |
+//! | [`state`] | types of state, and how they are saved |
 //! | [`RunArgs`] | the command line |
-//! | [`from_python`] | the operators of Bytewax for Python and their names here |
+//! | [`from_python`] | the operators of Python Bytewax and their names here |
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! Looks after recovery stores: `bytewax recovery show DIR`.
+//! Inspects and changes recovery stores: `bytewax recovery show DIR`.
 
 fn main() -> bytewax::ExitCode {
     bytewax::__private::recovery_main()

@@ -7,13 +7,13 @@ use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
-/// The two streams that [`Stream::branch`] gives.
+/// The two streams of [`Stream::branch`].
 #[derive(Debug)]
 #[must_use]
 pub struct BranchOut<T> {
     /// The items for which the predicate was true.
     pub trues: Stream<T>,
-    /// The items for which it was false.
+    /// The items for which the predicate was false.
     pub falses: Stream<T>,
 }
 
@@ -30,8 +30,8 @@ impl<T: 'static> BranchOut<T> {
 impl<T: 'static> Stream<T> {
     /// Sends each item to one of two streams.
     ///
-    /// Items keep their order in each of the two; nothing is said of the order between them. A stream
-    /// that is not used is dropped.
+    /// Items keep their order within each stream; the order between the streams is undefined. The items of an
+    /// unused stream are dropped.
     ///
     /// # Examples
     ///

@@ -13,13 +13,12 @@ use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 
 impl<T: 'static> Stream<T> {
-    /// Collects the values of each key into lists of `size`, or shorter ones when no value of the
-    /// key has come for `timeout`.
+    /// Collects the values of each key into lists of `size`, or into shorter lists if no value of the key
+    /// arrives for `timeout`.
     ///
-    /// Each value begins the timeout anew: it is a limit to the silence of a key, and not to the age of
-    /// a list. At the end of input the lists that have begun are emitted, in order of keys. A `size`
-    /// of 0 counts as 1. A timeout that ends later than there are times, such as [`Duration::MAX`],
-    /// never ends.
+    /// Each value restarts the timeout: it limits the silence of a key, not the age of a list. At the end of
+    /// input, incomplete lists are emitted, in order of keys. A `size` of 0 counts as 1. A timeout that ends
+    /// after the last supported date, such as [`Duration::MAX`], never expires.
     ///
     /// # Examples
     ///
@@ -36,8 +35,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key with a list that has begun: its values and the time when it is emitted. `size` and
-    /// `timeout` may change from one run to the next; they hold from the next value on.
+    /// For each key with an incomplete list: its values and the time of its timeout. `size` and `timeout` may
+    /// change from one run to the next; they apply from the next value on.
     #[track_caller]
     #[must_use]
     pub fn collect(

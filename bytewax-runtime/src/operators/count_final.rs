@@ -7,7 +7,7 @@ use crate::key::Key;
 impl<T: 'static> Stream<T> {
     /// Counts the items of each key, and emits the counts at the end of input.
     ///
-    /// On each worker, keys come in ascending order.
+    /// On each worker, keys are emitted in ascending order.
     ///
     /// # Examples
     ///
@@ -22,9 +22,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `u64` for each key seen since the beginning, dropped at the end of input. Items are counted
-    /// on the worker where they are, at most 2^18 keys at a time; these counts go to the worker that
-    /// keeps the key when an epoch ends, or sooner when there are more keys.
+    /// One `u64` for each key seen since the beginning, dropped at the end of input. Each worker first counts
+    /// its own items, at most 2^18 keys at a time. It sends these counts to the worker of the key at the end
+    /// of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn count_final(self) -> KeyedStream<KeyOf<Self>, u64>

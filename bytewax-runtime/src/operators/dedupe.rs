@@ -18,19 +18,19 @@ use crate::state::{Field, Schema, State};
 /// How long [`Stream::dedupe`] remembers a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Within {
-    /// For this time since it was emitted, by the clock of the worker.
+    /// For this time after it was emitted, by the clock of the worker.
     Time(Duration),
-    /// While it is among so many of the values of its key that were emitted last.
+    /// While it is among this number of last emitted values of its key.
     Last(usize),
 }
 
 impl<T: 'static> Stream<T> {
-    /// Drops a value if one with the same `id` and key was emitted shortly before.
+    /// Drops a value if a value with the same `id` and key was emitted recently.
     ///
-    /// `within` says what is shortly. Repeats do not prolong it: a value that keeps coming is emitted again each time that
-    /// it is over. `within` may change from one run to the next; times that were set before stay.
+    /// `within` defines recently. Repeats do not extend it: a value that keeps arriving is emitted again each
+    /// time it expires. `within` may change from one run to the next; times that are already set stay.
     ///
-    /// Where one id is a key already, `key_on(id).dedupe(within, |_| ())` does the same, spread over all workers.
+    /// If the id can be the key, `key_on(id).dedupe(within, |_| ())` does the same, spread over all workers.
     ///
     /// # Examples
     ///
@@ -53,8 +53,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key the ids that are remembered, with their times. A key without any is dropped; with
-    /// [`Within::Last`] it never is.
+    /// For each key, the remembered ids with their times. A key without ids is dropped; with [`Within::Last`]
+    /// a key is never dropped.
     #[track_caller]
     #[must_use]
     pub fn dedupe<I, F>(self, within: Within, id: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

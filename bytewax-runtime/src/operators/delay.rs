@@ -13,11 +13,11 @@ use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
 impl<T: 'static> Stream<T> {
-    /// Holds each value for `time` by the clock of the worker, and then emits it.
+    /// Delays each value by `time`, by the clock of the worker.
     ///
-    /// The values of a key keep their order. At the end of input the values that are still held are emitted at once.
-    /// After a crash a value is held until the time that was set when it came. A `time` that ends later than there
-    /// are dates, such as [`Duration::MAX`], holds values until the end of input.
+    /// The values of a key keep their order. At the end of input, all delayed values are emitted immediately.
+    /// After a crash, a value keeps its original release time. A `time` that ends after the last supported
+    /// date, such as [`Duration::MAX`], delays values until the end of input.
     ///
     /// # Examples
     ///
@@ -34,7 +34,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// Each value that is held, and its time. A key without values is dropped.
+    /// Each delayed value and its release time. A key without values is dropped.
     #[track_caller]
     #[must_use]
     pub fn delay(self, time: Duration) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

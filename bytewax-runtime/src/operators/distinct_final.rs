@@ -12,9 +12,9 @@ use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
 impl<T: 'static> Stream<T> {
-    /// Emits each different value of each key once, at the end of input.
+    /// Emits each distinct value of each key once, at the end of input.
     ///
-    /// On each worker, keys come in ascending order, and so do the values of a key.
+    /// On each worker, keys are emitted in ascending order, and so are the values of a key.
     ///
     /// # Examples
     ///
@@ -31,9 +31,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// The different values of each key seen since the beginning, dropped at the end of input. Values are compared on
-    /// the worker where they are, at most 2^18 keys at a time; they go to the worker that keeps the key when an epoch
-    /// ends, or sooner when there are more keys.
+    /// The distinct values of each key seen since the beginning, dropped at the end of input. Each worker
+    /// first compares its own values, at most 2^18 keys at a time. It sends them to the worker of the key at
+    /// the end of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn distinct_final(self) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

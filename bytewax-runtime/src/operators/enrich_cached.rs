@@ -19,7 +19,7 @@ use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
-/// How long and how much a [`Cache`] keeps: unless set, all of it until the end of the run.
+/// The limits of a [`Cache`]. By default it keeps all values until the end of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct CacheConfig {
@@ -28,19 +28,18 @@ pub struct CacheConfig {
 }
 
 impl CacheConfig {
-    /// A cache that keeps all values until the end of the run.
+    /// Creates a configuration that keeps all values until the end of the run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A value that is older than this is got again.
+    /// Sets the maximum age of a value; an older value is fetched again.
     pub fn ttl(mut self, ttl: TimeDelta) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// At most this many values are kept, and at least one. The value that was got longest ago makes
-    /// room for a new one.
+    /// Sets the maximum number of values, at least one. A new value evicts the value that was fetched first.
     pub fn max_items(mut self, max_items: usize) -> Self {
         self.max_items = Some(max_items.max(1));
         self
@@ -49,7 +48,7 @@ impl CacheConfig {
 
 type Getter<K, V> = dyn Fn(&K) -> Result<V, StepError> + Send + Sync;
 
-/// The cache that [`Stream::enrich_cached`] hands to its function.
+/// The cache that [`Stream::enrich_cached`] passes to its function.
 pub struct Cache<K, V> {
     config: CacheConfig,
     getter: Arc<Getter<K, V>>,
@@ -79,11 +78,11 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
         }
     }
 
-    /// The value of a key: the one that is kept, or a new one if there is none or it is too old.
+    /// Returns the value of a key. Fetches it if it is not cached or too old.
     ///
     /// # Errors
     ///
-    /// The error of the getter, with the key. Nothing is kept then, and the next call tries again.
+    /// The error of the getter, with the key. An error is not cached; the next call tries again.
     pub fn get(&mut self, key: &K) -> Result<&V, StepError> {
         let is_fresh = |held: &Held<V>| !is_older(self.config.ttl, held.at, self.now);
         if !self.held.get(key).is_some_and(is_fresh) {
@@ -107,7 +106,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
         Ok(&self.held[key].value)
     }
 
-    /// Forgets the value of a key, and gives it if there was one.
+    /// Removes the value of a key from the cache and returns it.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         self.held.remove(key).map(|held| held.value)
     }
@@ -167,12 +166,11 @@ impl fmt::Display for LookupError {
 impl Error for LookupError {}
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into one other item, with values that are looked up elsewhere and kept for a
-    /// while.
+    /// Turns each item into one other item, with cached values from a lookup.
     ///
-    /// `getter` looks up the value of a key; [`Cache::get`] calls it only when no value is kept or the
-    /// one that is kept is older than [`CacheConfig::ttl`], by the worker's clock, which is read once a
-    /// batch. The worker waits for it meanwhile. Items keep their order.
+    /// `getter` looks up the value of a key. [`Cache::get`] calls it only if no value is cached, or if the
+    /// cached one is older than [`CacheConfig::ttl`] by the worker's clock, which is read once per batch. The
+    /// call blocks the worker. Items keep their order.
     ///
     /// # Examples
     ///
@@ -204,14 +202,13 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// A cache of each worker, which is empty when a run begins; nothing of it is saved. Without a limit it
-    /// grows with the number of keys. With a `ttl`, values that are too old are dropped when others are
-    /// got; with [`CacheConfig::max_items`], those that were got longest ago, which would become too old
-    /// first.
+    /// A cache per worker, which is empty when a run starts and is never saved. Without a limit, it grows
+    /// with the number of keys. A `ttl` drops expired values when other values are fetched;
+    /// [`CacheConfig::max_items`] evicts the values that were fetched first, which would expire first.
     ///
     /// # Errors
     ///
-    /// The first error that `f` gives on any worker fails the run.
+    /// The first error that `f` returns on any worker fails the run.
     #[track_caller]
     #[must_use]
     pub fn enrich_cached<K, V, U, E, G, F>(self, config: CacheConfig, getter: G, f: F) -> Stream<U>

@@ -26,7 +26,7 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Keeps the items for whose value `keep` is true.
+    /// Keeps the items for whose values `keep` is true.
     ///
     /// # Examples
     ///

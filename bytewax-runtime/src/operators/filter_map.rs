@@ -3,7 +3,7 @@
 use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into one other item, or drops it where `f` gives `None`.
+    /// Turns each item into one other item, or drops it if `f` returns `None`.
     ///
     /// # Examples
     ///
@@ -29,8 +29,7 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Turns each value into one other value and keeps the key, or drops the item where `f` gives
-    /// `None`.
+    /// Turns each value into one other value and keeps the key, or drops the item if `f` returns `None`.
     ///
     /// # Examples
     ///

@@ -11,8 +11,8 @@ use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 impl<T: 'static> Stream<T> {
     /// Turns each item into any number of items.
     ///
-    /// What `f` gives is emitted in order, after everything from earlier items. It may be lazy: it is
-    /// drained before `f` sees the next item.
+    /// Results are emitted in order, after all results of earlier items. The iterator may be lazy: it is
+    /// drained before `f` receives the next item.
     ///
     /// # Examples
     ///
@@ -71,9 +71,9 @@ impl<T: 'static> Stream<T> {
 
     /// Turns each item into any number of items, with a resource that each worker creates for itself.
     ///
-    /// `init` runs once on every worker, when the flow is built there. The resource is for what is costly to
-    /// create and independent of earlier items, as in [`map_with`](Stream::map_with). It is not saved. The
-    /// results may not borrow from it.
+    /// `init` runs once on every worker, when the worker builds the flow. The resource is for values that are
+    /// expensive to create and independent of earlier items, as in [`map_with`](Stream::map_with). It is not
+    /// saved. The results must not borrow from it.
     ///
     /// # Examples
     ///
@@ -116,8 +116,8 @@ impl<T: 'static> Stream<T> {
 
     /// Turns each batch into any number of items.
     ///
-    /// For work that is cheaper for many items at once. A batch is never empty; how many items are in
-    /// one is not determined, so results may not depend on it.
+    /// Use it for work that is cheaper for many items at once. A batch is never empty. Its size is undefined,
+    /// so results must not depend on it.
     ///
     /// # Examples
     ///
@@ -142,7 +142,7 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Gives the elements of each item one by one.
+    /// Emits the elements of each item one by one.
     ///
     /// # Examples
     ///

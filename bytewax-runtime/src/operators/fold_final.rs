@@ -12,9 +12,9 @@ use crate::state::State;
 impl<T: 'static> Stream<T> {
     /// Folds the values of each key into an accumulator, and emits it at the end of input.
     ///
-    /// Values from one worker are folded in order. On each worker, keys come in ascending order. Where
-    /// values can be combined with each other, [`reduce_final`](Stream::reduce_final) sends less
-    /// between workers.
+    /// Values from one worker are folded in order. On each worker, keys are emitted in ascending order. If
+    /// values can be combined with each other, [`reduce_final`](Stream::reduce_final) sends less between
+    /// workers.
     ///
     /// # Examples
     ///
@@ -29,8 +29,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `A` for each key seen since the beginning, dropped at the end of input. What `fold` adds to
-    /// it, grows it.
+    /// One `A` for each key seen since the beginning, dropped at the end of input. It grows with what `fold`
+    /// adds to it.
     #[track_caller]
     #[must_use]
     pub fn fold_final<A, I, F>(self, init: I, fold: F) -> KeyedStream<KeyOf<Self>, A>

@@ -38,16 +38,16 @@ pub enum Dynamic {}
 #[derive(Debug)]
 pub enum InTransactions {}
 
-/// What can be given to [`Flow::input`]: a [`FixedPartitionedSource`] or a [`DynamicSource`].
+/// A source for [`Flow::input`]: a [`FixedPartitionedSource`] or a [`DynamicSource`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source",
     label = "not a source",
     note = "for a test, use `TestingSource::new(..)`; for your own, put `#[source]` on a function"
 )]
 pub trait Source<Kind> {
-    /// What the source gives.
+    /// The items of the source.
     type Item: 'static;
-    /// What the source declares.
+    /// The promise that the source declares.
     type Promise: SourcePromise;
 
     #[doc(hidden)]
@@ -83,11 +83,11 @@ impl<S: DynamicSource> Source<Dynamic> for S {
 }
 
 impl Flow {
-    /// Begins a stream with the items of a source.
+    /// Creates a stream from a source.
     ///
-    /// Each partition of a source is read by one worker; a dynamic source is read by all. Items stay on
-    /// the worker that read them until a step sends them elsewhere. A source needs a name, under which
-    /// its position is saved.
+    /// One worker reads each partition of a source; all workers read a dynamic source. Items stay on the
+    /// worker that read them until a step sends them to another. A source needs a name, under which its
+    /// position is saved.
     ///
     /// # Examples
     ///
@@ -106,7 +106,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// An error of the source, whether in listing, opening or polling a partition, fails the run.
+    /// An error of the source while it lists, opens or polls partitions fails the run.
     #[track_caller]
     #[must_use]
     pub fn input<Kind, S: Source<Kind>>(&self, source: S) -> Stream<S::Item> {

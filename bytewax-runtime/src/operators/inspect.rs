@@ -7,7 +7,7 @@ use crate::error::RunError;
 use crate::flow::{StepKind, Stream};
 use crate::ids::{Epoch, StepId, WorkerIndex};
 
-/// Where an item was when [`Stream::inspect_debug_with`] saw it.
+/// The location of an item that [`Stream::inspect_debug_with`] sees.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Inspected<'a> {
@@ -15,14 +15,14 @@ pub struct Inspected<'a> {
     pub step: &'a StepId,
     /// The epoch of the item.
     pub epoch: Epoch,
-    /// The worker that has the item.
+    /// The worker that processes the item.
     pub worker: WorkerIndex,
 }
 
 impl<T: 'static> Stream<T> {
-    /// Shows each item to `see`, and passes it on. Counts as an output of the flow.
+    /// Calls `see` with each item and passes the item on. Counts as an output of the flow.
     ///
-    /// All items of a batch are shown before the batch moves on.
+    /// `see` runs for all items of a batch before the batch moves on.
     ///
     /// # Examples
     ///
@@ -65,7 +65,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Errors
     ///
-    /// When standard output cannot be written to, the run fails.
+    /// If writing to standard output fails, the run fails.
     #[track_caller]
     pub fn inspect_debug(self) -> Stream<T>
     where
@@ -90,7 +90,7 @@ impl<T: 'static> Stream<T> {
         )
     }
 
-    /// Shows each item to `see` with its place, and passes it on. Counts as an output of the flow.
+    /// Calls `see` with each item and its location, and passes the item on. Counts as an output of the flow.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! How a step that keeps state per key is added to a flow.
+//! Adds stateful steps per key to a flow.
 
 use crate::flow::{Flow, KeyedStream, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
@@ -9,7 +9,7 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, BuildCx, Exchange, Outputs, StreamTime};
 
 impl<K: Key, T: 'static> Stream<(K, T)> {
-    /// Adds a step that keeps state per key. `enter` makes what stands before the exchange.
+    /// Adds a step that keeps state per key. `enter` creates the stage before the exchange.
     #[track_caller]
     pub(crate) fn keyed_step<V, U, L>(
         self,
@@ -28,7 +28,8 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
 }
 
 impl<K: Key, V: Exchange> Stream<(K, V)> {
-    /// Adds a step whose logic takes the values of each key one by one. Each worker makes its own logic.
+    /// Adds a step whose logic processes the values of each key one by one. Each worker creates its own
+    /// logic.
     #[track_caller]
     pub(crate) fn item_step<L: ItemLogic<K, V>>(
         self,
@@ -43,8 +44,8 @@ impl<K: Key, V: Exchange> Stream<(K, V)> {
     }
 }
 
-/// Adds a step that keeps state per key and reads several keyed streams, whose items become items
-/// of one type. `enter` makes what stands before the exchange of an input.
+/// Adds a step that keeps state per key and reads several keyed streams, whose items become items of one
+/// type. `enter` creates the stage before the exchange of an input.
 #[track_caller]
 pub(crate) fn keyed_step_of<K, V, U, L>(
     flow: &Flow,

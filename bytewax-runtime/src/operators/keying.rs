@@ -4,10 +4,9 @@ use crate::flow::{Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
 
 impl<T: 'static> Stream<T> {
-    /// Gives each item a key, made from the item, which is kept whole as the value.
+    /// Computes the key of each item. The value is the whole item.
     ///
-    /// Items stay where they are; the keyed step that follows sends each to the worker that keeps the
-    /// state of its key.
+    /// Items stay on their worker; the next keyed step sends each to the worker of its key.
     ///
     /// # Examples
     ///
@@ -33,7 +32,7 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Drops the keys and gives the values.
+    /// Drops the keys and emits the values.
     ///
     /// # Examples
     ///

@@ -9,14 +9,14 @@ use crate::kit::Exchange;
 use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
-/// A value of a key, and the one some values away, if there is one.
+/// A value of a key, and the value at the given distance, if it exists.
 pub type Paired<V> = (V, Option<V>);
 
 impl<T: 'static> Stream<T> {
-    /// Emits each value with the value of its key that came `n` values earlier, as SQL's `lag` does.
+    /// Emits each value with the value of its key `n` values earlier, like `lag` in SQL.
     ///
-    /// The first `n` values of a key have no earlier value: they come with `None`. With an `n` of 0 each value comes
-    /// with itself.
+    /// The first `n` values of a key are emitted with `None`. With an `n` of 0, each value is paired with
+    /// itself.
     ///
     /// # Examples
     ///
@@ -47,10 +47,10 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Emits each value with the value of its key that comes `n` values later, as SQL's `lead` does.
+    /// Emits each value with the value of its key `n` values later, like `lead` in SQL.
     ///
-    /// A value waits until the later one has come. At the end of input the values that still wait are emitted with
-    /// `None`. With an `n` of 0 each value comes with itself.
+    /// A value waits until the later one arrives. At the end of input, waiting values are emitted with
+    /// `None`. With an `n` of 0, each value is paired with itself.
     ///
     /// # Examples
     ///

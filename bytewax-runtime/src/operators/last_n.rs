@@ -13,7 +13,7 @@ use crate::state::State;
 impl<T: 'static> Stream<T> {
     /// Turns each value into one of the last `n` values of its key, oldest first and itself included.
     ///
-    /// There are fewer than `n` values until a key has had so many. An `n` of 0 counts as 1.
+    /// A key with fewer than `n` values so far returns fewer. An `n` of 0 counts as 1.
     ///
     /// # Examples
     ///

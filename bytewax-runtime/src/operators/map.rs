@@ -11,9 +11,9 @@ use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 impl<T: 'static> Stream<T> {
     /// Turns each item into one other item.
     ///
-    /// Items keep their order on each worker. The closure is `Fn`, so it cannot remember anything
-    /// between items: to remember things, use [`stateful_map`](Stream::stateful_map), whose state is
-    /// kept per key; for a resource such as a buffer or a client, use [`map_with`](Stream::map_with).
+    /// Items keep their order on each worker. The closure is `Fn`, so it cannot store anything between items.
+    /// For state per key, use [`stateful_map`](Stream::stateful_map); for a resource such as a buffer or a
+    /// client, use [`map_with`](Stream::map_with).
     ///
     /// # Examples
     ///
@@ -26,7 +26,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Panics
     ///
-    /// A panic of `f` fails the run, with its text and place. For a function that may fail, use
+    /// A panic of `f` fails the run, with its message and location. For a fallible function, use
     /// [`try_map`](Stream::try_map).
     #[track_caller]
     #[must_use]
@@ -71,12 +71,11 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Turns each item into one other item, with a resource that each worker makes for itself.
+    /// Turns each item into one other item, with a resource that each worker creates for itself.
     ///
-    /// `init` runs once on every worker, when the flow is built there. The resource is for what is
-    /// costly to make and says nothing of earlier items: a compiled pattern, a buffer, a client.
-    /// Nothing of it is saved; what must survive a crash belongs in
-    /// [`stateful_map`](Stream::stateful_map).
+    /// `init` runs once on every worker, when the worker builds the flow. The resource is for values that are
+    /// expensive to create and independent of earlier items: a compiled pattern, a buffer, a client. It is
+    /// not saved; state that must survive a crash belongs in [`stateful_map`](Stream::stateful_map).
     ///
     /// # Examples
     ///

@@ -8,11 +8,11 @@ use crate::key::Key;
 use crate::state::State;
 
 impl<T: 'static> Stream<T> {
-    /// Keeps the greatest value of each key, as `by` sees it, and emits it at the end of input.
+    /// Emits the greatest value of each key by `by`, at the end of input.
     ///
-    /// Of values that are equal to `by`, the first stays; with several workers, the first that comes to
-    /// the worker of the key. A value that cannot be compared, such as one for which `by` gives a NaN,
-    /// gives way to any that can. On each worker, keys come in ascending order.
+    /// Of equal values, the first is kept; with several workers, the first to arrive at the worker of the
+    /// key. A value that cannot be compared, for example if `by` returns NaN, loses against any comparable
+    /// value. On each worker, keys are emitted in ascending order.
     ///
     /// # Examples
     ///
@@ -27,9 +27,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One value for each key seen since the beginning, dropped at the end of input. Values are
-    /// compared on the worker where they are, at most 2^18 keys at a time; the greatest go to the worker
-    /// that keeps the key when an epoch ends, or sooner when there are more keys.
+    /// One value for each key seen since the beginning, dropped at the end of input. Each worker first
+    /// compares its own values, at most 2^18 keys at a time. It sends the greatest to the worker of the key
+    /// at the end of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn max_final<B, F>(self, by: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
@@ -42,11 +42,11 @@ impl<T: 'static> Stream<T> {
         self.pairs().combine_final("max_final", Reduce::new(reduce))
     }
 
-    /// Keeps the least value of each key, as `by` sees it, and emits it at the end of input.
+    /// Emits the least value of each key by `by`, at the end of input.
     ///
-    /// Of values that are equal to `by`, the first stays; with several workers, the first that comes to
-    /// the worker of the key. A value that cannot be compared, such as one for which `by` gives a NaN,
-    /// gives way to any that can. On each worker, keys come in ascending order.
+    /// Of equal values, the first is kept; with several workers, the first to arrive at the worker of the
+    /// key. A value that cannot be compared, for example if `by` returns NaN, loses against any comparable
+    /// value. On each worker, keys are emitted in ascending order.
     ///
     /// # Examples
     ///
@@ -61,9 +61,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One value for each key seen since the beginning, dropped at the end of input. Values are
-    /// compared on the worker where they are, at most 2^18 keys at a time; the least go to the worker
-    /// that keeps the key when an epoch ends, or sooner when there are more keys.
+    /// One value for each key seen since the beginning, dropped at the end of input. Each worker first
+    /// compares its own values, at most 2^18 keys at a time. It sends the least to the worker of the key at
+    /// the end of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn min_final<B, F>(self, by: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

@@ -13,10 +13,10 @@ use crate::kit::{
 };
 
 impl<T: 'static> Stream<T> {
-    /// Gives all items of this stream and of another.
+    /// Merges this stream with another.
     ///
-    /// Items of one stream keep their order; nothing is said of the order between the two. Several
-    /// streams are merged at once by [`Flow::merge`].
+    /// Items of one stream keep their order; the order between the two is undefined. To merge several streams
+    /// at once, use [`Flow::merge`].
     ///
     /// # Examples
     ///
@@ -33,7 +33,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn merge(self, other: Stream<T>) -> Stream<T> {
@@ -43,10 +43,10 @@ impl<T: 'static> Stream<T> {
 }
 
 impl Flow {
-    /// Gives all items of several streams.
+    /// Merges several streams.
     ///
-    /// Items of one stream keep their order; nothing is said of the order between streams. Without
-    /// streams, the result ends at once.
+    /// Items of one stream keep their order; the order between streams is undefined. Without streams, the
+    /// result ends immediately.
     ///
     /// # Examples
     ///
@@ -67,7 +67,7 @@ impl Flow {
     ///
     /// # Panics
     ///
-    /// When a stream belongs to another flow.
+    /// Panics if a stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn merge<T: 'static>(&self, streams: impl IntoIterator<Item = Stream<T>>) -> Stream<T> {
@@ -107,7 +107,7 @@ impl<T: 'static> HeadPlan for MergePlan<T> {
     }
 }
 
-/// Hands items on as they are.
+/// Passes items on unchanged.
 pub(crate) struct Pass<T>(pub(crate) Next<T>);
 
 impl<T: 'static> HeadLogic<T> for Pass<T> {

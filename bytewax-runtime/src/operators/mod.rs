@@ -1,7 +1,7 @@
 //! The operators: methods of [`Stream`](crate::flow::Stream), one file each.
 //!
-//! What an operator keeps, per what, growing how, and until when, is under *State* in its documentation; one without such a
-//! section keeps nothing from one batch to the next.
+//! The section *State* of an operator's documentation describes its state: the contents, per which key, and
+//! its growth. An operator without such a section keeps nothing from one batch to the next.
 
 mod branch;
 mod collect;

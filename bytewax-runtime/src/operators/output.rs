@@ -22,8 +22,8 @@ use crate::sink::{
 use crate::state::{State, StepSchema};
 use partitions::{Alone, Pairs, PartitionedPlan, Plain, Several};
 
-/// What can be given to [`Stream::output`]: a [`DynamicSink`], a [`TransactionalSink`] or a [`SinglePartitionSink`] of the
-/// stream's items, or a [`FixedPartitionedSink`] of its keys and values.
+/// A sink for [`Stream::output`]: a [`DynamicSink`], a [`TransactionalSink`] or a [`SinglePartitionSink`] of
+/// the stream's items, or a [`FixedPartitionedSink`] of its keys and values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a sink for `{T}`",
     label = "this sink does not take `{T}`",
@@ -33,7 +33,7 @@ use partitions::{Alone, Pairs, PartitionedPlan, Plain, Several};
             `.key_on(..)` makes them, of which the value has `Display`"
 )]
 pub trait Sink<T, Kind> {
-    /// What the sink declares.
+    /// The promise that the sink declares.
     type Promise: SinkPromise;
 
     #[doc(hidden)]
@@ -111,12 +111,12 @@ impl<T: Exchange, P: SinkPromise, S: SinglePartitionSink<T, P>> Sink<T, (Single,
 }
 
 impl<T: 'static> Stream<T> {
-    /// Ends the stream in a sink.
+    /// Writes the stream to a sink.
     ///
-    /// A [`DynamicSink`] and a [`TransactionalSink`] write items on the worker where they are. A [`SinglePartitionSink`] writes those of
-    /// all workers on one. A [`FixedPartitionedSink`] takes a keyed stream: the key chooses the partition, and
-    /// the value is written by the worker that has it.
-    /// A sink needs a name, under which its position is saved.
+    /// A [`DynamicSink`] and a [`TransactionalSink`] write items on their worker. A [`SinglePartitionSink`]
+    /// writes the items of all workers on one worker. A [`FixedPartitionedSink`] accepts a keyed stream: the
+    /// key selects the partition, and the worker of the partition writes the value. A sink needs a name,
+    /// under which its position is saved.
     ///
     /// # Examples
     ///
@@ -135,7 +135,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Errors
     ///
-    /// An error of the sink, whether in opening, writing or closing, fails the run.
+    /// An error of the sink while it opens, writes or closes fails the run.
     #[track_caller]
     pub fn output<Kind, S: Sink<T, Kind>>(self, sink: S) -> Terminal {
         let (flow, step) = self.then("output", StepKind::Sink, vec![], sink.into_step().0);

@@ -7,7 +7,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::flow::{StepKind, Stream, Terminal};
 
 impl<T: 'static> Stream<T> {
-    /// Fails the run on the first item: for streams that must stay empty. Counts as an output.
+    /// Fails the run on the first item. Use it for streams that must stay empty. Counts as an output.
     ///
     /// # Examples
     ///

@@ -14,14 +14,14 @@ use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::{Field, Schema, State};
 
 impl<T: 'static> Stream<T> {
-    /// Emits at most `n` values of each key in any span of time `per`, by the clock of the worker.
+    /// Emits at most `n` values of each key within any time `per`, by the clock of the worker.
     ///
-    /// Values above the limit wait, and keep their order. At the end of input all of them are emitted at once. An `n`
-    /// of 0 counts as 1. To limit all items together, give them one key.
+    /// Values above the limit wait and keep their order. At the end of input, all waiting values are emitted
+    /// immediately. An `n` of 0 counts as 1. To limit all items together, use one key for all.
     ///
     /// # Examples
     ///
-    /// One alert a minute for each host; a test need not wait, since the input ends:
+    /// One alert a minute for each host. A test does not wait, because the input ends:
     ///
     /// ```
     /// use std::time::Duration;
@@ -38,9 +38,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key the times of the values emitted within `per`, `n` at the most, and the values that wait. If values
-    /// keep coming faster than the limit, ever more of them wait. A key is dropped when `per` has passed since its
-    /// last value was emitted.
+    /// For each key, the times of the values emitted within `per`, at most `n`, and the waiting values. If
+    /// values keep arriving faster than the limit, the number of waiting values grows without bound. A key is
+    /// dropped when `per` has passed since its last emitted value.
     #[track_caller]
     #[must_use]
     pub fn rate_limit(self, n: usize, per: Duration) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

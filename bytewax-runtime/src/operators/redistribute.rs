@@ -13,11 +13,11 @@ use crate::kit::{
 };
 
 impl<T: 'static> Stream<T> {
-    /// Spreads the items evenly over all workers, for stateless work that is heavy.
+    /// Distributes the items evenly over all workers, for expensive stateless work.
     ///
-    /// Items stay on the worker that read them until a keyed step or a sink with partitions sends them
-    /// elsewhere; this step sends them elsewhere without a key. Whole batches go round, so a source
-    /// should give more than one; batches of large items are cut. The order of items is lost, unless there is one worker.
+    /// Items stay on the worker that read them until a keyed step or a partitioned sink sends them to
+    /// another; this step sends them without a key. It sends whole batches in turn, so a source should return
+    /// more than one; batches of large items are split. With several workers, the order of items is lost.
     ///
     /// # Examples
     ///

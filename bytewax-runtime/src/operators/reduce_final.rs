@@ -10,9 +10,9 @@ use crate::state::State;
 impl<T: 'static> Stream<T> {
     /// Combines the values of each key into one, and emits it at the end of input.
     ///
-    /// A key with one value has it emitted as it is. `reduce` must be associative: neighbouring values
-    /// may be combined before earlier ones are. On one worker the order of values is kept; with
-    /// several, `reduce` must be commutative too. On each worker, keys come in ascending order.
+    /// A single value of a key is emitted unchanged. `reduce` must be associative: neighbouring values may be
+    /// combined before earlier ones. One worker keeps the order of values; with several workers, `reduce`
+    /// must be commutative too. On each worker, keys are emitted in ascending order.
     ///
     /// # Examples
     ///
@@ -27,9 +27,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One value for each key seen since the beginning, dropped at the end of input. Values are
-    /// combined on the worker where they are, at most 2^18 keys at a time; the results go to the worker
-    /// that keeps the key when an epoch ends, or sooner when there are more keys.
+    /// One value for each key seen since the beginning, dropped at the end of input. Each worker first
+    /// combines its own values, at most 2^18 keys at a time. It sends the results to the worker of the key at
+    /// the end of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn reduce_final<F>(self, reduce: F) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>

@@ -23,8 +23,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `u64` for each key, while the number of its values is not a multiple of `n`. `n` may change from one run
-    /// to the next.
+    /// One `u64` for each key, unless the number of its values is a multiple of `n`. `n` may change from one
+    /// run to the next.
     #[track_caller]
     #[must_use]
     pub fn sample(self, n: u64) -> KeyedStream<KeyOf<Self>, ValueOf<Self>>
@@ -39,9 +39,9 @@ impl<T: 'static> Stream<T> {
 
     /// Keeps all values of about one in `n` keys, and drops the values of the other keys.
     ///
-    /// The hash of a key decides, so a key is kept everywhere and always or nowhere and never. Two steps with the same
-    /// `n` keep the same keys, and the keys kept for a greater `n` are among those kept for a smaller one. An `n` of 0
-    /// counts as 1.
+    /// The hash of a key decides, so the result is the same on every worker and in every run. Two steps with
+    /// the same `n` keep the same keys, and the keys kept for a greater `n` are a subset of those kept for a
+    /// smaller one. An `n` of 0 counts as 1.
     ///
     /// # Examples
     ///

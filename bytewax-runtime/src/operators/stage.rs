@@ -1,4 +1,4 @@
-//! The plumbing of stateless steps: a stage that makes one batch out of another.
+//! The plumbing of stateless steps: a stage that turns one batch into another.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
-/// A stage with one output that is filled by a function from batch to batch.
+/// A stage with one output, which a function from batch to batch fills.
 struct Stage<T, U, F> {
     step: StepIndex,
     apply: Arc<F>,
@@ -32,7 +32,7 @@ where
 }
 
 impl<T: 'static> Stream<T> {
-    /// Adds a stateless step. `apply` takes all items of a batch and hands on what it makes.
+    /// Adds a stateless step. `apply` takes all items of a batch and passes its results on.
     #[track_caller]
     pub(crate) fn stage<U: 'static>(
         self,

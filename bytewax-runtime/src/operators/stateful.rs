@@ -11,69 +11,66 @@ use crate::kit::Exchange;
 use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
-/// What is kept for a key, and what is done when a value comes, when a time comes, and at the end of
-/// input. See [`Stream::stateful`].
+/// The state of a key and its reactions to values, timers and the end of input. See [`Stream::stateful`].
 ///
 /// The logic *is* the state of its key: it is saved whole.
 ///
-/// # When what is called
+/// # Order of calls
 ///
-/// A worker takes what has arrived and calls, in this order:
+/// A worker takes the values that have arrived and calls, in this order:
 ///
 /// 1. [`on_item`](Self::on_item) for each value, in order of arrival;
-/// 2. [`on_notify`](Self::on_notify) for each key whose time had come before these values, in order of
-///    times, and of keys where times are equal. It is called even if one of the values moved the
-///    time; not if one made the logic [`Keep::No`];
-/// 3. [`on_eof`](Self::on_eof) for each key, in order of keys, once all values have come. Times that
-///    have not come by then are not waited for.
+/// 2. [`on_notify`](Self::on_notify) for each key whose time had passed before these values, in order of
+///    times, then of keys. It is called even if one of the values moved the time, but not if one returned
+///    [`Keep::No`];
+/// 3. [`on_eof`](Self::on_eof) for each key, in order of keys, after all values. Later times are not awaited.
 ///
-/// [`notify_at`](Self::notify_at) is asked after each of the first two. Its answer takes the place of
-/// the one before, and `None` cancels it. A time in the past or the present is as good as one that
-/// comes at once: `on_notify` is called when the worker is next at this step. It is never called before
-/// the time, and once for each time.
+/// [`notify_at`](Self::notify_at) is called after each of the first two. Its result replaces the previous
+/// one, and `None` cancels it. With a time that is not in the future, `on_notify` is called when the worker
+/// next runs this step. It is never called before the time, and once for each time.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a logic for `stateful`",
     label = "this type does not implement `StatefulLogic`",
     note = "put `#[stateful]` on its definition and on an `impl` block with `fn on_item`"
 )]
 pub trait StatefulLogic: State {
-    /// The values that come in.
+    /// The input values.
     type In: 'static;
-    /// The values that go out.
+    /// The output values.
     type Out: 'static;
 
-    /// A value of the key has come.
+    /// Called for each value of the key.
     fn on_item(&mut self, item: Self::In, out: &mut Emit<Self::Out>) -> Keep;
 
-    /// The time of [`notify_at`](Self::notify_at) has come.
+    /// Called at the time of [`notify_at`](Self::notify_at).
     fn on_notify(&mut self, out: &mut Emit<Self::Out>) -> Keep {
         let _ = out;
         Keep::Yes
     }
 
-    /// No more values will come in this run, of any key. What is kept is there again when the run is
-    /// resumed.
+    /// Called at the end of input, when no key gets more values in this run. A resumed run restores the kept
+    /// state.
     fn on_eof(&mut self, out: &mut Emit<Self::Out>) -> Keep {
         let _ = out;
         Keep::Yes
     }
 
-    /// When [`on_notify`](Self::on_notify) is to be called, if no value changes that.
+    /// Returns the time of the next [`on_notify`](Self::on_notify), unless a value changes it.
     fn notify_at(&self) -> Option<DateTime<Utc>> {
         None
     }
 }
 
 impl<T: 'static> Stream<T> {
-    /// Keeps a logic for each key, which turns the values of its key into any number of others, and
-    /// may also do so when a time comes and at the end of input.
+    /// Keeps a logic for each key, which turns values into any number of others, and can also emit on timers
+    /// and at the end of input.
     ///
-    /// The logic of a new key is `L::default()`; [`stateful_with`](Stream::stateful_with) makes it from
-    /// the key. [`StatefulLogic`] tells when it is called.
+    /// The logic of a new key is `L::default()`; [`stateful_with`](Stream::stateful_with) creates it from the
+    /// key. [`StatefulLogic`] describes the order of calls.
     ///
     /// # Examples
     ///
-    /// Adds up each cart until checkout, and reports those that were left alone for an hour:
+    /// Sums each cart until checkout, and reports carts that are idle for an hour:
     ///
     /// ```
     /// use bytewax_macros::stateful;
@@ -130,8 +127,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `L` for each key, and the time it waits for, until a call gives [`Keep::No`]. A logic that
-    /// never does so stays for ever: let a time forget keys that no longer come.
+    /// One `L` for each key, and the time of its timer, until a call returns [`Keep::No`]. A logic that never
+    /// does so stays forever: drop idle keys with a timer.
     #[track_caller]
     #[must_use]
     pub fn stateful<L>(self) -> KeyedStream<KeyOf<Self>, L::Out>
@@ -142,11 +139,9 @@ impl<T: 'static> Stream<T> {
         stateful_step(self.pairs(), "stateful", |_| L::default())
     }
 
-    /// Keeps a logic for each key, made from the key. Otherwise it is
-    /// [`stateful`](Stream::stateful).
+    /// Keeps a logic for each key, created from the key. Otherwise like [`stateful`](Stream::stateful).
     ///
-    /// When a run is resumed, a key that was saved has the logic that was saved, and `make` is not
-    /// called for it.
+    /// A resumed run restores the logic of a saved key, and does not call `make` for it.
     ///
     /// # Examples
     ///
@@ -185,7 +180,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// As [`stateful`](Stream::stateful).
+    /// Like [`stateful`](Stream::stateful).
     #[track_caller]
     #[must_use]
     pub fn stateful_with<L, F>(self, make: F) -> KeyedStream<KeyOf<Self>, L::Out>
@@ -211,7 +206,7 @@ fn stateful_step<K: Key, L: StatefulLogic<In: Exchange>>(
     })
 }
 
-/// The logic of a user, which is the state of its key.
+/// A logic of the user, which is the state of its key.
 struct Own<L, F> {
     make: Arc<F>,
     logic: PhantomData<fn() -> L>,

@@ -16,57 +16,58 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, Cx, EdgeId, Exchange, Flush, HeadLogic};
 use crate::state::{KeyTable, Restored, State};
 
-/// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at
-/// once. See [`Stream::stateful_batch`].
+/// A [`StatefulLogic`](super::StatefulLogic) that takes all values of its key that have arrived at once. See
+/// [`Stream::stateful_batch`].
 ///
-/// How many come together depends on the source, on other workers and on how busy this one is. Use it
-/// where a call for many values is cheaper than many calls; what comes out should not depend on it.
+/// The number of values per call depends on the source, on other workers and on the load of this one. Use it
+/// if one call for many values is cheaper than many calls; the output should not depend on the grouping.
 ///
-/// The other methods are those of [`StatefulLogic`](super::StatefulLogic), and the order of calls is
-/// the same: values first, a call for each key in the order in which their first values arrived. A key
-/// that gives [`Keep::No`] has seen the whole batch by then.
+/// The other methods are those of [`StatefulLogic`](super::StatefulLogic), and the order of calls is the
+/// same: values first, one call per key, in the order in which their first values arrived. A key that returns
+/// [`Keep::No`] has processed the whole batch.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a logic for `stateful_batch`",
     label = "this type does not implement `StatefulBatchLogic`",
     note = "put `#[stateful]` on its definition and on an `impl` block with `fn on_batch`"
 )]
 pub trait StatefulBatchLogic: State {
-    /// The values that come in.
+    /// The input values.
     type In: 'static;
-    /// The values that go out.
+    /// The output values.
     type Out: 'static;
 
-    /// Values of the key have come: at least one, in order of arrival, all of one epoch.
+    /// Called with the values of the key that have arrived: at least one, in order of arrival, all of one
+    /// epoch.
     fn on_batch(&mut self, items: Vec<Self::In>, out: &mut Emit<Self::Out>) -> Keep;
 
-    /// The time of [`notify_at`](Self::notify_at) has come.
+    /// Called at the time of [`notify_at`](Self::notify_at).
     fn on_notify(&mut self, out: &mut Emit<Self::Out>) -> Keep {
         let _ = out;
         Keep::Yes
     }
 
-    /// No more values will come in this run, of any key. What is kept is there again when the run is
-    /// resumed.
+    /// Called at the end of input, when no key gets more values in this run. A resumed run restores the kept
+    /// state.
     fn on_eof(&mut self, out: &mut Emit<Self::Out>) -> Keep {
         let _ = out;
         Keep::Yes
     }
 
-    /// When [`on_notify`](Self::on_notify) is to be called, if no value changes that.
+    /// Returns the time of the next [`on_notify`](Self::on_notify), unless a value changes it.
     fn notify_at(&self) -> Option<DateTime<Utc>> {
         None
     }
 }
 
 impl<T: 'static> Stream<T> {
-    /// Keeps a logic for each key, which takes all values of its key that have arrived at once.
+    /// Keeps a logic for each key, which takes all arrived values of its key at once.
     ///
-    /// The logic of a new key is `L::default()`; [`stateful_batch_with`](Stream::stateful_batch_with)
-    /// makes it from the key. [`stateful`](Stream::stateful) takes values one by one.
+    /// The logic of a new key is `L::default()`; [`stateful_batch_with`](Stream::stateful_batch_with) creates
+    /// it from the key. [`stateful`](Stream::stateful) takes values one by one.
     ///
     /// # Examples
     ///
-    /// Passes on the greatest value so far, once for as many as come together:
+    /// Emits the greatest value so far, once per batch:
     ///
     /// ```
     /// use bytewax_macros::stateful;
@@ -101,8 +102,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `L` for each key, and the time it waits for, until a call gives [`Keep::No`]. While a batch
-    /// is handled, its values too.
+    /// One `L` for each key, and the time of its timer, until a call returns [`Keep::No`]. While a batch is
+    /// processed, its values too.
     #[track_caller]
     #[must_use]
     pub fn stateful_batch<L>(self) -> KeyedStream<KeyOf<Self>, L::Out>
@@ -113,13 +114,12 @@ impl<T: 'static> Stream<T> {
         stateful_batch_step(self.pairs(), "stateful_batch", |_| L::default())
     }
 
-    /// Keeps a logic for each key, made from the key. Otherwise it is
+    /// Keeps a logic for each key, created from the key. Otherwise like
     /// [`stateful_batch`](Stream::stateful_batch).
     ///
     /// # Examples
     ///
-    /// The logic is made for the first value of a key, as by
-    /// [`stateful_with`](Stream::stateful_with):
+    /// The logic is created for the first value of a key, as in [`stateful_with`](Stream::stateful_with):
     ///
     /// ```
     /// use bytewax_macros::stateful;
@@ -148,7 +148,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// As [`stateful_batch`](Stream::stateful_batch).
+    /// Like [`stateful_batch`](Stream::stateful_batch).
     #[track_caller]
     #[must_use]
     pub fn stateful_batch_with<L, F>(self, make: F) -> KeyedStream<KeyOf<Self>, L::Out>
@@ -185,7 +185,7 @@ fn stateful_batch_step<K: Key, L: StatefulBatchLogic<In: Exchange>>(
     )
 }
 
-/// The logic of a user, which is the state of its key.
+/// A logic of the user, which is the state of its key.
 struct Own<L, F> {
     make: Arc<F>,
     logic: PhantomData<fn() -> L>,
@@ -216,7 +216,7 @@ where
     }
 }
 
-/// The values of an epoch that have arrived and were not handled yet, by key.
+/// The values of an epoch that have arrived and are not processed yet, by key.
 struct Groups<K, V> {
     /// Where the group of a key is.
     places: HashTable<usize>,

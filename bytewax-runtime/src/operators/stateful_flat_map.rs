@@ -13,16 +13,15 @@ use crate::kit::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
 use crate::state::{KeyTable, State};
 
 impl<T: 'static> Stream<T> {
-    /// Keeps an optional state for each key, and turns each value into any number of values with
-    /// its help.
+    /// Keeps an optional state for each key, and turns each value into any number of values.
     ///
-    /// A new key has the state `None`. A key whose state is left `None` is forgotten; what the closure
-    /// gives is emitted all the same. Values of a key that come from one worker are taken in order.
-    /// Nothing is emitted at the end of input.
+    /// A new key starts with the state `None`. If the state is `None` after the call, the key is dropped; the
+    /// results of the call are still emitted. Values of a key from one worker are processed in order. The
+    /// step emits nothing at the end of input.
     ///
     /// # Examples
     ///
-    /// Pairs up values:
+    /// Pairs values:
     ///
     /// ```
     /// use bytewax_runtime::testing::run_keyed;

@@ -14,10 +14,10 @@ use crate::kit::{AnyPush, Cx, Exchange, Flush, HeadLogic, Next};
 use crate::state::{KeyTable, State};
 
 impl<T: 'static> Stream<T> {
-    /// Keeps a state for each key, and turns each value into one other value with its help.
+    /// Keeps a state for each key, and turns each value into one other value.
     ///
-    /// The state of a new key is `S::default()`. Values of a key that come from one worker are taken in
-    /// order; nothing is said of the order between keys. Nothing is emitted at the end of input.
+    /// The state of a new key is `S::default()`. Values of a key from one worker are processed in order; the
+    /// order between keys is undefined. The step emits nothing at the end of input.
     ///
     /// # Examples
     ///
@@ -38,7 +38,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// One `S` for each key ever seen; it is never dropped. To forget keys, use
+    /// One `S` for each key ever seen; it is never dropped. To drop keys, use
     /// [`stateful_flat_map`](Stream::stateful_flat_map).
     #[track_caller]
     #[must_use]
@@ -52,7 +52,7 @@ impl<T: 'static> Stream<T> {
         map_step(self.pairs(), "stateful_map", S::default, f)
     }
 
-    /// Keeps a state for each key that begins as `init()`. Otherwise it is
+    /// Keeps a state for each key that starts as `init()`. Otherwise like
     /// [`stateful_map`](Stream::stateful_map).
     ///
     /// # Examples

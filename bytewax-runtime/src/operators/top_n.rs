@@ -11,11 +11,12 @@ use crate::kit::logic::{Emit, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
 impl<T: 'static> Stream<T> {
-    /// Keeps the `n` greatest values of each key by `by`, and emits them, the greatest first, whenever they change.
+    /// Keeps the `n` greatest values of each key by `by`, and emits them, the greatest first, whenever they
+    /// change.
     ///
-    /// Of values that are equal by `by`, the one that came first is ahead, so a later one does not displace it. A value
-    /// that cannot be compared, such as one for which `by` returns a NaN, is behind all that can. With an `n` of 0
-    /// nothing is emitted.
+    /// Of equal values, the first to arrive ranks higher, so a later one does not displace it. A value that
+    /// cannot be compared, for example if `by` returns NaN, ranks below all comparable values. With an `n` of
+    /// 0, nothing is emitted.
     ///
     /// # Examples
     ///
@@ -30,8 +31,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// At most `n` values for each key ever seen; they are never dropped. `n` may change from one run to the next: a
-    /// greater one fills up with what comes.
+    /// At most `n` values for each key ever seen; they are never dropped. `n` may change from one run to the
+    /// next; a greater `n` fills up with new values.
     #[track_caller]
     #[must_use]
     pub fn top_n<B, F>(self, n: usize, by: F) -> KeyedStream<KeyOf<Self>, Vec<ValueOf<Self>>>
@@ -52,9 +53,9 @@ impl<T: 'static> Stream<T> {
 
     /// Keeps the `n` greatest values of each key by `by`, and emits them at the end of input, the greatest first.
     ///
-    /// Of values that are equal by `by`, the one that came first is ahead; with several workers, the one that came
-    /// first to the worker of the key. A value that cannot be compared is behind all that can. On each worker, keys
-    /// come in ascending order. With an `n` of 0 lists are empty.
+    /// Of equal values, the first to arrive ranks higher; with several workers, the first to arrive at the
+    /// worker of the key. A value that cannot be compared ranks below all comparable values. On each worker,
+    /// keys are emitted in ascending order. With an `n` of 0, lists are empty.
     ///
     /// # Examples
     ///
@@ -69,9 +70,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// At most `n` values for each key seen since the beginning, dropped at the end of input. Values are compared on
-    /// the worker where they are, at most 2^18 keys at a time; the greatest go to the worker that keeps the key when an
-    /// epoch ends, or sooner when there are more keys.
+    /// At most `n` values for each key seen since the beginning, dropped at the end of input. Each worker
+    /// first compares its own values, at most 2^18 keys at a time. It sends the greatest to the worker of the
+    /// key at the end of an epoch, or sooner if there are more keys.
     #[track_caller]
     #[must_use]
     pub fn top_n_final<B, F>(self, n: usize, by: F) -> KeyedStream<KeyOf<Self>, Vec<ValueOf<Self>>>
@@ -91,13 +92,13 @@ struct Top<F> {
 }
 
 impl<F> Top<F> {
-    /// Whether a value is ahead of one that came earlier.
+    /// Whether a value ranks above an earlier one.
     fn is_ahead<B: PartialOrd>(rank: &B, earlier: &B) -> bool {
         let is_comparable = |rank: &B| rank.partial_cmp(rank).is_some();
         rank > earlier || is_comparable(rank) && !is_comparable(earlier)
     }
 
-    /// Takes in a value behind those that are not less; says whether the list has changed.
+    /// Inserts a value after those that are not less; returns whether the list has changed.
     fn insert<V, B: PartialOrd>(&self, list: &mut Vec<V>, value: V) -> bool
     where
         F: Fn(&V) -> B,

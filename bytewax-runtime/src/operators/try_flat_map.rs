@@ -7,10 +7,10 @@ use super::try_map::{ERRS_HELP, Errored, TryOut};
 use crate::flow::Stream;
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into any number of items, or into an error that goes to a stream of its own.
+    /// Turns each item into any number of items, or into an error in a separate stream.
     ///
-    /// As with [`try_map`](Stream::try_map), `errs` must be used. What `f` gives is emitted in order; an
-    /// item gives either items or one error.
+    /// As with [`try_map`](Stream::try_map), `errs` must be used. Results are emitted in order; an item
+    /// yields either items or one error.
     ///
     /// # Examples
     ///
@@ -44,8 +44,8 @@ impl<T: 'static> Stream<T> {
         })
     }
 
-    /// Turns each item into one other item, drops it where `f` gives `None`, or turns it into an error
-    /// that goes to a stream of its own.
+    /// Turns each item into one other item, drops it if `f` returns `None`, or turns it into an error in a
+    /// separate stream.
     ///
     /// As with [`try_map`](Stream::try_map), `errs` must be used.
     ///

@@ -1,4 +1,4 @@
-//! `try_map`, `split_result`, and what may be done with errors.
+//! `try_map`, `split_result`, and the ways to handle errors.
 
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::flow::{OutputSpec, StepKind, Stream, Terminal};
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
-/// The two streams of a step that may fail for single items.
+/// The two streams of a step that can fail for single items.
 #[derive(Debug)]
 #[must_use]
 pub struct TryOut<T, E> {
-    /// What went well.
+    /// The results.
     pub oks: Stream<T>,
-    /// What did not. It must be read: see [`Stream::fail`] and [`Stream::skip_counted`] for the
-    /// ways to say that errors end the run or are dropped.
+    /// The errors. This stream must be used: [`Stream::fail`] stops the run at an error, and
+    /// [`Stream::skip_counted`] drops errors.
     pub errs: Stream<E>,
 }
 
@@ -42,7 +42,7 @@ pub struct Errored<T> {
     pub error: String,
     /// The id of the step.
     pub step: String,
-    /// The worker on which it happened.
+    /// The worker on which the error occurred.
     pub worker: WorkerIndex,
     /// The epoch of the item.
     pub epoch: Epoch,
@@ -61,7 +61,7 @@ impl<T> Errored<T> {
     }
 }
 
-/// What to do about errors that nobody reads.
+/// The fix for unread errors.
 pub(super) const ERRS_HELP: &str = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or \
                                     send them to a sink with `.errs.output(sink)`";
 
@@ -74,11 +74,11 @@ pub(super) const fn errs(help: &'static str) -> OutputSpec {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into one other item, or into an error that goes to a stream of its own.
+    /// Turns each item into one other item, or into an error in a separate stream.
     ///
-    /// Errors do not stop the run. Something must be said of them: [`fail`](Stream::fail) ends the run
-    /// with the first, [`skip_counted`](Stream::skip_counted) drops them, and any other use of `errs`
-    /// handles them. A flow in which `errs` is not used cannot be run.
+    /// Errors do not stop the run, but a flow must handle them: [`fail`](Stream::fail) stops the run at the
+    /// first error, [`skip_counted`](Stream::skip_counted) drops errors, and any other use of `errs` handles
+    /// them. A flow that does not use `errs` cannot run.
     ///
     /// # Examples
     ///
@@ -141,7 +141,7 @@ impl<T: 'static> Stream<T> {
 }
 
 impl<T: 'static, E: 'static> Stream<Result<T, E>> {
-    /// Sends the values of `Ok` to one stream and those of `Err` to another.
+    /// Sends `Ok` values to one stream and `Err` values to another.
     ///
     /// As with [`try_map`](Stream::try_map), `errs` must be used.
     ///
@@ -172,7 +172,7 @@ impl<T: 'static, E: 'static> Stream<Result<T, E>> {
 }
 
 impl<T: 'static> Stream<Errored<T>> {
-    /// Ends the run with the first error.
+    /// Stops the run at the first error.
     ///
     /// # Examples
     ///
@@ -218,7 +218,7 @@ impl<T: 'static> Stream<Errored<T>> {
         Terminal::new(failed.flow(), failed.port().step)
     }
 
-    /// Drops the errors. How many were dropped is told on standard error when the input ends.
+    /// Drops the errors and reports their number on standard error when the input ends.
     ///
     /// # Examples
     ///

@@ -9,12 +9,12 @@ use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 
-/// Why there is no result for an item.
+/// The reason why an item has no result.
 #[derive(Debug)]
 pub enum TryError<T> {
-    /// The item is wrong: it goes to `errs`, with the text of the error.
+    /// The item is invalid: it goes to `errs`, with the text of the error.
     Item(T, String),
-    /// The step cannot go on: the run fails. The position of the source stays before the item.
+    /// The step cannot continue: the run fails. The position of the source stays before the item.
     Run(StepError),
 }
 
@@ -25,13 +25,13 @@ impl<T> From<StepError> for TryError<T> {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into one other item, into an error that goes to a stream of its own, or ends the run; with a
+    /// Turns each item into one other item or into an error in a separate stream, or stops the run; with a
     /// resource that each worker creates for itself.
     ///
-    /// It is for work that depends on something outside. A wrong item is one thing, and goes to `errs`. If what is outside
-    /// fails, the items are not to blame, and the run ends before it loses them.
+    /// Use it for work that depends on an external system. An invalid item goes to `errs`. If the external
+    /// system fails, the run stops before it loses items.
     ///
-    /// `init` runs once on every worker, when the flow is built there. The resource is not saved. As with
+    /// `init` runs once on every worker, when the worker builds the flow. The resource is not saved. As with
     /// [`try_map`](Stream::try_map), `errs` must be used.
     ///
     /// # Examples
@@ -56,7 +56,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Errors
     ///
-    /// The run fails with an error of `init`, before anything is read, and with a [`TryError::Run`] of `f`.
+    /// The run fails with an error of `init`, before the first item, or with a [`TryError::Run`] of `f`.
     #[track_caller]
     pub fn try_map_with<R, U, I, F>(self, init: I, f: F) -> TryOut<U, Errored<T>>
     where

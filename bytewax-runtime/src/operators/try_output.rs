@@ -1,4 +1,4 @@
-//! `try_output`: a sink that refuses some items.
+//! `try_output`: a sink that can reject items.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::ids::StepIndex;
 use crate::kit::{Cx, Flush, Next, Plan, Push, StagePlan};
 use crate::sink::{RejectingSink, RejectingWriter};
 
-/// What comes of [`Stream::try_output`].
+/// The result of [`Stream::try_output`].
 #[derive(Debug)]
 #[must_use]
 pub struct Written<T> {
-    /// The items that the sink has refused, with the reasons. It must be read: see [`Stream::fail`] and
-    /// [`Stream::skip_counted`] for the ways to say that they end the run or are dropped.
+    /// The items that the sink rejected, with the reasons. This stream must be used: [`Stream::fail`] stops
+    /// the run at a rejected item, and [`Stream::skip_counted`] drops such items.
     pub errs: Stream<Errored<T>>,
 }
 
@@ -30,7 +30,8 @@ impl<T: 'static> Written<T> {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Writes the stream to a sink. Items that the outside refuses go to a stream of their own, and do not stop the run.
+    /// Writes the stream to a sink. Items that the external system rejects go to a separate stream and do not
+    /// stop the run.
     ///
     /// # Examples
     ///

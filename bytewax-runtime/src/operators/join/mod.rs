@@ -1,7 +1,7 @@
 //! `join`, `join_with`, `join_final`, `join_running`.
 //!
-//! When rows are given is part of the method, because it decides the type of the rows; which values
-//! they are made of is an argument.
+//! The time at which rows are emitted is part of the method, because it determines the type of the rows; the
+//! values of the rows are an argument.
 
 mod sides;
 mod waiting;
@@ -21,21 +21,21 @@ use crate::kit::{AnyPush, Cx, Flush, HeadLogic, Next};
 use crate::operators::keyed::keyed_step_of;
 use crate::state::{KeyTable, State};
 
-/// Which values of a side a join keeps for a key.
+/// The values of a side that a join keeps for a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JoinInsert {
-    /// The first; later ones are dropped.
+    /// Keeps the first and drops later ones.
     First,
-    /// The last; it takes the place of the one before.
+    /// Keeps the last; it replaces the one before.
     #[default]
     Last,
-    /// All of them: a row for each combination.
+    /// Keeps all and emits a row for each combination.
     Product,
 }
 
-/// Joins of up to eight keyed streams at once, as methods of a tuple of streams.
+/// Methods to join up to eight keyed streams in a tuple.
 ///
-/// The streams have keys of one type. Each row is a tuple with a slot for each stream, in their order,
+/// The keys of the streams have one type. Each row is a tuple with one element per stream, in their order,
 /// without nesting. For two streams, the methods of [`Stream`] do the same.
 ///
 /// # Examples
@@ -54,7 +54,7 @@ pub enum JoinInsert {
 /// assert_eq!(out, [('a', (Some(36), Some("ada".to_owned()), None))]);
 /// ```
 pub trait JoinAll: Sized {
-    /// Gives a row as soon as each stream has a value for a key; see [`Stream::join`].
+    /// Emits a row as soon as each stream has a value for a key; see [`Stream::join`].
     #[track_caller]
     #[must_use]
     fn join(self) -> KeyedStream<Self::Key, Self::Row>
@@ -64,7 +64,7 @@ pub trait JoinAll: Sized {
         self.complete("join", JoinInsert::Last)
     }
 
-    /// Gives rows as soon as each stream has a value for a key; see [`Stream::join_with`].
+    /// Emits rows as soon as each stream has a value for a key; see [`Stream::join_with`].
     #[track_caller]
     #[must_use]
     fn join_with(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::Row>
@@ -74,7 +74,7 @@ pub trait JoinAll: Sized {
         self.complete("join_with", insert)
     }
 
-    /// Gives the rows of each key at the end of input; see [`Stream::join_final`].
+    /// Emits the rows of each key at the end of input; see [`Stream::join_final`].
     #[track_caller]
     #[must_use]
     fn join_final(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
@@ -84,7 +84,7 @@ pub trait JoinAll: Sized {
         self.partial("join_final", insert, false)
     }
 
-    /// Gives the rows of a key whenever a value comes; see [`Stream::join_running`].
+    /// Emits the rows of a key at each value; see [`Stream::join_running`].
     #[track_caller]
     #[must_use]
     fn join_running(self, insert: JoinInsert) -> KeyedStream<Self::Key, Self::PartialRow>
@@ -95,8 +95,8 @@ pub trait JoinAll: Sized {
     }
 }
 
-/// Tuples of up to eight keyed streams that [`JoinAll`] can join: their keys have one type, and their
-/// values can be kept.
+/// Tuples of up to eight keyed streams that [`JoinAll`] can join: their keys have one type, and their values
+/// can be saved.
 #[diagnostic::on_unimplemented(
     message = "these streams cannot be joined",
     label = "not keyed streams with one type of key",
@@ -109,7 +109,7 @@ pub trait KeyedStreams: Sized {
     type Key;
     /// A value of each stream.
     type Row;
-    /// A value of each stream that has one for the key.
+    /// A value of each stream, or `None` if it has none for the key.
     type PartialRow;
 
     #[doc(hidden)]
@@ -129,15 +129,15 @@ pub trait KeyedStreams: Sized {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Gives a pair of values of two streams, as soon as both have one for a key.
+    /// Emits a pair of values of two streams as soon as both have one for a key.
     ///
-    /// The last value of each stream waits for one of the other; both are in the row, and then the key
-    /// is forgotten. So each row needs a new value of each stream. A key that one stream never has gives
-    /// nothing.
+    /// The last value of each stream waits for a value of the other. The row contains both; then the step
+    /// drops the key. Each row therefore needs a new value from each stream. A key that is missing in one
+    /// stream emits nothing.
     ///
-    /// Values of a key that come from one worker are taken in order; nothing is said of the order
-    /// between the streams. More than two streams are joined by [`JoinAll`], and other values are kept
-    /// by [`join_with`](Stream::join_with).
+    /// Values of a key from one worker are processed in order; the order between the streams is undefined. To
+    /// join more than two streams, use [`JoinAll`]; to keep other values, use
+    /// [`join_with`](Stream::join_with).
     ///
     /// # Examples
     ///
@@ -154,12 +154,12 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key whose row is not complete, at most one value of each stream. It is dropped with the
-    /// row, and kept at the end of input; keys that stay incomplete stay for ever.
+    /// For each key with an incomplete row, at most one value of each stream. It is dropped with the row, and
+    /// kept at the end of input; keys that stay incomplete are kept forever.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn join<B>(
@@ -173,11 +173,11 @@ impl<T: 'static> Stream<T> {
         (self.pairs(), other).join()
     }
 
-    /// Gives pairs of values of two streams, as soon as both have one for a key.
+    /// Emits pairs of values of two streams as soon as both have one for a key.
     ///
-    /// It is [`join`](Stream::join) with a choice of the values that wait: the first, the last, or all
-    /// of each stream. When the other stream's first value comes, all that waits is given (for each
-    /// combination a row, the values of this stream varying slower), and the key is forgotten.
+    /// Like [`join`](Stream::join), with a choice of the values that wait: the first, the last, or all of
+    /// each stream. When the first value of the other stream arrives, the step emits a row for each
+    /// combination of the waiting values (those of this stream vary slower), and drops the key.
     ///
     /// # Examples
     ///
@@ -194,13 +194,13 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key whose row is not complete, one value of each stream, or with
-    /// [`JoinInsert::Product`] all of them. They are dropped with the row, and kept at the end of input;
-    /// keys that stay incomplete stay for ever.
+    /// For each key with an incomplete row, one value of each stream, or all of them with
+    /// [`JoinInsert::Product`]. They are dropped with the row, and kept at the end of input; keys that stay
+    /// incomplete are kept forever.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn join_with<B>(
@@ -215,10 +215,10 @@ impl<T: 'static> Stream<T> {
         (self.pairs(), other).join_with(insert)
     }
 
-    /// Gives the values of two streams at the end of input, for each key that either has.
+    /// Emits the values of two streams at the end of input, for each key of either.
     ///
-    /// A stream that has no value for a key is `None` in its row. On each worker, keys come in ascending
-    /// order; of one key with [`JoinInsert::Product`], the values of this stream vary slower.
+    /// If a stream has no value for a key, its element is `None`. On each worker, keys are emitted in
+    /// ascending order; with [`JoinInsert::Product`], the values of this stream vary slower.
     ///
     /// # Examples
     ///
@@ -235,12 +235,12 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key seen since the beginning, one value of each stream, or with
-    /// [`JoinInsert::Product`] all of them; dropped at the end of input.
+    /// For each key seen since the beginning, one value of each stream, or all of them with
+    /// [`JoinInsert::Product`]; dropped at the end of input.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
@@ -256,11 +256,11 @@ impl<T: 'static> Stream<T> {
         (self.pairs(), other).join_final(insert)
     }
 
-    /// Gives what is known of a key from two streams, whenever either has a value for it.
+    /// Emits the known values of a key from two streams whenever either has a new value.
     ///
-    /// A stream that has had no value for the key yet is `None` in the row. Each value gives a row, and
-    /// with [`JoinInsert::First`] also one that changes nothing; with [`JoinInsert::Product`], each
-    /// value gives all rows of its key again.
+    /// If a stream has no value for the key yet, its element is `None`. Each value emits a row, even if
+    /// [`JoinInsert::First`] drops it; with [`JoinInsert::Product`], each value emits all rows of its key
+    /// again.
     ///
     /// # Examples
     ///
@@ -280,12 +280,12 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key ever seen, one value of each stream, or with [`JoinInsert::Product`] all of them. It
-    /// is never dropped.
+    /// For each key ever seen, one value of each stream, or all of them with [`JoinInsert::Product`]. It is
+    /// never dropped.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
@@ -306,11 +306,11 @@ impl<T: 'static> Stream<T> {
 pub(crate) trait JoinSides: 'static {
     type Key: Key;
     type Sides: Sides;
-    /// What is kept until each side has a value.
+    /// The saved values until each side has one.
     type Waiting: Waiting<Sides = Self::Sides>;
     fn inputs(&self) -> (Flow, Vec<Port>);
 
-    /// What stands before the exchange of one stream.
+    /// The stage before the exchange of one stream.
     fn enter(
         step: StepIndex,
         input: usize,
@@ -354,7 +354,7 @@ fn partial<S: JoinSides>(
     })
 }
 
-/// Gives the rows of a key when each side has a value, and forgets the key.
+/// Emits the rows of a key when each side has a value, and drops the key.
 struct Complete<K, W: Waiting> {
     insert: JoinInsert,
     table: KeyTable<K, W>,
@@ -418,7 +418,7 @@ impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
     }
 }
 
-/// Gives the rows of a key, complete or not, at each value or at the end of input.
+/// Emits the rows of a key, complete or not, at each value or at the end of input.
 struct Partial<K, S: Sides> {
     step: StepIndex,
     insert: JoinInsert,

@@ -20,8 +20,7 @@ use crate::kit::{
     AnyInput, AnyPush, BuildCx, Head, HeadPlan, Inlet, Operator, Outlet, Outputs, Plan,
 };
 
-/// How [`Stream::map_async`] makes its calls: how many at a time, how long each may take, and how
-/// often it is tried.
+/// The configuration of [`Stream::map_async`]: the number of concurrent calls, their time-out and retries.
 ///
 /// # Examples
 ///
@@ -63,55 +62,54 @@ impl Default for AsyncConfig {
 }
 
 impl AsyncConfig {
-    /// At most 100 items in flight on each worker, results in the order of their items, no limit of
-    /// time, and one try.
+    /// Creates a configuration with at most 100 items in flight on each worker, results in the order of their
+    /// items, no time-out, and one attempt.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// At most this many items are in flight on each worker, and at least one. While they are so many,
-    /// the step takes no others; nor while those in flight take as much of the buffer memory as may be
-    /// under way between two steps.
+    /// Sets the maximum number of items in flight on each worker, at least one. At this number, the step
+    /// accepts no more items; nor while the items in flight use as much of the buffer memory as may be in
+    /// flight between two steps.
     pub fn in_flight(mut self, items: usize) -> Self {
         self.in_flight = items.max(1);
         self
     }
 
-    /// Results go on as they come, not in the order of their items: one slow call holds nothing up.
+    /// Emits results as they arrive, not in the order of their items, so one slow call delays no other.
     pub fn unordered(mut self) -> Self {
         self.ordered = false;
         self
     }
 
-    /// A try that takes longer than this, by the worker's clock, is given up and counts as an error.
+    /// Sets the time-out of an attempt, by the worker's clock. A timed-out attempt counts as an error.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// After an error, an item is tried up to this many times more.
+    /// Sets the number of retries of an item after an error.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long to wait before an item is tried again, by the worker's clock: `first` before the second
-    /// try, and twice as long each time after that, but no longer than `longest`. Unless set, 100 ms and
-    /// 10 s.
+    /// Sets the wait before a retry, by the worker's clock: `first` before the second attempt, doubled each
+    /// time, up to `longest`. The defaults are 100 ms and 10 s.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first_wait = first;
         self.longest_wait = longest;
         self
     }
 
-    /// Adds to each wait as much again at most, by chance, so that many calls that failed together are not tried again
+    /// Adds a random time of up to 100 % to each wait, so that many calls that failed together do not retry
     /// together.
     pub fn jitter(mut self) -> Self {
         self.jitter = true;
         self
     }
 
-    /// The wait after this many tries, with what chance adds to it.
+    /// The wait after this many attempts, with jitter.
     fn next_wait(&self, tries: u32) -> Duration {
         let wait = self.wait_after(tries);
         let chance = Retry::new().retries(1).backoff(wait, Duration::MAX);
@@ -119,7 +117,7 @@ impl AsyncConfig {
         with_chance.unwrap_or(wait)
     }
 
-    /// The wait after this many tries.
+    /// The wait after this many attempts.
     fn wait_after(&self, tries: u32) -> Duration {
         let doubled = 2_u32.saturating_pow(tries.saturating_sub(1));
         self.first_wait
@@ -129,20 +127,20 @@ impl AsyncConfig {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Turns each item into one other item, or into an error, by a call that takes its time: to a
-    /// database, or to a service. Many calls are under way at once, and no worker waits for them.
+    /// Turns each item into one other item, or into an error, by an asynchronous call, such as a request to a
+    /// database or a service. Many calls run concurrently, and none blocks a worker.
     ///
-    /// `f` makes the future of one try from an item; it runs on the worker and should do no more than
-    /// that. Futures run on one thread of this process, a runtime of `tokio` with those of its parts that
-    /// your program has enabled. Work that blocks a thread belongs in `tokio::task::spawn_blocking`.
+    /// `f` creates the future of one attempt from an item; it runs on the worker and should do nothing else.
+    /// Futures run on one thread of this process, in a `tokio` runtime with the features that your program
+    /// enables. Blocking work belongs in `tokio::task::spawn_blocking`.
     ///
-    /// [`AsyncConfig`] says how many items are in flight, how long a try may take, how often an item is
-    /// tried and how long to wait in between. An item whose last try failed goes to `errs`, which must be
-    /// used, as with [`try_map`](Stream::try_map).
+    /// [`AsyncConfig`] sets the number of items in flight, the time-out of an attempt, and the number and
+    /// timing of retries. An item whose last attempt failed goes to `errs`, which must be used, as with
+    /// [`try_map`](Stream::try_map).
     ///
-    /// Items in flight belong to their epoch: it is over when all of them are done, and the next begins
-    /// after that. So a run that is resumed after a crash makes the calls again that were not done, and
-    /// also some that were; make calls that may be repeated.
+    /// Items in flight belong to their epoch. The epoch ends when all of them are done; then the next one
+    /// begins. After a crash, a resumed run repeats the calls that were not done, and some that were. Calls
+    /// must therefore be safe to repeat.
     ///
     /// # Examples
     ///
@@ -166,7 +164,7 @@ impl<T: 'static> Stream<T> {
     /// assert_eq!(out, ["2028289", "no population of Atlantis is known"]);
     /// ```
     ///
-    /// Work that blocks:
+    /// Blocking work:
     ///
     /// ```
     /// use bytewax_runtime::operators::AsyncConfig;
@@ -186,8 +184,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// None that is saved. In memory are the items in flight with their results, and one batch of items
-    /// that wait, whatever the epoch interval.
+    /// No saved state. The step keeps the items in flight with their results, and one batch of waiting items,
+    /// in memory, regardless of the epoch interval.
     ///
     /// # Panics
     ///
@@ -219,7 +217,7 @@ impl<T: 'static> Stream<T> {
 struct MapAsyncPlan<T, F> {
     config: AsyncConfig,
     f: Arc<F>,
-    /// All workers of the process use one; it ends with the last of them.
+    /// Shared by all workers of the process; it ends with the last of them.
     executor: Mutex<Weak<Executor>>,
     items: PhantomData<fn(T)>,
 }
