@@ -1,15 +1,15 @@
-//! Values in messages, no longer than a reader can take in.
+//! Values in messages, shortened to a readable length.
 
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Write};
 
-/// How much a message shows of a value of the user's, in bytes.
+/// The maximum length of a user value in a message, in bytes.
 const VALUE: usize = 200;
 
-/// How much a message shows of a text of the user's, such as that of a panic, in bytes.
+/// The maximum length of a user text in a message, such as that of a panic, in bytes.
 const TEXT: usize = 2000;
 
-/// The debug form of a value; of a long one, its beginning and its length.
+/// Returns the debug form of a value. Truncates a long one and adds its length.
 pub(crate) fn brief(value: &(impl Debug + ?Sized)) -> String {
     let mut beginning = Beginning {
         text: String::new(),
@@ -21,7 +21,7 @@ pub(crate) fn brief(value: &(impl Debug + ?Sized)) -> String {
     beginning.into_text()
 }
 
-/// A text; of a long one, its beginning and its length.
+/// Returns a text. Truncates a long one and adds its length.
 pub(crate) fn brief_text(text: &str) -> Cow<'_, str> {
     if text.len() <= TEXT {
         return Cow::Borrowed(text);
@@ -34,7 +34,7 @@ pub(crate) fn brief_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(beginning.into_text())
 }
 
-/// As many letters of a text as fit into this many bytes.
+/// Returns the longest prefix of whole characters that fits into this many bytes.
 fn beginning(text: &str, most: usize) -> &str {
     let mut end = most.min(text.len());
     while !text.is_char_boundary(end) {
@@ -43,7 +43,7 @@ fn beginning(text: &str, most: usize) -> &str {
     &text[..end]
 }
 
-/// Keeps the beginning of what is written to it, and counts the rest.
+/// A writer that keeps the beginning of its input and counts the rest.
 struct Beginning {
     text: String,
     most: usize,

@@ -1,8 +1,8 @@
 //! The clock of a worker: every time that an operator sees comes from here.
 //!
-//! There are two times. *Wall time* is what users mean by a date and an hour; the system may set it, forward or
-//! back. *Monotonic time* only goes on, and all spans are measured by it: how long an epoch lasts, a source waits, a call may
-//! take.
+//! There are two times. *Wall time* is a date and an hour; the system may set it, forward or back. *Monotonic
+//! time* only increases, and measures all durations: the length of an epoch, the wait of a source, the
+//! time-out of a call.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -11,39 +11,39 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A point of monotonic time: how long it is after some start, which all points of a clock have in common.
+/// A point of monotonic time, as the time since the common start of a clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Monotonic(TimeDelta);
 
 impl Monotonic {
-    /// The point that lies a span after this one; when there is none so late, the last there is.
+    /// Returns the point that lies a span after this one, saturating at the last one.
     pub(crate) fn after(self, span: TimeDelta) -> Self {
         Self(self.0.checked_add(&span).unwrap_or(TimeDelta::MAX))
     }
 
-    /// The point that lies so many microseconds after the start.
+    /// Creates a point from its microseconds after the start.
     pub(crate) fn of_micros(micros: i64) -> Self {
         Self(TimeDelta::microseconds(micros))
     }
 
-    /// How many microseconds it lies after the start.
+    /// Returns its microseconds after the start.
     pub(crate) fn micros(self) -> i64 {
         self.0.num_microseconds().unwrap_or(i64::MAX)
     }
 
-    /// As [`after`](Self::after).
+    /// Like [`after`](Self::after).
     pub(crate) fn after_std(self, span: Duration) -> Self {
         self.after(TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX))
     }
 
-    /// How many nanoseconds it lies after another; none if it lies before that.
+    /// Returns its nanoseconds after another point; 0 if it lies before that.
     pub(crate) fn nanos_since(self, earlier: Self) -> u64 {
         let span = self.since(earlier);
         let nanos = span.num_nanoseconds().unwrap_or(i64::MAX);
         u64::try_from(nanos).unwrap_or(0)
     }
 
-    /// How long this point lies after another.
+    /// Returns its time after another point.
     pub(crate) fn since(self, earlier: Self) -> TimeDelta {
         self.0.checked_sub(&earlier.0).unwrap_or(TimeDelta::MAX)
     }
@@ -68,11 +68,11 @@ impl From<Monotonic> for Due {
     }
 }
 
-/// How long a thread that waits for a wall time sleeps at the most, since nobody tells it when the
-/// system's clock is set.
+/// The longest sleep of a thread that waits for a wall time, because nothing notifies it when the system
+/// clock is set.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
-/// Where workers read the time: the system's, or one that a test moves by hand.
+/// The clock that workers read: the system clock, or one that a test advances by hand.
 ///
 /// # Examples
 ///
@@ -87,11 +87,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub struct WorkerClock(Option<Arc<Manual>>);
 
-/// Moves a clock made by [`WorkerClock::by_hand`]; workers that sleep until a time wake up when it comes.
+/// Moves a clock created by [`WorkerClock::by_hand`]. Workers that sleep until a time wake up when it is
+/// reached.
 ///
-/// Time that passes ([`advance`](Self::advance), [`set`](Self::set) to a later time) passes for all: for dates, and for
-/// spans such as that of an epoch. [`adjust`](Self::adjust) changes the date alone, as a correction of the system's
-/// clock does.
+/// [`advance`](Self::advance), and [`set`](Self::set) to a later time, advance both dates and durations, such
+/// as that of an epoch. [`adjust`](Self::adjust) changes the date alone, like a correction of the system
+/// clock.
 #[derive(Clone)]
 pub struct ClockHand(Arc<Manual>);
 
@@ -110,17 +111,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where the monotonic time of this process begins.
+/// The start of the monotonic time of this process.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl WorkerClock {
-    /// The system's clock.
+    /// Returns the system clock.
     #[must_use]
     pub fn system() -> Self {
         Self(None)
     }
 
-    /// A clock that stands still until its hand is moved.
+    /// Creates a clock that stands still until its hand moves it.
     #[must_use]
     pub fn by_hand(now: DateTime<Utc>) -> (Self, ClockHand) {
         let manual = Arc::new(Manual {
@@ -133,7 +134,7 @@ impl WorkerClock {
         (Self(Some(Arc::clone(&manual))), ClockHand(manual))
     }
 
-    /// The present wall time.
+    /// Returns the current wall time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
@@ -142,7 +143,7 @@ impl WorkerClock {
         }
     }
 
-    /// The present monotonic time.
+    /// Returns the current monotonic time.
     pub(crate) fn monotonic(&self) -> Monotonic {
         match &self.0 {
             None => Monotonic::default().after_std(START.elapsed()),
@@ -150,12 +151,12 @@ impl WorkerClock {
         }
     }
 
-    /// Whether it stands still until it is moved.
+    /// Whether the clock is moved by hand.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether a time has come.
+    /// Whether a time has been reached.
     pub(crate) fn has_come(&self, due: Due) -> bool {
         match due {
             Due::Wall(due) => due <= self.now(),
@@ -163,7 +164,7 @@ impl WorkerClock {
         }
     }
 
-    /// How long a thread may sleep until `due`; `None` is until it is woken.
+    /// Returns how long a thread may sleep until `due`; `None` means until it is woken.
     pub(crate) fn sleep_until(&self, due: Due) -> Option<Duration> {
         if self.0.is_some() {
             return self.has_come(due).then_some(Duration::ZERO);
@@ -177,7 +178,7 @@ impl WorkerClock {
         Some(left.to_std().unwrap_or_default())
     }
 
-    /// Has the calling thread woken whenever the clock is moved by hand.
+    /// Wakes the calling thread whenever the clock is moved by hand.
     pub(crate) fn register_sleeper(&self) {
         if let Some(manual) = &self.0 {
             lock(&manual.sleepers).push(std::thread::current());
@@ -186,7 +187,7 @@ impl WorkerClock {
 }
 
 impl ClockHand {
-    /// Lets time pass. A negative span is an [adjustment](Self::adjust).
+    /// Advances the time. A negative span is an [adjustment](Self::adjust).
     pub fn advance(&self, by: TimeDelta) {
         let mut time = lock(&self.0.time);
         time.pass(by);
@@ -194,7 +195,7 @@ impl ClockHand {
         self.wake();
     }
 
-    /// Lets time pass until this time; an earlier one is an [adjustment](Self::adjust).
+    /// Advances the time to this time; an earlier one is an [adjustment](Self::adjust).
     pub fn set(&self, to: DateTime<Utc>) {
         let mut time = lock(&self.0.time);
         let by = to - time.wall;
@@ -203,7 +204,8 @@ impl ClockHand {
         self.wake();
     }
 
-    /// Sets the date by so much, forward or back, as a correction of the system's clock does: no time passes.
+    /// Moves the date forward or back without advancing monotonic time, like a correction of the system
+    /// clock.
     ///
     /// # Examples
     ///

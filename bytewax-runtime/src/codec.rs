@@ -1,4 +1,4 @@
-//! The one place that turns values into bytes and back; nothing else names the codec's crate.
+//! Encodes and decodes values; no other file uses the codec's crate.
 
 use std::io;
 use std::marker::PhantomData;
@@ -22,12 +22,12 @@ pub(crate) enum CodecError {
     LeftOver(usize),
 }
 
-/// Items on their way between processes: numbers at full width, which is fast.
+/// The encoding of items between processes: numbers at full width, which is fast.
 fn wire() -> impl config::Config {
     config::standard().with_fixed_int_encoding()
 }
 
-/// Writes items for another process of the same program.
+/// Encodes items for another process of the same program.
 pub(crate) fn encode_wire(
     value: &impl Serialize,
     writer: &mut impl io::Write,
@@ -35,36 +35,36 @@ pub(crate) fn encode_wire(
     bincode::serde::encode_into_std_write(value, writer, wire()).map_err(CodecError::Encode)
 }
 
-/// How many bytes [`encode_wire`] writes.
+/// Returns the number of bytes that [`encode_wire`] writes.
 pub(crate) fn wire_len(value: &impl Serialize) -> Result<usize, CodecError> {
     encode_wire(value, &mut io::sink())
 }
 
-/// Reads what [`encode_wire`] wrote.
+/// Decodes the bytes of [`encode_wire`].
 pub(crate) fn decode_wire<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     let decoded = bincode::serde::decode_from_slice(bytes, wire());
     decoded.map(|(value, _)| value).map_err(CodecError::Decode)
 }
 
-/// The number of the codec of [`encode_stored`], which is saved beside what it wrote. A codec that
-/// writes other bytes gets another number, and this one stays readable.
+/// The number of the codec of [`encode_stored`], which is saved with each value. A codec with another format
+/// gets another number, and this one stays readable.
 pub(crate) const STORED: u8 = 1;
 
-/// The most bytes that one stored value may take: 256 MiB.
+/// The maximum size of one stored value: 256 MiB.
 pub(crate) const MAX_STORED: usize = 1 << 28;
 
-/// What a stored value may claim to hold when it is read, so that a length that was never written
-/// is an error, and not an allocation. A number of one byte claims up to sixteen.
+/// The maximum size that a stored value may claim when it is read, so that an invalid length is an error and
+/// not an allocation. A number of one byte claims up to sixteen.
 const MAX_CLAIM: usize = if usize::BITS > 32 {
     MAX_STORED << 4
 } else {
     usize::MAX >> 1
 };
 
-/// What most stored values stay within: 1 MiB.
+/// The size that most stored values do not exceed: 1 MiB.
 const SMALL: usize = 1 << 20;
 
-/// Values that are kept: numbers take as many bytes as they need.
+/// The encoding of stored values: numbers of variable length.
 fn stored() -> Stored<MAX_CLAIM> {
     config::standard()
         .with_variable_int_encoding()
@@ -74,7 +74,7 @@ fn stored() -> Stored<MAX_CLAIM> {
 type Stored<const CLAIM: usize> =
     config::Configuration<config::LittleEndian, config::Varint, config::Limit<CLAIM>>;
 
-/// Appends to bytes. Most of what a value writes is one byte, so that has a way of its own.
+/// Appends to bytes. Most writes are one byte, so that case has its own path.
 struct Append<'a>(&'a mut Vec<u8>);
 
 impl Writer for Append<'_> {
@@ -88,7 +88,7 @@ impl Writer for Append<'_> {
     }
 }
 
-/// Adds a value to bytes that are kept. On an error they are as they were.
+/// Appends a value to stored bytes. On an error, the bytes stay unchanged.
 pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), CodecError> {
     let start = out.len();
     let written = bincode::serde::encode_into_writer(value, Append(out), stored());
@@ -103,13 +103,13 @@ pub(crate) fn encode_stored(value: &impl Serialize, out: &mut Vec<u8>) -> Result
     result
 }
 
-/// Reads what [`encode_stored`] wrote.
+/// Decodes the bytes of [`encode_stored`].
 pub(crate) fn decode_stored<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     decode_stored_by(bytes, PhantomData)
 }
 
-/// Reads what [`encode_stored`] wrote of a struct that had only the first `fields` fields of today;
-/// the others must have defaults. Enums are read as they are.
+/// Decodes the bytes of [`encode_stored`] as a struct that had only the first `fields` of its current fields;
+/// the others need defaults. Enums are decoded unchanged.
 pub(crate) fn decode_stored_prefix<T: DeserializeOwned>(
     bytes: &[u8],
     fields: usize,
@@ -121,7 +121,7 @@ pub(crate) fn decode_stored_prefix<T: DeserializeOwned>(
     decode_stored_by(bytes, prefix)
 }
 
-/// The same by a seed.
+/// The same with a seed.
 pub(crate) fn decode_stored_by<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
     bytes: &[u8],
     seed: S,
@@ -140,7 +140,7 @@ pub(crate) fn decode_stored_by<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
     }
 }
 
-/// Reads a `T` whose bytes hold its first fields only.
+/// Decodes a `T` from bytes of its first fields only.
 struct Prefix<T> {
     of: PhantomData<T>,
     fields: usize,
@@ -154,7 +154,7 @@ impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Prefix<T> {
     }
 }
 
-/// Ends the outermost struct early, upon which serde fills in the defaults.
+/// Ends the outermost struct early, so that serde fills in the defaults.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct FirstFields<D> {
@@ -267,7 +267,7 @@ mod tests {
         bytes
     }
 
-    /// Codec 1. These bytes may never change: they are in people's stores.
+    /// Codec 1. These bytes must never change, because existing stores contain them.
     #[test]
     fn stored_bytes_never_change() {
         assert_eq!(

@@ -1,38 +1,40 @@
-//! What sources and sinks promise, and how often an item of a source takes effect in a sink.
+//! The promises of sources and sinks, and how often an item of a source takes effect in a sink.
 //!
-//! A source declares whether it can be *replayed*: a run that resumes reads again what the last complete epoch did not
-//! have. A sink declares what becomes of items that are written again. Both are the last parameter of the connector's
-//! trait, and have a default that is safe for a connector that declares nothing:
+//! A source declares whether it can be *replayed*, that is, whether a resumed run reads again everything
+//! after the last complete epoch. A sink declares the effect of writing items again. Both are the last
+//! parameter of the connector's trait, with a safe default for a connector that declares nothing:
 //!
 //! | trait | default | others |
 //! | --- | --- | --- |
 //! | [`FixedPartitionedSource`](crate::source::FixedPartitionedSource) | [`Replayable`] | [`NotReplayable`] |
-//! | [`DynamicSource`](crate::source::DynamicSource) | [`NotReplayable`] | none: nothing is saved of it |
+//! | [`DynamicSource`](crate::source::DynamicSource) | [`NotReplayable`] | none: it saves no position |
 //! | [`DynamicSink`](crate::sink::DynamicSink), [`RejectingSink`](crate::sink::RejectingSink) | [`Append`] | [`Idempotent`], [`Transactional`] |
 //! | [`FixedPartitionedSink`](crate::sink::FixedPartitionedSink), [`SinglePartitionSink`](crate::sink::SinglePartitionSink) | [`Append`] | [`Idempotent`], [`Transactional`] |
 //! | [`TransactionalSink`](crate::sink::TransactionalSink) | [`Transactional`] | none |
 //!
-//! A source whose position has no bytes, such as `()`, is not replayable, whatever it declares. The checks of
-//! [`testing::connector`](crate::testing::connector) run what is declared against the connector.
+//! A source whose position has no bytes, such as `()`, is not replayable, whatever it declares. The functions
+//! in [`testing::connector`](crate::testing::connector) test the declaration of a connector.
 //!
-//! # What a path promises
+//! # The promise of a path
 //!
 //! | | transactional or idempotent sink | append |
 //! | --- | --- | --- |
 //! | **replayable source** | exactly once | at least once |
 //! | **not replayable** | at most once | best effort |
 //!
-//! The promise is about each item that a source emits, and holds for runs that share a recovery store, whatever is killed and
-//! however many workers there are. Without a store nothing is replayed: a run that is started again begins anew. So a
-//! flow that [declares](crate::flow::Flow::delivery) what it delivers is refused without one.
+//! The promise covers each item that a source emits. It holds for runs that share a recovery store, whatever
+//! is killed and with any number of workers. Without a store nothing is replayed: a restarted run starts from
+//! the beginning. A flow that [declares](crate::flow::Flow::delivery) its delivery is therefore refused
+//! without a store.
 //!
-//! The steps between do not weaken it: their state is of the same epoch as the position of the source. What a step drops on
-//! purpose, such as `filter`, `skip_counted` or late values that nobody reads, it drops once. But a step may see an item several
-//! times, of which only the last counts: what a closure does outside of the flow, in `inspect`, `map` or `map_async`, is
-//! done again. If a step does not emit the same the second time, because it calls a clock, a random number or another
-//! system, or goes by the order in which items of several workers arrive, a transactional sink has what the last time emitted. An
-//! idempotent sink has that too for each key that was written again; a key that only the first time had stays. So write to
-//! an idempotent sink under keys that follow from the items.
+//! The steps in between do not weaken the promise, because a snapshot contains their state together with the
+//! position of the source. A step drops items on purpose only once, such as in `filter`, `skip_counted` or as
+//! unread late values. After a crash, a step may process an item again, and only the last time counts: side
+//! effects of a closure in `inspect`, `map` or `map_async` are repeated. A step may emit another result the
+//! second time, because it reads a clock, a random number or another system, or depends on the order of items
+//! from several workers. A transactional sink then contains the last result. An idempotent sink contains it
+//! for each key that was written again, and earlier results for other keys. Derive the keys of an idempotent
+//! sink from the items.
 
 use std::fmt;
 
@@ -40,38 +42,39 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What a source declares: [`Replayable`] or [`NotReplayable`].
+/// The promise of a source: [`Replayable`] or [`NotReplayable`].
 pub trait SourcePromise: sealed::Sealed + 'static {
     #[doc(hidden)]
     const PROMISE: Promise;
 }
 
-/// What a sink declares: [`Transactional`], [`Idempotent`] or [`Append`].
+/// The promise of a sink: [`Transactional`], [`Idempotent`] or [`Append`].
 pub trait SinkPromise: sealed::Sealed + 'static {
     #[doc(hidden)]
     const PROMISE: Promise;
 }
 
-/// Declares a source that goes on at a saved position, and emits what is behind it again.
+/// Declares a source that continues at a saved position and emits later items again.
 #[derive(Debug)]
 pub enum Replayable {}
 
-/// Declares a source that cannot emit an item again: one that a run had not finished is lost when the run is killed.
+/// Declares a source that cannot emit an item again: a kill loses the unfinished items of the run.
 #[derive(Debug)]
 pub enum NotReplayable {}
 
-/// Declares a sink of which all of an epoch is there, once, or nothing: it has transactions, or goes back to a saved
-/// position when a run resumes.
+/// Declares a sink that writes the output of an epoch exactly once or not at all: it uses transactions, or
+/// truncates its output to a saved position when a run resumes.
 ///
-/// In a sink that goes back, such as a file, what an epoch has written can be seen before the epoch is complete.
+/// In a sink that truncates, such as a file, the output of an epoch is visible before the epoch is complete.
 #[derive(Debug)]
 pub enum Transactional {}
 
-/// Declares a sink in which writing an item twice is the same as once, as by a key.
+/// Declares a sink in which writing an item twice has the same effect as writing it once, such as an upsert
+/// by key.
 #[derive(Debug)]
 pub enum Idempotent {}
 
-/// Declares a sink that may have items of the last epochs twice after a crash.
+/// Declares a sink that may contain items of the last epochs twice after a crash.
 #[derive(Debug)]
 pub enum Append {}
 
@@ -94,24 +97,24 @@ promises! {
     Append: SinkPromise,
 }
 
-/// What a source or a sink of a flow has declared.
+/// The declared promise of a source or a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Promise {
-    /// A source that goes on where it was.
+    /// A source that continues at its saved position.
     Replayable,
-    /// A source that begins anew.
+    /// A source that starts again.
     NotReplayable,
-    /// A sink of which all of an epoch is there once, or nothing.
+    /// A sink that writes an epoch exactly once or not at all.
     Transactional,
-    /// A sink in which twice is the same as once.
+    /// A sink in which a repeated write has no further effect.
     Idempotent,
-    /// A sink that may have items twice.
+    /// A sink that may contain items twice.
     Append,
 }
 
 impl Promise {
-    /// The promise in words.
+    /// Returns the promise in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,12 +126,12 @@ impl Promise {
         }
     }
 
-    /// Whether it is of a sink.
+    /// Whether this is the promise of a sink.
     pub(crate) fn is_of_sink(self) -> bool {
         matches!(self, Self::Transactional | Self::Idempotent | Self::Append)
     }
 
-    /// Whether nothing that a path promises is lost by it.
+    /// Whether it does not weaken the promise of a path.
     pub(crate) fn is_strong(self) -> bool {
         !matches!(self, Self::NotReplayable | Self::Append)
     }
@@ -140,22 +143,22 @@ impl fmt::Display for Promise {
     }
 }
 
-/// How often an item of a source takes effect in a sink, of all runs that share a recovery store together.
+/// How often an item of a source takes effect in a sink, over all runs that share a recovery store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
     /// Each item once.
     ExactlyOnce,
-    /// Each item; those of the last epochs several times after a crash.
+    /// Each item at least once; after a crash, items of the last epochs several times.
     AtLeastOnce,
-    /// No item several times; those of the last epochs not at all after a crash.
+    /// Each item at most once; after a crash, items of the last epochs not at all.
     AtMostOnce,
     /// After a crash, items of the last epochs not at all or several times.
     BestEffort,
 }
 
 impl Delivery {
-    /// What the path from a source to a sink promises.
+    /// Returns the promise of the path from a source to a sink.
     pub(crate) fn of(source: Promise, sink: Promise) -> Self {
         match (source.is_strong(), sink.is_strong()) {
             (true, true) => Self::ExactlyOnce,
@@ -165,13 +168,13 @@ impl Delivery {
         }
     }
 
-    /// Whether what promises this also promises the other.
+    /// Whether this promise includes the other.
     #[must_use]
     pub fn implies(self, other: Self) -> bool {
         self == other || self == Self::ExactlyOnce || other == Self::BestEffort
     }
 
-    /// The promise in words.
+    /// Returns the promise in words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is told.
+//! The errors of a run and their messages.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::ids::{StepId, WorkerIndex};
 
 /// An error of a user's source, sink or closure.
 ///
-/// Any error converts into it, so `?` works in the bodies of connector traits.
+/// Any error converts into it, so `?` works in the methods of connector traits.
 ///
 /// # Examples
 ///
@@ -27,14 +27,14 @@ use crate::ids::{StepId, WorkerIndex};
 pub struct StepError(Box<dyn Error + Send + Sync>);
 
 impl StepError {
-    /// Makes an error from a text.
+    /// Creates an error from a text.
     #[must_use]
     pub fn msg(text: impl Into<String>) -> Self {
         Self(text.into().into())
     }
 
-    /// Stops the whole run at once, without an error and without saving anything more: for a sink that nobody
-    /// reads any more.
+    /// Stops the whole run immediately, without an error and without saving anything more. Use it for a sink
+    /// whose reader has gone.
     ///
     /// # Examples
     ///
@@ -61,7 +61,7 @@ impl StepError {
     }
 }
 
-/// The cause of an error that is none.
+/// The cause of an abort, which is no error.
 #[derive(Debug, thiserror::Error)]
 #[error("the run is to stop")]
 struct Aborted;
@@ -84,10 +84,10 @@ impl<E: Error + Send + Sync + 'static> From<E> for StepError {
     }
 }
 
-/// Why a run of a flow ended before its input did.
+/// The reason why a run of a flow ended before its input did.
 ///
-/// The text says what happened and where; [`source`](Error::source) holds the cause. Programs that
-/// want the whole chain on several lines print [`report`](RunError::report).
+/// The text states what happened and where; [`source`](Error::source) returns the cause. To print the whole
+/// chain on several lines, use [`report`](RunError::report).
 pub struct RunError(Box<Inner>);
 
 struct Inner {
@@ -96,29 +96,29 @@ struct Inner {
     partition: Option<String>,
     key: Option<String>,
     worker: Option<WorkerIndex>,
-    /// The number of the item, from 1, and of all in its batch.
+    /// The number of the item, from 1, and the number of items in its batch.
     item: Option<(usize, usize)>,
     text: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What sort of thing ended a run.
+/// The kind of cause that ended a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RunErrorKind {
-    /// The description of the flow has defects; nothing was run.
+    /// The description of the flow has defects; the flow did not run.
     Flow,
     /// A source, a sink or a closure of the user returned an error.
     Step,
     /// A closure of the user, or the runtime, panicked.
     Panic,
-    /// The settings of the run do not fit together.
+    /// The settings of the run contradict each other.
     Config,
     /// The processes of the cluster could not connect, or lost each other.
     Network,
-    /// The recovery store cannot be used, or not be written.
+    /// The recovery store cannot be used or written.
     Recovery,
-    /// Another process of the cluster failed; its own output says why.
+    /// Another process of the cluster failed; its own output reports the cause.
     Peer,
     /// The run was stopped by SIGINT (Ctrl-C).
     Interrupted,
@@ -160,7 +160,7 @@ impl RunError {
         self
     }
 
-    /// Adds the debug form of the key at which it happened.
+    /// Adds the debug form of the key.
     pub(crate) fn at_key(mut self, key: impl Into<String>) -> Self {
         self.0.key = Some(key.into());
         self
@@ -176,38 +176,38 @@ impl RunError {
         self
     }
 
-    /// Whether the run is to stop without an error.
+    /// Whether the run should stop without an error.
     pub(crate) fn is_abort(&self) -> bool {
         let cause = self.0.cause.as_ref();
         cause.is_some_and(|cause| cause.is::<Aborted>())
     }
 
-    /// Whether the run was stopped from outside.
+    /// Whether a signal stopped the run.
     pub(crate) fn is_stop(&self) -> bool {
         let kind = self.kind();
         matches!(kind, RunErrorKind::Interrupted | RunErrorKind::Terminated)
     }
 
-    /// The sort of thing that ended the run.
+    /// Returns the kind of cause.
     #[must_use]
     pub fn kind(&self) -> RunErrorKind {
         self.0.kind
     }
 
-    /// The step that failed, when it was one.
+    /// Returns the step that failed, if it was a step.
     #[must_use]
     pub fn step_id(&self) -> Option<&StepId> {
         self.0.step.as_ref()
     }
 
-    /// The worker on which it happened, when it was one.
+    /// Returns the worker of the failure, if it was on a worker.
     #[must_use]
     pub fn worker(&self) -> Option<WorkerIndex> {
         self.0.worker
     }
 
-    /// The debug form of the key at hand, when the step keeps state for keys. Of a long one, its beginning
-    /// and its length.
+    /// Returns the debug form of the current key, if the step keeps state per key. A long one is truncated,
+    /// with its length.
     ///
     /// # Examples
     ///
@@ -232,7 +232,7 @@ impl RunError {
         self.0.key.as_deref()
     }
 
-    /// Where it happened, as far as that is known.
+    /// Returns the location of the failure, as far as it is known.
     pub(crate) fn place(&self) -> Option<String> {
         let inner = &*self.0;
         let parts = [
@@ -250,7 +250,7 @@ impl RunError {
         Some(parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 
-    /// The error and its causes on one line, without the place.
+    /// Returns the error and its causes on one line, without the location.
     pub(crate) fn summary(&self) -> String {
         let mut text = self.0.text.clone();
         let mut cause = self.source();
@@ -262,7 +262,7 @@ impl RunError {
         text
     }
 
-    /// The error and its causes, one on a line. Of a cause that is very long, its beginning and its length.
+    /// Returns the error and its causes, one per line. A very long cause is truncated, with its length.
     #[must_use]
     pub fn report(&self) -> String {
         let mut text = self.to_string();

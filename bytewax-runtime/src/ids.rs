@@ -1,4 +1,4 @@
-//! Newtypes for the identities that cross module edges.
+//! Newtypes for identities.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The full identity of a step: `flow.scope.name`.
 ///
-/// State is saved under this id, so it never depends on order, line numbers or counters of a
-/// source, a sink or a stateful step.
+/// State is saved under this id. The id of a source, a sink or a stateful step therefore never depends on
+/// order, line numbers or counters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(Arc<str>);
 
@@ -17,7 +17,7 @@ impl StepId {
         Self(id.into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,10 +47,10 @@ impl PartialEq<str> for StepId {
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The epoch in which a flow without saved state begins.
+    /// The first epoch of a flow without saved state.
     pub const FIRST: Epoch = Epoch(1);
 
-    /// The epoch after this one.
+    /// Returns the next epoch.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
@@ -90,16 +90,16 @@ pub(crate) struct Port {
     pub(crate) output: u16,
 }
 
-/// What a step is, as far as state and checks are concerned.
+/// The kind of a step, which determines its state and checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepKind {
-    /// Brings items into the flow.
+    /// Reads items into the flow.
     Source,
-    /// Takes items out of the flow.
+    /// Writes items out of the flow.
     Sink,
-    /// Looks at items, or ends a stream or the run; counts as an output, and saves nothing.
+    /// Observes items, or ends a stream or the run; counts as an output, and saves nothing.
     Observer,
     /// Keeps state that is saved under the step's id.
     Stateful,
@@ -108,13 +108,13 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    /// Whether the step's id is a key of saved state, so that it needs a name.
+    /// Whether the step needs a name, because its id is a key of saved state.
     #[must_use]
     pub fn needs_name(self) -> bool {
         matches!(self, Self::Source | Self::Sink | Self::Stateful)
     }
 
-    /// The kind as one word.
+    /// Returns the kind as one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,14 +1,13 @@
-//! The runtime of the crate `bytewax`: how flows are described, built and run.
+//! The runtime of the crate `bytewax`: it describes, builds and runs flows.
 //!
-//! Users take the crate `bytewax`, which shows all of this under one name and adds the macros. Third
-//! parties that write connectors depend on this crate alone, without its default features: on [`source`],
-//! [`sink`] and [`StepError`].
+//! Programs use the crate `bytewax`, which re-exports this crate and adds the macros. Published connectors
+//! depend on this crate alone, without its default features: on [`source`], [`sink`] and [`StepError`].
 //!
 //! # Features
 //!
-//! `recovery` (default) brings stores of state, and SQLite; `cli` (default) brings the command line; `async` brings
-//! `map_async` and `AsyncBatches`; `object-store` brings backups in object stores; `metrics` serves the numbers of a run to
-//! Prometheus.
+//! `recovery` (default) adds recovery stores, and SQLite; `cli` (default) adds the command line; `async` adds
+//! `map_async` and `AsyncBatches`; `object-store` adds backups in object stores; `metrics` serves the metrics
+//! of a run to Prometheus.
 #![cfg_attr(
     not(all(feature = "cli", feature = "recovery")),
     allow(
@@ -50,7 +49,7 @@ mod worker;
 
 #[cfg(feature = "recovery")]
 pub mod backup {
-    //! Where copies of recovery state are kept.
+    //! Backups of recovery state.
 
     #[cfg(feature = "object-store")]
     pub use crate::recovery::ObjectStoreBackup;
@@ -69,7 +68,7 @@ pub use worker::Monitor;
 
 #[doc(hidden)]
 pub mod __private {
-    //! What the code written by macros and the program `bytewax` need beyond the public names.
+    //! Items for generated code and the program `bytewax` beyond the public API.
 
     #[cfg(all(feature = "cli", feature = "recovery"))]
     pub use crate::execution::recovery_main;

@@ -9,17 +9,17 @@ use crate::error::{RunError, RunErrorKind};
 use crate::ids::StepIndex;
 use crate::kit::{Plan, StreamTime};
 
-/// One thing that is wrong with a description.
+/// A defect of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlowDefect {
-    /// What is wrong, and where.
+    /// The defect and its location.
     pub fault: String,
-    /// How to mend it.
+    /// The fix.
     pub help: String,
 }
 
-/// Everything that is wrong with a description.
+/// All defects of a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlowDefects {
     flow: String,
@@ -27,7 +27,7 @@ pub struct FlowDefects {
 }
 
 impl FlowDefects {
-    /// The single defects, in the order of the description.
+    /// Returns the defects, in the order of the description.
     #[must_use]
     pub fn defects(&self) -> &[FlowDefect] {
         &self.defects
@@ -52,7 +52,7 @@ impl From<FlowDefects> for RunError {
     }
 }
 
-/// Whether `name` may be part of a step id: parts of `[A-Za-z0-9_-]` with `.` between them.
+/// Whether `name` may be part of a step id: parts of `[A-Za-z0-9_-]` separated by `.`.
 pub(crate) fn is_name(name: &str) -> bool {
     let part = |part: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -61,7 +61,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     name.split('.').all(part)
 }
 
-/// `name` with everything that is not allowed replaced.
+/// Returns `name` with all invalid characters replaced.
 fn mended(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     let name: String = name
@@ -76,7 +76,7 @@ fn mended(name: &str) -> String {
     }
 }
 
-/// Whether each step that goes by the event time of its streams has one.
+/// Checks that each step that reads the event time of its streams has one.
 fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
     let is_source = |step: StepIndex| matches!(graph.step(step).plan, Plan::Source(_));
     let mut timed: Vec<bool> = Vec::new();
@@ -128,7 +128,7 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
     }
 }
 
-/// Why the output of a step has no event time, and how to mend that.
+/// Returns why the output of a step has no event time, and the fix.
 fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, String) {
     loop {
         let described = graph.step(step);

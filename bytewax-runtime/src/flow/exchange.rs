@@ -1,23 +1,23 @@
-//! Steps that look as others did: their names, or what they do, were exchanged.
+//! Steps that look like other former steps: their names or arguments were swapped.
 
 use std::collections::HashMap;
 
-/// What tells a step from others of its kind. The id is without the name of the flow.
+/// The properties that distinguish a step from others of its kind. The id is without the name of the flow.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {
     pub(crate) id: String,
-    /// What is common to those that may be exchanged, such as the operator.
+    /// The common property of steps that can be swapped, such as the operator.
     pub(crate) kind: String,
-    /// A hash of the text of its arguments, where the text of the flow was seen.
+    /// A hash of the text of its arguments, if the text of the flow is known.
     pub(crate) arguments: Option<String>,
     pub(crate) inputs: Option<String>,
 }
 
-/// Which look has become which: numbers of an old and a new one.
+/// The indices of an old look and the new look that it became.
 pub(crate) type Pair = (usize, usize);
 
-/// Groups of steps of which each now looks as another one did that looks like a third, and so on: in a circle, or up to
-/// a step that is new. `fits` says whether the new one could go on with the state of the old one.
+/// Returns groups of steps in which each step now looks like the former next one, in a circle or up to a new
+/// step. `fits` returns whether the new step could continue with the state of the old one.
 pub(crate) fn exchanged(
     old: &[Look],
     new: &[Look],
@@ -83,8 +83,8 @@ pub(crate) fn exchanged(
     groups
 }
 
-/// The lines that give each step of a group the id back that it had, and those that confirm that each goes on under
-/// the id that it has.
+/// Returns the lines that give each step of a group its former id back, and the lines that confirm that each
+/// keeps its current id.
 pub(crate) fn lines(
     group: &[Pair],
     old: &[Look],
@@ -127,7 +127,7 @@ fn by_inputs(look: &Look) -> Option<String> {
     Some(format!("{}\n{}", look.kind, look.inputs.as_ref()?))
 }
 
-/// Those that no other one looks like.
+/// Returns the looks that occur once.
 fn unique(looks: &[Look], key: fn(&Look) -> Option<String>) -> HashMap<String, usize> {
     let mut found: HashMap<String, Vec<usize>> = HashMap::new();
     for (number, look) in looks.iter().enumerate() {
@@ -153,7 +153,7 @@ mod tests {
         all.iter().map(look).collect()
     }
 
-    /// The lines for the first group; none if nothing was exchanged.
+    /// Returns the lines for the first group; `None` if nothing was swapped.
     fn told(old: &[(&str, &str)], new: &[(&str, &str)]) -> Option<(Vec<String>, Vec<String>)> {
         let (old, new) = (looks(old), looks(new));
         let groups = exchanged(&old, &new, |_, _| true);

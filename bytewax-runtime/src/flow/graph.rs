@@ -1,4 +1,4 @@
-//! The list of steps and edges that a description leaves behind.
+//! The steps and edges of a description.
 
 use std::collections::HashMap;
 use std::panic::Location;
@@ -12,7 +12,7 @@ use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 use crate::state::facts::{ARGUMENTS, INPUTS};
 use crate::state::{Fact, StepSchema};
 
-/// One step as listed by [`Dataflow::steps`](crate::flow::Dataflow::steps).
+/// A step in [`Dataflow::steps`](crate::flow::Dataflow::steps).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StepInfo {
@@ -22,18 +22,18 @@ pub struct StepInfo {
     pub kind: StepKind,
     /// The name of the operator's method, such as `map`.
     pub operator: &'static str,
-    /// Where the step was described: file, line and column.
+    /// The source location of the step: file, line and column.
     pub location: &'static Location<'static>,
-    /// Which steps it reads, and which of their outputs.
+    /// The steps that it reads, and their outputs.
     pub reads: Vec<(StepId, &'static str)>,
-    /// What it has declared, if it is a source or writes to the outside.
+    /// The declared promise, if it is a source or a sink.
     pub promise: Option<Promise>,
 }
 
 /// An output of a step under description.
 pub(crate) struct Output {
     pub(crate) field: &'static str,
-    /// For an output that must be read, such as the errors of `try_map`: how to say what is meant.
+    /// The help for an output that must be read, such as the errors of `try_map`.
     pub(crate) must_read: Option<&'static str>,
 }
 
@@ -51,7 +51,7 @@ impl Output {
     }
 }
 
-/// A step as an operator's method hands it over.
+/// A step as passed by an operator's method.
 pub(crate) struct NewStep {
     pub(crate) operator: &'static str,
     pub(crate) kind: StepKind,
@@ -63,9 +63,9 @@ pub(crate) struct NewStep {
 
 /// A step of a finished description.
 pub(crate) struct Step {
-    /// What it saves under.
+    /// The id under which it saves.
     pub(crate) id: StepId,
-    /// The id by its name and scopes; another one if it was moved.
+    /// The id from its name and scopes; differs from `id` if it was moved.
     pub(crate) described: StepId,
     /// The name given by `.named`, without flow and scope.
     pub(crate) name: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The scopes that the step is in, each with a dot behind it.
+    /// The scopes of the step, each followed by a dot.
     pub(crate) fn scope(&self, flow: &str) -> &str {
         let name = without_flow(flow, &self.described);
         let own = self.name.as_deref().unwrap_or_default();
@@ -88,7 +88,7 @@ impl Step {
     }
 }
 
-/// An id without the name of the flow.
+/// Returns an id without the name of the flow.
 pub(super) fn without_flow<'a>(flow: &str, id: &'a StepId) -> &'a str {
     let id = id.as_str();
     let name = id.strip_prefix(flow).and_then(|it| it.strip_prefix('.'));
@@ -99,11 +99,11 @@ pub(crate) struct OutputPort {
     pub(crate) field: &'static str,
     pub(crate) must_read: Option<&'static str>,
     pub(crate) tee: Option<TeePlan>,
-    /// Which inputs read this output: step and its input number.
+    /// The inputs that read this output: step and input number.
     pub(crate) readers: Vec<(StepIndex, usize)>,
 }
 
-/// A step that earlier runs had, and whose saved state is not wanted any more.
+/// A step of earlier runs whose saved state is no longer needed.
 pub(crate) struct Dropped {
     pub(crate) id: StepId,
     pub(crate) why: String,
@@ -114,33 +114,33 @@ pub(crate) struct Dropped {
 pub(crate) struct Graph {
     pub(crate) name: String,
     pub(crate) steps: Vec<Step>,
-    /// Names of scopes that are not allowed.
+    /// Invalid names of scopes.
     pub(crate) bad_scopes: Vec<String>,
-    /// What is wrong with the parameters of steps.
+    /// Invalid parameters of steps.
     pub(crate) faults: Vec<(StepIndex, FlowDefect)>,
     pub(crate) dropped: Vec<Dropped>,
     /// The steps that are off for now, whose saved state stays.
     pub(crate) kept: Vec<StepId>,
     pub(crate) moved: Vec<Moved>,
-    /// What each path has to promise.
+    /// The promise that each path must keep.
     pub(crate) delivery: Option<Delivery>,
     pub(crate) origin: Option<Origin>,
 }
 
 impl Graph {
-    /// An id without the name of the flow.
+    /// Returns an id without the name of the flow.
     pub(crate) fn own_id<'a>(&self, id: &'a StepId) -> &'a str {
         without_flow(&self.name, id)
     }
 
-    /// Whether a line says that a step goes on with its own state, whatever it looks like.
+    /// Whether a line confirms that a step continues with its own state, whatever it looks like.
     pub(crate) fn confirms(&self, step: &Step) -> bool {
         let id = self.own_id(&step.id);
         let mut lines = self.moved.iter();
         lines.any(|line| line.confirms() && line.means(id))
     }
 
-    /// Whether a line says anything of one of these scopes.
+    /// Whether a line mentions one of these scopes.
     pub(crate) fn judges(&self, scopes: &super::Numbered) -> bool {
         let is_in = |id: &str| scopes.has(&format!("{id}."));
         self.moved
@@ -148,17 +148,17 @@ impl Graph {
             .any(|line| is_in(&line.old) || is_in(&line.new))
     }
 
-    /// Whether what is saved for this step stays, though the flow has no such step.
+    /// Whether the saved state of this step is kept, although the flow has no such step.
     pub(crate) fn keeps(&self, id: &StepId) -> bool {
         self.kept.contains(id)
     }
 
-    /// Whether what is saved for this step is not wanted any more.
+    /// Whether the saved state of this step is no longer needed.
     pub(crate) fn drops(&self, id: &StepId) -> bool {
         self.dropped.iter().any(|dropped| dropped.id == *id)
     }
 
-    /// What a step saves, if it saves anything.
+    /// Returns the schema of a step, if it saves anything.
     pub(crate) fn schema(&self, step: &Step) -> Option<StepSchema> {
         let schema = step.plan.step_schema()?;
         let mut schema = schema.of_operator(step.operator);
@@ -179,7 +179,7 @@ impl Graph {
         &self.step(port.step).outputs[usize::from(port.output)]
     }
 
-    /// What the code of steps knows of them while the flow runs.
+    /// Returns the information about steps at run time.
     pub(crate) fn steps(&self) -> Steps {
         let entry = |step: &Step| StepEntry {
             id: step.id.clone(),
@@ -190,7 +190,7 @@ impl Graph {
         Steps::new(self.steps.iter().map(entry).collect())
     }
 
-    /// The source or the head whose tree an output belongs to.
+    /// Returns the source or the head whose tree contains an output.
     pub(crate) fn root(&self, port: Port) -> StepIndex {
         let mut root = port.step;
         while let (Plan::Stage(_), Some(input)) =
@@ -217,7 +217,7 @@ impl Graph {
         self.steps.iter().map(info).collect()
     }
 
-    /// A number that differs between programs whose steps or edges differ.
+    /// Returns a number that differs between programs with different steps or edges.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut text = String::new();
         for step in self.infos() {
@@ -293,7 +293,7 @@ impl Description {
         index
     }
 
-    /// The id of a step of this name in the scope at hand.
+    /// Returns the id of a step with this name in the current scope.
     fn id_here(&self, name: &str) -> StepId {
         let scope = self.scopes.join(".");
         let parts = [self.name.as_str(), &scope, name];
@@ -327,7 +327,7 @@ impl Description {
         self.drafts[step.get()].name = Some(name.to_owned());
     }
 
-    /// Of several declarations, the last counts.
+    /// The last declaration applies.
     pub(crate) fn declare(&mut self, delivery: Delivery) {
         self.delivery = Some(delivery);
     }

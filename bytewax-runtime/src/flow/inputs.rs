@@ -1,4 +1,4 @@
-//! Where the inputs of steps come from.
+//! The origin of the inputs of steps.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use super::graph::{Graph, Step};
 use crate::ids::Port;
 
 impl Graph {
-    /// Where the items of each input of a step come from: the nearest steps before it that save anything, with the
-    /// names of outputs on the way.
+    /// Returns the origin of the items of each input of a step: the nearest earlier steps that save anything,
+    /// with the names of outputs on the way.
     pub(super) fn inputs(&self, step: &Step) -> String {
         let inputs: Vec<String> = step
             .inputs

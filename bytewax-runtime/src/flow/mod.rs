@@ -1,7 +1,7 @@
-//! The description of a flow: steps, streams between them, and what is wrong with it.
+//! The description of a flow: steps, streams between them, and defects.
 //!
-//! A flow is described once, by running the closure given to [`Dataflow::build`], and built on
-//! every worker later. Nothing is opened while describing.
+//! [`Dataflow::build`] runs its closure once to describe a flow. Every worker later builds the flow. The
+//! description opens nothing.
 
 mod check;
 mod exchange;
@@ -52,9 +52,8 @@ pub struct Flow {
 impl Dataflow {
     /// Describes a flow by running `body` once.
     ///
-    /// `name` is the first part of every step id and may not contain `.`. Mistakes in the
-    /// description are collected and told together by [`check`](Self::check) and by every way of
-    /// running the flow.
+    /// `name` is the first part of every step id and must not contain `.`. [`check`](Self::check) and every
+    /// run report all mistakes in the description together.
     ///
     /// # Examples
     ///
@@ -85,13 +84,13 @@ impl Dataflow {
         }
     }
 
-    /// The name of the flow.
+    /// Returns the name of the flow.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.graph.name
     }
 
-    /// The ids of all steps, in the order in which they were described.
+    /// Returns the ids of all steps, in the order of the description.
     #[must_use]
     pub fn step_ids(&self) -> Vec<StepId> {
         self.graph
@@ -101,13 +100,13 @@ impl Dataflow {
             .collect()
     }
 
-    /// What is known of each step: id, kind, operator, place in the source, and what it reads.
+    /// Returns id, kind, operator, source location and inputs of each step.
     #[must_use]
     pub fn steps(&self) -> Vec<StepInfo> {
         self.graph.infos()
     }
 
-    /// The paths from sources to sinks, each with what it promises; see [`delivery`](crate::delivery).
+    /// Returns the paths from sources to sinks, each with its promise; see [`delivery`](crate::delivery).
     ///
     /// # Examples
     ///
@@ -132,19 +131,18 @@ impl Dataflow {
         self.graph.paths()
     }
 
-    /// Reports everything that is wrong with the description.
+    /// Checks the description.
     ///
     /// # Errors
     ///
-    /// All defects at once: no input, no output, an unnamed source, sink or stateful step, two
-    /// steps with one id, a name that is not allowed, errors that nobody reads, a path that promises less than
-    /// [declared](Flow::delivery).
+    /// All defects at once: no input, no output, an unnamed source, sink or stateful step, two steps with one
+    /// id, an invalid name, unread errors, a path that promises less than [declared](Flow::delivery).
     pub fn check(&self) -> Result<(), FlowDefects> {
         check::check(&self.graph)
     }
 
-    /// Notes what `dataflow!` saw of the flow.
-    /// Whether the compiler lets a step go on with states of this version and fingerprint.
+    /// Notes what `dataflow!` saw of the flow. Whether the compiler accepts states of this version and
+    /// fingerprint for a step.
     #[doc(hidden)]
     #[must_use]
     pub fn reads_state(&self, step: &str, version: u32, fingerprint: u64) -> bool {
@@ -152,7 +150,7 @@ impl Dataflow {
         schema.is_some_and(|schema| schema.state.reads(version, fingerprint))
     }
 
-    /// Whether the compiler lets a step go on with keys of this shape.
+    /// Whether the compiler accepts keys of this shape for a step.
     #[doc(hidden)]
     #[must_use]
     pub fn reads_keys(&self, step: &str, shape: &str) -> bool {
@@ -184,9 +182,9 @@ impl Dataflow {
 }
 
 impl Flow {
-    /// Puts `name.` before the names of all steps that are described inside `body`.
+    /// Prefixes the names of all steps in `body` with `name.`.
     ///
-    /// Steps in a loop need a scope with a name that differs each turn.
+    /// Steps in a loop need a scope with a different name in each iteration.
     ///
     /// # Examples
     ///
@@ -213,11 +211,12 @@ impl Flow {
         body()
     }
 
-    /// Declares how often an item of a source takes effect in each sink that it reaches. A flow with a path that
-    /// promises less is refused before anything starts, and so is a run without a recovery store, which nothing is replayed
-    /// from. See [`delivery`](crate::delivery) for what paths promise.
+    /// Declares how often an item of a source takes effect in each sink that it reaches. If a path promises
+    /// less, the flow is refused before anything starts. A run without a recovery store is refused too,
+    /// because it cannot replay anything. See [`delivery`](crate::delivery) for the promises of paths.
     ///
-    /// `dataflow!("name", delivery = exactly_once, |flow| ..)` writes this, and does not compile if it can see such a path.
+    /// `dataflow!("name", delivery = exactly_once, |flow| ..)` generates this call, and does not compile if
+    /// it sees such a path.
     ///
     /// # Examples
     ///
@@ -239,12 +238,12 @@ impl Flow {
         self.description.borrow_mut().declare(delivery);
     }
 
-    /// Says that an earlier version of the flow had a step of this name, and that what it has saved is not
-    /// wanted any more. `why` is for those who read the program, and the lock file.
+    /// Declares that an earlier version of the flow had a step with this name, and that its saved state is no
+    /// longer needed. `why` is for readers of the program and of the lock file.
     ///
-    /// A resume refuses a store with saved state that no step claims, because a step may have been
-    /// renamed by mistake. With this it removes what the step has saved, and goes on. The name is that in
-    /// [`named`](Stream::named), within the scope at hand.
+    /// A resume refuses a store with saved state that no step claims, because a step may have been renamed by
+    /// mistake. With this line, it deletes the state and continues. The name is that in
+    /// [`named`](Stream::named), within the current scope.
     ///
     /// Keep the line until no store with such state is left.
     ///
@@ -266,17 +265,17 @@ impl Flow {
         self.description.borrow_mut().drop_step(name, why);
     }
 
-    /// Says that the step of the id `new` was `old` in earlier versions of the flow: it goes on with what was saved under
-    /// that id, and continues to save under it. It is for steps that were moved into or out of scopes, functions and operators
-    /// of your own, where no [`named`](Stream::named) restores the old id.
+    /// Declares that the step with the id `new` was `old` in earlier versions of the flow. It continues with
+    /// the state saved under `old`, and keeps saving under it. Use it for steps that were moved into or out
+    /// of scopes, functions and your own operators, where [`named`](Stream::named) cannot restore the old id.
     ///
-    /// Both are whole ids without the name of the flow, as in `dataflow.lock`; the scope at hand does not matter. The id of
-    /// a scope stands for all steps in it. If several lines mean a step, the line with the longest `new` counts. Two lines
-    /// exchange what two steps have saved. If `old` and `new` are the same, the line confirms that this step goes on with
-    /// its own state, although it looks like another step of the earlier version; or that a scope with a number is new, and
-    /// is the last of them.
+    /// Both are full ids without the name of the flow, as in `dataflow.lock`; the current scope does not
+    /// matter. The id of a scope stands for all steps in it. If several lines match a step, the one with the
+    /// longest `new` applies. Two lines can swap the state of two steps. If `old` and `new` are equal, the
+    /// line confirms that this step continues with its own state, although it looks like another step of the
+    /// earlier version; or that a numbered scope is new and the last one.
     ///
-    /// Keep the line as long as there are stores with such state.
+    /// Keep the line as long as stores with such state exist.
     ///
     /// # Examples
     ///
@@ -300,13 +299,14 @@ impl Flow {
         self.description.borrow_mut().move_step(old, new);
     }
 
-    /// Says that the flow has no step of this name for now, and that what it has saved stays: for a step that is
-    /// built only with a feature, or only on some machines. `why` is for those who read the program.
+    /// Declares that the flow has no step with this name for now, and that its saved state is kept. Use it
+    /// for a step that is built only with a feature, or only on some machines. `why` is for readers of the
+    /// program.
     ///
-    /// A resume refuses a store with saved state that no step claims. With this it goes on, and leaves the state
-    /// as it was, for a later run that has the step again. The step then goes on where it was, so it has not
-    /// seen what the others have read meanwhile. The name is that in [`named`](Stream::named), within the scope at
-    /// hand; the lock file keeps its line.
+    /// A resume refuses a store with saved state that no step claims. With this line, it continues and leaves
+    /// the state unchanged for a later run that has the step again. The step then continues where it stopped,
+    /// without the items that the others have read in between. The name is that in [`named`](Stream::named),
+    /// within the current scope; the lock file keeps its line.
     ///
     /// # Examples
     ///
@@ -332,7 +332,7 @@ impl Flow {
         self.description.borrow_mut().keep_step(name);
     }
 
-    /// Adds a step and gives its index; the streams out of it are made by `Stream::from_port`.
+    /// Adds a step and returns its index; `Stream::from_port` creates its output streams.
     pub(crate) fn add(&self, step: NewStep) -> crate::ids::StepIndex {
         self.description.borrow_mut().add(step)
     }
@@ -341,7 +341,7 @@ impl Flow {
         self.description.borrow_mut().name_step(step, name);
     }
 
-    /// Notes that the parameters of a step are wrong.
+    /// Records that the parameters of a step are invalid.
     pub(crate) fn fault(&self, step: crate::ids::StepIndex, fault: String, help: String) {
         self.description
             .borrow_mut()
@@ -357,7 +357,7 @@ impl Flow {
     }
 }
 
-/// A scope that is left when this is dropped: what [`Flow::scope`] is made of.
+/// A guard that leaves its scope when it is dropped; [`Flow::scope`] uses it.
 #[doc(hidden)]
 #[derive(Debug)]
 #[must_use]

@@ -1,4 +1,4 @@
-//! Paths from sources to sinks, and what they promise.
+//! Paths from sources to sinks, and their promises.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -7,33 +7,33 @@ use super::graph::{Graph, Step};
 use crate::delivery::{Delivery, Promise};
 use crate::ids::{StepId, StepIndex};
 
-/// A path from a source to a sink, as listed by [`Dataflow::paths`](crate::flow::Dataflow::paths). Of several between
-/// the same two, it is a shortest.
+/// A path from a source to a sink, as listed by [`Dataflow::paths`](crate::flow::Dataflow::paths): the
+/// shortest of several paths between the same two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PathInfo {
     /// The steps, from the source to the sink.
     pub steps: Vec<StepId>,
-    /// What it promises.
+    /// The promise of the path.
     pub delivery: Delivery,
-    /// The steps that keep it from promising more, with what they have declared; none if it is exactly once.
+    /// The steps that limit the promise, with their declarations; none if it is exactly once.
     pub weakest: Vec<(StepId, Promise)>,
 }
 
 impl PathInfo {
-    /// The source.
+    /// Returns the source.
     #[must_use]
     pub fn source(&self) -> &StepId {
         &self.steps[0]
     }
 
-    /// The sink.
+    /// Returns the sink.
     #[must_use]
     pub fn sink(&self) -> &StepId {
         &self.steps[self.steps.len() - 1]
     }
 
-    /// The reasons for which it does not promise more, in words, by ids without the name of the flow.
+    /// Returns the reasons that limit the promise, in words, with ids without the name of the flow.
     pub(crate) fn reasons(&self, own_id: impl Fn(&StepId) -> String) -> String {
         let reason = |(id, promise): &(StepId, Promise)| format!("`{}` is {promise}", own_id(id));
         let reasons: Vec<String> = self.weakest.iter().map(reason).collect();
@@ -53,7 +53,7 @@ impl fmt::Display for PathInfo {
 }
 
 impl Graph {
-    /// All paths, by source and sink as they were described.
+    /// Returns all paths, by source and sink in the order of the description.
     pub(crate) fn paths(&self) -> Vec<PathInfo> {
         let mut paths = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
@@ -103,10 +103,10 @@ impl Graph {
     }
 }
 
-/// How many steps of a path a message names.
+/// The maximum number of steps of a path in a message.
 const SHOWN: usize = 8;
 
-/// The steps of a path, of which those in the middle are left out if there are many.
+/// Formats the steps of a path; omits the middle of a long path.
 fn shown(steps: &[StepId]) -> String {
     let named = |steps: &[StepId]| -> Vec<String> {
         steps.iter().map(|step| format!("`{step}`")).collect()
@@ -122,7 +122,7 @@ fn shown(steps: &[StepId]) -> String {
     parts.join(" -> ")
 }
 
-/// Reports the paths that promise less than the flow has declared.
+/// Reports the paths that promise less than the flow declares.
 pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
     let Some(declared) = graph.delivery else {
         return;

@@ -10,11 +10,10 @@ use crate::kit::{Plan, TeePlan};
 
 /// A stream of items of one type: the output of a step.
 ///
-/// A stream is moved by use. To read it twice, call `.clone()`: every reader gets every item, so
-/// the items must be [`Clone`]. Streams of one type go in a `Vec`, so loops and helper functions
-/// are plain Rust.
+/// A method consumes the stream. To read it twice, call `.clone()`: every reader receives every item, so the
+/// items must be [`Clone`]. Streams of one type fit in a `Vec`, so loops and helper functions are plain Rust.
 ///
-/// The methods are the operators. Each adds a step to the flow; nothing is run while describing.
+/// The methods are the operators. Each adds a step to the flow; nothing runs during the description.
 pub struct Stream<T> {
     flow: Flow,
     port: Port,
@@ -23,11 +22,11 @@ pub struct Stream<T> {
 
 /// A stream of pairs of key and value. State is kept per key.
 ///
-/// Any stream of pairs is one; [`key_on`](Stream::key_on) makes the key from the item.
+/// Any stream of pairs is one; [`key_on`](Stream::key_on) computes the key from the item.
 pub type KeyedStream<K, V> = Stream<(K, V)>;
 
 impl<K, V> Stream<(K, V)> {
-    /// Ties the type of its keys to what the compiler has found out about it.
+    /// Ties the type of its keys to the type in a compile-time check.
     #[doc(hidden)]
     #[must_use]
     pub fn with_keys(self, _: PhantomData<K>) -> Self {
@@ -75,17 +74,17 @@ impl<T: 'static> Stream<T> {
         }
     }
 
-    /// Names the step that this stream comes out of.
+    /// Names the step of this stream.
     ///
-    /// The id of the step becomes `flow.scope.name`. Names are made of letters, digits, `_` and
-    /// `-`, with `.` between parts. A source, a sink and a stateful step need one, because state is
-    /// saved under it; `dataflow!` gives one to every step.
+    /// The id of the step becomes `flow.scope.name`. A name consists of letters, digits, `_` and `-`, with
+    /// `.` between parts. A source, a sink and a stateful step need a name, because they save state under it;
+    /// `dataflow!` names every step.
     pub fn named(self, name: &str) -> Self {
         self.flow.name_step(self.port.step, name);
         self
     }
 
-    /// The flow that this stream is part of.
+    /// Returns the flow of this stream.
     #[must_use]
     pub fn flow(&self) -> Flow {
         self.flow.clone()
@@ -135,7 +134,7 @@ impl<T: 'static> Stream<T> {
         Self::from_port(flow, step, 0)
     }
 
-    /// Refuses streams of two flows in one step.
+    /// Panics if a step reads streams of two flows.
     #[track_caller]
     pub(crate) fn assert_same_flow(&self, flow: &Flow) {
         assert!(
