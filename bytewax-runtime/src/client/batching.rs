@@ -1,8 +1,8 @@
-//! Items that are put together.
+//! Batches of items.
 
 use std::time::{Duration, Instant};
 
-/// When a batch is complete: by the number of its items, by their bytes, and by its age.
+/// The limits of a batch: the number of its items, their bytes, and its age.
 ///
 /// # Examples
 ///
@@ -22,7 +22,7 @@ pub struct Batching {
 }
 
 impl Batching {
-    /// Batches of so many items, and of at least one, however many bytes that are and whatever time it takes.
+    /// Creates a limit of `items` items, at least one, without a limit of bytes or time.
     pub const fn new(items: usize) -> Self {
         Self {
             items: if items == 0 { 1 } else { items },
@@ -31,19 +31,19 @@ impl Batching {
         }
     }
 
-    /// A batch has no more than so many bytes, unless one item has more.
+    /// Limits the bytes of a batch. A larger item is a batch by itself.
     pub const fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// A batch is complete when its first item has waited for so long.
+    /// Limits the time that the first item of a batch waits.
     pub const fn time(mut self, time: Duration) -> Self {
         self.time = time;
         self
     }
 
-    /// Splits items into batches by number and bytes. `weigh` says how many bytes an item has.
+    /// Splits items into batches by number and bytes. `weigh` returns the bytes of an item.
     pub fn split<T>(
         &self,
         items: impl IntoIterator<Item = T>,
@@ -60,7 +60,7 @@ impl Batching {
         batches
     }
 
-    /// A batch that is to be filled over time.
+    /// Creates a batch that is filled over time.
     #[must_use]
     pub fn gather<T>(&self) -> Gathering<T> {
         Gathering {
@@ -72,10 +72,10 @@ impl Batching {
     }
 }
 
-/// A batch that is being filled; made by [`Batching::gather`].
+/// A batch that is being filled; created by [`Batching::gather`].
 ///
-/// A source with one says when it wants to be polled next by [`due`](Self::due); a sink with one empties it at the end
-/// of each epoch, so that what is saved says what is written.
+/// A source with such a batch returns the time of its next poll from [`due`](Self::due). A sink with one
+/// empties it at the end of each epoch, so that its saved position matches its writes.
 ///
 /// # Examples
 ///
@@ -103,19 +103,19 @@ pub struct Gathering<T> {
 }
 
 impl<T> Gathering<T> {
-    /// Adds an item of so many bytes. The result is a batch that is complete: with the item, or the one before it if
-    /// that would have too many bytes with it.
+    /// Adds an item of `bytes` bytes. Returns a complete batch, if any: with the item, or the previous batch
+    /// if the item would exceed its bytes.
     pub fn push(&mut self, item: T, bytes: usize) -> Option<Vec<T>> {
         self.push_at(Instant::now(), item, bytes)
     }
 
-    /// The same, at a time that the caller says.
+    /// The same, at a time from the caller.
     pub fn push_at(&mut self, now: Instant, item: T, bytes: usize) -> Option<Vec<T>> {
         let batch = self.add(now, item, bytes);
         batch.or_else(|| self.take_due(now))
     }
 
-    /// The same, whatever time it is.
+    /// The same, regardless of the time.
     pub(crate) fn add(&mut self, now: Instant, item: T, bytes: usize) -> Option<Vec<T>> {
         let is_too_much = self.bytes.saturating_add(bytes) > self.batching.bytes;
         let before = if is_too_much { self.take() } else { None };
@@ -133,19 +133,20 @@ impl<T> Gathering<T> {
         self.items.len() >= self.batching.items || self.bytes >= self.batching.bytes
     }
 
-    /// When the batch is complete whatever comes until then; `None` if it is empty or has no limit of time.
+    /// Returns the time at which the batch is complete at the latest; `None` if it is empty or has no time
+    /// limit.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
         self.since?.checked_add(self.batching.time)
     }
 
-    /// Takes the batch, if it is complete now.
+    /// Returns the batch, if it is complete now.
     pub fn take_due(&mut self, now: Instant) -> Option<Vec<T>> {
         let is_due = self.is_full() || self.due().is_some_and(|due| due <= now);
         if is_due { self.take() } else { None }
     }
 
-    /// Takes what there is, if anything.
+    /// Returns the items so far, if any.
     pub fn take(&mut self) -> Option<Vec<T>> {
         (self.bytes, self.since) = (0, None);
         let items = std::mem::take(&mut self.items);

@@ -1,4 +1,4 @@
-//! What a connector can learn of the run that calls it.
+//! Information about the run for connectors.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,7 +11,7 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// What a worker lets the code of connectors know.
+/// The information that a worker passes to connectors.
 struct Worker {
     step: Box<dyn Fn() -> Option<StepId>>,
     ended: Arc<AtomicBool>,
@@ -19,12 +19,12 @@ struct Worker {
 
 /// The step that calls a connector, and whether its run still waits for the call.
 ///
-/// A connector takes it where it is opened or called, and may hand it to threads of its own. It says in notes which step they are
-/// about, and it ends a wait when the run does.
+/// Create it where the connector is opened or called; it can move to other threads. With it, a connector
+/// names its step in messages, and ends a wait when the run ends.
 ///
 /// # Examples
 ///
-/// A sink that waits for a service, and lets a run go that is stopped meanwhile:
+/// A sink that waits for a service, and stops waiting when the run stops:
 ///
 /// ```
 /// use std::time::Duration;
@@ -51,7 +51,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The step whose code runs on this thread. Elsewhere than on a worker, there is none, and nothing ends.
+    /// Returns the step whose code runs on this thread. Outside of a worker, it has no step and never ends.
     #[must_use]
     pub fn current() -> Self {
         WORKER.with_borrow(|worker| match worker {
@@ -63,26 +63,26 @@ impl Caller {
         })
     }
 
-    /// The id of the step, if a step calls.
+    /// Returns the id of the step, if a step calls.
     #[must_use]
     pub fn step(&self) -> Option<&StepId> {
         self.step.as_ref()
     }
 
-    /// Whether the run ends at once: it has failed, or the time in which a signal stops it is over. Whatever the call returns
-    /// then, changes nothing; an error that is returned is not reported.
+    /// Whether the run ends immediately, because it has failed or the time-out of a stop has passed. The
+    /// result of the call is then ignored, and an error is not reported.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Runs the code of a worker, which knows the step at hand, and whose run ends when the flag is set.
+    /// Runs the code of a worker with the current step; its run ends when the flag is set.
     pub(crate) fn on_worker<R>(
         step: impl Fn() -> Option<StepId> + 'static,
         ended: Arc<AtomicBool>,
         work: impl FnOnce() -> R,
     ) -> R {
-        /// Puts back what was there, also when `work` panics.
+        /// Restores the previous value, even if `work` panics.
         struct Back(Option<Worker>);
         impl Drop for Back {
             fn drop(&mut self) {

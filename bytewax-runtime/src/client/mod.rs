@@ -1,17 +1,17 @@
-//! What connectors to systems elsewhere need: retries, rate limits and batches that never block a worker.
+//! Helpers for connectors to external systems: retries, rate limits and batches that never block a worker.
 //!
 //! | need | use |
 //! | --- | --- |
-//! | try a call again, later each time | [`Retry`]: [`attempts`](Retry::attempts) where a source is polled, `run` in `async` code |
-//! | make no more than so many calls a second | [`RateLimit`] |
-//! | put items together by number, bytes and time | [`Batching`] |
-//! | know the step that calls, and end a wait when the run ends | [`Caller`] |
+//! | retry a call with increasing waits | [`Retry`]: [`attempts`](Retry::attempts) in a polled source, `run` in `async` code |
+//! | limit the calls per second | [`RateLimit`] |
+//! | group items by number, bytes and time | [`Batching`] |
+//! | get the calling step, and end a wait when the run ends | [`Caller`] |
 //! | read a system whose client is `async` | [`AsyncBatches`](crate::source::AsyncBatches) (feature `async`) |
 //! | write to a system whose client is `async` | `map_async` (feature `async`), as below |
 //!
-//! # A source that tries again
+//! # A source that retries
 //!
-//! A poll never blocks, so a source that has to wait before it tries again says how long:
+//! A poll never blocks, so a source returns the time until its next attempt:
 //!
 //! ```
 //! use std::time::Duration;

@@ -1,12 +1,12 @@
-//! Limits to how often something is done.
+//! Limits of rates.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lets through so many calls in each span of time: all of them at once, if none was made for that long, and later ones
-/// at an even pace.
+/// Limits the number of calls in each span of time. After an idle span, all of them are allowed at once;
+/// later ones at an even rate.
 ///
-/// Clones share the limit, so that all workers of a process stay within it together.
+/// Clones share the limit, so all workers of a process stay within it together.
 ///
 /// # Examples
 ///
@@ -22,19 +22,19 @@ use std::time::{Duration, Instant};
 /// assert_eq!(limit.take_at(now + Duration::from_millis(500), 1), Ok(()));
 /// ```
 ///
-/// A source that is polled answers with [`Poll::idle`](crate::source::Poll::idle) for the time that it has to wait.
+/// A polled source returns [`Poll::idle`](crate::source::Poll::idle) with the time to wait.
 #[derive(Clone, Debug)]
 pub struct RateLimit {
-    /// How long one call takes of the time.
+    /// The share of the time of one call.
     each: Duration,
-    /// How much of it may be taken at once.
+    /// The maximum time that may be taken at once.
     burst: Duration,
-    /// Up to when the time is taken.
+    /// The end of the time that is taken.
     taken: Arc<Mutex<Option<Instant>>>,
 }
 
 impl RateLimit {
-    /// Lets through `count` calls, and at least one, in each span of this length.
+    /// Creates a limit of `count` calls, at least one, in each span of this length.
     #[must_use]
     pub fn new(count: u32, time: Duration) -> Self {
         let count = count.max(1);
@@ -46,21 +46,21 @@ impl RateLimit {
         }
     }
 
-    /// Makes `count` calls now, if that is within the limit. More than are let through at once are within it when none
-    /// was made for long enough, and the next ones wait for longer.
+    /// Takes `count` calls now, if they are within the limit. More calls than the limit are allowed after a
+    /// long enough pause; the next ones then wait longer.
     ///
     /// # Errors
     ///
-    /// How long to wait before it is tried again.
+    /// The time to wait before the next attempt.
     pub fn take(&self, count: u32) -> Result<(), Duration> {
         self.take_at(Instant::now(), count)
     }
 
-    /// The same, at a time that the caller says.
+    /// The same, at a time from the caller.
     ///
     /// # Errors
     ///
-    /// How long to wait before it is tried again.
+    /// The time to wait before the next attempt.
     pub fn take_at(&self, now: Instant, count: u32) -> Result<(), Duration> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = taken.map_or(Duration::ZERO, |taken| taken.saturating_duration_since(now));
@@ -73,7 +73,8 @@ impl RateLimit {
         Ok(())
     }
 
-    /// Waits until `count` calls are within the limit, and makes them, on a runtime of `tokio` with time enabled.
+    /// Waits until `count` calls are within the limit, and takes them. Needs a `tokio` runtime with time
+    /// enabled.
     #[cfg(feature = "async")]
     pub async fn wait(&self, count: u32) {
         while let Err(time) = self.take(count) {

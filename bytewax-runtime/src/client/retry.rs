@@ -1,4 +1,4 @@
-//! Calls that are tried again.
+//! Retries of calls.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::StepError;
 
-/// How often a call is tried again that failed, and how long to wait before.
+/// The number of retries of a failed call, and the waits before them.
 ///
-/// The wait is `first` after the first try and doubles each time, up to `longest`. Unless it is
-/// [exact](Self::exact), as much again at most is added to each wait by chance, so that many who failed together do not
-/// try again together.
+/// The wait is `first` after the first attempt and doubles each time, up to `longest`. Unless it is
+/// [exact](Self::exact), a random time of up to 100 % is added to each wait, so that many callers that failed
+/// together do not retry together.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// Five times more, after 100 ms and up to 10 s, with some chance in each wait.
+    /// Creates a policy of five retries, after 100 ms and up to 10 s, with jitter.
     pub const fn new() -> Self {
         Self {
             retries: 5,
@@ -51,27 +51,26 @@ impl Retry {
         }
     }
 
-    /// After an error, a call is tried up to this many times more.
+    /// Sets the number of retries after an error.
     pub const fn retries(mut self, retries: usize) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long to wait before a call is tried again: `first` before the second try, and twice as long each time after
-    /// that, but no longer than `longest`.
+    /// Sets the wait before a retry: `first` before the second attempt, doubled each time, up to `longest`.
     pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;
         self.longest = longest;
         self
     }
 
-    /// Leaves nothing to chance.
+    /// Disables jitter.
     pub const fn exact(mut self) -> Self {
         self.exact = true;
         self
     }
 
-    /// The waits before each further try.
+    /// Returns the wait before each retry.
     pub fn waits(&self) -> impl Iterator<Item = Duration> + use<> {
         self.build()
     }
@@ -88,7 +87,7 @@ impl Retry {
         }
     }
 
-    /// What a partition keeps of its tries, where it is polled and must not wait by itself.
+    /// Creates the attempts of a polled partition, which must not wait by itself.
     pub fn attempts(&self) -> Attempts {
         Attempts {
             retry: *self,
@@ -96,12 +95,12 @@ impl Retry {
         }
     }
 
-    /// Makes a call until it succeeds, or fails with an error that is not `transient`, or fails once more than it is
-    /// to be tried again. Between the tries it waits, on a runtime of `tokio` with time enabled.
+    /// Makes a call until it succeeds, fails with an error that is not `transient`, or has no retries left.
+    /// Waits between attempts. Needs a `tokio` runtime with time enabled.
     ///
     /// # Errors
     ///
-    /// The error of the last try.
+    /// The error of the last attempt.
     #[cfg(feature = "async")]
     pub async fn run<T, E, Fut>(
         &self,
@@ -124,7 +123,7 @@ impl Retry {
     }
 }
 
-/// How often a call has failed in a row; made by [`Retry::attempts`].
+/// The number of consecutive failures of a call; created by [`Retry::attempts`].
 ///
 /// # Examples
 ///
@@ -150,16 +149,16 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// The call has succeeded: the next error is the first one again.
+    /// Records a success: the next error counts as the first.
     pub fn succeeded(&mut self) {
         self.waits = self.retry.build();
     }
 
-    /// The call has failed: how long to wait before it is tried again.
+    /// Records a failure and returns the wait before the next attempt.
     ///
     /// # Errors
     ///
-    /// The error itself, if the call is not to be tried again.
+    /// The error itself, if no retries are left.
     pub fn failed(&mut self, error: impl Into<StepError>) -> Result<Duration, StepError> {
         self.waits.next().ok_or_else(|| error.into())
     }

@@ -1,4 +1,4 @@
-//! A sink made of one function, as `#[sink]` writes it.
+//! A sink from one function, as `#[sink]` generates it.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use crate::delivery::SinkPromise;
 use crate::error::StepError;
 use crate::ids::{StepId, WorkerIndex};
 
-/// A sink with one instance on every worker.
+/// Creates a sink with one instance on every worker.
 ///
-/// `local` makes what the instance keeps, and `write` is called for each batch with it.
+/// `local` creates the resources of the instance, and `write` is called with them for each batch.
 #[doc(hidden)]
 pub fn sink_fn<D, T, L, M, F>(local: M, write: F) -> impl DynamicSink<T, D> + Clone
 where

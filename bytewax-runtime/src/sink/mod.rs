@@ -1,10 +1,10 @@
-//! Sinks: where items go.
+//! Sinks: the outputs of a flow.
 //!
-//! There are three kinds. A [`DynamicSink`] has one instance on every worker and writes what is
-//! there. A [`FixedPartitionedSink`] has named partitions, each with a position that can be saved
-//! and resumed; each partition is written by one worker, and a key always goes to one partition. A
-//! [`SinglePartitionSink`] is one with a single partition, which needs no keys. A [`TransactionalSink`] writes to a system with
-//! transactions, one for each epoch.
+//! There are four kinds. A [`DynamicSink`] has one instance on every worker, which writes the items of that
+//! worker. A [`FixedPartitionedSink`] has named partitions, each with a position that can be saved and
+//! resumed; one worker writes each partition, and a key always goes to the same partition. A
+//! [`SinglePartitionSink`] has a single partition and needs no keys. A [`TransactionalSink`] writes to a
+//! system with transactions, one per epoch.
 
 mod function;
 mod rejecting;
@@ -21,15 +21,15 @@ use crate::ids::{Epoch, StepId, WorkerIndex};
 use crate::key::Key;
 use crate::state::State;
 
-/// A sink with one instance on every worker. Nothing of it is saved.
+/// A sink with one instance on every worker. It saves no position.
 ///
-/// After a crash, items of epochs that were not complete are written again. A sink in which this changes nothing, such as a
-/// table by key, is a `DynamicSink<T, Idempotent>`; see [`delivery`](crate::delivery).
+/// After a crash, items of incomplete epochs are written again. A sink in which this has no effect, such as a
+/// table with keys, is a `DynamicSink<T, Idempotent>`; see [`delivery`](crate::delivery).
 pub trait DynamicSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
     /// The instance of one worker.
     type Partition: StatelessSinkPartition<T>;
 
-    /// Makes the instance of one of `workers` workers.
+    /// Creates the instance of one of `workers` workers.
     ///
     /// # Errors
     ///
@@ -44,14 +44,14 @@ pub trait DynamicSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
 
 /// The instance of a [`DynamicSink`] on one worker.
 pub trait StatelessSinkPartition<T>: 'static {
-    /// Writes items, which are never none.
+    /// Writes items. The list is never empty.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError>;
 
-    /// Ends the output: called once after the last item, and not when the run is stopped before.
+    /// Ends the output. Called once after the last item, but not if the run stops before.
     ///
     /// # Errors
     ///
@@ -60,8 +60,8 @@ pub trait StatelessSinkPartition<T>: 'static {
         Ok(())
     }
 
-    /// All items of an epoch have been written: what comes now belongs to a later one. Epochs without items
-    /// may be left out.
+    /// Called when all items of an epoch are written; later calls write items of a later epoch. Epochs
+    /// without items may be skipped.
     ///
     /// # Errors
     ///
@@ -71,15 +71,14 @@ pub trait StatelessSinkPartition<T>: 'static {
         Ok(())
     }
 
-    /// An epoch is complete on the whole cluster: all sinks have written it, and with a recovery store all of it is
-    /// saved, so that no resume goes back behind it. The place to commit what was written.
+    /// Called when an epoch is complete on the whole cluster: all sinks have written it, and with a recovery
+    /// store all of it is saved, so no resume repeats it. Commit writes here.
     ///
-    /// Called for each epoch of the run, in order, on each worker; at the end of
-    /// input also for the last, after [`close`](Self::close), and after a clean stop, when nothing is closed. Items of the
-    /// next epoch may have been written by then: [`end_epoch`](Self::end_epoch) tells them apart.
+    /// Called for each epoch of the run, in order, on each worker. At the end of input, also for the last
+    /// epoch, after [`close`](Self::close); after a clean stop, without a `close`. Items of the next epoch
+    /// may already be written; [`end_epoch`](Self::end_epoch) separates them.
     ///
-    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
-    /// does not call it again.
+    /// A killed run may miss this call for a complete epoch. The next run does not repeat it.
     ///
     /// # Errors
     ///
@@ -92,32 +91,32 @@ pub trait StatelessSinkPartition<T>: 'static {
 
 /// A sink of named partitions, each with a position that is saved and resumed.
 ///
-/// It takes keyed streams. The key decides the partition, and only the value is written.
+/// It accepts keyed streams. The key selects the partition, and only the value is written.
 ///
-/// A sink that goes back to the position it is opened at, as files that are cut off there, is a
+/// A sink that truncates its output to the position that it is opened at, such as a file, is a
 /// `FixedPartitionedSink<K, V, Transactional>`; see [`delivery`](crate::delivery).
 pub trait FixedPartitionedSink<K: Key, V, P: SinkPromise = Append>: Send + Sync + 'static {
-    /// Where a partition stands: what is saved, and what it is opened with to go on.
+    /// The saved position of a partition, from which it resumes.
     type Position: State;
     /// An opened partition.
     type Partition: StatefulSinkPartition<V, Position = Self::Position>;
 
-    /// The names of the partitions that can be reached from this process, called once on each
-    /// worker. All workers that name partitions must name them in the same order.
+    /// Returns the names of the partitions that this process can reach. Called once on each worker. All
+    /// workers that name partitions must name them in the same order.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn partitions(&self) -> Result<Vec<String>, StepError>;
 
-    /// Chooses the partition of a key: an index into the list of partitions, taken modulo its
-    /// length. The default spreads keys evenly, the same on every platform and in every release.
+    /// Selects the partition of a key: an index into the list of partitions, modulo its length. The default
+    /// distributes keys evenly, the same on every platform and in every release.
     fn assign(&self, key: &K, _partitions: usize) -> usize {
         // The upper half: the lower bits already choose the slot.
         (key.stable_hash() >> 32) as usize
     }
 
-    /// Opens a partition when it gets its first item, or at once to go on from `resume`.
+    /// Opens a partition at its first item, or immediately if it continues from `resume`.
     ///
     /// # Errors
     ///
@@ -129,16 +128,16 @@ pub trait FixedPartitionedSink<K: Key, V, P: SinkPromise = Append>: Send + Sync 
     ) -> Result<Self::Partition, StepError>;
 }
 
-/// A sink of a single partition, whose position is saved and resumed. It takes any stream.
+/// A sink of a single partition with a position that is saved and resumed. It accepts any stream.
 ///
-/// The items of all workers are written by one of them, in no fixed order.
+/// One worker writes the items of all workers, in no fixed order.
 ///
-/// A sink that goes back to the position it is opened at is a `SinglePartitionSink<T, Transactional>`; see
-/// [`delivery`](crate::delivery).
+/// A sink that truncates its output to the position that it is opened at is a
+/// `SinglePartitionSink<T, Transactional>`; see [`delivery`](crate::delivery).
 ///
 /// # Examples
 ///
-/// A list that is cut back to a saved length:
+/// A list that is truncated to a saved length:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -188,19 +187,19 @@ pub trait FixedPartitionedSink<K: Key, V, P: SinkPromise = Append>: Send + Sync 
 /// assert_eq!(*list.0.lock().unwrap(), [1, 2, 3]);
 /// ```
 pub trait SinglePartitionSink<T, P: SinkPromise = Append>: Send + Sync + 'static {
-    /// Where the partition stands: what is saved, and what it is opened with to go on.
+    /// The saved position of the partition, from which it resumes.
     type Position: State;
     /// The opened partition.
     type Partition: StatefulSinkPartition<T, Position = Self::Position>;
 
-    /// The name of the partition, under which its position is saved.
+    /// Returns the name of the partition, under which its position is saved.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn partition(&self) -> Result<String, StepError>;
 
-    /// Opens the partition when it gets its first item, or at once to go on from `resume`.
+    /// Opens the partition at its first item, or immediately if it continues from `resume`.
     ///
     /// # Errors
     ///
@@ -210,27 +209,27 @@ pub trait SinglePartitionSink<T, P: SinkPromise = Append>: Send + Sync + 'static
 
 /// An opened partition of a [`FixedPartitionedSink`] or a [`SinglePartitionSink`].
 pub trait StatefulSinkPartition<V>: 'static {
-    /// What is saved.
+    /// The saved position.
     type Position: State;
 
-    /// Writes values of one epoch, which are never none; epochs come in order.
+    /// Writes values of one epoch. The list is never empty; epochs are in order.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn write_batch(&mut self, values: Vec<V>) -> Result<(), StepError>;
 
-    /// The position after the last value written; asked for at the end of each epoch in which values
+    /// Returns the position after the last written value. Called at the end of each epoch in which values
     /// were written, if the flow has a recovery store.
     ///
-    /// All that is before the position has to outlive a crash: it is not written again.
+    /// Everything before the position must survive a crash, because it is not written again.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn snapshot(&mut self) -> Result<Self::Position, StepError>;
 
-    /// Ends the output: called once after the last item, and not when the run is stopped before.
+    /// Ends the output. Called once after the last item, but not if the run stops before.
     ///
     /// # Errors
     ///
@@ -239,8 +238,9 @@ pub trait StatefulSinkPartition<V>: 'static {
         Ok(())
     }
 
-    /// All values of an epoch have been written: what comes now belongs to a later one. Called before
-    /// [`snapshot`](Self::snapshot), with and without a recovery store. Epochs without values may be left out.
+    /// Called when all values of an epoch are written; later calls write values of a later epoch. Called
+    /// before [`snapshot`](Self::snapshot), with and without a recovery store. Epochs without values may be
+    /// skipped.
     ///
     /// # Errors
     ///
@@ -250,16 +250,16 @@ pub trait StatefulSinkPartition<V>: 'static {
         Ok(())
     }
 
-    /// An epoch is complete on the whole cluster: all sinks have written it, and with a recovery store all of it is
-    /// saved, so that no resume goes back behind it. The place to commit what was written.
+    /// Called when an epoch is complete on the whole cluster: all sinks have written it, and with a recovery
+    /// store all of it is saved, so no resume repeats it. Commit writes here.
     ///
-    /// Called for each epoch since the partition was opened, in order, on the worker that has the partition; at the end of
-    /// input also for the last, after [`close`](Self::close), and after a clean stop, when nothing is closed. Items of the
-    /// next epoch may have been written by then: [`end_epoch`](Self::end_epoch) tells them apart.
+    /// Called for each epoch since the partition was opened, in order, on the worker of the partition. At the
+    /// end of input, also for the last epoch, after [`close`](Self::close); after a clean stop, without a
+    /// `close`. Items of the next epoch may already be written; [`end_epoch`](Self::end_epoch) separates
+    /// them.
     ///
-    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
-    /// does not call it again; what it resumes from says it: when a partition is opened at a position, the epoch in which that
-    /// position was given is complete, so what was prepared for it is to be committed then.
+    /// A killed run may miss this call for a complete epoch. The next run does not repeat it. If a partition
+    /// is opened at a position, the epoch of that position is complete; commit what was prepared for it then.
     ///
     /// # Errors
     ///

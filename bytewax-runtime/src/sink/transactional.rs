@@ -1,4 +1,4 @@
-//! Sinks of which all of an epoch is there at once, or nothing.
+//! Sinks that write an epoch atomically.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,23 @@ use crate::error::StepError;
 use crate::ids::{Epoch, StepId};
 use crate::state::State;
 
-/// A sink to an outside system with transactions: all that is written in an epoch is there at once when the epoch is
-/// complete, or nothing of it, and each item once, also after a crash.
+/// A sink to an external system with transactions: it writes each epoch atomically when the epoch is
+/// complete, and each item exactly once, even after a crash.
 ///
-/// The items of an epoch are written into an open transaction while the epoch runs. The transaction is prepared when the epoch
-/// ends, and committed when the epoch is complete on the whole cluster. With a recovery store, the items are also saved in
-/// it with the epoch: an outbox. If a run is killed after the epoch was complete and before the transaction was
-/// committed, a later run finds the items there, and writes them again if the outside system does not have them. It knows that from a
-/// [`Marker`], which is a part of each transaction. So it does not matter whether the system has kept the open transaction.
+/// During an epoch, items are written to an open transaction. It is prepared when the epoch ends, and
+/// committed when the epoch is complete on the whole cluster. With a recovery store, the items are also saved
+/// in the store with the epoch: an outbox. If a run is killed after the epoch was complete and before the
+/// transaction was committed, a later run finds the items there, and writes them again if the external system
+/// does not have them. It knows this from a [`Marker`] in each transaction, so the system need not keep open
+/// transactions.
 ///
-/// Each worker has two writers, since one epoch may begin before the one before is complete. Writers have
-/// numbers; a run with fewer workers also [recovers](TransactionalWriter::recover) the writers that a larger one had.
+/// Each worker has two writers, because one epoch can start before the previous one is complete. Writers are
+/// numbered; a run with fewer workers also [recovers](TransactionalWriter::recover) the writers of a larger
+/// one.
 ///
 /// # Examples
 ///
-/// A table in memory that has transactions:
+/// A table in memory with transactions:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -80,12 +82,13 @@ use crate::state::State;
 /// assert_eq!(*table.0.lock().unwrap(), [1, 2, 3]);
 /// ```
 pub trait TransactionalSink<T: State>: Send + Sync + 'static {
-    /// What writes the transactions of one worker, one at a time.
+    /// A writer of the transactions of one worker, one at a time.
     type Writer: TransactionalWriter<T>;
 
-    /// Opens a writer. Those of one worker are opened before any of them is
-    /// [recovered](TransactionalWriter::recover), so that what takes long can be done for all of them together. It has to be the only one of its step and number: one that is still there from an earlier run must not
-    /// be able to commit any more.
+    /// Opens a writer. All writers of a worker are opened before any is
+    /// [recovered](TransactionalWriter::recover), so that slow work can be done for all of them together. A
+    /// writer must be the only one of its step and number: a writer of an earlier run that still exists must
+    /// no longer be able to commit.
     ///
     /// # Errors
     ///
@@ -93,15 +96,15 @@ pub trait TransactionalSink<T: State>: Send + Sync + 'static {
     fn open(&self, place: &WriterPlace<'_>) -> Result<Self::Writer, StepError>;
 }
 
-/// Which writer of a [`TransactionalSink`] is opened.
+/// The identity of a writer of a [`TransactionalSink`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WriterPlace<'a> {
     /// The step.
     pub step: &'a StepId,
-    /// The number of the writer, which no other of the step has.
+    /// The number of the writer, unique within the step.
     pub number: usize,
-    /// Whether the flow has a recovery store. Without one, nobody will ask for markers.
+    /// Whether the flow has a recovery store. Without one, nothing reads markers.
     pub is_saved: bool,
 }
 
@@ -115,10 +118,10 @@ impl<'a> WriterPlace<'a> {
     }
 }
 
-/// What a transaction says of itself in the outside system: which state of which recovery store it belongs to.
+/// The identity of a transaction in the external system: the recovery store and the epoch of its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marker {
-    /// A random number that the writer has in the store.
+    /// A random number of the writer in the store.
     pub store: u64,
     /// The epoch.
     pub epoch: Epoch,
@@ -126,36 +129,38 @@ pub struct Marker {
 
 /// One writer of a [`TransactionalSink`].
 pub trait TransactionalWriter<T>: 'static {
-    /// Ends what an earlier writer of this number has left open, so that nothing of it is there, and gives the marker of the last
-    /// transaction of this number that was committed. Called once, before all else.
+    /// Ends the open transactions of an earlier writer of this number, so that none of their items become
+    /// visible, and returns the marker of the last committed transaction of this number. Called once, before
+    /// all else.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn recover(&mut self) -> Result<Option<Marker>, StepError>;
 
-    /// Begins a transaction.
+    /// Starts a transaction.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn begin(&mut self, epoch: Epoch) -> Result<(), StepError>;
 
-    /// Writes items, which are never none, into the transaction.
+    /// Writes items to the transaction. The list is never empty.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError>;
 
-    /// All items of the transaction were written. When this returns, the outside system has all of them and the marker.
+    /// Prepares the transaction after its last item. When it returns, the external system has all items and
+    /// the marker.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn prepare(&mut self, marker: Marker) -> Result<(), StepError>;
 
-    /// Commits the transaction: the epoch is complete.
+    /// Commits the transaction when the epoch is complete.
     ///
     /// # Errors
     ///

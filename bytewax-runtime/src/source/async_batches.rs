@@ -13,15 +13,14 @@ use crate::client::Batching;
 use crate::error::StepError;
 use crate::executor::{Executor, Guarded};
 
-/// How many batches may wait for the worker. While they do, the stream is not asked for more.
+/// The maximum number of batches that wait for the worker. At this number, the stream is not polled.
 const AHEAD: usize = 2;
 
-/// Reads an `async` stream beside the worker, and gives what has come in batches: what a source needs
+/// Reads an `async` stream beside the worker and returns the received items in batches. Use it in a source
 /// whose client is `async`.
 ///
-/// The stream runs on a thread of its own, on a runtime of `tokio` with those of its parts that your
-/// program has enabled. It is read as fast as the flow takes its items, and no faster; when this is
-/// dropped, so is the stream.
+/// The stream runs on its own thread, in a `tokio` runtime with the features that your program enables. It is
+/// read as fast as the flow accepts its items. Dropping this drops the stream.
 ///
 /// # Examples
 ///
@@ -60,29 +59,29 @@ const AHEAD: usize = 2;
 /// assert_eq!(out.items(), ["GOLD 1", "GOLD 2", "GOLD 3"]);
 /// ```
 ///
-/// A source with a position starts one where its partition is opened, from what it resumes at.
+/// A source with a position starts the stream when its partition is opened, at the resume position.
 #[derive(Debug)]
 pub struct AsyncBatches<T> {
     batches: Receiver<Result<Vec<T>, StepError>>,
-    /// The error behind items that were given first.
+    /// The error after items that are returned first.
     failed: Option<StepError>,
-    /// Whether the source is woken when a batch comes.
+    /// Whether a new batch wakes the source.
     wakes: bool,
-    /// Last, so that the thread finds nobody to give batches to.
+    /// Last, so that the thread finds its receiver closed.
     _executor: Executor,
 }
 
 impl<T: Send + 'static> AsyncBatches<T> {
-    /// Begins to read the stream that `make` gives.
+    /// Starts to read the stream that `make` returns.
     ///
-    /// A batch is complete when it has `items` items, or when `time` has gone by since its first has
-    /// come, or when the stream ends. With no time, it is what has come together.
+    /// A batch is complete when it has `items` items, when its first item is `time` old, or when the stream
+    /// ends. Without a time, a batch contains the items that have arrived together.
     ///
-    /// `make` is called at once, with the runtime at hand.
+    /// `make` is called immediately, within the runtime.
     ///
     /// # Errors
     ///
-    /// If the system gives no thread or no runtime.
+    /// Fails if the system provides no thread or no runtime.
     pub fn start<S>(
         make: impl FnOnce() -> S,
         items: usize,
@@ -95,12 +94,12 @@ impl<T: Send + 'static> AsyncBatches<T> {
         Self::start_with(make, batching, |_| 0)
     }
 
-    /// The same, with batches that are complete by their bytes too: `weigh` says how many an item has. An item that
-    /// would be too much begins the next batch.
+    /// The same, with a limit of bytes: `weigh` returns the bytes of an item. An item that would exceed the
+    /// limit starts the next batch.
     ///
     /// # Errors
     ///
-    /// If the system gives no thread or no runtime.
+    /// Fails if the system provides no thread or no runtime.
     pub fn start_with<S>(
         make: impl FnOnce() -> S,
         batching: Batching,
@@ -128,11 +127,11 @@ impl<T: Send + 'static> AsyncBatches<T> {
         })
     }
 
-    /// What has come: items, nothing yet, or the end of the stream.
+    /// Returns the received items, nothing yet, or the end of the stream.
     ///
     /// # Errors
     ///
-    /// If the stream panicked.
+    /// Fails if the stream panicked.
     pub fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
         match self.batches.try_recv() {
             Ok(batch) => batch.map(Poll::batch),
@@ -148,12 +147,12 @@ where
     T: Send + 'static,
     E: Into<StepError> + Send + 'static,
 {
-    /// What has come of a stream that can fail: as [`next_batch`](Self::next_batch), with the items before
-    /// an error first.
+    /// Like [`next_batch`](Self::next_batch) for a stream that can fail; returns the items before an error
+    /// first.
     ///
     /// # Errors
     ///
-    /// The error of the stream, or if it panicked.
+    /// The error of the stream. Also fails if the stream panicked.
     pub fn try_next_batch(&mut self) -> Result<Poll<T>, StepError> {
         if let Some(error) = self.failed.take() {
             return Err(error);
@@ -184,7 +183,7 @@ where
     }
 }
 
-/// Where batches are given to; the source is woken for each, and when this goes.
+/// The sender of batches, which wakes the source for each batch and when it is dropped.
 struct Out<T> {
     // Before the waker, so that the source sees that nothing comes any more.
     sender: Sender<Result<Vec<T>, StepError>>,
@@ -201,7 +200,7 @@ impl<T> Clone for Out<T> {
 }
 
 impl<T> Out<T> {
-    /// Gives a batch. False if nobody takes it, as the run has stopped.
+    /// Sends a batch. Returns false if the run has stopped.
     async fn send(&self, batch: Result<Vec<T>, StepError>) -> bool {
         let given = self.sender.send(batch).await.is_ok();
         self.waker.wake();
@@ -209,7 +208,7 @@ impl<T> Out<T> {
     }
 }
 
-/// Reads a stream to its end, or until nobody takes its batches any more.
+/// Reads a stream to its end, or until the receiver of its batches is closed.
 async fn read<S: Stream>(
     stream: S,
     batching: Batching,
@@ -264,7 +263,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    /// The next batch that is not empty; none at the end.
+    /// Returns the next non-empty batch; `None` at the end.
     fn next<T: Send + 'static>(batches: &mut AsyncBatches<T>) -> Result<Option<Vec<T>>, StepError> {
         loop {
             let poll = batches.next_batch()?;

@@ -1,22 +1,22 @@
-//! Partitions that are added while a flow runs.
+//! Partitions that appear while a flow runs.
 
 use std::fmt;
 
 use super::Poll;
 use crate::error::StepError;
 
-/// Finds partitions that are added while a flow runs; see
+/// Finds partitions that appear while a flow runs; see
 /// [`FixedPartitionedSource::discover`](super::FixedPartitionedSource::discover).
 ///
-/// It is polled as a partition is, and must not block. Its items are names of partitions: those that are known already
-/// are ignored. Every worker has a discovery, and all of them have to find the same names in the end. Each new
-/// partition is opened by one worker, at its beginning, and saves its position from then on.
+/// The worker polls it like a partition, and it must not block. Its items are names of partitions; known
+/// names are ignored. Every worker has a discovery, and all must eventually find the same names. One worker
+/// opens each new partition at its beginning; its position is saved from then on.
 ///
-/// While a discovery has not ended, the source does not end, even if it has no partition.
+/// The source does not end before its discovery ends, even without partitions.
 ///
 /// # Examples
 ///
-/// A source that has one partition more each millisecond:
+/// A source that adds a partition each millisecond:
 ///
 /// ```
 /// use std::time::Duration;
@@ -81,13 +81,13 @@ pub struct Discovery(Box<Ask>);
 type Ask = dyn FnMut() -> Result<Poll<String>, StepError>;
 
 impl Discovery {
-    /// A discovery that asks this for names.
+    /// Creates a discovery that polls this function for names.
     #[must_use]
     pub fn new(poll: impl FnMut() -> Result<Poll<String>, StepError> + 'static) -> Self {
         Self(Box::new(poll))
     }
 
-    /// The next names.
+    /// Returns the next names.
     pub(crate) fn poll(&mut self) -> Result<Poll<String>, StepError> {
         (self.0)()
     }

@@ -1,4 +1,4 @@
-//! A source made of one function, as `#[source]` writes it.
+//! A source from one function, as `#[source]` generates it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,10 +11,10 @@ use crate::delivery::SourcePromise;
 use crate::error::StepError;
 use crate::state::State;
 
-/// A source of one partition, which is called like the function.
+/// Creates a source of one partition, named after the function.
 ///
-/// `local` makes what is kept while the partition is open, and `poll` is called for each batch with
-/// the position and that.
+/// `local` creates the resources of the open partition, and `poll` is called for each batch with the position
+/// and the resources.
 #[doc(hidden)]
 pub fn source_fn<D, T, P, L, M, F>(
     name: impl Into<Arc<str>>,
@@ -39,8 +39,8 @@ where
     }
 }
 
-/// The name of a partition of a function: with the settings that choose what is read, so that the position of one
-/// choice is not taken for that of another.
+/// Returns the name of a partition of a function. It contains the settings that select the input, so that
+/// different inputs have different positions.
 #[doc(hidden)]
 #[must_use]
 pub fn partition_of(function: &str, chosen: &[(&str, String)]) -> String {
@@ -51,7 +51,8 @@ pub fn partition_of(function: &str, chosen: &[(&str, String)]) -> String {
     format!("{function}{OPEN}{}]", settings.join(","))
 }
 
-/// The settings whose values can be shown, each with a hash of its value: a value may be a secret.
+/// Returns the settings whose values can be shown, each with a hash of its value, because a value may be a
+/// secret.
 #[doc(hidden)]
 #[must_use]
 pub fn settings_of(settings: &[(&str, Option<String>)]) -> String {
@@ -62,15 +63,16 @@ pub fn settings_of(settings: &[(&str, Option<String>)]) -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// A setting whose value is shown if its type can be: by [`ByDisplay`] or [`ByPath`], and else by [`NotShown`].
+/// A setting whose value is shown by [`ByDisplay`] or [`ByPath`] if its type allows it, and else by
+/// [`NotShown`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Shown<'a, T: ?Sized>(pub &'a T);
 
-/// What can be displayed.
+/// Values that implement `Display`.
 #[doc(hidden)]
 pub trait ByDisplay {
-    /// The value.
+    /// Returns the value.
     fn shown(&self) -> Option<String>;
 }
 
@@ -80,10 +82,10 @@ impl<T: Display + ?Sized> ByDisplay for &&Shown<'_, T> {
     }
 }
 
-/// What is a path.
+/// Paths.
 #[doc(hidden)]
 pub trait ByPath {
-    /// The path.
+    /// Returns the path.
     fn shown(&self) -> Option<String>;
 }
 
@@ -93,10 +95,10 @@ impl<T: AsRef<Path> + ?Sized> ByPath for &Shown<'_, T> {
     }
 }
 
-/// What cannot be shown.
+/// Values that cannot be shown.
 #[doc(hidden)]
 pub trait NotShown {
-    /// Nothing.
+    /// Returns `None`.
     fn shown(&self) -> Option<String>;
 }
 
@@ -106,12 +108,12 @@ impl<T: ?Sized> NotShown for Shown<'_, T> {
     }
 }
 
-/// What stands between the name of a function and its settings.
+/// The separator between the name of a function and its settings.
 const OPEN: char = '[';
 
 struct SourceFn<P, L, M, F> {
     name: Arc<str>,
-    /// The settings that choose nothing, as [`settings_of`] has them.
+    /// The unmarked settings, as [`settings_of`] returns them.
     settings: Arc<str>,
     local: Arc<M>,
     poll: Arc<F>,
@@ -151,7 +153,7 @@ where
         (!self.settings.is_empty()).then(|| self.settings.to_string())
     }
 
-    /// A position that was saved before settings were part of the name, is of what they choose now.
+    /// A position that was saved before settings were part of the name belongs to their current values.
     fn reconcile(&self, _: &[&str], saved: &BTreeMap<String, P>) -> Result<Reconciled, StepError> {
         let mut reconciled = Reconciled::default();
         let name = &*self.name;

@@ -1,6 +1,6 @@
-//! How far a source is behind.
+//! The lag of a source.
 
-/// How much a partition of a source has still to give.
+/// The remaining input of a partition.
 ///
 /// # Examples
 ///
@@ -16,10 +16,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lag {
-    /// So many items.
+    /// A number of items.
     Items(u64),
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(u64),
-    /// So many messages of a topic; the partition is named `topic/number`.
+    /// A number of messages of a topic; the partition is named `topic/number`.
     Messages(u64),
 }

@@ -1,11 +1,11 @@
-//! Sources: where items come from.
+//! Sources: the inputs of a flow.
 //!
-//! There are two kinds. A [`FixedPartitionedSource`] has named partitions, each with a position
-//! that can be saved and resumed; each partition is read by one worker, among the workers that can
-//! reach it. A [`DynamicSource`] has one instance on every worker and saves nothing.
+//! There are two kinds. A [`FixedPartitionedSource`] has named partitions, each with a position that can be
+//! saved and resumed; one of the workers that can reach a partition reads it. A [`DynamicSource`] has one
+//! instance on every worker and saves no position.
 //!
-//! Both are polled, never waited for: see [`Poll`]. One that hears of its items from elsewhere is polled when it is woken:
-//! see [`Waker`].
+//! Workers poll both and never block on them: see [`Poll`]. A source that receives items from elsewhere is
+//! polled when it is woken: see [`Waker`].
 
 #[cfg(feature = "async")]
 mod async_batches;
@@ -40,12 +40,12 @@ use crate::state::State;
 
 /// A source of named partitions, each with a position that is saved and resumed.
 ///
-/// It is [`Replayable`]: when a run resumes, a partition emits again what is behind its position. One that cannot is a
-/// `FixedPartitionedSource<NotReplayable>`; see [`delivery`](crate::delivery).
+/// It is [`Replayable`]: a resumed partition emits again everything after its position. A source that cannot
+/// is a `FixedPartitionedSource<NotReplayable>`; see [`delivery`](crate::delivery).
 ///
 /// # Examples
 ///
-/// A bank of counters, each a partition of its own:
+/// A bank of counters, each with its own partition:
 ///
 /// ```
 /// use bytewax_runtime::StepError;
@@ -97,24 +97,24 @@ use crate::state::State;
 /// assert_eq!(odd.snapshot(), 3);
 /// ```
 pub trait FixedPartitionedSource<P: SourcePromise = Replayable>: Send + Sync + 'static {
-    /// What the source gives.
+    /// The items of the source.
     type Item: 'static;
-    /// Where a partition stands: what is saved, and what it is opened with to go on.
+    /// The saved position of a partition, from which it resumes.
     type Position: State;
     /// An opened partition.
     type Partition: StatefulSourcePartition<Item = Self::Item, Position = Self::Position>;
 
-    /// The names of the partitions that can be reached from this process.
+    /// Returns the names of the partitions that this process can reach.
     ///
-    /// Called once on each worker. The source has all partitions that any worker names; each is
-    /// opened on one of the workers that named it.
+    /// Called once on each worker. The source has all partitions that any worker names; one of the workers
+    /// that named a partition opens it.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn partitions(&self) -> Result<Vec<String>, StepError>;
 
-    /// Opens a partition, at `resume` if it is given, else at its beginning.
+    /// Opens a partition at `resume`, or else at its beginning.
     ///
     /// # Errors
     ///
@@ -125,12 +125,12 @@ pub trait FixedPartitionedSource<P: SourcePromise = Replayable>: Send + Sync + '
         resume: Option<Self::Position>,
     ) -> Result<Self::Partition, StepError>;
 
-    /// What has become of the partitions of which positions were saved. A run that goes on asks it once on each
-    /// worker, with the names of all partitions of the cluster and all positions that were saved.
+    /// Matches saved positions with the current partitions. A resumed run calls it once on each worker, with
+    /// the names of all partitions of the cluster and all saved positions.
     ///
-    /// Unless overridden, a partition begins at the position that was saved under its name, and a run is refused
-    /// if there is none of a name with a position, since items may be lost. See [`Reconciled`] for what can be
-    /// said instead. The answer has to be the same on all workers that can reach a partition.
+    /// By default, a partition resumes at the position saved under its name, and a run is refused if a saved
+    /// name has no partition, because items may be lost. [`Reconciled`] describes the alternatives. The
+    /// result must be the same on all workers that can reach a partition.
     ///
     /// # Errors
     ///
@@ -144,16 +144,16 @@ pub trait FixedPartitionedSource<P: SourcePromise = Replayable>: Send + Sync + '
         Ok(Reconciled::default())
     }
 
-    /// The settings that choose nothing of what is read, in one line without values that may be secret.
+    /// Returns the settings that do not select the input, in one line without secret values.
     #[doc(hidden)]
     fn settings(&self) -> Option<String> {
         None
     }
 
-    /// What finds partitions that are added while the flow runs. Unless overridden, none are.
+    /// Returns a discovery, which finds partitions that appear while the flow runs. The default finds none.
     ///
-    /// Called once on each worker, after the partitions of the start were opened, with the [waker](Waker) of the
-    /// discovery at hand.
+    /// Called once on each worker, after the initial partitions are opened, with the [waker](Waker) of the
+    /// discovery as the current one.
     ///
     /// # Errors
     ///
@@ -163,55 +163,54 @@ pub trait FixedPartitionedSource<P: SourcePromise = Replayable>: Send + Sync + '
     }
 }
 
-/// What has become of the partitions of which positions were saved; see
-/// [`FixedPartitionedSource::reconcile`].
+/// The match of saved positions with the current partitions; see [`FixedPartitionedSource::reconcile`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// The partitions that had another name when their positions were saved, such as files that were renamed, and
-    /// that name. `None` is for those that are new, under a name that another one had.
+    /// Partitions whose positions were saved under another name, such as renamed files, and that name. `None`
+    /// is for a new partition under a name that another one had.
     pub renamed: BTreeMap<String, Option<String>>,
-    /// The names of partitions that are not there any more, and need not be: all of them was read.
+    /// The names of missing partitions that were read completely.
     pub gone: BTreeSet<String>,
 }
 
-/// An opened partition of a [`FixedPartitionedSource`]. It is closed by being dropped, when it has ended and its last
-/// epoch is complete.
+/// An open partition of a [`FixedPartitionedSource`]. It is dropped when it has ended and its last epoch is
+/// complete.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a partition of a source",
     label = "this type has no `next_batch` and `snapshot`",
     note = "put `#[source(partition)]` on an `impl` block of `{Self}` with these two"
 )]
 pub trait StatefulSourcePartition: 'static {
-    /// What the source gives.
+    /// The items of the source.
     type Item: 'static;
-    /// What is saved.
+    /// The saved position.
     type Position: State;
 
-    /// Gives the next items, without blocking.
+    /// Returns the next items, without blocking.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn next_batch(&mut self) -> Result<Poll<Self::Item>, StepError>;
 
-    /// The position after the last item given.
+    /// Returns the position after the last returned item.
     fn snapshot(&self) -> Self::Position;
 
-    /// The earliest time of the next poll; `None` is at once after items, and a millisecond later
-    /// after an empty batch. What a [`Poll`] itself asks for goes before it. It is a date: a span, such as
-    /// that of [`Poll::wait`], does not depend on the system's clock being set.
+    /// Returns the earliest time of the next poll. `None` means immediately after items, and a millisecond
+    /// later after an empty batch. The request of a [`Poll`] takes precedence. The time is a date; a span,
+    /// such as that of [`Poll::wait`], does not depend on changes of the system clock.
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         None
     }
 
-    /// How much it has still to give, by what it knows without asking anybody; `None` if it does not know. It is
-    /// called about once a second, and shown as the lag of the source.
+    /// Returns the remaining input, from local information only; `None` if it is unknown. Called about once a
+    /// second, and reported as the lag of the source.
     fn lag(&self) -> Option<Lag> {
         None
     }
 
-    /// All items of an epoch have been given: what comes now belongs to a later one. Called before
-    /// [`snapshot`](Self::snapshot), with and without a recovery store.
+    /// Called when all items of an epoch are returned; later calls return items of a later epoch. Called
+    /// before [`snapshot`](Self::snapshot), with and without a recovery store.
     ///
     /// # Errors
     ///
@@ -221,17 +220,16 @@ pub trait StatefulSourcePartition: 'static {
         Ok(())
     }
 
-    /// An epoch is complete on the whole cluster: all operators have done what follows from its items, all sinks have
-    /// written it, and with a recovery store all of it is saved, so that no resume goes back behind it. The place to
-    /// acknowledge items to where they come from.
+    /// Called when an epoch is complete on the whole cluster: all operators have processed its items, all
+    /// sinks have written it, and with a recovery store all of it is saved, so no resume repeats it.
+    /// Acknowledge items to their origin here.
     ///
-    /// Called for each epoch since the partition was opened, in order, on the worker that has the partition; at the end of
-    /// input and after a clean stop also for the last. Items of the next epoch may have been given by then:
-    /// [`end_epoch`](Self::end_epoch) tells them apart.
+    /// Called for each epoch since the partition was opened, in order, on the worker of the partition; at the
+    /// end of input and after a clean stop also for the last epoch. Items of the next epoch may already be
+    /// returned; [`end_epoch`](Self::end_epoch) separates them.
     ///
-    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
-    /// does not call it again; what it resumes from says it: when a partition is opened at a
-    /// position, all before that position is complete.
+    /// A killed run may miss this call for a complete epoch. The next run does not repeat it. If a partition
+    /// is opened at a position, everything before that position is complete.
     ///
     /// # Errors
     ///
@@ -242,15 +240,15 @@ pub trait StatefulSourcePartition: 'static {
     }
 }
 
-/// A source with one instance on every worker. Nothing of it is saved: after a crash it starts
-/// anew, so items can be lost. It is [not replayable](crate::delivery::NotReplayable).
+/// A source with one instance on every worker. It saves no position: after a crash it starts again, so items
+/// can be lost. It is [not replayable](crate::delivery::NotReplayable).
 pub trait DynamicSource: Send + Sync + 'static {
-    /// What the source gives.
+    /// The items of the source.
     type Item: 'static;
     /// The instance of one worker.
     type Partition: StatelessSourcePartition<Item = Self::Item>;
 
-    /// Makes the instance of one of `workers` workers. Each must give items of its own.
+    /// Creates the instance of one of `workers` workers. Each must return different items.
     ///
     /// # Errors
     ///
@@ -263,35 +261,35 @@ pub trait DynamicSource: Send + Sync + 'static {
     ) -> Result<Self::Partition, StepError>;
 }
 
-/// The instance of a [`DynamicSource`] on one worker. It is closed by being dropped.
+/// The instance of a [`DynamicSource`] on one worker. It is dropped to close it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the part of a source on one worker",
     label = "this type has no `next_batch`, or a `snapshot` beside it",
     note = "put `#[source(partition)]` on an `impl` block of `{Self}` with `next_batch` alone"
 )]
 pub trait StatelessSourcePartition: 'static {
-    /// What the source gives.
+    /// The items of the source.
     type Item: 'static;
 
-    /// Gives the next items, without blocking.
+    /// Returns the next items, without blocking.
     ///
     /// # Errors
     ///
     /// An error stops the run.
     fn next_batch(&mut self) -> Result<Poll<Self::Item>, StepError>;
 
-    /// The earliest time of the next poll; see [`StatefulSourcePartition::next_awake`].
+    /// Returns the earliest time of the next poll; see [`StatefulSourcePartition::next_awake`].
     fn next_awake(&self) -> Option<DateTime<Utc>> {
         None
     }
 
-    /// How much it has still to give, by what it knows without asking anybody; `None` if it does not know. It is
-    /// called about once a second, and shown as the lag of the source.
+    /// Returns the remaining input, from local information only; `None` if it is unknown. Called about once a
+    /// second, and reported as the lag of the source.
     fn lag(&self) -> Option<Lag> {
         None
     }
 
-    /// All items of an epoch have been given: what comes now belongs to a later one.
+    /// Called when all items of an epoch are returned; later calls return items of a later epoch.
     ///
     /// # Errors
     ///
@@ -301,16 +299,15 @@ pub trait StatelessSourcePartition: 'static {
         Ok(())
     }
 
-    /// An epoch is complete on the whole cluster: all operators have done what follows from its items, all sinks have
-    /// written it, and with a recovery store all of it is saved, so that no resume goes back behind it. The place to
-    /// acknowledge items to where they come from.
+    /// Called when an epoch is complete on the whole cluster: all operators have processed its items, all
+    /// sinks have written it, and with a recovery store all of it is saved, so no resume repeats it.
+    /// Acknowledge items to their origin here.
     ///
-    /// Called for each epoch of the run, in order, on each worker; at the end of
-    /// input and after a clean stop also for the last. Items of the next epoch may have been given by then:
-    /// [`end_epoch`](Self::end_epoch) tells them apart.
+    /// Called for each epoch of the run, in order, on each worker; at the end of input and after a clean stop
+    /// also for the last epoch. Items of the next epoch may already be returned;
+    /// [`end_epoch`](Self::end_epoch) separates them.
     ///
-    /// A run that is killed may be gone before it has called this for an epoch that was complete. The next run
-    /// does not call it again.
+    /// A killed run may miss this call for a complete epoch. The next run does not repeat it.
     ///
     /// # Errors
     ///

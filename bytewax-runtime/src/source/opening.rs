@@ -1,4 +1,4 @@
-//! What a partition can learn of the run while it is being opened.
+//! Information about the run while a partition opens.
 
 use std::cell::Cell;
 
@@ -6,11 +6,11 @@ thread_local! {
     static SAVED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the position of the partition that is being opened on this thread is saved, so that a later
-/// run can go on where this one ends: whether the flow has a recovery store.
+/// Whether the position of the partition that opens on this thread is saved, so that a later run can continue
+/// it: whether the flow has a recovery store.
 ///
-/// A source of which the last item may not be whole yet can leave it to that run. Outside of `open`, it
-/// is false.
+/// A source whose last item may be incomplete can leave it to that run. Outside of `open`, the result is
+/// false.
 ///
 /// # Examples
 ///
@@ -37,9 +37,9 @@ pub fn positions_are_saved() -> bool {
     SAVED.get()
 }
 
-/// Opens a partition whose position is saved, or is not.
+/// Opens a partition whose position is saved or not.
 pub(crate) fn opening<R>(saved: bool, open: impl FnOnce() -> R) -> R {
-    /// Puts back what was there, also when `open` panics.
+    /// Restores the previous value, even if `open` panics.
     struct Back(bool);
     impl Drop for Back {
         fn drop(&mut self) {

@@ -1,12 +1,12 @@
-//! What a source answers when it is polled.
+//! The result of a poll.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The answer of a source to one poll: items, nothing for now, or the end.
+/// The result of one poll of a source: items, nothing for now, or the end.
 ///
-/// A poll never blocks: a source that has nothing says so, and is asked again later or when it is
+/// A poll never blocks. A source without items returns immediately, and is polled again later or when it is
 /// [woken](super::Waker).
 ///
 /// # Examples
@@ -26,7 +26,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub struct Poll<T> {
     pub(crate) answer: Answer<T>,
     pub(crate) wake: Wake,
-    /// Whether there are items, though none is given now.
+    /// Whether the partition has items, although it returns none now.
     pub(crate) has_more: bool,
 }
 
@@ -37,29 +37,29 @@ pub(crate) enum Answer<T> {
     Abort,
 }
 
-/// When the next poll is wanted.
+/// The time of the next poll.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wake {
-    /// As the partition's `next_awake` says, or at once after items.
+    /// The partition's `next_awake`, or immediately after items.
     Default,
     After(Duration),
     At(DateTime<Utc>),
     Aligned(Aligned),
-    /// When the partition's waker says so.
+    /// When the partition is woken.
     Woken,
 }
 
-/// A time that lies a whole number of intervals from another.
+/// A time at a whole number of intervals from another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Aligned {
     every: Duration,
     align_to: DateTime<Utc>,
-    /// Whether the present counts, if it is one.
+    /// Whether the current time counts if it is a mark.
     or_now: bool,
 }
 
 impl Aligned {
-    /// The next mark. With an interval of zero every time is one.
+    /// Returns the next mark. With an interval of zero, every time is a mark.
     pub(crate) fn after(self, now: DateTime<Utc>) -> DateTime<Utc> {
         let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
         let nanos = |span: TimeDelta| {
@@ -88,73 +88,73 @@ impl<T> Poll<T> {
         }
     }
 
-    /// One item.
+    /// Returns one item.
     pub fn item(item: T) -> Self {
         Self::batch(vec![item])
     }
 
-    /// Several items. An empty batch is like [`idle`](Self::idle) for a millisecond; a source that often has nothing had
-    /// better be [woken](super::Waker).
+    /// Returns several items. An empty batch is like [`idle`](Self::idle) for a millisecond; a source that is
+    /// often empty should be [woken](super::Waker) instead.
     ///
-    /// About 16 KiB of items in one batch, such as 2000 numbers or 600 strings, are fastest.
+    /// Batches of about 16 KiB, such as 2000 numbers or 600 strings, are fastest.
     pub fn batch(items: Vec<T>) -> Self {
         Self::new(Answer::Items(items))
     }
 
-    /// Nothing for now; ask again after this time.
+    /// Returns nothing for now; the next poll is after this time.
     pub fn idle(time: Duration) -> Self {
         Self::batch(Vec::new()).wait(time)
     }
 
-    /// Nothing for now; ask again at this time.
+    /// Returns nothing for now; the next poll is at this time.
     pub fn idle_until(time: DateTime<Utc>) -> Self {
         let mut poll = Self::batch(Vec::new());
         poll.wake = Wake::At(time);
         poll
     }
 
-    /// Nothing until the partition is woken: it is not asked before its [`Waker`](super::Waker) says so.
+    /// Returns nothing; the next poll is when the partition's [`Waker`](super::Waker) is called.
     ///
-    /// It is an error if nobody has its waker.
+    /// If no waker of the partition exists, the run fails.
     pub fn until_woken() -> Self {
         let mut poll = Self::batch(Vec::new());
         poll.wake = Wake::Woken;
         poll
     }
 
-    /// Says that the partition has items, though it gives none now, because it waits for its turn: it does not
-    /// count as [idle](crate::windowing::Lateness::idle_after).
+    /// Marks the partition as not [idle](crate::windowing::Lateness::idle_after): it has items, but returns
+    /// none now because it waits for its turn.
     pub fn not_idle(mut self) -> Self {
         self.has_more = true;
         self
     }
 
-    /// The end: the partition is not asked again in this run.
+    /// Ends the partition: it is not polled again in this run.
     pub fn end() -> Self {
         Self::new(Answer::End)
     }
 
-    /// Stops the whole run at once, without an error and without saving anything more.
+    /// Stops the whole run immediately, without an error and without saving anything more.
     ///
-    /// This stands for a crash in tests of recovery.
+    /// It simulates a crash in tests of recovery.
     pub fn abort() -> Self {
         Self::new(Answer::Abort)
     }
 
-    /// Asks to be polled again no sooner than after this time, unless its [`Waker`](super::Waker) says so.
+    /// Delays the next poll by at least this time, unless the [`Waker`](super::Waker) is called.
     pub fn wait(mut self, time: Duration) -> Self {
         self.wake = Wake::After(time);
         self
     }
 
-    /// Asks to be polled again at the next of the times that lie a whole number of intervals from
-    /// `align_to`: with an hour from midnight, at the next full hour.
+    /// Delays the next poll until the next mark: a time at a whole number of intervals from `align_to`. With
+    /// an hour from midnight, this is the next full hour.
     ///
-    /// Polls that were late, or that asked to wait otherwise in between, do not move the later ones.
+    /// Late polls, or other waits in between, do not shift later marks.
     ///
     /// # Examples
     ///
-    /// A reading at each full hour, and the first at the next:
+    /// A reading at each full hour, starting at the next:
     ///
     /// ```
     /// use std::time::Duration;
@@ -182,8 +182,8 @@ impl<T> Poll<T> {
         self
     }
 
-    /// Nothing for now; ask again at the next of the times of [`wait_for_mark`](Self::wait_for_mark), or at
-    /// once if the present is one.
+    /// Returns nothing for now; the next poll is at the next mark of [`wait_for_mark`](Self::wait_for_mark),
+    /// or immediately if the current time is one.
     pub fn until_mark(every: Duration, align_to: DateTime<Utc>) -> Self {
         let mut poll = Self::batch(Vec::new());
         poll.wake = Wake::Aligned(Aligned {
@@ -194,7 +194,7 @@ impl<T> Poll<T> {
         poll
     }
 
-    /// The items of this answer; none for an end.
+    /// Returns the items; empty for an end.
     #[must_use]
     pub fn items(&self) -> &[T] {
         match &self.answer {
@@ -203,7 +203,7 @@ impl<T> Poll<T> {
         }
     }
 
-    /// The items of this answer, taken out; none for an end.
+    /// Converts the result into its items; empty for an end.
     #[must_use]
     pub fn into_items(self) -> Vec<T> {
         match self.answer {

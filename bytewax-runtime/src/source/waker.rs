@@ -1,4 +1,4 @@
-//! What wakes a source.
+//! Wake-ups of sources.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,16 +9,17 @@ thread_local! {
     static CURRENT: RefCell<Option<Waker>> = const { RefCell::new(None) };
 }
 
-/// Has one partition of a source polled, from any thread.
+/// Wakes one partition of a source, from any thread.
 ///
-/// A source that hears of its items from elsewhere, such as a thread or a callback of a client, takes its waker where its
-/// partition is opened. It answers [`Poll::until_woken`](super::Poll::until_woken) when it has nothing, and is not
-/// polled before it is woken. So a flow without items takes no processor time, and an item that comes is taken at once.
+/// A source that receives items from elsewhere, such as a thread or a callback of a client, creates its waker
+/// when its partition is opened. It returns [`Poll::until_woken`](super::Poll::until_woken) when it has no
+/// items, and is not polled before it is woken. A flow without items thus uses no processor time, and a new
+/// item is processed immediately.
 ///
-/// A wake-up is never lost: it counts also while the partition is being polled, and it ends any wait that the partition has
-/// asked for. Several before a poll are as good as one. When the last clone of a waker is dropped, the partition is
-/// polled once more, so that it can see that nobody gives it anything; so a thread that ends drops what it gives
-/// items by first. One that waits to be woken when nobody can is an error.
+/// A wake-up is never lost: it also counts during a poll, and it ends any wait of the partition. Several
+/// wake-ups before a poll count as one. When the last clone of a waker is dropped, the partition is polled
+/// once more, so that it can detect that its sender has gone; a thread should therefore drop its sender
+/// before its waker. A partition that waits without a waker is an error.
 ///
 /// # Examples
 ///
@@ -68,9 +69,9 @@ thread_local! {
 #[derive(Clone)]
 pub struct Waker(Arc<Held>);
 
-/// What all clones of a waker share.
+/// The state that all clones of a waker share.
 struct Held {
-    /// Whether the partition was woken since it was polled last.
+    /// Whether the partition was woken since its last poll.
     woken: Arc<AtomicBool>,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -90,13 +91,14 @@ impl Drop for Held {
 }
 
 impl Waker {
-    /// A waker that calls this, once for all wake-ups before a poll: for tests of a source without a run.
+    /// Creates a waker that calls this function, once for all wake-ups before a poll. Use it to test a source
+    /// without a run.
     #[must_use]
     pub fn from_fn(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self::new(wake).0
     }
 
-    /// The waker of a partition, and what its worker knows of it.
+    /// Creates the waker of a partition, and the worker's view of it.
     pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> (Self, Woken) {
         let woken = Arc::new(AtomicBool::new(false));
         let held = Arc::new(Held {
@@ -110,25 +112,25 @@ impl Waker {
         (Self(held), known)
     }
 
-    /// The waker of the partition that is being opened on this thread: in `open` and `build`, and in what makes a
-    /// `#[local(..)]`.
+    /// Returns the waker of the partition that opens on this thread: in `open` and `build`, and in the
+    /// expression of a `#[local(..)]`.
     ///
-    /// Elsewhere it is a waker that wakes nobody.
+    /// Elsewhere, it returns a waker without effect.
     #[must_use]
     pub fn current() -> Self {
         let current = CURRENT.with_borrow(Clone::clone);
         current.unwrap_or_else(|| Self::from_fn(|| {}))
     }
 
-    /// Whether a partition is being opened on this thread, which can be woken.
+    /// Whether a partition that can be woken opens on this thread.
     #[cfg(feature = "async")]
     pub(crate) fn is_offered() -> bool {
         CURRENT.with_borrow(Option::is_some)
     }
 
-    /// Opens something with this as the current waker, as a run does.
+    /// Opens a partition with this as the current waker, as a run does.
     pub fn offer<R>(&self, open: impl FnOnce() -> R) -> R {
-        /// Puts back what was there, also when `open` panics.
+        /// Restores the previous value, even if `open` panics.
         struct Back(Option<Waker>);
         impl Drop for Back {
             fn drop(&mut self) {
@@ -139,7 +141,7 @@ impl Waker {
         open()
     }
 
-    /// Has the partition polled.
+    /// Wakes the partition, so that it is polled.
     pub fn wake(&self) {
         self.0.wake();
     }
@@ -151,19 +153,19 @@ impl fmt::Debug for Waker {
     }
 }
 
-/// What a worker knows of the waker of a partition.
+/// The worker's view of the waker of a partition.
 pub(crate) struct Woken {
     woken: Arc<AtomicBool>,
     held: Weak<Held>,
 }
 
 impl Woken {
-    /// Whether the partition was woken since it was polled last.
+    /// Whether the partition was woken since its last poll.
     pub(crate) fn is_woken(&self) -> bool {
         self.woken.load(Ordering::Acquire)
     }
 
-    /// The partition is polled now: what wakes it from here on counts.
+    /// Records a poll: later wake-ups count.
     pub(crate) fn polled(&self) {
         // Mostly nothing is to be changed, and then no other processor has to hear of it.
         if self.is_woken() {
@@ -171,7 +173,7 @@ impl Woken {
         }
     }
 
-    /// Whether anybody can wake the partition.
+    /// Whether a waker of the partition exists.
     pub(crate) fn is_held(&self) -> bool {
         self.held.strong_count() > 0
     }

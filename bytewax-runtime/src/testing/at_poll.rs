@@ -1,4 +1,4 @@
-//! Sources to which something happens at one of their polls.
+//! Sources with an action at one of their polls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::source::{
     StatelessSourcePartition,
 };
 
-/// A source to which something happens at one of its polls: its input changes, or its run is killed.
+/// A source with an action at one of its polls: its input changes, or its run is killed.
 ///
-/// The polls of all its partitions on all workers count. With each number tried in turn, a test knows what a flow does
-/// wherever that happens.
+/// Polls of all its partitions on all workers count. A test that tries each number covers every point of the
+/// flow.
 ///
 /// # Examples
 ///
@@ -47,11 +47,11 @@ pub struct AtPoll<S> {
     polls: Arc<Polls>,
 }
 
-/// Whether the poll of an [`AtPoll`] came.
+/// Whether the poll of an [`AtPoll`] was reached.
 #[derive(Clone, Debug)]
 pub struct Came(Arc<Polls>);
 
-/// How many polls came, and what happens at one of them.
+/// The number of polls, and the action at one of them.
 struct Polls {
     poll: usize,
     count: AtomicUsize,
@@ -85,7 +85,7 @@ impl Polls {
 }
 
 impl Came {
-    /// Whether it came.
+    /// Whether the poll was reached.
     #[must_use]
     pub fn get(&self) -> bool {
         self.0.count.load(Ordering::Relaxed) > self.0.poll
@@ -93,8 +93,8 @@ impl Came {
 }
 
 impl<S> AtPoll<S> {
-    /// A source that does something before a poll; the first is number 0. If the answer is true, the run is killed
-    /// instead of that poll.
+    /// Creates a source that calls `act` before a poll; the first is number 0. If `act` returns true, the run
+    /// is killed instead of that poll.
     pub fn new(source: S, poll: usize, act: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         let polls = Polls {
             poll,
@@ -108,12 +108,12 @@ impl<S> AtPoll<S> {
         }
     }
 
-    /// A source whose run is killed instead of a poll; the first is number 0.
+    /// Creates a source whose run is killed instead of a poll; the first is number 0.
     pub fn killed(source: S, poll: usize) -> Self {
         Self::new(source, poll, || true)
     }
 
-    /// What tells after the run whether the poll came.
+    /// Returns a handle that shows after the run whether the poll was reached.
     #[must_use]
     pub fn came(&self) -> Came {
         Came(Arc::clone(&self.polls))

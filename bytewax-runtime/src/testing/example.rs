@@ -1,12 +1,12 @@
-//! The shortest way to see what an operator does: items in, items out.
+//! Runs of a few steps: items in, items out.
 
 use super::{TestingSink, TestingSource, run_main};
 use crate::flow::{Dataflow, KeyedStream, Stream};
 
-/// Runs a few steps over a list of items, on one worker, and gives what comes out of them.
+/// Runs a few steps over a list of items, on one worker, and returns their output.
 ///
-/// The flow is named `example`, its source `items` and its sink `out`. What `body` adds is named by
-/// the rules of any flow: stateful steps need `.named(..)`.
+/// The flow is named `example`, its source `items` and its sink `out`. The steps of `body` follow the usual
+/// rules for names: stateful steps need `.named(..)`.
 ///
 /// # Examples
 ///
@@ -19,8 +19,8 @@ use crate::flow::{Dataflow, KeyedStream, Stream};
 ///
 /// # Panics
 ///
-/// When the flow has defects or fails, with the report of the error. To test for errors, build the
-/// flow and call [`run_main`], which returns them.
+/// Panics if the flow has defects or fails, with the report of the error. To test for errors, build the flow
+/// and call [`run_main`], which returns them.
 #[track_caller]
 pub fn run_items<T, U>(
     items: impl IntoIterator<Item = T>,
@@ -41,10 +41,9 @@ where
     out.take()
 }
 
-/// Runs a few steps over a list of keys and values, on one worker, and gives what comes out of
-/// them.
+/// Runs a few steps over a list of keys and values, on one worker, and returns their output.
 ///
-/// It is [`run_items`] for pairs, which spares naming their types.
+/// Like [`run_items`] for pairs, without type annotations.
 ///
 /// # Examples
 ///
@@ -59,7 +58,7 @@ where
 ///
 /// # Panics
 ///
-/// As [`run_items`].
+/// Like [`run_items`].
 #[track_caller]
 pub fn run_keyed<K, V, U>(
     items: impl IntoIterator<Item = (K, V)>,

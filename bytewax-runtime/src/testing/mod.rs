@@ -1,4 +1,4 @@
-//! Sources and sinks for tests, and ways to run a flow inside one.
+//! Sources and sinks for tests, and functions to run a flow in a test.
 
 mod at_poll;
 pub mod connector;
@@ -13,6 +13,6 @@ pub use source::{TestingItem, TestingSource, TestingSourcePartition};
 
 pub use crate::execution::{RunConfig, cluster_main, run_main};
 
-/// An older name of [`RunConfig`].
+/// The former name of [`RunConfig`].
 #[doc(hidden)]
 pub type ClusterConfig = RunConfig;

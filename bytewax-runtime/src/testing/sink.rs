@@ -1,4 +1,4 @@
-//! A sink that keeps what it gets.
+//! A sink that keeps its items.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +32,7 @@ pub struct TestingSink<T> {
 }
 
 impl<T> TestingSink<T> {
-    /// A sink with an empty list.
+    /// Creates a sink with an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -44,7 +44,7 @@ impl<T> TestingSink<T> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy of the list.
+    /// Returns a copy of the list.
     #[must_use]
     pub fn items(&self) -> Vec<T>
     where
@@ -53,7 +53,7 @@ impl<T> TestingSink<T> {
         self.list().clone()
     }
 
-    /// A copy of the list in ascending order, for runs of several workers.
+    /// Returns a copy of the list in ascending order, for runs with several workers.
     #[must_use]
     pub fn sorted(&self) -> Vec<T>
     where
@@ -64,7 +64,7 @@ impl<T> TestingSink<T> {
         items
     }
 
-    /// Empties the list and gives what was in it.
+    /// Empties the list and returns its items.
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut *self.list())
     }

@@ -1,4 +1,4 @@
-//! A source over a fixed list, with marks for what tests need.
+//! A source over a fixed list, with marks that control a test.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,17 @@ use crate::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 pub enum TestingItem<T> {
     /// An item of the stream.
     Item(T),
-    /// Ends the input of this run; the next run goes on behind it.
+    /// Ends the input of this run; the next run continues after it.
     Eof,
-    /// Stops the run as a crash would, the first time it is met.
+    /// Stops the run like a crash, the first time it is reached.
     Abort,
-    /// Gives nothing for this long.
+    /// Returns nothing for this time.
     Pause(Duration),
 }
 
 /// A source with one partition, named `iterable`, over a fixed list.
 ///
-/// Its position is the number of elements that were passed, marks included.
+/// Its position is the number of elements read, including marks.
 ///
 /// # Examples
 ///
@@ -49,13 +49,13 @@ pub struct TestingSource<T> {
 }
 
 impl<T> TestingSource<T> {
-    /// A source of items.
+    /// Creates a source of items.
     #[must_use]
     pub fn new(items: impl IntoIterator<Item = T>) -> Self {
         Self::with_marks(items.into_iter().map(TestingItem::Item))
     }
 
-    /// A source of items and marks.
+    /// Creates a source of items and marks.
     #[must_use]
     pub fn with_marks(elements: impl IntoIterator<Item = TestingItem<T>>) -> Self {
         let elements: Arc<[_]> = elements.into_iter().collect();
@@ -66,7 +66,7 @@ impl<T> TestingSource<T> {
         }
     }
 
-    /// How many items one poll gives at the most; 1 unless set, and 0 counts as 1.
+    /// Sets the maximum number of items per poll. The default is 1, and 0 counts as 1.
     #[must_use]
     pub fn batch_size(mut self, items: usize) -> Self {
         self.batch_size = items.max(1);
@@ -91,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> FixedPartitionedSource<Replayable> for Te
     }
 }
 
-/// The opened partition of a [`TestingSource`].
+/// The open partition of a [`TestingSource`].
 #[derive(Debug)]
 pub struct TestingSourcePartition<T> {
     source: TestingSource<T>,

@@ -1,4 +1,4 @@
-//! Checks of sources of which nothing is saved.
+//! Checks of sources that save no position.
 
 use std::fmt::Debug;
 
@@ -12,18 +12,18 @@ use crate::recovery::RecoveryConfig;
 use crate::source::DynamicSource;
 use crate::testing::{AtPoll, TestingSink};
 
-/// Checks a source of which nothing is saved and whose input ends, and returns its items as they are shown, in the order
+/// Checks a source that saves no position and whose input ends. Returns its items in debug form, in the order
 /// in which one worker emits them.
 ///
-/// `make` makes a source of the same input each time. This is what is checked, in flows:
+/// `make` creates a source of the same input each time. The check tests in flows:
 ///
-/// - With one to three workers, each item is there once, whichever worker emits it.
-/// - In a run that is killed at a poll, no item is there twice, and none that is not one of the input. Items may be missing:
-///   what was read and not emitted is lost.
-/// - A run that goes on from the recovery store of one that was killed begins anew with the input that it finds, and emits
-///   each item of that once, with any number of workers.
+/// - With one to three workers, each item is emitted once, by any worker.
+/// - A run that is killed at a poll emits no item twice, and only items of the input. Items may be missing:
+///   items that were read and not emitted are lost.
+/// - A run that resumes from the recovery store of a killed run starts again with its input, and emits each
+///   item of it once, with any number of workers.
 ///
-/// That items are emitted again when a run goes on is no promise of such a source, so it is not checked.
+/// Such a source does not promise to emit items again after a resume, so this is not checked.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ use crate::testing::{AtPoll, TestingSink};
 ///
 /// # Errors
 ///
-/// The first promise that is not kept.
+/// The first broken promise.
 pub fn check_dynamic_source<S>(make: impl Fn() -> S) -> Result<Vec<String>, BrokenPromise>
 where
     S: DynamicSource,

@@ -1,4 +1,4 @@
-//! Checks of connectors inside of flows that are killed and go on with other workers.
+//! Checks of connectors in flows that are killed and resume with other numbers of workers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,16 +20,16 @@ use crate::sink::{SinglePartitionSink, StatefulSinkPartition};
 use crate::source::FixedPartitionedSource;
 use crate::testing::{AtPoll, TestingSource};
 
-/// How many polls at most a check kills a flow at, spread over all.
+/// The maximum number of polls at which a check kills a flow, spread over all.
 const KILLS: usize = 8;
 
 /// The name of the flows.
 pub(super) const FLOW: &str = "connector";
 
-/// How long epochs last: each poll is one, or what comes before a kill is none that is complete.
+/// The length of epochs: each poll is an epoch, or no epoch is complete before a kill.
 const EPOCHS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3600)];
 
-/// Workers of the run that is killed, and of the one that goes on.
+/// The numbers of workers of the killed run and of the resumed run.
 pub(super) const WORKERS: [(usize, usize); 3] = [(1, 3), (3, 1), (2, 2)];
 
 /// A directory for a recovery store, removed with this.
@@ -64,7 +64,7 @@ impl Drop for Store {
     }
 }
 
-/// A list of text that is cut back to a saved length.
+/// A list of text that is truncated to a saved length.
 #[derive(Clone, Default)]
 struct Ledger(Arc<Mutex<Vec<String>>>);
 
@@ -120,7 +120,7 @@ fn run<S: FixedPartitionedSource>(
     cluster_main(flow, config)
 }
 
-/// What was done before something is wrong.
+/// Describes the actions before a failure.
 pub(super) fn what(poll: usize, (before, after): (usize, usize)) -> String {
     format!("in a flow of {before} workers that is killed at poll {poll} and goes on with {after}")
 }
@@ -129,7 +129,7 @@ pub(super) fn ran(what: &str, run: Result<(), RunError>) -> Result<(), BrokenPro
     run.or_else(|error| broken(format!("{what}: {}", error.report())))
 }
 
-/// Checks that all is there that should be, and no more often than is promised.
+/// Checks that all expected items exist, no more often than promised.
 pub(super) fn check_all(
     what: &str,
     promise: Delivery,
@@ -164,12 +164,12 @@ pub(super) fn check_all(
     }
 }
 
-/// The polls of which one after another is where a run is killed.
+/// Returns the polls at which runs are killed.
 pub(super) fn polls(count: usize) -> impl Iterator<Item = usize> {
     (0..=count).step_by(count.div_ceil(KILLS).max(1))
 }
 
-/// Checks a source in flows, of which the items are known.
+/// Checks a source with known items in flows.
 pub(super) fn source_in_flows<S>(
     make: impl Fn() -> S,
     items: &ByPartition<S::Item>,
@@ -204,13 +204,13 @@ where
     Ok(())
 }
 
-/// Checks that a sink keeps what it [declares](crate::delivery), inside of flows that are killed at each batch and go on with
-/// other workers.
+/// Checks that a sink keeps its [declaration](crate::delivery) in flows that are killed at each batch and
+/// resume with other numbers of workers.
 ///
-/// `make` gives what makes the sink, more than once, and what reads all that it wrote; each time of a new
-/// and empty place. `items` are written one a batch, and `expect` is what is read of them, in any order: each once of a sink
-/// that is transactional or idempotent, and each at least once of one that appends.
-/// A run that nothing kills has to write each once, whatever is declared.
+/// `make` returns a function that creates the sink, more than once, and a function that reads everything that
+/// it wrote; each call uses a new and empty place. `items` are written one per batch. `expect` is the
+/// expected content, in any order: each item once in a transactional or idempotent sink, and at least once in
+/// a sink that appends. A run without a kill must write each item once, whatever is declared.
 ///
 /// # Examples
 ///
@@ -231,7 +231,7 @@ where
 ///
 /// # Errors
 ///
-/// The first promise that is not kept.
+/// The first broken promise.
 pub fn check_sink_in_flows<T, Kind, S, F, R, V>(
     make: impl Fn() -> (F, R),
     items: &[T],

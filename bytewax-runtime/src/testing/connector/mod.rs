@@ -1,22 +1,22 @@
-//! Checks that a source or a sink keeps what it promises: the tests that each connector needs.
+//! Checks that a source or a sink keeps its promises: the tests that each connector needs.
 //!
-//! Whoever writes a connector calls these in its tests, as the built-in ones do. Each check runs the connector
-//! many times: it is stopped behind every batch, as by a crash, and goes on from what was saved, alone and inside of
-//! flows with several workers, of which there are others when it goes on. The first promise that is broken is
-//! returned as an error that says what was done and what came of it.
+//! Call these in the tests of your connector, as the built-in ones do. Each check runs the connector many
+//! times: it stops it after every batch, like a crash, and resumes from the saved position, alone and in
+//! flows with several workers, with other numbers of workers after the resume. It returns the first broken
+//! promise as an error with the actions and their result.
 //!
 //! | connector | check | promise |
 //! | --- | --- | --- |
 //! | a [`FixedPartitionedSource`](crate::source::FixedPartitionedSource) whose input ends, that is [replayable](crate::delivery::Replayable) | [`check_source`] | each item once, in order, wherever it is stopped |
-//! | one that cannot read its input | [`check_failing_source`] | the same error wherever it is stopped, the items before it first |
-//! | a [`DynamicSource`](crate::source::DynamicSource) whose input ends, in flows (feature `recovery`) | [`check_dynamic_source`] | each item once in a run that nothing stops; of one that is killed, none twice. As nothing is saved, going on is not checked |
+//! | a source that cannot read its input | [`check_failing_source`] | the same error wherever it is stopped, after the items before it |
+//! | a [`DynamicSource`](crate::source::DynamicSource) whose input ends, in flows (feature `recovery`) | [`check_dynamic_source`] | each item once in an uninterrupted run; in a killed run, none twice. It saves no position, so a resume is not checked |
 //! | a [`FixedPartitionedSink`](crate::sink::FixedPartitionedSink) that is [transactional](crate::delivery::Transactional) | [`check_sink`] | each value once, in order, wherever it is stopped |
 //! | a [`SinglePartitionSink`](crate::sink::SinglePartitionSink) | [`check_single_sink`] | the same |
-//! | any sink, in flows (feature `recovery`) | [`check_sink_in_flows`] | what it [declares](crate::delivery): each value once, or at least once |
+//! | any sink, in flows (feature `recovery`) | [`check_sink_in_flows`] | its [declaration](crate::delivery): each value once, or at least once |
 //!
 //! # Examples
 //!
-//! A source of your own: the lines of a text that is in memory. This is the whole of it, with its test.
+//! A complete source with its test: the lines of a text in memory.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -88,7 +88,7 @@ pub use flows::check_sink_in_flows;
 pub use sink::{check_single_sink, check_sink};
 pub use source::{check_failing_source, check_source};
 
-/// Why a connector does not keep its promises; the text says what was done, and what came of it.
+/// A broken promise of a connector; the text describes the actions and their result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BrokenPromise(String);
@@ -96,11 +96,12 @@ pub struct BrokenPromise(String);
 /// The names of partitions, each with its items in order.
 pub type ByPartition<T> = Vec<(String, Vec<T>)>;
 
-/// The names of partitions, each with its items before an error, and the text of that; empty without one.
+/// The names of partitions, each with its items before an error, and the text of the error; empty without
+/// one.
 pub type FailuresByPartition<T> = Vec<(String, Vec<T>, String)>;
 
 impl BrokenPromise {
-    /// The same, with what the sink has declared.
+    /// The same, with the declaration of the sink.
     #[cfg(feature = "recovery")]
     fn of_sink(self, declared: Promise) -> Self {
         Self(format!("{}; the sink is declared {declared}", self.0))

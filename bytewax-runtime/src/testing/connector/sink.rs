@@ -10,12 +10,12 @@ use crate::sink::{FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartiti
 
 /// Checks a sink that is declared [`Transactional`]: it writes each value exactly once.
 ///
-/// `make` gives a sink that writes to a new and empty place, and what reads all of that place. This is
-/// what is checked, for each partition, with `batches` of values:
+/// `make` returns a sink that writes to a new and empty place, and a function that reads all of that place.
+/// The check tests, for each partition, with `batches` of values:
 ///
-/// - What was written before the sink is closed can be read.
-/// - A partition that a crash closed behind any batch, and that is opened at any position saved before, then
-///   gets the values behind that position again: each is there once, in order.
+/// - Values that were written before the sink closes can be read.
+/// - If a crash closes a partition after any batch, and it is opened at any position saved before, it gets
+///   the values after that position again: each exists once, in order.
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ use crate::sink::{FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartiti
 ///
 /// # Errors
 ///
-/// The first promise that is not kept.
+/// The first broken promise.
 pub fn check_sink<K, V, S, R>(
     make: impl Fn() -> (S, R),
     batches: &[Vec<V>],
@@ -98,7 +98,7 @@ where
     Ok(())
 }
 
-/// Checks a sink of one partition that is declared [`Transactional`]: all that [`check_sink`] does.
+/// Checks a sink of one partition that is declared [`Transactional`], like [`check_sink`].
 ///
 /// # Examples
 ///
@@ -151,7 +151,7 @@ where
 ///
 /// # Errors
 ///
-/// The first promise that is not kept.
+/// The first broken promise.
 pub fn check_single_sink<V, S, R>(
     make: impl Fn() -> (S, R),
     batches: &[Vec<V>],

@@ -8,23 +8,23 @@ use super::flows::source_in_flows;
 use super::{BrokenPromise, ByPartition, FailuresByPartition, broken, failed, load, same, save};
 use crate::source::{FixedPartitionedSource, StatefulSourcePartition, opening};
 
-/// How many polls in a row may give nothing. A source that gives nothing for longer is waiting for
-/// what does not come.
+/// The maximum number of consecutive polls without items. A source that is empty for longer waits for input
+/// that never arrives.
 const IDLE_POLLS: usize = 100_000;
 
-/// Checks a source whose input ends, and gives its items by partition.
+/// Checks a source whose input ends, and returns its items by partition.
 ///
-/// `make` gives a source of the same input each time. This is what is checked:
+/// `make` creates a source of the same input each time. The check tests:
 ///
-/// - The names of partitions are different from each other, and the same each time.
-/// - A partition gives the same items each time.
-/// - A position can be saved, and what is loaded of it is as good as what was saved.
-/// - A partition that is closed behind any batch, and opened at the position there, gives the rest: no item
-///   twice, and none less. So it is also when it is closed again at once.
-/// - A partition that has ended and is opened again at its end has nothing more.
-/// - All of that is so while [positions are saved](crate::source::positions_are_saved).
-/// - With the feature `recovery`: flows with one to three workers that read the source, are killed at a poll, and are run
-///   again with another number of workers, write each item once.
+/// - The names of partitions are unique, and the same each time.
+/// - A partition returns the same items each time.
+/// - A position survives saving and loading.
+/// - A partition that is closed after any batch, and opened at the position there, returns the remaining
+///   items exactly once. This also holds if it is closed again immediately.
+/// - A partition that has ended and is opened again at its end returns nothing more.
+/// - All of this holds while [positions are saved](crate::source::positions_are_saved).
+/// - With the feature `recovery`: flows with one to three workers that read the source, are killed at a poll,
+///   and run again with another number of workers, write each item once.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ const IDLE_POLLS: usize = 100_000;
 ///
 /// # Errors
 ///
-/// The first promise that is not kept.
+/// The first broken promise.
 pub fn check_source<S>(make: impl Fn() -> S) -> Result<ByPartition<S::Item>, BrokenPromise>
 where
     S: FixedPartitionedSource,
@@ -72,11 +72,11 @@ where
     Ok(all)
 }
 
-/// Checks a source that has an input which it cannot read, and gives the items before the error and its text, by
-/// partition; the text is empty where there is none.
+/// Checks a source with an unreadable input. Returns, by partition, the items before the error and its text;
+/// the text is empty without an error.
 ///
-/// `make` gives a source of the same input each time. For each partition, wherever it is stopped before the error and goes
-/// on, the same items come first, and then the same error.
+/// `make` creates a source of the same input each time. Wherever a partition is stopped before the error and
+/// resumed, it returns the same items first, and then the same error.
 ///
 /// # Examples
 ///
@@ -128,7 +128,7 @@ where
 ///
 /// # Errors
 ///
-/// The first promise that is not kept, or that no partition fails.
+/// The first broken promise. Also fails if no partition fails.
 pub fn check_failing_source<S>(
     make: impl Fn() -> S,
 ) -> Result<FailuresByPartition<S::Item>, BrokenPromise>
@@ -170,14 +170,14 @@ fn partitions(source: &impl FixedPartitionedSource) -> Result<Vec<String>, Broke
     }
 }
 
-/// What came of reading a partition.
+/// The result of reading a partition.
 struct Pass<T> {
     items: Vec<T>,
-    /// How many batches had items.
+    /// The number of batches with items.
     batches: usize,
-    /// The position behind them, as it is saved.
+    /// The saved position after them.
     saved: Vec<u8>,
-    /// What stopped it.
+    /// The error that stopped it.
     error: Option<String>,
 }
 
