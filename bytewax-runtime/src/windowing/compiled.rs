@@ -1,5 +1,5 @@
-//! What `dataflow!` has the compiler ask of clocks and windowers whose parameters it can read: whether they
-//! are those of the lock file, and whether they can be at all.
+//! Compile-time checks of clocks and windowers whose parameters `dataflow!` can read: whether they match the
+//! lock file, and whether they are valid.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,31 +14,31 @@ pub use crate::state::facts::Text;
 /// A time to which windows are aligned.
 pub const EPOCH: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// A span of so many microseconds.
+/// A span of microseconds.
 #[must_use]
 pub const fn micros(micros: i64) -> TimeDelta {
     TimeDelta::microseconds(micros)
 }
 
-/// Whether the lock file has an `EventClock`.
+/// Whether the lock file contains an `EventClock`.
 #[must_use]
 pub const fn event_clock_is(locked: &str) -> bool {
     Text::new(OF_KEYS).is(locked)
 }
 
-/// Whether the lock file has a `PartitionClock`.
+/// Whether the lock file contains a `PartitionClock`.
 #[must_use]
 pub const fn partition_clock_is(locked: &str) -> bool {
     Text::new(OF_PARTITIONS).is(locked)
 }
 
-/// Whether the lock file has a `StreamClock`.
+/// Whether the lock file contains a `StreamClock`.
 #[must_use]
 pub const fn stream_clock_is(locked: &str) -> bool {
     Text::new(OF_STREAM).is(locked)
 }
 
-/// Whether the lock file has a `SystemClock`.
+/// Whether the lock file contains a `SystemClock`.
 #[must_use]
 pub const fn system_clock_is(locked: &str) -> bool {
     Text::new(OF_SYSTEM).is(locked)
@@ -47,7 +47,7 @@ pub const fn system_clock_is(locked: &str) -> bool {
 /// Checks of spans, each by the name of the method that takes it.
 macro_rules! checks {
     ($($name:ident: $fault:expr),+ $(,)?) => { $(
-        /// What is wrong with a span.
+        /// Checks a span.
         #[must_use]
         pub const fn $name(time: TimeDelta) -> Option<Text> {
             Fault::text($fault(span(time)))

@@ -1,10 +1,10 @@
-//! What is wrong with the parameters of a clock or a windower.
+//! Invalid parameters of a clock or a windower.
 //!
-//! It can be found in a `const`: `dataflow!` has the compiler ask for parameters that it can read.
+//! The checks are `const`, so `dataflow!` can run them at compile time for parameters that it can read.
 
 use crate::state::facts::Text;
 
-/// What is wrong, and how to mend it.
+/// The fault and its fix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) fault: Text,
@@ -20,7 +20,7 @@ impl Fault {
         Self { fault, help }
     }
 
-    /// What is wrong with a span that may be zero, if it is negative.
+    /// Returns a fault if a span is negative.
     pub(crate) const fn if_negative(span: i64, what: &str, help: &str) -> Option<Self> {
         if span < 0 {
             Some(Self::of(
@@ -32,7 +32,7 @@ impl Fault {
         }
     }
 
-    /// What is wrong with a span that must be more than nothing, if it is not.
+    /// Returns a fault if a span is not positive.
     pub(crate) const fn if_not_positive(span: i64, fault: &str, help: &str) -> Option<Self> {
         if span <= 0 {
             Some(Self::new(fault, help))
@@ -41,7 +41,7 @@ impl Fault {
         }
     }
 
-    /// What the compiler is to report.
+    /// Returns the text that the compiler reports.
     pub(crate) const fn text(found: Option<Self>) -> Option<Text> {
         match found {
             Some(Self { fault, help }) => Some(fault.text("\nhelp: ").text(help.as_str())),

@@ -1,4 +1,4 @@
-//! When windows emit values: options of a windower.
+//! The times at which windows emit values: options of a windower.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -12,9 +12,9 @@ use super::windower::{
     CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower,
 };
 
-/// How the values of windows are told apart by why they were emitted.
+/// The labels of window results by the reason of their emission.
 pub trait Emission: Copy + Debug + Send + Sync + 'static {
-    /// What is emitted.
+    /// The emitted type.
     type Out<V: 'static>: 'static;
     /// The same for windows that may emit before and after their ends.
     type Labelled: Emission;
@@ -24,15 +24,15 @@ pub trait Emission: Copy + Debug + Send + Sync + 'static {
     fn label<V: 'static>(label: &Label, value: V) -> Self::Out<V>;
 }
 
-/// Each window emits its value once, at its end: it needs no label.
+/// Each window emits its value once, at its end, without a label.
 #[derive(Clone, Copy, Debug)]
 pub struct Once;
 
-/// Windows may emit values before and after their ends, and say of each which it is.
+/// Windows may emit values before and after their ends, with a label.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled;
 
-/// Windows emit values as `M` has them, with their times.
+/// Windows emit the values of `M` with their times.
 #[derive(Clone, Copy, Debug)]
 pub struct WithTimes<M>(PhantomData<M>);
 
@@ -75,7 +75,8 @@ impl Emission for Labelled {
     }
 }
 
-/// A windower, and when its windows emit values; see [`TumblingWindower::allow_late`] and the like.
+/// A windower with options about when its windows emit values; see for example
+/// [`TumblingWindower::allow_late`].
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct WithOptions<W, M> {
@@ -84,7 +85,7 @@ pub struct WithOptions<W, M> {
     mode: PhantomData<M>,
 }
 
-/// The options as they were given.
+/// The given options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Firings {
     pub(crate) lateness: i64,
@@ -99,7 +100,7 @@ impl Firings {
     }
 }
 
-/// What is wrong with how long late values are allowed.
+/// Checks the allowed lateness.
 pub(super) const fn late_fault(lateness: i64) -> Option<Fault> {
     Fault::if_negative(
         lateness,
@@ -108,7 +109,7 @@ pub(super) const fn late_fault(lateness: i64) -> Option<Fault> {
     )
 }
 
-/// What is wrong with how long windows wait until they emit early.
+/// Checks the interval of early results.
 pub(super) const fn early_fault(every: i64) -> Option<Fault> {
     Fault::if_not_positive(
         every,
@@ -117,29 +118,29 @@ pub(super) const fn early_fault(every: i64) -> Option<Fault> {
     )
 }
 
-/// Which windows a step has, and when they emit values: a windower, or one with options.
+/// The windows of a step and the times at which they emit: a windower, or one with options.
 pub trait Windowing: Sized {
-    /// Which windows there are.
+    /// The windower.
     type Windower: Windower;
-    /// Whether values are labelled with why they were emitted.
+    /// Whether values are labelled with the reason of their emission.
     type Mode: Emission;
 
-    /// The windower with its options.
+    /// Returns the windower with its options.
     fn with_options(self) -> WithOptions<Self::Windower, Self::Mode>;
 }
 
-/// What a window of `W` emits for a value `V`: the value itself, or, if windows may emit before and after
-/// their ends, [`Fired`].
+/// The type that a window of `W` emits for a value `V`: the value itself, or [`Fired`] if windows may emit
+/// before and after their ends.
 pub type Emitted<W, V> = <<W as Windowing>::Mode as Emission>::Out<V>;
 
-/// The options of a windower, or of one that has some already. `$with` gives it as [`WithOptions`].
+/// The options of a windower, or of one with options. `$with` returns it as [`WithOptions`].
 macro_rules! options {
     ($windower:ty, $mode:ty, $with:path) => {
-        /// Has windows that are over take values that come up to `lateness` behind the watermark.
+        /// Accepts late values up to `lateness` behind the watermark.
         ///
-        /// Each such value has its windows emit their values again, as a [`Firing::Correction`](crate::windowing::Firing::Correction). A window
-        /// is closed, and its metadata told, when nothing can change it any more. Values that come
-        /// even later are late.
+        /// Each late value makes its windows emit their values again, as a
+        /// [`Firing::Correction`](crate::windowing::Firing::Correction). A window closes, and emits its
+        /// metadata, when nothing can change it any more. Later values are late.
         pub fn allow_late(
             self,
             lateness: TimeDelta,
@@ -149,12 +150,11 @@ macro_rules! options {
             with
         }
 
-        /// Has windows emit what they hold before they are over, as [`Firing::Early`](crate::windowing::Firing::Early), when `every` has
-        /// passed on the system's clock since a value came.
+        /// Emits the current value of open windows, as [`Firing::Early`](crate::windowing::Firing::Early),
+        /// when `every` has passed on the system clock since a value arrived.
         ///
-        /// A window that has not changed since it last emitted does not. Values that wait until the
-        /// watermark has reached them are not in it yet; see
-        /// [`in_arrival_order`](Self::in_arrival_order).
+        /// A window that has not changed since its last emission emits nothing. Values that wait for the
+        /// watermark are not included; see [`in_arrival_order`](Self::in_arrival_order).
         pub fn fire_early(
             self,
             every: TimeDelta,
@@ -164,17 +164,18 @@ macro_rules! options {
             with
         }
 
-        /// Has windows emit their values with their times, as [`Windowed`]: so they can be put into windows again.
+        /// Emits the values of windows with their times, as [`Windowed`], so that a second window step can
+        /// group them.
         pub fn with_times(self) -> WithOptions<$windower, WithTimes<$mode>> {
             $with(self)
         }
 
-        /// Has windows take values when they come, instead of in the order of their times when the
-        /// watermark has reached them.
+        /// Processes values in order of arrival, instead of in the order of their times once the watermark
+        /// reaches them.
         ///
-        /// So nothing waits; sessions may merge, and what depends on the order of values depends on the
-        /// order in which they arrive. `count_window`, `reduce_window`, `max_window` and `min_window` always
-        /// do so.
+        /// Values then do not wait; sessions may merge, and results that depend on the order of values depend
+        /// on the order of arrival. `count_window`, `reduce_window`, `max_window` and `min_window` always do
+        /// so.
         pub fn in_arrival_order(self) -> WithOptions<$windower, $mode> {
             let mut with = $with(self);
             with.firings.in_arrival_order = true;

@@ -9,24 +9,24 @@ use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
 
-/// A value happened when it says so.
+/// Reads the event time from each value; each key has its own watermark.
 ///
-/// The *watermark* of a key is how far its time has got: `wait` behind the newest value of the key, and
-/// on from there with the system's time. A value that is before the watermark is late. Keys do not
-/// influence each other: a key to which nothing comes closes its windows by the passing of time.
+/// The *watermark* of a key trails the newest value of the key by `wait`, and advances from there with the
+/// system time. A value before the watermark is late. Keys do not influence each other: a key without new
+/// values closes its windows as time passes.
 ///
-/// A long `wait` lets more values be on time and has results come later; the longest,
-/// [`TimeDelta::MAX`], has all come at the end of input. With a `wait` of zero, a value with the time of
-/// the newest one is late already if the smallest time has passed between them: use a short one.
-/// A value from the future moves the watermark as any other, and has all that follows be late.
+/// A longer `wait` makes fewer values late and delays results; the longest, [`TimeDelta::MAX`], delays all
+/// results to the end of input. With a `wait` of zero, a value with the time of the newest one is late if any
+/// time has passed between them: use a short one. A value from the future advances the watermark like any
+/// other, and makes all later values late.
 ///
-/// The watermark goes on with the system's time also while nothing runs. So after a stop that is longer than
-/// the wait, and in a replay that is slower than the events were, values that are in order may be late.
-/// [`per_partition`](Self::per_partition) makes a clock that goes by the values alone.
+/// The watermark also advances with the system time while the program is stopped. After a stop that is longer
+/// than the wait, and in a replay that is slower than the events were, values in order may therefore be late.
+/// [`per_partition`](Self::per_partition) creates a clock that depends on the values alone.
 ///
 /// # Examples
 ///
-/// Logins a minute and user, when messages may be late by ten seconds:
+/// Logins per minute and user, with messages up to ten seconds late:
 ///
 /// ```
 /// use bytewax_runtime::testing::run_keyed;
@@ -46,9 +46,9 @@ use crate::windowing::time::{FIRST, LAST, Time, Timestamp, span};
 ///
 /// # State
 ///
-/// The watermark of each key, which outlives the key's last window by [`forget_after`]: an older value
-/// that comes meanwhile is late, and cannot open a window again that was closed. It goes on while nothing
-/// runs, and never goes back, even if the system's clock does.
+/// The watermark of each key, which outlives the key's last window by [`forget_after`]. During this time, an
+/// older value is late and cannot reopen a closed window. The watermark advances while the program is
+/// stopped, and never moves back, even if the system clock does.
 ///
 /// [`forget_after`]: EventClock::forget_after
 #[derive(Clone)]
@@ -60,12 +60,12 @@ pub struct EventClock<G> {
     probe: Option<WindowProbe>,
 }
 
-/// Asks a function for the time of a value.
+/// Gets the time of a value from a function.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct TimeOf<F>(F);
 
-/// Asks, for a join, the function of the stream that a value comes from.
+/// Gets the time of a value in a join from the function of its stream.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct TimeOfSides<F>(pub(crate) F);
@@ -77,7 +77,7 @@ impl<F> TimeOf<F> {
 }
 
 impl<F> EventClock<TimeOf<F>> {
-    /// A clock that asks `timestamp_of` for the time of each value and is `wait` behind the newest.
+    /// Creates a clock that gets the time of each value from `timestamp_of` and trails the newest by `wait`.
     pub fn new<V, T>(timestamp_of: F, wait: TimeDelta) -> Self
     where
         F: Fn(&V) -> T + Send + Sync + 'static,
@@ -88,8 +88,8 @@ impl<F> EventClock<TimeOf<F>> {
 }
 
 impl<F> EventClock<TimeOfSides<F>> {
-    /// A clock for a join of several streams, whose values have times of their own: a tuple of functions,
-    /// one for each stream.
+    /// Creates a clock for a join of several streams: a tuple of functions, one per stream, returns the times
+    /// of their values.
     pub fn of_sides(timestamps_of: F, wait: TimeDelta) -> Self {
         Self::with(TimeOfSides(timestamps_of), wait)
     }
@@ -105,29 +105,29 @@ impl<G> EventClock<G> {
         }
     }
 
-    /// Has a probe see what is open in the step of this clock.
+    /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
         self
     }
 
-    /// How long the watermark of a key, and the number of its next session, are remembered after its last
-    /// window was closed; an hour unless set.
+    /// Sets how long the watermark of a key, and the number of its next session, are kept after its last
+    /// window closes. The default is an hour.
     ///
-    /// It is the system's time that counts. What is remembered takes some hundred bytes a key.
+    /// The time is system time. A kept key takes some hundred bytes.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
         self.forget_after = span(time);
         self
     }
 }
 
-/// What a function says of a value, as a time that there is.
+/// Returns the time of a value from a function, clamped to the supported range.
 #[inline]
 pub(crate) fn event_time<V, T: Timestamp>(timestamp_of: &impl Fn(&V) -> T, value: &V) -> Time {
     timestamp_of(value).micros().clamp(FIRST, LAST)
 }
 
-/// Gives the time of values.
+/// Returns the time of values.
 pub(crate) trait Getter<V>: Send + Sync + 'static {
     fn time(&self, value: &V) -> Time;
 }

@@ -1,4 +1,4 @@
-//! Clocks: when a value happened, and how far time has got.
+//! Clocks: the times of values, and watermarks.
 
 mod event;
 mod partition;
@@ -25,10 +25,10 @@ use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{AnyPush, BuildCx, Exchange, SharedWatermark, StreamTime};
 
-/// How long a key is remembered after its last window, in microseconds.
+/// The default time that a key is kept after its last window, in microseconds.
 const FORGET_AFTER: i64 = 3_600_000_000;
 
-/// What is wrong with how long a key is remembered.
+/// Checks the time that a key is kept.
 pub(super) const fn forget_fault(forget_after: i64) -> Option<Fault> {
     Fault::if_negative(
         forget_after,
@@ -37,7 +37,7 @@ pub(super) const fn forget_fault(forget_after: i64) -> Option<Fault> {
     )
 }
 
-/// What is wrong with how far a clock is behind the newest value.
+/// Checks the time that a clock trails the newest value.
 pub(super) const fn wait_fault(wait: i64) -> Option<Fault> {
     Fault::if_negative(
         wait,
@@ -46,7 +46,7 @@ pub(super) const fn wait_fault(wait: i64) -> Option<Fault> {
     )
 }
 
-/// What is wrong with how long partitions are waited for.
+/// Checks the time that a clock waits for a partition.
 pub(super) const fn idle_fault(idle_after: i64) -> Option<Fault> {
     Fault::if_not_positive(
         idle_after,
@@ -55,7 +55,7 @@ pub(super) const fn idle_fault(idle_after: i64) -> Option<Fault> {
     )
 }
 
-/// What is wrong with how far partitions may be ahead.
+/// Checks how far partitions may be ahead.
 pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
     Fault::if_negative(
         max_lead,
@@ -64,8 +64,8 @@ pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
     )
 }
 
-/// What a window step goes by: [`StreamClock`], [`PartitionClock`] or [`EventClock`] for values of the type that
-/// its function takes, or [`SystemClock`].
+/// The clock of a window step: [`StreamClock`], [`PartitionClock`] or [`EventClock`] for values of the type
+/// that its function takes, or [`SystemClock`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell the time of `{V}`",
     label = "not a clock for values of this type",
@@ -74,10 +74,10 @@ pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
 #[expect(private_bounds, reason = "clocks are those of this crate")]
 pub trait Clock<V>: Timing<V> {}
 
-/// What a join in windows goes by: a [`StreamClock`] or an [`EventClock`] with a function for each stream, or
+/// The clock of a windowed join: a [`StreamClock`] or an [`EventClock`] with a function per stream, or
 /// [`SystemClock`].
 ///
-/// A [`PartitionClock`] sees the partitions of one stream, and a join has several.
+/// A [`PartitionClock`] observes the partitions of one stream, but a join has several.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot tell the time of the streams of a join",
     label = "not a clock for a join",
@@ -86,50 +86,50 @@ pub trait Clock<V>: Timing<V> {}
 )]
 pub trait JoinClock<V>: Clock<V> {}
 
-/// The name of the fact that says which clock a step has.
+/// The name of the fact about the clock of a step.
 pub(crate) const CLOCK: &str = "clock";
 
-/// How the clocks are called in a store and in the lock file.
+/// The names of the clocks in a store and in the lock file.
 pub(super) const OF_KEYS: &str = "event time by key";
 pub(super) const OF_PARTITIONS: &str = "event time by partition";
 pub(super) const OF_STREAM: &str = "event time of the stream";
 pub(super) const OF_SYSTEM: &str = "time of arrival";
 
-/// What a window step asks its clock: when values happened, and how far time has got.
+/// The interface of a clock to a window step: the times of values, and the watermark.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
-    /// What each key knows of its watermark.
+    /// The watermark data of each key.
     type Mark: KeyMark;
 
-    /// How it is called in a store.
+    /// The name of the clock in a store.
     const NAME: &'static str;
 
-    /// What a step with this clock does with the event time of its streams.
+    /// The effect of a step with this clock on the event time of its streams.
     const STREAM_TIME: StreamTime = StreamTime::Ends;
 
-    /// Whether a key without windows is remembered, because its watermark would be lost with it.
+    /// Whether a key without windows is kept, because its watermark would be lost with it.
     const REMEMBERS: bool;
 
-    /// What is wrong with the parameters.
+    /// Checks the parameters.
     fn faults(&self) -> Vec<Fault>;
 
-    /// When a value happened, as far as that is known without its key. `now` is the time of the step.
+    /// Returns the time of a value, as far as it is known without its key. `now` is the time of the step.
     fn time(&self, value: &V, now: Time) -> Time;
 
-    /// Takes a value of a key into account. Gives its time and the watermark.
+    /// Observes a value of a key. Returns its time and the watermark.
     fn observe(&self, mark: &mut Self::Mark, time: Time, now: Time) -> (Time, Time);
 
-    /// For how many microseconds a key without windows is remembered.
+    /// Returns how long a key without windows is kept, in microseconds.
     fn forget_after(&self) -> i64;
 
-    /// What may look at the step.
+    /// Returns the probe of the step.
     fn probe(&self) -> Option<&WindowProbe>;
 
-    /// The watermark of a step on one worker, if all keys have one.
+    /// Returns the watermark of a step on one worker, if all keys share one.
     fn shared(&self, _: &BuildCx) -> Option<SharedWatermark> {
         None
     }
 
-    /// What stands before the exchange: what `enter` makes, unless it has to see how far time has got.
+    /// Creates the stage before the exchange: that of `enter`, unless it must observe the watermark.
     fn sender<K: Key>(
         self: &Arc<Self>,
         _: StepIndex,

@@ -10,26 +10,27 @@ use crate::windowing::time::{FIRST, Time, Timestamp, span};
 
 use chrono::TimeDelta;
 
-/// A value happened when it says so, and the watermark is that of the stream.
+/// Reads the event time from each value; the watermark is that of the stream.
 ///
-/// The time of the stream is declared once, near its source, by
-/// [`event_time`](crate::flow::Stream::event_time). It passes through all steps in between: a step with
-/// several inputs has the least of them, and a step on several workers the least of all. So windows can stand
-/// behind joins, behind steps with state and behind other windows, with any number of workers.
+/// [`event_time`](crate::flow::Stream::event_time) declares the time of the stream once, near its source. The
+/// watermark passes through all steps in between: a step with several inputs has the lowest of them, and a
+/// step on several workers the lowest of all. Windows can therefore follow joins, stateful steps and other
+/// windows, with any number of workers.
 ///
-/// What comes of a window step is stamped with the end of its window: see
+/// A result of a window step carries the end of its window as its time: see
 /// [`Windowed`](crate::windowing::Windowed).
 ///
-/// A value before the watermark is late, whatever its key. As `event_time` takes out what is late for its
-/// partition, there are none behind it; but for a partition that was idle, or a step in between that keeps
-/// values back or gives them other times.
+/// A value before the watermark is late, whatever its key. `event_time` removes the values that are late for
+/// their partition, so later steps see none, except from a partition that was idle, or after a step that
+/// delays values or changes their times.
 ///
-/// The watermark moves batch by batch. So it is not fixed whether what one window of a key emits for a value comes
-/// before or after another window closes; what each window emits, and the order in which windows close, is.
+/// The watermark advances batch by batch. The order between a result that one window of a key emits for a
+/// value and the end of another window is therefore undefined; the results of each window, and the order in
+/// which windows close, are defined.
 ///
 /// # Examples
 ///
-/// The page with the most hits in each ten seconds: the hits of each page are counted first.
+/// The page with the most hits in each ten seconds. The first window step counts the hits of each page:
 ///
 /// ```
 /// use bytewax_runtime::testing::run_keyed;
@@ -53,10 +54,10 @@ use chrono::TimeDelta;
 ///
 /// # State
 ///
-/// The watermark, which never goes back, also across a resume. Of a key, nothing but its windows; a key
-/// with sessions or windows of a number of values is remembered until the watermark has gone on by
-/// [`forget_after`](Self::forget_after), so that they are counted on. When a run is resumed, all keys with
-/// windows are read at once.
+/// The watermark, which never moves back, even across a resume. Of a key, only its windows; a key with
+/// sessions or count windows is kept until the watermark has advanced by
+/// [`forget_after`](Self::forget_after), so that their ids continue. A resumed run reads all keys with
+/// windows at once.
 #[derive(Clone)]
 #[must_use]
 pub struct StreamClock<G> {
@@ -66,7 +67,7 @@ pub struct StreamClock<G> {
 }
 
 impl<F> StreamClock<TimeOf<F>> {
-    /// A clock that asks `timestamp_of` for the time of each value.
+    /// Creates a clock that gets the time of each value from `timestamp_of`.
     pub fn new<V, T>(timestamp_of: F) -> Self
     where
         F: Fn(&V) -> T + Send + Sync + 'static,
@@ -77,8 +78,8 @@ impl<F> StreamClock<TimeOf<F>> {
 }
 
 impl<F> StreamClock<TimeOfSides<F>> {
-    /// A clock for a join of several streams, whose values have times of their own: a tuple of functions,
-    /// one for each stream.
+    /// Creates a clock for a join of several streams: a tuple of functions, one per stream, returns the times
+    /// of their values.
     pub fn of_sides(timestamps_of: F) -> Self {
         Self::with(TimeOfSides(timestamps_of))
     }
@@ -93,14 +94,14 @@ impl<G> StreamClock<G> {
         }
     }
 
-    /// Has a probe see what is open in the step of this clock.
+    /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
         self
     }
 
-    /// How far the watermark goes on, behind the last window of a key, before the number of the key's next
-    /// session is forgotten; an hour unless set.
+    /// Sets how far the watermark advances after the last window of a key before the number of the key's next
+    /// session is dropped. The default is an hour.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
         self.forget_after = span(time);
         self

@@ -7,10 +7,10 @@ use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{Time, span};
 
-/// The time at which a value arrives is the time of the value.
+/// Uses the time at which a value arrives as its time.
 ///
-/// Nothing is ever late. Values that a worker handles together have the same time. If the system's
-/// clock steps back, the time stands still until it is there again.
+/// No value is ever late. Values that a worker processes together have the same time. If the system clock
+/// moves back, the time stands still until the clock catches up.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ impl Default for SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that goes by the time at which values arrive.
+    /// Creates a clock that uses the time at which values arrive.
     pub fn new() -> Self {
         Self {
             forget_after: super::FORGET_AFTER,
@@ -47,14 +47,14 @@ impl SystemClock {
         }
     }
 
-    /// Has a probe see what is open in the step of this clock.
+    /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
         self
     }
 
-    /// How long the ids of a key's sessions are remembered after the last of them was closed; an hour
-    /// unless set. Later ones count from 0 again.
+    /// Sets how long the ids of a key's sessions are kept after the last of them closes. The default is an
+    /// hour. Later sessions count from 0 again.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
         self.forget_after = span(time);
         self

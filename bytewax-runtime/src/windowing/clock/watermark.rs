@@ -1,4 +1,4 @@
-//! How far the time of a key has got.
+//! The watermark of a key.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::state::{Field, Schema, State};
 use crate::windowing::time::{END, FIRST, Time};
 
-/// A bound to the event times that are still expected, which moves on with the system's time.
+/// A lower bound of the expected event times, which advances with the system time.
 ///
-/// It never goes back, whatever the system's clock does meanwhile or while nothing runs.
+/// It never moves back, whatever the system clock does, even while the program is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Watermark {
     at: Time,
-    /// The system's time when it was there.
+    /// The system time at which it was there.
     since: Time,
 }
 
@@ -25,12 +25,12 @@ impl State for Watermark {
 }
 
 impl Watermark {
-    /// One that stands at `at`.
+    /// Creates a watermark at `at`.
     pub(crate) fn new(at: Time, now: Time) -> Self {
         Self { at, since: now }
     }
 
-    /// Begins at `at` with the first value of a key.
+    /// Starts at `at` with the first value of a key.
     #[inline]
     pub(crate) fn begin(&mut self, at: Time, now: Time) {
         if self.since == Time::MIN {
@@ -38,7 +38,7 @@ impl Watermark {
         }
     }
 
-    /// Takes into account that no value before `bound` is expected.
+    /// Raises the watermark, because no value before `bound` is expected.
     #[inline]
     pub(crate) fn raise(&mut self, bound: Option<Time>) -> Time {
         if let Some(bound) = bound
@@ -50,27 +50,27 @@ impl Watermark {
     }
 }
 
-/// What a key knows of its watermark: all of it, or nothing if all keys have the same.
+/// The watermark data of a key: its watermark, or nothing if all keys share one.
 ///
-/// The *time of the step* is the system's if each key has a watermark of its own. If all keys have one, it is that
-/// watermark.
+/// The *time of the step* is the system time if each key has its own watermark. If all keys share one, it is
+/// that watermark.
 pub(crate) trait KeyMark: Serialize + DeserializeOwned + Send + 'static {
-    /// How it is saved when windows emit early.
+    /// How the time of early results is saved.
     type Early: EarlyAt;
 
-    /// Whether each key has a watermark of its own.
+    /// Whether each key has its own watermark.
     const OF_KEY: bool;
 
-    /// That of a key of which no value has been seen.
+    /// Creates the data of a key without values.
     fn new() -> Self;
 
-    /// The watermark, when the time of the step is `now`.
+    /// Returns the watermark at the time `now` of the step.
     fn pass(&mut self, now: Time) -> Time;
 
-    /// The watermark as far as it is known: it may be further by now.
+    /// Returns the known watermark; it may have advanced since.
     fn at(&self, now: Time) -> Time;
 
-    /// The time of the step at which the watermark will have reached `time`, if no value moves it.
+    /// Returns the time of the step at which the watermark reaches `time`, if no value moves it.
     fn reaches(&self, time: Time) -> Time;
 }
 
@@ -84,7 +84,7 @@ impl KeyMark for Watermark {
         Self::new(Time::MIN, Time::MIN)
     }
 
-    /// It moves on by the time that has passed.
+    /// Advances by the time that has passed.
     #[inline]
     fn pass(&mut self, now: Time) -> Time {
         if now > self.since {
@@ -105,7 +105,7 @@ impl KeyMark for Watermark {
     }
 }
 
-/// A key has the watermark of all keys.
+/// A key shares the watermark of all keys.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct OfAllKeys;
 
@@ -134,15 +134,15 @@ impl KeyMark for OfAllKeys {
     }
 }
 
-/// The system's time at which windows emit early, as far as it is saved.
+/// The system time at which windows emit early, as far as it is saved.
 pub(crate) trait EarlyAt: Serialize + DeserializeOwned + Send + 'static {
     /// Windows do not wait to emit early.
     fn never() -> Self;
 
-    /// Notes when windows emit early; [`END`] if they do not wait.
+    /// Records when windows emit early; [`END`] if they do not wait.
     fn note(&mut self, at: Time);
 
-    /// What was noted, if it is saved.
+    /// Returns the recorded time, if it is saved.
     fn noted(&self) -> Option<Time>;
 }
 
@@ -170,7 +170,7 @@ impl EarlyAt for () {
     }
 }
 
-/// The watermark that a value stands for: it is `wait` behind it, unless that is before all times.
+/// Returns the watermark of a value: `wait` behind it, unless that is before all times.
 #[inline]
 pub(crate) fn bound(timestamp: Time, wait: i64) -> Option<Time> {
     timestamp.checked_sub(wait).filter(|bound| *bound >= FIRST)

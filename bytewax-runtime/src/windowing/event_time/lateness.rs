@@ -1,4 +1,4 @@
-//! How late items may be, and what to do about partitions without items and about items from the future.
+//! The allowed lateness of items, idle partitions, and items from the future.
 
 use chrono::TimeDelta;
 
@@ -12,8 +12,8 @@ const IDLE_AFTER: TimeDelta = TimeDelta::minutes(1);
 /// The default of [`Lateness::future`].
 const AHEAD: TimeDelta = TimeDelta::days(1);
 
-/// How late the items of a stream may be, how long to wait for idle partitions, and how far in the future items
-/// may be.
+/// The limits of event time: how late items may be, how long to wait for idle partitions, and how far in the
+/// future items may be.
 ///
 /// # Examples
 ///
@@ -34,9 +34,9 @@ pub struct Lateness {
 }
 
 impl Lateness {
-    /// An item may be up to `wait` behind the newest of its partition. What is further behind is late.
+    /// Allows items to be up to `wait` behind the newest item of their partition. Older items are late.
     ///
-    /// With a longer wait fewer items are late, and results come later.
+    /// A longer wait makes fewer items late and delays results.
     pub const fn bounded(wait: TimeDelta) -> Self {
         Self {
             wait: span(wait),
@@ -45,12 +45,14 @@ impl Lateness {
         }
     }
 
-    /// How long the watermark waits for a partition without items, by the system's clock. The default is one minute.
+    /// Sets how long the watermark waits for a partition without items, by the system clock. The default is
+    /// one minute.
     ///
-    /// After that the watermark goes on without the partition, and a line on standard error reports it. Items that the
-    /// partition emits later may be too late for window steps, which emit them as `late`. The partition counts again
-    /// as soon as it emits items. The watermark always waits for a partition that is not polled, because the steps
-    /// behind it are slow or the machine is suspended. If all partitions are idle, the watermark stands still.
+    /// The watermark then continues without the partition, and a line on standard error reports it. Later
+    /// items of the partition may be too late for window steps, which emit them as `late`. The partition
+    /// counts again as soon as it emits items. The watermark always waits for a partition that is not polled
+    /// because of backpressure or because the machine is suspended. If all partitions are idle, the watermark
+    /// stands still.
     pub const fn idle_after(mut self, time: TimeDelta) -> Self {
         self.idle_after = Some(span(time));
         self
@@ -62,16 +64,16 @@ impl Lateness {
         self
     }
 
-    /// How far items may be ahead of the system's clock. The default is one day.
+    /// Sets how far items may be ahead of the system clock. The default is one day.
     ///
-    /// An item that is further ahead does not move the watermark, because that would make all other items late. It is
-    /// emitted as `future` only.
+    /// An item that is further ahead does not advance the watermark, because that would make all other items
+    /// late. It is only emitted as `future`.
     pub const fn future(mut self, ahead: TimeDelta) -> Self {
         self.ahead = Some(span(ahead));
         self
     }
 
-    /// Allows items to be ahead of the system's clock by any time.
+    /// Allows items to be any time ahead of the system clock.
     pub const fn any_future(mut self) -> Self {
         self.ahead = None;
         self
@@ -87,7 +89,7 @@ impl Lateness {
     }
 }
 
-/// What is wrong with how far items may be ahead.
+/// Checks how far items may be ahead.
 pub(in crate::windowing) const fn future_fault(ahead: i64) -> Option<Fault> {
     Fault::if_negative(
         ahead,

@@ -16,16 +16,16 @@ use crate::state::StepSchema;
 
 /// The streams of [`event_time`](Stream::event_time).
 ///
-/// What nobody reads of `late` and `future` is counted, and the number is told on standard error when the run
-/// ends.
+/// Unread items of `late` and `future` are counted, and their number is reported on standard error when the
+/// run ends.
 #[derive(Debug)]
 #[must_use]
 pub struct EventTimeOut<T> {
-    /// The items that are in time.
+    /// The items that are on time.
     pub down: Stream<T>,
-    /// The items that came too late: further than the wait behind the newest of their partition.
+    /// The late items: further behind the newest item of their partition than the wait.
     pub late: Stream<T>,
-    /// The items that are further in the future than any can be: see [`Lateness::future`].
+    /// The items that are too far in the future: see [`Lateness::future`].
     pub future: Stream<T>,
 }
 
@@ -44,20 +44,19 @@ impl<T: 'static> EventTimeOut<T> {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Declares when the items of a stream happened, and how late they may come.
+    /// Declares the event time of the items of a stream, and how late they may be.
     ///
-    /// Each partition of the source is `lateness` behind its newest item; the *watermark* of the stream is that of
-    /// the partition that is furthest behind, of all workers. It says that no older item is expected. It
-    /// travels with the items through all steps behind this one, and window steps with a
-    /// [`StreamClock`](crate::windowing::StreamClock) go by it.
+    /// The watermark of each partition of the source trails its newest item by `lateness`; the *watermark* of
+    /// the stream is the lowest of all partitions on all workers. No older item is expected. The watermark
+    /// travels with the items through all later steps; window steps with a
+    /// [`StreamClock`](crate::windowing::StreamClock) read it.
     ///
-    /// What is late is decided here, and by the order of the items of its partition alone: so it does not depend on
-    /// the number of workers, on how fast the partitions are read, on stops or on replays. Late items go to
-    /// `late`, and nowhere else.
+    /// This step detects late items, by the order of the items of their partition alone. The result therefore
+    /// does not depend on the number of workers, the speed of partitions, stops or replays. Late items go
+    /// only to `late`.
     ///
-    /// The step stands near the source, with nothing but stateless steps in between: behind others it cannot be
-    /// known which partition an item comes from. Declare the time of each stream before streams are merged or
-    /// joined.
+    /// Only stateless steps may be between the source and this step, because the partition of an item is
+    /// unknown after other steps. Declare the time of each stream before you merge or join streams.
     ///
     /// # Examples
     ///
@@ -83,11 +82,11 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each partition, the time of its newest item. It is saved, so that a resume makes nothing else late.
+    /// For each partition, the time of its newest item. It is saved, so a resume makes no other items late.
     ///
     /// # Panics
     ///
-    /// A panic of `timestamp_of` fails the run, with its text and place.
+    /// A panic of `timestamp_of` fails the run, with its message and location.
     #[track_caller]
     pub fn event_time<F, A>(self, timestamp_of: F, lateness: Lateness) -> EventTimeOut<T>
     where

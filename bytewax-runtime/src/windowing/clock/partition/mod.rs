@@ -20,23 +20,23 @@ use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
 use crate::windowing::time::{FIRST, Time, Timestamp, span};
 
-/// A value happened when it says so, and all keys have one time: that of the partitions of the source.
-/// Made by [`EventClock::per_partition`].
+/// Reads the event time from each value; all keys share the watermark of the partitions of the source.
+/// Created by [`EventClock::per_partition`].
 ///
-/// Each partition is `wait` behind its newest value, and the watermark is that of the partition that is
-/// furthest behind. A value before the watermark is late, whatever its key. Where there are other than
-/// stateless steps between the source and the windows, the watermark is that of the stream, as for a
+/// The watermark of each partition trails its newest value by `wait`; the watermark of the step is the lowest
+/// of them. A value before the watermark is late, whatever its key. If there are other than stateless steps
+/// between the source and the windows, the watermark is that of the stream, as for a
 /// [`StreamClock`](super::StreamClock).
 ///
-/// With one watermark for all keys, windows cost less than with one a key, and a key closes its windows
-/// when others move on. In return, a partition that is slow holds all others back, and the watermark does
-/// not go on with the system's time:
+/// One watermark for all keys costs less than one per key, and a key closes its windows when others advance.
+/// In return, a slow partition holds all others back, and the watermark does not advance with the system
+/// time:
 ///
-/// - a partition to which nothing comes holds back the others until its input ends, or until
-///   [`idle_after`](Self::idle_after) has passed. Then it is not waited for, and what comes of it later may be
-///   late. If none is waited for, time stands still;
-/// - what the partitions that are ahead send in the meantime is kept, unless
-///   [`max_lead`](Self::max_lead) bounds it.
+/// - a partition without new values holds back the others until its input ends, or until
+///   [`idle_after`](Self::idle_after) has passed. It is then idle: the watermark ignores it, and its later
+///   values may be late. If all partitions are idle, the watermark stands still;
+/// - values from partitions that are ahead are buffered in the meantime, unless [`max_lead`](Self::max_lead)
+///   bounds them.
 ///
 /// # Examples
 ///
@@ -58,10 +58,10 @@ use crate::windowing::time::{FIRST, Time, Timestamp, span};
 ///
 /// # State
 ///
-/// The watermark, which never goes back, also across a resume. Of a key, nothing but its windows; a key
-/// with sessions or windows of a number of values is remembered until the watermark has gone on by
-/// [`forget_after`](Self::forget_after), so that they are counted on. When a run is resumed, all keys with
-/// windows are read at once.
+/// The watermark, which never moves back, even across a resume. Of a key, only its windows; a key with
+/// sessions or count windows is kept until the watermark has advanced by
+/// [`forget_after`](Self::forget_after), so that their ids continue. A resumed run reads all keys with
+/// windows at once.
 #[derive(Clone)]
 #[must_use]
 pub struct PartitionClock<G> {
@@ -74,8 +74,8 @@ pub struct PartitionClock<G> {
 }
 
 impl<F> EventClock<TimeOf<F>> {
-    /// A clock that asks `timestamp_of` for the time of each value; it has one watermark for all keys,
-    /// which is `wait` behind the newest value of the partition that is furthest behind.
+    /// Creates a clock that gets the time of each value from `timestamp_of`. All keys share one watermark,
+    /// which trails the newest value of the slowest partition by `wait`.
     pub fn per_partition<V, T>(timestamp_of: F, wait: TimeDelta) -> PartitionClock<TimeOf<F>>
     where
         F: Fn(&V) -> T + Send + Sync + 'static,
@@ -93,31 +93,31 @@ impl<F> EventClock<TimeOf<F>> {
 }
 
 impl<G> PartitionClock<G> {
-    /// Has a probe see what is open in the step of this clock.
+    /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
         self
     }
 
-    /// How long a partition to which nothing comes is waited for, by the system's clock; for ever unless
-    /// set.
+    /// Sets how long the watermark waits for a partition without new values, by the system clock. The default
+    /// is forever.
     pub fn idle_after(mut self, time: TimeDelta) -> Self {
         self.idle_after = Some(span(time));
         self
     }
 
-    /// How far a partition may be ahead of the watermark, beyond the wait, before it is not polled until
-    /// the others have come nearer; no bound unless set.
+    /// Sets how far a partition may be ahead of the watermark, beyond the wait, before it is paused until the
+    /// others catch up. By default there is no bound.
     ///
-    /// It bounds what is kept of partitions that are ahead. A partition that stays behind for ever holds
-    /// them for ever: say [`idle_after`](Self::idle_after) too.
+    /// It bounds the buffered values of partitions that are ahead. A partition that never catches up pauses
+    /// them forever: set [`idle_after`](Self::idle_after) too.
     pub fn max_lead(mut self, time: TimeDelta) -> Self {
         self.max_lead = Some(span(time));
         self
     }
 
-    /// How far the watermark goes on, behind the last window of a key, before the number of the key's next
-    /// session is forgotten; an hour unless set.
+    /// Sets how far the watermark advances after the last window of a key before the number of the key's next
+    /// session is dropped. The default is an hour.
     pub fn forget_after(mut self, time: TimeDelta) -> Self {
         self.forget_after = span(time);
         self
