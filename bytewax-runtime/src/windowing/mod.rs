@@ -1,46 +1,46 @@
-//! Windows: values of a key that are near to each other in time, taken together.
+//! Windows: groups of values of a key that are close in time.
 //!
-//! A window step has a *clock*, which says when a value happened and how far time has got, and a *windower*,
-//! which says which windows there are:
+//! A window step has a *clock*, which determines the time of a value and the watermark, and a *windower*,
+//! which determines the windows:
 //!
 //! | | |
 //! | --- | --- |
-//! | [`StreamClock`] | values say when they happened, and all keys have the time of the stream, which [`event_time`] declares near the source |
-//! | [`EventClock::per_partition`] | the same for windows right behind the source, declared and used in one step |
-//! | [`EventClock::new`] | values say when they happened, but each key has a time of its own, which goes on with the system's |
-//! | [`SystemClock`] | a value happened when it arrives |
-//! | [`TumblingWindower`] | windows of one length that follow each other |
+//! | [`StreamClock`] | reads the event time from values; all keys share the watermark of the stream, which [`event_time`] declares near the source |
+//! | [`EventClock::per_partition`] | the same for windows directly after the source, declared and used in one step |
+//! | [`EventClock::new`] | reads the event time from values; each key has its own watermark, which advances with the system time |
+//! | [`SystemClock`] | uses the time of arrival |
+//! | [`TumblingWindower`] | windows of one length, one after the other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
-//! | [`SessionWindower`] | values between two silences |
+//! | [`SessionWindower`] | values separated by silence |
 //! | [`CountWindower`] | a number of values |
 //!
-//! What is done with the values of a window is said by the operator: [`count_window`], [`max_window`],
-//! [`min_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or [`window`] with a
-//! logic of your own. Each gives three streams, [`WindowOut`].
+//! The operator determines what happens to the values of a window: [`count_window`], [`max_window`],
+//! [`min_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or [`window`]
+//! with your own logic. Each returns three streams, [`WindowOut`].
 //!
 //! # Which clock
 //!
-//! Declare the time of the stream by [`event_time`], and take [`StreamClock`]. It goes by the values alone: whatever
-//! comes in order is in time, after a stop of any length, in a replay that is slower or faster than the events
-//! were, and with any number of workers. Windows can stand behind joins, steps with state and other windows. In
-//! return, the windows of a key wait for values of other keys, and for all partitions.
-//! [`EventClock::per_partition`] is short for both, where windows stand right behind the source; there what
-//! is late depends on how the partitions are read, if there are several.
+//! Declare the time of the stream with [`event_time`], and use [`StreamClock`]. It depends on the values
+//! alone: values in order are on time, after a stop of any length, in a slow or fast replay, and with any
+//! number of workers. Windows can follow joins, stateful steps and other windows. In return, the windows of a
+//! key wait for values of other keys, and for all partitions. [`EventClock::per_partition`] is a short form
+//! of both for windows directly after the source; with several partitions, lateness then depends on how they
+//! are read.
 //!
-//! [`EventClock::new`] closes the windows of a key when the system's time says so, even if nothing comes. But the
-//! system's time also goes on while nothing runs: after a stop that is longer than the wait, and in a
-//! replay, values that are in order may be late. With [`SystemClock`] nothing is ever late, and what
-//! is in a window depends on when the flow was run.
+//! [`EventClock::new`] closes the windows of a key by the system time, even if no value arrives. But the
+//! system time also advances while the program is stopped: after a stop that is longer than the wait, and in
+//! a replay, values in order may be late. With [`SystemClock`], no value is ever late, and the contents of a
+//! window depend on when the flow ran.
 //!
-//! Late values are on the stream `late`. Where nothing reads it, they are counted, and the number is told on
-//! standard error when the run ends.
+//! Late values are on the stream `late`. If nothing reads it, they are counted, and their number is reported
+//! on standard error when the run ends.
 //!
 //! # When a window is over
 //!
-//! The *watermark* of a key is a bound to the times that are still expected of it. A window is over when the
-//! watermark has reached its end; then it emits its value. A value with a time before the watermark is
-//! *late*. That is decided when it arrives, and a late value goes to the stream `late` and nowhere else, even
-//! if its window is still open. At the end of input, all windows are over.
+//! The *watermark* of a key is a lower bound of its expected times. A window is over when the watermark
+//! reaches its end; then it emits its value. A value with a time before the watermark is *late*. This is
+//! determined when it arrives, and a late value goes only to the stream `late`, even if its window is still
+//! open. At the end of input, all windows are over.
 //!
 //! ```
 //! use bytewax_runtime::testing::run_keyed;
@@ -61,35 +61,33 @@
 //!
 //! # Windows of windows
 //!
-//! A windower [`with_times`](TumblingWindower::with_times) has its windows emit [`Windowed`] values, which know their
-//! times. Another window step takes them by [`Windowed::time`]: [`StreamClock`] has an example. The watermark passes
-//! through the first step behind what it has emitted, so nothing is late in the second.
+//! With [`with_times`](TumblingWindower::with_times), windows emit [`Windowed`] values, which contain their
+//! times. Another window step reads them with [`Windowed::time`]: [`StreamClock`] has an example. The
+//! watermark follows the output of the first step, so nothing is late in the second.
 //!
 //! # More than one value a window
 //!
-//! A windower with [`fire_early`](TumblingWindower::fire_early) has windows tell what they hold so far, and one
-//! with [`allow_late`](TumblingWindower::allow_late) has them take late values and correct what they have
-//! told. Then each value is [`Fired`], which says which it is.
+//! With [`fire_early`](TumblingWindower::fire_early), windows emit their current values, and with
+//! [`allow_late`](TumblingWindower::allow_late), they accept late values and emit corrections. Each value is
+//! then [`Fired`], which contains the reason.
 //!
 //! # Why is it open?
 //!
-//! A [`WindowProbe`] that is given to the clock tells of the running step which windows are open, how far the
-//! watermark is, and what holds it back.
+//! A [`WindowProbe`] on the clock reports the open windows of a running step, the watermark, and what holds
+//! it back.
 //!
 //! # State
 //!
-//! For each key: the state of its open windows, the values that wait until the watermark has reached them,
-//! and the watermark. All of it is forgotten some time after the last window of the key was closed: see
-//! [`EventClock::forget_after`]. Until then older values are late, and sessions are counted on; so it is
-//! also across the end of input and a resume. With [`SystemClock`] there is nothing to remember of a key
-//! without tumbling or sliding windows, and it is forgotten at once.
+//! For each key: the state of its open windows, the values that wait for the watermark, and the watermark.
+//! All of it is dropped some time after the last window of the key closes: see [`EventClock::forget_after`].
+//! Until then, older values are late, and session ids continue, even across the end of input and a resume.
+//! With [`SystemClock`] and tumbling or sliding windows, a key without windows is dropped immediately.
 //!
-//! Saved windows are windows of their windower: its lengths and its alignment, and whether times are those of
-//! keys, of partitions or of the system, are saved with the step and stand in the lock file. A flow in which a
-//! step has another windower or clock does not compile where `dataflow!` can read them, and is refused
-//! when it resumes. Write them as they were; or give the step another name and say
-//! [`flow.dropped`](crate::flow::Flow::dropped) of the old one, so that it begins anew. All other
-//! parameters can change: the wait of a clock, how long late values are allowed, when windows emit early.
+//! Saved windows depend on their windower: its lengths and alignment, and the kind of its clock, are saved
+//! with the step and recorded in the lock file. If a step has another windower or clock, the flow does not
+//! compile where `dataflow!` can read them, and a resume refuses it. Restore them, or give the step another
+//! name and declare [`flow.dropped`](crate::flow::Flow::dropped) for the old one, so that it starts empty.
+//! All other parameters can change: the wait of a clock, the allowed lateness, and early results.
 //!
 //! [`event_time`]: crate::flow::Stream::event_time
 //! [`count_window`]: crate::flow::Stream::count_window

@@ -1,4 +1,4 @@
-//! Why is it open? What a running window step tells of itself.
+//! Reports of a running window step.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use super::time::{END, FIRST, Time, date};
 use crate::brief::brief;
 use crate::ids::WorkerIndex;
 
-/// A view of a running window step: how many windows are open, the oldest, how far the watermark is, and
-/// what holds it back.
+/// A view of a running window step: the number of open windows, the oldest window, the watermark, and what
+/// holds it back.
 ///
-/// It is given to the clock of the step, and tells what was seen at the end of the last epoch. To see it
-/// takes a look at all keys; a step without a probe does not take it. Keys that are evicted from memory
-/// (`RecoveryConfig::state_memory`) are not seen.
+/// Attach it to the clock of the step. It reports the state at the end of the last epoch. A step with a probe
+/// visits all keys for this; a step without one does not. Keys that are evicted from memory
+/// (`RecoveryConfig::state_memory`) are not included.
 ///
 /// # Examples
 ///
@@ -38,53 +38,53 @@ pub struct WindowProbe(Arc<Mutex<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     reports: BTreeMap<WorkerIndex, WindowReport>,
-    /// Where values are sent: the partition of a worker that is furthest behind, and its bound.
+    /// For each sender of values: its slowest partition, and its bound.
     senders: BTreeMap<WorkerIndex, (usize, Time)>,
 }
 
-/// What one worker has open in a window step.
+/// The open windows of one worker in a window step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WindowReport {
     /// The worker.
     pub worker: WorkerIndex,
-    /// How many keys it remembers, with windows or without.
+    /// The number of kept keys, with or without windows.
     pub keys: usize,
-    /// How many windows are open.
+    /// The number of open windows.
     pub open_windows: usize,
-    /// How many values wait for the watermark.
+    /// The number of values that wait for the watermark.
     pub waiting_values: usize,
-    /// The begin of the oldest window that is open, and its key.
+    /// The start of the oldest open window, and its key.
     pub oldest: Option<(DateTime<Utc>, String)>,
-    /// The watermark of the key with the oldest window, or if no window is open, with the oldest value that
-    /// waits; or of all keys if they have one. `None` before any value has moved it.
+    /// The watermark of the key with the oldest window, or without open windows, with the oldest waiting
+    /// value; or the shared watermark of all keys. `None` before the first value.
     pub watermark: Option<DateTime<Utc>>,
-    /// What the watermark waits for.
+    /// What holds the watermark back.
     pub held_by: String,
 }
 
-/// What is open of one key.
+/// The open windows of one key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Status {
     pub(crate) windows: usize,
     pub(crate) waiting: usize,
     pub(crate) oldest: Option<Time>,
-    /// The time of the first value that waits.
+    /// The time of the first waiting value.
     pub(crate) first_waiting: Option<Time>,
 }
 
-/// The sum of what is open of all keys.
+/// The sum over all keys.
 pub(crate) struct Tally<K> {
     keys: usize,
     windows: usize,
     waiting: usize,
-    /// The oldest window, its key, and the watermark of that.
+    /// The oldest window, its key, and the watermark of the key.
     oldest: Option<(Time, K, Time)>,
-    /// The first value that waits, its key, and the watermark of that.
+    /// The first waiting value, its key, and the watermark of the key.
     first_waiting: Option<(Time, K, Time)>,
 }
 
-/// Keeps the first of times, and what belongs to it.
+/// Keeps the earliest time with its data.
 fn keep_first<K>(first: &mut Option<(Time, K, Time)>, time: Option<Time>, key: K, mark: Time) {
     if let Some(time) = time
         && first.as_ref().is_none_or(|(than, ..)| time < *than)
@@ -114,13 +114,13 @@ impl<'a, K> Tally<&'a K> {
 }
 
 impl WindowProbe {
-    /// A probe that has seen nothing.
+    /// Creates an empty probe.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What each worker of this process has told last, in the order of workers.
+    /// Returns the last report of each worker of this process, in the order of workers.
     #[must_use]
     pub fn reports(&self) -> Vec<WindowReport> {
         self.seen().reports.values().cloned().collect()
@@ -130,8 +130,8 @@ impl WindowProbe {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells what is open on a worker. `mark` is the watermark of all keys, and `slowest` the worker that
-    /// holds it back; without it, each key has its own.
+    /// Reports the open windows of a worker. `mark` is the watermark of all keys, and `slowest` the worker
+    /// that holds it back; without it, each key has its own.
     pub(crate) fn report<K: std::fmt::Debug>(
         &self,
         worker: WorkerIndex,
@@ -176,7 +176,7 @@ impl WindowProbe {
         seen.reports.insert(worker, report);
     }
 
-    /// Tells which partition of a worker is furthest behind.
+    /// Reports the slowest partition of a worker.
     pub(crate) fn report_sender(&self, worker: WorkerIndex, slowest: Option<(usize, Time)>) {
         let waited_for = slowest.filter(|(_, bound)| *bound < END);
         let mut seen = self.seen();

@@ -1,4 +1,4 @@
-//! Times as whole numbers: event times are compared and added for each value, dates are not.
+//! Times as integers, because each value compares and adds event times.
 
 use std::time::SystemTime;
 
@@ -7,14 +7,14 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 /// Microseconds since 1970, between [`FIRST`] and [`LAST`], or [`END`].
 pub(crate) type Time = i64;
 
-/// The earliest time there is.
+/// The earliest supported time.
 pub(crate) const FIRST: Time = DateTime::<Utc>::MIN_UTC.timestamp_micros();
-/// The latest time there is.
+/// The latest supported time.
 pub(crate) const LAST: Time = DateTime::<Utc>::MAX_UTC.timestamp_micros();
-/// Behind all times: what the watermark is at the end of input, and when that which never happens is due.
+/// After all times: the watermark at the end of input, and the due time of events that never happen.
 pub(crate) const END: Time = Time::MAX;
 
-/// The date of a time; times outside of all dates are the first and the last one.
+/// Returns the date of a time, clamped to the supported dates.
 pub(crate) fn date(time: Time) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(time).unwrap_or(if time < 0 {
         DateTime::<Utc>::MIN_UTC
@@ -23,7 +23,7 @@ pub(crate) fn date(time: Time) -> DateTime<Utc> {
     })
 }
 
-/// The microseconds of a span; spans that have none that many are endless.
+/// Returns the microseconds of a span, saturating at infinity.
 pub(crate) const fn span(span: TimeDelta) -> i64 {
     match span.num_microseconds() {
         Some(micros) => micros,
@@ -32,12 +32,12 @@ pub(crate) const fn span(span: TimeDelta) -> i64 {
     }
 }
 
-/// What may say when a value happened.
+/// The event time of a value.
 ///
-/// Event times count in whole microseconds; what is finer is cut off. A date of any time zone is as good
-/// as one in UTC. [`Micros`] and [`Millis`] are for values that carry a number: no date is made of it.
+/// Event times have microsecond precision; finer parts are truncated. A date may be in any time zone.
+/// [`Micros`] and [`Millis`] are for values that contain a number, without a conversion to a date.
 pub trait Timestamp {
-    /// Microseconds since the beginning of 1970 in UTC.
+    /// Returns the microseconds since the start of 1970 in UTC.
     fn micros(&self) -> i64;
 }
 
@@ -60,7 +60,7 @@ impl Timestamp for SystemTime {
     }
 }
 
-/// A time as microseconds since the beginning of 1970 in UTC.
+/// A time as microseconds since the start of 1970 in UTC.
 ///
 /// ```
 /// use bytewax_runtime::windowing::{Micros, Timestamp};
@@ -72,7 +72,7 @@ impl Timestamp for SystemTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub i64);
 
-/// A time as milliseconds since the beginning of 1970 in UTC.
+/// A time as milliseconds since the start of 1970 in UTC.
 ///
 /// ```
 /// use bytewax_runtime::windowing::{Millis, Timestamp};

@@ -1,4 +1,4 @@
-//! What is told of a window: its id, its times, and why a value was emitted.
+//! The id of a window, its times, and the reason of an emission.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use crate::state::{Field, Schema, State};
 
 /// The id of a window among the windows of its key.
 ///
-/// Of windows that follow the calendar it is the number of the window, counted from the one that begins
-/// at the time they are aligned to. Sessions and windows of a number of values are counted from 0. A late
-/// value that has no such window is labelled with [`WindowId::NONE`].
+/// For tumbling and sliding windows, it is the number of the window, counted from the window that starts at
+/// `align_to`. Sessions and count windows are counted from 0. A late value without such a window is labelled
+/// with [`WindowId::NONE`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct WindowId(pub i64);
 
 impl WindowId {
-    /// No window: the label of late values that would have begun one.
+    /// No window: the label of late values that would have started one.
     pub const NONE: WindowId = WindowId(-1);
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for WindowId {
     }
 }
 
-/// The same key as its number.
+/// Hashes like its number.
 impl Key for WindowId {
     #[inline]
     fn stable_hash(&self) -> u64 {
@@ -42,34 +42,33 @@ impl State for WindowId {
     const SCHEMA: Schema = Schema::of_library("WindowId", 1, &[Field::of::<i64>("0")]);
 }
 
-/// What is known of a window when it is closed.
+/// The metadata of a closed window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WindowMetadata {
-    /// When it begins: of a session, the time of its first value.
+    /// The start; for a session, the time of its first value.
     pub open_time: DateTime<Utc>,
-    /// When it ends, which does not belong to it; of a session and of a window of a number of values,
-    /// the time of its last value, which does.
+    /// The end, exclusive; for a session or a count window, the time of its last value, inclusive.
     pub close_time: DateTime<Utc>,
-    /// The sessions that have become a part of it, in ascending order.
+    /// The sessions that were merged into it, in ascending order.
     pub merged_ids: Vec<WindowId>,
 }
 
-/// Why a window emitted a value.
+/// The reason why a window emitted a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Firing {
-    /// Before its end: what it holds so far.
+    /// The current value, before its end.
     Early,
-    /// The watermark has reached its end.
+    /// The final value, when the watermark reached its end.
     OnTime,
-    /// A late value has changed what it had emitted.
+    /// A corrected value, after a late value.
     Correction,
 }
 
-/// A value of a window, and why it was emitted.
+/// A value of a window, and the reason of its emission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fired<V> {
-    /// Why it was emitted.
+    /// The reason of the emission.
     pub firing: Firing,
     /// The value.
     pub value: V,
@@ -80,18 +79,18 @@ pub struct Fired<V> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Windowed<V> {
-    /// When the window begins: of a session and of a window of a number of values, the time of its first value.
+    /// The start of the window; for a session or a count window, the time of its first value.
     pub begin: DateTime<Utc>,
-    /// When it ends, which does not belong to it: of a session, the end of the silence behind its last value; of a
-    /// window of a number of values, a microsecond behind the last of them.
+    /// The end of the window, exclusive; for a session, the end of the gap after its last value; for a count
+    /// window, a microsecond after its last value.
     pub end: DateTime<Utc>,
     /// The value.
     pub value: V,
 }
 
 impl<V> Windowed<V> {
-    /// The time that the value is stamped with: the last microsecond of its window. A windower of the same
-    /// length puts it into the same window.
+    /// Returns the time of the value: the last microsecond of its window. A windower of the same length
+    /// assigns it to the same window.
     #[must_use]
     pub fn time(&self) -> DateTime<Utc> {
         self.end - TimeDelta::microseconds(1)
@@ -110,17 +109,17 @@ impl<V: State> State for Windowed<V> {
     );
 }
 
-/// Which window emits a value, and why.
+/// The window that emits a value, and the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
     pub(crate) id: WindowId,
     pub(crate) firing: Firing,
-    /// When the window begins, and when it ends, which does not belong to it.
+    /// The start and the exclusive end of the window.
     pub(crate) span: (Time, Time),
 }
 
 impl Label {
-    /// Of what belongs to no window.
+    /// The label without a window.
     pub(crate) const NONE: Self = Self {
         id: WindowId::NONE,
         firing: Firing::OnTime,

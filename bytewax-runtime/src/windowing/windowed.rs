@@ -1,4 +1,4 @@
-//! The streams that a window operator gives.
+//! The streams of a window operator.
 
 use super::engine::{DOWN, LATE, META, output};
 use super::window::{WindowId, WindowMetadata};
@@ -7,17 +7,16 @@ use crate::ids::StepIndex;
 
 /// The three streams of a window step. Values are labelled with the ids of their windows.
 ///
-/// Of each stream, the items of a key are in the order in which they were emitted; nothing is said of the
-/// order between streams. A stream that is not used is dropped.
+/// Within each stream, the items of a key are in the order of their emission; the order between streams is
+/// undefined. The items of an unused stream are dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct WindowOut<K, U, V> {
-    /// What windows emit.
+    /// The results of windows.
     pub down: KeyedStream<K, (WindowId, U)>,
-    /// Values that came too late, with the ids of the windows that they would have belonged to; a value
-    /// once for each.
+    /// Late values, with the ids of the windows that they would have belonged to; a value once for each.
     pub late: KeyedStream<K, (WindowId, V)>,
-    /// What is known of a window, once it is closed.
+    /// The metadata of each window, when it closes.
     pub meta: KeyedStream<K, (WindowId, WindowMetadata)>,
 }
 

@@ -1,4 +1,4 @@
-//! Each row of the left with the one of the right that is nearest in time.
+//! Joins each row of the left with the closest row of the right in time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,7 +11,7 @@ use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time, span};
 use crate::windowing::window::WindowId;
 
-/// Which row of the right a row of the left meets, for [`join_as_of`](crate::flow::Stream::join_as_of).
+/// The match of a row of the left in [`join_as_of`](crate::flow::Stream::join_as_of).
 ///
 /// # Examples
 ///
@@ -47,30 +47,32 @@ impl AsOf {
         }
     }
 
-    /// The newest at the time of the left or before it; of several of one time, the one that came last.
+    /// Matches the newest row at or before the time of the left; of several with the same time, the last to
+    /// arrive.
     pub const fn backward() -> Self {
         Self::toward(Direction::Backward)
     }
 
-    /// The oldest at the time of the left or after it; of several of one time, the one that came first.
+    /// Matches the oldest row at or after the time of the left; of several with the same time, the first to
+    /// arrive.
     pub const fn forward() -> Self {
         Self::toward(Direction::Forward)
     }
 
-    /// The nearest, before or after; of two that are as near, the one before.
+    /// Matches the closest row, before or after; of two at the same distance, the one before.
     pub const fn nearest() -> Self {
         Self::toward(Direction::Nearest)
     }
 
-    /// How far away from the left the right may be; any time unless set. It bounds what is kept: see
+    /// Limits the distance in time of a match. The default has no limit. The limit bounds the state: see
     /// [the state](crate::flow::Stream::join_as_of).
     pub const fn tolerance(mut self, time: TimeDelta) -> Self {
         self.tolerance = Some(span(time));
         self
     }
 
-    /// Has a row of the left meet what there is when it comes, instead of when the watermark says that nothing
-    /// nearer can come. So it does not wait, and what it meets depends on the order in which rows arrive.
+    /// Matches a row of the left when it arrives, instead of when the watermark excludes a closer row. The
+    /// row does not wait, and its match depends on the order of arrival.
     pub const fn at_once(mut self) -> Self {
         self.waits = false;
         self
@@ -84,7 +86,7 @@ impl AsOf {
         )
     }
 
-    /// How far behind the watermark rows can be when they are emitted.
+    /// Returns how far behind the watermark emitted rows can be.
     pub(super) fn held_back(&self) -> i64 {
         match (self.waits, self.direction) {
             (false, _) | (true, Direction::Backward) => 0,
@@ -97,7 +99,7 @@ impl AsOf {
         self.tolerance.is_none_or(|tolerance| apart <= tolerance)
     }
 
-    /// What a row of the left meets, as far as rows of the right have come.
+    /// Returns the match of a row of the left among the rows of the right so far.
     fn meets<'a, A, B>(&self, kept: &'a Both<A, B>, time: Time) -> Option<(Time, &'a B)> {
         let before = || {
             let before = kept.right.at_or_before(time);
@@ -121,7 +123,7 @@ impl AsOf {
         found.filter(|(right, _)| self.is_near(time, *right))
     }
 
-    /// The watermark at which nothing nearer can come for a row of the left.
+    /// Returns the watermark at which no closer row can arrive for a row of the left.
     fn is_settled_at<A, B>(&self, kept: &Both<A, B>, time: Time) -> Time {
         let behind = time.saturating_add(1);
         let found = self.meets(kept, time).map(|(right, _)| right);
@@ -138,7 +140,8 @@ impl AsOf {
         }
     }
 
-    /// The watermark at which the first row of the right is needed no longer, when no row of the left waits.
+    /// Returns the watermark at which the first row of the right is no longer needed, if no row of the left
+    /// waits.
     fn first_is_gone_at<A, B>(&self, kept: &Both<A, B>) -> Time {
         let Some(first) = kept.right.first() else {
             return END;
@@ -154,7 +157,7 @@ impl AsOf {
         too_far.min(replaced)
     }
 
-    /// Drops rows of the right that no row of the left can meet any more.
+    /// Drops rows of the right that no row of the left can match any more.
     fn prune<A, B>(&self, kept: &mut Both<A, B>, mark: Time) {
         let waiting = kept.left.first().map_or(END, |row| row.time);
         while !kept.right.is_empty() && self.first_is_gone_at(kept) <= mark.min(waiting) {
@@ -192,7 +195,7 @@ impl<A: State + Clone, B: State + Clone> WindowEngine<Of2<A, B>> for AsOf {
         self.next(kept)
     }
 
-    /// Rows of the left go on in the order of their times.
+    /// Rows of the left are emitted in the order of their times.
     fn close(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) {
         while let Some(first) = kept.left.first()
             && let time = first.time
@@ -205,7 +208,7 @@ impl<A: State + Clone, B: State + Clone> WindowEngine<Of2<A, B>> for AsOf {
         self.prune(kept, mark);
     }
 
-    /// Rows of the right stay: what comes in another run may meet them.
+    /// Rows of the right are kept, because rows of a later run may match them.
     fn end(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) {
         while let Some(left) = kept.left.pop() {
             let right = self.meets(kept, left.time).map(|(_, right)| right.clone());

@@ -1,4 +1,4 @@
-//! Rows of two sides that are near to each other in time.
+//! Joins rows of two sides that are close in time.
 
 use std::marker::PhantomData;
 
@@ -13,18 +13,18 @@ use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time, span};
 use crate::windowing::window::{Label, WindowId};
 
-/// How far apart rows of two streams may be in time, for
-/// [`join_interval`](crate::flow::Stream::join_interval). Both ends belong to it.
+/// The distance in time of rows that match in [`join_interval`](crate::flow::Stream::join_interval). Both
+/// ends are inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Interval {
-    /// The least and the most that the time of the right is greater than that of the left.
+    /// The least and the greatest difference between the time of the right and that of the left.
     least: i64,
     most: i64,
 }
 
 impl Interval {
-    /// The right is at most so far before or after the left.
+    /// Matches rows of the right up to `time` before or after the left.
     pub const fn within(time: TimeDelta) -> Self {
         let time = span(time);
         Self {
@@ -33,7 +33,7 @@ impl Interval {
         }
     }
 
-    /// The right is at the time of the left, or at most so far after it.
+    /// Matches rows of the right at the time of the left or up to `time` after it.
     pub const fn after(time: TimeDelta) -> Self {
         Self {
             least: 0,
@@ -41,7 +41,7 @@ impl Interval {
         }
     }
 
-    /// The right is at the time of the left, or at most so far before it.
+    /// Matches rows of the right at the time of the left or up to `time` before it.
     pub const fn before(time: TimeDelta) -> Self {
         Self {
             least: span(time).saturating_neg(),
@@ -49,7 +49,8 @@ impl Interval {
         }
     }
 
-    /// The right is at least `least` and at most `most` after the left; less than zero is before it.
+    /// Matches rows of the right at least `least` and at most `most` after the left; negative values are
+    /// before it.
     pub const fn between(least: TimeDelta, most: TimeDelta) -> Self {
         Self {
             least: span(least),
@@ -57,7 +58,7 @@ impl Interval {
         }
     }
 
-    /// Any row meets any other.
+    /// Matches any row with any other.
     pub(super) const ENDLESS: Self = Self {
         least: -i64::MAX,
         most: i64::MAX,
@@ -72,19 +73,19 @@ impl Interval {
         })
     }
 
-    /// How far behind the watermark rows can be when they are emitted.
+    /// Returns how far behind the watermark emitted rows can be.
     pub(super) fn held_back(&self) -> i64 {
         self.most.max(self.least.saturating_neg()).max(0)
     }
 }
 
-/// Keeps the rows of both sides as long as others may come that are near enough.
+/// Keeps the rows of both sides as long as a match can arrive.
 pub(super) struct IntervalJoin<J> {
     interval: Interval,
     kind: PhantomData<fn(J)>,
 }
 
-/// A row of no window.
+/// Creates a row without a window.
 pub(super) fn row<U, V>(value: U) -> Event<U, V> {
     Event::Down(Label::NONE, value)
 }
@@ -97,7 +98,7 @@ impl<J> IntervalJoin<J> {
         }
     }
 
-    /// The first watermark at which no row can come any more that is near to one of the left.
+    /// Returns the first watermark at which no match for a row of the left can arrive any more.
     fn left_is_over(&self, time: Time) -> Time {
         time.saturating_add(self.interval.most).saturating_add(1)
     }

@@ -1,38 +1,38 @@
-//! Which rows a join emits besides those that meet.
+//! The rows that a join emits besides matches.
 
 use std::fmt::Debug;
 
-/// Which rows a join emits besides those that meet: [`Inner`], [`LeftOuter`], [`RightOuter`] or [`FullOuter`].
+/// The rows that a join emits besides matches: [`Inner`], [`LeftOuter`], [`RightOuter`] or [`FullOuter`].
 pub trait JoinKind<A, B>: Copy + Debug + Send + Sync + 'static {
-    /// What is emitted.
+    /// The emitted row.
     type Row: 'static;
 
-    /// Two rows meet.
+    /// Creates the row of a match.
     #[doc(hidden)]
     fn both(left: A, right: B) -> Self::Row;
 
-    /// A row of the left has met none, and none can come any more.
+    /// Creates the row of an unmatched left row, when no match can arrive any more.
     #[doc(hidden)]
     fn left(left: A) -> Option<Self::Row>;
 
-    /// The same of the right.
+    /// The same for the right.
     #[doc(hidden)]
     fn right(right: B) -> Option<Self::Row>;
 }
 
-/// Rows that meet, and no others.
+/// Emits matches only.
 #[derive(Clone, Copy, Debug)]
 pub struct Inner;
 
-/// Also the rows of the left that meet none.
+/// Also emits unmatched rows of the left.
 #[derive(Clone, Copy, Debug)]
 pub struct LeftOuter;
 
-/// Also the rows of the right that meet none.
+/// Also emits unmatched rows of the right.
 #[derive(Clone, Copy, Debug)]
 pub struct RightOuter;
 
-/// Also the rows of both sides that meet none.
+/// Also emits unmatched rows of both sides.
 #[derive(Clone, Copy, Debug)]
 pub struct FullOuter;
 

@@ -1,4 +1,4 @@
-//! Joins of two streams whose rows are kept as long as they may meet others.
+//! Joins of two streams that keep rows as long as they can match others.
 
 mod as_of;
 mod interval;

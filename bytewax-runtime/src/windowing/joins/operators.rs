@@ -25,7 +25,7 @@ use crate::windowing::fault::Fault;
 pub struct RowsOut<K, U, A, B> {
     /// The rows.
     pub down: KeyedStream<K, U>,
-    /// The values of each stream that came too late.
+    /// The late values of each stream.
     pub late: (KeyedStream<K, A>, KeyedStream<K, B>),
 }
 
@@ -39,12 +39,12 @@ impl<K: 'static, U: 'static, A, B> RowsOut<K, U, A, B> {
     }
 }
 
-/// How long [`join_rows`](Stream::join_rows) keeps rows.
+/// The time that [`join_rows`](Stream::join_rows) keeps rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// For ever: the state grows with each row.
+    /// Forever: the state grows with each row.
     Unbounded,
-    /// For so long after they came, by the system's clock.
+    /// For this time after their arrival, by the system clock.
     For(TimeDelta),
 }
 
@@ -52,7 +52,7 @@ const DOWN: usize = 0;
 const LEFT: usize = 1;
 const RIGHT: usize = 2;
 
-/// Sends rows, and what came too late, to the streams of a join.
+/// Sends rows and late values to the streams of a join.
 struct Split<K, U, A, B> {
     down: Next<(K, U)>,
     left: Aside<(K, A)>,
@@ -101,11 +101,11 @@ where
     }
 }
 
-/// A join that is being described.
+/// A join under description.
 struct Join<C, E> {
     operator: &'static str,
     clock: C,
-    /// How far behind the watermark rows can be when they are emitted; nothing if they do not go by it.
+    /// How far behind the watermark emitted rows can be; `None` if they do not depend on it.
     held_back: Option<i64>,
     fault: Option<Fault>,
     make: E,
@@ -159,13 +159,13 @@ impl<C, E> Join<C, E> {
 }
 
 impl<T: 'static> Stream<T> {
-    /// Gives each pair of values of two streams that have one key, as soon as both are there.
+    /// Emits each pair of values of two streams with the same key as soon as both exist.
     ///
-    /// Both sides are kept, so a value meets all that the other stream has, whatever comes first: this is the join
-    /// of two tables, row by row. `kind` says what becomes of values that meet none: with
-    /// [`LeftOuter`](crate::windowing::LeftOuter) those of this stream are emitted too, when they are kept no longer, or
-    /// at the end of input. `kept` says how long values are kept. For values that meet if they are near in
-    /// event time, see [`join_interval`](Stream::join_interval).
+    /// Both sides are kept, so a value matches all values of the other stream, in any order of arrival: this
+    /// is the join of two tables, row by row. `kind` determines what happens to unmatched values: with
+    /// [`LeftOuter`](crate::windowing::LeftOuter), those of this stream are also emitted, when they expire or
+    /// at the end of input. `kept` limits how long values are kept. To join values that are close in event
+    /// time, use [`join_interval`](Stream::join_interval).
     ///
     /// # Examples
     ///
@@ -184,11 +184,11 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: all its values of both streams, as long as `kept` says.
+    /// For each key: all its values of both streams, as long as `kept` allows.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn join_rows<B, J>(
@@ -223,20 +223,19 @@ impl<T: 'static> Stream<T> {
         join.add(self.pairs(), other).down
     }
 
-    /// Gives each pair of values of two streams that have one key and are near to each other in time.
+    /// Emits each pair of values of two streams with the same key that are close in time.
     ///
-    /// `interval` says how far apart they may be. A pair is emitted as soon as both are there; `kind` says what
-    /// becomes of values that meet none: with [`LeftOuter`](crate::windowing::LeftOuter) those of this stream are
-    /// emitted too, when the watermark says that nothing can come any more that is near enough, or at the end of
-    /// input.
+    /// `interval` limits their distance. A pair is emitted as soon as both values exist. `kind` determines
+    /// what happens to unmatched values: with [`LeftOuter`](crate::windowing::LeftOuter), those of this
+    /// stream are also emitted, when the watermark excludes a match or at the end of input.
     ///
-    /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. What is before the
-    /// watermark is late. The watermark goes on behind what is emitted, so window steps can follow that
-    /// take the time of either side.
+    /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. Values
+    /// before the watermark are late. The output watermark follows the emitted rows, so later window steps
+    /// can use the time of either side.
     ///
     /// # Examples
     ///
-    /// Each order with its payment, if that comes within an hour:
+    /// Each order with its payment, if that follows within an hour:
     ///
     /// ```
     /// use bytewax_runtime::testing::run_keyed;
@@ -261,12 +260,11 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: its values of both streams, until the watermark says that nothing can come any more that is
-    /// near enough.
+    /// For each key: its values of both streams, until the watermark excludes a match.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     ///
     /// [`StreamClock::of_sides`]: crate::windowing::StreamClock::of_sides
     #[track_caller]
@@ -293,16 +291,17 @@ impl<T: 'static> Stream<T> {
         join.add(self.pairs(), other)
     }
 
-    /// Gives each value of this stream with the value of the other that is nearest in time, as `as_of` says: the
-    /// newest that is not after it, or the oldest that is not before it, or the nearer of both.
+    /// Emits each value of this stream with the closest value in time of the other, as defined by `as_of`:
+    /// the newest that is not after it, the oldest that is not before it, or the closer of both.
     ///
-    /// A value waits until the watermark says that nothing nearer can come, unless `as_of` says
-    /// [`at_once`](crate::windowing::AsOf::at_once). Values go on in the order of their times. One that meets none is
-    /// emitted with `None`. Values of the other stream are never used up. For a table with rows that are
-    /// deleted, let the other stream have options: a `None` says that from then on there is none.
+    /// A value waits until the watermark excludes a closer one, unless `as_of` is
+    /// [`at_once`](crate::windowing::AsOf::at_once). Values are emitted in the order of their times. An
+    /// unmatched value is emitted with `None`. Values of the other stream can match any number of times. For
+    /// a table with deleted rows, let the other stream contain options: a `None` means that no value exists
+    /// from then on.
     ///
-    /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. What is before the
-    /// watermark is late. A window step that follows takes the time of this stream.
+    /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. Values
+    /// before the watermark are late. A later window step uses the time of this stream.
     ///
     /// # Examples
     ///
@@ -330,14 +329,15 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: the values of this stream that wait; and of the other the newest that is not after them
-    /// and the watermark, and all after it. With a [tolerance](crate::windowing::AsOf::tolerance) a value of the
-    /// other is dropped when the watermark is further than that behind it, so that keys are forgotten; without, a key
-    /// keeps one value for ever.
+    /// For each key: the waiting values of this stream; and of the other stream, the newest value that is not
+    /// after them and the watermark, and all later ones. With a
+    /// [tolerance](crate::windowing::AsOf::tolerance), a value of the other stream is dropped when the
+    /// watermark is further ahead of it than that, so keys are dropped; without it, a key keeps one value
+    /// forever.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     ///
     /// [`StreamClock::of_sides`]: crate::windowing::StreamClock::of_sides
     #[track_caller]
@@ -364,7 +364,7 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-/// Makes what keeps the rows of a join.
+/// Creates the state and engine of a join.
 fn making<J: Send + 'static>(
     _: J,
     interval: Interval,

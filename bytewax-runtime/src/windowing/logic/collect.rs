@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 use super::Fold;
 use crate::state::State;
 
-/// What the values of a window can be collected into: a `Vec`, a set, or for pairs a map.
+/// A collection of the values of a window: a `Vec`, a set, or, for pairs, a map.
 ///
-/// A set has each value once. In a map, the value that came last for a field is there.
+/// A set contains each value once. A map contains the last value of each field.
 #[diagnostic::on_unimplemented(
     message = "values `{V}` cannot be collected into `{Self}`",
     label = "not a collection of `{V}`",
@@ -19,7 +19,7 @@ pub trait Collection<V>: State + Clone + Default {
     /// Adds a value.
     fn add(&mut self, value: V);
 
-    /// Adds all of another collection, behind what is there.
+    /// Appends another collection.
     fn append(&mut self, other: Self);
 }
 

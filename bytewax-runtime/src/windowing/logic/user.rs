@@ -1,4 +1,4 @@
-//! `window`: a logic of the user's for each window.
+//! `window`: a user-defined logic per window.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use super::Fold;
 use crate::kit::logic::Emit;
 use crate::state::State;
 
-/// What is kept for a window of a key, and what it emits. See [`Stream::window`].
+/// The state of a window of a key, and its output. See [`Stream::window`].
 ///
 /// The logic *is* the state of its window: it is saved whole.
 ///
@@ -19,24 +19,24 @@ use crate::state::State;
     note = "implement `State` and `WindowLogic` for `{Self}`; the logic is what is kept for a window"
 )]
 pub trait WindowLogic: State {
-    /// The values that come in.
+    /// The input values.
     type In: 'static;
-    /// The values that go out, labelled with the id of the window.
+    /// The output values, labelled with the id of the window.
     type Out: 'static;
 
-    /// A value belongs to the window.
+    /// Called for each value of the window.
     fn on_value(&mut self, value: Self::In, out: &mut Emit<Self::Out>);
 
-    /// Another window of the key has become part of this one; so it is with sessions only, if values are
-    /// taken as they come.
+    /// Called when another window of the key is merged into this one. This happens only for sessions, and
+    /// only if values are processed in order of arrival.
     fn on_merge(&mut self, other: Self, out: &mut Emit<Self::Out>);
 
-    /// The value of the window is asked for: once, when it is over. If the windower fires early or allows
-    /// for late values, it is asked for before and after that too.
+    /// Called once when the window is over, to emit its value. If the windower fires early or allows late
+    /// values, it is called before and after that too.
     fn on_close(&mut self, out: &mut Emit<Self::Out>);
 }
 
-/// The logics of a user. `make` gives that of a window that is opened.
+/// User-defined logics. `make` creates the logic of a new window.
 pub(crate) struct Own<L: WindowLogic, F> {
     make: F,
     out: RefCell<Emit<L::Out>>,

@@ -13,10 +13,9 @@ use crate::windowing::windowed::WindowOut;
 impl<T: 'static> Stream<T> {
     /// Collects the values of each key in each window into a list, a set or a map.
     ///
-    /// Lists are in the order of times, and of equal times in the order of arrival. In a map, the value that
-    /// came last for a field is there. With [`in_arrival_order`] it is the order of arrival that counts; with
-    /// sliding windows, the order of slices first. Of sessions that become one, the values of the
-    /// earlier in time come first.
+    /// Lists are in the order of times, then of arrival. A map contains the last value of each field. With
+    /// [`in_arrival_order`], the order of arrival applies; with sliding windows, the order of slices first.
+    /// When sessions merge, the values of the earlier session come first.
     ///
     /// # Examples
     ///
@@ -37,7 +36,7 @@ impl<T: 'static> Stream<T> {
     /// # State
     ///
     /// All values of each open window, which sliding windows share; the values that wait for the watermark;
-    /// and what the [clock](crate::windowing#state) of each key remembers.
+    /// and the data of each key's [clock](crate::windowing#state).
     ///
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
     #[track_caller]

@@ -36,8 +36,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: a count for each open window, or for each slice of sliding windows; and what its
-    /// [clock](crate::windowing#state) remembers.
+    /// For each key: a count per open window, or per slice of sliding windows; and the data of its
+    /// [clock](crate::windowing#state).
     #[track_caller]
     pub fn count_window<C, W>(
         self,

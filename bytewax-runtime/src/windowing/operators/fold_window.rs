@@ -16,15 +16,15 @@ use crate::windowing::windowed::WindowOut;
 impl<T: 'static> Stream<T> {
     /// Folds the values of each key in each window into a state, which is emitted when the window is over.
     ///
-    /// `init` makes the state of a window, `fold` takes a value into it, and `merge` the state of values that
-    /// came later in time. Values are taken in the order of their times, once the watermark has reached
-    /// them, unless the windower says [`in_arrival_order`].
+    /// `init` creates the state of a window, `fold` adds a value to it, and `merge` adds the state of later
+    /// values. Values are processed in the order of their times, once the watermark reaches them, unless the
+    /// windower is [`in_arrival_order`].
     ///
-    /// `merge` puts sessions together, and the slices of sliding windows: a value of windows that overlap is
-    /// folded into a slice once, and a window's state is made of its slices. So it must not matter
-    /// whether values are folded into one state, or into two that are merged. With
-    /// [`in_arrival_order`], values are then in the order of slices first, and windows that are over
-    /// together emit in the order of their ids.
+    /// `merge` combines sessions, and the slices of sliding windows: a value of overlapping windows is folded
+    /// into one slice, and the state of a window is merged from its slices. The result must therefore not
+    /// depend on whether values are folded into one state, or into two that are merged. With
+    /// [`in_arrival_order`], values are then in the order of slices first, and windows that are over together
+    /// emit in the order of their ids.
     ///
     /// # Examples
     ///
@@ -53,9 +53,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: the state of each open window, or of each slice of sliding windows; the values that
-    /// wait for the watermark, unless they are taken as they come; and what its
-    /// [clock](crate::windowing#state) remembers.
+    /// For each key: the state of each open window, or of each slice of sliding windows; the values that wait
+    /// for the watermark, unless they are processed in order of arrival; and the data of its
+    /// [clock](crate::windowing#state).
     ///
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
     #[track_caller]

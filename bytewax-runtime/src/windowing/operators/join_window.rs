@@ -18,9 +18,9 @@ use crate::windowing::window::{WindowId, WindowMetadata};
 pub struct JoinWindowOut<K, U, L> {
     /// The rows.
     pub down: KeyedStream<K, (WindowId, U)>,
-    /// For each stream that is joined, in their order, the values that came too late.
+    /// The late values of each joined stream, in their order.
     pub late: L,
-    /// What is known of a window, once it is closed.
+    /// The metadata of each window, when it closes.
     pub meta: KeyedStream<K, (WindowId, WindowMetadata)>,
 }
 
@@ -58,9 +58,9 @@ pub(crate) trait WindowedSides: JoinSides {
 /// An item of one of the streams.
 type Item<S> = <<S as JoinSides>::Sides as Sides>::Item;
 
-/// Tuples of keyed streams that can be joined in windows; what is known of their values.
+/// Tuples of keyed streams that can be joined in windows.
 pub trait WindowedStreams: KeyedStreams {
-    /// A value of any of them: what the clock of a join must know.
+    /// A value of any of the streams, whose time the clock of the join reads.
     type Item;
     /// The streams of late values.
     type Late;
@@ -86,8 +86,7 @@ pub trait WindowedStreams: KeyedStreams {
 const FINAL: &str = "join_window";
 const RUNNING: &str = "join_window_running";
 
-/// Joins of up to eight keyed streams in windows, as methods of a tuple of streams; see
-/// [`Stream::join_window`] for two.
+/// Methods to join up to eight keyed streams of a tuple in windows; see [`Stream::join_window`] for two.
 ///
 /// # Examples
 ///
@@ -108,7 +107,7 @@ const RUNNING: &str = "join_window_running";
 /// assert_eq!(out, [('a', (WindowId(0), (Some(3), None)))]);
 /// ```
 pub trait JoinAllWindows: Sized {
-    /// Gives the rows of a window when it is over; see [`Stream::join_window`].
+    /// Emits the rows of a window when it is over; see [`Stream::join_window`].
     #[track_caller]
     fn join_window<C, W>(
         self,
@@ -124,7 +123,7 @@ pub trait JoinAllWindows: Sized {
         self.partial_in(FINAL, clock, windower, insert)
     }
 
-    /// Gives rows whenever each stream has a value in a window; see [`Stream::join_window_complete`].
+    /// Emits a row whenever each stream has a value in a window; see [`Stream::join_window_complete`].
     #[track_caller]
     fn join_window_complete<C, W>(
         self,
@@ -140,7 +139,7 @@ pub trait JoinAllWindows: Sized {
         self.complete_in(clock, windower, insert)
     }
 
-    /// Gives the rows of a window whenever a value comes; see [`Stream::join_window_running`].
+    /// Emits the rows of a window at each value; see [`Stream::join_window_running`].
     #[track_caller]
     fn join_window_running<C, W>(
         self,
@@ -165,12 +164,12 @@ type ItemOf2<K, A, B> = <(KeyedStream<K, A>, KeyedStream<K, B>) as WindowedStrea
 type LateOf2<K, A, B> = <(KeyedStream<K, A>, KeyedStream<K, B>) as WindowedStreams>::Late;
 
 impl<T: 'static> Stream<T> {
-    /// Gives pairs of values of two streams, of one key and one window, when the window is over.
+    /// Emits pairs of values of two streams with the same key and window, when the window is over.
     ///
-    /// Of the values of a stream in a window, `insert` says which are kept. A stream without any is `None` in
-    /// the row; with [`JoinInsert::Product`], each value of this stream is paired with each of the
-    /// other. What is first and last goes by the times of values, unless the windower says
-    /// [`in_arrival_order`]; of sessions that become one, the values of the earlier in time are first.
+    /// `insert` selects the values of a stream that a window keeps. If a stream has none, its element is
+    /// `None`; with [`JoinInsert::Product`], each value of this stream is paired with each of the other.
+    /// First and last refer to the times of values, unless the windower is [`in_arrival_order`]; when
+    /// sessions merge, the values of the earlier session come first.
     ///
     /// The clock must know the times of both: [`EventClock::of_sides`] takes a function for each.
     ///
@@ -197,12 +196,12 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: of each open window the values that are kept; the values that wait for the watermark;
-    /// and what its [clock](crate::windowing#state) remembers.
+    /// For each key: the kept values of each open window; the values that wait for the watermark; and the
+    /// data of its [clock](crate::windowing#state).
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     ///
     /// [`EventClock::of_sides`]: crate::windowing::EventClock::of_sides
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
@@ -228,18 +227,18 @@ impl<T: 'static> Stream<T> {
         (self.pairs(), other).join_window(clock, windower, insert)
     }
 
-    /// Gives pairs of values of two streams, of one key and one window, as soon as both have one.
+    /// Emits pairs of values of two streams with the same key and window, as soon as both have one.
     ///
-    /// Then the window begins anew, so each row needs a new value of each stream; what is left at its end
-    /// gives nothing. Otherwise it is [`join_window`](Stream::join_window).
+    /// The window then starts empty, so each row needs a new value from each stream; incomplete rows at its
+    /// end are dropped. Otherwise like [`join_window`](Stream::join_window).
     ///
     /// # State
     ///
-    /// As [`join_window`](Stream::join_window).
+    /// Like [`join_window`](Stream::join_window).
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_window_complete<B, C, W>(
@@ -262,18 +261,17 @@ impl<T: 'static> Stream<T> {
         (self.pairs(), other).join_window_complete(clock, windower, insert)
     }
 
-    /// Gives what is known of a window from two streams, whenever either has a value for it.
+    /// Emits the known values of a window from two streams whenever either has a new value.
     ///
-    /// Nothing more is given at the end of a window. Otherwise it is
-    /// [`join_window`](Stream::join_window).
+    /// The end of a window emits nothing. Otherwise like [`join_window`](Stream::join_window).
     ///
     /// # State
     ///
-    /// As [`join_window`](Stream::join_window).
+    /// Like [`join_window`](Stream::join_window).
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_window_running<B, C, W>(

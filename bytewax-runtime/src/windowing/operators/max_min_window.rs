@@ -12,11 +12,11 @@ use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::windowed::WindowOut;
 
 impl<T: 'static> Stream<T> {
-    /// Keeps the greatest value of each key in each window, as `by` sees it.
+    /// Emits the greatest value of each key in each window by `by`.
     ///
-    /// Of values that are equal to `by`, the first to arrive stays; of sessions that become one, and of the
-    /// slices of sliding windows, that of the earlier in time. A value that cannot be compared, such as
-    /// one for which `by` gives a NaN, gives way to any that can.
+    /// Of equal values, the first to arrive is kept; when sessions or slices of sliding windows merge, the
+    /// earlier one. A value that cannot be compared, for example if `by` returns NaN, loses against any
+    /// comparable value.
     ///
     /// # Examples
     ///
@@ -36,8 +36,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: a value for each open window, or for each slice of sliding windows; and what its
-    /// [clock](crate::windowing#state) remembers.
+    /// For each key: a value per open window, or per slice of sliding windows; and the data of its
+    /// [clock](crate::windowing#state).
     #[track_caller]
     pub fn max_window<C, W, B, F>(
         self,
@@ -56,11 +56,11 @@ impl<T: 'static> Stream<T> {
         reduce_step("max_window", &self.pairs(), clock, windower, reduce)
     }
 
-    /// Keeps the least value of each key in each window, as `by` sees it.
+    /// Emits the least value of each key in each window by `by`.
     ///
-    /// Of values that are equal to `by`, the first to arrive stays; of sessions that become one, and of the
-    /// slices of sliding windows, that of the earlier in time. A value that cannot be compared, such as
-    /// one for which `by` gives a NaN, gives way to any that can.
+    /// Of equal values, the first to arrive is kept; when sessions or slices of sliding windows merge, the
+    /// earlier one. A value that cannot be compared, for example if `by` returns NaN, loses against any
+    /// comparable value.
     ///
     /// # Examples
     ///
@@ -80,7 +80,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// As [`max_window`](Stream::max_window).
+    /// Like [`max_window`](Stream::max_window).
     #[track_caller]
     pub fn min_window<C, W, B, F>(
         self,

@@ -12,15 +12,15 @@ use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Reduce;
 use crate::windowing::windowed::WindowOut;
 
-/// What a reducing window step gives.
+/// The streams of a reducing window step.
 pub(super) type Reduced<K, V, W> = WindowOut<K, Emitted<W, V>, V>;
 
 impl<T: 'static> Stream<T> {
-    /// Makes one value of the values of each key in each window, two at a time.
+    /// Combines the values of each key in each window into one, two at a time.
     ///
-    /// Values are taken in the order in which they arrive. Of sessions that become one, the value of the
-    /// earlier in time comes first. Sliding windows are put together from slices, the earlier first; so
-    /// `reduce` must be associative, and with sliding windows the order of values must not matter to it.
+    /// Values are processed in order of arrival. When sessions merge, the value of the earlier session comes
+    /// first. Sliding windows are merged from slices, the earlier first. `reduce` must therefore be
+    /// associative; with sliding windows, it must also be commutative.
     ///
     /// # Examples
     ///
@@ -41,8 +41,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: a value for each open window, or for each slice of sliding windows; and what its
-    /// [clock](crate::windowing#state) remembers.
+    /// For each key: a value per open window, or per slice of sliding windows; and the data of its
+    /// [clock](crate::windowing#state).
     #[track_caller]
     pub fn reduce_window<C, W, R>(
         self,

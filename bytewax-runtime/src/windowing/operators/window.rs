@@ -13,16 +13,15 @@ use crate::windowing::logic::{Own, WindowLogic};
 use crate::windowing::windowed::WindowOut;
 
 impl<T: 'static> Stream<T> {
-    /// Keeps a logic for each window of each key, which may emit values at any value of the window, and
-    /// when the window is over.
+    /// Keeps a logic for each window of each key, which can emit at any value of the window, and when the
+    /// window is over.
     ///
-    /// Values are taken in the order of their times, once the watermark has reached them, unless the
-    /// windower says [`in_arrival_order`]. A window takes each of its values, also if it overlaps with
-    /// others.
+    /// Values are processed in the order of their times, once the watermark reaches them, unless the windower
+    /// is [`in_arrival_order`]. A window processes each of its values, even if it overlaps with others.
     ///
     /// # Examples
     ///
-    /// Tells at once when a user has failed to log in three times within a minute:
+    /// Reports immediately when a user fails to log in three times within a minute:
     ///
     /// ```
     /// use bytewax_macros::stateful;
@@ -64,8 +63,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: the logic of each open window; the values that wait for the watermark, unless they
-    /// are taken as they come; and what its [clock](crate::windowing#state) remembers.
+    /// For each key: the logic of each open window; the values that wait for the watermark, unless they are
+    /// processed in order of arrival; and the data of its [clock](crate::windowing#state).
     ///
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
     #[track_caller]

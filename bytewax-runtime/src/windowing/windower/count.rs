@@ -11,9 +11,8 @@ use crate::windowing::window::WindowId;
 
 /// Windows of a number of values.
 ///
-/// Window 0 begins with the first value of its key. A window is over with its last value, whatever the
-/// watermark; at the end of input, those that have begun are closed as they are. Late values are not
-/// counted.
+/// Window 0 starts with the first value of its key. A window is over with its last value, regardless of the
+/// watermark; at the end of input, incomplete windows close. Late values are not counted.
 ///
 /// # Examples
 ///
@@ -35,7 +34,7 @@ use crate::windowing::window::WindowId;
 /// );
 /// ```
 ///
-/// Windows must have a value at least, and begin at different ones; a flow with others is refused.
+/// A window needs at least one value, and each window starts at another value; otherwise the flow is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct CountWindower {
@@ -44,7 +43,7 @@ pub struct CountWindower {
 }
 
 impl CountWindower {
-    /// Windows of `values` values, each behind the last of the one before.
+    /// Creates windows of `values` values, one after the other.
     pub const fn new(values: u64) -> Self {
         Self {
             length: values,
@@ -52,7 +51,7 @@ impl CountWindower {
         }
     }
 
-    /// Has a window begin at every so-many-th value.
+    /// Starts a window at every `values`-th value.
     pub const fn every(mut self, values: u64) -> Self {
         self.every = values;
         self

@@ -11,18 +11,18 @@ use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, span};
 use crate::windowing::window::WindowId;
 
-/// Windows that hold the values between two silences.
+/// Windows of values between two silences.
 ///
-/// Values no further apart than `gap` are in one session. A session begins and ends with a value, and is
-/// over when the watermark has gone further than the gap beyond the last. Sessions of a key are counted
-/// from 0 in the order in which they are begun.
+/// Values no further apart than `gap` are in one session. A session starts and ends with a value, and is over
+/// when the watermark is more than the gap beyond the last value. The sessions of a key are counted from 0 in
+/// the order of their creation.
 ///
-/// A value between two sessions makes them one, if they are so near to it: the later becomes a part of
-/// the earlier in time, whatever their ids, and is never closed; the metadata of the session tells what
-/// has become part of it. The value itself is added to the session that was begun first.
+/// A value between two sessions merges them, if it is close enough to both: the later session becomes part of
+/// the earlier in time, whatever their ids, and never closes; the metadata of the session lists the merged
+/// ones. The value itself is added to the session that was created first.
 ///
-/// To find the session of a value takes a time that grows with the logarithm of the number of sessions
-/// that its key has open.
+/// The time to find the session of a value grows with the logarithm of the number of open sessions of its
+/// key.
 ///
 /// # Examples
 ///
@@ -40,7 +40,7 @@ use crate::windowing::window::WindowId;
 /// assert_eq!(out, [('a', (WindowId(0), 3)), ('a', (WindowId(2), 1))]);
 /// ```
 ///
-/// A gap of zero puts equal times together. A flow with a negative one is refused.
+/// A gap of zero groups equal times. A flow with a negative gap is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct SessionWindower {
@@ -48,7 +48,7 @@ pub struct SessionWindower {
 }
 
 impl SessionWindower {
-    /// Sessions that are over after a silence of more than `gap`.
+    /// Creates sessions that are over after a silence of more than `gap`.
     pub const fn new(gap: TimeDelta) -> Self {
         Self { gap: span(gap) }
     }
@@ -149,7 +149,7 @@ impl Windows for SessionWindower {
         }
     }
 
-    /// A session is open as long as a value could come that is near enough.
+    /// A session is open as long as a close enough value can arrive.
     #[inline]
     fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
         window.close.saturating_add(self.gap).saturating_add(1)

@@ -10,10 +10,10 @@ use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{END, Time, span};
 
-/// Windows of one length that follow each other without gap or overlap.
+/// Windows of one length, one after the other, without gap or overlap.
 ///
-/// Window 0 begins at the time that is given, and windows before it have negative ids. A window holds
-/// its begin and not its end.
+/// Window 0 starts at the given time, and earlier windows have negative ids. A window includes its start and
+/// excludes its end.
 ///
 /// # Examples
 ///
@@ -31,13 +31,13 @@ use crate::windowing::time::{END, Time, span};
 /// assert_eq!(counts, [(WindowId(-1), 1), (WindowId(0), 2), (WindowId(1), 1)]);
 /// ```
 ///
-/// The length must be more than nothing; a flow with another one is refused.
+/// The length must be positive; otherwise the flow is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TumblingWindower(SlidingWindower);
 
 impl TumblingWindower {
-    /// Windows of `length`, one of which begins at `align_to`.
+    /// Creates windows of `length`, one of which starts at `align_to`.
     pub const fn new(length: TimeDelta, align_to: DateTime<Utc>) -> Self {
         Self(SlidingWindower::new(length, length, align_to))
     }
@@ -50,7 +50,7 @@ impl TumblingWindower {
         self.0.fault_found()
     }
 
-    /// Whether the lock file has windows of this alignment.
+    /// Whether the lock file contains windows of this alignment.
     #[doc(hidden)]
     #[must_use]
     pub const fn align_to_is(&self, locked: &str) -> bool {
@@ -58,11 +58,11 @@ impl TumblingWindower {
     }
 }
 
-/// Windows of one length that begin at equal distances, so that they overlap.
+/// Windows of one length that start at equal distances, so that they overlap.
 ///
-/// Window *n* begins *n* times `offset` after `align_to`; *n* may be negative. A window holds its begin
-/// and not its end. If the length is no multiple of the offset, some values are in one window more than
-/// others.
+/// Window *n* starts *n* times `offset` after `align_to`; *n* may be negative. A window includes its start
+/// and excludes its end. If the length is not a multiple of the offset, some values are in one window more
+/// than others.
 ///
 /// # Examples
 ///
@@ -81,8 +81,7 @@ impl TumblingWindower {
 /// assert_eq!(counts, [(WindowId(-1), 2), (WindowId(0), 3), (WindowId(1), 1)]);
 /// ```
 ///
-/// Both spans must be more than nothing, and the offset no longer than the length; a flow with others
-/// is refused.
+/// Both spans must be positive, and the offset at most the length; otherwise the flow is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct SlidingWindower {
@@ -92,7 +91,7 @@ pub struct SlidingWindower {
 }
 
 impl SlidingWindower {
-    /// Windows of `length`, one of which begins at `align_to` and the next `offset` later.
+    /// Creates windows of `length`, one of which starts at `align_to` and the next `offset` later.
     pub const fn new(length: TimeDelta, offset: TimeDelta, align_to: DateTime<Utc>) -> Self {
         Self {
             length: span(length),
@@ -129,7 +128,7 @@ impl SlidingWindower {
         Some(fault)
     }
 
-    /// Windows that follow each other are the same whatever they are called.
+    /// Tumbling windows are equal under both names.
     pub(super) const fn windower_text(&self) -> Text {
         if self.length == self.offset {
             return Text::new("tumbling ").span(self.length);
@@ -138,7 +137,7 @@ impl SlidingWindower {
         text.span(self.offset)
     }
 
-    /// Whether the lock file has windows of this alignment.
+    /// Whether the lock file contains windows of this alignment.
     #[doc(hidden)]
     #[must_use]
     pub const fn align_to_is(&self, locked: &str) -> bool {
@@ -254,18 +253,18 @@ impl Windows for TumblingWindower {
     }
 }
 
-/// Cuts the time of sliding windows into slices that lie wholly inside or outside of each window, at
-/// most two an offset: from where a window begins to where an older one ends, and from there to where
-/// the next begins.
+/// Cuts the time of sliding windows into slices that lie wholly inside or outside of each window, at most two
+/// per offset: from the start of a window to the end of an older one, and from there to the start of the
+/// next.
 ///
 /// The cuts are those of "pairs" (Krishnamurthy, Wu and Franklin, 2006), which are never more than the
 /// "panes" of Li, Maier, Tufte, Papadimos and Tucker (2005).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slicing {
     pub(crate) windows: SlidingWindower,
-    /// Where an older window ends, behind the begin of each.
+    /// The end of an older window, after the start of each.
     rest: i64,
-    /// How many windows begin before one of them ends.
+    /// The number of windows that start before one of them ends.
     most: i64,
 }
 
@@ -278,7 +277,7 @@ impl Slicing {
         }
     }
 
-    /// The begin of the slice of a time, and the last window it lies in.
+    /// Returns the start of the slice of a time, and the last window that contains it.
     #[inline]
     pub(crate) fn slice(&self, time: Time) -> (Time, i64) {
         let last = time
@@ -289,7 +288,7 @@ impl Slicing {
         (if time >= cut { cut } else { begin }, last)
     }
 
-    /// The first window that is not over at a watermark.
+    /// Returns the first window that is not over at a watermark.
     pub(crate) fn first_open(&self, mark: Time) -> i64 {
         let windows = &self.windows;
         let behind = mark.saturating_sub(windows.align_to);
@@ -297,7 +296,7 @@ impl Slicing {
         last_over.div_euclid(windows.offset).saturating_add(1)
     }
 
-    /// The first window that a slice lies in.
+    /// Returns the first window that contains a slice.
     #[inline]
     pub(crate) fn first(&self, begin: Time, last: i64) -> i64 {
         // In front of the cut, one window more is still open.
