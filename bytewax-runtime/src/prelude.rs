@@ -1,4 +1,4 @@
-//! The words of the first page: import them all.
+//! The names that most programs use: import them all.
 
 pub use crate::flow::{Dataflow, Flow, KeyedStream, Stream};
 pub use crate::key::Key;

@@ -1,4 +1,4 @@
-//! The flags and subcommands that a program of the user takes.
+//! The options and subcommands of a program.
 
 mod flags;
 mod values;
@@ -17,8 +17,8 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 
 /// The options and subcommands that run a flow, for the command line of a program.
 ///
-/// A program without arguments of its own calls [`run`](crate::run). A program with arguments
-/// flattens `RunArgs` into its parser, describes the flow, and calls [`execute`](Self::execute).
+/// A program without its own arguments calls [`run`](crate::run). A program with arguments flattens `RunArgs`
+/// into its parser, describes the flow, and calls [`execute`](Self::execute).
 ///
 /// | flag | environment variable | default | meaning |
 /// | --- | --- | --- | --- |
@@ -31,13 +31,13 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | save state in this local directory, and copy each epoch to `--backup`; replaces `--recovery-directory` |
 /// | `-b`, `--backup PLACE` | `BYTEWAX_BACKUP` | `backup` | backup of the local state: a directory, or the address of an object store |
 /// | `--backup-interval SECONDS` | `BYTEWAX_RECOVERY_BACKUP_INTERVAL` | 0 | keep replaced states for this long, so that copies of recovery partitions fit together |
-/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; keys that were not used for longest are evicted to the disk; see `RecoveryConfig::state_memory` |
+/// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; the least recently used keys are evicted to disk; see `RecoveryConfig::state_memory` |
 /// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | limit the memory for items between steps in each process; see [`RunConfig::buffer_memory`] |
-/// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or at once |
+/// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or immediately |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
 /// | `--metrics ADDRESS` | `BYTEWAX_METRICS` | | serve `/metrics` to Prometheus, `/healthz` and `/readyz` at this address, such as `127.0.0.1:9464` (feature `metrics`); process I of `--processes` uses the port I higher |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
-/// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | allow the last epoch this long to be saved when a signal stops the run; with 0, the run stops at once |
+/// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | limit the time to save the last epoch when a signal stops the run; with 0, the run stops immediately |
 ///
 /// An option overrides its variable, and the variable overrides the default.
 ///
@@ -47,30 +47,30 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | --- | --- |
 /// | `run` | runs the flow; the default |
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
-/// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check; with `--check`, says what differs |
+/// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check; with `--check`, reports the differences |
 /// | `recovery init DIR N` | creates a recovery store of N partitions |
 /// | `recovery restore BACKUP DIR` | creates a recovery store from a backup |
-/// | `recovery try DIR..` | says whether this program would resume a store; runs and changes nothing |
-/// | `recovery show DIR.. [--json]` | shows partitions, runs, and what each step has saved |
+/// | `recovery try DIR..` | reports whether this program would resume a store; runs and changes nothing |
+/// | `recovery show DIR.. [--json]` | shows partitions, runs, and the saved state of each step |
 /// | `recovery verify DIR..` | reads every row and reports damage |
 /// | `recovery repartition DIR N NEW_DIR` | copies the newest state to a store of N partitions |
 /// | `recovery dump DIR.. --step ID --key KEY` | shows the state of a key, or the position of a partition |
-/// | `recovery drop-step DIR.. --step ID` | deletes everything that a step has saved |
+/// | `recovery drop-step DIR.. --step ID` | deletes the saved state of a step |
 ///
-/// `show`, `verify` and `dump` also work while a run uses the store; the other commands of `recovery` do not. The
-/// program `bytewax` has the same commands but `try`, for use without the program of the flow: `bytewax recovery show DIR`,
-/// and `bytewax recovery init --flow NAME DIR N`. `bytewax diff OLD NEW` says in words what changes for saved state from one
-/// lock file to another.
+/// `show`, `verify` and `dump` also work while a run uses the store; the other commands of `recovery` do not.
+/// The program `bytewax` has the same commands except `try`, for use without the program of the flow:
+/// `bytewax recovery show DIR`, and `bytewax recovery init --flow NAME DIR N`. `bytewax diff OLD NEW` reports
+/// the changes of saved state between two lock files.
 ///
-/// The flags may stand before or behind the subcommand. A positional argument of the program that is spelled like a subcommand
-/// needs a path (`./run`), and a parser with subcommands of its own flattens `RunArgs` into one of
+/// The options may precede or follow the subcommand. A positional argument of the program that is spelled
+/// like a subcommand needs a path (`./run`). A parser with its own subcommands flattens `RunArgs` into one of
 /// them.
 ///
 /// # Kubernetes
 ///
-/// Without `--process-id`, the number in `BYTEWAX_POD_NAME` behind `BYTEWAX_STATEFULSET_NAME` and
-/// `-` is taken. With an id and without `--addresses`, they are read from the file that
-/// `BYTEWAX_HOSTFILE_PATH` names: one on a line; blank lines are skipped.
+/// Without `--process-id`, the process id is the number in `BYTEWAX_POD_NAME` after
+/// `BYTEWAX_STATEFULSET_NAME` and `-`. With an id and without `--addresses`, the addresses are read from the
+/// file in `BYTEWAX_HOSTFILE_PATH`, one per line; blank lines are skipped.
 ///
 /// # Examples
 ///
@@ -99,7 +99,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    /// Sets how long an epoch lasts, in place of `--snapshot-interval`; it may be less than a second.
+    /// Sets the length of an epoch, instead of `--snapshot-interval`; it may be less than a second.
     ///
     /// # Examples
     ///
@@ -123,7 +123,7 @@ impl RunArgs {
         self
     }
 
-    /// The configuration that the flags and the environment give, for a program that runs its flow by
+    /// Returns the configuration of the options and the environment, for a program that runs its flow with
     /// [`RunConfig::run`]. That ignores the subcommand, handles no signals, and returns the error of the run.
     ///
     /// # Examples
@@ -151,7 +151,7 @@ impl RunArgs {
     ///
     /// # Errors
     ///
-    /// Flags that do not fit together. `clap::Error::exit` reports it as the parser does.
+    /// Contradictory options. `clap::Error::exit` reports the error like the parser.
     pub fn config(&self) -> Result<RunConfig, clap::Error> {
         self.flags.config(&|name| std::env::var(name).ok())
     }
@@ -211,7 +211,7 @@ pub(crate) enum Command {
         #[arg(id = "bytewax-file", long = "file", value_name = "FILE")]
         file: Option<std::path::PathBuf>,
 
-        /// Fail if the file is not up to date, and write nothing
+        /// Fail if the file is outdated, and write nothing
         #[arg(id = "bytewax-check", long = "check")]
         check: bool,
     },

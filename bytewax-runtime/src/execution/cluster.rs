@@ -13,19 +13,19 @@ use crate::worker::{
     spawn_processes,
 };
 
-/// How a run of several processes ended for one of them, other than well.
+/// The failure of a run of several processes in one of them.
 pub(crate) struct Ended {
     pub(crate) error: RunError,
-    /// What a process that this one has started reports of it.
+    /// The report of a child process.
     report: Option<String>,
     /// The exit code, where it does not follow from the error.
     pub(crate) code: Option<u8>,
-    /// Whether another process of this machine tells it.
+    /// Whether another process of this machine reports it.
     told: bool,
 }
 
 impl Ended {
-    /// Tells it on standard error, unless another process does.
+    /// Reports it on standard error, unless another process does.
     pub(crate) fn print(&self) {
         if self.told {
             return;
@@ -54,7 +54,7 @@ impl From<RunError> for Ended {
 }
 
 impl From<Ended> for RunError {
-    /// What a process that this one has started reports becomes the cause.
+    /// The report of a child process becomes the cause.
     fn from(ended: Ended) -> Self {
         match ended.report {
             Some(report) => ended.error.caused_by(report),
@@ -64,7 +64,7 @@ impl From<Ended> for RunError {
 }
 
 impl RunConfig {
-    /// Starts the processes of a run, or does the part of one of them.
+    /// Starts the processes of a run, or runs as one of them.
     pub(super) fn run_spawned<G>(
         &self,
         processes: usize,
@@ -77,7 +77,7 @@ impl RunConfig {
         }
     }
 
-    /// The life of a process that another one on this machine has started.
+    /// Runs a child process.
     fn be_child<G>(
         &self,
         job: &Arc<Job>,
@@ -125,7 +125,7 @@ impl RunConfig {
     }
 }
 
-/// The life of a process that only starts others and waits for them.
+/// Runs the parent process, which starts the children and waits for them.
 fn be_parent<G>(
     processes: usize,
     settings: Settings,

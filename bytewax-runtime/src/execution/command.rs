@@ -1,4 +1,4 @@
-//! Running a flow by the command line of the user's program.
+//! Runs a flow by the command line of a program.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -17,10 +17,10 @@ use super::signals::SignalGuard;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 
-/// Runs a flow as the command line of the program says, and gives the program's exit code.
+/// Runs a flow by the command line of the program, and returns the program's exit code.
 ///
-/// This is the whole `main` of a program that takes no arguments of its own. The flags and
-/// subcommands are those of [`RunArgs`]; the exit codes are told at [`RunArgs::execute`].
+/// This is the whole `main` of a program without its own arguments. [`RunArgs`] lists the options and
+/// subcommands; [`RunArgs::execute`] lists the exit codes.
 ///
 /// # Examples
 ///
@@ -41,10 +41,10 @@ pub fn run(flow: Dataflow) -> ExitCode {
     run_from(flow, std::env::args_os().skip(1))
 }
 
-/// Runs a flow as these arguments say, and gives the program's exit code.
+/// Runs a flow by these arguments, and returns the program's exit code.
 ///
-/// The arguments are those of [`RunArgs`], without the name of the program. It serves programs
-/// that take the command line apart by themselves.
+/// The arguments are those of [`RunArgs`], without the name of the program. Use it in programs that parse the
+/// command line themselves.
 ///
 /// # Examples
 ///
@@ -92,24 +92,24 @@ struct Cli {
 }
 
 impl RunArgs {
-    /// Does what the arguments say with the flow, and gives the program's exit code.
+    /// Runs the subcommand for the flow, and returns the program's exit code.
     ///
-    /// An error is told on standard error, once, with its causes. The exit code is
+    /// An error is reported once on standard error, with its causes. The exit code is
     ///
     /// | code | when |
     /// | --- | --- |
-    /// | 0 | the input ended, or a source asked for an abort |
+    /// | 0 | the input ended, or a source requested an abort |
     /// | 1 | the run failed, or the flow has defects |
-    /// | 2 | the arguments or the environment make no sense |
+    /// | 2 | the arguments or the environment are invalid |
     /// | 130 | the run was stopped by SIGINT (Ctrl-C) |
     /// | 143 | the run was stopped by SIGTERM |
     ///
-    /// While the flow runs, both signals stop it cleanly, on all processes of its cluster: sources are not polled any more,
-    /// the epoch ends and is saved, and the next run goes on behind it. That is no end of input: windows stay open,
-    /// `on_eof` is not called, and sinks are not closed. If it takes longer than `--stop-timeout`, the workers stop after
-    /// the batch they are working on, and the next run goes back to the last epoch that was complete. A
-    /// second signal ends the process at once. After the run the signals end the process, as they do by default; a
-    /// handler that the program had set before is not taken away.
+    /// While the flow runs, both signals stop it cleanly, on all processes of its cluster: sources are no
+    /// longer polled, the epoch ends and is saved, and the next run continues after it. This is not the end
+    /// of input: windows stay open, `on_eof` is not called, and sinks are not closed. If saving takes longer
+    /// than `--stop-timeout`, the workers stop after their current batch, and the next run resumes from the
+    /// last complete epoch. A second signal ends the process immediately. After the run, the signals end the
+    /// process, as by default; an earlier handler of the program stays installed.
     ///
     /// # Examples
     ///
@@ -163,7 +163,7 @@ impl RunArgs {
     }
 }
 
-/// Tells how it ended, and gives the exit code.
+/// Reports the end of the run, and returns the exit code.
 pub(super) fn exit(ended: Result<(), Ended>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -192,21 +192,21 @@ fn exit_code(kind: RunErrorKind) -> ExitCode {
     }
 }
 
-/// Draws the flow, also one with defects, which are told then.
+/// Draws the flow, even with defects, and then reports the defects.
 fn draw(flow: &Dataflow, format: GraphFormat) -> Result<(), RunError> {
     print(&(flow.render(format) + "\n"))?;
     Ok(flow.check()?)
 }
 
 #[cfg(feature = "recovery")]
-/// Prints what a command on a store has to say, then gives what is wrong.
+/// Prints the output of a command on a store, then returns its fault.
 pub(super) fn finish(outcome: Result<Outcome, RunError>) -> Result<(), RunError> {
     let Outcome { text, problem } = outcome?;
     print(&text)?;
     problem.map_or(Ok(()), Err)
 }
 
-/// Writes to standard output. That nobody reads it to the end is no error.
+/// Writes to standard output. A closed reader is not an error.
 fn print(text: &str) -> Result<(), RunError> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! How a flow is run, and running it from code.
+//! The configuration of a run, and running a flow from code.
 
 #[cfg(feature = "metrics")]
 use std::net::SocketAddr;
@@ -20,30 +20,30 @@ use crate::worker::{
     ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, run_cluster, run_here, run_threads,
 };
 
-/// Only runs by a command line start processes, which tell more of their end than an error.
+/// Only runs by a command line start processes, which report more than an error.
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
 
-/// What serves the numbers of a run, as long as it lives.
+/// Serves the metrics of a run until it is dropped.
 #[cfg(feature = "metrics")]
 type Served = Option<MetricsServer>;
 #[cfg(not(feature = "metrics"))]
 type Served = ();
 
-/// Worker threads in each process, unless set.
+/// The default number of worker threads in each process.
 pub(crate) const WORKERS: usize = 1;
-/// How long an epoch lasts, unless set.
+/// The default length of an epoch.
 pub(crate) const EPOCH_INTERVAL: Duration = Duration::from_secs(10);
-/// How long to wait for the other processes, unless set.
+/// The default time to wait for the other processes.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the last epoch may take when a signal stops the run, unless set.
+/// The default time for the last epoch when a signal stops the run.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many bytes the items on their way between steps may take in each process, unless set.
+/// The default limit of the bytes of items between steps in each process.
 pub(crate) const BUFFER_MEMORY: u64 = 256 << 20;
 
-/// How a flow is run: by how many workers, where they are, and where state is kept.
+/// The configuration of a run: the number and place of workers, and the recovery store.
 ///
-/// A command line makes one by `RunArgs::config`; code makes one with [`new`](Self::new).
+/// `RunArgs::config` creates one from a command line; [`new`](Self::new) creates one in code.
 ///
 /// # Examples
 ///
@@ -77,14 +77,15 @@ pub struct RunConfig {
     metrics: Option<SocketAddr>,
 }
 
-/// Where the workers of a run are.
+/// The place of the workers of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Placement {
-    /// In this process alone; nothing goes over the network.
+    /// In this process alone, without a network.
     Here,
     /// In several processes, of which this is one.
     Member(Peers),
-    /// In so many processes on this machine, at least two. This process starts them, unless it is one.
+    /// In this number of processes on this machine, at least two. This process starts them, unless it is one
+    /// of them.
     #[cfg(feature = "cli")]
     Spawned { processes: usize },
 }
@@ -109,31 +110,31 @@ impl Default for RunConfig {
 }
 
 impl RunConfig {
-    /// One worker in this process, epochs of 10 seconds, the system's clock.
+    /// Creates a configuration of one worker in this process, epochs of 10 seconds, and the system clock.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many worker threads this process has.
+    /// Sets the number of worker threads of this process.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// How long an epoch lasts. With zero, every poll of a source is an epoch of its own.
+    /// Sets the length of an epoch. With zero, every poll of a source is an epoch.
     pub fn epoch_interval(mut self, interval: Duration) -> Self {
         self.epoch_interval = interval;
         self
     }
 
-    /// The clock of all workers.
+    /// Sets the clock of all workers.
     pub fn clock(mut self, clock: WorkerClock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Makes this process number `index` of a cluster. `addresses` has the `host:port` of each
-    /// process, in the same order on all of them.
+    /// Makes this process number `index` of a cluster. `addresses` contains the `host:port` of each process,
+    /// in the same order on all of them.
     pub fn process(self, index: usize, addresses: impl IntoIterator<Item = String>) -> Self {
         self.at(Placement::Member(Peers {
             index,
@@ -146,64 +147,63 @@ impl RunConfig {
         self
     }
 
-    /// A socket that listens on the address of this process already, so that its port can be
-    /// chosen by the system before the addresses of all processes are put together.
+    /// Sets a socket that already listens on the address of this process. The system can then choose its port
+    /// before the addresses of all processes are known.
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listener = Some(Arc::new(listener));
         self
     }
 
-    /// How long to wait for the other processes of the cluster; a minute unless set.
+    /// Sets how long to wait for the other processes of the cluster. The default is a minute.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How many bytes the items on their way between steps may take in this process: those that were
-    /// sent and not yet taken, and those in batches that are being filled. It is 256 MiB unless set.
+    /// Limits the bytes of items between steps in this process: items that were sent and not yet received,
+    /// and items in batches that are being filled. The default is 256 MiB.
     ///
-    /// The memory is divided evenly among the edges of the flow (the inputs of steps that keep state per
-    /// key, of `redistribute`, `merge`, `map_async` and sinks with partitions) and all workers of the
-    /// cluster, since all of them may send to one process. A worker whose share of an edge is used up
-    /// takes no more items until a slower reader has caught up. So a large cluster may need more.
+    /// The memory is divided evenly among the edges of the flow (the inputs of steps that keep state per key,
+    /// of `redistribute`, `merge`, `map_async` and partitioned sinks) and all workers of the cluster, because
+    /// all of them may send to one process. A worker that has used its share of an edge accepts no more items
+    /// until a slower reader catches up. A large cluster may therefore need more.
     ///
-    /// The weight of an item is its size and what its `Serialize` shows of its heap: the length of
-    /// strings, of lists, and of what is in them. With any memory, however small, one item at a time goes
-    /// on; and what comes of one item goes on together.
+    /// The weight of an item is its size and the heap that its `Serialize` shows: the length of strings and
+    /// lists, and of their contents. With any memory, however small, one item at a time passes, and all
+    /// results of one item pass together.
     ///
-    /// Not counted are: states, and what connectors keep; a batch that a source has given, whose size is
-    /// the choice of the source; the batch that a step works on; items that stay on a worker, in a
-    /// `merge` or a `map_async`, if their type is not one that also crosses workers in the flow, or a
-    /// string, beyond their size.
+    /// The limit does not include: states, and the memory of connectors; a batch that a source returns, whose
+    /// size the source chooses; the current batch of a step; and the heap of items that stay on a worker, in
+    /// a `merge` or a `map_async`, unless their type also crosses workers in the flow or is a string.
     pub fn buffer_memory(mut self, bytes: u64) -> Self {
         self.buffer_memory = bytes;
         self
     }
 
     #[cfg(feature = "recovery")]
-    /// Where the state of the flow is kept. Unless this is set, nothing is saved.
+    /// Sets the recovery store of the flow. Without one, nothing is saved.
     pub fn recovery(mut self, config: RecoveryConfig) -> Self {
         self.recovery = Some(config);
         self
     }
 
-    /// Has a monitor see the numbers of the run, which other threads read by it. Where the run starts other
-    /// processes, each of them has its own.
+    /// Attaches a monitor, which other threads read. If the run starts other processes, each of them has its
+    /// own.
     pub fn monitor(mut self, monitor: &Monitor) -> Self {
         self.monitor = Some(monitor.clone());
         self
     }
 
-    /// Serves the numbers of the run at an address, as text for Prometheus: `/metrics`, and `/healthz` and `/readyz`
-    /// beside it. A port that is taken fails the run before it begins. Of several processes that the run starts,
-    /// each uses the port that is higher by its number.
+    /// Serves the metrics of the run at an address, as text for Prometheus: `/metrics`, with `/healthz` and
+    /// `/readyz`. If the port is taken, the run fails before it starts. If the run starts several processes,
+    /// process I uses the port that is I higher.
     #[cfg(feature = "metrics")]
     pub fn metrics(mut self, address: SocketAddr) -> Self {
         self.metrics = Some(address);
         self
     }
 
-    /// How long the last epoch may take when a signal stops the run.
+    /// Sets how long the last epoch may take when a signal stops the run.
     #[cfg(feature = "cli")]
     pub(crate) fn stop_timeout(mut self, limit: Duration) -> Self {
         self.stop_timeout = limit;
@@ -218,17 +218,17 @@ impl RunConfig {
 
     /// Runs a flow until its input ends.
     ///
-    /// One worker that is alone runs on the calling thread.
+    /// A single worker runs on the calling thread.
     ///
     /// # Errors
     ///
-    /// The defects of the flow, settings that do not fit together, or the first error of a step.
+    /// The defects of the flow, contradictory settings, or the first error of a step.
     pub fn run(&self, flow: Dataflow) -> Result<(), RunError> {
         self.run_with(&flow, |_, _| Ok(())).map_err(RunError::from)
     }
 
-    /// Runs a flow. What `listen` makes for the workers of this process lives as long as the run. It is given what
-    /// their report is read from, unless this process has no workers.
+    /// Runs a flow. The value that `listen` returns for the workers of this process lives as long as the run.
+    /// It receives the source of their report, unless this process has no workers.
     pub(crate) fn run_with<G>(
         &self,
         flow: &Dataflow,
@@ -286,7 +286,7 @@ impl RunConfig {
         }
     }
 
-    /// Has the run seen by those who listen to it.
+    /// Attaches the listeners of the run.
     pub(super) fn attach<G>(
         &self,
         job: &Job,
@@ -326,7 +326,7 @@ impl RunConfig {
         Ok(())
     }
 
-    /// The place of this process among several.
+    /// Returns the place of this process among several.
     pub(crate) fn place(&self, peers: Peers, listener: Option<TcpListener>) -> ClusterPlace {
         ClusterPlace {
             peers,
@@ -346,8 +346,8 @@ impl RunConfig {
     }
 }
 
-/// Runs a flow with one worker on the calling thread, until its input ends. No other run goes on from it, so it needs no
-/// recovery store, whatever [delivery](crate::flow::Flow::delivery) the flow declares.
+/// Runs a flow with one worker on the calling thread, until its input ends. No other run resumes it, so it
+/// needs no recovery store, whatever [delivery](crate::flow::Flow::delivery) the flow declares.
 ///
 /// # Errors
 ///
@@ -358,11 +358,11 @@ pub fn run_main(flow: Dataflow) -> Result<(), RunError> {
     ended.map_err(RunError::from)
 }
 
-/// Runs a flow as a configuration says: [`RunConfig::run`].
+/// Runs a flow with a configuration, like [`RunConfig::run`].
 ///
 /// # Errors
 ///
-/// The defects of the flow, settings that do not fit together, or the first error of a step.
+/// The defects of the flow, contradictory settings, or the first error of a step.
 pub fn cluster_main(flow: Dataflow, config: RunConfig) -> Result<(), RunError> {
     config.run(flow)
 }

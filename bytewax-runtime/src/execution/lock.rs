@@ -1,4 +1,4 @@
-//! The command `lock`: writes down what a flow saves state under.
+//! The command `lock`: records the names and types of saved state.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use crate::flow::{Dataflow, LockFile};
 
 const NAME: &str = "dataflow.lock";
 
-/// Where the file is: beside the manifest of the package whose `dataflow!` reads it. For a flow without the macro, beside
-/// that of the package that Cargo has started, and else in the working directory.
+/// Returns the default path of the file: beside the manifest of the package whose `dataflow!` reads it; for a
+/// flow without the macro, beside that of the package that Cargo started; else in the working directory.
 fn default_path(flow: &Dataflow, started: Option<PathBuf>) -> Result<PathBuf, RunError> {
     let Some(origin) = flow.graph().origin else {
         return Ok(started.unwrap_or_default().join(NAME));
@@ -28,7 +28,7 @@ fn default_path(flow: &Dataflow, started: Option<PathBuf>) -> Result<PathBuf, Ru
     Ok(package.join(NAME))
 }
 
-/// Reads a lock file; one that is not there is empty.
+/// Reads a lock file; a missing file is empty.
 fn read(path: &Path) -> Result<LockFile, RunError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -46,7 +46,7 @@ fn failed(path: &Path, what: &str, error: io::Error) -> RunError {
     RunError::new(RunErrorKind::Config, text).caused_by(error)
 }
 
-/// Writes the flow's section of the file, or only says whether it is as it should be.
+/// Writes the flow's section of the file, or only checks it.
 pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<String, RunError> {
     flow.check()?;
     let unnumbered = flow.graph().unnumbered();
@@ -95,7 +95,7 @@ pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<
     Ok(format!("{lines}wrote `{place}`\n"))
 }
 
-/// What the difference between two files means for what is saved, in words; and whether any of it is refused.
+/// Reports the changes of saved state between two files, and whether any of them is refused.
 #[cfg(feature = "recovery")]
 pub(super) fn diff(old: &Path, new: &Path) -> Result<(String, Option<RunError>), RunError> {
     for path in [old, new] {

@@ -1,4 +1,4 @@
-//! Ways to run a flow: from code, and by the command line of the user's program.
+//! Runs a flow from code, or by the command line of a program.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "a run takes the flow itself: who runs it has no more use for it"

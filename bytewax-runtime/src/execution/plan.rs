@@ -1,4 +1,4 @@
-//! What the flags and the environment add up to.
+//! The configuration from options and environment.
 
 use clap::error::ErrorKind;
 
@@ -11,15 +11,15 @@ use crate::kit::ResumePolicy;
 use crate::recovery::open_backup;
 use crate::worker::{Peers, RecoveryConfig};
 
-/// Where copies of local state are, unless told.
+/// The default backup of local state.
 #[cfg(feature = "recovery")]
 const BACKUP: &str = "backup";
 
-/// Reads an environment variable. Tests give their own.
+/// Reads an environment variable. Tests pass their own.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Flags {
-    /// Checks that the flags fit together, and adds what the environment says beside them.
+    /// Checks the options, and adds the settings of the environment.
     pub(crate) fn config(&self, env: Env<'_>) -> Result<RunConfig, clap::Error> {
         let config = RunConfig::new()
             .workers(self.workers)
@@ -41,7 +41,7 @@ impl Flags {
         })
     }
 
-    /// Metrics that nobody would serve are refused.
+    /// Refuses metrics without a server.
     #[cfg(not(feature = "metrics"))]
     fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
         if self.metrics.is_none() {
@@ -52,7 +52,7 @@ impl Flags {
         Err(usage(ErrorKind::InvalidValue, text))
     }
 
-    /// State that would be lost is refused.
+    /// Refuses options that would lose state.
     #[cfg(not(feature = "recovery"))]
     fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
         let is_given = !self.recovery.is_empty()
@@ -123,7 +123,7 @@ impl Flags {
         }))
     }
 
-    /// Where the workers are.
+    /// Returns the place of the workers.
     fn placement(&self, env: Env<'_>) -> Result<Placement, clap::Error> {
         if let Some(processes) = self.processes {
             let other = match (&self.addresses, self.process_id) {
@@ -191,7 +191,7 @@ impl Flags {
     }
 }
 
-/// The process id from the name of a pod of a StatefulSet: what follows the set's name and `-`.
+/// Returns the process id from the name of a pod of a StatefulSet: the part after the set's name and `-`.
 fn process_of_pod(env: Env<'_>) -> Result<Option<usize>, clap::Error> {
     let (Some(pod), Some(set)) = (env("BYTEWAX_POD_NAME"), env("BYTEWAX_STATEFULSET_NAME")) else {
         return Ok(None);
@@ -211,7 +211,7 @@ fn process_of_pod(env: Env<'_>) -> Result<Option<usize>, clap::Error> {
     }
 }
 
-/// The addresses from the file that the environment names, if it names one.
+/// Returns the addresses from the file that the environment names, if any.
 fn addresses_of_hostfile(env: Env<'_>) -> Result<Option<Addresses>, clap::Error> {
     let Some(path) = env("BYTEWAX_HOSTFILE_PATH") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Stopping a run by SIGINT and SIGTERM: cleanly, within a time, and at once by a second signal.
+//! Stops a run on SIGINT and SIGTERM: cleanly, within a time limit, and immediately on a second signal.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,17 +15,17 @@ use crate::kit::Shared;
 
 const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
 
-/// How long a run that fails because its last epoch took too long may take to end, before the process does.
+/// The time that a run may take to end after its last epoch timed out, before the process exits.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Stops a run when SIGINT or SIGTERM comes, until it is dropped.
+/// Stops a run on SIGINT or SIGTERM, until it is dropped.
 pub(crate) struct SignalGuard {
     handle: Handle,
     listener: Option<JoinHandle<()>>,
     _listening: Listening,
 }
 
-/// The error of a run that was stopped by a signal.
+/// Returns the error of a run that a signal stopped.
 pub(crate) fn stopped_by(signal: i32) -> RunError {
     match signal {
         SIGINT => RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)"),
@@ -33,7 +33,7 @@ pub(crate) fn stopped_by(signal: i32) -> RunError {
     }
 }
 
-/// Stops a run after its present epoch, or when the time for that is over.
+/// Stops a run after its current epoch, or when the time limit has passed.
 pub(crate) fn stop_cleanly(shared: &Arc<Shared>, signal: i32) {
     if !shared.stop_cleanly(stopped_by(signal)) {
         return;
@@ -112,16 +112,16 @@ impl Drop for SignalGuard {
     }
 }
 
-/// How many runs of this process listen, and a flag that nobody does.
+/// The number of runs in this process that listen, and a flag that none does.
 static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
 
 struct Runs {
     listening: usize,
-    /// While it is set, the signals do what they do by default.
+    /// While it is set, the signals have their default effect.
     none: Arc<AtomicBool>,
 }
 
-/// Keeps the signals from ending the process, as long as it lives.
+/// Prevents the signals from ending the process until it is dropped.
 struct Listening;
 
 impl Listening {

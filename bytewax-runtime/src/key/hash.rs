@@ -1,4 +1,4 @@
-//! The hash functions behind the stable format. Nothing here may change a result.
+//! The hash functions of the stable format. Their results must never change.
 
 use xxhash_rust::const_xxh3;
 use xxhash_rust::xxh3;
@@ -71,7 +71,7 @@ impl FieldsHash {
 
     /// Starts the hash of an enum's variant.
     ///
-    /// The name is best hashed at compile time, in a `const` block:
+    /// Hash the name at compile time, in a `const` block:
     ///
     /// ```
     /// use bytewax_runtime::key::{FieldsHash, Key};
@@ -107,7 +107,7 @@ impl FieldsHash {
             (self.state.rotate_left(23) ^ field.stable_hash()).wrapping_mul(0x9fb2_1c65_1e98_df25);
     }
 
-    /// The hash of the fields added so far.
+    /// Returns the hash of the fields added so far.
     ///
     /// ```
     /// use bytewax_runtime::key::{FieldsHash, Key};

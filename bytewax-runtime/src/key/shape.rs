@@ -1,33 +1,34 @@
-//! What is saved of a key, as far as the compiler knows it: the text that a trace of the type gives, made in a `const`.
+//! The saved shape of a key, as far as the compiler knows it: the text of a trace of the type, computed in a
+//! `const`.
 
 use super::Key;
 
-/// The most bytes that a shape has.
+/// The maximum length of a shape, in bytes.
 const MOST: usize = 256;
 
-/// What is saved of a key: names, order and types; or that the compiler does not know it.
+/// The saved shape of a key: names, order and types; or unknown to the compiler.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct KeyShape {
     bytes: [u8; MOST],
-    /// None if it is not known, or too long.
+    /// `None` if it is unknown or too long.
     len: Option<usize>,
 }
 
 impl KeyShape {
-    /// That of a type which writes or reads its bytes in its own way.
+    /// The shape of a type with custom serialization.
     pub const UNKNOWN: Self = Self {
         bytes: [0; MOST],
         len: None,
     };
 
-    /// The shape of this text.
+    /// Creates the shape of this text.
     #[must_use]
     pub const fn of(text: &str) -> Self {
         Self::empty().text(text)
     }
 
-    /// Parts in brackets, as tuples are saved.
+    /// Creates the shape of a tuple.
     #[must_use]
     pub const fn tuple(parts: &[KeyShape]) -> Self {
         let mut shape = Self::of("(");
@@ -39,7 +40,7 @@ impl KeyShape {
         shape.text(")")
     }
 
-    /// So many parts of one shape.
+    /// Creates the shape of `count` parts of one shape.
     #[must_use]
     pub(crate) const fn repeated(part: &KeyShape, count: usize) -> Self {
         let mut shape = Self::of("(");
@@ -51,7 +52,7 @@ impl KeyShape {
         shape.text(")")
     }
 
-    /// A struct of these fields.
+    /// Creates the shape of a struct with these fields.
     #[must_use]
     pub const fn fields(fields: &[(&str, KeyShape)]) -> Self {
         let mut shape = Self::of("{");
@@ -64,7 +65,8 @@ impl KeyShape {
         shape.text("}")
     }
 
-    /// An enum of these variants, each with what is in it; of one without fields, `()`.
+    /// Creates the shape of an enum with these variants and their contents; `()` for a variant without
+    /// fields.
     #[must_use]
     pub const fn variants(variants: &[(&str, KeyShape)]) -> Self {
         let mut shape = Self::of("<");
@@ -80,7 +82,7 @@ impl KeyShape {
         shape.text(">")
     }
 
-    /// A shape in another, as in `option(u64)`.
+    /// Creates a shape inside another, such as `option(u64)`.
     pub(crate) const fn within(around: &str, part: &KeyShape) -> Self {
         Self::of(around).text("(").shape(part).text(")")
     }
@@ -137,13 +139,13 @@ impl KeyShape {
         i == len && i == text.len()
     }
 
-    /// The text, if it is known.
+    /// Returns the text, if it is known.
     pub(crate) fn as_text(&self) -> Option<&str> {
         std::str::from_utf8(self.bytes.get(..self.len?)?).ok()
     }
 
-    /// Whether keys that were saved in another shape are read as what they were, as far as this is known: the shape is the
-    /// same, but for variants that were added behind the others.
+    /// Whether keys that were saved with another shape decode to the same values, as far as this is known:
+    /// the shape is the same, except for appended variants.
     #[must_use]
     pub const fn reads(&self, saved: &str) -> bool {
         match self.len {
@@ -153,8 +155,8 @@ impl KeyShape {
     }
 }
 
-/// Whether bytes of the shape `saved` are read as the same by a type of the shape `now`: it is the same but for
-/// variants of enums that were added behind the others.
+/// Whether bytes of the shape `saved` decode to the same values with the shape `now`: it is the same, except
+/// for appended variants of enums.
 pub(crate) const fn reads(now: &[u8], saved: &[u8]) -> bool {
     let (mut at, mut i) = (0, 0);
     while i < saved.len() {
@@ -170,7 +172,7 @@ pub(crate) const fn reads(now: &[u8], saved: &[u8]) -> bool {
     at == now.len()
 }
 
-/// Where the enum ends in which a place is.
+/// Returns the end of the enum that contains a place.
 const fn end_of_enum(shape: &[u8], from: usize) -> usize {
     let mut depth = 0_usize;
     let mut at = from;
@@ -186,7 +188,7 @@ const fn end_of_enum(shape: &[u8], from: usize) -> usize {
     at
 }
 
-/// Stops the compiler if keys are not read as what they were, with this message.
+/// Stops the compiler with this message if keys do not decode to their saved values.
 #[doc(hidden)]
 #[must_use]
 pub const fn keys_are<K: Key>(saved: &str, message: &str) -> std::marker::PhantomData<K> {

@@ -1,4 +1,4 @@
-//! Slots: the fixed number of parts that all keys fall into, and who owns each.
+//! Slots: the fixed number of parts of all keys, and their owners.
 
 use std::array;
 use std::fmt;
@@ -14,9 +14,9 @@ use crate::ids::StepId;
 /// ```
 pub const SLOTS: usize = 4096;
 
-/// One of [`SLOTS`] parts that all keys fall into, by hash.
+/// One of [`SLOTS`] parts of all keys, by hash.
 ///
-/// All items of a slot go to the same worker, and their state is saved in the same place.
+/// All items of a slot go to the same worker, and their state is saved in the same partition.
 ///
 /// ```
 /// use bytewax_runtime::key::{Key, Slot};
@@ -28,7 +28,7 @@ pub const SLOTS: usize = 4096;
 pub struct Slot(u16);
 
 impl Slot {
-    /// The slot of a key with this hash: the hash modulo [`SLOTS`].
+    /// Returns the slot of a key with this hash: the hash modulo [`SLOTS`].
     ///
     /// ```
     /// use bytewax_runtime::key::Slot;
@@ -41,7 +41,7 @@ impl Slot {
         Self((hash % SLOTS as u64) as u16)
     }
 
-    /// The slot's number, below [`SLOTS`].
+    /// Returns the slot's number, below [`SLOTS`].
     ///
     /// ```
     /// use bytewax_runtime::key::Slot;
@@ -63,7 +63,7 @@ impl Slot {
         }
     }
 
-    /// All slots, in order.
+    /// Returns all slots, in order.
     ///
     /// ```
     /// use bytewax_runtime::key::Slot;

@@ -1,4 +1,4 @@
-//! Where a run keeps its state, and for how long.
+//! The configuration of a recovery store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::parts::{ExecutionNumber, PartitionState};
 use super::resume::Resume;
 use crate::kit::{ResumePolicy, SnapshotMode};
 
-/// The partitions of a store that nobody made by hand: so many, or four for each worker.
+/// The default number of partitions of a store: this number, or four per worker.
 const PARTITIONS: u32 = 16;
 
-/// Where the state of a flow is kept, so that the next run goes on where this one ends.
+/// The recovery store of a flow, from which the next run resumes.
 ///
 /// # Examples
 ///
@@ -62,8 +62,7 @@ pub struct RecoveryConfig {
 }
 
 impl RecoveryConfig {
-    /// Keeps the state in the recovery partitions in this directory. If there are none, they are made
-    /// when the flow runs.
+    /// Keeps the state in the recovery partitions in this directory. If there are none, the run creates them.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dirs: vec![dir.into()],
@@ -77,30 +76,29 @@ impl RecoveryConfig {
         }
     }
 
-    /// Another directory that may hold partitions.
+    /// Adds another directory that may contain partitions.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dirs.push(dir.into());
         self
     }
 
-    /// How long states that were replaced are kept, so that copies of partitions that were made within
-    /// this time fit together. Nothing unless set.
+    /// Sets how long replaced states are kept, so that copies of partitions made within this time fit
+    /// together. The default is not to keep them.
     pub fn backup_interval(mut self, interval: Duration) -> Self {
         self.backup_interval = interval;
         self
     }
 
-    /// Copies each closed epoch to a backup. The directory is then one of this machine, and may be
-    /// lost: what is missing in it, or older than in the backup, is restored from there when the
-    /// flow runs, on any machine and with any number of workers.
+    /// Copies each closed epoch to a backup. The directory is then local to this machine and may be lost: a
+    /// run restores missing or outdated state from the backup, on any machine and with any number of workers.
     ///
-    /// An epoch counts as saved when it is in the backup: what a source has acknowledged is there.
-    /// Each partition is copied by itself, one object for each epoch with what changed in it; now and
-    /// then these objects are replaced by one that holds the whole state of the partition. Until it is
-    /// copied, what an epoch has changed is held in memory.
+    /// An epoch counts as saved when it is in the backup; only then do sources acknowledge their input. Each
+    /// partition is copied separately, as one object per epoch with its changes; from time to time, one
+    /// object with the whole state of the partition replaces these objects. The changes of an epoch stay in
+    /// memory until they are copied.
     ///
-    /// An empty backup is begun with the partitions in the directory of the first process, if there
-    /// are any. Others than the first directory are not looked at.
+    /// An empty backup starts with the partitions in the directory of the first process, if there are any.
+    /// Only the first directory is used.
     ///
     /// # Examples
     ///
@@ -142,36 +140,36 @@ impl RecoveryConfig {
         self
     }
 
-    /// How many bytes the states in memory may take in each process, about: their tables, and what keys and
-    /// states point to. Keys that were not used for longest are *evicted*, one by one, and restored when
-    /// an item, a time or the end of input needs them. Without a limit, all that was touched stays in memory.
+    /// Limits the bytes of states in memory in each process, approximately: their tables, and the heap of
+    /// keys and states. The least recently used keys are *evicted*, one by one, and restored when an item, a
+    /// timer or the end of input needs them. Without a limit, all touched states stay in memory.
     ///
-    /// Evicted states lie in files beside the first recovery partition of each worker. The files have no names,
-    /// and are gone with the process: what a resume needs is in the store. They need about as much room as the
-    /// states, and twice as much at times.
+    /// Evicted states are in files beside the first recovery partition of each worker. The files are unlinked
+    /// and disappear with the process: the store contains everything that a resume needs. They need about as
+    /// much space as the states, and at times twice as much.
     ///
-    /// Beside the limit, memory holds about 13 bytes for each evicted key, 24 more for one that waits for a time,
-    /// and of the evicted states those that are used most: a sixteenth of them, and 20 MiB at most. A limit below
-    /// what items use again and again costs speed. A window step that emits early (`fire_early`) and whose keys have one
-    /// watermark (`StreamClock`, `EventClock::per_partition`) evicts nothing.
+    /// Beyond the limit, memory holds about 13 bytes for each evicted key, 24 more for one with a timer, and
+    /// the most used of the evicted states: a sixteenth of them, and 20 MiB at most. A limit below the
+    /// working set of the items costs speed. A window step that emits early (`fire_early`) and whose keys
+    /// share one watermark (`StreamClock`, `EventClock::per_partition`) evicts nothing.
     pub fn state_memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// When changed states are handed to the store: at the end of the epoch, unless set.
+    /// Sets when changed states are passed to the store. The default is at the end of the epoch.
     ///
-    /// [`Immediate`](SnapshotMode::Immediate) suits long epochs with many keys, whose end would bring
-    /// much to write at once; keys that change often are then written often.
+    /// [`Immediate`](SnapshotMode::Immediate) suits long epochs with many keys, which would otherwise write
+    /// much at their end; it writes frequently changing keys often.
     pub fn snapshot_mode(mut self, mode: SnapshotMode) -> Self {
         self.snapshot_mode = mode;
         self
     }
 
-    /// Whether the run may go on from an earlier one, or must: it may, unless set.
+    /// Sets whether the run may or must resume from an earlier one. The default is that it may.
     ///
-    /// A store that is missing by mistake, such as one on a volume that was not mounted, looks like a
-    /// new one. [`Require`](ResumePolicy::Require) refuses it, and makes none.
+    /// A store that is missing by mistake, such as one on an unmounted volume, looks like a new one.
+    /// [`Require`](ResumePolicy::Require) refuses it, and creates none.
     ///
     /// # Examples
     ///
@@ -200,13 +198,13 @@ impl RecoveryConfig {
         self
     }
 
-    /// Has the run tell on standard error what it goes on from.
+    /// Makes the run report on standard error what it resumes from.
     pub(crate) fn announced(mut self) -> Self {
         self.announces = true;
         self
     }
 
-    /// Ends the run when it is known whether there is something to resume, and whether it is accepted.
+    /// Ends the run once it is known whether a store exists and can be resumed.
     pub(crate) fn trial(mut self) -> Self {
         self.is_trial = true;
         self.resume(ResumePolicy::Require)
@@ -216,7 +214,7 @@ impl RecoveryConfig {
         self.is_trial
     }
 
-    /// The directories, as one types them behind a command.
+    /// Returns the directories as arguments of a command.
     pub(crate) fn dirs_as_arguments(&self) -> String {
         let dirs: Vec<String> = self
             .dirs
@@ -248,13 +246,13 @@ impl RecoveryConfig {
         self.backup_interval
     }
 
-    /// Whether each worker has partitions of its own, which are restored from a backup.
+    /// Whether each worker has its own partitions, restored from a backup.
     pub(crate) fn has_backup(&self) -> bool {
         self.backup.is_some()
     }
 
-    /// Makes a store where there is none, or begins the backup. One worker of a cluster does this,
-    /// before others look; without a backup, when none of them has found any partition.
+    /// Creates a store where none exists, or starts the backup. One worker of a cluster does this before
+    /// others look; without a backup, when none of them has found any partition.
     pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
         let new = (self.resume != ResumePolicy::Require).then(|| partitions(workers));
         match (&self.backup, self.dirs.first(), new) {
@@ -267,7 +265,7 @@ impl RecoveryConfig {
         }
     }
 
-    /// The partitions that this process finds. Directories may still be missing.
+    /// Returns the partitions that this process finds. Directories may still be missing.
     pub(crate) fn find(&self) -> Result<Vec<PartitionFile>, Error> {
         discover_to_use(&existing(&self.dirs))
     }
@@ -280,7 +278,7 @@ impl RecoveryConfig {
         }
     }
 
-    /// Refuses what the policy on resuming does not allow.
+    /// Refuses a store that the resume policy does not allow.
     pub(crate) fn check_policy(
         &self,
         resume: &Resume,
@@ -301,7 +299,7 @@ impl RecoveryConfig {
         }
     }
 
-    /// The partitions that a worker has by the backup; none without one.
+    /// Returns the partitions of a worker in the backup; `None` without a backup.
     pub(crate) fn share(
         &self,
         flow: &str,
@@ -315,8 +313,8 @@ impl RecoveryConfig {
         }
     }
 
-    /// Takes over the backup, if there is one. One worker does this when the whole cluster has locked
-    /// its partitions, before anybody reads them.
+    /// Takes over the backup, if there is one. One worker does this when the whole cluster has locked its
+    /// partitions, before any worker reads them.
     pub(crate) fn take_over(&self, flow: &str) -> Result<Option<Term>, Error> {
         let term = self
             .backup
@@ -325,8 +323,8 @@ impl RecoveryConfig {
         term.transpose()
     }
 
-    /// Makes the partitions of a worker what the backup says they are, if the cluster has taken one
-    /// over in this term.
+    /// Resets the partitions of a worker to the contents of the backup, if the cluster has taken one over in
+    /// this term.
     pub(crate) fn restore(
         &self,
         flow: &str,
@@ -341,7 +339,7 @@ impl RecoveryConfig {
     }
 }
 
-/// How many partitions a store gets that nobody made by hand.
+/// Returns the default number of partitions of a store.
 fn partitions(workers: usize) -> u32 {
     let partitions = u32::try_from(4 * workers).unwrap_or(u32::MAX);
     partitions.max(PARTITIONS)

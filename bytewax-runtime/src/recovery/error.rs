@@ -1,4 +1,4 @@
-//! What can go wrong with the store, and how it is told.
+//! The errors of a store and their messages.
 
 use std::error;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::state::batch::TooLong;
 
 type Cause = Box<dyn error::Error + Send + Sync>;
 
-/// Why the store, or one partition of it, cannot be used.
+/// The reason why the store, or one of its partitions, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(
@@ -203,7 +203,7 @@ impl Error {
         }
     }
 
-    /// What listing a directory, or finding it, has failed by.
+    /// Wraps the error of listing or finding a directory.
     pub(super) fn directory(dir: &Path) -> impl FnOnce(io::Error) -> Self {
         let dir = dir.to_path_buf();
         move |cause| match cause.kind() {
@@ -248,7 +248,7 @@ impl From<Error> for RunError {
     }
 }
 
-/// Why the partitions that were found cannot be resumed from.
+/// The reason why the partitions cannot be resumed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ResumeError {
     #[error(
@@ -318,9 +318,9 @@ pub(crate) enum ResumeError {
         Files(ahead)
     )]
     Inconsistent {
-        /// The epoch that the partitions that are too old allow at most.
+        /// The latest resume epoch of the partitions that are too old.
         resume: Epoch,
-        /// The epoch that the partitions that moved on allow at least.
+        /// The earliest resume epoch of the newer partitions.
         oldest: Epoch,
         behind: Vec<PathBuf>,
         ahead: Vec<PathBuf>,

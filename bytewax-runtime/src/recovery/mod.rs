@@ -1,26 +1,25 @@
-//! The recovery store: what an execution needs to go on where an earlier one ended.
+//! The recovery store: the saved state from which an execution resumes an earlier one.
 //!
-//! A store is a number of *partitions*, each an SQLite file, in one directory or several. The states
-//! of a key are in the partition of the key's slot. Within a partition, all changes of one step and
-//! one slot in one epoch are a sorted *run*, and the runs of many slots are one row, a `Block`; rows
-//! are kept by epoch until no resume can want them one by one and are then merged, like the levels of
-//! a log-structured store. The format is described in `docs/recovery-format.md`, in [`run`](crate::state::run) and
-//! in the module `block`; where an execution begins, in the module `resume`.
+//! A store is a set of *partitions*, each an SQLite file, in one directory or several. The states of a key
+//! are in the partition of the key's slot. Within a partition, all changes of one step and one slot in one
+//! epoch are a sorted *run*, and the runs of many slots are one row, a `Block`. Rows are kept by epoch until
+//! no resume can need them separately, and are then merged, like the levels of a log-structured store.
+//! `docs/recovery-format.md`, [`run`](crate::state::run) and the module `block` describe the format; the
+//! module `resume` determines where an execution begins.
 //!
-//! The life of a partition:
+//! The lifecycle of a partition:
 //!
-//! 1. [`init`] makes it (module `draft`), a run or a command finds it.
-//! 2. All partitions are locked ([`LockedPartition`]) before anything is read that is acted upon.
-//! 3. Every process gathers the [`PartitionState`]s of the whole cluster, checks them with
+//! 1. [`init`] creates it (module `draft`); a run or a command finds it.
+//! 2. All partitions are locked ([`LockedPartition`]) before anything that is acted upon is read.
+//! 3. Every process collects the [`PartitionState`]s of the whole cluster, checks them with
 //!    [`check_complete`] and computes the same [`Resume`] with [`resume()`].
-//! 4. Its one [`PartitionWriter`] begins the execution, which removes what earlier executions wrote
-//!    from the resume epoch on. [`PartitionReader`]s load timers and positions at once, and states
-//!    slot by slot.
-//! 5. A [`WriterThread`] writes what changes, commits epochs, and collects what no resume needs.
-//! 6. With a backup, partitions are not made and found but restored, and what is written goes there
-//!    too; see the module `backup`.
+//! 4. Its one [`PartitionWriter`] begins the execution, which removes the writes of earlier executions from
+//!    the resume epoch on. [`PartitionReader`]s load timers and positions at once, and states slot by slot.
+//! 5. A [`WriterThread`] writes changes, commits epochs, and collects rows that no resume needs.
+//! 6. With a backup, partitions are restored instead of created and found, and writes also go to the backup;
+//!    see the module `backup`.
 //!
-//! All SQL is in the module `sql`.
+//! The module `sql` contains all SQL.
 
 mod backup;
 mod block;

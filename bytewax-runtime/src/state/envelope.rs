@@ -1,4 +1,4 @@
-//! What surrounds every saved value. The layout is in the documentation of the module above.
+//! The envelope of every saved value. The parent module documents the layout.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -6,17 +6,17 @@ use super::error::Kind;
 use super::{Schema, State, StateError, place};
 use crate::codec;
 
-/// The mark of this layout. A layout that differs gets another.
+/// The mark of this layout. Another layout gets another mark.
 const MARK: u8 = 0xb1;
 /// Mark, codec, version and fingerprint.
 const HEAD: usize = 12;
 /// The checksum.
 const TAIL: usize = 4;
 
-/// Adds a value to `out`, with all that is needed to read it again in another release.
+/// Appends a value to `out` with its envelope, so that another release can read it.
 ///
-/// It takes 16 bytes beside the value. In debug builds it is also read again, so that a type that
-/// can be written but not read is found before its state is needed.
+/// The envelope takes 16 bytes. In debug builds, the value is also read again, to detect a type that can be
+/// written but not read before its state is needed.
 ///
 /// ```
 /// use bytewax_runtime::state;
@@ -30,7 +30,7 @@ const TAIL: usize = 4;
 ///
 /// # Errors
 ///
-/// If the type cannot be serialized, or takes more than 256 MiB. `out` is then as it was.
+/// Fails if the type cannot be serialized, or takes more than 256 MiB. `out` then stays unchanged.
 pub fn seal<S: State>(state: &S, out: &mut Vec<u8>) -> Result<(), StateError> {
     let start = out.len();
     let sealed = seal_at(start, state, out);
@@ -62,7 +62,7 @@ fn seal_at<S: State>(start: usize, state: &S, out: &mut Vec<u8>) -> Result<(), S
     Ok(())
 }
 
-/// Reads what [`seal`] wrote, in this release or an older one.
+/// Reads a value that [`seal`] wrote, in this release or an older one.
 ///
 /// ```
 /// use bytewax_runtime::state;
@@ -75,12 +75,12 @@ fn seal_at<S: State>(start: usize, state: &S, out: &mut Vec<u8>) -> Result<(), S
 ///
 /// # Errors
 ///
-/// If the bytes are damaged, or of a version or shape that `S` does not read.
+/// Fails if the bytes are damaged, or have a version or shape that `S` does not read.
 pub fn open<S: State>(bytes: &[u8]) -> Result<S, StateError> {
     S::load(peek(bytes)?)
 }
 
-/// Checks what [`seal`] wrote, and tells its version, without knowing the type.
+/// Checks a value that [`seal`] wrote, and returns its version, without knowing the type.
 ///
 /// ```
 /// use bytewax_runtime::state::{self, State};
@@ -95,7 +95,7 @@ pub fn open<S: State>(bytes: &[u8]) -> Result<S, StateError> {
 ///
 /// # Errors
 ///
-/// If the bytes are damaged, or were written by a newer release of this crate.
+/// Fails if the bytes are damaged, or were written by a newer release of this crate.
 pub fn peek(bytes: &[u8]) -> Result<Saved<'_>, StateError> {
     let foreign = || Kind::Foreign { len: bytes.len() };
     if bytes.first() != Some(&MARK) {
@@ -126,7 +126,7 @@ fn checksum(sealed: &[u8]) -> [u8; TAIL] {
     [a, b, c, d]
 }
 
-/// A saved value that is whole, but not read yet.
+/// A valid saved value that is not decoded yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Saved<'a> {
     version: u32,
@@ -135,7 +135,7 @@ pub struct Saved<'a> {
 }
 
 impl Saved<'_> {
-    /// Only what is known of a value before it is read.
+    /// Creates the header of a value without its bytes.
     pub(super) fn without_value(version: u32, fingerprint: u64) -> Self {
         Self {
             version,
@@ -144,7 +144,7 @@ impl Saved<'_> {
         }
     }
 
-    /// The version of the type that was saved.
+    /// Returns the version of the saved type.
     ///
     /// ```
     /// use bytewax_runtime::state;
@@ -159,7 +159,7 @@ impl Saved<'_> {
         self.version
     }
 
-    /// The fingerprint of the type that was saved.
+    /// Returns the fingerprint of the saved type.
     ///
     /// ```
     /// use bytewax_runtime::state::{self, State};
@@ -174,12 +174,12 @@ impl Saved<'_> {
         self.fingerprint
     }
 
-    /// The value alone, as the codec wrote it.
+    /// Returns the encoded value alone.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.value
     }
 
-    /// Reads the value as the version and shape that `S` has today.
+    /// Decodes the value with the current version and shape of `S`.
     ///
     /// ```
     /// use bytewax_runtime::state;
@@ -192,7 +192,7 @@ impl Saved<'_> {
     ///
     /// # Errors
     ///
-    /// If it has another version or shape, or cannot be decoded.
+    /// Fails if it has another version or shape, or cannot be decoded.
     pub fn decode<S: State>(self) -> Result<S, StateError> {
         let own = S::SCHEMA;
         if self.version > own.version {
@@ -225,11 +225,10 @@ impl Saved<'_> {
         }
     }
 
-    /// Reads the value of an older version, which had only the first of today's fields.
+    /// Decodes the value of an older version, which had only the first of the current fields.
     ///
-    /// `first_fields` are the numbers of fields that it may have had. The rest of a struct's fields
-    /// take their `#[serde(default)]`. Of an enum, any variants may be missing, each with all its
-    /// fields.
+    /// `first_fields` are the possible numbers of its fields. The remaining fields of a struct take their
+    /// `#[serde(default)]`. An enum may lack any variants, each with all its fields.
     ///
     /// ```
     /// use bytewax_runtime::state::{self, Field, Saved, Schema, State, StateError};
@@ -270,7 +269,7 @@ impl Saved<'_> {
     ///
     /// # Errors
     ///
-    /// If it had other fields than these, or cannot be decoded.
+    /// Fails if it had other fields, or cannot be decoded.
     pub fn decode_older<S: State>(self, first_fields: &[usize]) -> Result<S, StateError> {
         let own = S::SCHEMA;
         let mut past = first_fields.iter().filter_map(|&fields| {

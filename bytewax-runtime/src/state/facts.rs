@@ -1,7 +1,7 @@
-//! What the state of a step means beside its type: facts by name, such as `windower = tumbling 10s`.
+//! Properties of the state of a step beyond its type: named facts, such as `windower = tumbling 10s`.
 //!
-//! They stand in the store and in the lock file, and a step that has others than what is saved under its
-//! id is refused. The texts can be made in a `const`, so that the compiler can compare them too.
+//! The store and the lock file record them. If the facts of a step differ from those saved under its id, the
+//! step is refused. The texts can be computed in a `const`, so that the compiler can compare them too.
 
 use std::fmt;
 
@@ -16,20 +16,20 @@ pub(crate) const HASH: &str = "hash";
 /// The shape of its states or positions.
 pub(crate) const SAVED: &str = "saved";
 
-/// The places in it that code of the program reads in its own way.
+/// The places in it with custom serialization code.
 pub(crate) const BY_HAND: &str = "by_hand";
-/// That there are none.
+/// The value for none.
 pub(crate) const NOTHING: &str = "-";
 
-/// Where the items of each of its inputs come from.
+/// The origin of each of its inputs.
 pub(crate) const INPUTS: &str = "inputs";
 /// A hash of the text of its arguments.
 pub(crate) const ARGUMENTS: &str = "arguments";
 
-/// Hashes of the settings of a source that choose nothing of what it reads.
+/// Hashes of the settings of a source that do not select its input.
 pub(crate) const SETTINGS: &str = "settings";
 
-/// Operators whose state is of a type of the program, which means the same to each of them.
+/// Operators whose state is a type of the program, with the same meaning for each of them.
 const OF_PROGRAM: [&str; 6] = [
     "scan",
     "stateful",
@@ -39,7 +39,7 @@ const OF_PROGRAM: [&str; 6] = [
     "stateful_with",
 ];
 
-/// One thing that the state of a step means.
+/// A property of the state of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fact {
     /// A word: it is also a key of the lock file.
@@ -58,13 +58,13 @@ impl Fact {
 }
 
 impl Fact {
-    /// Whether state that was saved with another value of the fact means the same.
+    /// Whether state saved with another value of the fact has the same meaning.
     pub(crate) fn agrees(&self, saved: &str) -> bool {
         agree(self.name, &self.value, saved)
     }
 }
 
-/// Whether state that was saved with another value of a fact means the same.
+/// Whether state saved with another value of a fact has the same meaning.
 pub(crate) fn agree(name: &str, now: &str, saved: &str) -> bool {
     now == saved
         || match name {
@@ -94,22 +94,22 @@ impl fmt::Display for Fact {
     }
 }
 
-/// The facts of a step, as a store keeps them: each on a line of its own behind the text of the type.
+/// Formats the facts of a step for a store: each on its own line after the text of the type.
 pub(crate) fn written(facts: &[Fact]) -> String {
     facts.iter().map(|fact| format!("\n{fact}")).collect()
 }
 
-/// The names and values behind the text of the type.
+/// Returns the names and values after the text of the type.
 pub(crate) fn read(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines()
         .skip(1)
         .filter_map(|line| line.split_once(" = "))
 }
 
-/// The most bytes that a [`Text`] has.
+/// The maximum length of a [`Text`], in bytes.
 const MOST: usize = 256;
 
-/// A short text that can be made in a `const`. What does not fit is cut off.
+/// A short text that can be computed in a `const`. A longer text is truncated.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Text {
@@ -151,7 +151,7 @@ impl Text {
         self.text(sign).digits(number.unsigned_abs(), 1)
     }
 
-    /// A number with so many digits at the least.
+    /// Appends a number with at least this many digits.
     const fn digits(self, mut number: u64, least: usize) -> Self {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -166,7 +166,7 @@ impl Text {
         }
     }
 
-    /// A span of time, in the greatest unit of which it is a whole number.
+    /// Appends a span of time, in the greatest unit that divides it.
     pub(crate) const fn span(self, micros: i64) -> Self {
         let mut i = 0;
         while i < UNITS.len() {
@@ -179,7 +179,7 @@ impl Text {
         self.number(micros).text("us")
     }
 
-    /// A time as RFC 3339 writes it.
+    /// Appends a time in RFC 3339 format.
     pub(crate) const fn time(self, micros: i64) -> Self {
         let (days, rest) = (
             micros.div_euclid(86_400_000_000),
@@ -213,7 +213,7 @@ impl Text {
         }
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.len).0) {

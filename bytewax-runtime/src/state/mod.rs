@@ -1,9 +1,8 @@
-//! State: what keyed steps keep, how it is saved, and how old state is read by a new program.
+//! State: the data of keyed steps, its saved format, and its migration.
 //!
-//! A type that implements [`State`] can be kept for a key and saved. Its [`Schema`] says what a
-//! saved value looks like: a version, and a fingerprint of the names and types of its fields. Both
-//! are saved beside each value, so that a program never takes old bytes for something else: it
-//! reads them, or migrates them, or says what to do.
+//! A type that implements [`State`] can be kept per key and saved. Its [`Schema`] describes a saved value: a
+//! version, and a fingerprint of the names and types of its fields. Both are saved with each value, so a
+//! program never misinterprets old bytes: it reads them, migrates them, or reports what to do.
 //!
 //! # The stable format
 //!
@@ -18,15 +17,15 @@
 //! | any | the value |
 //! | 4 | the lower half of the XXH3 (64 bit, seed 0) of all bytes before |
 //!
-//! Codec 1 writes fields in order, without names; whole numbers take as many bytes as they need.
-//! One value may take up to 256 MiB.
+//! Codec 1 writes fields in order, without names; integers have a variable length. One value may take up to
+//! 256 MiB.
 //!
-//! A fingerprint is the FNV-1a hash (64 bit) of the fields in order, each as its name, the byte
+//! A fingerprint is the FNV-1a hash (64 bit) of the fields in order. Each field adds its name, the byte
 //! `0xff`, and the eight bytes of the hash of its type: see [`Field`].
 //!
 //! # Testing a migration
 //!
-//! Save a value of the old type, and open it as the new one:
+//! Save a value of the old type and open it as the new type:
 //!
 //! ```
 //! use bytewax_runtime::state::{self, Field, Saved, Schema, State, StateError};
@@ -104,21 +103,22 @@ pub use schema::{Field, Schema};
 pub(crate) use step_schema::Rewrite;
 pub(crate) use step_schema::StepSchema;
 
-/// What can be kept for a key and saved.
+/// A type that can be kept per key and saved.
 ///
-/// Numbers, `bool`, `char`, `String`, `DateTime<Utc>`, and options, boxes, tuples, `Vec`s, sets and
-/// maps of what is `State` are `State`. For a type of your own, put `#[stateful]` on its definition.
+/// Numbers, `bool`, `char`, `String`, `DateTime<Utc>`, and options, boxes, tuples, `Vec`s, sets and maps of
+/// `State` types implement it. For your own type, put `#[stateful]` on its definition.
 ///
 /// # Versions
 ///
-/// When the shape of a type changes, its version must, and the new type says how to read the old
-/// bytes. A `#[stateful]` type that has versions is also migrated where it is inside another: in an option, a list, a map,
-/// a struct, or what a join or a window keeps. What is inside a type is saved as a part of it. So a change inside of a type
-/// that is not `#[stateful]` is a change of the whole: keep the old whole, with the old part, and migrate from it.
+/// When the shape of a type changes, its version must change too, and the new type must define how to read
+/// the old bytes. A `#[stateful]` type with versions is also migrated inside another: in an option, a list, a
+/// map, a struct, or the state of a join or a window. An inner type is saved as a part of the outer one. A
+/// change of an inner type that is not `#[stateful]` is therefore a change of the whole: keep the old whole,
+/// with the old part, and migrate from it.
 ///
 /// # Implementing it by hand
 ///
-/// `#[stateful]` writes what you could write: serde's traits, and the schema:
+/// `#[stateful]` generates serde's traits and the schema:
 ///
 /// ```
 /// use bytewax_runtime::state::{self, Field, Schema, State};
@@ -141,9 +141,8 @@ pub(crate) use step_schema::StepSchema;
 /// # Ok::<(), bytewax_runtime::state::StateError>(())
 /// ```
 ///
-/// The order of the fields must be the order in which they are serialized. Serde's `flatten`,
-/// `untagged`, `tag` and `skip_serializing_if` cannot be used: they need names in the bytes, and
-/// there are none.
+/// The order of the fields must be the order of their serialization. Serde's `flatten`, `untagged`, `tag` and
+/// `skip_serializing_if` do not work, because the bytes contain no names.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be saved in the recovery store",
     label = "this state type does not implement `State`",
@@ -151,27 +150,26 @@ pub(crate) use step_schema::StepSchema;
     note = "for a type from another crate, wrap it in a newtype and put `#[stateful]` on that"
 )]
 pub trait State: Serialize + DeserializeOwned + Send + 'static {
-    /// The name, version and fields of what is saved.
+    /// The name, version and fields of the saved type.
     const SCHEMA: Schema;
 
-    /// Reads a saved value, which may be of an older version.
+    /// Decodes a saved value, which may have an older version.
     ///
-    /// Unless it is overridden, it reads the version of [`SCHEMA`](Self::SCHEMA) and no other. To
-    /// read older ones, load the type that had that version, and convert it: see the
-    /// [module](self#testing-a-migration).
+    /// The default decodes only the version of [`SCHEMA`](Self::SCHEMA). To read older versions, load the
+    /// type of that version and convert it: see the [module](self#testing-a-migration).
     ///
     /// # Errors
     ///
-    /// If the value is of a version or shape that this type does not read, or not decodable.
+    /// Fails if the value has a version or shape that this type does not read, or cannot be decoded.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
         saved.decode()
     }
 
-    /// Reads a value where one of a type that migrates from this one is expected.
+    /// Decodes a value in a place of a type that migrates from this one.
     ///
     /// # Errors
     ///
-    /// If it cannot be read.
+    /// Fails if it cannot be read.
     #[doc(hidden)]
     fn read_older<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)

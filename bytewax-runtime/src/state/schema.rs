@@ -1,4 +1,4 @@
-//! What a saved value looks like, as far as a program must know before it reads one.
+//! The description of a saved value that a program needs before it reads one.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -32,30 +32,30 @@ pub struct Schema {
     pub fingerprint: u64,
     /// The fields, in the order in which they are saved; of an enum, the variants with their fields.
     pub fields: &'static [Field],
-    /// What a type without fields of its own is hashed as.
+    /// The hashed name of a type without its own fields.
     pub(super) kind: Option<&'static str>,
-    /// The types that are given to such a type as parameters.
+    /// The type parameters of such a type.
     pub(super) parts: &'static [Schema],
-    /// The oldest version that the type reads by itself; 0 if that is not known.
+    /// The oldest version that the type reads by itself; 0 if it is unknown.
     pub(super) oldest: u32,
-    /// The type that reads what is older.
+    /// The type that reads older versions.
     pub(super) before: Option<&'static Schema>,
-    /// Whether older versions are also read where the type is within another.
+    /// Whether older versions are also read inside another type.
     pub(super) reads_within: bool,
-    /// A hash of all this, to know the type by.
+    /// A hash of all this, which identifies the type.
     pub(super) identity: u64,
-    /// Whether the type is one of this crate, which no program can change.
+    /// Whether the type belongs to this crate, so that no program can change it.
     of_library: bool,
-    /// Whether its version was written where the type is, so that people think of it.
+    /// Whether the definition of the type states its version.
     is_numbered: bool,
 }
 
 impl Schema {
-    /// The schema of a type with these fields.
+    /// Creates the schema of a type with these fields.
     ///
     /// # Panics
     ///
-    /// If the version is 0, or above 65535. In a `const` this is a compile error.
+    /// Panics if the version is 0 or above 65535. In a `const`, this is a compile error.
     #[must_use]
     pub const fn new(name: &'static str, version: u32, fields: &'static [Field]) -> Self {
         assert!(version > 0, "versions of state start at 1");
@@ -76,7 +76,7 @@ impl Schema {
         }
     }
 
-    /// The schema of a type of this crate, which no program can change.
+    /// Creates the schema of a type of this crate, which no program can change.
     pub(crate) const fn of_library(
         name: &'static str,
         version: u32,
@@ -88,7 +88,7 @@ impl Schema {
         }
     }
 
-    /// Whether it is of a number, a text or the like, whose name says all.
+    /// Whether the type is a number, a text or similar, which its name describes completely.
     pub(super) fn is_plain(&self) -> bool {
         self.fingerprint == Self::built_in(self.name, self.name, &[]).fingerprint
     }
@@ -97,12 +97,12 @@ impl Schema {
         self.of_library
     }
 
-    /// Whether it is of a struct or an enum of the program.
+    /// Whether the type is a struct or an enum of the program.
     pub(crate) fn is_of_program(&self) -> bool {
         !self.of_library && self.kind.is_none() && !self.fields.is_empty()
     }
 
-    /// Adds the types of the program that it is, or that are within it.
+    /// Collects the types of the program in this type, including itself.
     pub(super) fn collect_types<'a>(&'a self, types: &mut Vec<&'a Schema>) {
         if self.is_of_program() {
             if types.iter().any(|other| other.name == self.name) {
@@ -116,14 +116,14 @@ impl Schema {
         }
     }
 
-    /// The type of the program that has a place of what is saved, as a trace numbers places.
+    /// Returns the type of the program that contains a saved place, numbered as in a trace.
     pub(super) fn owner<'a>(&'a self, path: &[u32]) -> Option<&'a Schema> {
         let within = self.part_at(path);
         let within = within.and_then(|(part, rest)| part.owner(rest));
         within.or_else(|| self.is_of_program().then_some(self))
     }
 
-    /// The type at the beginning of a path, and the rest of that.
+    /// Returns the type at the start of a path, and the rest of the path.
     fn part_at<'a, 'b>(&'a self, path: &'b [u32]) -> Option<(&'a Schema, &'b [u32])> {
         // A newtype is saved as what is in it.
         if self.kind.is_none()
@@ -147,8 +147,8 @@ impl Schema {
         Some((field.of?, rest))
     }
 
-    /// Itself and the types of the program that are within it, each with a hash of its own fields. What is within those is not in
-    /// that.
+    /// Returns this type and the types of the program within it, each with a hash of its own fields, without
+    /// their contents.
     pub(crate) fn types(&self) -> Vec<(&Schema, u64)> {
         let mut types = Vec::new();
         self.collect_types(&mut types);
@@ -159,7 +159,7 @@ impl Schema {
         types.iter().map(|schema| (*schema, own(schema))).collect()
     }
 
-    /// A hash of its own fields.
+    /// Returns a hash of its own fields.
     fn own(&self) -> Fnv {
         let hash = Fnv::new().text(self.kind.unwrap_or_default());
         let hash = self
@@ -172,7 +172,7 @@ impl Schema {
         })
     }
 
-    /// What it adds to the own hash of a type that has it.
+    /// Returns its part of the own hash of a type that contains it.
     fn as_part(&self) -> u64 {
         match self.is_of_program() {
             true => Fnv::new().text("type").0,
@@ -180,7 +180,7 @@ impl Schema {
         }
     }
 
-    /// The names of the types that it, or a type within it, migrates from.
+    /// Returns the names of the types that it, or a type within it, migrates from.
     #[cfg(feature = "recovery")]
     pub(crate) fn older_types(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
@@ -196,8 +196,8 @@ impl Schema {
         names
     }
 
-    /// The same schema of a type whose older versions are known: it reads those from `oldest` on by
-    /// itself, and those before by the type of another schema, if there is one.
+    /// Returns this schema with the older versions of the type: it reads those from `oldest` on by itself,
+    /// and earlier ones by the type of another schema, if given.
     ///
     /// ```
     /// use bytewax_runtime::state::{Field, Schema};
@@ -218,7 +218,7 @@ impl Schema {
         }
     }
 
-    /// The same of a type whose `Deserialize` asks what it is to read, as that of `#[stateful]` does.
+    /// The same for a type whose `Deserialize` looks up the version to read, like that of `#[stateful]`.
     #[doc(hidden)]
     #[must_use]
     pub const fn read_within(self) -> Self {
@@ -235,7 +235,7 @@ impl Schema {
         }
     }
 
-    /// The same of a type whose version is only said to be 1 because no other was written.
+    /// The same for a type whose version is 1 by default.
     #[doc(hidden)]
     #[must_use]
     pub const fn without_number(self) -> Self {
@@ -249,8 +249,8 @@ impl Schema {
         self.is_numbered
     }
 
-    /// Whether the type reads saved values of this version and fingerprint, as far as its schema tells:
-    /// where the schema has no history, older values may be readable.
+    /// Whether the type reads saved values of this version and fingerprint, as far as its schema shows:
+    /// without a history, older values may be readable.
     #[must_use]
     pub const fn reads(&self, version: u32, fingerprint: u64) -> bool {
         if version >= self.version {
@@ -265,7 +265,7 @@ impl Schema {
         }
     }
 
-    /// A type without fields, or whose only fields are of types given as parameters. Two types of
+    /// Creates the schema of a type without fields, or whose only fields are type parameters. Two types of
     /// one `kind` have the same bytes.
     pub(super) const fn built_in(
         name: &'static str,
@@ -294,7 +294,7 @@ impl Schema {
         }
     }
 
-    /// What this type adds to the fingerprint of a type that has it as a field.
+    /// Returns its part of the fingerprint of a type that has it as a field.
     const fn as_type(&self) -> u64 {
         Fnv::of_type(self.version, self.fingerprint)
     }
@@ -347,7 +347,7 @@ pub struct Field {
 impl Field {
     const VARIANT: u64 = Fnv::new().text("variant").0;
 
-    /// A field whose type is state itself: its version and fingerprint count, its name does not.
+    /// Creates a field whose type is state: its version and fingerprint count, its name does not.
     #[must_use]
     pub const fn of<T: State>(name: &'static str) -> Self {
         Self::known(name, OfState::<T>::KNOWN)
@@ -361,8 +361,8 @@ impl Field {
         }
     }
 
-    /// A field of another type, which counts by this text only: what changes inside it goes
-    /// unnoticed until the bytes are read.
+    /// Creates a field of another type, which counts by this text only: changes inside it are not detected
+    /// until the bytes are read.
     #[must_use]
     pub const fn opaque(name: &'static str, ty: &'static str) -> Self {
         Self {
@@ -372,7 +372,7 @@ impl Field {
         }
     }
 
-    /// A variant of an enum; its fields follow, with names such as `Room.0` or `Room.number`.
+    /// Creates a variant of an enum; its fields follow, with names such as `Room.0` or `Room.number`.
     #[must_use]
     pub const fn variant(name: &'static str) -> Self {
         Self {
@@ -382,7 +382,7 @@ impl Field {
         }
     }
 
-    /// [`of`](Self::of) if there is a schema, and [`opaque`](Self::opaque) if not.
+    /// Like [`of`](Self::of) if there is a schema, else like [`opaque`](Self::opaque).
     #[doc(hidden)]
     #[must_use]
     pub const fn known_or_opaque(
@@ -396,7 +396,7 @@ impl Field {
         }
     }
 
-    /// The name of the field.
+    /// Returns the name of the field.
     ///
     /// ```
     /// use bytewax_runtime::state::Field;
@@ -409,8 +409,8 @@ impl Field {
     }
 }
 
-/// Tells a type that is state from one that is not, without asking for it: `OfState::<T>::SCHEMA`
-/// is the schema of `T` by the inherent constant if it has one, and `None` by [`ByName`] if not.
+/// Distinguishes a type that is state from one that is not, without a bound: `OfState::<T>::SCHEMA` is the
+/// schema of `T` by the inherent constant if it has one, and `None` by [`ByName`] otherwise.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct OfState<T: ?Sized>(PhantomData<T>);
@@ -422,7 +422,7 @@ impl<T: State> OfState<T> {
     pub const SCHEMA: Option<&'static Schema> = Some(Self::KNOWN);
 }
 
-/// What [`OfState`] falls back to.
+/// The fallback of [`OfState`].
 #[doc(hidden)]
 pub trait ByName {
     /// No schema.
@@ -431,7 +431,7 @@ pub trait ByName {
 
 impl<T: ?Sized> ByName for OfState<T> {}
 
-/// The fingerprint of the first `count` of these fields.
+/// Returns the fingerprint of the first `count` of these fields.
 const fn fingerprint(fields: &[Field], count: usize) -> u64 {
     let mut hash = Fnv::new();
     let mut i = 0;
@@ -442,7 +442,7 @@ const fn fingerprint(fields: &[Field], count: usize) -> u64 {
     hash.0
 }
 
-/// The hash FNV-1a of 64 bits, which can be computed in a `const`.
+/// The 64-bit FNV-1a hash, which can be computed in a `const`.
 #[derive(Clone, Copy)]
 pub(super) struct Fnv(pub(super) u64);
 
@@ -451,7 +451,7 @@ impl Fnv {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
-    /// What a type adds to the fingerprint of a type that has it as a field.
+    /// Returns the part of a type in the fingerprint of a type that has it as a field.
     pub(super) const fn of_type(version: u32, fingerprint: u64) -> u64 {
         let hash = Self::new().text("state").number(fingerprint);
         hash.number(version as u64).0
@@ -461,7 +461,7 @@ impl Fnv {
         Self((self.0 ^ byte as u64).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
-    /// Adds a text, and a byte that no text has.
+    /// Adds a text, and a byte that no text contains.
     pub(super) const fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes()).byte(0xff)
     }

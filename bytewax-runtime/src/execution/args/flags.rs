@@ -1,4 +1,4 @@
-//! The flags, each in one place: its name, its variable, its value and its default.
+//! The options, each in one place: its name, its variable, its value and its default.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use crate::execution::config::{
 };
 use crate::kit::{ResumePolicy, SnapshotMode};
 
-/// Makes the struct of the flags. All of them take the values of the environment too, may stand behind a
-/// subcommand, and have ids with a prefix: ids share one space with the fields of the user's parser.
+/// Defines the struct of the options. Each also reads the environment, may follow a subcommand, and has an id
+/// with a prefix, because ids share one space with the fields of the user's parser.
 macro_rules! flags {
     ($(
         $(#[doc = $help:literal])+
@@ -83,8 +83,8 @@ flags! {
     /// [default: 0]
     backup_interval: Option<Seconds> = "backup-interval" "SECONDS" "RECOVERY_BACKUP_INTERVAL" {}
 
-    /// Limit the memory for states in each process, such as `512MiB`; keys that were not used for longest
-    /// are evicted to the disk
+    /// Limit the memory for states in each process, such as `512MiB`; the least recently used keys are
+    /// evicted to disk
     state_memory: Option<Bytes> = "state-memory" "BYTES" "STATE_MEMORY" {}
 
     /// Limit the memory for items between steps in each process, such as `256MiB`
@@ -98,7 +98,7 @@ flags! {
     /// Whether the run must, may or must not resume from saved state
     resume: ResumePolicy = "resume" "POLICY" "RESUME" { value_enum, default_value_t }
 
-    /// Serve the numbers of the run to Prometheus at this address, such as `127.0.0.1:9464`
+    /// Serve the metrics of the run to Prometheus at this address, such as `127.0.0.1:9464`
     metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
 
     /// Wait this many seconds for the other processes at the start
@@ -106,7 +106,7 @@ flags! {
         default_value_t = Seconds(CONNECT_TIMEOUT)
     }
 
-    /// Allow the last epoch this many seconds to be saved when a signal stops the run
+    /// Limit the seconds to save the last epoch when a signal stops the run
     stop_timeout: Seconds = "stop-timeout" "SECONDS" "STOP_TIMEOUT" {
         default_value_t = Seconds(STOP_TIMEOUT)
     }

@@ -1,4 +1,4 @@
-//! How the values of flags are read and shown.
+//! Parsing and display of option values.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,12 +10,12 @@ use clap::builder::PossibleValue;
 
 use crate::kit::{ResumePolicy, SnapshotMode};
 
-/// The addresses of all processes of a cluster; each is `host:port` with a port from 1 up.
+/// The addresses of all processes of a cluster; each is `host:port` with a port of at least 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses(Vec<String>);
 
 impl Addresses {
-    /// Checks a list of addresses. Spaces around an address do not count.
+    /// Checks a list of addresses. Spaces around an address are ignored.
     pub(crate) fn new<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut checked: Vec<String> = Vec::new();
         for address in addresses {
@@ -78,7 +78,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Where to listen; a port alone is one of this machine for this machine.
+/// Parses an address to listen on; a port alone means the loopback address.
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -94,7 +94,7 @@ pub(super) fn process_id(text: &str) -> Result<usize, String> {
         .map_err(|_| "give a whole number, 0 or more".to_owned())
 }
 
-/// A number of bytes, which the command line shows with a unit.
+/// A number of bytes, displayed with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) u64);
 
@@ -143,7 +143,7 @@ pub(super) fn some_bytes(text: &str) -> Result<Bytes, String> {
     }
 }
 
-/// A span of time that the command line gives in whole seconds.
+/// A time in whole seconds on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seconds(pub(crate) Duration);
 

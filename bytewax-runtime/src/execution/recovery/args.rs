@@ -13,15 +13,16 @@ pub(crate) enum RecoveryCommand {
     Init(InitArgs),
     /// Create a recovery store of this flow from a backup
     Restore(RestoreArgs),
-    /// Tell whether this program would resume a store; runs nothing, and changes nothing in the store
+    /// Report whether this program would resume a store, without running it or changing the store
     Try {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
     },
-    /// Save all states and positions of older versions as the newest, so that this program can lose the old types
+    /// Save all states and positions of older versions in the newest version, so that the old types can be
+    /// removed
     Migrate {
-        /// Directories that hold the partitions of one store
+        /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
         dirs: Vec<PathBuf>,
     },
@@ -35,7 +36,7 @@ pub(crate) struct InitArgs {
     #[arg(id = "bytewax-dir", value_name = "DIR")]
     pub(crate) dir: PathBuf,
 
-    /// Number of partitions: at least the greatest number of workers that will ever run
+    /// Number of partitions: at least the maximum number of workers of any run
     #[arg(id = "bytewax-partitions", value_name = "N")]
     pub(crate) partitions: u32,
 }
@@ -54,7 +55,7 @@ pub(crate) struct RestoreArgs {
 // What can be done with a store of any flow.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Show partitions, runs, and what each step has saved
+    /// Show partitions, runs, and the saved state of each step
     Show {
         /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
@@ -113,7 +114,7 @@ pub(crate) enum StoreCommand {
         )]
         key_bytes: Option<Hex>,
     },
-    /// Delete everything that a step has saved
+    /// Delete the saved state of a step
     DropStep {
         /// Directories with the partitions of one store
         #[arg(id = "bytewax-dirs", value_name = "DIR", required = true)]
@@ -125,7 +126,7 @@ pub(crate) enum StoreCommand {
     },
 }
 
-/// Bytes that are written in hexadecimal.
+/// Bytes in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hex(pub(crate) Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! The program `bytewax`: the commands on stores, for those who do not have the program of a flow.
+//! The program `bytewax`: the commands on stores without the program of a flow.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::error::RunError;
 use crate::execution::command::{exit, finish};
 use crate::execution::lock::diff;
 
-/// Looks after recovery stores without the program of their flow
+/// Inspects and changes recovery stores without the program of their flow
 #[derive(Parser)]
 #[command(name = "bytewax", version)]
 struct Cli {
@@ -23,11 +23,11 @@ enum Command {
     /// Work on a recovery store
     #[command(subcommand)]
     Recovery(AnyFlow),
-    /// Say in words what changes for saved state from one lock file to another; fails if any of it is refused
+    /// Report the changes of saved state between two lock files; fails if any is refused
     Diff {
-        /// The file as it was, such as that of the main branch
+        /// Old lock file, such as that of the main branch
         old: PathBuf,
-        /// The file as it is
+        /// New lock file
         new: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! What is saved under a key, as text.
+//! The saved state of a key, as text.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::recovery::{Dump, SavedKind, Wanted};
 use crate::state;
 
-/// Tells what was found, or that nothing was.
+/// Reports the result, or that nothing was found.
 pub(super) fn print(dump: &Dump, wanted: &Wanted) -> Outcome {
     let step = &dump.step;
     let facts = [
@@ -57,7 +57,7 @@ pub(super) fn print(dump: &Dump, wanted: &Wanted) -> Outcome {
     Outcome::text(blocks.join("\n"))
 }
 
-/// A saved value, without what surrounds it.
+/// Returns a saved value without its envelope.
 fn saved(name: &'static str, bytes: &[u8]) -> Vec<(&'static str, String)> {
     match state::peek(bytes) {
         Ok(saved) => {

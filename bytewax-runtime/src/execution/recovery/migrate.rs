@@ -1,4 +1,4 @@
-//! The command `recovery migrate`: saves what is of older versions as the newest.
+//! The command `recovery migrate`: saves values of older versions in the newest version.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
-//! The subcommands on a recovery store: of a user's program, and of the program `bytewax` for those
-//! who do not have it.
+//! The subcommands on a recovery store, of a user's program and of the program `bytewax`.
 
 mod args;
 mod binary;
@@ -21,7 +20,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::recovery::{self, Error, RecoveryConfig, Wanted};
 
-/// What a command has to say: text for standard output, and what is wrong with the store.
+/// The result of a command: text for standard output, and the fault of the store.
 #[derive(Default)]
 pub(crate) struct Outcome {
     pub(crate) text: String,
@@ -38,7 +37,7 @@ impl Outcome {
 }
 
 impl RecoveryCommand {
-    /// Does it, for this flow.
+    /// Runs the command for this flow.
     pub(crate) fn execute(&self, flow: &Dataflow) -> Result<Outcome, RunError> {
         let name = flow.name();
         match self {

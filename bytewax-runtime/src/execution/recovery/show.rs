@@ -9,7 +9,7 @@ use super::table::{Column, table};
 use crate::error::RunError;
 use crate::recovery::{Error, Execution, PartitionInfo, StepInfo, StoreInfo};
 
-/// Tells what is in a store, and what keeps it from being resumed.
+/// Describes a store, and what prevents a resume.
 pub(super) fn show(store: &StoreInfo, json: bool) -> Result<Outcome, Error> {
     let refused = store.resume.as_ref().err().cloned();
     Ok(Outcome {

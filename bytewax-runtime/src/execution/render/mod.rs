@@ -22,11 +22,11 @@ pub enum GraphFormat {
 }
 
 impl Dataflow {
-    /// Draws the flow: its steps, which step reads which output of which other, and, at each sink, what the paths from
-    /// sources to it promise and which steps keep them from promising more.
+    /// Draws the flow: its steps, the edges between their outputs and inputs, and, at each sink, the promises
+    /// of the paths from sources and the steps that limit them.
     ///
-    /// The order is that of the description, so the same program gives the same text. There is no
-    /// line break at the end.
+    /// The order is that of the description, so the same program returns the same text. The text does not end
+    /// with a line break.
     ///
     /// # Examples
     ///
@@ -62,7 +62,7 @@ impl Dataflow {
     }
 }
 
-/// What stands at a step: its name and operator, and for a sink a line for each path to it.
+/// Returns the label of a step: its name and operator, and for a sink a line for each path to it.
 fn labels(flow: &str, step: &StepInfo, paths: &[PathInfo]) -> Vec<String> {
     let own_id = |id: &StepId| own_id(flow, id).to_owned();
     let mut lines = vec![format!("{} ({})", own_id(&step.id), step.operator)];

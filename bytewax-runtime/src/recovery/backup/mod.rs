@@ -1,18 +1,18 @@
-//! Copies of a store in another place, from which it can be made again.
+//! Copies of a store in another place, from which it can be restored.
 //!
-//! With a backup, the partitions in a local directory are a cache: the truth is the *log* of each
-//! partition in the backup, a sequence of immutable objects. A *segment* holds what one epoch changed,
-//! and a *base* replaces all objects up to its own number by what they amount to. As an object
-//! appears whole or not at all, the segment of an epoch is also the mark that the epoch is complete
-//! in this partition; an epoch counts when all partitions have theirs, by the same rule as for files
-//! (see the module `resume`). To restore a partition is to do again what its writer did.
+//! With a backup, the partitions in a local directory are a cache: the *log* of each partition in the backup
+//! is authoritative, a sequence of immutable objects. A *segment* contains the changes of one epoch, and a
+//! *base* replaces all objects up to its own number by their combined result. An object appears whole or not
+//! at all, so the segment of an epoch also marks the epoch as complete in this partition; an epoch counts
+//! when all partitions have completed it, by the same rule as for files (see the module `resume`). A restore
+//! of a partition replays the work of its writer.
 //!
-//! - [`begin()`] says, once, of which store the backup is.
-//! - [`restore()`] makes the partitions of a worker, at the start of an execution.
-//! - [`Uploader`] writes the logs while the flow runs. An epoch is reported as committed when its
-//!   segments are in the backup.
-//! - A [`Term`] is the right of a run to write. Of two runs on one backup, the one that began last has
-//!   it, and the other is refused before anything counts as saved; see the module `term`.
+//! - [`begin()`] records, once, which store the backup belongs to.
+//! - [`restore()`] creates the partitions of a worker, at the start of an execution.
+//! - [`Uploader`] writes the logs while the flow runs. An epoch is reported as committed when its segments
+//!   are in the backup.
+//! - A [`Term`] is the right of a run to write. Of two runs on one backup, the one that started last has it,
+//!   and the other is refused before anything counts as saved; see the module `term`.
 
 mod begin;
 mod compact;
@@ -42,21 +42,20 @@ pub(crate) use term::{Term, take_term};
 pub(crate) use upload::Uploads;
 pub(super) use upload::{Stopped, Uploader};
 
-/// A place for copies of recovery state that outlives the machine: named objects that never change.
+/// A place for copies of recovery state that outlives the machine: named, immutable objects.
 ///
-/// With a local state directory and a backup, every closed epoch is written to both, and what is
-/// missing locally is restored from the backup at the next start, on any machine and with any number
-/// of workers. State counts as saved when it is in the backup; only then do sources acknowledge what
-/// they read, so nothing acknowledged is lost with a machine.
+/// With a local state directory and a backup, every closed epoch is written to both. The next start restores
+/// missing local state from the backup, on any machine and with any number of workers. State counts as saved
+/// when it is in the backup; only then do sources acknowledge their input, so the loss of a machine loses
+/// nothing acknowledged.
 ///
-/// [`FileSystemBackup`] keeps the objects in a directory, and `ObjectStoreBackup`, with the feature
-/// `object-store`, in S3, Google Cloud Storage, Azure and their like. For another place implement this
-/// trait: four blocking calls on small objects. While the flow runs, threads of their own make them,
-/// never a worker, some at a time.
+/// [`FileSystemBackup`] stores the objects in a directory, and `ObjectStoreBackup`, with the feature
+/// `object-store`, in S3, Google Cloud Storage, Azure and similar stores. For another place, implement this
+/// trait: four blocking calls on small objects. While the flow runs, separate threads make these calls
+/// concurrently, never a worker.
 ///
-/// Names are parts of letters, digits, `_`, `-` and `.`, with `/` between them; the first part is the
-/// name of the flow, so that many flows can share a backup. Nothing else is stored under a flow's
-/// name.
+/// Names consist of parts of letters, digits, `_`, `-` and `.`, separated by `/`; the first part is the name
+/// of the flow, so many flows can share a backup. Store nothing else under a flow's name.
 ///
 /// # Examples
 ///
@@ -103,43 +102,42 @@ pub(super) use upload::{Stopped, Uploader};
 /// # io::Result::Ok(())
 /// ```
 pub trait Backup: Debug + Send + Sync + 'static {
-    /// Stores an object under a name that is free.
+    /// Stores an object under an unused name.
     ///
-    /// It must appear whole or not at all, to everybody at once, and survive a crash when this
-    /// returns.
+    /// It must appear whole or not at all, to all readers at once, and survive a crash after this returns.
     ///
     /// # Errors
     ///
-    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) when the name is taken; the object there is
-    /// not changed. Two calls at once for one name must not both succeed: this keeps two runs from
-    /// writing to one backup.
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if the name is taken; the existing object is not
+    /// changed. Two concurrent calls for one name must not both succeed: this prevents two runs from writing
+    /// to one backup.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Reads an object. What was stored before, by whomever, must be found.
+    /// Reads an object. It must find every object stored before, by any process.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) when there is none of this name.
+    /// [`NotFound`](io::ErrorKind::NotFound) if no object has this name.
     fn get(&self, name: &str) -> io::Result<Vec<u8>>;
 
-    /// The names of all objects that begin with `prefix`, in any order. The prefix ends with `/`.
+    /// Returns the names of all objects that begin with `prefix`, in any order. The prefix ends with `/`.
     ///
-    /// What was stored before must be listed.
+    /// It must list every object stored before.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong; that nothing was stored yet is an empty list.
+    /// Any failure. An empty backup is an empty list, not an error.
     fn list(&self, prefix: &str) -> io::Result<Vec<String>>;
 
-    /// Removes an object. That it is gone already is no error.
+    /// Removes an object. A missing object is not an error.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong.
+    /// Any failure.
     fn delete(&self, name: &str) -> io::Result<()>;
 }
 
-/// The backup at a place that a user names: a directory, or the address of an object store.
+/// Opens the backup at a place: a directory, or the address of an object store.
 pub(crate) fn open_backup(place: &str) -> Result<Arc<dyn Backup>, String> {
     let directory = match place.split_once("://") {
         None => place,
@@ -172,7 +170,8 @@ fn open_object_store(address: &str, scheme: &str) -> Result<Arc<dyn Backup>, Str
     ))
 }
 
-/// Stores an object. That the same one is there already is no error: an answer may have been lost.
+/// Stores an object. If the same object already exists, it succeeds, because an earlier response may have
+/// been lost.
 fn put_once(backup: &dyn Backup, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
     match backup.put(name, bytes) {
         Ok(()) => Ok(()),
