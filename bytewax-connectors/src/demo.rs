@@ -7,11 +7,10 @@ use bytewax_runtime::StepError;
 use bytewax_runtime::delivery::Replayable;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 
-/// Gives values of a metric, one after the other, with its name: numbers from 0 to 9 every 0.7
-/// seconds, without end, unless it is told otherwise.
+/// Emits values of a metric with its name: by default, numbers from 0 to 9 every 0.7 seconds, without end.
 ///
-/// It has one partition, named by the metric. The values look random, but are the same in every run,
-/// so that what comes after a crash is what would have come.
+/// It has one partition, named after the metric. The values look random, but are the same in every run, so a
+/// resume after a crash continues the same sequence.
 ///
 /// # Examples
 ///
@@ -35,7 +34,7 @@ use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartit
 ///
 /// # State
 ///
-/// One number is saved: how many values were given.
+/// The number of values emitted so far.
 #[derive(Clone)]
 #[must_use]
 pub struct RandomMetricSource<F = fn(u64) -> u64> {
@@ -46,7 +45,7 @@ pub struct RandomMetricSource<F = fn(u64) -> u64> {
 }
 
 impl RandomMetricSource {
-    /// A source of values of the metric of this name.
+    /// Creates a source of values of the metric with this name.
     ///
     /// # Examples
     ///
@@ -66,7 +65,7 @@ impl RandomMetricSource {
 }
 
 impl<F> RandomMetricSource<F> {
-    /// How long it is from one value to the next.
+    /// Sets the time between two values.
     ///
     /// # Examples
     ///
@@ -81,7 +80,7 @@ impl<F> RandomMetricSource<F> {
         self
     }
 
-    /// How many values there are.
+    /// Sets the number of values.
     ///
     /// # Examples
     ///
@@ -95,7 +94,7 @@ impl<F> RandomMetricSource<F> {
         self
     }
 
-    /// Makes each value from a random number.
+    /// Computes each value from a random number.
     ///
     /// # Examples
     ///

@@ -1,19 +1,19 @@
-//! Connectors of the crate `bytewax`: where items come from and go to, one feature a system.
+//! Connectors of the crate `bytewax`: sources and sinks, one feature per system.
 //!
-//! | feature | module | what it has | costs |
+//! | feature | module | contents | cost |
 //! | --- | --- | --- | --- |
-//! | `stdio` (default) | `stdio` | the lines of standard input as a source (with `files`), standard output and error as sinks | nothing |
-//! | `files` (default) | `files` | text files, and directories of them, as sources and sinks | the crates `memchr`, `glob` |
-//! | `csv` | `csv` | the rows of CSV files as a source, as text or of a type | the crate `csv` |
-//! | `json` | `json` | files of JSON lines as a source | the crate `serde_json` |
+//! | `stdio` (default) | `stdio` | the lines of standard input as a source (with `files`), standard output and error as sinks | none |
+//! | `files` (default) | `files` | text files and directories as sources and sinks | the crates `memchr`, `glob` |
+//! | `csv` | `csv` | the rows of CSV files as a source, as text or as a type | the crate `csv` |
+//! | `json` | `json` | JSON Lines files as a source | the crate `serde_json` |
 //! | `gzip`, `zstd`, `bzip2`, `xz` | `files` | compressed files | a crate each, and for `zstd` and `xz` a C library |
-//! | `kafka` | `kafka` | topics of Apache Kafka as sources and sinks | a compile of the C library librdkafka |
+//! | `kafka` | `kafka` | Apache Kafka topics as sources and sinks | compiles the C library librdkafka |
 //! | `kafka-ssl`, `kafka-zstd` | `kafka` | TLS; a compression | OpenSSL of the system; a C library |
 //! | `avro`, `protobuf` | `formats` | keys and values of messages in Avro and Protobuf | the crates `apache-avro`; `prost` and `prost-reflect` |
-//! | `schema-registry` | `formats` | schemas that are in a registry; TLS by `schema-registry-ssl` | the crate `ureq`; OpenSSL of the system |
-//! | `demo` | `demo` | a source of numbers for first steps | nothing |
+//! | `schema-registry` | `formats` | schemas in a registry; TLS with `schema-registry-ssl` | the crate `ureq`; OpenSSL of the system |
+//! | `demo` | `demo` | a source of numbers for first steps | none |
 //!
-//! Users take the crate `bytewax`, which shows these modules under `bytewax::connectors`.
+//! Programs use the crate `bytewax`, which re-exports these modules under `bytewax::connectors`.
 
 #[cfg(feature = "csv")]
 pub mod csv;

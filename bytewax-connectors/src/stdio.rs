@@ -15,10 +15,10 @@ pub use input::{StdInPartition, StdInSource};
 
 /// Writes each item as a line to standard output.
 ///
-/// [`new`](StdOutSink::new) writes items as their [`Display`](fmt::Display) does, and
-/// [`debug`](StdOutSink::debug) as their [`Debug`](fmt::Debug) does. Each worker writes the items
-/// that it holds. A batch is written at once and flushed, so the lines of workers of one process
-/// do not mix; in which order batches of several workers come is not fixed.
+/// [`new`](StdOutSink::new) writes items in their [`Display`](fmt::Display) form, and
+/// [`debug`](StdOutSink::debug) in their [`Debug`](fmt::Debug) form. Each worker writes its own items. It
+/// writes and flushes a whole batch at once, so lines from workers of one process do not mix; the order of
+/// batches from several workers is undefined.
 ///
 /// # Examples
 ///
@@ -36,36 +36,36 @@ pub use input::{StdInPartition, StdInSource};
 ///
 /// # Guarantee
 ///
-/// Each item is written at least once: with a recovery store, those of an epoch that was not complete when a run was
-/// killed are written again.
+/// Each item is written at least once: with a recovery store, items of an incomplete epoch are written again
+/// after a kill.
 ///
 /// # Limits
 ///
-/// Lines of several processes of a run may mix, where they share a terminal or a file. A worker waits while standard
-/// output takes nothing.
+/// Lines of several processes of a run may mix if they share a terminal or a file. A worker blocks while
+/// standard output accepts no data.
 ///
 /// # Errors
 ///
-/// The run stops if standard output cannot be written. If that is because its reader has ended, as in
-/// `program | head`, it ends quietly: at once, without an error, and without saving anything more.
+/// The run stops if standard output cannot be written. If its reader has exited, as in `program | head`, the
+/// run ends quietly: immediately, without an error, and without saving anything more.
 ///
 /// # State
 ///
-/// Nothing is saved. After a crash, items of epochs that were not complete are written again.
+/// None. After a crash, items of incomplete epochs are written again.
 pub struct StdOutSink<Form> {
     form: PhantomData<fn() -> Form>,
 }
 
-/// Marks a [`StdOutSink`] that writes items as their [`Display`](fmt::Display) does.
+/// Marks a [`StdOutSink`] that writes items in their [`Display`](fmt::Display) form.
 #[derive(Debug)]
 pub enum Displayed {}
 
-/// Marks a [`StdOutSink`] that writes items as their [`Debug`](fmt::Debug) does.
+/// Marks a [`StdOutSink`] that writes items in their [`Debug`](fmt::Debug) form.
 #[derive(Debug)]
 pub enum Debugged {}
 
 impl StdOutSink<Displayed> {
-    /// A sink that writes items as their [`Display`](fmt::Display) does.
+    /// Creates a sink that writes items in their [`Display`](fmt::Display) form.
     ///
     /// # Examples
     ///
@@ -86,7 +86,7 @@ impl StdOutSink<Displayed> {
 }
 
 impl StdOutSink<Debugged> {
-    /// A sink that writes items as their [`Debug`](fmt::Debug) does.
+    /// Creates a sink that writes items in their [`Debug`](fmt::Debug) form.
     ///
     /// # Examples
     ///
@@ -142,9 +142,9 @@ impl<T: fmt::Debug> DynamicSink<T, Append> for StdOutSink<Debugged> {
     }
 }
 
-/// Writes each item as a line to standard error, as its [`Display`](fmt::Display) does.
+/// Writes each item as a line to standard error, in its [`Display`](fmt::Display) form.
 ///
-/// Guarantee, errors and limits are those of a [`StdOutSink`], and nothing is saved.
+/// Guarantee, errors and limits are those of a [`StdOutSink`], and it saves no state.
 ///
 /// # Examples
 ///
@@ -163,7 +163,7 @@ impl<T: fmt::Debug> DynamicSink<T, Append> for StdOutSink<Debugged> {
 pub struct StdErrSink;
 
 impl StdErrSink {
-    /// A sink that writes to standard error.
+    /// Creates a sink that writes to standard error.
     #[must_use]
     pub fn new() -> Self {
         Self
@@ -261,11 +261,11 @@ impl<T: fmt::Debug> fmt::Display for AsDebug<'_, T> {
     }
 }
 
-/// What can go wrong with a standard stream.
+/// An error of a standard stream.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream cannot be written, and not because its reader has ended.
+    /// The stream cannot be written, although its reader has not exited.
     #[error("cannot write to {stream}")]
     Write {
         /// Which of the standard streams.
@@ -278,7 +278,7 @@ pub enum Error {
     Format,
 }
 
-/// What becomes of a write that failed: if nobody reads the stream any more, the run ends quietly.
+/// Converts a failed write: if the reader has exited, the run ends quietly.
 fn from_write(stream: &'static str, source: io::Error) -> StepError {
     match source.kind() {
         io::ErrorKind::BrokenPipe => StepError::abort(),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// A row of a CSV file: its cells, by the names of their columns.
 ///
-/// [`get`](Self::get) gives one cell as text, and [`parse`](Self::parse) the whole row as a type of
-/// yours. To go on without the rows that are not of that type, parse in `try_map`:
+/// [`get`](Self::get) returns one cell as text, and [`parse`](Self::parse) the whole row as your own type. To
+/// continue after rows that do not parse, call it in `try_map`:
 ///
 /// ```
 /// use bytewax_connectors::csv::{CsvRow, CsvSource};
@@ -50,7 +50,7 @@ pub struct CsvRow {
     line: u64,
 }
 
-/// A row on its way to another process.
+/// A row that is sent to another process.
 #[derive(Serialize, Deserialize)]
 struct Sent {
     columns: Vec<String>,
@@ -88,7 +88,7 @@ impl CsvRow {
         }
     }
 
-    /// The cell of a column; none if there is no column of this name, or the row is too short for it.
+    /// Returns the cell of a column; `None` if there is no column with this name, or the row is too short.
     ///
     /// # Examples
     ///
@@ -120,31 +120,31 @@ impl CsvRow {
         self.cells.get(index)
     }
 
-    /// The columns of the file, each with the cell of this row.
+    /// Returns the columns of the file, each with the cell of this row.
     pub fn cells(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let columns = self.columns.iter().enumerate();
         columns.map(|(index, name)| (name, self.cells.get(index)))
     }
 
-    /// The cells for which there is no column.
+    /// Returns the cells without a column.
     pub fn surplus(&self) -> impl Iterator<Item = &str> {
         self.cells.iter().skip(self.columns.len())
     }
 
-    /// The line of the file at which the row begins, counted from 1.
+    /// Returns the line of the file at which the row starts, counted from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The row as a type that serde can make: fields are found by the names of the columns, numbers
-    /// and the like are read from their text, and an empty cell is `None` where a field is an
-    /// `Option`. Surplus cells are left out.
+    /// Deserializes the row as a type: fields are matched by the names of the columns, numbers and similar
+    /// values are parsed from their text, and an empty cell is `None` if the field is an `Option`. Surplus
+    /// cells are ignored.
     ///
     /// # Errors
     ///
-    /// A field without a cell, or a cell that is not of the field's type. The error names the line and
-    /// the column.
+    /// A field without a cell, or a cell that does not match the type of the field. The error names the line
+    /// and the column.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, RowError> {
         parse(&self.columns, &self.cells).map_err(|(column, why)| RowError {
             line: self.line,
@@ -154,8 +154,7 @@ impl CsvRow {
     }
 }
 
-/// Makes a value of the cells of a row. The error is the name of a column, where it is known, and what
-/// is wrong.
+/// Deserializes the cells of a row. The error is the name of the column, if it is known, and the reason.
 pub(super) fn parse<T: DeserializeOwned>(
     columns: &StringRecord,
     cells: &StringRecord,
@@ -176,7 +175,7 @@ pub(super) fn parse<T: DeserializeOwned>(
     })
 }
 
-/// Why a row is not what it was taken for; see [`CsvRow::parse`].
+/// The reason why a row cannot be parsed; see [`CsvRow::parse`].
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}{}: {why}", column.as_ref().map(|name| format!(", column `{name}`")).unwrap_or_default())]
 pub struct RowError {
@@ -186,13 +185,13 @@ pub struct RowError {
 }
 
 impl RowError {
-    /// The line at which the row begins, counted from 1.
+    /// Returns the line at which the row starts, counted from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The name of the column, where it is known.
+    /// Returns the name of the column, if it is known.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         self.column.as_deref()

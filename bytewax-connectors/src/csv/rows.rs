@@ -1,4 +1,4 @@
-//! Makes items of the rows of a CSV file.
+//! Creates items from the rows of a CSV file.
 
 use std::fmt;
 use std::io;
@@ -17,21 +17,21 @@ use crate::records::{
     Cut, Fault, FilePosition, Format, Limit, Lines, Place, Reading, Sight, Splitter, Start, Window,
 };
 
-/// What a row is made into.
+/// The conversion of a row into an item.
 pub trait ParseRow: 'static {
     type Item: Send + 'static;
-    /// Whether an item has the number of its line.
+    /// Whether an item contains the number of its line.
     const HAS_LINE: bool;
 
-    /// Makes an item of the cells of a row. The error is the name of a column, where it is known, and
-    /// what is wrong.
+    /// Creates an item from the cells of a row. The error is the name of the column, if it is known, and the
+    /// reason.
     fn parse(
         columns: &Arc<StringRecord>,
         cells: &StringRecord,
         line: u64,
     ) -> Result<Self::Item, (Option<String>, String)>;
 
-    /// Whether an item can be made of cells.
+    /// Whether the cells can become an item.
     fn is_row(columns: &Arc<StringRecord>, cells: &StringRecord) -> bool {
         Self::parse(columns, cells, 0).is_ok()
     }

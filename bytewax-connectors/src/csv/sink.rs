@@ -11,9 +11,9 @@ use crate::files::{Compression, CsvRows, FileSinkPartition, partition};
 
 /// Writes the items of a stream to one CSV file, each as a row, exactly once.
 ///
-/// Items are of any type that serde can write as a row: structs and tuples of numbers, text and options of
-/// them. Of structs, the first row has the names of the fields. In all else the file is written as by a
-/// [`FileSink`](crate::files::FileSink).
+/// Items may have any type that serde can serialize as a row: structs and tuples of numbers, text and options
+/// of them. For structs, the first row contains the names of the fields. Otherwise the file is written as by
+/// a [`FileSink`](crate::files::FileSink).
 ///
 /// # Examples
 ///
@@ -45,15 +45,15 @@ use crate::files::{Compression, CsvRows, FileSinkPartition, partition};
 ///
 /// # Guarantee
 ///
-/// That of a [`FileSink`](crate::files::FileSink): exactly once, and so is the row that names the columns.
+/// That of a [`FileSink`](crate::files::FileSink): exactly once, including the header row.
 ///
 /// # Limits
 ///
-/// Those of a [`FileSink`](crate::files::FileSink). Rows end with `\n`, and cells are put in quotes where they have to be.
+/// Those of a [`FileSink`](crate::files::FileSink). Rows end with `\n`, and cells are quoted if necessary.
 ///
 /// # Errors
 ///
-/// A value that is no row, such as one with a list in it, stops the run. Other errors are those of a
+/// A value that is not a row, such as one that contains a list, stops the run. Other errors are those of a
 /// [`FileSink`](crate::files::FileSink).
 ///
 /// # State
@@ -68,7 +68,7 @@ pub struct CsvSink {
 }
 
 impl CsvSink {
-    /// A sink of the file at this path. The file is not looked at before the run.
+    /// Creates a sink for the file at this path. Nothing is opened before the run.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -80,23 +80,23 @@ impl CsvSink {
         }
     }
 
-    /// What stands between two cells; `b','` unless set.
+    /// Sets the delimiter between two cells. The default is `b','`.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.rows.delimiter = delimiter;
         self
     }
 
-    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
-    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    /// Sets the compression of the file. By default, the extension determines it: `.gz`, `.zst`, `.bz2` or
+    /// `.xz`, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
     ///
-    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
-    /// cut back to it. Very short epochs compress badly.
+    /// Each epoch is compressed separately, so the file is complete after each, and can be truncated to it.
+    /// Very short epochs compress badly.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// Writes no row that names the columns.
+    /// Writes no header row.
     pub fn no_header(mut self) -> Self {
         self.rows.has_header = false;
         self

@@ -14,18 +14,17 @@ use crate::records::Files;
 
 /// Reads the rows of a CSV file, or of the CSV files of a directory.
 ///
-/// [`typed`](CsvSource::typed) reads them as values of a type that serde can make: fields are found by
-/// the names of the columns. [`new`](CsvSource::new) reads them as [`CsvRow`]s, which are text.
+/// [`typed`](CsvSource::typed) deserializes them as a type: fields are matched by the names of the columns.
+/// [`new`](CsvSource::new) returns them as [`CsvRow`]s, which contain text.
 ///
-/// The first row names the columns. A cell may stand in quotes, and have delimiters and ends of lines in
-/// them, and a quote that is written twice. Rows may be shorter or longer than the first; blank lines are
-/// left out, and so is a byte order mark. A line on standard error says what of that is assumed: what is
-/// between cells, and which columns the first row names. All that is said of a
-/// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
-/// here.
+/// The first row names the columns. A quoted cell may contain delimiters, line ends, and quotes that are
+/// written twice. Rows may be shorter or longer than the first; blank lines and a byte order mark are
+/// skipped. A line on standard error reports the assumed delimiter and column names. The statements about
+/// files, directories, compression and positions of a [`FileSource`](crate::files::FileSource) apply here
+/// too.
 ///
-/// A large file can be read by several workers, in [ranges](Self::range_bytes). Where a range begins is
-/// found by counting quotes, so a quote that stands elsewhere than around a cell is an error then.
+/// Several workers can read a large file in [ranges](Self::range_bytes). The start of a range is found by
+/// counting quotes, so a quote elsewhere than around a cell is then an error.
 ///
 /// # Examples
 ///
@@ -69,27 +68,27 @@ use crate::records::Files;
 ///
 /// # Limits
 ///
-/// A row has 64 MiB at most ([`max_row_bytes`](Self::max_row_bytes)). A file is UTF-8, with a byte order mark or without:
-/// one in UTF-16 is to be converted before. Delimiters, quotes and escapes are single bytes. A row that is too long is
-/// never truncated, because a part of a value is another value.
+/// A row has at most 64 MiB ([`max_row_bytes`](Self::max_row_bytes)). A file is UTF-8, with or without a byte
+/// order mark; convert a UTF-16 file first. Delimiters, quotes and escapes are single bytes. A row that is
+/// too long is never truncated, because a part of a value is another value.
 ///
-/// A quote that is open at the end of a file may be closed when more is written, so its row waits as a last line without
-/// an end does ([`unended`](Self::unended)), and a line on standard error says so. Lines behind that of the quote that are
-/// rows by themselves, with as many cells as there are columns, say that the quote is never closed: one that is of the
-/// type, or several and most of them if any text is of the type. In a file of one column, where any line is a row, the row
-/// waits in any case.
+/// A quote that is open at the end of a file may be closed by later writes, so its row waits like a last line
+/// without a line end ([`unended`](Self::unended)), and a line on standard error reports this. If later lines
+/// are rows by themselves, with the right number of cells, the quote counts as never closed: one line that
+/// parses as the type is enough, or several lines, most of which are rows, if any text parses. In a file of
+/// one column, where any line is a row, the row always waits.
 ///
 /// # Errors
 ///
 /// A row that is not UTF-8, [too long](Self::max_row_bytes), or not of the type, and a quote that is never
-/// closed, stop the run unless [`results`](Self::results) are asked for. After an open quote, reading
-/// goes on with the next line. A file whose columns have changed since it was read last is refused. Other
-/// errors are those of a [`FileSource`](crate::files::FileSource).
+/// closed, stop the run unless you request [`results`](Self::results). After an open quote, reading continues
+/// with the next line. A file whose columns have changed since the last run is refused. Other errors are
+/// those of a [`FileSource`](crate::files::FileSource).
 ///
 /// # State
 ///
-/// That of a [`FileSource`](crate::files::FileSource), and a hash of the names of the columns. The row
-/// that names the columns is read again on resume.
+/// That of a [`FileSource`](crate::files::FileSource), and a hash of the names of the columns. A resume reads
+/// the header row again.
 #[must_use]
 pub struct CsvSource<T = CsvRow, A = Strict> {
     files: Files<Csv<T>>,
@@ -97,8 +96,8 @@ pub struct CsvSource<T = CsvRow, A = Strict> {
 }
 
 impl CsvSource {
-    /// A source of the rows, as text, of the file at this path, or of the files in the directory there.
-    /// It is not looked at before the run.
+    /// Creates a source of the rows, as text, of the file at this path, or of the files in the directory
+    /// there. Nothing is opened before the run.
     ///
     /// # Examples
     ///
@@ -129,8 +128,8 @@ impl CsvSource {
 }
 
 impl<T: DeserializeOwned + Send + 'static> CsvSource<T> {
-    /// A source of the rows, as values of a type, of the file at this path, or of the files in the
-    /// directory there. It is not looked at before the run.
+    /// Creates a source of the rows, as values of a type, of the file at this path, or of the files in the
+    /// directory there. Nothing is opened before the run.
     ///
     /// # Examples
     ///
@@ -183,67 +182,65 @@ impl<T: ParseRow> CsvSource<T> {
 }
 
 impl<T: ParseRow, A> CsvSource<T, A> {
-    /// What stands between two cells; `b','` unless set.
+    /// Sets the delimiter between two cells. The default is `b','`.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.files.format.dialect.delimiter = delimiter;
         self
     }
 
-    /// What stands around a cell that has delimiters or ends of lines; `b'"'` unless set.
+    /// Sets the quote around cells with delimiters or line ends. The default is `b'"'`.
     pub fn quote(mut self, quote: u8) -> Self {
         self.files.format.dialect.quote = quote;
         self
     }
 
-    /// What stands before a quote, or before itself, inside of quotes. Unless set, a quote is written
-    /// twice there.
+    /// Sets the escape before a quote, or before itself, inside quotes. By default, a quote is written twice
+    /// there.
     pub fn escape(mut self, escape: u8) -> Self {
         self.files.format.dialect.escape = Some(escape);
         self
     }
 
-    /// Leaves out lines that begin with this byte.
+    /// Skips lines that start with this byte.
     pub fn comment(mut self, comment: u8) -> Self {
         self.files.format.dialect.comment = Some(comment);
         self
     }
 
-    /// Takes blanks away around cells.
+    /// Trims whitespace around cells.
     pub fn trim(mut self) -> Self {
         self.files.format.dialect.trim = true;
         self
     }
 
-    /// Leaves out so many lines at the beginning of each file.
+    /// Skips this number of lines at the start of each file.
     pub fn skip_lines(mut self, lines: u64) -> Self {
         self.files.format.dialect.skip_lines = lines;
         self
     }
 
-    /// Says that the files have no row that names the columns. Values are then made of cells by their
-    /// order.
+    /// Declares that the files have no header row. Cells are then matched by their order.
     pub fn no_header(mut self) -> Self {
         self.files.format.dialect.header = Header::None;
         self
     }
 
-    /// Names the columns, of files that have no row that does.
+    /// Names the columns of files without a header row.
     pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         self.files.format.dialect.header = Header::Given(names);
         self
     }
 
-    /// How many rows one batch has at the most; 1000 unless set, and 0 counts as 1.
+    /// Sets the maximum number of rows per batch. The default is 1000, and 0 counts as 1.
     ///
-    /// A batch has about 64 KiB of text at the most, however many rows that are.
+    /// A batch has at most about 64 KiB of text, regardless of the number of rows.
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.files.reading.batch_records = rows.max(1);
         self
     }
 
-    /// How long a row may be; 64 MiB unless set. It bounds the memory that a quote takes which is left
-    /// open.
+    /// Sets the maximum length of a row. The default is 64 MiB. It bounds the memory of an unclosed quote.
     pub fn max_row_bytes(mut self, bytes: usize) -> Self {
         self.files.reading.max_record_bytes = bytes;
         self

@@ -14,12 +14,11 @@ use super::sink::check_directory;
 use super::writing::FileSinkPartition;
 use super::{Compression, Error};
 
-/// Writes the values of a keyed stream to several files of one directory, each as a line, exactly
-/// once.
+/// Writes the values of a keyed stream to several files of one directory, each as a line, exactly once.
 ///
-/// The key decides the file: by its hash, or as [`assign`](DirSink::assign) says. The files are
-/// spread over the workers. In all else each is written as by a [`FileSink`](super::FileSink); those
-/// that get no value are not touched.
+/// The key selects the file: by its hash, or by the function in [`assign`](DirSink::assign). The files are
+/// distributed over the workers. Otherwise each file is written as by a [`FileSink`](super::FileSink); files
+/// without values are not touched.
 ///
 /// # Examples
 ///
@@ -49,17 +48,16 @@ use super::{Compression, Error};
 ///
 /// # Limits
 ///
-/// All files are kept open that got a value.
+/// All files with values stay open.
 ///
 /// # Errors
 ///
-/// As of a [`FileSink`](super::FileSink). No files at all, or two of one name, are errors too.
+/// Those of a [`FileSink`](super::FileSink). An empty list of files, or a duplicate name, is an error too.
 ///
 /// # State
 ///
-/// One number is saved for each file: how many bytes are written. When the number of files changes
-/// between two runs, keys move to other files; when there are fewer, those that are left out keep
-/// their state, and the run is refused.
+/// For each file, the number of bytes written. If the number of files changes between two runs, keys move to
+/// other files; if it decreases, the removed files keep their state, and the run is refused.
 #[derive(Clone)]
 #[must_use]
 pub struct DirSink<Assign = ByHash> {
@@ -70,11 +68,11 @@ pub struct DirSink<Assign = ByHash> {
     assign: Assign,
 }
 
-/// Marks a [`DirSink`] that spreads keys over its files by their hash.
+/// Marks a [`DirSink`] that distributes keys over its files by their hash.
 #[derive(Clone, Copy, Debug)]
 pub struct ByHash;
 
-/// Marks a [`DirSink`] with a function of the user that gives the number of a key's file.
+/// Marks a [`DirSink`] with a function that returns the number of a key's file.
 #[derive(Clone, Copy)]
 pub struct ByFn<F>(F);
 
@@ -85,8 +83,8 @@ impl<F> fmt::Debug for ByFn<F> {
 }
 
 impl DirSink {
-    /// A sink of `files` files, named `part_0`, `part_1` and so on, in the directory at this path,
-    /// which is not looked at before the run.
+    /// Creates a sink for `files` files, named `part_0`, `part_1` and so on, in the directory at this path.
+    /// Nothing is opened before the run.
     ///
     /// # Examples
     ///
@@ -109,7 +107,7 @@ impl DirSink {
 }
 
 impl<A> DirSink<A> {
-    /// Names the files, by their numbers from 0.
+    /// Names the files by their numbers, from 0.
     ///
     /// # Examples
     ///
@@ -123,7 +121,7 @@ impl<A> DirSink<A> {
         self
     }
 
-    /// What is written after each value; `"\n"` unless set.
+    /// Sets the line end after each value. The default is `"\n"`.
     ///
     /// # Examples
     ///
@@ -137,20 +135,19 @@ impl<A> DirSink<A> {
         self
     }
 
-    /// How the files are compressed. Unless set, their names say it: one that ends in `.gz`, `.zst`, `.bz2` or
-    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    /// Sets the compression of the files. By default, the extension determines it: `.gz`, `.zst`, `.bz2` or
+    /// `.xz`, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
     ///
-    /// What is written in an epoch is compressed by itself, so that a file is whole after each, and can be
-    /// cut back to it. Very short epochs compress badly.
+    /// Each epoch is compressed separately, so a file is complete after each, and can be truncated to it.
+    /// Very short epochs compress badly.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// Chooses the file of each key by a function, which gives its number; it is taken modulo the
-    /// number of files.
+    /// Selects the file of each key with a function that returns its number, modulo the number of files.
     ///
-    /// It has to give the same number for a key in each run.
+    /// It must return the same number for a key in each run.
     ///
     /// # Examples
     ///

@@ -1,16 +1,16 @@
-//! How values become the bytes of a file.
+//! The encoding of values in a file.
 
 use std::any::Any;
 use std::fmt::{self, Display, Write};
 
-/// Makes bytes of values.
+/// Encodes values.
 pub trait Encode<V>: 'static {
-    /// Adds the bytes of values to `out`, in front of which the file has `before` bytes. The error says
-    /// what is wrong with a value.
+    /// Appends the bytes of values to `out`; the file has `before` bytes in front of them. The error is the
+    /// reason why a value cannot be encoded.
     fn encode(&self, values: &[V], before: u64, out: &mut Vec<u8>) -> Result<(), String>;
 }
 
-/// Values as their [`Display`] writes them, each with the end of a line.
+/// Values in their [`Display`] form, each with a line end.
 #[derive(Clone, Debug)]
 pub struct Lines {
     pub(super) end: String,
@@ -44,7 +44,7 @@ impl Write for AsText<'_> {
     }
 }
 
-/// Values as JSON, each on a line.
+/// Values as JSON, one per line.
 #[cfg(feature = "json")]
 #[derive(Clone, Copy, Debug)]
 pub struct JsonLines;
@@ -60,7 +60,7 @@ impl<V: serde::Serialize> Encode<V> for JsonLines {
     }
 }
 
-/// Values as rows of a CSV file, of which the first names the columns.
+/// Values as rows of a CSV file; the first row names the columns.
 #[cfg(feature = "csv")]
 #[derive(Clone, Copy, Debug)]
 pub struct CsvRows {

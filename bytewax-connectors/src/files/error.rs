@@ -1,4 +1,4 @@
-//! What can go wrong with files.
+//! Errors of files.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use super::BadRecord;
 #[cfg(feature = "csv")]
 use crate::records::{Fault, Place};
 
-/// What can go wrong with a file.
+/// An error of a file.
 ///
-/// It reaches the program as the [`source`](std::error::Error::source) of the error of the run:
+/// It is the [`source`](std::error::Error::source) of the error of the run:
 ///
 /// ```
 /// use std::error::Error;
@@ -28,12 +28,12 @@ use crate::records::{Fault, Place};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is missing or may not be read.
+    /// The file is missing or not readable.
     #[error(
         "cannot open the file `{path}`; it must be there, and readable, for each process of the run"
     )]
     Open {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -41,24 +41,24 @@ pub enum Error {
     /// The path is that of a directory.
     #[error("`{path}` is a directory; give the path of one text file in it")]
     Directory {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
     },
     /// Reading the file failed.
     #[error("cannot read the file `{path}` after byte {position}")]
     Read {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// The byte at which the next line begins.
+        /// The byte at which the next line starts.
         position: u64,
         /// The cause.
         source: io::Error,
     },
-    /// A record cannot be read; see [`FileSource::results`](super::FileSource::results) for a way to go on
-    /// without such records.
+    /// A record cannot be read; see [`FileSource::results`](super::FileSource::results) to continue without
+    /// such records.
     #[error("{0}; to receive such records as items and go on, use `.results()`")]
     Bad(Box<BadRecord>),
-    /// The row of a CSV file that names the columns cannot be read.
+    /// The header row of a CSV file cannot be read.
     #[error("the row that names the columns cannot be read: {0}")]
     Header(Box<BadRecord>),
     /// The file is shorter than it was when it was read before.
@@ -67,33 +67,33 @@ pub enum Error {
          it was cut or replaced; put the old file back, or start with a fresh recovery store"
     )]
     Truncated {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// How long the file is now.
+        /// The current length of the file.
         length: u64,
         /// The saved position.
         position: u64,
     },
-    /// The file has other content than what was read before.
+    /// The content that was read before has changed.
     #[error(
         "the file `{path}` is not the one that was read up to byte {position} before: what is before \
          that byte has changed; put the old file back, or give the step another name to read the new \
          one from its beginning"
     )]
     Replaced {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
         /// The saved position.
         position: u64,
     },
-    /// Another file has the name than when the run began.
+    /// The name refers to another file than when the run started.
     #[error(
         "the file `{path}` is another one than when the run began: it was renamed, or replaced, before it \
          was read; run the flow again, which finds renamed files by what was saved of them; to read a log \
          file through its rotations, use `follow`"
     )]
     Moved {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
     },
     /// The file changed while it was read.
@@ -102,12 +102,12 @@ pub enum Error {
          read; run the flow again from the last recovery store before that, on a file that only grows"
     )]
     Changed {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// Up to where it was read.
+        /// The position up to which it was read.
         position: u64,
     },
-    /// What was read as the last line was not all of it.
+    /// The last line was read before it was complete.
     #[error(
         "the last line of the file `{path}` had no end when it was read, up to byte {position}, and it \
          goes on now, so that what was read was no whole line; put the old file back, or give the step \
@@ -115,19 +115,19 @@ pub enum Error {
          line waits for its end"
     )]
     Continued {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
         /// The saved position.
         position: u64,
     },
-    /// The file that was followed is not there any more, under any name.
+    /// The followed file no longer exists under any name.
     #[error(
         "the file `{path}` was read up to byte {position}, and is not there any more: neither under its \
          name nor, rotated, beside it, so that lines may be lost; put it back, or give the step another \
          name to begin with the file that is there now"
     )]
     Lost {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
         /// The saved position.
         position: u64,
@@ -139,16 +139,16 @@ pub enum Error {
          directory, use `watch`"
     )]
     NotFollowed {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
     },
     /// The directory cannot be watched.
     #[error("`{path}` cannot be watched, because it is in ranges or no directory")]
     NotWatched {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// A file of a watched directory has changed after it was taken for complete.
+    /// A file of a watched directory changed after it was considered complete.
     #[error(
         "the file `{path}` has changed since it was taken for complete and read, up to byte {length}; have \
          files written under another name and renamed, or use `complete_after` or `complete_by`, and write \
@@ -157,10 +157,10 @@ pub enum Error {
     NotComplete {
         /// The path of the file.
         path: PathBuf,
-        /// How much of it was read.
+        /// The number of bytes that were read.
         length: u64,
     },
-    /// Another directory came to have the path of the one that is watched.
+    /// The path of the watched directory refers to another directory.
     #[error(
         "`{path}` is another directory than when the run began, so that it is not known which of its files \
          are new; put the old one back and run the flow again"
@@ -169,7 +169,7 @@ pub enum Error {
         /// The path of the directory.
         path: PathBuf,
     },
-    /// The columns of a CSV file are others than before.
+    /// The columns of a CSV file have changed.
     #[error(
         "the columns of the file `{path}` are `{}` now, and were others when it was read up to byte \
          {position}; put the old file back, or give the step another name to read the new one from \
@@ -177,72 +177,72 @@ pub enum Error {
         columns.join("`, `")
     )]
     Columns {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// The names of the columns now.
+        /// The current names of the columns.
         columns: Vec<String>,
         /// The saved position.
         position: u64,
     },
-    /// The file is compressed in a way that this program does not read.
+    /// The file has a compression that this program does not support.
     #[error(
         "the file `{path}` is compressed; enable the feature `{feature}` of `bytewax`, or say \
          `.compression(Compression::None)` if its name is misleading"
     )]
     Compressed {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// The feature that reads it.
+        /// The feature that supports it.
         feature: &'static str,
     },
-    /// The file cannot be cut into ranges.
+    /// The file cannot be read in ranges.
     #[error(
         "the file `{path}` cannot be read in ranges, because it is compressed or no regular file; \
          leave out `range_bytes`"
     )]
     NoRanges {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// The file was not cut right into ranges.
+    /// The file was split at a wrong place.
     #[error(
         "the file `{path}` cannot be read in ranges: near byte {position} a `{quote}` stands elsewhere \
          than around a cell; leave out `range_bytes`"
     )]
     Ranges {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// Where a range ended.
+        /// The end of a range.
         position: u64,
-        /// What stands around cells.
+        /// The quote around cells.
         quote: char,
     },
-    /// The path is that of a pipe or a device, which cannot be read again from the saved position.
+    /// The path refers to a pipe or a device, which cannot be read again from the saved position.
     #[error(
         "`{path}` is not a regular file, so reading cannot go on at the saved byte {position}; \
          read from a file, or start with a fresh recovery store"
     )]
     NotRegular {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
         /// The saved position.
         position: u64,
     },
-    /// A file was asked for that is not one of the source or sink.
+    /// The requested file does not belong to the source or sink.
     #[error("the source or sink of `{path}` has no partition `{partition}`")]
     UnknownPartition {
-        /// The path as it was given.
+        /// The given path.
         path: PathBuf,
-        /// The partition asked for.
+        /// The requested partition.
         partition: String,
     },
-    /// The id of a file system has what stands behind it in names of partitions.
+    /// The id of a file system contains the separator of partition names.
     #[error("`{id}` cannot be the id of a file system, because it has `::` in it; take another")]
     FsId {
-        /// The id as it was given.
+        /// The given id.
         id: String,
     },
-    /// A directory is missing, may not be read, or is no directory.
+    /// A directory is missing, not readable, or not a directory.
     #[error(
         "cannot list the directory `{path}`; \
          it must be there, and readable, for each process of the run"
@@ -253,21 +253,21 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The pattern of a directory's files cannot be understood.
+    /// The pattern of a directory's files is invalid.
     #[error(
         "the pattern `{pattern}` for the files of `{path}` is wrong at character {character}: {why}"
     )]
     Pattern {
         /// The path of the directory.
         path: PathBuf,
-        /// The pattern as it was given.
+        /// The given pattern.
         pattern: String,
-        /// Where it is wrong, counted from 0.
+        /// The position of the error, counted from 0.
         character: usize,
-        /// What is wrong.
+        /// The reason.
         why: &'static str,
     },
-    /// A file's name has bytes that are not UTF-8, so that no partition can have this name.
+    /// A file's name is not UTF-8, so no partition can have this name.
     #[error(
         "the name of the file `{path}` is not UTF-8; rename it, or leave it out by the pattern"
     )]
@@ -275,7 +275,7 @@ pub enum Error {
         /// The path, with replacement characters.
         path: PathBuf,
     },
-    /// The directory in which a sink is to write is missing, or is no directory.
+    /// The directory of a sink is missing, or not a directory.
     #[error("cannot write in the directory `{path}`; it must be there for each process of the run")]
     MissingDirectory {
         /// The path of the directory.
@@ -283,15 +283,15 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The list of files of a sink is empty, or has a name twice.
+    /// The list of files of a sink is empty, or contains a duplicate name.
     #[error("the sink of the directory `{path}` cannot have these files: {why}")]
     Files {
         /// The path of the directory.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// The file cannot be made, or may not be written.
+    /// The file cannot be created or written.
     #[error("cannot open the file `{path}` to write it; check that this process may write it")]
     Create {
         /// The path of the file.
@@ -299,7 +299,7 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The file that is to be written on is missing, or may not be written.
+    /// The file to continue is missing or not writable.
     #[error(
         "cannot open the file `{path}`, which was written up to byte {position} before; \
          put it back, or start with a fresh recovery store"
@@ -312,7 +312,7 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// The file is shorter than what was written to it.
+    /// The file is shorter than the data written to it.
     #[error(
         "the file `{path}` is {length} bytes long, but was written up to byte {position} before, \
          so it was cut or replaced; put the old file back, or start with a fresh recovery store"
@@ -320,9 +320,9 @@ pub enum Error {
     CutShort {
         /// The path of the file.
         path: PathBuf,
-        /// How long the file is now.
+        /// The current length of the file.
         length: u64,
-        /// Where writing stands.
+        /// The current position of writing.
         position: u64,
     },
     /// The file was renamed, removed or replaced while it was written.
@@ -334,12 +334,12 @@ pub enum Error {
     Vanished {
         /// The path of the file.
         path: PathBuf,
-        /// What is found in its place.
+        /// What is in its place.
         how: &'static str,
-        /// Up to where the file is written that the path led to.
+        /// The position up to which the original file is written.
         position: u64,
     },
-    /// The path is that of a pipe or a device, which cannot be cut back to the saved position.
+    /// The path refers to a pipe or a device, which cannot be truncated to the saved position.
     #[error(
         "`{path}` is not a regular file, so writing cannot go on at the saved byte {position}; \
          write to a file, or start with a fresh recovery store"
@@ -364,26 +364,26 @@ pub enum Error {
     Write {
         /// The path of the file.
         path: PathBuf,
-        /// Up to where it is written.
+        /// The position up to which it is written.
         position: u64,
         /// The cause.
         source: io::Error,
     },
-    /// A value cannot be made into text.
+    /// A value cannot be formatted.
     #[error("a value cannot be written to the file `{path}` after byte {position}: {why}")]
     Format {
         /// The path of the file.
         path: PathBuf,
-        /// Up to where it is written.
+        /// The position up to which it is written.
         position: u64,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
 }
 
 #[cfg(feature = "csv")]
 impl Error {
-    /// What is wrong with the row that names the columns.
+    /// Creates the error of the header row.
     pub(crate) fn header(place: &Place, line: u64, byte: u64, fault: Fault) -> Self {
         Self::Header(Box::new(BadRecord {
             file: place.path.display().to_string(),

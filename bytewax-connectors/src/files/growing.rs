@@ -1,27 +1,27 @@
-//! Sources that go on with what comes: files that are followed, and directories that are watched.
+//! Sources that keep reading: followed files and watched directories.
 
 use std::time::Duration;
 
 use crate::records::Rules;
 
-/// A source of a file that is followed as it grows, and through its rotations; made by
+/// A source that follows a file as it grows, and through its rotations; created by
 /// [`follow`](super::FileSource::follow).
 ///
-/// When the file has nothing more, it is looked at again [later](Self::every). What then is there is read:
+/// At the end of the file, the source checks it again [later](Self::every):
 ///
-/// - *The file has grown*: it is read on. A line without an end waits for it.
-/// - *It was renamed*, and another file has its name: what was still written to it is read first, until a
-///   look finds nothing more. Then all files are read that had the name in between, and the one that has it
-///   now. That is what log rotation does: the files are looked for beside the one that is followed, under
-///   its name with a number or a date behind it or before its ending, such as `app.log.1`,
-///   `app.log-20240131` or `app-20240131.log`, and may be compressed.
-/// - *It was cut*: if there is such a file with what was read before, as when log rotation copies the file,
-///   what is not read yet is read there. Else that is lost, and a line on standard error says so. Then the
-///   file is read from its beginning.
-/// - *There is no file of that name*: one is waited for.
+/// - *The file has grown*: it continues. A line without a line end waits for it.
+/// - *The file was renamed*, and another file has its name: it first reads the old file until a check finds
+///   nothing more. Then it reads all files that had the name in between, and the current one. This covers log
+///   rotation: rotated files are beside the followed file, under its name with a number or a date appended or
+///   before the extension, such as `app.log.1`, `app.log-20240131` or `app-20240131.log`, and may be
+///   compressed.
+/// - *The file was truncated*: if a rotated file contains the data read so far, as when log rotation copies
+///   the file, the source reads the rest there. Otherwise the rest is lost, and a line on standard error
+///   reports this. Then it reads the file from its start.
+/// - *No file has the name*: it waits for one.
 ///
-/// All of that holds for a run that goes on from a recovery store too, however often the file was rotated
-/// in between. If the file that was read is nowhere to be found then, the run is refused.
+/// This also applies to a run that resumes from a recovery store, however often the file was rotated in
+/// between. If the file that was read no longer exists, the run is refused.
 ///
 /// The input does not end. The file is one partition, which one worker reads.
 ///
@@ -49,22 +49,23 @@ use crate::records::Rules;
 ///
 /// # Guarantee
 ///
-/// With a recovery store, each line counts once, through kills and rotations, as long as what was not read of a file is
-/// still there under one of its names. What was cut away before it was read is lost, and a line on standard error says so.
+/// With a recovery store, each line counts once, through kills and rotations, as long as the unread part of a
+/// file still exists under one of its names. Data that is truncated before it was read is lost, and a line on
+/// standard error reports this.
 ///
 /// # Errors
 ///
-/// A file that is compressed, in ranges or no regular file cannot be followed. The run is refused if the file that was
-/// read is nowhere to be found. Other errors are those of the source.
+/// A file that is compressed, in ranges or not a regular file cannot be followed. The run is refused if the
+/// file that was read no longer exists. Other errors are those of the source.
 ///
 /// # Limits
 ///
-/// A rotated file is known by its name, beside the one that is followed. A file that was rotated and gone again between two
-/// looks is not seen.
+/// A rotated file is found by its name, beside the followed file. A file that is rotated and removed between
+/// two checks is missed.
 ///
 /// # State
 ///
-/// A [`FollowPosition`](super::FollowPosition): which file is being read, and where.
+/// A [`FollowPosition`](super::FollowPosition): the current file, and the position in it.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Followed<S> {
@@ -80,31 +81,31 @@ impl<S> Followed<S> {
         }
     }
 
-    /// How long to wait before the end of the file is looked at again; 250 ms unless set.
+    /// Sets the time between two checks at the end of the file. The default is 250 ms.
     ///
-    /// A file that was renamed is left when it has not grown for so long.
+    /// The source leaves a renamed file if it has not grown for this time.
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time;
         self
     }
 }
 
-/// A source of a directory that is watched for new files; made by [`watch`](super::FileSource::watch).
+/// A source that watches a directory for new files; created by [`watch`](super::FileSource::watch).
 ///
-/// The files of the directory are read one after another, each from its beginning to its end. When all are
-/// read, the directory is looked at again [later](Self::every). Files that a look finds are read in the order
-/// of their names; what comes later is read behind them.
+/// The files of the directory are read one after another, each from its start to its end. After the last, the
+/// source checks the directory again [later](Self::every). Files found in one check are read in the order of
+/// their names; later files are read after them.
 ///
-/// A file is read when it is complete. Which are, the [pattern](super::FileSource::pattern) says, so that a
-/// file may be written under another name and renamed; besides, a file may have to stay as it is [for a
-/// while](Self::complete_after), or another may have to be there [beside it](Self::complete_by). A file that
-/// changes after that is an error. A last line without an end is read.
+/// A file is read when it is complete. The [pattern](super::FileSource::pattern) selects complete files, so a
+/// file can be written under another name and then renamed. In addition, a file may have to stay unchanged
+/// [for a time](Self::complete_after), or a marker file may have to exist [beside it](Self::complete_by). A
+/// file that changes afterwards is an error. A last line without a line end is read.
 ///
-/// A file that was read is remembered as long as it is there, also under another name. When it was moved away or removed, it is
-/// forgotten, and a new file may have its name. So tidy up now and then: what is saved grows with the number
-/// of files.
+/// The position contains a read file as long as it exists, even under another name. When it is moved away or
+/// removed, it is dropped, and a new file may use its name. Remove files from time to time, because the saved
+/// position grows with their number.
 ///
-/// The input does not end, unless a file [says so](Self::end_by). The directory is one partition, which one
+/// The input does not end, unless a file [ends it](Self::end_by). The directory is one partition, which one
 /// worker reads.
 ///
 /// # Examples
@@ -140,17 +141,18 @@ impl<S> Followed<S> {
 ///
 /// # Errors
 ///
-/// A file that changes after it was complete, and another directory of the same name, stop the run. Other errors are
-/// those of the source.
+/// A file that changes after it was complete, or another directory with the same name, stops the run. Other
+/// errors are those of the source.
 ///
 /// # Limits
 ///
-/// The files are read one after another by one worker. What is saved grows with the number of files in the directory.
+/// One worker reads the files one after another. The saved position grows with the number of files in the
+/// directory.
 ///
 /// # State
 ///
-/// A [`WatchPosition`](super::WatchPosition): 40 bytes for each file that was read and is still there, and
-/// where the next line begins in the one that is being read.
+/// A [`WatchPosition`](super::WatchPosition): 40 bytes for each read file that still exists, and the position
+/// in the current file.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Watched<S> {
@@ -171,28 +173,28 @@ impl<S> Watched<S> {
         }
     }
 
-    /// How long to wait before the directory is looked at again; a second unless set.
+    /// Sets the time between two checks of the directory. The default is a second.
     pub fn every(mut self, time: Duration) -> Self {
         self.rules.every = time;
         self
     }
 
-    /// Takes a file for complete when two looks that lie so far apart find it as it was: with the same length
-    /// and time of change.
+    /// Considers a file complete when two checks this time apart find it unchanged: with the same length and
+    /// modification time.
     pub fn complete_after(mut self, time: Duration) -> Self {
         self.rules.quiet = Some(time);
         self
     }
 
-    /// Takes a file for complete when another is there whose name has this behind it: with `.done`, `a.csv` is
-    /// complete when there is `a.csv.done`. Files whose names end so are not read.
+    /// Considers a file complete when another file exists whose name has this suffix: with `.done`, `a.csv`
+    /// is complete when `a.csv.done` exists. Files with this suffix are not read.
     pub fn complete_by(mut self, ending: impl Into<String>) -> Self {
         self.rules.marker = Some(ending.into());
         self
     }
 
-    /// Ends the input when a file of this name is in the directory and all others are read. It is not read
-    /// itself.
+    /// Ends the input when a file with this name is in the directory and all others are read. The file itself
+    /// is not read.
     pub fn end_by(mut self, name: impl Into<String>) -> Self {
         self.rules.end = Some(name.into());
         self

@@ -14,16 +14,14 @@ use super::{Compression, Error, FsId};
 
 /// Writes the items of a stream to one file, each as a line, exactly once.
 ///
-/// An item is written as its [`Display`] does, followed by the [end of a line](Self::line_end). Of a keyed
-/// stream the values are written, without the keys. One worker writes all of the file; the values of a
-/// key stay in order.
+/// An item is written in its [`Display`] form, followed by the [line end](Self::line_end). For a keyed
+/// stream, only the values are written. One worker writes the whole file; the values of a key stay in order.
 ///
-/// When the first value comes, a file that is there already is replaced; without values nothing is
-/// touched. When a run goes on from a recovery store, the file is first cut back to where it was at
-/// the resume epoch. So what was written after it, whole or in part, and by whomever, is gone, and
-/// comes again from the replayed input.
+/// The first value replaces an existing file; without values, the file is not touched. A resumed run first
+/// truncates the file to its length at the resume epoch. Later contents, complete or not, are thus removed,
+/// and the replayed input writes them again.
 ///
-/// A file whose name ends in `.gz`, `.zst`, `.bz2` or `.xz` is [compressed](Self::compression).
+/// A file with the extension `.gz`, `.zst`, `.bz2` or `.xz` is [compressed](Self::compression).
 ///
 /// # Examples
 ///
@@ -48,24 +46,24 @@ use super::{Compression, Error, FsId};
 ///
 /// # Guarantee
 ///
-/// With a recovery store, each item is written exactly once. Those of the epoch under way are in the file before it is
-/// complete, and are cut off again if the run is killed. Pipes and devices cannot be cut back: a run on one cannot be
-/// resumed.
+/// With a recovery store, each item is written exactly once. Items of the current epoch are in the file
+/// before the epoch is complete, and are truncated if the run is killed. Pipes and devices cannot be
+/// truncated: a run that writes to one cannot be resumed.
 ///
 /// # Limits
 ///
-/// One worker writes all of the file. An end of a line inside of an item is written as it is. Without a recovery store, what
-/// is written is not forced to the disk before the end.
+/// One worker writes the whole file. A line end inside an item is written unchanged. Without a recovery
+/// store, data is not synced to disk before the end.
 ///
 /// # Errors
 ///
-/// A missing directory, a file that cannot be written, a file that another sink writes, and, when a
-/// run goes on, a file that is missing or shorter than it was, stop the run; see [`Error`].
+/// A missing directory, an unwritable file, a file that another sink writes, and, on resume, a file that is
+/// missing or shorter than before, stop the run; see [`Error`].
 ///
 /// # State
 ///
-/// One number is saved: how many bytes are written. All of them are on the disk before that number
-/// is saved, so that it holds after a power cut too.
+/// The number of bytes written. All of them are synced to disk before the number is saved, so that it is
+/// valid after a power failure too.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FileSink {
@@ -75,7 +73,7 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// A sink of the file at this path. The file is not looked at before the run.
+    /// Creates a sink for the file at this path. Nothing is opened before the run.
     ///
     /// # Examples
     ///
@@ -97,7 +95,7 @@ impl FileSink {
         }
     }
 
-    /// What is written after each value; `"\n"` unless set.
+    /// Sets the line end after each value. The default is `"\n"`.
     ///
     /// # Examples
     ///
@@ -123,11 +121,11 @@ impl FileSink {
         self
     }
 
-    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
-    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    /// Sets the compression of the file. By default, the extension determines it: `.gz`, `.zst`, `.bz2` or
+    /// `.xz`, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
     ///
-    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
-    /// cut back to it. Very short epochs compress badly.
+    /// Each epoch is compressed separately, so the file is complete after each, and can be truncated to it.
+    /// Very short epochs compress badly.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
@@ -176,13 +174,13 @@ impl<T: Display + 'static> SinglePartitionSink<T, Transactional> for FileSink {
     }
 }
 
-/// The name of the only partition of a sink of one file. Its directory must be there.
+/// Returns the name of the only partition of a sink of one file. Its directory must exist.
 pub(crate) fn partition(path: &Path) -> Result<String, Error> {
     check_directory(directory_of(path))?;
     FsId::NONE.partition(path)
 }
 
-/// Checks that files can be looked for in a directory.
+/// Checks that a path is a directory.
 pub(super) fn check_directory(path: &Path) -> Result<(), Error> {
     // A name inside it, so that a file in its place is an error too.
     let checked = std::fs::metadata(path.join("."));

@@ -9,24 +9,23 @@ use crate::records::{Files, Text};
 
 /// Reads the lines of one text file, or of the text files of a directory.
 ///
-/// The items are `String`s: the lines without their ends. `\n`, `\r\n` and `\r` end a line, blank
-/// lines are kept. A last line without an end is read as well, unless a later run can read it whole: see
-/// [`unended`](Self::unended). Nothing else is changed: a byte order mark stays at the beginning of the
-/// first line.
+/// The items are `String`s: the lines without their line ends. `\n`, `\r\n` and `\r` end a line; blank lines
+/// are kept. A last line without a line end is read too, unless a later run can read it completely: see
+/// [`unended`](Self::unended). Nothing else is changed: a byte order mark stays at the start of the first
+/// line.
 ///
 /// The end of the files ends the input, unless a file is [followed](Self::follow) as it grows, or a directory
-/// is [watched](Self::watch) for new files. A file is one
-/// partition, named by the path as it was given, and read by one worker, unless it is read in
-/// [ranges](Self::range_bytes). The files of a directory are partitions named by their paths within it;
-/// they are spread over the workers, so lines of several files mix, and those of one file stay in order.
-/// Which files those are is decided when a run begins. They must be there for each process of the run.
+/// is [watched](Self::watch) for new files. A file is one partition, named by the given path, and one worker
+/// reads it, unless it is read in [ranges](Self::range_bytes). The files of a directory are partitions named
+/// by their paths within it. They are distributed over the workers, so lines of several files mix, and lines
+/// of one file stay in order. The start of a run determines the files. They must exist for each process of
+/// the run.
 ///
-/// A file whose name ends in `.gz`, `.zst`, `.bz2` or `.xz` is decompressed, which needs the feature
-/// `gzip`, `zstd`, `bzip2` or `xz`; what is said of bytes then means those that come out of it. A line on standard
-/// error says that the name was taken at its word.
+/// A file with the extension `.gz`, `.zst`, `.bz2` or `.xz` is decompressed, which needs the feature `gzip`,
+/// `zstd`, `bzip2` or `xz`; byte counts then refer to the decompressed data. A line on standard error reports
+/// that the extension determined the compression.
 ///
-/// A pipe can be read as well, by a thread of its own, so that nothing waits while it has nothing; reading
-/// it cannot be resumed.
+/// A pipe is read on its own thread, so nothing waits while it is silent; reading a pipe cannot be resumed.
 ///
 /// # Examples
 ///
@@ -53,34 +52,35 @@ use crate::records::{Files, Text};
 ///
 /// # Guarantee
 ///
-/// With a recovery store, each line counts once: a run that was killed goes on behind what is saved, whatever became
-/// of the files meanwhile, or is refused. Pipes and devices are read once, and cannot be read again.
+/// With a recovery store, each line counts once: a run after a kill continues at the saved position, whatever
+/// happened to the files in between, or is refused. Pipes and devices are read once, and cannot be read
+/// again.
 ///
 /// # Limits
 ///
-/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)); what becomes of a longer one is a
-/// [choice](Self::too_long). A process has 64 files of one source open at
-/// once. In a compressed file, a run that goes on decompresses all that is before its position. To list a directory
-/// of *n* files and to save a position of each takes time and room in proportion to *n*.
+/// A line has at most 64 MiB ([`max_line_bytes`](Self::max_line_bytes)); [`too_long`](Self::too_long)
+/// determines what happens to a longer one. A process has at most 64 files of one source open at once. In a
+/// compressed file, a resumed run decompresses everything before its position. Listing a directory of *n*
+/// files and saving a position of each takes time and space proportional to *n*.
 ///
 /// # Errors
 ///
-/// A missing file, a pattern that cannot be understood, a line that cannot be read, and a file that was
-/// cut or replaced since it was read last stop the run. [`Error`](super::Error) lists what can go wrong.
-/// Lines before a fault are given first. With [`results`](Self::results), a line that is not UTF-8 or
-/// [too long](Self::max_line_bytes) does not stop the run. [`invalid_utf8`](Self::invalid_utf8) and
-/// [`too_long`](Self::too_long) have such bytes replaced, and such lines truncated.
+/// A missing file, an invalid pattern, an unreadable line, and a file that was truncated or replaced since
+/// the last run stop the run. [`Error`](super::Error) lists all errors. Lines before an error are emitted
+/// first. With [`results`](Self::results), a line that is not UTF-8 or [too long](Self::max_line_bytes) does
+/// not stop the run. [`invalid_utf8`](Self::invalid_utf8) can replace such bytes, and
+/// [`too_long`](Self::too_long) can truncate such lines.
 ///
 /// # State
 ///
-/// A [`FilePosition`](super::FilePosition) is saved for each file: where the next line begins, the number of the file on its
-/// device, and hashes of the bytes before the position, by which the file is known again. A later run
+/// A [`FilePosition`](super::FilePosition) for each file: the start of the next line, the number of the file
+/// on its device, and hashes of the bytes before the position, which identify the file. A later run
 ///
-/// - reads a file on that has grown;
-/// - reads a file of a directory on that was renamed within it, under its new name, and a new file that has the old
-///   name from its beginning;
-/// - does not miss a file of a directory that was read to its end and is gone;
-/// - is refused if a file was cut or replaced, or is gone and was not read to its end.
+/// - continues a file that has grown;
+/// - continues a file of a directory that was renamed within it, under its new name, and reads a new file
+///   with the old name from its start;
+/// - ignores a missing file of a directory that was read to its end;
+/// - is refused if a file was truncated or replaced, or is missing and was not read to its end.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct FileSource<A = Strict> {
@@ -88,7 +88,7 @@ pub struct FileSource<A = Strict> {
     answer: PhantomData<fn() -> A>,
 }
 
-/// A [`FileSource`] of which the path is that of a directory.
+/// A [`FileSource`] whose path is a directory.
 ///
 /// # Examples
 ///
@@ -108,8 +108,8 @@ pub struct FileSource<A = Strict> {
 pub type DirSource<A = Strict> = FileSource<A>;
 
 impl FileSource {
-    /// A source of the lines of the file at this path, or of the files in the directory there. It is not
-    /// looked at before the run.
+    /// Creates a source of the lines of the file at this path, or of the files in the directory there.
+    /// Nothing is opened before the run.
     ///
     /// # Examples
     ///
@@ -135,9 +135,9 @@ file_source!(
 );
 
 impl<A> FileSource<A> {
-    /// How many lines one batch has at the most; 1000 unless set, and 0 counts as 1.
+    /// Sets the maximum number of lines per batch. The default is 1000, and 0 counts as 1.
     ///
-    /// A batch has about 64 KiB of text at the most, however many lines that are.
+    /// A batch has at most about 64 KiB of text, regardless of the number of lines.
     ///
     /// # Examples
     ///
@@ -167,9 +167,9 @@ impl<A> FileSource<A> {
         self
     }
 
-    /// How long a line may be, without its end; 64 MiB unless set.
+    /// Sets the maximum length of a line, without its line end. The default is 64 MiB.
     ///
-    /// It bounds the memory that a file takes which is not one of lines.
+    /// It bounds the memory for a file that does not consist of lines.
     ///
     /// # Examples
     ///
@@ -195,7 +195,7 @@ impl<A> FileSource<A> {
         self
     }
 
-    /// What is done with a line that is [longer](Self::max_line_bytes). Unless set, it cannot be read.
+    /// Sets the treatment of a line that is [too long](Self::max_line_bytes). By default, it is an error.
     ///
     /// # Examples
     ///

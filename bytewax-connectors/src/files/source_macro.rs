@@ -1,21 +1,21 @@
-//! What all sources of files have: their settings, and how they are opened.
+//! The common parts of all file sources: their settings, and how they open files.
 
 /// Adds the settings of a source whose field `files` is a [`Files`](crate::records::Files) of these items, and makes it a
 /// source.
 macro_rules! file_source {
     ($Source:ident [$($T:ident : $($Bound:tt)+)?] => $Item:ty, $example:literal) => {
         impl<$($T: $($Bound)+,)? A> $Source<$($T,)? A> {
-            /// Of a directory, reads those files only whose paths within it match a pattern; `*` unless
-            /// set.
+            /// Reads only those files of a directory whose paths within it match a pattern. The default is
+            /// `*`.
             ///
             /// `*` stands for any part of a name, `?` for one character, `[a-f]` for one of several, and
-            /// `**/` for any number of directories. Without `**` or `/`, directories are not looked into.
+            /// `**/` for any number of directories. Without `**` or `/`, subdirectories are skipped.
             pub fn pattern(mut self, pattern: impl Into<String>) -> Self {
                 self.files.listing.pattern = pattern.into();
                 self
             }
 
-            /// Says that the files are those of this machine alone, or of those with the same id; it
+            /// Declares that the files are local to this machine, or to machines with the same id. The id
             /// becomes part of the partitions' names.
             ///
             /// Without an id, a path means the same file on all machines, and one of them reads it.
@@ -34,27 +34,27 @@ macro_rules! file_source {
                 self
             }
 
-            /// How the files are compressed. Unless set, their names say it: those that end in `.gz`,
-            /// `.zst`, `.bz2` or `.xz` are.
+            /// Sets the compression of the files. By default, the extension determines it: `.gz`, `.zst`,
+            /// `.bz2` or `.xz`.
             pub fn compression(mut self, compression: $crate::files::Compression) -> Self {
                 self.files.compression = Some(compression);
                 self
             }
 
-            /// What is done with bytes that are not UTF-8. Unless set, a record that has any cannot be
-            /// read.
+            /// Sets the treatment of bytes that are not UTF-8. By default, a record with such bytes is an
+            /// error.
             pub fn invalid_utf8(mut self, invalid: $crate::files::InvalidUtf8) -> Self {
                 self.files.reading.invalid_utf8 = invalid;
                 self
             }
 
-            /// What is done with a last line that has no end, since another program may still be writing
-            /// it.
+            /// Sets the treatment of a last line without a line end, which another program may still be
+            /// writing.
             ///
-            /// Unless set, it [waits](crate::files::Unended::Wait) if the flow has a recovery store: then a
-            /// later run reads it when it has its end, and this one says on standard error that it waits.
-            /// Without a store there is no later run, and it is [read](crate::files::Unended::Emit) as it
-            /// is. So is that of a pipe.
+            /// By default, it [waits](crate::files::Unended::Wait) if the flow has a recovery store: a later
+            /// run reads it when it is complete, and this run reports on standard error that it waits.
+            /// Without a store, it is [read](crate::files::Unended::Emit) as it is. The same applies to a
+            /// pipe.
             ///
             /// # Examples
             ///
@@ -70,10 +70,10 @@ macro_rules! file_source {
                 self
             }
 
-            /// Has each file read by several workers, in ranges of so many bytes.
+            /// Lets several workers read each file, in ranges of this number of bytes.
             ///
-            /// Each range is a partition, so ranges are spread over the workers, and records of several
-            /// ranges mix. The number is part of what is saved: it must stay the same from run to run.
+            /// Each range is a partition, so ranges are distributed over the workers, and records of several
+            /// ranges mix. The number is part of the saved position: it must stay the same from run to run.
             ///
             /// # Errors
             ///
@@ -83,23 +83,23 @@ macro_rules! file_source {
                 self
             }
 
-            /// Goes on reading the file as it grows, and through its rotations, until the run is stopped: see
-            /// [`Followed`](crate::files::Followed). To be said last.
+            /// Keeps reading the file as it grows, and through its rotations, until the run is stopped: see
+            /// [`Followed`](crate::files::Followed). Call it last.
             pub fn follow(self) -> $crate::files::Followed<Self> {
                 $crate::files::Followed::new(self)
             }
 
-            /// Goes on with new files of the directory, until the run is stopped: see
-            /// [`Watched`](crate::files::Watched). To be said last.
+            /// Keeps reading new files of the directory, until the run is stopped: see
+            /// [`Watched`](crate::files::Watched). Call it last.
             pub fn watch(self) -> $crate::files::Watched<Self> {
                 $crate::files::Watched::new(self)
             }
         }
 
         impl<$($T: $($Bound)+)?> $Source<$($T,)? $crate::files::Strict> {
-            /// Emits a `Result` for each record, so that one that cannot be read does not stop the run:
-            /// see [`BadRecord`](crate::files::BadRecord), and
-            /// [`split_result`](bytewax_runtime::flow::Stream::split_result) for what to do with them.
+            /// Emits a `Result` for each record, so that an unreadable record does not stop the run: see
+            /// [`BadRecord`](crate::files::BadRecord), and
+            /// [`split_result`](bytewax_runtime::flow::Stream::split_result) to separate them.
             pub fn results(self) -> $Source<$($T,)? $crate::files::Results> {
                 $Source {
                     files: self.files,

@@ -1,4 +1,4 @@
-//! Files of JSON lines as sources and sinks.
+//! JSON Lines files as sources and sinks.
 
 mod sink;
 mod source;

@@ -1,4 +1,4 @@
-//! A sink of JSON lines.
+//! A sink of JSON Lines.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::files::{Compression, FileSinkPartition, JsonLines, partition};
 
 /// Writes the items of a stream to one file, each as a line of JSON, exactly once.
 ///
-/// Items are of any type that serde can write. In all else the file is written as by a
+/// Items may have any type that serde can serialize. Otherwise the file is written as by a
 /// [`FileSink`](crate::files::FileSink).
 ///
 /// # Examples
@@ -52,8 +52,8 @@ use crate::files::{Compression, FileSinkPartition, JsonLines, partition};
 ///
 /// # Errors
 ///
-/// A value that is not to be said in JSON, such as a map whose keys are no text, stops the run. Other
-/// errors are those of a [`FileSink`](crate::files::FileSink).
+/// A value without a JSON form, such as a map whose keys are not text, stops the run. Other errors are those
+/// of a [`FileSink`](crate::files::FileSink).
 ///
 /// # State
 ///
@@ -66,7 +66,7 @@ pub struct JsonLinesSink {
 }
 
 impl JsonLinesSink {
-    /// A sink of the file at this path. The file is not looked at before the run.
+    /// Creates a sink for the file at this path. Nothing is opened before the run.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -74,11 +74,11 @@ impl JsonLinesSink {
         }
     }
 
-    /// How the file is compressed. Unless set, its name says it: one that ends in `.gz`, `.zst`, `.bz2` or
-    /// `.xz` is, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
+    /// Sets the compression of the file. By default, the extension determines it: `.gz`, `.zst`, `.bz2` or
+    /// `.xz`, which needs the feature `gzip`, `zstd`, `bzip2` or `xz`.
     ///
-    /// What is written in an epoch is compressed by itself, so that the file is whole after each, and can be
-    /// cut back to it. Very short epochs compress badly.
+    /// Each epoch is compressed separately, so the file is complete after each, and can be truncated to it.
+    /// Very short epochs compress badly.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self

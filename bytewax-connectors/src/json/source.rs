@@ -1,4 +1,4 @@
-//! A source of the lines of files that are JSON.
+//! A source of JSON Lines files.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 use crate::files::{Strict, file_source};
 use crate::records::{Files, ParseLine};
 
-/// Reads files of which each line is a JSON value, as values of a type.
+/// Reads JSON Lines files as values of a type: each line is a JSON value.
 ///
-/// `T` is any type that serde can make. Blank lines are left out, and so is a byte order mark. All that is said of a
-/// [`FileSource`](crate::files::FileSource) about files, directories, compression and positions holds
-/// here.
+/// `T` is any type that serde can deserialize. Blank lines and a byte order mark are skipped. The statements
+/// about files, directories, compression and positions of a [`FileSource`](crate::files::FileSource) apply
+/// here too.
 ///
 /// # Examples
 ///
@@ -56,14 +56,13 @@ use crate::records::{Files, ParseLine};
 ///
 /// # Limits
 ///
-/// A value is on one line, of 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). A line that is too long is never
-/// truncated, because a part of a value is another value.
+/// A value is on one line, of at most 64 MiB ([`max_line_bytes`](Self::max_line_bytes)). A line that is too
+/// long is never truncated, because a part of a value is another value.
 ///
 /// # Errors
 ///
-/// A line that is not JSON, or not of the type, stops the run unless
-/// [`results`](Self::results) are asked for. Other errors are those of a
-/// [`FileSource`](crate::files::FileSource).
+/// A line that is not JSON, or not of the type, stops the run unless you request [`results`](Self::results).
+/// Other errors are those of a [`FileSource`](crate::files::FileSource).
 ///
 /// # State
 ///
@@ -75,8 +74,8 @@ pub struct JsonLinesSource<T, A = Strict> {
 }
 
 impl<T: DeserializeOwned + Send + 'static> JsonLinesSource<T> {
-    /// A source of the values of the file at this path, or of the files in the directory there. It is not
-    /// looked at before the run.
+    /// Creates a source of the values of the file at this path, or of the files in the directory there.
+    /// Nothing is opened before the run.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             files: Files::new(path.into(), Json(PhantomData)),
@@ -91,13 +90,13 @@ file_source!(
 );
 
 impl<T: DeserializeOwned, A> JsonLinesSource<T, A> {
-    /// How many lines one batch has at the most; 1000 unless set, and 0 counts as 1.
+    /// Sets the maximum number of lines per batch. The default is 1000, and 0 counts as 1.
     pub fn batch_lines(mut self, lines: usize) -> Self {
         self.files.reading.batch_records = lines.max(1);
         self
     }
 
-    /// How long a line may be, without its end; 64 MiB unless set.
+    /// Sets the maximum length of a line, without its line end. The default is 64 MiB.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.files.reading.max_record_bytes = bytes;
         self

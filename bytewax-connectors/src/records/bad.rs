@@ -1,16 +1,16 @@
-//! Records that cannot be read.
+//! Unreadable records.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many bytes of a record that cannot be read are kept to be shown.
+/// The maximum number of raw bytes of an unreadable record.
 const RAW_BYTES: usize = 64 << 10;
 
-/// A line or a row that cannot be read as what it should be: where it is, what it is, and why.
+/// An unreadable line or row: its place, its contents, and the reason.
 ///
-/// Sources stop the run at the first one, or emit it as an `Err` beside the good ones; see
+/// Sources stop the run at the first one, or emit it as an `Err`; see
 /// [`FileSource::results`](crate::files::FileSource::results).
 ///
 /// # Examples
@@ -47,7 +47,7 @@ pub struct BadRecord {
     pub(crate) fault: Fault,
 }
 
-/// What is wrong with a record.
+/// The reason why a record is unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fault {
     pub(crate) column: Option<String>,
@@ -72,44 +72,44 @@ impl Fault {
 }
 
 impl BadRecord {
-    /// The path of the file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The line at which the record begins, counted from 1.
+    /// Returns the line at which the record starts, counted from 1.
     #[must_use]
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The byte of the file at which the record begins, counted from 0. In a compressed file, the bytes
-    /// that come out of it are counted.
+    /// Returns the byte of the file at which the record starts, counted from 0. In a compressed file, it
+    /// counts decompressed bytes.
     #[must_use]
     pub fn byte(&self) -> u64 {
         self.byte
     }
 
-    /// The name of the column, where it is known.
+    /// Returns the name of the column, if it is known.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         self.fault.column.as_deref()
     }
 
-    /// What is wrong.
+    /// Returns the reason.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.fault.why
     }
 
-    /// The bytes of the record without the end of its line, at most 64 KiB of them.
+    /// Returns the bytes of the record without the line end, at most 64 KiB.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.fault.raw
     }
 
-    /// [`raw`](Self::raw) as text; what is not UTF-8 is replaced by `U+FFFD`.
+    /// Returns [`raw`](Self::raw) as text; invalid UTF-8 is replaced by `U+FFFD`.
     #[must_use]
     pub fn raw_text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.fault.raw)
@@ -128,30 +128,30 @@ impl fmt::Display for BadRecord {
 
 impl std::error::Error for BadRecord {}
 
-/// What is done with bytes that are not UTF-8.
+/// The treatment of bytes that are not UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidUtf8 {
     /// The record is a [`BadRecord`].
     #[default]
     Refuse,
-    /// They are replaced by the character `U+FFFD`.
+    /// The bytes are replaced by the character `U+FFFD`.
     Replace,
 }
 
-/// What is done with a line that is longer than the limit.
+/// The treatment of a line that is longer than the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TooLong {
     /// The line is a [`BadRecord`].
     #[default]
     Refuse,
-    /// The line is truncated at the limit, in front of the character that would pass it, and `…` is added.
+    /// The line is truncated before the character that exceeds the limit, and `…` is appended.
     Truncate,
 }
 
 impl InvalidUtf8 {
-    /// Reads bytes as text. The error is the number of the first byte that is not UTF-8.
+    /// Decodes bytes as text. The error is the index of the first byte that is not UTF-8.
     pub(crate) fn text(self, bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Cow::Borrowed(text)),

@@ -3,11 +3,11 @@
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-/// How a file is compressed.
+/// The compression of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// `.gz`, which needs the feature `gzip`. A file may have several members.
     Gzip,

@@ -1,4 +1,4 @@
-//! A file that is followed as it grows, and through its rotations.
+//! A followed file, which grows and is rotated.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use super::rotation::{Match, find, matches, modified, next_after, rotated};
 use crate::files::Error;
 use crate::note::note;
 
-/// Where a file is read that is followed: which file it is by now, and where its next record begins.
+/// The position in a followed file: the current file, and the start of its next record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowPosition {
     file: UnnumberedPosition,
@@ -35,7 +35,7 @@ impl FollowPosition {
         }
     }
 
-    /// Where the next record begins in the file that is being read.
+    /// Returns the start of the next record in the current file.
     #[must_use]
     pub fn in_file(&self) -> FilePosition {
         self.file.into()

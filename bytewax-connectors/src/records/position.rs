@@ -1,14 +1,14 @@
-//! Where reading a file goes on.
+//! Positions in files.
 
 use bytewax_runtime::state::{Field, Saved, Schema, State, StateError};
 use serde::{Deserialize, Serialize};
 
 use super::window::Traces;
 
-/// Where the next record of a file begins, and what the file looks like before.
+/// The position of the next record in a file, and the traces of the file before it.
 ///
-/// It is saved for each file that a source reads. A file whose beginning, or whose bytes before the
-/// position, have changed is another file, and is not read on from there.
+/// A source saves it for each file. If the start of a file, or the bytes before the position, have changed,
+/// it is another file and is not continued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilePosition {
     byte: u64,
@@ -76,7 +76,7 @@ impl State for UnnumberedPosition {
 }
 
 impl FilePosition {
-    /// A position that says the byte alone, so that the file is not checked for being the same.
+    /// Creates a position of a byte alone, without a check that the file is the same.
     ///
     /// ```
     /// use bytewax_connectors::files::FilePosition;
@@ -116,20 +116,19 @@ impl FilePosition {
         }
     }
 
-    /// The byte at which the next record begins. In a compressed file, the bytes that come out of it
-    /// are counted.
+    /// Returns the byte at which the next record starts. In a compressed file, it counts decompressed bytes.
     #[must_use]
     pub fn byte(&self) -> u64 {
         self.byte
     }
 
-    /// The number of the line that begins there, from 1, where it is known.
+    /// Returns the number of the line that starts there, from 1, if it is known.
     #[must_use]
     pub fn line(&self) -> Option<u64> {
         (self.line > 0).then_some(self.line)
     }
 
-    /// Whether all of the file was read that was there. A file of which this is known may be removed.
+    /// Whether the whole file was read. If so, the file may be removed.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.ended

@@ -48,13 +48,13 @@ impl Reading {
     };
 }
 
-/// What is done with a last line that has no end, since it may still be written.
+/// The treatment of a last line without a line end, which may still be incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unended {
-    /// It waits: a later run reads it when it has its end.
+    /// It waits: a later run reads it when it is complete.
     Wait,
-    /// It is read as it is. If it goes on later, the next run is refused.
+    /// It is read as it is. If it grows later, the next run is refused.
     Emit,
 }
 
@@ -147,9 +147,9 @@ pub(crate) enum Cut<T> {
     End,
 }
 
-/// What a source does with records that cannot be read: [`Strict`] or [`Results`].
+/// The treatment of unreadable records: [`Strict`] or [`Results`].
 pub trait Answer<T>: 'static {
-    /// What the source gives.
+    /// The items of the source.
     type Item: Send + 'static;
 
     #[doc(hidden)]
@@ -162,7 +162,7 @@ pub trait Answer<T>: 'static {
     fn bad(bad: BadRecord) -> Result<Self::Item, BadRecord>;
 }
 
-/// Marks sources that stop the run at the first record that cannot be read.
+/// Marks sources that stop the run at the first unreadable record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Strict;
 

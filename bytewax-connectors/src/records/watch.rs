@@ -32,10 +32,10 @@ pub(crate) struct Rules {
     pub(crate) end: Option<String>,
 }
 
-/// What was read of a watched directory: the files that are done with, and where the next record begins in
-/// the one that is being read.
+/// The position in a watched directory: the finished files, and the start of the next record in the current
+/// one.
 ///
-/// A file that was done with and is not there any more is forgotten.
+/// A finished file that no longer exists is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchPosition {
     /// By a hash of their names: their lengths, and when they were written, in nanoseconds since 1970.
@@ -47,13 +47,13 @@ pub struct WatchPosition {
 }
 
 impl WatchPosition {
-    /// How many files are done with, of those that were there when the directory was last looked at.
+    /// Returns the number of finished files at the last check of the directory.
     #[must_use]
     pub fn files_done(&self) -> usize {
         self.done.len()
     }
 
-    /// The path, within the directory, of the file that is being read, and where.
+    /// Returns the path of the current file within the directory, and the position in it.
     #[must_use]
     pub fn current(&self) -> Option<(&str, FilePosition)> {
         let current = self.current.as_ref();

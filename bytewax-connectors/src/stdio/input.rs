@@ -12,9 +12,9 @@ use crate::records::{Beside, Place, Reading, Records, Text, Unended};
 
 /// Reads the lines of standard input.
 ///
-/// The items are `String`s, cut as those of a [`FileSource`](crate::files::FileSource). The end of standard
-/// input ends the source. One worker of the whole run reads it, on a thread of its own: while it is silent,
-/// nothing waits for it, neither times nor a signal to stop. A line that has come is taken at once.
+/// The items are `String`s, split like those of a [`FileSource`](crate::files::FileSource). The end of
+/// standard input ends the source. One worker of the whole run reads it on its own thread: while it is
+/// silent, nothing waits for it, neither timers nor a stop. A line is emitted as soon as it arrives.
 ///
 /// # Examples
 ///
@@ -32,22 +32,21 @@ use crate::records::{Beside, Place, Reading, Records, Text, Unended};
 ///
 /// # Guarantee
 ///
-/// Each line is read once at most: what was read and not written when a run was killed is lost.
+/// Each line is read at most once: a kill loses lines that were read and not written.
 ///
 /// # Limits
 ///
-/// A line has 64 MiB at most ([`max_line_bytes`](Self::max_line_bytes)). One worker reads; to spread the lines over
-/// all workers, put [`redistribute`](bytewax_runtime::flow::Stream::redistribute) behind it.
+/// A line has at most 64 MiB ([`max_line_bytes`](Self::max_line_bytes)). One worker reads; to distribute the
+/// lines over all workers, add [`redistribute`](bytewax_runtime::flow::Stream::redistribute) after it.
 ///
 /// # Errors
 ///
-/// A line that is not UTF-8, or [too long](Self::max_line_bytes), stops the run, unless
-/// [`results`](Self::results) are asked for.
+/// A line that is not UTF-8, or [too long](Self::max_line_bytes), stops the run, unless you request
+/// [`results`](Self::results).
 ///
 /// # State
 ///
-/// Nothing is saved, since nothing can be read again: what a run had read and not finished when it was
-/// killed is lost.
+/// None, because standard input cannot be read again: a kill loses lines that were read and not finished.
 #[must_use]
 pub struct StdInSource<A = Strict> {
     place: Place,
@@ -56,7 +55,7 @@ pub struct StdInSource<A = Strict> {
 }
 
 impl StdInSource {
-    /// A source of the lines of standard input.
+    /// Creates a source of the lines of standard input.
     pub fn new() -> Self {
         Self::of(Place::stream("standard input", io::stdin))
     }
@@ -73,7 +72,7 @@ impl StdInSource {
         }
     }
 
-    /// Emits a `Result` for each line, so that one that cannot be read does not stop the run: see
+    /// Emits a `Result` for each line, so that an unreadable line does not stop the run: see
     /// [`BadRecord`](crate::files::BadRecord).
     pub fn results(self) -> StdInSource<Results> {
         StdInSource {
@@ -91,19 +90,19 @@ impl Default for StdInSource {
 }
 
 impl<A> StdInSource<A> {
-    /// How long a line may be, without its end; 64 MiB unless set.
+    /// Sets the maximum length of a line, without its line end. The default is 64 MiB.
     pub fn max_line_bytes(mut self, bytes: usize) -> Self {
         self.reading.max_record_bytes = bytes;
         self
     }
 
-    /// What is done with a line that is [longer](Self::max_line_bytes). Unless set, it cannot be read.
+    /// Sets the treatment of a line that is [too long](Self::max_line_bytes). By default, it is an error.
     pub fn too_long(mut self, too_long: TooLong) -> Self {
         self.reading.too_long = too_long;
         self
     }
 
-    /// What is done with bytes that are not UTF-8. Unless set, a line that has any cannot be read.
+    /// Sets the treatment of bytes that are not UTF-8. By default, a line with such bytes is an error.
     pub fn invalid_utf8(mut self, invalid: InvalidUtf8) -> Self {
         self.reading.invalid_utf8 = invalid;
         self
