@@ -15,7 +15,7 @@ use super::{
     written::{ByTopic, Ready, split},
 };
 
-/// Reads JSON as values of a type.
+/// Decodes JSON as values of a type.
 ///
 /// # Examples
 ///
@@ -33,7 +33,7 @@ pub struct JsonDeserializer<T> {
 }
 
 impl<T: DeserializeOwned> JsonDeserializer<T> {
-    /// Reads JSON as it is.
+    /// Decodes JSON without a header.
     pub fn new() -> Self {
         Self {
             is_registered: false,
@@ -41,7 +41,8 @@ impl<T: DeserializeOwned> JsonDeserializer<T> {
         }
     }
 
-    /// Reads JSON that has the id of a schema in front of it. Only the type decides whether a value is right: the schema is not looked at.
+    /// Decodes JSON that starts with the id of a schema. Only the type determines whether a value is valid:
+    /// the schema is ignored.
     #[cfg(feature = "schema-registry")]
     pub fn registry(registry: &Registry) -> Self {
         let _ = registry;
@@ -83,7 +84,7 @@ impl<T: DeserializeOwned + 'static> Deserializer for JsonDeserializer<T> {
     }
 }
 
-/// Writes values as JSON.
+/// Encodes values as JSON.
 ///
 /// # Examples
 ///
@@ -101,7 +102,7 @@ pub struct JsonSerializer {
 }
 
 impl JsonSerializer {
-    /// Writes JSON as it is.
+    /// Encodes JSON without a header.
     pub fn new() -> Self {
         Self::default()
     }
@@ -109,14 +110,14 @@ impl JsonSerializer {
 
 #[cfg(feature = "schema-registry")]
 impl JsonSerializer {
-    /// Writes the id of a schema in front of JSON. It is a JSON Schema; whether values are as it says is not checked.
+    /// Encodes JSON after the id of a JSON Schema. Values are not checked against the schema.
     pub fn registry(registry: &Registry, schema: impl Into<Schema>) -> Self {
         Self {
             registered: Some(ByTopic::new(registry, Kind::Json, Some(schema.into()))),
         }
     }
 
-    /// Names the topic that the messages go to, from which the subject is made. Unless set, each message names it.
+    /// Sets the topic of the messages, from which the subject is derived. By default, each message names it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         if let Some(registered) = &mut self.registered {
             registered.set_topic(topic.into());
@@ -124,7 +125,8 @@ impl JsonSerializer {
         self
     }
 
-    /// What the subject is: the topic, unless set. The name of a type is the `title` of the schema.
+    /// Sets how the subject is named. The default is by topic. The name of a type is the `title` of the
+    /// schema.
     pub fn subject_name(mut self, naming: SubjectName) -> Self {
         if let Some(registered) = &mut self.registered {
             registered.set_naming(naming);
@@ -132,7 +134,7 @@ impl JsonSerializer {
         self
     }
 
-    /// What is done with the schema: it is registered, unless set.
+    /// Sets the treatment of the schema. By default, it is registered.
     pub fn registration(mut self, registration: Registration) -> Self {
         if let Some(registered) = &mut self.registered {
             registered.set_registration(registration);

@@ -1,7 +1,7 @@
-//! Formats: how values become bytes, and bytes become values.
+//! Formats: encoding and decoding of values.
 //!
-//! A format is a [`Deserializer`], a [`Serializer`], or both in one. Operators of connectors use them, as those of
-//! [`KafkaStream`](crate::kafka::KafkaStream) (feature `kafka`):
+//! A format is a [`Deserializer`], a [`Serializer`], or both. Operators of connectors use them, such as those
+//! of [`KafkaStream`](crate::kafka::KafkaStream) (feature `kafka`):
 //!
 //! | Format | Reads | Writes | Feature |
 //! | --- | --- | --- | --- |
@@ -10,8 +10,8 @@
 //! | Avro | `AvroDeserializer` | `AvroSerializer` | `avro` |
 //! | Protobuf | `ProtobufDeserializer`, `DynamicProtobufDeserializer` | `ProtobufSerializer` | `protobuf` |
 //!
-//! With the feature `schema-registry`, JSON, Avro and Protobuf are read and written as the serializers of Confluent do: in front of each
-//! value is the id of its schema, which a `Registry` knows.
+//! With the feature `schema-registry`, JSON, Avro and Protobuf use the wire format of Confluent's
+//! serializers: each value starts with the id of its schema in a `Registry`.
 //!
 //! # A format of your own
 //!
@@ -65,64 +65,64 @@ pub use self::registry::{Registration, Registry, RegistryError, SubjectName, Tes
 pub use self::schema::Schema;
 pub use self::text::Utf8;
 
-/// Turns bytes into values.
+/// Decodes bytes into values.
 ///
-/// Each worker works on a clone of its own, which may keep what it has found out, such as schemas. Nothing of it is saved.
+/// Each worker uses its own clone, which may cache data such as schemas. It saves no state.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not turn bytes into values",
     label = "this is not a `Deserializer`",
     note = "use one of `bytewax::connectors::formats`, such as `JsonDeserializer::<T>::new()`, where `T` implements serde's `Deserialize`"
 )]
 pub trait Deserializer: Clone + Send + Sync + 'static {
-    /// What comes of the bytes.
+    /// The decoded value.
     type Value: 'static;
 
-    /// Gets ready, once on each worker, before anything is read.
+    /// Prepares the format, once on each worker, before the first item.
     ///
     /// # Errors
     ///
-    /// If nothing can be read, as when a schema is wrong: the run does not begin.
+    /// Fails if decoding is impossible, for example because a schema is invalid: the run does not start.
     fn open(&mut self, part: Part) -> Result<(), FormatError> {
         let _ = part;
         Ok(())
     }
 
-    /// Turns bytes into a value.
+    /// Decodes bytes into a value.
     ///
     /// # Errors
     ///
-    /// If these bytes are not a value, or nothing can be read at present.
+    /// Fails if these bytes are not a value, or if decoding is currently impossible.
     fn deserialize(&mut self, bytes: &[u8]) -> Result<Self::Value, FormatError>;
 }
 
-/// Turns values into bytes.
+/// Encodes values into bytes.
 ///
-/// Each worker works on a clone of its own, as with a [`Deserializer`].
+/// Each worker uses its own clone, as with a [`Deserializer`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not turn `{T}` into bytes",
     label = "this is not a `Serializer` of `{T}`",
     note = "use one of `bytewax::connectors::formats`, such as `JsonSerializer::new()`, for types that implement serde's `Serialize`"
 )]
 pub trait Serializer<T: ?Sized>: Clone + Send + Sync + 'static {
-    /// Gets ready, once on each worker, before anything is written.
+    /// Prepares the format, once on each worker, before the first item.
     ///
     /// # Errors
     ///
-    /// If nothing can be written, as when a schema is wrong: the run does not begin.
+    /// Fails if encoding is impossible, for example because a schema is invalid: the run does not start.
     fn open(&mut self, part: Part) -> Result<(), FormatError> {
         let _ = part;
         Ok(())
     }
 
-    /// Turns a value into bytes. `topic` is where they go, if that is known already.
+    /// Encodes a value into bytes. `topic` is their topic, if it is already known.
     ///
     /// # Errors
     ///
-    /// If this value has no form in bytes, or nothing can be written at present.
+    /// Fails if this value cannot be encoded, or if encoding is currently impossible.
     fn serialize(&mut self, value: &T, topic: Option<&str>) -> Result<Vec<u8>, FormatError>;
 }
 
-/// Which part of a message bytes are.
+/// The part of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The key.
@@ -140,22 +140,22 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why there is no value or there are no bytes.
+/// The error of a format.
 #[derive(Debug)]
 pub enum FormatError {
-    /// The bytes or the value at hand are wrong, in words: other bytes and values may be right.
+    /// This value or these bytes are invalid; others may be valid.
     Data(String),
-    /// Nothing can be read or written, whatever the bytes or the value are: the run stops.
+    /// No value can be decoded or encoded: the run stops.
     Stop(StepError),
 }
 
 impl FormatError {
-    /// The bytes or the value at hand are wrong.
+    /// Creates an error of this value.
     pub(crate) fn data(why: impl fmt::Display) -> Self {
         Self::Data(why.to_string())
     }
 
-    /// Nothing can be read or written.
+    /// Creates an error that stops the run.
     pub(crate) fn stop(why: impl Into<String>) -> Self {
         Self::Stop(StepError::msg(why))
     }

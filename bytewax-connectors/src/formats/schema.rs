@@ -1,8 +1,8 @@
-//! Schemas as they are given.
+//! Given schemas.
 
-/// The text of a schema, with those that it names.
+/// The text of a schema, with its references.
 ///
-/// A text is a `Schema` by itself: functions that take one take texts as well.
+/// A text converts into a `Schema`, so functions that take a schema also take a text.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ pub(super) enum Referenced {
 }
 
 impl Schema {
-    /// A schema of this text.
+    /// Creates a schema from a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -49,8 +49,8 @@ impl Schema {
         }
     }
 
-    /// Adds the text of a schema that this one names: a type of Avro by its full name, or a file that Protobuf imports. What the added
-    /// text names itself has to be added before it.
+    /// Adds the text of a referenced schema: an Avro type by its full name, or a file that Protobuf imports.
+    /// Add the references of the added text before it.
     pub fn including(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.references.push(Reference {
             name: name.into(),
@@ -59,8 +59,8 @@ impl Schema {
         self
     }
 
-    /// Adds a schema that this one names, and that is in the [`Registry`](super::Registry) under this subject and version.
-    /// `name` is a type of Avro by its full name, or a file that Protobuf imports.
+    /// Adds a referenced schema that is in the [`Registry`](super::Registry) under this subject and version.
+    /// `name` is the full name of an Avro type, or a file that Protobuf imports.
     #[cfg(feature = "schema-registry")]
     pub fn referring_to(
         mut self,

@@ -2,7 +2,7 @@
 
 use super::{Deserializer, FormatError, Serializer};
 
-/// Text in UTF-8, as it is: for keys, most of all.
+/// UTF-8 text, mostly for keys.
 ///
 /// # Examples
 ///

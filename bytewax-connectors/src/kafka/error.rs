@@ -1,4 +1,4 @@
-//! What can go wrong with Kafka.
+//! Errors of Kafka.
 
 use std::fmt;
 
@@ -7,87 +7,87 @@ use serde::{Deserialize, Serialize};
 use super::message::Origin;
 use crate::formats::Part;
 
-/// Why a topic cannot be read or written. No text has the value of a setting that may be a secret.
+/// An error of reading or writing a topic. No text contains the value of a setting that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The client refuses a setting.
+    /// The client rejects a setting.
     #[error("the setting `{name}` cannot be used: {why}")]
     Setting {
         /// The name of the setting.
         name: String,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// The client cannot be made of its settings.
+    /// The client cannot be created from its settings.
     #[error("the client cannot be made: {why}")]
     Client {
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// No broker answers.
+    /// No broker responds.
     #[error(
         "no broker of `{brokers}` has answered for {seconds} s: {why}; check the addresses, or wait longer with \
          `connect_timeout`"
     )]
     Unreachable {
-        /// The addresses as they were given.
+        /// The given addresses.
         brokers: String,
-        /// How long that was tried.
+        /// The time of the attempts.
         seconds: u64,
-        /// What the client said last.
+        /// The last message of the client.
         why: String,
     },
-    /// The brokers do not let the client in.
+    /// The brokers reject the client.
     #[error(
         "the brokers `{brokers}` refuse the client: {why}; check the settings `security.protocol` and those that \
          begin with `sasl.` and `ssl.`"
     )]
     Refused {
-        /// The addresses as they were given.
+        /// The given addresses.
         brokers: String,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// A topic is not there.
+    /// A topic does not exist.
     #[error(
         "there is no topic `{topic}` on `{brokers}`, or the client may not read it; create it before the run"
     )]
     NoTopic {
         /// The topic.
         topic: String,
-        /// The addresses as they were given.
+        /// The given addresses.
         brokers: String,
     },
-    /// A partition is not there.
+    /// A partition does not exist.
     #[error("the topic `{topic}` has no partition {partition}: it has {count}, counted from 0")]
     NoPartition {
         /// The topic.
         topic: String,
-        /// The partition that was asked for.
+        /// The requested partition.
         partition: i32,
-        /// How many partitions there are.
+        /// The number of partitions.
         count: usize,
     },
-    /// A pattern cannot be understood, or has no topic.
+    /// A pattern is invalid, or matches no topic.
     #[error("the pattern `{pattern}` {why}")]
     Pattern {
         /// The pattern.
         pattern: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// What a partition has to offer cannot be asked for.
+    /// The offsets of a partition cannot be requested.
     #[error("the offsets of the topic `{topic}`, partition {partition}, cannot be found: {why}")]
     Offsets {
         /// The topic.
         topic: String,
         /// The partition.
         partition: i32,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// The message at the position is not there any more.
+    /// The message at the position no longer exists.
     #[error(
         "the messages at offset {offset} of the topic `{topic}`, partition {partition}, are gone: {why}; messages may be \
          lost. To go on without them, say so with `on_lost_offset`"
@@ -97,25 +97,25 @@ pub enum Error {
         topic: String,
         /// The partition.
         partition: i32,
-        /// The position that reading was to go on at.
+        /// The position to resume from.
         offset: i64,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// A partition cannot be read; see [`KafkaSource::results`](super::KafkaSource::results) for a way to go on.
+    /// A partition cannot be read; see [`KafkaSource::results`](super::KafkaSource::results) to continue.
     #[error("{0}")]
     Read(ReadError),
     /// A message cannot be written.
     #[error("the message {message} cannot be written to the topic `{topic}`: {why}")]
     Write {
-        /// What is written, in short.
+        /// A short form of the message.
         message: String,
-        /// Where to.
+        /// The topic.
         topic: String,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// A transaction cannot be begun, written or committed.
+    /// A transaction cannot be started, written or committed.
     #[error(
         "the transaction of `{id}` failed: {why}; a run that resumes writes what is missing. If an epoch lasts longer than the setting \
          `transaction.timeout.ms`, make that larger"
@@ -123,7 +123,7 @@ pub enum Error {
     Transaction {
         /// The transactional id.
         id: String,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
     /// Another producer has taken over the transactions.
@@ -142,21 +142,21 @@ pub enum Error {
     Markers {
         /// The topic.
         topic: String,
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
-    /// The run has ended, and nobody waits for what the brokers say any more.
+    /// The run has ended and no longer waits for the brokers.
     #[error("the run has ended before the brokers have answered")]
     Stopped,
-    /// The producer cannot go on.
+    /// The producer cannot continue.
     #[error("the producer cannot go on: {why}")]
     Producer {
-        /// What the client says.
+        /// The message of the client.
         why: String,
     },
 }
 
-/// Why a partition of a topic could not be read at a position.
+/// The error of reading a partition at a position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadError {
     pub(super) topic: String,
@@ -178,13 +178,13 @@ impl ReadError {
         self.partition
     }
 
-    /// The offset behind the last message that was read; `None` if none was, from the beginning.
+    /// Returns the offset after the last message read; `None` at the beginning.
     #[must_use]
     pub fn offset(&self) -> Option<i64> {
         self.offset
     }
 
-    /// What the client says.
+    /// The message of the client.
     #[must_use]
     pub fn why(&self) -> &str {
         &self.why
@@ -212,7 +212,7 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Why the value or the key of a message cannot be read.
+/// The error of decoding the value or the key of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     part: Part,

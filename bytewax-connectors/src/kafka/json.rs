@@ -8,10 +8,9 @@ use super::message::KafkaMessage;
 use crate::formats::Part;
 
 impl KafkaMessage {
-    /// A message whose value is JSON.
+    /// Creates a message with a JSON value.
     ///
-    /// A value that JSON has no form for, such as a map whose keys are no text, is an error of the sink that the message
-    /// comes to.
+    /// If a value has no JSON form, such as a map whose keys are not text, the sink of the message fails.
     ///
     /// # Examples
     ///
@@ -33,15 +32,16 @@ impl KafkaMessage {
         }
     }
 
-    /// The value, read as JSON.
+    /// Decodes the value as JSON.
     ///
     /// # Errors
     ///
-    /// If it is not what a `T` is in JSON, or if there is no value. The text says why and where the message came from.
+    /// Fails if the value is not a `T` in JSON, or missing. The text contains the reason and the origin of
+    /// the message.
     ///
     /// # Examples
     ///
-    /// Messages that cannot be read are items of `errs`, with their topic, partition, offset and the reason:
+    /// Messages that cannot be decoded go to `errs`, with topic, partition, offset and reason:
     ///
     /// ```
     /// use bytewax_connectors::kafka::KafkaMessage;
@@ -60,11 +60,11 @@ impl KafkaMessage {
         self.decode(Part::Value, self.value.as_deref())
     }
 
-    /// The key, read as JSON.
+    /// Decodes the key as JSON.
     ///
     /// # Errors
     ///
-    /// As those of [`value_json`](Self::value_json).
+    /// Those of [`value_json`](Self::value_json).
     pub fn key_json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.decode(Part::Key, self.key.as_deref())
     }
@@ -79,7 +79,7 @@ impl KafkaMessage {
         serde_json::from_slice(bytes).map_err(|error| failed(error.to_string()))
     }
 
-    /// Has a key that is JSON. What is said of the value of [`json`](Self::json) holds here.
+    /// Sets a JSON key. The notes about the value of [`json`](Self::json) apply.
     #[must_use]
     pub fn with_json_key<T: Serialize + ?Sized>(mut self, key: &T) -> Self {
         match serde_json::to_vec(key) {

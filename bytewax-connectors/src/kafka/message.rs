@@ -6,12 +6,12 @@ use bytewax_runtime::state::{Field, Schema, State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A message that was read from a topic, or is to be written to one.
+/// A message that was read from a topic, or that will be written to one.
 ///
-/// A message that was read knows where it came from: [`topic`](Self::topic), [`partition`](Self::partition) and
-/// [`offset`](Self::offset). That has no influence on where a sink writes it: a sink writes to its topic, unless it
-/// [goes by the messages](super::KafkaSink::by_message), and to the partition that the key chooses, unless
-/// [`to_partition`](Self::to_partition) names one. Key, value, headers and time are written as they are.
+/// A message that was read contains its origin: [`topic`](Self::topic), [`partition`](Self::partition) and
+/// [`offset`](Self::offset). A sink ignores the origin. It writes to its own topic, unless it
+/// [uses the topic of messages](super::KafkaSink::by_message), and to the partition that the key selects,
+/// unless [`to_partition`](Self::to_partition) names one. Key, value, headers and time are written unchanged.
 ///
 /// # Examples
 ///
@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(message.topic(), None);
 /// ```
 ///
-/// Sources and sinks know messages whose key and value are bytes. [`KafkaStream`](super::KafkaStream) has the operators that
-/// turn them to other types and back.
+/// Sources and sinks use messages with keys and values of bytes. [`KafkaStream`](super::KafkaStream) contains
+/// the operators that convert them to other types and back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KafkaMessage<K = Vec<u8>, V = Vec<u8>> {
     pub(super) key: Option<K>,
@@ -89,7 +89,7 @@ impl<K, V> Default for KafkaMessage<K, V> {
 }
 
 impl KafkaMessage {
-    /// A message with this value.
+    /// Creates a message with this value.
     #[must_use]
     pub fn new(value: impl Into<Vec<u8>>) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl KafkaMessage {
         }
     }
 
-    /// A message without a value: in a compacted topic, it deletes what has its key.
+    /// Creates a message without a value. In a compacted topic, it deletes the messages with its key.
     #[must_use]
     pub fn tombstone(key: impl Into<Vec<u8>>) -> Self {
         Self::default().with_key(key)
@@ -106,7 +106,7 @@ impl KafkaMessage {
 }
 
 impl<V> KafkaMessage<Vec<u8>, V> {
-    /// A message with a value of any type, which is to be [serialized](super::KafkaStream::serialize_value).
+    /// Creates a message with a value of any type, to be [serialized](super::KafkaStream::serialize_value).
     ///
     /// # Examples
     ///
@@ -124,14 +124,14 @@ impl<V> KafkaMessage<Vec<u8>, V> {
         }
     }
 
-    /// Has the key chosen: messages with equal keys go to one partition.
+    /// Sets the key: messages with equal keys go to one partition.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// The key, if it has one.
+    /// Returns the key, if it has one.
     #[must_use]
     pub fn key_bytes(&self) -> Option<&[u8]> {
         self.key.as_deref()
@@ -139,7 +139,7 @@ impl<V> KafkaMessage<Vec<u8>, V> {
 }
 
 impl<K> KafkaMessage<K> {
-    /// The value. Of a message without a value, nothing: see [`is_tombstone`](Self::is_tombstone).
+    /// Returns the value; empty for a message without a value: see [`is_tombstone`](Self::is_tombstone).
     #[must_use]
     pub fn value_bytes(&self) -> &[u8] {
         self.value.as_deref().unwrap_or_default()
@@ -147,7 +147,7 @@ impl<K> KafkaMessage<K> {
 }
 
 impl<K, V> KafkaMessage<K, V> {
-    /// Has a key of any type, which is to be [serialized](super::KafkaStream::serialize_key).
+    /// Sets a key of any type, to be [serialized](super::KafkaStream::serialize_key).
     ///
     /// # Examples
     ///
@@ -162,7 +162,7 @@ impl<K, V> KafkaMessage<K, V> {
         self.with_parts(|_, value| (Some(key), value))
     }
 
-    /// The same message with another key and another value.
+    /// Returns the same message with another key and value.
     pub(super) fn with_parts<K2, V2>(
         self,
         parts: impl FnOnce(Option<K>, Option<V>) -> (Option<K2>, Option<V2>),
@@ -178,7 +178,7 @@ impl<K, V> KafkaMessage<K, V> {
         }
     }
 
-    /// Adds a header. There may be several of one name.
+    /// Adds a header. Several headers may have the same name.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), Some(value.into())));
@@ -192,7 +192,7 @@ impl<K, V> KafkaMessage<K, V> {
         self
     }
 
-    /// Has it written to this topic, by a sink that [goes by the messages](super::KafkaSink::by_message).
+    /// Sets the topic, for a sink that [uses the topic of messages](super::KafkaSink::by_message).
     ///
     /// # Examples
     ///
@@ -208,7 +208,7 @@ impl<K, V> KafkaMessage<K, V> {
         self
     }
 
-    /// Has it written to this partition, whatever its key is.
+    /// Sets the partition, regardless of the key.
     #[must_use]
     pub fn to_partition(mut self, partition: i32) -> Self {
         self.way().partition = Some(partition);
@@ -219,60 +219,60 @@ impl<K, V> KafkaMessage<K, V> {
         self.way.get_or_insert_default()
     }
 
-    /// The key, if it has one.
+    /// Returns the key, if it has one.
     #[must_use]
     pub fn key(&self) -> Option<&K> {
         self.key.as_ref()
     }
 
-    /// The value, if it has one.
+    /// Returns the value, if it has one.
     #[must_use]
     pub fn value(&self) -> Option<&V> {
         self.value.as_ref()
     }
 
-    /// Takes the value out.
+    /// Converts the message into its value.
     #[must_use]
     pub fn into_value(self) -> Option<V> {
         self.value
     }
 
-    /// Takes the key and the value out.
+    /// Converts the message into its key and value.
     #[must_use]
     pub fn into_parts(self) -> (Option<K>, Option<V>) {
         (self.key, self.value)
     }
 
-    /// Whether it has no value, which is something else than an empty one.
+    /// Whether it has no value, as opposed to an empty one.
     #[must_use]
     pub fn is_tombstone(&self) -> bool {
         self.value.is_none()
     }
 
-    /// The headers, in order. One may have no value.
+    /// Returns the headers, in order. A header may have no value.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         let headers = self.headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
-    /// The value of the last header of this name.
+    /// Returns the value of the last header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let mut named = self.headers.iter().rev().filter(|(known, _)| known == name);
         named.next().and_then(|(_, value)| value.as_deref())
     }
 
-    /// The time that its producer or the broker gave it. Only very old brokers have messages without one.
+    /// Returns the timestamp of its producer or broker. Only very old brokers have messages without one.
     #[must_use]
     pub fn timestamp(&self) -> Option<DateTime<Utc>> {
         self.timestamp.and_then(DateTime::from_timestamp_millis)
     }
 
-    /// The [`timestamp`](Self::timestamp) as an event time; of a message without one, the beginning of 1970.
+    /// Returns the [`timestamp`](Self::timestamp) as an event time; the start of 1970 without one.
     ///
     /// # Examples
     ///
-    /// One watermark for each partition of the topics, which are not waited for when they are idle:
+    /// One watermark per partition of the topics; idle partitions are ignored:
     ///
     /// ```
     /// use bytewax_connectors::kafka::{KafkaMessage, KafkaSource};
@@ -294,19 +294,19 @@ impl<K, V> KafkaMessage<K, V> {
         self.timestamp().unwrap_or_default()
     }
 
-    /// The topic that it was read from.
+    /// Returns the topic that it was read from.
     #[must_use]
     pub fn topic(&self) -> Option<&str> {
         self.origin.as_ref().map(|origin| &*origin.topic)
     }
 
-    /// The number of the partition that it was read from.
+    /// Returns the number of the partition that it was read from.
     #[must_use]
     pub fn partition(&self) -> Option<i32> {
         self.origin.as_ref().map(|origin| origin.partition)
     }
 
-    /// Its number in that partition.
+    /// Returns its offset in that partition.
     #[must_use]
     pub fn offset(&self) -> Option<i64> {
         self.origin.as_ref().map(|origin| origin.offset)

@@ -1,15 +1,15 @@
-//! Topics of Apache Kafka as sources and sinks.
+//! Apache Kafka topics as sources and sinks.
 //!
 //! | | |
 //! | --- | --- |
-//! | [`KafkaSource`] | reads topics, from positions that a recovery store saves |
-//! | [`KafkaSink`] | writes messages to a topic, or each to a topic of its own |
-//! | [`KafkaMessage`] | what both have to do with: key, value, headers, time |
-//! | [`KafkaStatistics`] | what clients report: lag, queues, throughput |
-//! | [`KafkaStream`] | turns keys and values into other types, and back, by [formats](crate::formats) |
+//! | [`KafkaSource`] | reads topics, from positions in a recovery store |
+//! | [`KafkaSink`] | writes messages to a topic, or each to its own topic |
+//! | [`KafkaMessage`] | the items of both: key, value, headers, time |
+//! | [`KafkaStatistics`] | the reports of clients: lag, queues, throughput |
+//! | [`KafkaStream`] | converts keys and values to other types, and back, with [formats](crate::formats) |
 //!
-//! The client is librdkafka, which the crate `rdkafka` compiles: it needs a C compiler and make. TLS and the login
-//! methods that need it are in the feature `kafka-ssl`, the compression zstd in `kafka-zstd`.
+//! The client is librdkafka, which the crate `rdkafka` compiles: it needs a C compiler and make. The feature
+//! `kafka-ssl` adds TLS and the login methods that need it, and `kafka-zstd` the compression zstd.
 //!
 //! # Examples
 //!

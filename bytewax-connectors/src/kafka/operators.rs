@@ -8,13 +8,13 @@ use super::error::DecodeError;
 use super::message::KafkaMessage;
 use crate::formats::{Deserializer, FormatError, Part, Serializer};
 
-/// Turns keys and values of messages into other types, and back into bytes.
+/// Converts keys and values of messages to other types, and back to bytes.
 ///
-/// What cannot be turned is an item of `errs`, which must be read: a dead letter has the message as it came, and the reason with its topic,
-/// partition and offset. What keeps all messages from being read, such as a schema registry that does not answer, ends the run before they
-/// are lost.
+/// A message that cannot be converted goes to `errs`, which must be read: a dead letter contains the
+/// unchanged message, and the reason with topic, partition and offset. If no message can be converted, for
+/// example because a schema registry does not respond, the run stops before it loses messages.
 ///
-/// A message without a key or without a value remains without.
+/// A missing key or value stays missing.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ use crate::formats::{Deserializer, FormatError, Part, Serializer};
 /// );
 /// ```
 pub trait KafkaStream<K, V>: Sized {
-    /// Turns the bytes of keys into values of another type.
+    /// Decodes keys into another type.
     ///
     /// # Examples
     ///
@@ -65,7 +65,7 @@ pub trait KafkaStream<K, V>: Sized {
         K: AsRef<[u8]>,
         D: Deserializer;
 
-    /// Turns the bytes of values into values of another type.
+    /// Decodes values into another type.
     ///
     /// # Examples
     ///
@@ -88,7 +88,7 @@ pub trait KafkaStream<K, V>: Sized {
         V: AsRef<[u8]>,
         D: Deserializer;
 
-    /// Turns the bytes of keys and of values into values of other types. If either cannot be read, the message is an error as it came.
+    /// Decodes keys and values into other types. If either fails, the unchanged message is an error.
     #[track_caller]
     fn deserialize<DK, DV>(self, key: DK, value: DV) -> Tried<DK::Value, DV::Value, K, V>
     where
@@ -97,7 +97,7 @@ pub trait KafkaStream<K, V>: Sized {
         DK: Deserializer,
         DV: Deserializer;
 
-    /// Turns keys into bytes.
+    /// Encodes keys into bytes.
     ///
     /// # Examples
     ///
@@ -119,7 +119,7 @@ pub trait KafkaStream<K, V>: Sized {
     where
         S: Serializer<K>;
 
-    /// Turns values into bytes.
+    /// Encodes values into bytes.
     ///
     /// # Examples
     ///
@@ -141,7 +141,7 @@ pub trait KafkaStream<K, V>: Sized {
     where
         S: Serializer<V>;
 
-    /// Turns keys and values into bytes. If either has no form in bytes, the message is an error as it came.
+    /// Encodes keys and values into bytes. If either fails, the unchanged message is an error.
     #[track_caller]
     fn serialize<SK, SV>(self, key: SK, value: SV) -> Tried<Vec<u8>, Vec<u8>, K, V>
     where
@@ -149,7 +149,7 @@ pub trait KafkaStream<K, V>: Sized {
         SV: Serializer<V>;
 }
 
-/// Messages that were turned into others, with a key `K2` and a value `V2`; and those that cannot be, as they came.
+/// Converted messages with a key `K2` and a value `V2`, and the unchanged messages that failed.
 pub type Tried<K2, V2, K, V> = TryOut<KafkaMessage<K2, V2>, Errored<KafkaMessage<K, V>>>;
 
 impl<K: 'static, V: 'static> KafkaStream<K, V> for Stream<KafkaMessage<K, V>> {

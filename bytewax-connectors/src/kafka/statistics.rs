@@ -1,4 +1,4 @@
-//! What clients report of themselves.
+//! Statistics of clients.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 
-/// What the clients of a source or a sink report of the partitions that they read or write.
+/// The statistics of the partitions that the clients of a source or a sink read or write.
 ///
-/// It is given to [`KafkaSource::statistics`](super::KafkaSource::statistics) or [`KafkaSink::statistics`](super::KafkaSink::statistics), and can
-/// be read by any thread of the process while the flow runs. Clients report every second; the setting `statistics.interval.ms` changes
-/// that. What a client has reported is gone when it is closed.
+/// Pass it to [`KafkaSource::statistics`](super::KafkaSource::statistics) or
+/// [`KafkaSink::statistics`](super::KafkaSink::statistics). Any thread of the process can read it while the
+/// flow runs. Clients report every second; the setting `statistics.interval.ms` changes this. The report of a
+/// client is removed when the client closes.
 ///
 /// # Examples
 ///
@@ -32,7 +33,7 @@ pub struct KafkaStatistics {
     clients: Arc<Mutex<HashMap<u64, Vec<PartitionStatistics>>>>,
 }
 
-/// What clients report of one partition.
+/// The statistics of one partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartitionStatistics {
@@ -40,26 +41,27 @@ pub struct PartitionStatistics {
     pub topic: String,
     /// The number of the partition.
     pub number: i32,
-    /// How many messages there are behind the last one that was read; `None` until that is known, and of a sink.
+    /// The number of messages after the last one read; `None` until it is known, and for a sink.
     pub lag: Option<u64>,
-    /// How many messages the client has ready: fetched and not yet read, or to be sent.
+    /// The number of messages in the client: fetched and not yet read, or to be sent.
     pub queued_messages: u64,
-    /// How many bytes these take.
+    /// The bytes of these messages.
     pub queued_bytes: u64,
-    /// How many messages were fetched or sent.
+    /// The number of fetched or sent messages.
     pub messages: u64,
-    /// How many bytes these took.
+    /// The bytes of fetched or sent messages.
     pub bytes: u64,
 }
 
 impl KafkaStatistics {
-    /// Nothing is reported yet.
+    /// Creates empty statistics.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What was reported last, of all partitions in order. Numbers of clients that write to the same partition are added up.
+    /// Returns the last reports of all partitions, in order. Numbers of clients that write to the same
+    /// partition are summed.
     #[must_use]
     pub fn partitions(&self) -> Vec<PartitionStatistics> {
         let mut all: BTreeMap<(String, i32), PartitionStatistics> = BTreeMap::new();

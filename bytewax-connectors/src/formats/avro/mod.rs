@@ -15,10 +15,10 @@ use super::registry::{Kind, Registration, Registry, SubjectName};
 use super::written::{ById, ByTopic, Ready};
 use super::{Deserializer, FormatError, Part, Schema, Serializer};
 
-/// Reads Avro as values of a type.
+/// Decodes Avro as values of a serde type.
 ///
-/// The type is one of serde's. Fields of records are found by their names, and fields of the schema that the type does not have are left out. For
-/// schemas that are not known when the program is written, take `serde_json::Value`.
+/// Fields of records are matched by name, and fields of the schema that the type lacks are ignored. If the
+/// schema is unknown at compile time, use `serde_json::Value`.
 ///
 /// # Examples
 ///
@@ -46,18 +46,18 @@ use super::{Deserializer, FormatError, Part, Schema, Serializer};
 ///
 /// # Limits
 ///
-/// Schemas stay in memory until the process ends: each different one once.
+/// Each distinct schema stays in memory until the process ends.
 #[must_use]
 pub struct AvroDeserializer<T> {
     writer: Writer,
     reader: Option<Schema>,
-    /// The schema of the reader, made ready.
+    /// The parsed reader schema.
     wanted: Option<&'static AvroSchema>,
     fit: Fit,
     value: PhantomData<fn() -> T>,
 }
 
-/// The schema of who has written the bytes.
+/// The schema of the writer.
 #[derive(Clone)]
 enum Writer {
     /// It is the same for all, and made ready when it is there.
@@ -67,12 +67,12 @@ enum Writer {
 }
 
 impl<T: DeserializeOwned> AvroDeserializer<T> {
-    /// Reads values that were written with this schema, with nothing around them.
+    /// Decodes values of this schema, without a header.
     pub fn new(schema: impl Into<Schema>) -> Self {
         Self::of(Writer::Given(schema.into(), None))
     }
 
-    /// Reads values that have the id of their schema in front of them, which is in the registry.
+    /// Decodes values that start with the id of their schema in the registry.
     ///
     /// # Examples
     ///
@@ -98,8 +98,8 @@ impl<T: DeserializeOwned> AvroDeserializer<T> {
         }
     }
 
-    /// Resolves each value from the schema that it was written with to this one, which adds defaults for fields that are missing. Unless
-    /// set, values are as they were written.
+    /// Resolves each value from its writer's schema to this one, with the defaults of missing fields. By
+    /// default, values keep the writer's schema.
     pub fn reader_schema(mut self, schema: impl Into<Schema>) -> Self {
         self.reader = Some(schema.into());
         self
@@ -154,7 +154,7 @@ impl<T: DeserializeOwned + 'static> Deserializer for AvroDeserializer<T> {
     }
 }
 
-/// Writes values as Avro.
+/// Encodes values as Avro.
 ///
 /// # Examples
 ///
@@ -186,7 +186,7 @@ pub struct AvroSerializer {
     fit: Fit,
 }
 
-/// The schema that values are written with.
+/// The schema of encoded values.
 #[derive(Clone)]
 enum Written {
     Given(Schema, Option<&'static AvroSchema>),
@@ -195,7 +195,7 @@ enum Written {
 }
 
 impl AvroSerializer {
-    /// Writes values with this schema, with nothing around them.
+    /// Encodes values with this schema, without a header.
     pub fn new(schema: impl Into<Schema>) -> Self {
         Self {
             schema: Written::Given(schema.into(), None),
@@ -206,7 +206,7 @@ impl AvroSerializer {
 
 #[cfg(feature = "schema-registry")]
 impl AvroSerializer {
-    /// Writes the id of the schema, which it has in the registry, in front of each value.
+    /// Encodes values with this schema, after its id in the registry.
     ///
     /// # Examples
     ///
@@ -223,7 +223,7 @@ impl AvroSerializer {
         Self::of(registry, Some(schema.into()))
     }
 
-    /// Writes values with the newest schema of the subject.
+    /// Encodes values with the newest schema of the subject.
     pub fn latest(registry: &Registry) -> Self {
         Self::of(registry, None)
     }
@@ -242,7 +242,7 @@ impl AvroSerializer {
         }
     }
 
-    /// Names the topic that the messages go to, from which the subject is made. Unless set, each message names it.
+    /// Sets the topic of the messages, from which the subject is derived. By default, each message names it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         if let Some(registered) = self.registered() {
             registered.set_topic(topic.into());
@@ -250,7 +250,7 @@ impl AvroSerializer {
         self
     }
 
-    /// What the subject is: the topic, unless set.
+    /// Sets how the subject is named. The default is by topic.
     pub fn subject_name(mut self, naming: SubjectName) -> Self {
         if let Some(registered) = self.registered() {
             registered.set_naming(naming);
@@ -258,7 +258,7 @@ impl AvroSerializer {
         self
     }
 
-    /// What is done with the schema: it is registered, unless set.
+    /// Sets the treatment of the schema. By default, it is registered.
     pub fn registration(mut self, registration: Registration) -> Self {
         if let Some(registered) = self.registered() {
             registered.set_registration(registration);

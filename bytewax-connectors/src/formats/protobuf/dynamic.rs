@@ -1,4 +1,4 @@
-//! Messages of types that come at run time.
+//! Messages of types that are loaded at run time.
 
 use std::fmt;
 #[cfg(feature = "schema-registry")]
@@ -17,7 +17,7 @@ use crate::formats::{
     written::ById,
 };
 
-/// Reads Protobuf as messages whose types come at run time.
+/// Decodes Protobuf as messages of types that are loaded at run time.
 ///
 /// # Examples
 ///
@@ -57,7 +57,7 @@ enum Types {
 }
 
 impl DynamicProtobufDeserializer {
-    /// Reads messages with nothing around them, of the type of this full name in a file whose text is given.
+    /// Decodes messages without a header, of the type with this full name in the given text of a file.
     pub fn new(schema: impl Into<Schema>, name: impl Into<String>) -> Self {
         Self {
             types: Types::Given {
@@ -68,7 +68,7 @@ impl DynamicProtobufDeserializer {
         }
     }
 
-    /// Reads messages that have the id of their schema in front of them, which is in the registry.
+    /// Decodes messages that start with the id of their schema in the registry.
     #[cfg(feature = "schema-registry")]
     pub fn registry(registry: &Registry) -> Self {
         Self {

@@ -26,7 +26,7 @@ use super::{Part, Schema};
 
 pub use self::dynamic::DynamicProtobufDeserializer;
 
-/// Reads Protobuf as messages of a type that `prost` has compiled.
+/// Decodes Protobuf as messages of a type that `prost` generated.
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ struct Expected {
 }
 
 impl<M: Message + Default> ProtobufDeserializer<M> {
-    /// Reads messages with nothing around them.
+    /// Decodes messages without a header.
     pub fn new() -> Self {
         Self {
             #[cfg(feature = "schema-registry")]
@@ -73,8 +73,8 @@ impl<M: Message + Default> ProtobufDeserializer<M> {
         }
     }
 
-    /// Reads messages that have the id of their schema in front of them, which is in the registry. `name` is the full name of the
-    /// message in the schema, such as `shop.Order`; other messages are errors.
+    /// Decodes messages that start with the id of their schema in the registry. `name` is the full name of
+    /// the message in the schema, such as `shop.Order`; other messages are errors.
     #[cfg(feature = "schema-registry")]
     pub fn registry(registry: &Registry, name: impl Into<String>) -> Self {
         Self {
@@ -154,7 +154,8 @@ impl<M: Message + Default + 'static> Deserializer for ProtobufDeserializer<M> {
     }
 }
 
-/// Writes messages as Protobuf: of types that `prost` has compiled, and the `DynamicMessage` of `prost-reflect`.
+/// Encodes messages as Protobuf: of types that `prost` generated, and the `DynamicMessage` of
+/// `prost-reflect`.
 ///
 /// # Examples
 ///
@@ -181,7 +182,7 @@ pub struct ProtobufSerializer {
 }
 
 impl ProtobufSerializer {
-    /// Writes messages with nothing around them.
+    /// Encodes messages without a header.
     pub fn new() -> Self {
         Self::default()
     }
@@ -189,7 +190,7 @@ impl ProtobufSerializer {
 
 #[cfg(feature = "schema-registry")]
 impl ProtobufSerializer {
-    /// Writes the id of the schema, which it has in the registry, in front of each message. The schema is the text of a file, and
+    /// Encodes messages after the id of the schema in the registry. The schema is the text of a file, and
     /// `name` the full name of the message in it, such as `shop.Order`.
     ///
     /// # Examples
@@ -219,7 +220,7 @@ impl ProtobufSerializer {
         }
     }
 
-    /// Names the topic that the messages go to, from which the subject is made. Unless set, each message names it.
+    /// Sets the topic of the messages, from which the subject is derived. By default, each message names it.
     pub fn topic(mut self, topic: impl Into<String>) -> Self {
         if let Some((_, registered)) = &mut self.registered {
             registered.set_topic(topic.into());
@@ -227,7 +228,7 @@ impl ProtobufSerializer {
         self
     }
 
-    /// What the subject is: the topic, unless set.
+    /// Sets how the subject is named. The default is by topic.
     pub fn subject_name(mut self, naming: SubjectName) -> Self {
         if let Some((_, registered)) = &mut self.registered {
             registered.set_naming(naming);
@@ -235,7 +236,7 @@ impl ProtobufSerializer {
         self
     }
 
-    /// What is done with the schema: it is registered, unless set.
+    /// Sets the treatment of the schema. By default, it is registered.
     pub fn registration(mut self, registration: Registration) -> Self {
         if let Some((_, registered)) = &mut self.registered {
             registered.set_registration(registration);

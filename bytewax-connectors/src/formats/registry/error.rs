@@ -1,18 +1,18 @@
-//! What can go wrong with a registry.
+//! Errors of a registry.
 
-/// Why a schema registry is of no use. No text has the name or the password of a login.
+/// An error of a schema registry. No text contains the user or the password of a login.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// The address cannot be used.
+    /// The address is invalid.
     #[error("the address `{url}` of the schema registry cannot be used: {why}")]
     Address {
         /// The address.
         url: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
-    /// It does not answer.
+    /// The registry does not respond.
     #[error(
         "the schema registry `{url}` does not answer, after {tries} tries: {why}; check the address, or wait longer with \
          `Registry::retry` and `Registry::timeout`"
@@ -20,47 +20,47 @@ pub enum RegistryError {
     Unreachable {
         /// The addresses.
         url: String,
-        /// How often it was asked.
+        /// The number of attempts.
         tries: usize,
-        /// What the last try has ended with.
+        /// The error of the last attempt.
         why: String,
     },
-    /// It does not let the client in.
+    /// The registry rejects the client.
     #[error("the schema registry `{url}` refuses the client: {why}; check `Registry::basic_auth`")]
     Refused {
         /// The address.
         url: String,
-        /// What it says.
+        /// The response of the registry.
         why: String,
     },
-    /// It does not have what was asked for.
+    /// The registry does not have the requested schema.
     #[error("the schema registry `{url}` has {what}")]
     Absent {
         /// The address.
         url: String,
-        /// What it does not have.
+        /// What is missing.
         what: String,
     },
-    /// It does not take a schema.
+    /// The registry rejects a schema.
     #[error("the schema registry `{url}` does not take the schema of `{path}`: {why}")]
     Rejected {
         /// The address.
         url: String,
-        /// What was asked.
+        /// The requested path.
         path: String,
-        /// What it says.
+        /// The response of the registry.
         why: String,
     },
-    /// Its answer is not one of a registry.
+    /// The response is not that of a registry.
     #[error(
         "the answer of the schema registry `{url}` to `{path}` cannot be read: {why}; is that the address of a registry?"
     )]
     Answer {
         /// The address.
         url: String,
-        /// What was asked.
+        /// The requested path.
         path: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// A schema cannot be used.
@@ -70,13 +70,13 @@ pub enum RegistryError {
         url: String,
         /// The schema.
         what: String,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
 }
 
 impl RegistryError {
-    /// Whether the registry has answered that it does not have what was asked for.
+    /// Whether the registry responded that it does not have the requested schema.
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }

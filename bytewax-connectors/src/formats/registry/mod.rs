@@ -31,10 +31,11 @@ const MOST_ABSENT: usize = 4096;
 /// How deeply schemas may refer to others.
 const DEPTH: usize = 100;
 
-/// A registry of schemas, which speaks the interface of Confluent's: that one, Apicurio's (its path `/apis/ccompat/v7`), Karapace, or
-/// Redpanda's.
+/// A client of a schema registry with Confluent's interface: Confluent's own, Apicurio's (its path
+/// `/apis/ccompat/v7`), Karapace, or Redpanda's.
 ///
-/// It is asked once for each schema, by whichever worker needs it first; clones share what they know. A worker waits for the answer.
+/// It requests each schema once, from the first worker that needs it; clones share the cache. The request
+/// blocks the worker.
 ///
 /// # Examples
 ///
@@ -52,9 +53,10 @@ const DEPTH: usize = 100;
 ///
 /// # Errors
 ///
-/// [`RegistryError`] lists what can go wrong. A registry that does not answer is asked again as [`retry`](Self::retry) says, and then the
-/// run fails. Nothing is lost by that: the next run resumes from the messages of the last complete epoch. Only an id that the registry does not know
-/// is an error of the message that has it.
+/// [`RegistryError`] lists all errors. If a registry does not respond, the client retries as set by
+/// [`retry`](Self::retry), and then the run fails. Nothing is lost: the next run resumes from the messages of
+/// the last complete epoch. Only an id that the registry does not know is an error of the message that
+/// contains it.
 ///
 /// # Limits
 ///
@@ -90,10 +92,10 @@ struct Known {
 }
 
 impl Registry {
-    /// A registry at this address, or at several that have the same schemas, with commas between them. Nothing is connected before
-    /// the run.
+    /// Creates a client for the registry at this address, or at several addresses with the same schemas,
+    /// separated by commas. It does not connect before the run.
     ///
-    /// An address may begin with a user and a password: `http://user:password@host:8081`.
+    /// An address may contain a user and a password: `http://user:password@host:8081`.
     pub fn new(urls: impl AsRef<str>) -> Self {
         let mut login = None;
         let urls = urls.as_ref().split(',').map(str::trim);
@@ -114,20 +116,20 @@ impl Registry {
         }
     }
 
-    /// Logs in with this name. Neither is shown in any message.
+    /// Logs in with this user and password. No message shows them.
     pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.login = Some((user.into(), password.into()));
         self.changed()
     }
 
-    /// How long one answer may take: 3 s unless set.
+    /// Sets the time-out of one response. The default is 3 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self.changed()
     }
 
-    /// How often the registry is asked again that does not answer, and how long to wait before. Unless set, that is seven times in about
-    /// 20 s. The worker waits meanwhile.
+    /// Sets the retries when the registry does not respond. The default is seven times in about 20 s. The
+    /// worker blocks meanwhile.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self.changed()

@@ -2,29 +2,32 @@
 
 use crate::formats::{FormatError, Part};
 
-/// Under which subject of a registry the schema of a key or a value is.
+/// The subject of the schema of a key or a value in a registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubjectName {
-    /// The topic, with `-key` or `-value`: all messages of a topic have one schema. Confluent's name is `TopicNameStrategy`.
+    /// The topic, with `-key` or `-value`: all messages of a topic have one schema. Confluent calls it
+    /// `TopicNameStrategy`.
     #[default]
     Topic,
-    /// The full name of the type: it has one schema, whatever the topic is. Confluent's name is `RecordNameStrategy`.
+    /// The full name of the type: a type has one schema in all topics. Confluent calls it
+    /// `RecordNameStrategy`.
     Record,
-    /// The topic, `-`, and the full name of the type: a topic has several types. Confluent's name is `TopicRecordNameStrategy`.
+    /// The topic, `-`, and the full name of the type: a topic has several types. Confluent calls it
+    /// `TopicRecordNameStrategy`.
     TopicRecord,
 }
 
-/// What is done with the schema of what is written.
+/// The treatment of the schema of encoded values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Registration {
-    /// It is registered, if it is not there yet.
+    /// Registers the schema, if it does not exist yet.
     #[default]
     Register,
-    /// It must be there.
+    /// Requires that the schema exists.
     Existing,
-    /// The newest schema of the subject is used in its place.
+    /// Uses the newest schema of the subject instead.
     Latest,
 }
 

@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A schema registry in this process, for tests.
 ///
-/// It listens on a free port of this machine, and keeps schemas in memory. It knows what serializers and deserializers ask for; it
-/// checks no schema, and takes any. It ends when it is dropped.
+/// It listens on a free port of this machine and stores schemas in memory. It supports the requests of
+/// serializers and deserializers, and accepts any schema without checking it. It stops when it is dropped.
 ///
 /// # Examples
 ///
@@ -76,11 +76,11 @@ struct Entry {
 type Answer = (u16, Value);
 
 impl TestingRegistry {
-    /// Starts one without schemas.
+    /// Starts a registry without schemas.
     ///
     /// # Errors
     ///
-    /// If no port is to be had.
+    /// Fails if no port is available.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -104,14 +104,14 @@ impl TestingRegistry {
         })
     }
 
-    /// Where it listens.
+    /// Returns its address.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Adds a schema to a subject, and returns its id. `kind` is `AVRO`, `PROTOBUF` or `JSON`, and references are a name, a subject
-    /// and a version each.
+    /// Adds a schema to a subject, and returns its id. `kind` is `AVRO`, `PROTOBUF` or `JSON`; each reference
+    /// is a name, a subject and a version.
     pub fn register(
         &self,
         subject: &str,
@@ -136,18 +136,18 @@ impl TestingRegistry {
         u32::try_from(id).unwrap_or(u32::MAX)
     }
 
-    /// Lets nobody in without this login.
+    /// Requires this login for all requests.
     pub fn require_login(&self, user: &str, password: &str) {
         let login = BASE64.encode(format!("{user}:{password}"));
         self.shared.state().authorization = Some(format!("Basic {login}"));
     }
 
-    /// Answers with this status, so many times.
+    /// Responds with this status to the next `times` requests.
     pub fn fail(&self, status: u16, times: usize) {
         self.shared.state().failing = Some((status, times));
     }
 
-    /// What it was asked so far, as `GET /schemas/ids/1`.
+    /// Returns the requests so far, such as `GET /schemas/ids/1`.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.shared.state().requests.clone()

@@ -29,18 +29,18 @@ const OWN: &[(&str, &str, &str)] = &[("delivery.report.only.error", "true", "lea
 /// Settings that are there unless set.
 const DEFAULTS: &[(&str, &str)] = &[("enable.idempotence", "true")];
 
-/// Each message is written once, in the transaction of its epoch.
+/// Writes each message once, in the transaction of its epoch.
 #[derive(Debug)]
 pub enum Transactional {}
 
-/// Messages are written as they come, and some again after a crash.
+/// Writes messages immediately, and some again after a crash.
 #[derive(Debug)]
 pub enum Append {}
 
-/// Writes [messages](KafkaMessage) to a topic, or each to a topic of its own.
+/// Writes [messages](KafkaMessage) to a topic, or each to its own topic.
 ///
-/// Each worker writes what is there, with a client of its own. Messages with equal keys go to one partition. Messages
-/// of one worker and one partition stay in order, also when the client has to write them again.
+/// Each worker writes its messages with its own client. Messages with equal keys go to one partition.
+/// Messages of one worker and partition stay in order, even if the client retries.
 ///
 /// # Examples
 ///
@@ -63,33 +63,37 @@ pub enum Append {}
 ///
 /// # Guarantee
 ///
-/// Exactly once, if the flow has a recovery store: all messages that a worker writes in an epoch are one transaction, which is committed when
-/// the epoch is complete. A reader with `isolation.level=read_committed`, as a [`KafkaSource`](super::KafkaSource), sees each message once, whatever
-/// is killed, and however long the flow is down. The messages of an epoch are also saved in the store until they are committed.
+/// Exactly once, if the flow has a recovery store: all messages of a worker in an epoch are one transaction,
+/// which is committed when the epoch is complete. A reader with `isolation.level=read_committed`, such as a
+/// [`KafkaSource`](super::KafkaSource), sees each message once, whatever is killed, and however long the flow
+/// is down. The store also contains the messages of an epoch until they are committed.
 ///
-/// At least once without a store, and with [`append`](Self::append): an epoch is complete when the brokers have all its messages, so none is
-/// lost. After a crash, those of epochs that were not complete are written again. The client writes none twice by itself.
+/// At least once without a store, and with [`append`](Self::append): an epoch is complete when the brokers
+/// have all its messages, so none is lost. After a crash, messages of incomplete epochs are written again.
+/// The client itself writes no message twice.
 ///
 /// # Limits
 ///
 /// Readers of committed messages see them when their epoch is complete. An epoch must not last longer than a
-/// transaction may: five minutes, `transaction.timeout.ms`. A run that is killed keeps readers of what comes behind its open transactions
-/// waiting until it is started again, or for that time.
+/// transaction: five minutes, `transaction.timeout.ms`. The open transactions of a killed run delay readers
+/// of later messages until the run is restarted, or for that time.
 ///
-/// To know which transactions were committed, each writer leaves a record of a few bytes for each in a compacted topic of the
-/// step's own, `flow.step.markers` ([`marker_topic`](Self::marker_topic)). The sink makes it when it is missing.
+/// To record committed transactions, each writer adds a record of a few bytes per transaction to a compacted
+/// topic of the step, `flow.step.markers` ([`marker_topic`](Self::marker_topic)). The sink creates the topic
+/// if it is missing.
 ///
-/// The client has up to 100 000 messages or 1 GiB under way on each worker: the settings `queue.buffering.max.messages` and
-/// `queue.buffering.max.kbytes`. When it is full, the flow waits.
+/// The client buffers up to 100 000 messages or 1 GiB on each worker: the settings
+/// `queue.buffering.max.messages` and `queue.buffering.max.kbytes`. When the buffer is full, the flow waits.
 ///
 /// # Errors
 ///
-/// A message that the brokers refuse for good, such as one that is too large, stops the run. Brokers that do not answer
-/// are waited for: a message that is not written after five minutes (`message.timeout.ms`) stops the run.
+/// If the brokers reject a message permanently, for example because it is too large, the run stops. If
+/// brokers do not respond, the client retries: a message that is not written after five minutes
+/// (`message.timeout.ms`) stops the run.
 ///
 /// # State
 ///
-/// The messages of epochs that are not committed, and a random number for each writer. None with
+/// The messages of uncommitted epochs, and a random number for each writer. None with
 /// [`append`](Self::append).
 #[must_use]
 pub struct KafkaSink<D = Transactional> {
@@ -108,13 +112,13 @@ struct Options {
 }
 
 impl KafkaSink {
-    /// A sink of this topic. `brokers` are the addresses of some brokers, with commas between them. Nothing is
-    /// connected before the run.
+    /// Creates a sink for this topic. `brokers` contains the addresses of some brokers, separated by commas.
+    /// It does not connect before the run.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
         Self::of(brokers, Some(topic.into()))
     }
 
-    /// A sink that writes each message to the topic that it [names](KafkaMessage::to_topic).
+    /// Creates a sink that writes each message to the topic that it [names](KafkaMessage::to_topic).
     ///
     /// # Examples
     ///
@@ -150,8 +154,8 @@ impl KafkaSink {
         }
     }
 
-    /// Writes messages as they come, without transactions: readers see them at once. After a crash, those of epochs that were not complete are
-    /// written again.
+    /// Writes messages immediately, without transactions: readers see them at once. After a crash, messages
+    /// of incomplete epochs are written again.
     pub fn append(self) -> KafkaSink<Append> {
         KafkaSink {
             options: self.options,
@@ -159,8 +163,9 @@ impl KafkaSink {
         }
     }
 
-    /// The topic in which transactions leave their markers; `flow.step.markers` unless set. No other step may use it. It has to have one
-    /// partition and `cleanup.policy=compact`; the sink makes it so when it is missing.
+    /// Sets the topic for the markers of transactions. The default is `flow.step.markers`. No other step may
+    /// use it. It needs one partition and `cleanup.policy=compact`; the sink creates it this way if it is
+    /// missing.
     pub fn marker_topic(mut self, topic: impl Into<String>) -> Self {
         self.options.marker_topic = Some(topic.into());
         self
@@ -168,20 +173,21 @@ impl KafkaSink {
 }
 
 impl<D> KafkaSink<D> {
-    /// Sets any [setting of librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). Values are never
-    /// shown.
+    /// Sets any [setting of
+    /// librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). No message shows
+    /// values.
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.options.settings.set(name, value);
         self
     }
 
-    /// How long brokers are waited for at the start of a run; a minute unless set.
+    /// Sets how long to wait for brokers at the start of a run. The default is a minute.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.options.connect_timeout = time;
         self
     }
 
-    /// Reports queues and throughput of each partition there.
+    /// Reports queues and throughput of each partition to `statistics`.
     pub fn statistics(mut self, statistics: &KafkaStatistics) -> Self {
         self.options.statistics = Some(statistics.clone());
         self
@@ -242,7 +248,7 @@ impl TransactionalSink<KafkaMessage> for KafkaSink {
     }
 }
 
-/// What a [`KafkaSink`] that [appends](KafkaSink::append) is on one worker.
+/// The instance of an [appending](KafkaSink::append) [`KafkaSink`] on one worker.
 pub struct KafkaSinkPartition {
     producer: Producer,
     topic: Option<String>,
@@ -282,7 +288,7 @@ impl KafkaSinkPartition {
     }
 }
 
-/// Messages that the brokers refuse for good are items of `errs`.
+/// Messages that the brokers reject permanently go to `errs`.
 ///
 /// # Examples
 ///
@@ -313,7 +319,8 @@ impl RejectingSink<KafkaMessage, delivery::Append> for KafkaSink<Append> {
     }
 }
 
-/// What a [`KafkaSink`] is on one worker behind [`try_output`](bytewax_runtime::flow::Stream::try_output).
+/// The instance of a [`KafkaSink`] on one worker in
+/// [`try_output`](bytewax_runtime::flow::Stream::try_output).
 #[derive(Debug)]
 pub struct KafkaRejectingWriter(KafkaSinkPartition);
 

@@ -23,7 +23,7 @@ const TRY: Duration = Duration::from_secs(2);
 /// How long a transaction may be open; in milliseconds.
 const TIMEOUT: &str = "300000";
 
-/// One of the writers of a [`KafkaSink`](super::KafkaSink), which writes a transaction at a time.
+/// A writer of a [`KafkaSink`](super::KafkaSink), which writes one transaction at a time.
 pub struct KafkaWriter {
     state: State,
     topic: Option<Arc<str>>,

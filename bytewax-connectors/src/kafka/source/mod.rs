@@ -27,7 +27,7 @@ use super::statistics::KafkaStatistics;
 pub use self::options::LostOffset;
 pub use self::partition::KafkaPartition;
 
-/// Where a partition of a topic stands: the offset of the next message, or the beginning.
+/// The position of a partition: the offset of the next message, or the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KafkaPosition {
     next: Option<i64>,
@@ -38,7 +38,7 @@ impl KafkaPosition {
         Self { next: Some(offset) }
     }
 
-    /// The offset of the next message; `None` is the beginning, whatever that is.
+    /// Returns the offset of the next message; `None` is the beginning.
     #[must_use]
     pub fn next(&self) -> Option<i64> {
         self.next
@@ -49,7 +49,7 @@ impl State for KafkaPosition {
     const SCHEMA: Schema = Schema::new("KafkaPosition", 1, &[Field::of::<Option<i64>>("next")]);
 }
 
-/// What a source gives for a message, and for what cannot be read.
+/// The items of a source for messages and read errors.
 pub trait Answer: Send + Sync + 'static {
     /// An item of the source.
     type Item: 'static;
@@ -61,11 +61,11 @@ pub trait Answer: Send + Sync + 'static {
     fn bad(error: Error) -> Result<Self::Item, Error>;
 }
 
-/// Messages; what cannot be read stops the run.
+/// Messages; a read error stops the run.
 #[derive(Debug)]
 pub enum Strict {}
 
-/// Messages as `Ok`, and what cannot be read as `Err`.
+/// Messages as `Ok`, and read errors as `Err`.
 #[derive(Debug)]
 pub enum Results {}
 
@@ -98,12 +98,12 @@ impl Answer for Results {
 
 /// Reads the messages of topics.
 ///
-/// Unless told otherwise, it reads all partitions of its topics from their beginning, and goes on for ever. Each
-/// partition is read in order by one worker. A worker has one client for all its partitions; it is woken when messages
-/// have come, and takes no processor time while there are none.
+/// By default, it reads all partitions of its topics from their beginning, and never ends. One worker reads
+/// each partition, in order. A worker has one client for all its partitions; new messages wake it, and it
+/// uses no processor time while there are none.
 ///
-/// Partitions that are added to a topic while the flow runs are read too, from their beginning, and so are topics
-/// that a [pattern](Self::pattern) matches.
+/// It also reads partitions that are added to a topic while the flow runs, from their beginning, and new
+/// topics that match a [pattern](Self::pattern).
 ///
 /// # Examples
 ///
@@ -127,26 +127,27 @@ impl Answer for Results {
 ///
 /// # Guarantee
 ///
-/// With a recovery store, each message counts once: a run that was killed goes on at what is saved. Messages of
-/// transactions that were aborted are not read, nor are those of open ones, unless `isolation.level` is set.
+/// With a recovery store, each message counts once: a run after a kill continues at the saved offset.
+/// Messages of aborted and open transactions are not read, unless `isolation.level` is set.
 ///
 /// # Limits
 ///
-/// Added partitions are looked for every [10 s](Self::list_every). The client has up to 64 MiB of messages ready on each worker,
-/// or 1 MiB a partition if that is more: the setting `queued.max.messages.kbytes`, which counts for each partition.
+/// The source checks for added partitions every [10 s](Self::list_every). The client prefetches up to 64 MiB
+/// of messages on each worker, or 1 MiB per partition if that is more: the setting
+/// `queued.max.messages.kbytes`, which applies per partition.
 ///
 /// # Errors
 ///
-/// [`Error`](super::Error) lists what can go wrong. A topic or a partition that is missing at the start stops the run, and so does
-/// one that is deleted later. Brokers that do not answer are waited for: at the start for
-/// [a minute](Self::connect_timeout), later without end. With [`results`](Self::results), a partition that cannot be read does not stop the
-/// run.
+/// [`Error`](super::Error) lists all errors. A topic or a partition that is missing at the start, or deleted
+/// later, stops the run. If brokers do not respond, the client retries: at the start for
+/// [a minute](Self::connect_timeout), later without limit. With [`results`](Self::results), an unreadable
+/// partition does not stop the run.
 ///
 /// # State
 ///
-/// A [`KafkaPosition`] is saved for each partition, from the first epoch on, even if nothing was read of it. A run is refused if a
-/// partition is gone that has one, or, unless [told otherwise](Self::on_lost_offset), if the messages at it are gone.
-/// Offsets that were committed to a group are never read back.
+/// A [`KafkaPosition`] for each partition, from the first epoch on, even if nothing was read from it. A run
+/// is refused if a partition with a position no longer exists, or if the messages at it are gone, unless
+/// [`on_lost_offset`](Self::on_lost_offset) is set. Offsets committed to a group are never read.
 #[must_use]
 pub struct KafkaSource<A = Strict> {
     options: Arc<Options>,
@@ -155,8 +156,8 @@ pub struct KafkaSource<A = Strict> {
 }
 
 impl KafkaSource {
-    /// A source of these topics. `brokers` are the addresses of some brokers, with commas between them. Nothing is
-    /// connected before the run.
+    /// Creates a source of these topics. `brokers` contains the addresses of some brokers, separated by
+    /// commas. It does not connect before the run.
     pub fn new<T: Into<String>>(
         brokers: impl Into<String>,
         topics: impl IntoIterator<Item = T>,
@@ -165,13 +166,13 @@ impl KafkaSource {
         Self::of(brokers, Selection::Topics(topics))
     }
 
-    /// A source of all topics whose whole name this regular expression matches, now or later. Topics of Kafka's own,
-    /// which begin with `__`, are left out.
+    /// Creates a source of all current and future topics whose whole name matches this regular expression.
+    /// Kafka's internal topics, which start with `__`, are skipped.
     pub fn pattern(brokers: impl Into<String>, pattern: impl Into<String>) -> Self {
         Self::of(brokers, Selection::Pattern(pattern.into()))
     }
 
-    /// A source of these partitions of topics alone.
+    /// Creates a source of these partitions alone.
     ///
     /// # Examples
     ///
@@ -212,8 +213,8 @@ impl KafkaSource {
         }
     }
 
-    /// Gives what cannot be read as an item beside the messages: the items are `Result`s, which
-    /// [`split_result`](bytewax_runtime::flow::Stream::split_result) takes apart.
+    /// Emits read errors as items beside the messages: the items are `Result`s, which
+    /// [`split_result`](bytewax_runtime::flow::Stream::split_result) separates.
     pub fn results(self) -> KafkaSource<Results> {
         KafkaSource {
             options: self.options,
@@ -229,30 +230,31 @@ impl<A> KafkaSource<A> {
         self
     }
 
-    /// Sets any [setting of librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). Values are never
-    /// shown.
+    /// Sets any [setting of
+    /// librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md). No message shows
+    /// values.
     pub fn setting(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.with(|options| options.settings.set(name, value))
     }
 
-    /// Commits offsets to this consumer group after each epoch that is complete, so that tools see how far the flow is. The source
-    /// does not join the group, and never reads these offsets.
+    /// Commits offsets to this consumer group after each complete epoch, so that tools can show the progress
+    /// of the flow. The source does not join the group, and never reads these offsets.
     pub fn group(self, group: impl Into<String>) -> Self {
         self.setting("group.id", group)
     }
 
-    /// Begins at the end, of a flow that runs for the first time: with what is written from now on. Where that is, is
-    /// saved with the first epoch.
+    /// Starts the first run at the end, with the messages written from now on. The first epoch saves this
+    /// offset.
     pub fn from_end(self) -> Self {
         self.with(|options| options.start = Start::End)
     }
 
-    /// Begins at the first message of this time or later, of a flow that runs for the first time.
+    /// Starts the first run at the first message of this time or later.
     pub fn from_time(self, time: DateTime<Utc>) -> Self {
         self.with(|options| options.start = Start::Time(time.timestamp_millis().max(0)))
     }
 
-    /// Begins at these offsets, of a flow that runs for the first time. Partitions that are not named begin at their beginning.
+    /// Starts the first run at these offsets. Other partitions start at their beginning.
     ///
     /// # Examples
     ///
@@ -275,34 +277,35 @@ impl<A> KafkaSource<A> {
         self.with(|options| options.start = Start::Offsets(offsets))
     }
 
-    /// Stops behind the messages that there are when the run begins.
+    /// Stops after the messages that exist when the run starts.
     pub fn stop_at_end(self) -> Self {
         self.with(|options| options.stop_at_end = true)
     }
 
-    /// What is done when the messages at the position are gone; [`LostOffset::Fail`] unless set.
+    /// Sets the reaction to a position whose messages are gone. The default is [`LostOffset::Fail`].
     pub fn on_lost_offset(self, what: LostOffset) -> Self {
         self.with(|options| options.lost_offset = what)
     }
 
-    /// How often added partitions are looked for; every 10 s unless set. A time of zero counts as a millisecond.
+    /// Sets how often to check for added partitions. The default is every 10 s. A time of zero counts as a
+    /// millisecond.
     pub fn list_every(self, time: Duration) -> Self {
         self.with(|options| options.list_every = time.max(Duration::from_millis(1)))
     }
 
-    /// How long brokers are waited for at the start of a run; a minute unless set.
+    /// Sets how long to wait for brokers at the start of a run. The default is a minute.
     pub fn connect_timeout(self, time: Duration) -> Self {
         self.with(|options| options.connect_timeout = time)
     }
 
-    /// How many messages one batch has at the most; 1000 unless set, and 0 counts as 1.
+    /// Sets the maximum number of messages per batch. The default is 1000, and 0 counts as 1.
     ///
-    /// A batch has about 64 KiB at the most, however many messages that are.
+    /// A batch has at most about 64 KiB, regardless of the number of messages.
     pub fn batch_messages(self, messages: usize) -> Self {
         self.with(|options| options.batch_messages = messages.max(1))
     }
 
-    /// Reports lag, queues and throughput of each partition there.
+    /// Reports lag, queues and throughput of each partition to `statistics`.
     pub fn statistics(self, statistics: &KafkaStatistics) -> Self {
         self.with(|options| options.statistics = Some(statistics.clone()))
     }

@@ -47,16 +47,16 @@ pub(super) enum Start {
     Offsets(BTreeMap<TopicPartition, i64>),
 }
 
-/// What is done when the messages at a saved position are gone.
+/// The reaction to a saved position whose messages are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LostOffset {
     /// The run fails.
     #[default]
     Fail,
-    /// Reading goes on at the first message that is still there. A line on standard error says so.
+    /// Continues at the first existing message, and reports this on standard error.
     Beginning,
-    /// Reading goes on behind the last message. A line on standard error says so.
+    /// Continues after the last message, and reports this on standard error.
     End,
 }
 
