@@ -1,5 +1,7 @@
 //! Which name in the body holds what.
 
+use std::collections::HashMap;
+
 use proc_macro2::Ident;
 use syn::Member;
 
@@ -182,6 +184,8 @@ pub(crate) struct Binding {
 pub(crate) struct Env {
     bindings: Vec<Binding>,
     in_sight: Vec<usize>,
+    /// The same by name, each shadowed by the last: two names of the compiler are compared as new texts.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 /// A point to return to when a block ends.
@@ -192,7 +196,12 @@ impl Env {
     /// Binds a name, shadowing any earlier one.
     pub(crate) fn bind(&mut self, ident: Ident, value: Value, watched: bool) {
         let owes_errs = value.errs_of().is_some();
-        self.in_sight.push(self.bindings.len());
+        let index = self.bindings.len();
+        self.in_sight.push(index);
+        self.by_name
+            .entry(ident.to_string())
+            .or_default()
+            .push(index);
         self.bindings.push(Binding {
             ident,
             value: value.settled(),
@@ -225,7 +234,12 @@ impl Env {
 
     /// Forgets the names bound since.
     pub(crate) fn reset(&mut self, mark: InSight) {
-        self.in_sight.truncate(mark.0);
+        for index in self.in_sight.drain(mark.0..).rev() {
+            let name = self.bindings[index].ident.to_string();
+            if let Some(indices) = self.by_name.get_mut(&name) {
+                indices.pop();
+            }
+        }
     }
 
     /// What a name holds, without reading it.
@@ -235,13 +249,22 @@ impl Env {
 
     /// What a name holds; it counts as read.
     pub(crate) fn read(&mut self, name: &Ident) -> Value {
-        let Some(index) = self.index(name) else {
-            return Value::Other;
-        };
+        let binding = self.note_read(name);
+        binding.map_or(Value::Other, |binding| binding.value.clone())
+    }
+
+    /// Whether a name holds something that is followed; it counts as read.
+    pub(crate) fn mention(&mut self, name: &Ident) -> bool {
+        let binding = self.note_read(name);
+        binding.is_some_and(|binding| binding.value.is_followed())
+    }
+
+    fn note_read(&mut self, name: &Ident) -> Option<&Binding> {
+        let index = self.index(name)?;
         let binding = &mut self.bindings[index];
         binding.read = true;
         binding.owes_errs = false;
-        binding.value.clone()
+        Some(binding)
     }
 
     /// What a name holds of which a single field is read.
@@ -289,7 +312,6 @@ impl Env {
     }
 
     fn index(&self, name: &Ident) -> Option<usize> {
-        let same = |index: &&usize| self.bindings[**index].ident == *name;
-        self.in_sight.iter().rev().find(same).copied()
+        self.by_name.get(&name.to_string())?.last().copied()
     }
 }

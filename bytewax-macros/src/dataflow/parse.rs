@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
+use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, ExprClosure, LitStr, Pat, Token, Type};
 
@@ -45,13 +46,14 @@ pub(super) fn described(input: &TokenStream) -> Parsed {
     let Split {
         name,
         delivery,
+        plain_body,
         body,
     } = match split.parse2(input.clone()) {
         Ok(split) => split,
         Err(error) => return Parsed::BrokenHeader(error),
     };
-    let plain = match &name {
-        Name::Literal(name) if delivery.is_some() => quote!(#name, #body),
+    let plain = match (&name, plain_body) {
+        (Name::Literal(name), Some(body)) => quote!(#name, #body),
         _ => input.clone(),
     };
     let name = match name {
@@ -61,10 +63,10 @@ pub(super) fn described(input: &TokenStream) -> Parsed {
             None
         }
     };
-    let body = match (&name, body.is_empty()) {
-        (Some(name), true) => Body::Wrong(name.to_token_stream(), BODY_FAULT),
-        (None, true) => Body::Broken,
-        (_, false) => read_body(&body),
+    let body = match (&name, body) {
+        (Some(name), None) => Body::Wrong(name.to_token_stream(), BODY_FAULT),
+        (None, None) => Body::Broken,
+        (_, Some(body)) => body,
     };
     if let Body::Wrong(place, fault) = &body {
         errors.note(place, fault);
@@ -89,18 +91,22 @@ enum Name {
     Other(TokenStream),
 }
 
-/// The arguments, of which the last is not read yet.
+/// The arguments.
 struct Split {
     name: Name,
     delivery: Option<Delivery>,
-    body: TokenStream,
+    /// The tokens of the body, if options stand before it.
+    plain_body: Option<TokenStream>,
+    /// None if nothing is written.
+    body: Option<Body>,
 }
 
 impl Split {
-    fn new(name: Name, body: TokenStream) -> Self {
+    fn new(name: Name, body: Option<Body>) -> Self {
         Self {
             name,
             delivery: None,
+            plain_body: None,
             body,
         }
     }
@@ -113,10 +119,12 @@ fn split(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Split> {
             input.parse::<Token![,]>()?;
         }
         let delivery = options(input, errors)?;
+        let plain_body = delivery.map(|_| input.fork().parse()).transpose()?;
         return Ok(Split {
             name: Name::Literal(name),
             delivery,
-            body: input.parse()?,
+            plain_body,
+            body: read_body(input)?,
         });
     }
     let wrong = match input.parse::<Expr>() {
@@ -124,11 +132,11 @@ fn split(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Split> {
         Ok(other) => other.into_token_stream(),
         Err(_) => {
             let rest = input.parse::<TokenStream>()?;
-            return Ok(Split::new(Name::Other(rest), TokenStream::new()));
+            return Ok(Split::new(Name::Other(rest), None));
         }
     };
     input.parse::<Option<Token![,]>>()?;
-    Ok(Split::new(Name::Other(wrong), input.parse()?))
+    Ok(Split::new(Name::Other(wrong), read_body(input)?))
 }
 
 /// Reads `name = value,` as often as it comes: what the paths of the flow have to promise.
@@ -187,22 +195,32 @@ enum Body {
     Wrong(TokenStream, &'static str),
 }
 
-fn read_body(tokens: &TokenStream) -> Body {
-    match body_and_rest.parse2(tokens.clone()) {
-        Ok((Expr::Closure(closure), rest)) => match parameter(&closure) {
-            Some(flow) if rest.is_empty() => Body::Closure(flow, Box::new(closure)),
-            Some(_) => Body::Wrong(rest, "expected nothing after the closure"),
+/// Reads all that is left. A whole closure is read from where it stands, since handing tokens out and back costs the compiler as much.
+fn read_body(input: ParseStream<'_>) -> syn::Result<Option<Body>> {
+    if input.is_empty() {
+        return Ok(None);
+    }
+    let ahead = input.fork();
+    let body = match body(&ahead) {
+        Ok(Expr::Closure(closure)) => match parameter(&closure) {
+            Some(flow) if ahead.is_empty() => {
+                input.advance_to(&ahead);
+                return Ok(Some(Body::Closure(flow, Box::new(closure))));
+            }
+            Some(_) => Body::Wrong(ahead.parse()?, "expected nothing after the closure"),
             None => Body::Wrong(head_of(&closure), BODY_FAULT),
         },
-        Err(_) if closure_head.parse2(tokens.clone()).is_ok() => Body::Broken,
-        Ok(_) | Err(_) => Body::Wrong(tokens.clone(), BODY_FAULT),
-    }
+        Err(_) if closure_head(&input.fork()).is_ok() => Body::Broken,
+        Ok(_) | Err(_) => Body::Wrong(input.fork().parse()?, BODY_FAULT),
+    };
+    input.parse::<TokenStream>()?;
+    Ok(Some(body))
 }
 
-fn body_and_rest(input: ParseStream) -> syn::Result<(Expr, TokenStream)> {
+fn body(input: ParseStream<'_>) -> syn::Result<Expr> {
     let body = input.parse()?;
     input.parse::<Option<Token![,]>>()?;
-    Ok((body, input.parse()?))
+    Ok(body)
 }
 
 /// The name of the only parameter, if the closure has the plain form that is asked for.

@@ -1,6 +1,6 @@
 //! Method calls: the chains that steps are written in.
 
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::ext::IdentExt;
 use syn::{
     AngleBracketedGenericArguments, Expr, ExprLit, ExprMethodCall, GenericArgument, Lit, LitStr,
@@ -164,7 +164,7 @@ impl Walk {
         for argument in &mut call.args {
             match argument {
                 Expr::Closure(closure) => {
-                    self.mention(closure.to_token_stream());
+                    self.mention_closure(closure);
                 }
                 other => {
                     let value = self.expr(other);

@@ -1,10 +1,11 @@
 //! Code that is not entered: whatever it mentions counts as read.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Expr, Macro, Token};
+use syn::visit::{self, Visit};
+use syn::{Expr, ExprClosure, LitStr, Macro, Token};
 
 use super::Walk;
 use crate::body::env::{Value, joined};
@@ -28,12 +29,23 @@ const SHOWING: &[&str] = &[
 ];
 
 impl Walk {
-    /// Counts every name in these tokens as read, and tells whether any is a stream or the flow.
+    /// Counts every name in a closure as read, and returns whether any is a stream or the flow. As [`Walk::mention`], but the
+    /// compiler does not have to print the closure for it.
+    pub(super) fn mention_closure(&mut self, closure: &ExprClosure) -> bool {
+        let mut mentions = Mentions {
+            walk: self,
+            is_followed: false,
+        };
+        mentions.visit_expr_closure(closure);
+        mentions.is_followed
+    }
+
+    /// Counts every name in these tokens as read, and returns whether any is a stream or the flow.
     pub(super) fn mention(&mut self, tokens: TokenStream) -> bool {
         let mut is_followed = false;
         for token in tokens {
             match token {
-                TokenTree::Ident(name) => is_followed |= self.env.read(&name).is_followed(),
+                TokenTree::Ident(name) => is_followed |= self.env.mention(&name),
                 TokenTree::Group(group) => is_followed |= self.mention(group.stream()),
                 TokenTree::Literal(literal) => {
                     is_followed |= self.mention_captures(&literal.to_string());
@@ -48,9 +60,12 @@ impl Walk {
     /// As [`Walk::mention`], for the captures of a format string.
     fn mention_captures(&mut self, literal: &str) -> bool {
         let mut is_followed = false;
+        if !literal.contains('{') {
+            return false;
+        }
         for name in self.env.followed() {
             if literal.contains(&format!("{{{name}")) {
-                is_followed |= self.env.read(&name).is_followed();
+                is_followed |= self.env.mention(&name);
             }
         }
         is_followed
@@ -83,5 +98,36 @@ impl Walk {
             self.build_unseen("");
         }
         Value::likely_stream()
+    }
+}
+
+/// Hands the names of a closure to the walk.
+struct Mentions<'walk> {
+    walk: &'walk mut Walk,
+    is_followed: bool,
+}
+
+impl Mentions<'_> {
+    fn note(&mut self, is_followed: bool) {
+        self.is_followed |= is_followed;
+        self.walk.model.has_escapes |= is_followed;
+    }
+}
+
+impl<'ast> Visit<'ast> for Mentions<'_> {
+    fn visit_ident(&mut self, name: &'ast Ident) {
+        let is_followed = self.walk.env.mention(name);
+        self.note(is_followed);
+    }
+
+    fn visit_lit_str(&mut self, literal: &'ast LitStr) {
+        let is_followed = self.walk.mention_captures(&literal.token().to_string());
+        self.note(is_followed);
+        visit::visit_lit_str(self, literal);
+    }
+
+    fn visit_token_stream(&mut self, tokens: &'ast TokenStream) {
+        let is_followed = self.walk.mention(tokens.clone());
+        self.note(is_followed);
     }
 }

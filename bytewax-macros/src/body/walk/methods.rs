@@ -1,6 +1,5 @@
 //! Methods that are not built-in operators: those of the user's extension traits, and all others.
 
-use quote::ToTokens;
 use syn::{Expr, ExprMethodCall};
 
 use super::Walk;
@@ -125,7 +124,7 @@ impl Walk {
         for (index, argument) in call.args.iter_mut().enumerate() {
             let built = self.built;
             has_streams |= match &mut *argument {
-                Expr::Closure(closure) if is_ours => self.mention(closure.to_token_stream()),
+                Expr::Closure(closure) if is_ours => self.mention_closure(closure),
                 Expr::Closure(closure) => self.helper(closure, is_once, receiver).is_followed(),
                 other => self.expr(other).is_followed(),
             };
