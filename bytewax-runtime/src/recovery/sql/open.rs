@@ -17,6 +17,9 @@ use crate::recovery::upgrade::upgrade;
 /// Another process may hold the file for a moment, for a checkpoint or a copy.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// The cache of a connection that reads, negative as SQLite wants it. A process may have several for each partition.
+const CACHE_KIB: i32 = -1024;
+
 const OPENING: &str = "opening it";
 const MAKING: &str = "making it";
 const UPGRADING: &str = "bringing it to the format of this release";
@@ -109,6 +112,8 @@ impl Db {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connected = Connection::open_with_flags(file, flags).and_then(|connection| {
             connection.busy_timeout(BUSY)?;
+            // Before the first read: SQLite allocates much of the cache at once.
+            connection.pragma_update(None, "cache_size", CACHE_KIB)?;
             connection.set_prepared_statement_cache_capacity(64);
             Ok(connection)
         });

@@ -15,6 +15,10 @@ struct Item {
     is_kept: bool,
 }
 
+/// A batch of so many bytes grows by a quarter and not to the double: keys that are encoded before their part of a snapshot comes lie
+/// here for long, and with limited memory they are most of what the process has.
+const LARGE: usize = 16 << 10;
+
 /// Collects changed keys in any order and hands them out as one [`Run`] a slot.
 ///
 /// When a key comes twice, the later state counts.
@@ -63,11 +67,21 @@ impl Batch {
         state: Option<impl FnOnce(&mut Vec<u8>) -> Result<(), E>>,
     ) -> Result<(), E> {
         let start = self.bytes.len();
+        self.make_room(start);
         let pushed = self.append(start, hash, key, state);
         if pushed.is_err() {
             self.bytes.truncate(start);
         }
         pushed
+    }
+
+    /// Makes room for an entry like the last one.
+    #[inline]
+    fn make_room(&mut self, start: usize) {
+        let usual = self.items.last().map_or(0, |item| item.length as usize);
+        if start >= LARGE && self.bytes.capacity() - start < usual + usual / 4 {
+            self.bytes.reserve_exact(start / 4 + usual);
+        }
     }
 
     #[inline]

@@ -65,7 +65,7 @@ impl Heap {
 const EVICTED_A_BYTE: usize = 16;
 
 /// But no more than this in a process.
-const MOST_BESIDE: usize = 20 << 20;
+const MOST_BESIDE: usize = 28 << 20;
 
 /// How much memory the states of all steps of one worker may take, and take, about.
 #[derive(Debug)]
