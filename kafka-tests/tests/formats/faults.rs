@@ -1,5 +1,8 @@
 //! Registries that fail, and logins.
 
+use std::net::TcpListener;
+use std::time::Duration;
+
 use bytewax::connectors::formats::{
     AvroDeserializer, AvroSerializer, Deserializer, FormatError, JsonDeserializer, Part, Registry,
     TestingRegistry,
@@ -53,6 +56,17 @@ fn a_registry_that_fails_for_good() {
     let to = AvroSerializer::registry(&client(&url), LONG).topic("n");
     let error = stop_error(try_bytes(to, Part::Value, &3_i64, None));
     assert!(error.contains("does not answer"), "{error}");
+}
+
+#[test]
+fn a_registry_that_accepts_and_never_responds() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let registry = client(&url).timeout(Duration::from_millis(20));
+    let error = stop_error(longs(&registry).deserialize(&THREE));
+    assert!(error.contains("after 4 tries: timeout"), "{error}");
+    // Those it has not accepted wait in the system until it is gone.
+    drop(listener);
 }
 
 #[test]

@@ -6,4 +6,5 @@ mod avro;
 mod faults;
 mod flows;
 mod protobuf;
+mod real;
 mod util;
