@@ -68,7 +68,7 @@ pub(crate) fn find<'ast>(
     let other = format!("move it to an `impl` block without `#[{attribute}]`");
     for part in &item.items {
         let ImplItem::Fn(method) = part else {
-            errors.fault(part, "only hooks may stand here", &other);
+            errors.fault(part, "only hooks are allowed here", &other);
             continue;
         };
         let name = method.sig.ident.unraw().to_string();
@@ -158,7 +158,7 @@ pub(crate) fn without_trait(item: &ItemImpl, attribute: &str, errors: &mut Error
     errors.fault(
         path.to_token_stream(),
         format_args!("`#[{attribute}]` goes on an `impl` without a trait"),
-        "it writes the implementation of the trait; remove it, or the trait",
+        "it generates the implementation of the trait; remove it, or the trait",
     );
     false
 }

@@ -186,7 +186,7 @@ pub enum Error {
     },
     /// The file has a compression that this program does not support.
     #[error(
-        "the file `{path}` is compressed; enable the feature `{feature}` of `bytewax`, or say \
+        "the file `{path}` is compressed; enable the feature `{feature}` of `bytewax`, or set \
          `.compression(Compression::None)` if its name is misleading"
     )]
     Compressed {

@@ -203,7 +203,7 @@ impl ClientContext for Context {
             {
                 heard.noted = Some(Instant::now());
                 self.note(&format!(
-                    "Kafka: {reason}; the client tries again until it succeeds"
+                    "Kafka: {reason}; the client retries until it succeeds"
                 ));
             }
             _ => {}
@@ -218,8 +218,8 @@ impl ConsumerContext for Context {
             && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
         {
             self.note(&format!(
-                "Kafka: offsets cannot be committed to the group: {error}; the flow goes on, as it reads from \
-                 positions of its own"
+                "Kafka: offsets cannot be committed to the group: {error}; the flow continues, because it reads \
+                 from its own positions"
             ));
         }
     }

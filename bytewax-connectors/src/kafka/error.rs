@@ -90,7 +90,7 @@ pub enum Error {
     /// The message at the position no longer exists.
     #[error(
         "the messages at offset {offset} of the topic `{topic}`, partition {partition}, are gone: {why}; messages may be \
-         lost. To go on without them, say so with `on_lost_offset`"
+         lost. To continue without them, set `on_lost_offset`"
     )]
     LostOffset {
         /// The topic.
@@ -117,7 +117,8 @@ pub enum Error {
     },
     /// A transaction cannot be started, written or committed.
     #[error(
-        "the transaction of `{id}` failed: {why}; a run that resumes writes what is missing. If an epoch lasts longer than the setting \
+        "the transaction of `{id}` failed: {why}; a resumed run writes the missing messages. If an epoch lasts \
+         longer than the setting \
          `transaction.timeout.ms`, make that larger"
     )]
     Transaction {
@@ -149,7 +150,7 @@ pub enum Error {
     #[error("the run has ended before the brokers have answered")]
     Stopped,
     /// The producer cannot continue.
-    #[error("the producer cannot go on: {why}")]
+    #[error("the producer cannot continue: {why}")]
     Producer {
         /// The message of the client.
         why: String,

@@ -341,7 +341,7 @@ fn a_compressed_file_without_the_feature() {
     check_failure(
         &zipped,
         FileSource::new(&zipped),
-        "the file `PATH` is compressed; enable the feature `gzip` of `bytewax`, or say \
+        "the file `PATH` is compressed; enable the feature `gzip` of `bytewax`, or set \
          `.compression(Compression::None)` if its name is misleading",
     );
 }

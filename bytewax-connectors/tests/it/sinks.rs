@@ -495,7 +495,7 @@ fn compressed() {
 fn compressed_without_the_feature() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("out.gz");
-    let expect = "the file `PATH` is compressed; enable the feature `gzip` of `bytewax`, or say \
-                  `.compression(Compression::None)` if its name is misleading";
+    let expect = "the file `PATH` is compressed; enable the feature `gzip` of `bytewax`, or set \
+    `.compression(Compression::None)` if its name is misleading";
     check_text(&path, file_at(&path, None), expect);
 }

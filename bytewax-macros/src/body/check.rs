@@ -116,10 +116,9 @@ fn step_repeats(turn: &Turn, step: &Step, flow: &str, errors: &mut Errors) {
             let item = item.as_ref().map_or("name".to_owned(), ToString::to_string);
             errors.fault(
                 &step.place,
-                format_args!("every turn of this loop would build a step named `{name}`"),
+                format_args!("every iteration of this loop would build a step named `{name}`"),
                 format_args!(
-                    "wrap the body in `{flow}.scope({item}, || {{ .. }})` with a name that differs \
-                     each turn"
+                    "wrap the body in `{flow}.scope({item}, || {{ .. }})` with a different name in each iteration"
                 ),
             );
             errors.note(place, "the loop starts here");
@@ -129,8 +128,7 @@ fn step_repeats(turn: &Turn, step: &Step, flow: &str, errors: &mut Errors) {
                 &step.place,
                 format_args!("every call of this closure would build a step named `{name}`"),
                 format_args!(
-                    "wrap the body in `{flow}.scope(name, || {{ .. }})` with a name that differs \
-                     each call"
+                    "wrap the body in `{flow}.scope(name, || {{ .. }})` with a different name in each call"
                 ),
             );
             errors.note(place, "the closure starts here");
@@ -145,14 +143,14 @@ fn scope_repeats(model: &Model, scope: usize, turn: usize, errors: &mut Errors) 
             let item = item.as_ref().map_or("name".to_owned(), ToString::to_string);
             errors.fault(
                 text,
-                "this scope has the same name on every turn of the loop",
-                format_args!("use a name that differs each turn, such as `&{item}`"),
+                "this scope has the same name in every iteration of the loop",
+                format_args!("use a different name in each iteration, such as `&{item}`"),
             );
         }
         TurnKind::Closure => errors.fault(
             text,
-            "this scope has the same name on every call of the closure",
-            "use a name that differs each call, such as `&name`",
+            "this scope has the same name in every call of the closure",
+            "use a different name in each call, such as `&name`",
         ),
     }
 }
@@ -170,7 +168,7 @@ fn errs(model: &Model, errors: &mut Errors) {
             name,
             format_args!("{what} are never read"),
             format_args!(
-                "say what is meant: `{errs}.fail()`, `{errs}.skip_counted()`, or send them to a sink \
+                "handle them: `{errs}.fail()`, `{errs}.skip_counted()`, or send them to a sink \
                  with `{errs}.output(sink)`"
             ),
         );
@@ -179,7 +177,7 @@ fn errs(model: &Model, errors: &mut Errors) {
         errors.fault(
             operator,
             format_args!("the errors of this `{operator}` are never read"),
-            "bind the result with `let x = ..`, and say what is meant: `x.errs.fail()`, \
+            "bind the result with `let x = ..`, and handle them: `x.errs.fail()`, \
              `x.errs.skip_counted()`, or `x.errs.output(sink)`",
         );
     }

@@ -83,7 +83,7 @@ pub(crate) fn questions(delivery: Delivery, model: &Model) -> TokenStream {
             what: format!("Source{number}"),
             fault: format!("the source `{name}` is not replayable"),
             label: "it cannot emit an item again, so items are lost when a run is killed",
-            mend: "read from a source that goes on where it was, as `KafkaSource` and `FileSource` do: a \
+            mend: "read from a source that resumes at a saved position, such as `KafkaSource` or `FileSource`: a \
                    `FixedPartitionedSource`, or a `#[source]` with a position",
             kept_by: &["Replayable"],
         };
@@ -98,7 +98,7 @@ pub(crate) fn questions(delivery: Delivery, model: &Model) -> TokenStream {
             what: format!("Sink{number}"),
             fault: format!("the sink `{name}` is append"),
             label: "it may have items twice after a crash",
-            mend: "write to a sink that is transactional, as `KafkaSink` and `FileSink` are, or idempotent: a \
+            mend: "write to a transactional sink, such as `KafkaSink` or `FileSink`, or to an idempotent one: a \
                    `TransactionalSink`, or a `#[sink(idempotent)]`",
             kept_by: &["Transactional", "Idempotent"],
         };
@@ -132,7 +132,10 @@ impl Question {
             delivery.words(),
             shown(&trail.steps)
         );
-        let note = format!("{}; or declare what the path promises", self.mend);
+        let note = format!(
+            "{}; or declare the delivery that the path promises",
+            self.mend
+        );
         let what = &self.what;
         let name = item(&format!("{}{what}", delivery.trait_name()));
         let kept_by = self.kept_by.iter().map(|marker| {

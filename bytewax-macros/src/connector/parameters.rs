@@ -83,7 +83,7 @@ impl Parameters {
         if let (Some(_), Some(local)) = (&resume, &local) {
             errors.fault(
                 local,
-                "what is saved is not made anew",
+                "a parameter cannot be both a position and a resource",
                 "keep `#[resume]` for a position, or `#[local(..)]` for a resource",
             );
         }
@@ -112,7 +112,10 @@ impl Parameters {
             let value = match attribute.parse_args() {
                 Ok(value) => value,
                 Err(_) => {
-                    errors.note(&attribute, "say how it is made: `#[local(Client::new())]`");
+                    errors.note(
+                        &attribute,
+                        "expected an expression that creates it: `#[local(Client::new())]`",
+                    );
                     syn::parse_quote!(::core::unimplemented!())
                 }
             };
@@ -264,7 +267,7 @@ fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
     if reference.mutability.is_some() {
         errors.fault(
             input,
-            format_args!("a setting does not change, and `{name}` does"),
+            format_args!("a setting cannot be `&mut`, but `{name}` is"),
             "`#[resume]` makes it a position that is saved; `#[local(value)]` makes it once on each \
              worker",
         );
@@ -341,11 +344,7 @@ pub(super) fn check_form(function: &ItemFn, what: &str, instead: &str, errors: &
         );
     }
     if let Some(word) = &signature.asyncness {
-        errors.fault(
-            word,
-            format_args!("a {what} does its work in pieces, and is never waited for"),
-            instead,
-        );
+        errors.fault(word, format_args!("a {what} cannot be `async`"), instead);
     }
     for lifetime in signature.generics.lifetimes() {
         errors.fault(

@@ -11,7 +11,7 @@ use crate::signature::argument;
 
 /// Expands one `#[sink]` on a function.
 pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors) -> TokenStream {
-    let instead = "remove `async`; to wait for something for each item, use `.map_async(..)` before the \
+    let instead = "remove `async`; for asynchronous work per item, use `.map_async(..)` before the \
                    sink";
     check_form(&function, "sink", instead, &mut errors);
     let parameters = Parameters::take(&mut function, true, &mut errors);
@@ -43,7 +43,7 @@ pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors
     if given.ty.is_some() {
         errors.fault(
             &function.sig.output,
-            "a sink gives nothing back, or `Result<(), E>`",
+            "a sink returns nothing or `Result<(), E>`",
             "an error stops the run",
         );
     }

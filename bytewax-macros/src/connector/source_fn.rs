@@ -24,8 +24,8 @@ pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors
         };
         errors.fault(
             place,
-            "a source gives `Poll<T>` or `Result<Poll<T>, E>`",
-            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` make one",
+            "a source returns `Poll<T>` or `Result<Poll<T>, E>`",
+            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` create one",
         );
     }
     let is_right = errors.is_empty();

@@ -234,13 +234,13 @@ fn what_a_source_that_is_a_function_cannot_be() {
     for (item, fault, mend) in [
         (
             "fn ticks(every: Duration) -> u64 { 5 }",
-            "a source gives `Poll<T>` or `Result<Poll<T>, E>`",
-            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` make one",
+            "a source returns `Poll<T>` or `Result<Poll<T>, E>`",
+            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` create one",
         ),
         (
             "fn ticks() {}",
-            "a source gives `Poll<T>` or `Result<Poll<T>, E>`",
-            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` make one",
+            "a source returns `Poll<T>` or `Result<Poll<T>, E>`",
+            "`Poll::item(..)`, `Poll::batch(..)`, `Poll::idle(..)` and `Poll::end()` create one",
         ),
         (
             "fn ticks(#[resume] a: &mut u64, #[resume] b: &mut u64) -> Poll<u64> {}",
@@ -249,18 +249,18 @@ fn what_a_source_that_is_a_function_cannot_be() {
         ),
         (
             "fn ticks(#[resume] #[local(3)] a: &mut u64) -> Poll<u64> {}",
-            "what is saved is not made anew",
+            "a parameter cannot be both a position and a resource",
             "keep `#[resume]` for a position, or `#[local(..)]` for a resource",
         ),
         (
             "fn ticks(n: &mut u64) -> Poll<u64> {}",
-            "a setting does not change, and `n` does",
+            "a setting cannot be `&mut`, but `n` is",
             "`#[resume]` makes it a position that is saved; `#[local(value)]` makes it once on each \
              worker",
         ),
         (
             "async fn ticks() -> Poll<u64> {}",
-            "a source does its work in pieces, and is never waited for",
+            "a source cannot be `async`",
             "for an `async` stream, use `AsyncBatches`",
         ),
         (
@@ -287,7 +287,7 @@ fn what_a_source_that_is_a_function_cannot_be() {
         ),
         (
             "fn ticks(#[local] n: &mut Client) -> Poll<u64> {}",
-            "say how it is made: `#[local(Client::new())]`",
+            "expected an expression that creates it: `#[local(Client::new())]`",
         ),
     ] {
         check_errors(source, "", item, &[message]);
@@ -316,12 +316,12 @@ fn what_a_sink_that_is_a_function_cannot_be() {
         ),
         (
             "fn post(items: Vec<u8>) -> usize {}",
-            "a sink gives nothing back, or `Result<(), E>`",
+            "a sink returns nothing or `Result<(), E>`",
             "an error stops the run",
         ),
         (
             "fn post(items: Vec<u8>) -> Result<u8, E> {}",
-            "a sink gives nothing back, or `Result<(), E>`",
+            "a sink returns nothing or `Result<(), E>`",
             "an error stops the run",
         ),
         (

@@ -50,7 +50,7 @@ fn moves(model: &Model, errors: &mut Errors) {
                     .to_owned()
             }
             false => format!(
-                "if it is another step, say {}, and else remove this",
+                "if it is another step, write {}; otherwise remove this",
                 likely.join(" or ")
             ),
         };

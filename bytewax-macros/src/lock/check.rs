@@ -57,7 +57,7 @@ fn other_kind(step: &Step, kind: Kind, errors: &mut Errors) {
             a_kind(Some(kind)),
             a_kind(step.kind)
         ),
-        "what is saved under this name is of no use to it; give the step another name by \
+        "it cannot use the state saved under this name; give the step another name with \
          `.named(\"..\")`",
     );
 }
@@ -70,13 +70,13 @@ fn other_operator(entry: &Entry, step: &Step, model: &Model, errors: &mut Errors
     errors.fault(
         &step.place,
         format_args!(
-            "the operator of `{name}` was `{was}` in `dataflow.lock`, and is `{}` now, to which what is \
-             saved means something else",
+            "the operator of `{name}` was `{was}` in `dataflow.lock`, and is `{}` now, which interprets the saved \
+             state differently",
             step.callee
         ),
         format_args!(
-            "write it as it was, or give the step another name by `.named(\"..\")` and say \
-             `{handle}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+            "write it as it was, or give the step another name with `.named(\"..\")` and add \
+             `{handle}.dropped(\"{name}\", \"why\")`: it then starts empty, and its saved state is deleted"
         ),
     );
 }
@@ -99,7 +99,7 @@ fn drops(locked: &[Entry], model: &Model, errors: &mut Errors) {
         {
             errors.fault(
                 &dropped.text,
-                format_args!("`{name}` is dropped here, and the flow still has it"),
+                format_args!("`{name}` is dropped here, but the flow still has it"),
                 "remove the step, or give it another name by `.named(\"..\")`",
             );
         } else if locked

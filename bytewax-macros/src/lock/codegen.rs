@@ -80,9 +80,9 @@ pub(crate) fn fill_keys(package: &Package, flow: &LitStr, model: &Model, body: &
         let keys = entry.keys()?;
         let (name, handle) = (&step.saved.0, &model.flow);
         let message = format!(
-            "the type of the keys of `{name}` is saved as `{keys}` in `dataflow.lock`, and as something else here\n\
-             help: write it as it was, or give the step another name by `.named(\"..\")` and say \
-             `{handle}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+            "the type of the keys of `{name}` is saved as `{keys}` in `dataflow.lock`, but differs here\n\
+             help: write it as it was, or give the step another name with `.named(\"..\")` and add \
+             `{handle}.dropped(\"{name}\", \"why\")`: it then starts empty, and its saved state is deleted"
         );
         let span = step.callee.span().resolved_at(Span::mixed_site());
         Some(Expr::Verbatim(quote_spanned!(span=> const {
@@ -100,17 +100,17 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
     } = locked;
     let message = format!(
         "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which this type cannot \
-         read\nhelp: if its fields have changed, or those of a type in it, give it the next version by \
-         `#[stateful(version = {}, from(Old{name}))]`, and keep the old one as `Old{name}`, with the old types in it; \
-         those need no version of their own",
+         read\nhelp: if its fields or those of an inner type have changed, give it the next version with \
+         `#[stateful(version = {}, from(Old{name}))]`, and keep the old one as `Old{name}`, with its old inner \
+         types, which need no version",
         step.saved.0,
         version + 1,
     );
     let span = ty.span().resolved_at(Span::mixed_site());
     let schema = quote_spanned!(span=> <#ty as ::bytewax::state::State>::SCHEMA);
     let newer = format!(
-        "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which is newer than this type\nhelp: take \
-         the version of the program that has that type, or the file of this one",
+        "the state of `{}` is `{name}` version {version} in `dataflow.lock`, which is newer than this type\nhelp: \
+         use the version of the program that has that type, or the lock file of this one",
         step.saved.0,
     );
     let check = quote_spanned!(span=> {
@@ -129,9 +129,9 @@ fn check_fact(step: &Step, stated: &Stated, locked: &str, flow: &str) -> TokenSt
     let Stated { fact, is, place } = stated;
     let name = &step.saved.0;
     let message = format!(
-        "the {fact} of `{name}` is `{locked}` in `dataflow.lock`, and another one here\n\
-         help: write it as it was, or give the step another name by `.named(\"..\")` and say \
-         `{flow}.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed"
+        "the {fact} of `{name}` is `{locked}` in `dataflow.lock`, but differs here\n\
+         help: write it as it was, or give the step another name with `.named(\"..\")` and add \
+         `{flow}.dropped(\"{name}\", \"why\")`: it then starts empty, and its saved state is deleted"
     );
     let span = place.span().resolved_at(Span::mixed_site());
     quote_spanned!(span=> const _: () = ::core::assert!(#is(#locked), #message);)

@@ -75,10 +75,10 @@ pub(super) fn report(locked: &[Entry], model: &Model, errors: &mut Errors) -> Ve
         };
         errors.fault(
             &new[*first].place,
-            format_args!("steps of `dataflow.lock` have exchanged their names, or what they do: {}", texts.join(", and ")),
+            format_args!("steps of `dataflow.lock` have swapped their names or their arguments: {}", texts.join(", and ")),
             format_args!(
-                "if only their names have changed, say {}; if each is to go on with what was saved under its name, say {} \
-                 until `dataflow.lock` is written anew",
+                "if only their names have changed, add {}; if each must continue with the state of its name, add \
+                 {} until `dataflow.lock` is updated",
                 back.join(" and "),
                 confirm.join(" and ")
             ),

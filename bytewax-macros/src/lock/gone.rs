@@ -34,9 +34,9 @@ pub(super) fn report(
         };
         let fault = format!("{what}{others} of `dataflow.lock` {has} no step in this flow");
         let drop = format!(
-            "if what is saved is not wanted any more, say `{handle}.dropped(\"{old}\", \"why\")`"
+            "if the saved state is no longer needed, add `{handle}.dropped(\"{old}\", \"why\")`"
         );
-        let keep = format!("if it is off for now, say `{handle}.kept(\"{old}\", \"why\")`");
+        let keep = format!("if it is off for now, add `{handle}.kept(\"{old}\", \"why\")`");
         match &first.owner {
             Owner::Unknown => errors.fault(
                 flow,
@@ -71,7 +71,7 @@ pub(super) fn report(
                     flow,
                     format_args!("{fault}, and {} {are} new", names.join(" and ")),
                     format_args!(
-                        "only you know which of them it was, if any: say {}; {drop}",
+                        "only you know which of them it was, if any: add {}; {drop}",
                         lines.join(" or ")
                     ),
                 );
@@ -80,7 +80,7 @@ pub(super) fn report(
                 &call.place,
                 format_args!("{fault}, and the call in `{}` is new", call.full.0),
                 format_args!(
-                    "if it is built there now, say {}; {keep}; {drop}",
+                    "if it is built there now, add {}; {keep}; {drop}",
                     line(old, new, model)
                 ),
             ),
@@ -91,7 +91,7 @@ pub(super) fn report(
                     step.name
                 ),
                 format_args!(
-                    "if it was moved there, say {}; {keep}; {drop}",
+                    "if it was moved there, add {}; {keep}; {drop}",
                     line(old, new, model)
                 ),
             ),
@@ -277,7 +277,7 @@ fn mend(group: &Group<'_>, gone: &[Gone<'_>], model: &Model) -> String {
         });
         if inside.count() == pairs.len() {
             let (old, new) = (old.trim_end_matches('.'), new.trim_end_matches('.'));
-            return format!("if the steps were moved, say {}", line(old, new, model));
+            return format!("if the steps were moved, add {}", line(old, new, model));
         }
     }
     let lines: Vec<_> = pairs
@@ -289,7 +289,7 @@ fn mend(group: &Group<'_>, gone: &[Gone<'_>], model: &Model) -> String {
     } else {
         "steps were"
     };
-    format!("if the {what} moved, say {}", lines.join(" and "))
+    format!("if the {what} moved, add {}", lines.join(" and "))
 }
 
 /// The line that has a step go on under an old id; a line that the flow has for it already is replaced.

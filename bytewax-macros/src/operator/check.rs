@@ -25,8 +25,8 @@ pub(super) fn signature(signature: &Signature, model: &Model, errors: &mut Error
         is_faulty = true;
         errors.fault(
             word,
-            "an operator describes steps, and waits for nothing",
-            "remove `async`; to wait for something for each item, use `.map_async(..)`",
+            "an operator cannot be `async`",
+            "remove `async`; for asynchronous work per item, use `.map_async(..)`",
         );
     }
     if model.flow.is_none() && !is_faulty {

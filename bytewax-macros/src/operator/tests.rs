@@ -220,8 +220,8 @@ fn a_wrong_form() {
     check_errors(
         "",
         "async fn tap(up: Stream<u8>) -> Stream<u8> { up.map(f) }",
-        &["an operator describes steps, and waits for nothing\n\
-           help: remove `async`; to wait for something for each item, use `.map_async(..)`"],
+        &["an operator cannot be `async`\n\
+           help: remove `async`; for asynchronous work per item, use `.map_async(..)`"],
     );
     check_errors(
         "method = Load",
@@ -267,9 +267,8 @@ fn what_a_flow_may_not_do_an_operator_may_not() {
         "",
         "fn tap(up: Stream<u8>) { for s in sinks { up.clone().output(s); } }",
         &[
-            "every turn of this loop would build a step named `up.output`\n\
-             help: wrap the body in `up.flow().scope(s, || { .. })` with a name that differs each \
-             turn",
+            "every iteration of this loop would build a step named `up.output`\n\
+             help: wrap the body in `up.flow().scope(s, || { .. })` with a different name in each iteration",
             "the loop starts here",
         ],
     );

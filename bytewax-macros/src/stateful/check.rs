@@ -56,11 +56,10 @@ fn by_hand(options: &Options, model: &Model, errors: &mut Errors) {
     errors.fault(
         word,
         format!(
-            "`{text}` names code of the program that reads or writes what is saved, and no check sees what \
-             the bytes mean to it"
+            "`{text}` names custom serialization code, and no check can detect a change of its format"
         ),
-        "say which version of the type this is, by `#[stateful(version = 1)]`; when that code reads or \
-         writes something else, raise the version, and keep the old type in `from(..)`",
+        "declare the version of the type with `#[stateful(version = 1)]`; if the format of that code changes, \
+         raise the version, and keep the old type in `from(..)`",
     );
 }
 
@@ -71,8 +70,8 @@ fn versions(options: &Options, model: &Model, errors: &mut Errors) {
     {
         errors.fault(
             word,
-            "the first version has nothing before it",
-            "say which version this is: `version = 2`, with the type of version 1 in `from(..)`",
+            "version 1 has no previous version",
+            "set the version: `version = 2`, with the type of version 1 in `from(..)`",
         );
     }
     let Some((word, versions)) = &options.reads else {
@@ -81,8 +80,8 @@ fn versions(options: &Options, model: &Model, errors: &mut Errors) {
     if own == 1 {
         errors.fault(
             word,
-            "the first version has nothing before it",
-            "say which version this is: `version = 2, reads(1)`",
+            "version 1 has no previous version",
+            "set the version: `version = 2, reads(1)`",
         );
         return;
     }
@@ -97,7 +96,7 @@ fn versions(options: &Options, model: &Model, errors: &mut Errors) {
             errors.fault(
                 &version.literal,
                 format!("`reads(..)` must name the versions just before {own}, without a gap"),
-                format!("the next one is {expected}; older ones go by `from(..)`"),
+                format!("the next one is {expected}; use `from(..)` for older ones"),
             );
             break;
         }
@@ -105,8 +104,7 @@ fn versions(options: &Options, model: &Model, errors: &mut Errors) {
     if model.prefixes.len() < 2 && !versions.is_empty() {
         errors.fault(
             word,
-            "no field at the end has `#[serde(default)]`, so there is nothing that an older \
-             version may lack",
+            "no field at the end has `#[serde(default)]`, so an older version cannot lack a field",
             "put `#[serde(default)]` on the fields that were added, after all others, or keep the \
              old type and use `from(..)`",
         );

@@ -77,7 +77,7 @@ impl Model {
             if let Some(skip) = words.iter().find(|word| word.is_ident("skip")) {
                 model.refused.push(Refused {
                     word: skip.clone(),
-                    why: "where a variant is known by its place among all",
+                    why: "where the index of a variant identifies it",
                     mend: "let the variant be saved like the others",
                 });
             }
@@ -151,7 +151,7 @@ impl Model {
         let words = serde_words(attributes);
         for word in &words {
             if let Some(mend) = mend(word) {
-                let why = "which has no field names in it";
+                let why = "which contains no field names";
                 self.refused.push(Refused {
                     word: word.clone(),
                     why,
@@ -202,7 +202,7 @@ fn mend(word: &Path) -> Option<&'static str> {
     match text.as_str() {
         "flatten" => Some("write the fields out, or keep the struct as one field"),
         "tag" | "content" | "untagged" => {
-            Some("an enum is saved by the place of its variant; leave it to that")
+            Some("the index of the variant is saved instead; remove the attribute")
         }
         "skip_serializing_if" | "skip_serializing" | "skip_deserializing" => {
             Some("save the field always, or never, by `#[serde(skip)]`")

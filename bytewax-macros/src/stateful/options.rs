@@ -103,7 +103,7 @@ impl Options {
                     errors.fault(
                         more,
                         "`from(..)` takes one type",
-                        "the type that leads to this one leads on to older ones by itself",
+                        "name only the previous version, whose type names older ones",
                     );
                 }
             }
@@ -130,7 +130,7 @@ fn version(literal: LitInt, errors: &mut Errors) -> Option<Version> {
         Ok(0) => errors.fault(
             &literal,
             "there is no version 0",
-            "versions start at 1, which `#[stateful]` alone stands for",
+            "versions start at 1, which is the default",
         ),
         Ok(number) if number <= LAST => return Some(Version { number, literal }),
         _ => errors.note(

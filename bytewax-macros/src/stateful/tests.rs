@@ -246,11 +246,7 @@ fn wrong_options() {
         item,
         &["`version` is set twice"],
     );
-    check_errors(
-        "from(Old)",
-        item,
-        &["the first version has nothing before it"],
-    );
+    check_errors("from(Old)", item, &["version 1 has no previous version"]);
     check_errors(
         "version = 2, from(A, B)",
         item,
@@ -261,11 +257,7 @@ fn wrong_options() {
 #[test]
 fn wrong_reads() {
     let item = "struct S { a: u8, #[serde(default)] b: u8 }";
-    check_errors(
-        "reads(1)",
-        item,
-        &["the first version has nothing before it"],
-    );
+    check_errors("reads(1)", item, &["version 1 has no previous version"]);
     let gap = "`reads(..)` must name the versions just before 4, without a gap";
     check_errors("version = 4, reads(1, 3)", item, &[gap]);
     check_errors("version = 4, reads(4)", item, &[gap]);
@@ -277,22 +269,20 @@ fn wrong_reads() {
     check_errors(
         "version = 2, reads(1)",
         "struct S { #[serde(default)] b: u8, a: u8 }",
-        &[
-            "no field at the end has `#[serde(default)]`, so there is nothing that an older version may lack",
-        ],
+        &["no field at the end has `#[serde(default)]`, so an older version cannot lack a field"],
     );
 }
 
 #[test]
 fn what_saved_state_cannot_have() {
-    let names = "cannot be used in saved state, which has no field names in it";
+    let names = "cannot be used in saved state, which contains no field names";
     check_errors(
         "",
         r#"#[serde(untagged)] enum E { A(#[serde(skip_serializing_if = "x")] u8), #[serde(skip)] B }"#,
         &[
             &format!("`untagged` {names}"),
             &format!("`skip_serializing_if` {names}"),
-            "`skip` cannot be used in saved state, where a variant is known by its place among all",
+            "`skip` cannot be used in saved state, where the index of a variant identifies it",
         ],
     );
 }
@@ -302,8 +292,7 @@ fn what_saved_state_cannot_have() {
 fn functions_ask_for_a_version() {
     let told = |word: &str| {
         format!(
-            "`{word}` names code of the program that reads or writes what is saved, and no check sees what the \
-             bytes mean to it"
+            "`{word}` names custom serialization code, and no check can detect a change of its format"
         )
     };
     for (word, item) in [

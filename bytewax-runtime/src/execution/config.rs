@@ -237,8 +237,9 @@ impl RunConfig {
         flow.check().map_err(RunError::from)?;
         if let (Some(delivery), None) = (flow.graph().delivery, &self.recovery) {
             let text = format!(
-                "the flow `{}` declares delivery {delivery}, and this run has no recovery store, so the next run would \
-                 begin anew; give it one, by `-r DIR` or `RunConfig::recovery`, or do not declare a delivery",
+                "the flow `{}` declares delivery {delivery}, and this run has no recovery store, so the next run \
+                 would start from the beginning; set one with `-r DIR` or `RunConfig::recovery`, or do not \
+                 declare a delivery",
                 flow.name()
             );
             return Err(RunError::new(RunErrorKind::Config, text).into());

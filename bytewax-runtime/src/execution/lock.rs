@@ -18,8 +18,8 @@ fn default_path(flow: &Dataflow, started: Option<PathBuf>) -> Result<PathBuf, Ru
     let package = Path::new(origin.package);
     if !package.is_dir() {
         let text = format!(
-            "the package of flow `{}` was in `{}` when the program was compiled, and is not there; say which file is \
-             meant by `--file`",
+            "the package of flow `{}` was in `{}` when the program was compiled, and is not there; name the file \
+             with `--file`",
             flow.name(),
             origin.package
         );
@@ -190,13 +190,13 @@ mod tests {
             lock(&copy("a"), Some(path), false).unwrap();
         }
         let (text, problem) = diff(&old, &new).unwrap();
-        assert_eq!(text, "nothing changes for what is saved\n");
+        assert_eq!(text, "no saved state changes\n");
         assert!(problem.is_none());
         lock(&copy("b"), Some(&new), false).unwrap();
         let (text, problem) = diff(&old, &new).unwrap();
         assert_eq!(
             text,
-            "flow `copy`:\n  kept: 1 step\n  new: the source `b`, which begins with nothing\n  refused: the source `a` is \
+            "flow `copy`:\n  kept: 1 step\n  new: the source `b`, which starts empty\n  refused: the source `a` is \
              gone, and is neither dropped nor kept\n"
         );
         assert!(problem.is_some());

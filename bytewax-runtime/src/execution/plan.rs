@@ -75,8 +75,7 @@ impl Flags {
             (Some(_), Some(_)) => {
                 let text = "`--local-state` (BYTEWAX_LOCAL_STATE) cannot be used with \
                             `--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY): either the \
-                            partitions outlive the machine, or their backup does; leave one of the \
-                            two away";
+                            partitions outlive the machine, or their backup does; omit one of the two";
                 return Err(usage(ErrorKind::ArgumentConflict, text));
             }
             (None, None) if self.backup.is_some() => {
@@ -101,8 +100,7 @@ impl Flags {
             (Some(_), None) if self.backup.is_some() => {
                 let text = "`--backup` (BYTEWAX_BACKUP) cannot be used with \
                             `--recovery-directory` (BYTEWAX_RECOVERY_DIRECTORY), whose partitions \
-                            are copied by other means; keep the state in `--local-state`, or leave \
-                            `--backup` away";
+                            are copied by other means; keep the state in `--local-state`, or omit `--backup`";
                 return Err(usage(ErrorKind::ArgumentConflict, text));
             }
             (Some((first, others)), None) => others

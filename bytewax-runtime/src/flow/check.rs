@@ -92,7 +92,7 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
                     let (culprit, help) = untimed_by(graph, &timed, port.step);
                     report(
                         format!(
-                            "{}: it goes by the event time of its stream, which has none: {culprit}",
+                            "{}: it reads the event time of its stream, which has none: {culprit}",
                             place()
                         ),
                         help,
@@ -107,15 +107,14 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
                     && (is_stage || untimed.is_some())
                 {
                     let help = if is_stage {
-                        "declare the time of each stream right behind its source"
+                        "declare the time of each stream directly after its source"
                     } else {
                         "declare the time of the stream near the source, by `.event_time(|item| .., \
-                         Lateness::bounded(wait))`, and have this step go by it: `StreamClock::new(|value| ..)`"
+                         Lateness::bounded(wait))`, and let this step read it: `StreamClock::new(|value| ..)`"
                     };
                     report(
                         format!(
-                            "{}: it goes by the partitions of a source, and behind the step `{}` nobody knows \
-                             them",
+                            "{}: it depends on the partitions of a source, which are unknown after the step `{}`",
                             place(),
                             graph.step(root).id
                         ),
@@ -147,7 +146,7 @@ fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, St
             _ => {
                 return (
                     format!("it comes from `{}`", described.id),
-                    "declare it behind the source, by `.event_time(|item| .., Lateness::bounded(wait))`"
+                    "declare it after the source, with `.event_time(|item| .., Lateness::bounded(wait))`"
                         .to_owned(),
                 );
             }

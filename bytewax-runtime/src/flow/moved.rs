@@ -105,7 +105,7 @@ fn help(graph: &Graph, moved: &Moved) -> String {
     match lines.is_empty() {
         true => "remove the line, or put it where the step is built".to_owned(),
         false => format!(
-            "if it is another step, say {}; if the step is not built here, put the line where it is",
+            "if it is another step, write {}; if the step is not built here, put the line where it is",
             lines.join(" or ")
         ),
     }
@@ -175,7 +175,7 @@ mod tests {
             text.contains("`total` was moved to `sums.stateful_map` at"),
             "{text}"
         );
-        let help = "if it is another step, say `flow.moved(\"total\", \"sums.total\")`;";
+        let help = "if it is another step, write `flow.moved(\"total\", \"sums.total\")`;";
         assert!(text.contains(help), "{text}");
         let text = defects(|flow| flow.moved("a", "b"));
         assert!(

@@ -1,4 +1,4 @@
-//! Scopes that are named by numbers, as a loop over a list does. If the list becomes longer or shorter, no number says which
+//! Scopes that are named by numbers, as a loop over a list does. If the list becomes longer or shorter, the numbers do not show which
 //! element is new or gone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +109,8 @@ impl Numbered {
             false => "which of them are gone",
         };
         format!(
-            "the flow has {} scopes `{}` to `{}`, and its state was saved with {} {plural}; {what}, no number says",
+            "the flow has {} scopes `{}` to `{}`, and its state was saved with {} {plural}; the numbers do not \
+             show {what}",
             self.now,
             self.scope(0),
             self.scope(self.now - 1),
@@ -193,7 +194,8 @@ mod tests {
         assert!(fewer.is_among_first("0.x") && !fewer.is_among_first("1.x"));
         assert_eq!(
             fewer.what(),
-            "the flow has 1 scopes `0` to `0`, and its state was saved with 2 scopes; which of them are gone, no number says"
+            "the flow has 1 scopes `0` to `0`, and its state was saved with 2 scopes; the numbers do not show \
+             which of them are gone"
         );
     }
 }

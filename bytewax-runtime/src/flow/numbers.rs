@@ -28,9 +28,10 @@ impl Graph {
                     .map(|(_, place)| format!("`{place}`"))
                     .collect();
                 told.push(format!(
-                    "code of the program reads and writes {} of the {what} of the step `{}` ({}) in its own way, by `with`, `from` \
-                     or an impl by hand, and no check sees what the bytes mean to it\n  help: say which version of `{}` this is, by \
-                     `#[stateful(version = {})]`; when that code reads or writes something else, raise the version, and keep the \
+                    "custom serialization code (`with`, `from` or a hand-written impl) reads and writes {} of the \
+                     {what} of the step `{}` ({}), and no check can detect a change of its format\n  help: \
+                     declare the version of `{}` with `#[stateful(version = {})]`; if the format of that code \
+                     changes, raise the version, and keep the \
                      old type in `from(..)`",
                     places.join(" and "),
                     step.id,

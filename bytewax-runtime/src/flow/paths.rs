@@ -157,16 +157,18 @@ pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
                 reasons.join(", and ")
             ),
             format!(
-                "{}; or declare what the path promises",
+                "{}; or declare the delivery that the path promises",
                 mends.join(", and ")
             ),
         );
     }
 }
 
-const SOURCE_MEND: &str = "read from a source that goes on where it was, as `KafkaSource` and `FileSource` do: a \
+const SOURCE_MEND: &str = "read from a source that resumes at a saved position, such as `KafkaSource` or \
+`FileSource`: a \
                            `FixedPartitionedSource`, or a `#[source]` with a position";
-const SINK_MEND: &str = "write to a sink that is transactional, as `KafkaSink` and `FileSink` are, or idempotent: a \
+const SINK_MEND: &str = "write to a transactional sink, such as `KafkaSink` or `FileSink`, or to an idempotent \
+one: a \
                          `TransactionalSink`, or a `#[sink(idempotent)]`";
 
 #[cfg(test)]

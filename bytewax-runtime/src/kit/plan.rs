@@ -217,8 +217,8 @@ impl BuildCx {
         let text = format!(
             "it has {done} {} partitions that the {what} does not list any more: `{}`; it lists \
              {known}\n\
-             help: bring them back; if they are gone for good, give the step another name by `.named(\"..\")` \
-             and say `flow.dropped(\"{name}\", \"why\")`: then it begins anew, and what was saved is removed",
+             help: bring them back; if they are gone for good, give the step another name with `.named(\"..\")` \
+             and add `flow.dropped(\"{name}\", \"why\")`: it then starts empty, and its saved state is deleted",
             lost.len(),
             lost.join("`, `"),
         );

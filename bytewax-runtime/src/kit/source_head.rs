@@ -211,8 +211,8 @@ impl<T: 'static> Polled<T> {
             Wake::Woken if self.woken.is_held() || self.woken.is_woken() => Awake::Never,
             Wake::Woken => {
                 return Err(StepError::msg(
-                    "it waits to be woken, and nobody can wake it: take `Waker::current()` where the partition is opened, \
-                     and keep it where items come from until all have been given",
+                    "it waits for a wake-up, but no waker of it exists: call `Waker::current()` when the \
+                     partition opens, and keep the waker until all items are returned",
                 ));
             }
             Wake::Default => {

@@ -248,8 +248,9 @@ fn recover<T: State, W: TransactionalWriter<T>>(
         && marker.epoch >= first
     {
         let text = format!(
-            "the sink has already written epoch {} of this recovery store, which goes on at epoch {first}: the store was \
-             set back, so what follows would be written twice. Resume from a newer state, or give the step another name",
+            "the sink has already written epoch {} of this recovery store, which resumes at epoch {first}: the \
+             store was rolled back, so later items would be written twice. Resume from a newer state, or give the \
+             step another name",
             marker.epoch
         );
         return Err(RunError::new(RunErrorKind::Recovery, text));

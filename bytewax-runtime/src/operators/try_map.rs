@@ -62,7 +62,7 @@ impl<T> Errored<T> {
 }
 
 /// The fix for unread errors.
-pub(super) const ERRS_HELP: &str = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or \
+pub(super) const ERRS_HELP: &str = "handle them: `.errs.fail()`, `.errs.skip_counted()`, or \
                                     send them to a sink with `.errs.output(sink)`";
 
 /// The output of errors.
@@ -159,7 +159,7 @@ impl<T: 'static, E: 'static> Stream<Result<T, E>> {
     /// ```
     #[track_caller]
     pub fn split_result(self) -> TryOut<T, E> {
-        let help = "say what is meant: `.errs.raises()` to fail on the first, or send them to a sink \
+        let help = "handle them: `.errs.raises()` to fail on the first, or send them to a sink \
                     with `.errs.output(sink)`";
         self.split("split_result", help, |item, oks, errs, _| {
             match item {

@@ -287,7 +287,7 @@ fn errors_that_nobody_reads_are_a_defect() {
     });
     let place = flow.steps()[1].location;
     let fault = format!("the `errs` of step `f.parsed` at {place} are never read");
-    let help = "say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
+    let help = "handle them: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
                 sink with `.errs.output(sink)`";
     assert_eq!(defects_of(&flow), [(fault, help.to_owned())]);
 }
@@ -314,7 +314,7 @@ fn defects_are_told_together() {
              `x y` at {place} is not a step name\n    \
              help: use letters, digits, `_` and `-`, with `.` between parts: `x_y`\n  \
              the `errs` of step `my flow.a scope.x y` at {place} are never read\n    \
-             help: say what is meant: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
+             help: handle them: `.errs.fail()`, `.errs.skip_counted()`, or send them to a \
              sink with `.errs.output(sink)`"
         ),
     );

@@ -271,7 +271,7 @@ fn a_store_that_was_set_back_is_refused() {
     assert_eq!(error.kind(), RunErrorKind::Recovery);
     let text = error.to_string();
     assert!(text.starts_with("step `orders.table`"), "{text}");
-    assert!(text.contains("the store was set back"), "{text}");
+    assert!(text.contains("the store was rolled back"), "{text}");
 }
 
 #[test]

@@ -354,9 +354,9 @@ fn to_wait_for_a_waker_that_nobody_has_is_an_error() {
     let error = failure(flow_of(source, |s| s, TestingSink::new()), 1);
     assert_eq!(
         error,
-        "step `f.in`, partition `only`, worker 0: the source failed\n  caused by: it waits to be woken, and nobody \
-         can wake it: take `Waker::current()` where the partition is opened, and keep it where items come from until \
-         all have been given"
+        "step `f.in`, partition `only`, worker 0: the source failed\n  caused by: it waits for a wake-up, but no \
+         waker of it exists: call `Waker::current()` when the partition opens, and keep the waker until all items \
+         are returned"
     );
 }
 

@@ -192,7 +192,7 @@ rows! {
 
     functions_added "a number in a type in the state is saved by functions of `#[serde(with)]`":
         row(plain::program, numbered::program)
-            .refused(&["code of the program reads and writes `inner` of the state of the step `f.sums`"], MENDS)
+            .refused(&["hand-written impl) reads and writes `inner` of the state of the step `f.sums`"], MENDS)
             .written(NEXT, mended::program);
     impl_added "a type in the state gets hand-written impls of `Serialize` and `Deserialize` with the same format":
         row(plain::program, by_impl::program)
@@ -209,7 +209,7 @@ rows! {
     number_removed "a type that contains such code declares no version":
         row(numbered::program, by_function::program)
             .refused(
-                &["`inner` of the state of the step `f.sums`", "no check sees what the bytes mean to it"],
+                &["`inner` of the state of the step `f.sums`", "no check can detect a change of its format"],
                 &[Number],
             )
             .written("#[stateful(version = 1)]", numbered::program);

@@ -77,7 +77,8 @@ fn an_element_that_is_added_is_asked_for() {
     assert_eq!(kept, ["eu: 11", "us: 21"]);
     for (list, place) in [([EU, US, ASIA], "the last"), ([ASIA, EU, US], "the first")] {
         let text = run_list(&list, &Patch::default(), &store).unwrap_err();
-        let what = "the flow has 3 scopes `0` to `2`, and its state was saved with 2 scopes; which of them are new";
+        let what = "the flow has 3 scopes `0` to `2`, and its state was saved with 2 scopes; the numbers do not \
+        show which of them are new";
         assert!(text.contains(what), "{text}");
         let patch = Offered::when(&text, place);
         let store = copy(store.path());
@@ -113,7 +114,8 @@ fn an_element_that_is_removed_is_asked_for() {
         ([US, ASIA], "the first", ["asia: 31", "us: 21"]),
     ] {
         let text = run_list(&list, &Patch::default(), &store).unwrap_err();
-        let what = "the flow has 2 scopes `0` to `1`, and its state was saved with 3 scopes; which of them are gone";
+        let what = "the flow has 2 scopes `0` to `1`, and its state was saved with 3 scopes; the numbers do not \
+        show which of them are gone";
         assert!(text.contains(what), "{text}");
         assert_eq!(text.matches("help: ").count(), 1, "{text}");
         let patch = Offered::when(&text, place);

@@ -147,7 +147,7 @@ rows! {
             two_steps_that_are_gone_have_two_heirs,
         )
         .compiled(several!("a", "b"), several!("c", "d"))
-        .by_compiler("only you know which of them it was, if any: say `flow.moved(\"a\", \"c\")`");
+        .by_compiler("only you know which of them it was, if any: add `flow.moved(\"a\", \"c\")`");
     source_renamed "a source is renamed":
         row(
             sums!("sums"),
@@ -236,7 +236,7 @@ rows! {
     names_exchanged "two steps swap their names":
         row(crossing!(|even, odd| "a" even, "b" odd), crossing!(|even, odd| "a" odd, "b" even)).refused(
             &[
-                "steps have exchanged their names, or what they do: `f.b` (",
+                "steps have swapped their names or their arguments: `f.b` (",
                 "reads `even`, as `f.a` did when state was saved; `f.a` (",
             ],
             &[Moved, Confirmed, Anew],
@@ -248,7 +248,7 @@ rows! {
             super::moves::steps_that_exchange_their_closures_are_refused,
         )
         .compiled(closures!("a" sum, "b" least), closures!("b" sum, "a" least))
-        .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
+        .by_compiler("steps of `dataflow.lock` have swapped their names or their arguments");
     inputs_exchanged "the inputs of a join are swapped":
         row(joined!(|even, odd| even, odd), joined!(|even, odd| odd, even)).refused(
             &["the step `f.join`", "reads `odd, even`", "in another order, `even, odd`"],
@@ -269,7 +269,7 @@ fn two_steps_that_are_gone_have_two_heirs() {
     let text = run(several!("c", "d"), &store).unwrap_err();
     for old in ["a", "b"] {
         let words = format!(
-            "only you know which of them it was, if any: say `flow.moved(\"{old}\", \"c\")` or \
+            "only you know which of them it was, if any: add `flow.moved(\"{old}\", \"c\")` or \
              `flow.moved(\"{old}\", \"d\")`"
         );
         assert!(text.contains(&words), "{text}");

@@ -62,7 +62,7 @@ rows! {
 
     off_by_a_condition "a step is left out by `if` or `#[cfg]`":
         row(WITH, NOT_TAKEN)
-            .refused(&["if it is off for now, say `flow.kept(\"sums\", \"why\")`"], &[Back, Kept, Dropped, Command]);
+            .refused(&["if it is off for now, add `flow.kept(\"sums\", \"why\")`"], &[Back, Kept, Dropped, Command]);
     kept_and_left_out "a step is left out, and `flow.kept` names it":
         row(WITH, OFF).asks("its state lacks the items in between", &[]);
     kept_and_there "`flow.kept` names a step that exists":

@@ -116,7 +116,7 @@ rows! {
     topics_exchanged "two sources swap such a setting":
         row(reads!("a" marked(1, 2), "b" marked(3, 2)), reads!("a" marked(3, 2), "b" marked(1, 2)))
             .refused(&["does not list any more: `marked[topic="], &[Back, Anew])
-            .by_compiler("steps of `dataflow.lock` have exchanged their names, or what they do");
+            .by_compiler("steps of `dataflow.lock` have swapped their names or their arguments");
     function_renamed "the function of a `#[source]` is renamed":
         row(reads!("a" marked(1, 2)), reads!("a" renamed(1, 2)))
             .refused(&[GONE, "it lists `renamed[topic=1]`"], &[Back, Anew]);

@@ -572,7 +572,7 @@ impl Offered {
     pub(super) fn when(message: &str, place: &str) -> Patch {
         let (_, help) = message.split_once("help: ").unwrap();
         let mut ways = help.split("; if ").map(|way| way.trim_start_matches("if "));
-        let way = ways.find(|way| way.split(", say ").next().unwrap().ends_with(place));
+        let way = ways.find(|way| way.split(", add ").next().unwrap().ends_with(place));
         let way = way.unwrap_or_else(|| panic!("nothing is said of {place} in\n{message}"));
         let way = way.split("; ").next().unwrap();
         let patch = message_code(way).filter_map(|it| two_texts(it, "flow.moved("));

@@ -59,42 +59,42 @@ rows! {
     another_length "windows have another length":
         row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(2000), DateTime::UNIX_EPOCH)))
             .refused(&[WINDOWER, "is `tumbling 2s`", "with `tumbling 1s`"], &[Back, Anew])
-            .by_compiler("in `dataflow.lock`, and another one here");
+            .by_compiler("in `dataflow.lock`, but differs here");
     another_kind "tumbling windows to sliding ones":
         row(
             counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
             counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(500), DateTime::UNIX_EPOCH)),
         )
         .refused(&[WINDOWER, "sliding"], &[Back, Anew])
-        .by_compiler("in `dataflow.lock`, and another one here");
+        .by_compiler("in `dataflow.lock`, but differs here");
     to_sessions "tumbling windows to sessions":
         row(
             counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
             counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(1000))),
         )
         .refused(&[WINDOWER, "session"], &[Back, Anew])
-        .by_compiler("in `dataflow.lock`, and another one here");
+        .by_compiler("in `dataflow.lock`, but differs here");
     another_gap "sessions end after another gap":
         row(
             counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(1000))),
             counts!(by_key!(1), SessionWindower::new(TimeDelta::milliseconds(3000))),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("in `dataflow.lock`, and another one here");
+        .by_compiler("in `dataflow.lock`, but differs here");
     another_offset "sliding windows begin more often":
         row(
             counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(500), DateTime::UNIX_EPOCH)),
             counts!(by_key!(1), SlidingWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(250), DateTime::UNIX_EPOCH)),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("in `dataflow.lock`, and another one here");
+        .by_compiler("in `dataflow.lock`, but differs here");
     another_count "windows have another number of values":
         row(
             counts!(by_key!(1), CountWindower::new(10)),
             counts!(by_key!(1), CountWindower::new(20)),
         )
         .refused(&[WINDOWER], &[Back, Anew])
-        .by_compiler("in `dataflow.lock`, and another one here");
+        .by_compiler("in `dataflow.lock`, but differs here");
     another_alignment "windows begin at another time":
         row(
             counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)),
@@ -104,7 +104,7 @@ rows! {
     another_clock "event time to the time of arrival":
         row(counts!(by_key!(1), tumbling(CENTURY)), counts!(SystemClock::new(), tumbling(CENTURY)))
             .refused(&["the clock of the step `f.x`"], &[Back, Anew])
-            .by_compiler("in `dataflow.lock`, and another one here");
+            .by_compiler("in `dataflow.lock`, but differs here");
     another_wait "the watermark waits longer":
         row(counts!(by_key!(1), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)), counts!(by_key!(2), TumblingWindower::new(TimeDelta::milliseconds(1000), DateTime::UNIX_EPOCH)));
     late_values "windows accept late values with `allow_late`":

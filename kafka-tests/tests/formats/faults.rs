@@ -38,7 +38,8 @@ fn a_registry_that_fails_for_good() {
     testing.fail(503, usize::MAX);
     let error = stop_error(longs(&registry).deserialize(&THREE));
     let expect = format!(
-        "the schema registry `{}` does not answer, after 4 tries: it was told to fail (HTTP 503, code 50301); check the address, or \
+        "the schema registry `{}` did not respond after 4 attempts: it was told to fail (HTTP 503, code 50301); \
+         check the address, or \
          wait longer with `Registry::retry` and `Registry::timeout`",
         testing.url()
     );
@@ -49,7 +50,7 @@ fn a_registry_that_fails_for_good() {
     let error = stop_error(longs(&client(&url)).deserialize(&THREE));
     assert!(
         error.starts_with(&format!(
-            "the schema registry `{url}` does not answer, after 4 tries: "
+            "the schema registry `{url}` did not respond after 4 attempts: "
         )),
         "{error}"
     );

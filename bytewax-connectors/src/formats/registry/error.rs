@@ -14,7 +14,8 @@ pub enum RegistryError {
     },
     /// The registry does not respond.
     #[error(
-        "the schema registry `{url}` does not answer, after {tries} tries: {why}; check the address, or wait longer with \
+        "the schema registry `{url}` did not respond after {tries} attempts: {why}; check the address, or wait \
+         longer with \
          `Registry::retry` and `Registry::timeout`"
     )]
     Unreachable {

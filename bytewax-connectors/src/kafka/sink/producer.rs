@@ -162,7 +162,7 @@ impl Producer {
             return Ok(());
         }
         let Some(topic) = topic.or_else(|| way.and_then(|way| way.topic.as_deref())) else {
-            let why = "it names no topic; say where it goes with `KafkaMessage::to_topic`";
+            let why = "it names no topic; set it with `KafkaMessage::to_topic`";
             let error = failed(&message, "", why.to_owned());
             self.note(message, error);
             return Ok(());

@@ -166,8 +166,8 @@ impl Reading {
         let moved = self.client.read_from(&self.partition, next);
         moved.map_err(|error| lost(error.to_string()))?;
         self.client.context().note(&format!(
-            "Kafka: the messages at offset {offset} of the topic `{topic}`, partition {number}, are gone; reading goes on \
-             at {what}, offset {next}"
+            "Kafka: the messages at offset {offset} of the topic `{topic}`, partition {number}, are gone; reading \
+             continues at {what}, offset {next}"
         ));
         self.position = KafkaPosition::at(next);
         Ok(())

@@ -57,11 +57,11 @@ fn errors_never_read() {
     check_in_flow(
         "let parsed = a.clone().try_map(f); parsed.oks.output(s);",
         &["the errors of `parsed` are never read\n\
-           help: say what is meant: `parsed.errs.fail()`, `parsed.errs.skip_counted()`, or send \
+           help: handle them: `parsed.errs.fail()`, `parsed.errs.skip_counted()`, or send \
            them to a sink with `parsed.errs.output(sink)`"],
     );
     let inline = "the errors of this `try_flat_map` are never read\n\
-                  help: bind the result with `let x = ..`, and say what is meant: `x.errs.fail()`, \
+                  help: bind the result with `let x = ..`, and handle them: `x.errs.fail()`, \
                   `x.errs.skip_counted()`, or `x.errs.output(sink)`";
     check_in_flow(
         "a.clone().try_flat_map(f).named(\"x\").oks.output(s);",
@@ -78,7 +78,7 @@ fn errors_never_read() {
     check_in_flow(
         "let TryOut { oks, errs: bad } = a.clone().split_result(); oks.output(s);",
         &["the errors in `bad` are never read\n\
-           help: say what is meant: `bad.fail()`, `bad.skip_counted()`, or send them to a sink with \
+           help: handle them: `bad.fail()`, `bad.skip_counted()`, or send them to a sink with \
            `bad.output(sink)`"],
     );
     check_in_flow(
@@ -194,16 +194,16 @@ fn step_in_a_loop() {
     check_in_flow(
         "for topic in topics { let orders = flow.input(topic); orders.output(sink()); }",
         &[
-            "every turn of this loop would build a step named `orders.input`\n\
-             help: wrap the body in `flow.scope(topic, || { .. })` with a name that differs each turn",
+            "every iteration of this loop would build a step named `orders.input`\n\
+             help: wrap the body in `flow.scope(topic, || { .. })` with a different name in each iteration",
             "the loop starts here",
         ],
     );
     check_in_flow(
         "while more() { a.clone().output(s); }",
         &[
-            "every turn of this loop would build a step named `a.output`\n\
-             help: wrap the body in `flow.scope(name, || { .. })` with a name that differs each turn",
+            "every iteration of this loop would build a step named `a.output`\n\
+             help: wrap the body in `flow.scope(name, || { .. })` with a different name in each iteration",
             "the loop starts here",
         ],
     );
@@ -211,7 +211,7 @@ fn step_in_a_loop() {
         "let all: Vec<_> = topics.iter().map(|t| flow.input(t)).collect(); flow.merge(all).output(s);",
         &[
             "every call of this closure would build a step named `all.input`\n\
-             help: wrap the body in `flow.scope(name, || { .. })` with a name that differs each call",
+             help: wrap the body in `flow.scope(name, || { .. })` with a different name in each call",
             "the closure starts here",
         ],
     );
@@ -231,8 +231,10 @@ fn step_in_a_loop() {
 fn a_constant_scope_in_a_loop() {
     check_in_flow(
         "for t in topics { flow.scope(\"orders\", || { let x = flow.input(t); x.output(s); }); }",
-        &["this scope has the same name on every turn of the loop\n\
-           help: use a name that differs each turn, such as `&t`"],
+        &[
+            "this scope has the same name in every iteration of the loop\n\
+           help: use a different name in each iteration, such as `&t`",
+        ],
     );
     check_in_flow(
         "for t in topics { flow.scope(\"orders\", || flow.scope(t, || flow.input(t).output(s))); }",

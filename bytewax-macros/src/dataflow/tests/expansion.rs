@@ -61,7 +61,7 @@ fn flow() -> Dataflow {
         #[diagnostic::on_unimplemented(
             message = "the flow declares delivery exactly once, and the path `lines.input` -> `lines.output` cannot promise it: the source `lines.input` is not replayable",
             label = "it cannot emit an item again, so items are lost when a run is killed",
-            note = "read from a source that goes on where it was, as `KafkaSource` and `FileSource` do: a `FixedPartitionedSource`, or a `#[source]` with a position; or declare what the path promises"
+            note = "read from a source that resumes at a saved position, such as `KafkaSource` or `FileSource`: a `FixedPartitionedSource`, or a `#[source]` with a position; or declare the delivery that the path promises"
         )]
         #[allow(dead_code)]
         trait ExactlyOnceSource0 {}
@@ -71,7 +71,7 @@ fn flow() -> Dataflow {
         #[diagnostic::on_unimplemented(
             message = "the flow declares delivery exactly once, and the path `lines.input` -> `lines.output` cannot promise it: the sink `lines.output` is append",
             label = "it may have items twice after a crash",
-            note = "write to a sink that is transactional, as `KafkaSink` and `FileSink` are, or idempotent: a `TransactionalSink`, or a `#[sink(idempotent)]`; or declare what the path promises"
+            note = "write to a transactional sink, such as `KafkaSink` or `FileSink`, or to an idempotent one: a `TransactionalSink`, or a `#[sink(idempotent)]`; or declare the delivery that the path promises"
         )]
         #[allow(dead_code)]
         trait ExactlyOnceSink0 {}

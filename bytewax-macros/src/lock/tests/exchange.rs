@@ -64,12 +64,13 @@ fn a_circle_is_refused_and_both_ways_to_read_it_work() {
     assert_eq!(
         messages,
         [
-            "steps of `dataflow.lock` have exchanged their names, or what they do: `b.stateful_map` has the arguments \
+            "steps of `dataflow.lock` have swapped their names or their arguments: `b.stateful_map` has the \
+             arguments \
           that `a.stateful_map` had, and `a.stateful_map` has the arguments that `b.stateful_map` had\n\
-          help: if only their names have changed, say `flow.moved(\"a.stateful_map\", \"b.stateful_map\")` and \
-          `flow.moved(\"b.stateful_map\", \"a.stateful_map\")`; if each is to go on with what was saved under its \
-          name, say `flow.moved(\"b.stateful_map\", \"b.stateful_map\")` and `flow.moved(\"a.stateful_map\", \
-          \"a.stateful_map\")` until `dataflow.lock` is written anew"
+          help: if only their names have changed, add `flow.moved(\"a.stateful_map\", \"b.stateful_map\")` and \
+          `flow.moved(\"b.stateful_map\", \"a.stateful_map\")`; if each must continue with the state of its name, \
+          add `flow.moved(\"b.stateful_map\", \"b.stateful_map\")` and `flow.moved(\"a.stateful_map\", \
+          \"a.stateful_map\")` until `dataflow.lock` is updated"
         ]
     );
     for way in ways(&messages[0]) {

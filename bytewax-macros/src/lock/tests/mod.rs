@@ -97,7 +97,7 @@ fn gone(what: &str, new: &str, mend: &str, old: &str) -> String {
     };
     format!(
         "{what} of `dataflow.lock` has no step in this flow{new}\n\
-         help: {mend}; if what is saved is not wanted any more, say `flow.dropped(\"{old}\", \"why\")`"
+         help: {mend}; if the saved state is no longer needed, add `flow.dropped(\"{old}\", \"why\")`"
     )
 }
 
@@ -118,7 +118,7 @@ fn removed(kind: &str, old: &str) -> String {
     gone(
         &format!("the {kind} `{old}`"),
         "",
-        &format!("bring the step back; if it is off for now, say `flow.kept(\"{old}\", \"why\")`"),
+        &format!("bring the step back; if it is off for now, add `flow.kept(\"{old}\", \"why\")`"),
         old,
     )
 }
@@ -272,7 +272,7 @@ fn what_is_renamed_is_told_with_its_old_name() {
         &[&gone(
             "the stateful step `fresh.dedupe.marked.stateful_map`",
             "the call in `kept` is new",
-            "if it is built there now, say `flow.moved(\"fresh\", \"kept\")`; if it is off for now, say \
+            "if it is built there now, add `flow.moved(\"fresh\", \"kept\")`; if it is off for now, add \
              `flow.kept(\"fresh.dedupe.marked.stateful_map\", \"why\")`",
             "fresh.dedupe.marked.stateful_map",
         )],
@@ -294,10 +294,9 @@ fn what_is_another_operator_now_is_told() {
         )],
         &[
             "the operator of `totals.stateful_map` was `stateful_map` in `dataflow.lock`, and is \
-             `max_final` now, to which what is saved means something else\n\
-             help: write it as it was, or give the step another name by `.named(\"..\")` and say \
-             `flow.dropped(\"totals.stateful_map\", \"why\")`: then it begins anew, and what was saved is \
-             removed",
+             `max_final` now, which interprets the saved state differently\n\
+             help: write it as it was, or give the step another name with `.named(\"..\")` and add \
+             `flow.dropped(\"totals.stateful_map\", \"why\")`: it then starts empty, and its saved state is deleted",
         ],
     );
     edit(
@@ -321,7 +320,7 @@ fn what_is_another_operator_now_is_told() {
     let kind = |name: &str, was: &str, is: &str| {
         format!(
             "the step `{name}` was {was} in `dataflow.lock`, and is {is} now\n\
-             help: what is saved under this name is of no use to it; give the step another name by \
+             help: it cannot use the state saved under this name; give the step another name with \
              `.named(\"..\")`"
         )
     };
@@ -407,8 +406,8 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
            the step `europe.clicks.input` is new, in the scope `europe`\n\
-           help: if the steps were moved, say `flow.moved(\"eu\", \"europe\")`; if what is saved is \
-           not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
+           help: if the steps were moved, add `flow.moved(\"eu\", \"europe\")`; if the saved state is no longer \
+           needed, add `flow.dropped(\"eu.clicks.input\", \"why\")`",
         ],
     );
     edit(
@@ -419,9 +418,9 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `eu.clicks.input` and 1 more of `dataflow.lock` have no step in this flow, and \
            the step `clicks.input` is new, outside of all scopes\n\
-           help: if the steps were moved, say `flow.moved(\"eu.clicks.input\", \"clicks.input\")` and \
-           `flow.moved(\"eu.clicks.output\", \"clicks.output\")`; if what is saved is \
-           not wanted any more, say `flow.dropped(\"eu.clicks.input\", \"why\")`",
+           help: if the steps were moved, add `flow.moved(\"eu.clicks.input\", \"clicks.input\")` and \
+           `flow.moved(\"eu.clicks.output\", \"clicks.output\")`; if the saved state is no longer needed, add \
+           `flow.dropped(\"eu.clicks.input\", \"why\")`",
         ],
     );
     edit(
@@ -432,8 +431,8 @@ fn what_is_moved_between_scopes_is_told_once() {
         &[
             "the source `orders.input` of `dataflow.lock` has no step in this flow, and the step \
            `us.orders.input` is new, in the scope `us`\n\
-           help: if the step was moved, say `flow.moved(\"orders.input\", \"us.orders.input\")`; if what is \
-           saved is not wanted any more, say `flow.dropped(\"orders.input\", \"why\")`",
+           help: if the step was moved, add `flow.moved(\"orders.input\", \"us.orders.input\")`; if the saved \
+           state is no longer needed, add `flow.dropped(\"orders.input\", \"why\")`",
         ],
     );
     edit(
@@ -454,7 +453,7 @@ fn what_is_dropped_was_there_and_is_gone() {
             &format!("{orders} flow.dropped(\"orders.input\", \"why\");"),
         )],
         &[
-            "`orders.input` is dropped here, and the flow still has it\n\
+            "`orders.input` is dropped here, but the flow still has it\n\
            help: remove the step, or give it another name by `.named(\"..\")`",
         ],
     );

@@ -119,8 +119,8 @@ fn a_move_that_means_no_step_is_an_error() {
         moved("flow.moved(\"all.totals.stateful_map\", \"eu.totals.stateful_map\");"),
         [
             "`all.totals.stateful_map` was moved to `eu.totals.stateful_map`, and the flow has no such step\n\
-          help: if it is another step, say `flow.moved(\"all.totals.stateful_map\", \"totals.stateful_map\")`, \
-          and else remove this"
+          help: if it is another step, write `flow.moved(\"all.totals.stateful_map\", \"totals.stateful_map\")`; \
+          otherwise remove this"
         ]
     );
     // In a call there may be any.
@@ -170,7 +170,7 @@ fn two_that_are_gone_are_not_offered_the_same_step() {
     );
     assert_eq!(messages.len(), 2);
     for (message, old) in messages.iter().zip(["a", "b"]) {
-        has(message, "only you know which of them it was, if any: say");
+        has(message, "only you know which of them it was, if any: add");
         has(
             message,
             &format!("`flow.moved(\"{old}.stateful_map\", \"c.stateful_map\")` or"),

@@ -63,7 +63,7 @@ pub(super) fn expand(options: &Options, item: &ItemImpl, mut errors: Errors) -> 
         // Of a method of another name this has been said in other words.
         (None, None) if errors.is_empty() => errors.fault(
             item.impl_token,
-            "what happens when a value comes is not said",
+            "the logic has neither `on_item` nor `on_batch`",
             format_args!("write `{}`", HOOKS[0].form),
         ),
         (Some(_), Some(batch)) => errors.fault(

@@ -162,7 +162,7 @@ fn a_hook_with_a_slip() {
         "",
         &format!("impl Visits {{ {ON_ITEM} const LIMIT: u8 = 3; }}"),
         true,
-        &["only hooks may stand here\n\
+        &["only hooks are allowed here\n\
            help: move it to an `impl` block without `#[stateful]`"],
     );
 }
@@ -215,7 +215,7 @@ fn a_block_that_is_none() {
         "",
         "impl Visits {}",
         false,
-        &["what happens when a value comes is not said\n\
+        &["the logic has neither `on_item` nor `on_batch`\n\
            help: write `fn on_item(&mut self, item: In, out: &mut Emit<Out>) -> Keep`"],
     );
     check_errors(
@@ -232,7 +232,7 @@ fn a_block_that_is_none() {
         &format!("impl StatefulLogic for Visits {{ type In = u8; {ON_ITEM} }}"),
         false,
         &["`#[stateful]` goes on an `impl` without a trait\n\
-           help: it writes the implementation of the trait; remove it, or the trait"],
+           help: it generates the implementation of the trait; remove it, or the trait"],
     );
     check_errors(
         "version = 2",

@@ -100,10 +100,10 @@ pub(crate) fn difference(old: &Lines, new: &Lines) -> Difference {
         if (was.is_none() || is_back) && is.kind() != "dropped" && !exchanged.contains(name) {
             let text = match is_back {
                 true => format!(
-                    "{}, which was dropped before, and begins anew",
+                    "{}, which was dropped before, and starts empty",
                     what(name, is)
                 ),
-                false => format!("{}, which begins with nothing", what(name, is)),
+                false => format!("{}, which starts empty", what(name, is)),
             };
             difference.add(NEW, text);
         }
@@ -156,8 +156,8 @@ fn exchanges(
         difference.add(
             REFUSED,
             format!(
-                "steps were exchanged: {}; if only the names have changed, say {}; if each is to go on with what was \
-                 saved under its name, say {}",
+                "steps were exchanged: {}; if only the names have changed, add {}; if each must continue with the \
+                 state of its name, add {}",
                 texts.join(", and "),
                 back.join(" and "),
                 confirm.join(" and ")
@@ -198,7 +198,7 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
     let by_hand = |entry: &Entry| entry.get(BY_HAND).unwrap_or(NOTHING).to_owned();
     if is_same_type && was.get(SAVED).is_some() && by_hand(was) != by_hand(is) {
         let text = format!(
-            "what code of the program reads and writes of `{name}` in its own way was `{}`, and is `{}`",
+            "the custom serialization code of `{name}` was `{}`, and is `{}`",
             by_hand(was),
             by_hand(is)
         );
@@ -221,8 +221,8 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
             ARGUMENTS => difference.add(
                 JUDGE,
                 format!(
-                    "the arguments of `{name}` have changed: whether what is saved still means the same to them, only \
-                     people can know"
+                    "the arguments of `{name}` have changed: only you can judge whether the saved state still has \
+                     the same meaning for them"
                 ),
             ),
             INPUTS if facts::agree(word, now, before) => difference.add(JUDGE, text),
@@ -378,12 +378,13 @@ fn numbered(old: &[(String, Entry)], new: &[(String, Entry)], difference: &mut D
         }
         let lines = match scopes.now > scopes.before {
             true => format!(
-                "if those that are new are the last, say {}; if they are the first, say {}",
+                "if the new ones are the last, add {}; if they are the first, add {}",
                 scopes.added_last().join(" and "),
                 scopes.added_first().join(" and ")
             ),
             false => format!(
-                "if those that are gone were the last, drop their steps; if they were the first, say {}, and drop the steps of \
+                "if the missing ones were the last, drop their steps; if they were the first, add {}, and drop \
+                 the steps of \
                  the first",
                 scopes.left_last().join(" and ")
             ),

@@ -190,7 +190,7 @@ impl LockFile {
             }
         }
         if text.is_empty() {
-            text.push_str("nothing changes for what is saved\n");
+            text.push_str("no saved state changes\n");
         }
         (text, is_refused)
     }

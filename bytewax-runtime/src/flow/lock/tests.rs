@@ -338,7 +338,7 @@ fn a_path_that_promises_less_is_for_people_to_judge() {
         .fold(text.clone(), |text, promise| text.replace(*promise, ""));
     let silent = LockFile::read(&silent).unwrap();
     let (words, _) = silent.diff(&new);
-    assert_eq!(words, "nothing changes for what is saved\n");
+    assert_eq!(words, "no saved state changes\n");
     assert_eq!(silent.lacks(shop("shop", true).graph()), Some(Vec::new()));
 }
 

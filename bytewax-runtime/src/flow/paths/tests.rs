@@ -193,7 +193,10 @@ fn paths_that_promise_less_than_declared_are_defects() {
     );
     let help = &exactly[2].1;
     assert!(help.starts_with("read from a source"), "{help}");
-    assert!(help.contains(", and write to a sink"), "{help}");
+    assert!(
+        help.contains(", and write to a transactional sink"),
+        "{help}"
+    );
     // A sink that appends is no reason here.
     let least = defects(&all(Some(Delivery::AtLeastOnce)));
     assert!(

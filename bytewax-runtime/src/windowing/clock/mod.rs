@@ -67,7 +67,7 @@ pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
 /// The clock of a window step: [`StreamClock`], [`PartitionClock`] or [`EventClock`] for values of the type
 /// that its function takes, or [`SystemClock`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot tell the time of `{V}`",
+    message = "`{Self}` is not a clock for `{V}`",
     label = "not a clock for values of this type",
     note = "`StreamClock::new(|value: &{V}| ..)` makes one, and `SystemClock::new()` is one for all"
 )]
@@ -79,7 +79,7 @@ pub trait Clock<V>: Timing<V> {}
 ///
 /// A [`PartitionClock`] observes the partitions of one stream, but a join has several.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot tell the time of the streams of a join",
+    message = "`{Self}` is not a clock for a join",
     label = "not a clock for a join",
     note = "`StreamClock::of_sides((|left: &_| .., |right: &_| ..))` makes one, with a function for each stream",
     note = "a clock with one time for all partitions is for windows on one stream"

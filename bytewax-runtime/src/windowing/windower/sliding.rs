@@ -108,8 +108,8 @@ impl SlidingWindower {
             )
         } else if self.length == END {
             Fault::new(
-                "windows are longer than 292,000 years, and so far no time is told",
-                "give windows a length that is shorter",
+                "the window length exceeds the supported range of ±292,000 years",
+                "use a shorter window length",
             )
         } else if self.offset <= 0 {
             Fault::new(

@@ -67,8 +67,8 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
             .collect();
         (!facts.is_empty()).then(|| {
             format!(
-                "step `{}`: the store does not say what its state means, because an earlier release has \
-                 written it; it is taken to be {}, and that is saved from now on",
+                "step `{}`: an earlier release wrote the store without a description of this state; it is taken \
+                 to be {}, which is saved from now on",
                 step.id,
                 facts.join(", ")
             )
@@ -94,8 +94,8 @@ pub(super) fn other_settings(graph: &Graph, stored: &[StepMeta]) -> Vec<String> 
             .collect();
         (!other.is_empty()).then(|| {
             format!(
-                "step `{}` ({}) goes on from its saved position with another value of {}; if that chooses what is read, \
-                 mark it with `#[partition]`, and each value has a position of its own",
+                "step `{}` ({}) resumes from its saved position with another value of {}; if that selects the \
+                 input, mark it with `#[partition]`, so that each value has its own position",
                 step.id,
                 step.location,
                 other.join(", ")
@@ -117,8 +117,8 @@ pub(super) fn learned_versions(stored: &[StepMeta], read_through: &[StepId]) -> 
             .collect();
         let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
         format!(
-            "step `{id}`: the store does not say which versions its states are of, because an earlier release \
-             has written it; all were read, and are of version {}; that is saved from now on",
+            "step `{id}`: an earlier release wrote the store without the versions of these states; all were read \
+             and have version {}, which is saved from now on",
             versions.join(" and ")
         )
     };
@@ -133,7 +133,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
     let Some(schema) = graph.schema(step) else {
         return Some(format!(
-            "the step {place} saves nothing, but the store has what a {} of this name saved\n  \
+            "the step {place} saves nothing, but the store contains the state of a {} with this name\n  \
              help: write it as it was, or {}",
             found.kind.name(),
             anew_help(graph, found)
@@ -141,7 +141,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     };
     if SavedKind::of(step.kind) != Some(found.kind) {
         return Some(format!(
-            "the step {place} is a {}, but what is saved under this id is of a {}\n  \
+            "the step {place} is a {}, but the state saved under this id belongs to a {}\n  \
              help: write it as it was, or {}",
             step.kind.as_str(),
             found.kind.name(),
@@ -236,7 +236,7 @@ fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<Str
         let is_newtype = now == format!("({was})");
         (!shape::reads(&now, was) && !is_newtype).then(|| {
             format!(
-                "what is saved of the step {place} in version {version} is `{was}`, but this program reads \
+                "the saved state of the step {place} in version {version} is `{was}`, but this program reads \
                  that version as `{now}`\n  help: write it as it was, with all types that the old one has, or {}",
                 anew_help(graph, found)
             )
@@ -248,8 +248,8 @@ fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<Str
 pub(super) fn anew_help(graph: &Graph, found: &StepMeta) -> String {
     let name = graph.own_id(&found.id);
     format!(
-        "give the step another name by `.named(\"..\")` and say `flow.dropped(\"{name}\", \"why\")`: then \
-         it begins anew, and what was saved is removed"
+        "give the step another name with `.named(\"..\")` and add `flow.dropped(\"{name}\", \"why\")`: it then \
+         starts empty, and its saved state is deleted"
     )
 }
 
@@ -259,14 +259,14 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
     let what = match *name {
         HASH => {
             return format!(
-                "the keys of the step {place} have other hashes than those that its state was saved with: \
-                 their type is wrapped in another way, or computes them in another way"
+                "the keys of the step {place} have other hashes than when its state was saved: their type is \
+                 wrapped differently, or computes its hash differently"
             );
         }
         INPUTS => {
             return format!(
                 "the step {place} reads `{value}`, but its state was saved when it read them in another order, \
-                 `{saved}`: what it keeps of one input would be taken for that of another"
+                 `{saved}`: the state of one input would be used for another"
             );
         }
         BY_HAND => {
@@ -275,8 +275,8 @@ fn told(fact: &Fact, saved: &str, place: &str) -> String {
                 places => format!("`{places}`"),
             };
             return format!(
-                "code of the program reads and writes {} of the state of the step {place} in its own way, by `with`, \
-                 `from` or an impl by hand, but its state was saved when that was {}",
+                "custom serialization code (`with`, `from` or a hand-written impl) reads and writes {} of the \
+                 state of the step {place}, but its state was saved when that was {}",
                 of(value),
                 of(saved)
             );
@@ -332,7 +332,8 @@ mod tests {
             panic!("one is told");
         };
         assert!(text.starts_with("step `f.in` ("), "{text}");
-        let words = "goes on from its saved position with another value of `topic`; if that chooses what is read, mark it";
+        let words = "resumes from its saved position with another value of `topic`; if that selects the input, \
+        mark it";
         assert!(text.contains(words), "{text}");
         assert!(told(&[("topic", "b"), ("until", "3")])[0].contains("`topic`, `until`"));
         // It is no reason to refuse, and nothing that an earlier release has not said.

@@ -58,9 +58,10 @@ pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Exchanged {
             .map(|(was, _)| format!("`flow.dropped(\"{}\", \"why\")`", old[*was].id))
             .collect();
         found.faults.push(format!(
-            "steps have exchanged their names, or what they do: {}\n  help: if only their names have changed, say {}; \
-             if each is to go on with what was saved under its name, say {} for the next run; if each is to begin \
-             anew, give all of them other names and say {}",
+            "steps have swapped their names or their arguments: {}\n  help: if only their names have changed, add \
+             {}; \
+             if each must continue with the state of its name, add {} for the next run; if each must start empty, \
+             give all of them other names and add {}",
             texts.join("; "),
             back.join(" and "),
             confirm.join(" and "),

@@ -34,7 +34,7 @@ pub(super) fn told(graph: &Graph, known: &[StepId], orphans: &mut Vec<&StepMeta>
 fn text(scopes: &Numbered, old: &[&str]) -> String {
     let help = match scopes.now > scopes.before {
         true => format!(
-            "if those that are new are the last, say {} for the next run; if they are the first, say {}, and likewise for \
+            "if the new ones are the last, add {} for the next run; if they are the first, add {}, and likewise for \
              others",
             scopes.added_last().join(" and "),
             scopes.added_first().join(" and ")
@@ -48,14 +48,14 @@ fn text(scopes: &Numbered, old: &[&str]) -> String {
             let moved = scopes.left_last().into_iter();
             let first: Vec<String> = moved.chain(dropped(Numbered::is_among_first)).collect();
             format!(
-                "if those that are gone were the last, say {}; if they were the first, say {}, and likewise for others",
+                "if the missing ones were the last, add {}; if they were the first, add {}, and likewise for others",
                 last.join(" and "),
                 first.join(" and ")
             )
         }
     };
     format!(
-        "{}\n  help: {help}; scopes that are named after what they are for need no such lines",
+        "{}\n  help: {help}; scopes with meaningful names need no such lines",
         scopes.what()
     )
 }

@@ -94,19 +94,19 @@ fn orphan(
     dirs: &str,
 ) -> String {
     let text = format!(
-        "what is saved for the {} `{}` has no step in this program",
+        "the saved state of the {} `{}` has no step in this program",
         found.kind.name(),
         found.id
     );
     let name = graph.own_id(&found.id);
     let drop = format!(
-        "if what is saved is not wanted any more, say `flow.dropped(\"{name}\", \"why\")`, or remove it by \
+        "if the saved state is no longer needed, add `flow.dropped(\"{name}\", \"why\")`, or remove it by \
          `recovery drop-step {dirs} --step {}`",
         found.id
     );
     match likely {
         [] => format!(
-            "{text}\n  help: bring the step back; if it is off for now, say `flow.kept(\"{name}\", \"why\")`; \
+            "{text}\n  help: bring the step back; if it is off for now, add `flow.kept(\"{name}\", \"why\")`; \
              {drop}"
         ),
         [step]
@@ -118,7 +118,7 @@ fn orphan(
         {
             let mend = mend(graph, found, step, owners, orphans);
             format!(
-                "{text}, and the step `{}` ({}) has nothing saved\n  help: {mend}; {drop}",
+                "{text}, and the step `{}` ({}) has no saved state\n  help: {mend}; {drop}",
                 step.id, step.location
             )
         }
@@ -133,7 +133,7 @@ fn orphan(
                 .collect();
             let have = if steps.len() == 1 { "has" } else { "have" };
             format!(
-                "{text}, and {} {have} nothing saved\n  help: only you know which of them it was, if any: say \
+                "{text}, and {} {have} no saved state\n  help: only you know which of them it was, if any: add \
                  {}; {drop}",
                 steps.join(" and "),
                 mends.join(" or ")
@@ -195,7 +195,7 @@ fn mend(
         Some((old, new)) => format!("`flow.moved(\"{old}\", \"{new}\")`"),
         None => move_of(graph, name, step),
     };
-    format!("if the step was moved, say {line}")
+    format!("if the step was moved, add {line}")
 }
 
 /// The scopes in front of what is the same of an old and a new id.

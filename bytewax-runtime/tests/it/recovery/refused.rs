@@ -44,9 +44,9 @@ use Edit::*;
 
 /// All reasons for which a run is refused after the store was found, each with a part of what is said.
 const REFUSALS: [(Edit, &str); 15] = [
-    (StepRenamed, "what is saved for the stateful `f.sums`"),
+    (StepRenamed, "the saved state of the stateful `f.sums`"),
     (StepStateless, "saves nothing"),
-    (StepOfOtherKind, "is a source, but what is saved"),
+    (StepOfOtherKind, "is a source, but the state saved"),
     (
         StateOfOtherShape,
         "saved state is version 1 of another shape",

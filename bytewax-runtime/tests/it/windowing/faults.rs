@@ -40,7 +40,7 @@ fn windowers_by_time() {
     refused(
         now(),
         endless,
-        &["windows are longer than 292,000 years, and so far no time is told"],
+        &["the window length exceeds the supported range of ±292,000 years"],
     );
     refused(
         now(),

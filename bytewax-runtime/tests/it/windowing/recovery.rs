@@ -320,8 +320,8 @@ fn refused(other: &Texts, expected: &[&str]) {
     for expected in expected {
         assert!(error.contains(expected), "{error}");
     }
-    let help = "help: write it as it was, or give the step another name by `.named(\"..\")` and say \
-                `flow.dropped(\"texts\", \"why\")`";
+    let help = "help: write it as it was, or give the step another name with `.named(\"..\")` and add \
+    `flow.dropped(\"texts\", \"why\")`";
     assert!(error.contains(help), "{error}");
     assert!(!error.contains("#[stateful"), "{error}");
 }

@@ -444,7 +444,7 @@ fn a_stream_without_a_time_is_refused() {
         timed.down.map(|_| ())
     });
     assert!(
-        told.contains("declare the time of each stream right behind its source"),
+        told.contains("declare the time of each stream directly after its source"),
         "{told}"
     );
     assert!(told.contains("the wait of the clock is negative"), "{told}");

@@ -46,7 +46,7 @@ fn each_verdict_is_in_words() {
         (
             "\"out\" = ",
             "\"in\" = { kind = \"source\" }\n\"out\" = ",
-            "new: the source `in`, which begins with nothing",
+            "new: the source `in`, which starts empty",
         ),
         (
             "{ kind = \"sink\", operator = \"output\" }",
@@ -88,8 +88,8 @@ fn each_verdict_is_in_words() {
         (
             "arguments = \"c0\"",
             "arguments = \"c9\"",
-            "judge: the arguments of `carts` have changed: whether what is saved still means the same to them, only \
-             people can know",
+            "judge: the arguments of `carts` have changed: only you can judge whether the saved state still has \
+             the same meaning for them",
         ),
         (
             "\"orders\", arguments = \"c0\"",
@@ -110,8 +110,9 @@ fn an_exchange_is_refused_with_both_ways_to_read_it() {
         told_of,
         [
             "refused: steps were exchanged: `second` looks as `first` did, and `first` looks as `second` did; if only \
-          the names have changed, say `flow.moved(\"first\", \"second\")` and `flow.moved(\"second\", \"first\")`; if \
-          each is to go on with what was saved under its name, say `flow.moved(\"second\", \"second\")` and \
+          the names have changed, add `flow.moved(\"first\", \"second\")` and `flow.moved(\"second\", \
+          \"first\")`; if each must continue with the state of its name, add `flow.moved(\"second\", \"second\")` \
+          and \
           `flow.moved(\"first\", \"first\")`"
         ]
     );
@@ -153,9 +154,10 @@ fn scopes_with_numbers_are_refused_until_all_is_said_of_them() {
     );
     assert_eq!(
         told_of[1],
-        "refused: the flow has 3 scopes `0` to `2`, and its state was saved with 2 scopes; which of them are new, no number \
-         says: if those that are new are the last, say `flow.moved(\"2\", \"2\")`; if they are the first, say \
-         `flow.moved(\"0\", \"1\")` and `flow.moved(\"1\", \"2\")` and `flow.moved(\"2\", \"0\")`, and likewise for others"
+        "refused: the flow has 3 scopes `0` to `2`, and its state was saved with 2 scopes; the numbers do not \
+         show which of them are new: if the new ones are the last, add `flow.moved(\"2\", \"2\")`; if they are \
+         the first, add `flow.moved(\"0\", \"1\")` and `flow.moved(\"1\", \"2\")` and `flow.moved(\"2\", \"0\")`, \
+         and likewise for others"
     );
     for said in [", confirmed = true", ", moved = \"0.sums\""] {
         let told_of = added(said);
@@ -168,7 +170,7 @@ fn scopes_with_numbers_are_refused_until_all_is_said_of_them() {
                 fingerprint = \"02\", inputs = \"a, b\" }\n";
     let told_of = told(&[(gone, "")]);
     assert!(
-        told_of[1].contains("if they were the first, say `flow.moved(\"1\", \"0\")`, and drop"),
+        told_of[1].contains("if they were the first, add `flow.moved(\"1\", \"0\")`, and drop"),
         "{told_of:#?}"
     );
     let dropped = "\"1.sums\" = { kind = \"dropped\", why = \"x\" }\n";
