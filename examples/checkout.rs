@@ -1,4 +1,4 @@
-//! Adds up each cart until checkout; carts left alone for an hour are reported.
+//! Sums each cart until checkout, and reports carts that are idle for an hour.
 use bytewax::chrono::{DateTime, TimeDelta, Utc};
 use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
@@ -11,7 +11,7 @@ enum Event {
     Checkout,
 }
 
-/// What is kept for each user until the cart is checked out.
+/// The state of each user until the checkout.
 #[stateful]
 #[derive(Clone, Debug, Default)]
 struct Cart {

@@ -1,9 +1,9 @@
 //! Finds the page with the most hits of each minute in the log of a web server.
 //!
-//! `hot_pages LOG.csv` reads rows with the columns `at` and `path`, in any order within ten minutes; `LOG.csv` may
-//! be a directory of such files, too. It counts the hits of each page and minute, and prints for each minute that had
-//! hits the page with the most: `2026-11-01T00:01:00Z /p/3 17`. Of pages with as many it is the one whose path is
-//! smaller. Rows that cannot be read are reported on standard error.
+//! `hot_pages LOG.csv` reads rows with the columns `at` and `path`, in any order within ten minutes;
+//! `LOG.csv` may also be a directory of such files. It counts the hits of each page and minute, and prints
+//! the page with the most hits for each minute with hits: `2026-11-01T00:01:00Z /p/3 17`. Of pages with equal
+//! counts, it prints the one with the smaller path. Unreadable rows are reported on standard error.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ struct Hit {
     path: String,
 }
 
-/// A time as of RFC 3339; without a zone, it is UTC.
+/// Parses a time in RFC 3339 format; without a zone, it is UTC.
 fn time<'de, D: Deserializer<'de>>(cell: D) -> Result<DateTime<Utc>, D::Error> {
     let text = String::deserialize(cell)?;
     let zoned = DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());
@@ -34,7 +34,7 @@ fn time<'de, D: Deserializer<'de>>(cell: D) -> Result<DateTime<Utc>, D::Error> {
     })
 }
 
-/// How often a page was hit in a minute.
+/// The number of hits of a page in a minute.
 type Count = (String, Windowed<u64>);
 
 fn keep_hotter(best: &mut Option<Count>, count: Count) {

@@ -1,10 +1,11 @@
-//! Matches payments with orders, and gives what they are in euros.
+//! Matches payments with orders, and converts them to euros.
 //!
-//! `payments ORDERS.csv PAYMENTS.csv RATES.csv` reads rows with the columns `at,order,customer,cents,currency`,
-//! `at,order,cents` and `at,currency,rate`. A payment belongs to its order if it comes within an hour after it; it is
-//! printed as `order,cents,euros`, by the newest rate of the order's currency at or before the time of the payment:
-//! the euros that one unit of the currency is worth. An order that is not paid within the hour is printed as
-//! `order,unpaid`. Rows may be in any order within a day.
+//! `payments ORDERS.csv PAYMENTS.csv RATES.csv` reads rows with the columns
+//! `at,order,customer,cents,currency`, `at,order,cents` and `at,currency,rate`. A payment matches its order
+//! if it follows within an hour. It is printed as `order,cents,euros`, converted with the newest rate of the
+//! order's currency at or before the time of the payment: the euros that one unit of the currency is worth.
+//! An order that is not paid within the hour is printed as `order,unpaid`. Rows may be in any order within a
+//! day.
 
 use std::path::PathBuf;
 
@@ -42,7 +43,7 @@ struct Rate {
     rate: f64,
 }
 
-/// A time as of RFC 3339; without a zone, it is UTC.
+/// Parses a time in RFC 3339 format; without a zone, it is UTC.
 fn time<'de, D: Deserializer<'de>>(cell: D) -> Result<DateTime<Utc>, D::Error> {
     let text = String::deserialize(cell)?;
     let zoned = DateTime::parse_from_rfc3339(&text).map(|at| at.to_utc());

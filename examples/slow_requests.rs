@@ -1,9 +1,9 @@
 //! Finds the slow requests in the log of a web server.
 //!
-//! `slow_requests LOG.csv OUT.jsonl BAD.txt` reads rows with the columns `at`, `visitor`, `path` and `ms`.
-//! Requests that took more than half a second are written as JSON lines, and rows that cannot be read as
-//! their line number and what is there. With `-r DIR` a run that was killed goes on where it was, and
-//! with `-w 4` four threads read the file, in ranges of `--range-bytes`.
+//! `slow_requests LOG.csv OUT.jsonl BAD.txt` reads rows with the columns `at`, `visitor`, `path` and `ms`. It
+//! writes requests that took more than half a second as JSON Lines, and unreadable rows as their line number
+//! and contents. With `-r DIR`, a killed run continues where it stopped, and with `-w 4`, four threads read
+//! the file, in ranges of `--range-bytes`.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ struct Request {
     ms: u64,
 }
 
-/// What is to be done with a row.
+/// The treatment of a row.
 #[derive(Clone)]
 enum Row {
     Slow(Request),
@@ -72,7 +72,7 @@ struct Args {
     log: PathBuf,
     /// The file for slow requests.
     slow: PathBuf,
-    /// The file for rows that cannot be read.
+    /// The file for unreadable rows.
     bad: PathBuf,
     /// How many bytes of the log a worker reads as one partition; the same in each run on one store.
     #[arg(long, default_value_t = 16 << 20)]

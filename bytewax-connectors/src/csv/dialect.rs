@@ -49,7 +49,7 @@ impl Dialect {
         let is_in = |other: &u8| alone.is_some_and(|name| name.contains(char::from(*other)));
         if let Some(other) = others.find(is_in) {
             let other = shown(other);
-            told += &format!("; if `{other}` is between cells, say `.delimiter(b'{other}')`");
+            told += &format!("; if `{other}` is between cells, set `.delimiter(b'{other}')`");
         }
         told
     }
@@ -132,7 +132,7 @@ mod tests {
             &["id;name"],
             Header::FirstRow,
             &format!(
-                "CSV: `,` between cells, {names} `id;name`; if `;` is between cells, say \
+                "CSV: `,` between cells, {names} `id;name`; if `;` is between cells, set \
                  `.delimiter(b';')`"
             ),
         );

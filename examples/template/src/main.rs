@@ -1,4 +1,4 @@
-//! A start for a program of your own: copy it, and put your source, steps and sink in.
+//! A template for your own program: copy it, and insert your source, steps and sink.
 use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;

@@ -2,12 +2,12 @@
 
 use super::{FLOW, LOCK, expanded};
 
-/// The lines that messages offer as mends, of one that says "if .. moved, say".
+/// The lines that messages offer as mends, of one that says "if .. moved, add".
 fn offered(messages: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     for message in messages {
         let (_, mends) = message.split_once("help: ").expect("a mend");
-        let (_, say) = mends.split_once("say `flow.moved").expect(message);
+        let (_, say) = mends.split_once("add `flow.moved").expect(message);
         let say = format!("flow.moved{say}");
         let say = say.split(';').next().unwrap_or_default();
         for line in say.split('`').filter(|it| it.starts_with("flow.moved")) {

@@ -346,7 +346,7 @@ fn gone(
     let likely = match (alike.next(), alike.next()) {
         (Some((other, _)), None) => {
             format!(
-                "; `{other}` has its arguments: if it was renamed, say `flow.moved(\"{name}\", \"{other}\")`"
+                "; `{other}` has its arguments: if it was renamed, add `flow.moved(\"{name}\", \"{other}\")`"
             )
         }
         _ => String::new(),

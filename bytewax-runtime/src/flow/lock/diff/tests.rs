@@ -83,7 +83,7 @@ fn each_verdict_is_in_words() {
             "\"carts\" = ",
             "\"baskets\" = ",
             "refused: the stateful step `carts` is gone, and is neither dropped nor kept; `baskets` has its arguments: \
-             if it was renamed, say `flow.moved(\"carts\", \"baskets\")`",
+             if it was renamed, add `flow.moved(\"carts\", \"baskets\")`",
         ),
         (
             "arguments = \"c0\"",
