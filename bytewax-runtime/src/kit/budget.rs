@@ -1,32 +1,33 @@
-//! How the memory for items under way is divided.
+//! The division of the memory for items in flight.
 //!
-//! The buffer memory of a process is divided evenly among the edges of the flow and the workers of
-//! the cluster, since all of them may send to one process at the same time. Of the share of an edge
-//! and a worker, half is for what was sent and nobody has taken; the rest for batches that are
-//! being filled, and for what one step makes before it looks again.
+//! The buffer memory of a process is divided evenly among the edges of the flow and the workers of the
+//! cluster, because all of them may send to one process at the same time. Of the share of an edge and a
+//! worker, half is for items that were sent and not received; the rest is for batches that are being filled,
+//! and for the results of a step before it checks again.
 
-/// So much is no bound any more, and sums of it can be counted.
+/// Effectively no bound, with sums that cannot overflow.
 const MAX_UNDER_WAY: u64 = 1 << 40;
 
-/// The most that a batch weighs, unless it is one item.
+/// The maximum weight of a batch of several items.
 const MAX_BATCH: u64 = 256 << 10;
 
-/// The most that is made of items before a step looks again whether there is room.
+/// The maximum weight of results before a step checks for room again.
 const MAX_GOAL: u64 = 1 << 20;
 
-/// What one worker may have under way on one edge, in bytes.
+/// The limits of one worker on one edge, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
-    /// With this much under way, it waits.
+    /// At this weight in flight, the worker waits.
     pub(crate) under_way: u64,
-    /// A batch for one worker that weighs this much is complete.
+    /// At this weight, a batch for one worker is complete.
     pub(crate) batch: u64,
-    /// About how much a step should make of the items that it takes together.
+    /// The approximate weight of results that a step should produce from the items that it processes
+    /// together.
     pub(crate) goal: u64,
 }
 
 impl Budget {
-    /// Divides the buffer memory of a process. Whatever that is, one item at a time can go on.
+    /// Divides the buffer memory of a process. With any memory, one item at a time can pass.
     pub(crate) fn new(memory: u64, edges: usize, workers: usize) -> Self {
         let workers = workers.max(1) as u64;
         let share = memory / (edges.max(1) as u64).saturating_mul(workers);
@@ -38,22 +39,22 @@ impl Budget {
     }
 }
 
-/// How many items are taken together, so that what comes of them stays near a goal.
+/// The number of items to process together, so that their results stay near a goal.
 #[derive(Default)]
 pub(crate) struct Portion {
-    /// Zero before anything was taken.
+    /// Zero before the first items.
     items: usize,
 }
 
 impl Portion {
-    /// How many items are taken together; `first` in the beginning.
+    /// Returns the number of items to process together; `first` at the start.
     #[inline]
     pub(super) fn items(&self, first: usize) -> usize {
         if self.items == 0 { first } else { self.items }
     }
 
-    /// So much came of so many items: if it was too much, as many are taken as fit, and if it was
-    /// little, twice as many.
+    /// Records the weight of the results of some items. After too much, only as many items are processed as
+    /// fit; after little, twice as many.
     #[inline]
     pub(super) fn note(&mut self, items: usize, made: u64, goal: u64, first: usize) {
         let most = self.items(first);

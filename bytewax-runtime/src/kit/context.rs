@@ -1,4 +1,4 @@
-//! What code on a worker can see: the worker, its clock, its timers, and the present epoch.
+//! The context of code on a worker: the worker, its clock, its timers, and the current epoch.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
@@ -30,26 +30,26 @@ pub(crate) struct WorkerCx {
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Timers,
     pub(crate) epochs: Epochs,
-    /// Which worker keeps the state of which keys.
+    /// The workers of keys.
     pub(crate) owners: OnceCell<Rc<SlotOwners>>,
     /// The recovery store, when state is saved.
     pub(crate) store: OnceCell<Rc<dyn Store>>,
-    /// For each step with partitions, which worker has which.
+    /// The workers of the partitions of each step.
     pub(crate) assignments: OnceCell<HashMap<StepIndex, Assignment>>,
-    /// What all edges of the flow have in common.
+    /// The common data of all edges of the flow.
     pub(crate) edges: OnceCell<Edges>,
-    /// How many bytes of items this worker has sent over edges, in all.
+    /// The total bytes of items that this worker has sent over edges.
     pub(super) sent: Cell<u64>,
-    /// What is counted of this worker, for other threads to read.
+    /// The meter of this worker, which other threads read.
     pub(crate) meter: Arc<WorkerMeter>,
     pub(crate) timing: Timing,
-    /// How many edges this worker waits for.
+    /// The number of edges that this worker waits for.
     waits: Cell<usize>,
     /// Whether operators may run: all workers have built the flow.
     has_begun: Cell<bool>,
-    /// The step whose code is running, to name it when that code panics.
+    /// The step whose code is running, to name it if that code panics.
     running: Cell<Option<StepIndex>>,
-    /// The watermarks of steps that have one for all keys.
+    /// The watermarks of steps with one watermark for all keys.
     watermarks: RefCell<HashMap<StepIndex, Rc<Watermark>>>,
 }
 
@@ -102,18 +102,18 @@ impl WorkerCx {
         self.running.set(Some(step));
     }
 
-    /// Notes that no step's code is running.
+    /// Records that no step's code is running.
     pub(crate) fn leave(&self) {
         self.running.set(None);
     }
 
-    /// Which worker keeps the state of which keys.
+    /// The workers of keys.
     pub(crate) fn owners(&self) -> &Rc<SlotOwners> {
         let owners = self.owners.get();
         owners.expect("workers agree on it before the flow is built")
     }
 
-    /// The watermark of a step, which is made when it is first asked for.
+    /// Returns the watermark of a step, which is created on first use.
     pub(crate) fn watermark(&self, step: StepIndex) -> Rc<Watermark> {
         Rc::clone(self.watermarks.borrow_mut().entry(step).or_default())
     }
@@ -122,7 +122,7 @@ impl WorkerCx {
         self.running.get()
     }
 
-    /// Adds to an error where it happened, as far as that is not known yet.
+    /// Adds the location to an error, unless it is already known.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
         match self.running.get() {
             Some(step) => error.at(&self.steps.get(step).id, self.index),
@@ -130,25 +130,25 @@ impl WorkerCx {
         }
     }
 
-    /// Whether this worker has to wait before it sends more over an edge.
+    /// Whether this worker must wait before it sends more over an edge.
     pub(crate) fn is_full(&self, edge: EdgeId) -> bool {
         self.shared.is_full(edge, self.index)
     }
 
-    /// How many bytes of items this worker has sent over edges, in all.
+    /// The total bytes of items that this worker has sent over edges.
     #[inline]
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
     }
 
-    /// What all edges of the flow have in common.
+    /// The common data of all edges of the flow.
     #[inline]
     pub(crate) fn edges(&self) -> &Edges {
         let edges = self.edges.get();
         edges.expect("it is found out before the flow is built")
     }
 
-    /// Whether this worker has to wait before it sends more over one of these edges.
+    /// Whether this worker must wait before it sends more over one of these edges.
     pub(crate) fn any_full(&self, edges: &[EdgeId]) -> bool {
         let full = edges.iter().any(|edge| self.is_full(*edge));
         if full || self.waits.get() > 0 {
@@ -157,7 +157,7 @@ impl WorkerCx {
         full
     }
 
-    /// Notes for which of these edges this worker waits.
+    /// Records the edges that this worker waits for.
     #[cold]
     fn note_waits(&self, edges: &[EdgeId]) {
         for edge in edges {
@@ -183,27 +183,27 @@ impl WorkerCx {
     }
 }
 
-/// What the stages of one tree see while they run.
+/// The context of the stages of one tree while they run.
 pub(crate) struct Cx {
     pub(crate) worker: Rc<WorkerCx>,
-    /// The epoch of the items under way.
+    /// The epoch of the current items.
     pub(crate) epoch: Epoch,
-    /// Where items and notes of this epoch go.
+    /// The destination of items and notes of this epoch.
     pub(crate) link: Link,
-    /// How many items are taken together before it is known how much comes of them.
+    /// The number of items to process together before the weight of results is known.
     pub(crate) first_portion: usize,
-    /// Whether the operator has still to save what belongs to the epoch before.
+    /// Whether the operator must still save data of the previous epoch.
     held: bool,
     /// Wakes this operator.
     pub(crate) alarm: Alarm,
-    /// The partitions that this operator has items of.
+    /// The partitions of the items of this operator.
     pub(crate) partitions: Partitions,
-    /// What is said of the items that are still to come down this tree. It goes on with each flush.
+    /// The watermark of later items of this tree. Each flush passes it on.
     pub(crate) mark: EventMark,
 }
 
 impl Cx {
-    /// Before the first epoch.
+    /// Creates a context before the first epoch.
     pub(crate) fn new(worker: Rc<WorkerCx>, link: Link, alarm: Alarm) -> Self {
         Self {
             worker,
@@ -222,7 +222,7 @@ impl Cx {
         self.worker.enter(step);
     }
 
-    /// The id of the step whose code is running.
+    /// Returns the id of the step whose code is running.
     pub(crate) fn running(&self) -> &StepId {
         let step = self.worker.running.get();
         self.step_id(step.expect("it is asked by the code of a step"))
@@ -232,32 +232,32 @@ impl Cx {
         &self.worker.steps.get(step).id
     }
 
-    /// How many items of a kind are taken together.
+    /// Returns the number of items to process together.
     #[inline]
     pub(crate) fn items_of(&self, portion: &Portion) -> usize {
         portion.items(self.first_portion)
     }
 
-    /// Notes what came of items that were taken together: what was sent since `sent`.
+    /// Records the results of items that were processed together: the bytes sent since `sent`.
     #[inline]
     pub(crate) fn note_portion(&self, portion: &mut Portion, items: usize, sent: u64) {
         let goal = self.worker.edges().budget.goal;
         portion.note(items, self.worker.sent() - sent, goal, self.first_portion);
     }
 
-    /// Moves on to a later epoch.
+    /// Advances to a later epoch.
     pub(crate) fn advance(&mut self, to: Epoch) {
         self.epoch = to;
         self.link.advance(to, self.held);
     }
 
-    /// Keeps the present epoch from being complete until [`release`](Self::release), though items of
-    /// the next may be sent.
+    /// Prevents the current epoch from completing until [`release`](Self::release), although items of the
+    /// next may be sent.
     pub(crate) fn hold(&mut self) {
         self.held = true;
     }
 
-    /// Lets the epochs before the present one be complete.
+    /// Allows the epochs before the current one to complete.
     pub(crate) fn release(&mut self) {
         if std::mem::take(&mut self.held) {
             self.link.release(self.epoch);

@@ -1,8 +1,8 @@
-//! Edges between timely operators: batches that stay on the worker or travel to another one.
+//! Edges between timely operators: batches that stay on the worker or go to another.
 //!
-//! Items are put into one batch a target worker where they are produced, so the exchange itself
-//! only forwards whole batches. What was sent and not yet taken is weighed for each edge and
-//! sender: an operator whose edge is full waits, so a slow reader bounds memory.
+//! Items are put into one batch per target worker where they are produced, so the exchange only forwards
+//! whole batches. The weight of items that were sent and not yet received is counted per edge and sender: an
+//! operator whose edge is full waits, so a slow reader bounds memory.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -31,13 +31,13 @@ use super::shared::EdgeId;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::weight::{Scales, Weigh, inline_weight};
 
-/// With so many batches of small items under way on one edge, a worker waits, however much memory
-/// there is: more of them would only leave the caches.
+/// At this number of batches of small items in flight on one edge, a worker waits, regardless of memory: more
+/// of them would only leave the caches.
 const BATCHES_UNDER_WAY: usize = 32;
 
-/// Items that may travel to another worker, perhaps in another process.
+/// Items that can be sent to another worker, possibly in another process.
 ///
-/// Every type that implements serde's `Serialize` and `Deserialize` and is `Send` is one.
+/// Implemented by every type that implements serde's `Serialize` and `Deserialize` and is `Send`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between workers",
     label = "this type is not `Exchange`",
@@ -47,19 +47,19 @@ pub trait Exchange: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Exchange for T {}
 
-/// A bound to the event times of the items that a worker has still to send over an edge, in
-/// microseconds. It may go back.
+/// A lower bound of the event times of the items that a worker has still to send over an edge, in
+/// microseconds. It may move back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EventMark(pub(crate) i64);
 
 impl EventMark {
-    /// Nothing is said.
+    /// No bound is known.
     pub(crate) const NONE: Self = Self(i64::MIN);
-    /// No item will come.
+    /// No item will follow.
     pub(crate) const END: Self = Self(i64::MAX);
 }
 
-/// Sends each batch to the worker that it is made for.
+/// Sends each batch to its target worker.
 struct Forward;
 
 impl<I: 'static> Distributor<Batch<I>> for Forward {
@@ -88,15 +88,15 @@ pub(crate) struct EdgeOut<I> {
     worker: Rc<WorkerCx>,
     wire: Wire<I>,
     weigh: Weigh<I>,
-    /// A batch of so many items is complete.
+    /// The number of items at which a batch is complete.
     pub(super) most_items: usize,
-    /// A batch that weighs this much is complete.
+    /// The weight at which a batch is complete.
     pub(super) most_weight: usize,
-    /// What an item counts at least while it is under way.
+    /// The minimum weight of an item in flight.
     least_load: u64,
-    /// What a batch counts at most: with that, the edge is full.
+    /// The maximum weight of a batch, at which the edge is full.
     most_load: u64,
-    /// What was said last of the items to come.
+    /// The last watermark sent.
     sent_mark: EventMark,
 }
 
@@ -159,7 +159,7 @@ impl<I: 'static> EdgeOut<I> {
         self.wire.send(batch, &cx.link);
     }
 
-    /// What is to be said of the items to come, if it was not said before.
+    /// Returns the watermark to send, if it was not sent before.
     pub(super) fn news(&mut self, mark: EventMark) -> EventMark {
         match std::mem::replace(&mut self.sent_mark, mark) {
             sent if sent == mark => EventMark::NONE,
@@ -167,20 +167,20 @@ impl<I: 'static> EdgeOut<I> {
         }
     }
 
-    /// Says to one worker what holds for all items to come.
+    /// Sends the watermark of all later items to one worker.
     pub(super) fn say(&mut self, target: WorkerIndex, mark: EventMark, cx: &Cx) {
         if mark != EventMark::NONE {
             self.send(target, &mut Vec::new(), 0, mark, cx);
         }
     }
 
-    /// Lets the readers know that the worker turns to other work.
+    /// Notifies the readers that the worker turns to other work.
     pub(crate) fn done(&mut self) {
         self.wire.done();
     }
 }
 
-/// Hands each batch that has arrived to a function, with its epoch.
+/// Passes each arrived batch to a function, with its epoch.
 type Pull<I> = dyn FnMut(&mut dyn FnMut(u64, Batch<I>));
 
 /// The receiving end of an edge.
@@ -191,18 +191,18 @@ pub(crate) struct Input<I> {
     pull: Box<Pull<I>>,
 }
 
-/// A batch that has arrived, or what is left of it.
+/// An arrived batch, or the rest of it.
 pub(crate) struct Arrived<I> {
     edge: EdgeId,
     input: usize,
     origin: WorkerIndex,
     mark: EventMark,
-    /// What counts as under way until the items are taken.
+    /// The weight in flight until the items are processed.
     load: u64,
     items: Items<I>,
 }
 
-/// What a worker says of the items of an input that it has still to send.
+/// The watermark of a worker for the later items of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) input: usize,
@@ -232,7 +232,7 @@ impl<I: 'static> Input<I> {
         self.is_local
     }
 
-    /// Hands over everything that has arrived, with its epoch.
+    /// Passes on everything that has arrived, with its epoch.
     pub(super) fn pull(&mut self, input: usize, mut take: impl FnMut(u64, Arrived<I>)) {
         let edge = self.edge;
         (self.pull)(&mut |epoch, batch| {
@@ -250,7 +250,7 @@ impl<I: 'static> Input<I> {
 }
 
 impl<I> Arrived<I> {
-    /// What the sender says of the items to come, if it says anything.
+    /// Returns the watermark of the sender, if there is one.
     pub(super) fn mark(&self) -> Option<Said> {
         (self.mark != EventMark::NONE).then_some(Said {
             input: self.input,
@@ -259,7 +259,7 @@ impl<I> Arrived<I> {
         })
     }
 
-    /// How many items are left.
+    /// Returns the number of remaining items.
     pub(crate) fn len(&self) -> usize {
         match &self.items {
             Items::All(items) => items.len(),
@@ -267,7 +267,7 @@ impl<I> Arrived<I> {
         }
     }
 
-    /// Takes all that is left, which makes room on the edge.
+    /// Takes all remaining items, which frees room on the edge.
     pub(crate) fn take_all(self, worker: &WorkerCx) -> Vec<I> {
         worker.shared.count_taken(self.edge, self.origin, self.load);
         match self.items {
@@ -276,7 +276,7 @@ impl<I> Arrived<I> {
         }
     }
 
-    /// Takes the first few of the items that are left.
+    /// Takes the first few of the remaining items.
     pub(crate) fn take(&mut self, few: usize, worker: &WorkerCx) -> Vec<I> {
         let share = self.load / (self.len() as u64).max(1) * few as u64;
         self.load -= share;
@@ -302,7 +302,7 @@ impl<'s> Inlet<'s> {
     }
 }
 
-/// A receiving end whose item type only its step knows.
+/// A receiving end with an erased item type.
 pub(crate) struct AnyInput(Box<dyn Any>);
 
 impl AnyInput {
@@ -316,16 +316,16 @@ impl AnyInput {
     }
 }
 
-/// Where the trees of an operator under construction get their outputs from.
+/// The source of the outputs for the trees of an operator under construction.
 pub(crate) struct Outlet<'a, 's> {
     builder: &'a mut OperatorBuilder<'s, u64>,
     pub(crate) worker: Rc<WorkerCx>,
-    /// The source or the head that it is.
+    /// The source or the head under construction.
     root: StepIndex,
-    /// The input that the next edge leads to.
+    /// The target input of the next edge.
     reader: (StepIndex, usize),
     edges: Vec<EdgeId>,
-    /// Whether items with a heap are sent over one of them.
+    /// Whether an edge sends items with a heap.
     has_heap: bool,
 }
 
@@ -333,9 +333,9 @@ pub(crate) struct Outlet<'a, 's> {
 pub(crate) struct Edges {
     pub(crate) budget: Budget,
     pub(crate) scales: Scales,
-    /// How many were made so far.
+    /// The number of edges created so far.
     made: Cell<u32>,
-    /// What is counted of them.
+    /// The meters of the edges.
     meters: RefCell<Vec<Arc<EdgeMeter>>>,
 }
 
@@ -353,11 +353,11 @@ impl Edges {
         self.meters.borrow_mut().push(Arc::clone(meter));
     }
 
-    /// What is counted of an edge.
+    /// Returns the meter of an edge.
     pub(super) fn meter(&self, edge: EdgeId) -> Option<Arc<EdgeMeter>> {
         let meters = self.meters.borrow();
         let is_it = |meter: &&Arc<EdgeMeter>| meter.place.edge == edge;
-        // They are made in order.
+        // They are created in order.
         let meter = meters.get(edge.0 as usize).filter(is_it);
         meter.or_else(|| meters.iter().find(is_it)).map(Arc::clone)
     }
@@ -383,19 +383,19 @@ impl<'a, 's> Outlet<'a, 's> {
         }
     }
 
-    /// How many items the operator takes together before it is known how much comes of them: one, if that
-    /// may be any size.
+    /// Returns the number of items to process together before the weight of results is known: one, if items
+    /// may have any size.
     pub(crate) fn first_portion(&self) -> usize {
         if self.has_heap { 1 } else { usize::MAX }
     }
 
-    /// Has the next edge lead to an input of a step.
+    /// Sets the target input of the next edge.
     pub(crate) fn lead_to(&mut self, step: StepIndex, input: usize) -> &mut Self {
         self.reader = (step, input);
         self
     }
 
-    /// The edges that were made.
+    /// Returns the created edges.
     pub(crate) fn into_edges(self) -> Vec<EdgeId> {
         self.edges
     }
@@ -417,7 +417,7 @@ impl<'a, 's> Outlet<'a, 's> {
         (EdgeOut::new(place, Rc::clone(&self.worker), wire), stream)
     }
 
-    /// An edge that stays on the worker.
+    /// Creates an edge that stays on the worker.
     pub(crate) fn local<I: 'static>(&mut self) -> (EdgeOut<I>, Inlet<'s>) {
         let (out, stream) = self.output::<I>();
         let edge = out.edge;
@@ -430,7 +430,7 @@ impl<'a, 's> Outlet<'a, 's> {
         (out, inlet)
     }
 
-    /// An edge on which each batch goes to the worker it is made for.
+    /// Creates an edge on which each batch goes to its target worker.
     pub(crate) fn exchange<I: Exchange>(&mut self) -> (EdgeOut<I>, Inlet<'s>) {
         let (out, stream) = self.output::<I>();
         let edge = out.edge;
@@ -444,10 +444,10 @@ impl<'a, 's> Outlet<'a, 's> {
     }
 }
 
-/// The stream on which an operator tells how far it is.
+/// The stream on which an operator reports its progress.
 pub(crate) type ProgressStream<'s> = StreamVec<'s, u64, Note>;
 
-/// The first epoch that may still come, of an operator's inputs together; `None` at their end.
+/// Returns the first epoch that may still arrive on any input of an operator; `None` at their end.
 pub(crate) fn frontier<T: Timestamp + Copy>(
     frontiers: &[timely::progress::frontier::MutableAntichain<T>],
 ) -> Option<T> {

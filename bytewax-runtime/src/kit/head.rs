@@ -1,4 +1,4 @@
-//! Operators with edges in front of them: batches are taken epoch by epoch, in order.
+//! Operators behind edges: they process batches epoch by epoch, in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -19,32 +19,32 @@ use crate::ids::{Epoch, StepIndex};
 use crate::state::StepSchema;
 use crate::weight::Scales;
 
-/// How a step with edges in front of it is built on a worker.
+/// The plan to build a step behind edges on a worker.
 pub(crate) trait HeadPlan: Send + Sync {
-    /// The partitions that this worker can reach, of a step that has any.
+    /// Returns the partitions that this worker can reach, if the step has partitions.
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>> {
         None
     }
 
-    /// The type of what the step saves, if it saves anything.
+    /// Returns the type of the saved state, if the step saves anything.
     fn step_schema(&self) -> Option<StepSchema> {
         None
     }
 
-    /// What the step has declared, if it writes to the outside.
+    /// Returns the declared promise, if the step is a sink.
     fn promise(&self) -> Option<Promise> {
         None
     }
 
-    /// What the step does with the event time of its streams.
+    /// Returns the effect of the step on the event time of its streams.
     fn stream_time(&self) -> StreamTime {
         StreamTime::Passes
     }
 
-    /// Adds the types of items that it knows how to weigh.
+    /// Adds the item types that it can weigh.
     fn add_scales(&self, _scales: &mut Scales) {}
 
-    /// Makes the end of an upstream tree that feeds input `input` of this step.
+    /// Creates the end of an upstream tree that feeds input `input` of this step.
     fn connect<'s>(
         &self,
         step: StepIndex,
@@ -52,7 +52,7 @@ pub(crate) trait HeadPlan: Send + Sync {
         outlet: &mut Outlet<'_, 's>,
     ) -> (AnyPush, Inlet<'s>);
 
-    /// Makes the operator, which reads the edges made by [`connect`](Self::connect).
+    /// Creates the operator, which reads the edges of [`connect`](Self::connect).
     fn operator(
         &self,
         build: &BuildCx,
@@ -61,9 +61,9 @@ pub(crate) trait HeadPlan: Send + Sync {
     ) -> Result<Box<dyn Operator>, RunError>;
 }
 
-/// What runs inside a timely operator.
+/// The code inside a timely operator.
 pub(crate) trait Operator: 'static {
-    /// Does what can be done now. `frontier` is the first epoch that may still arrive.
+    /// Does all possible work. `frontier` is the first epoch that may still arrive.
     fn run(
         &mut self,
         frontier: Option<Epoch>,
@@ -81,54 +81,52 @@ pub(crate) enum Progress {
     Finished,
 }
 
-/// What an operator does with its items; epochs, order and flow control are kept by [`Head`].
+/// The processing of items by an operator; [`Head`] controls epochs, order and flow.
 pub(crate) trait HeadLogic<I>: 'static {
-    /// Whether it can take more items of the present epoch now. One that cannot has the operator woken
-    /// when it can.
+    /// Whether it can accept more items of the current epoch now. If not, it wakes the operator when it can.
     fn accepts_more(&mut self, _cx: &mut Cx) -> Result<bool, RunError> {
         Ok(true)
     }
 
-    /// Takes items of the present epoch, leaving `items` empty.
+    /// Processes items of the current epoch, leaving `items` empty.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError>;
 
-    /// What senders say of the items that they have still to send has changed: none of them is before the least.
+    /// Called when the watermarks of senders have changed: no later item is before the least of them.
     fn mark(&mut self, _marks: &Marks, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
-    /// What can be said of the items that it has still to send, when no item to come is before `least` and all
-    /// that was due is done.
+    /// Returns the output watermark, when no later item is before `least` and all due work is done.
     fn output_mark(&self, least: EventMark) -> EventMark {
         least
     }
 
-    /// All items of the present epoch that have arrived are taken: does what is due by the clock.
+    /// Does the work that is due by the clock, after all arrived items of the current epoch.
     ///
-    /// A logic that waits for a time sets its alarm (`Cx::alarm`) here. `Ok(false)` when the epoch
-    /// cannot end yet: because one of `edges` is full, and then it is called again when there is room, or
-    /// because something of the epoch is not done.
+    /// A logic that waits for a time sets its alarm (`Cx::alarm`) here. Returns `Ok(false)` if the epoch
+    /// cannot end yet: because one of `edges` is full, in which case it is called again when there is room,
+    /// or because work of the epoch is unfinished.
     fn settle(&mut self, _edges: &[EdgeId], _cx: &mut Cx) -> Result<bool, RunError> {
         Ok(true)
     }
 
-    /// No more items of the present epoch will come: the place of snapshots.
+    /// Called when no more items of the current epoch will arrive. Take snapshots here.
     fn end_epoch(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
-    /// No more items at all will come; what is sent now belongs to the last epoch.
+    /// Called when no more items will arrive; output now belongs to the last epoch.
     fn end_input(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
-    /// The run stops: no more items will come in it, though the input has not ended. The last epoch ends after
-    /// this.
+    /// Called when the run stops: no more items will arrive in it, although the input has not ended. The last
+    /// epoch ends after this.
     fn stop(&mut self, _cx: &mut Cx) -> Result<(), RunError> {
         Ok(())
     }
 
-    /// Passes on to the tree behind.
+    /// Flushes the tree after it.
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError>;
 }
 
@@ -138,7 +136,7 @@ pub(crate) struct Head<I, L> {
     meter: Arc<StepMeter>,
     inputs: Vec<Input<I>>,
     arrived: BTreeMap<Epoch, VecDeque<Arrived<I>>>,
-    /// How many items are handed to the logic together at most.
+    /// The maximum number of items that are passed to the logic together.
     portion: Portion,
     marks: Marks,
     logic: L,
@@ -163,7 +161,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         }
     }
 
-    /// Lets the logic do what is due; before the first epoch nothing is.
+    /// Lets the logic do its due work; before the first epoch there is none.
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         if cx.epoch < cx.worker.epochs.first() {
             return Ok(true);
@@ -187,7 +185,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         Ok(())
     }
 
-    /// Hands items to the logic.
+    /// Passes items to the logic.
     fn batch(&mut self, items: &mut Vec<I>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         if items.is_empty() {
@@ -202,7 +200,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
         Ok(())
     }
 
-    /// Takes batches of epochs up to `frontier`; `false` when it had to stop before the last.
+    /// Processes batches of epochs up to `frontier`; returns false if it had to stop before the last.
     fn take_batches(
         &mut self,
         frontier: Option<Epoch>,
@@ -224,7 +222,7 @@ impl<I: 'static, L: HeadLogic<I>> Head<I, L> {
                 self.end_epoch(cx)?;
                 let begins = cx.epoch < cx.worker.epochs.first();
                 cx.advance(epoch);
-                // What came due between two runs comes before the items of the second.
+                // Work that became due between two runs precedes the items of the second.
                 if begins && !self.settle(edges, cx)? {
                     return Ok(false);
                 }
@@ -294,7 +292,7 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
                     return Ok(Progress::Finished);
                 }
                 Frontier::Ended => {
-                    // Without any items it may not have heard of the first epoch.
+                    // Without items it may not know the first epoch yet.
                     if cx.epoch < cx.worker.epochs.first() {
                         cx.advance(cx.worker.epochs.first());
                     }

@@ -17,7 +17,7 @@ use crate::state::{Cell, Fact, StepSchema};
 /// An item with the hash of its key, which routes it and finds its state.
 pub(crate) type Routed<K, V> = (u64, K, V);
 
-/// The way to the workers that keep the keys of one step.
+/// The sender to the workers of the keys of one step.
 pub(crate) struct KeyedOut<K, V> {
     router: Router<Routed<K, V>>,
     owners: Rc<SlotOwners>,
@@ -37,7 +37,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         self.put(self.target(hash), hash, key, value, cx);
     }
 
-    /// The worker of a key.
+    /// Returns the worker of a key.
     #[inline]
     pub(crate) fn target(&self, hash: u64) -> usize {
         match self.router.targets() {
@@ -52,7 +52,7 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         self.router.put(target, (hash, key, value), cx);
     }
 
-    /// How many workers there are.
+    /// Returns the number of workers.
     pub(crate) fn targets(&self) -> usize {
         self.router.targets()
     }
@@ -61,12 +61,12 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         self.router.worker()
     }
 
-    /// Sends what there is for a worker, and says of all that will come what `mark` says.
+    /// Sends the batch for a worker, with `mark` as the watermark of all later items.
     pub(crate) fn give_marked(&mut self, target: usize, mark: EventMark, cx: &Cx) {
         self.router.send(target, mark, cx);
     }
 
-    /// Sends a batch of a keyed stream, each value as `wrap` makes it.
+    /// Sends a batch of a keyed stream, each value wrapped with `wrap`.
     #[inline]
     fn send_all<T>(&mut self, batch: &mut Vec<(K, T)>, wrap: impl Fn(T) -> V, cx: &Cx) {
         for (key, value) in batch.drain(..) {
@@ -74,18 +74,18 @@ impl<K: Key, V: Exchange> KeyedOut<K, V> {
         }
     }
 
-    /// Sends all that there is, and says what holds for all that will come.
+    /// Sends all batches, with the watermark of all later items.
     pub(crate) fn flush(&mut self, cx: &Cx) {
         self.router.flush(cx.mark, cx);
     }
 
-    /// Sends all that there is. What is said of what will come is up to the caller.
+    /// Sends all batches. The caller sends the watermark.
     pub(crate) fn flush_unmarked(&mut self, cx: &Cx) {
         self.router.flush(EventMark::NONE, cx);
     }
 }
 
-/// Sends the items of a keyed stream as they are.
+/// Sends the items of a keyed stream unchanged.
 pub(crate) struct Route<K, V> {
     step: StepIndex,
     out: KeyedOut<K, V>,
@@ -111,7 +111,7 @@ impl<K: Key, V: Exchange> Push<(K, V)> for Route<K, V> {
     }
 }
 
-/// Sends the items of one of several keyed streams, each wrapped so that it tells which one.
+/// Sends the items of one of several keyed streams, each wrapped to identify the stream.
 pub(crate) struct RouteSide<K, V, W> {
     step: StepIndex,
     out: KeyedOut<K, V>,
@@ -138,9 +138,9 @@ impl<K: Key, V: Exchange, T: 'static, W: Fn(T) -> V + 'static> Push<(K, T)> for 
     }
 }
 
-/// A keyed step: what stands before the exchange of each input, and the logic behind them.
+/// A keyed step: the stage before the exchange of each input, and the logic after them.
 struct KeyedPlan<K, V, E, M> {
-    /// What states mean beside their type.
+    /// The properties of states beyond their type.
     facts: Vec<Fact>,
     time: StreamTime,
     enter: E,
@@ -195,8 +195,8 @@ where
     }
 }
 
-/// The plan of a step that keeps state per key, which means what `facts` say, and does `time` with the event
-/// time of its streams. `enter` makes what stands before the exchange of an input.
+/// Creates the plan of a step that keeps state per key, with these `facts`, and this effect on the event
+/// `time` of its streams. `enter` creates the stage before the exchange of an input.
 pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     facts: Vec<Fact>,
     time: StreamTime,
@@ -212,13 +212,13 @@ pub(crate) fn keyed_plan<K: Key, V: Exchange, L: KeyedLogic<K, V>>(
     }))
 }
 
-/// Sends whole batches on, to a step on the same worker.
+/// Sends whole batches to a step on the same worker.
 struct Stay<T> {
     step: StepIndex,
     edge: EdgeOut<T>,
 }
 
-/// Both ends of an edge that stays on the worker.
+/// Creates both ends of an edge that stays on the worker.
 pub(crate) fn local_edge<'s, T: 'static>(
     step: StepIndex,
     outlet: &mut Outlet<'_, 's>,

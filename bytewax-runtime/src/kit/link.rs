@@ -1,7 +1,7 @@
-//! What connects the code of operators with timely: an operator's right to send, its edges, and what wakes it.
+//! The connection between the code of operators and timely: the capability to send, edges, and wake-ups.
 //!
-//! Each of them has a second form in unit tests, which lets a test stand in for timely. There is one form in a
-//! program, so nothing is decided at run time.
+//! Each of them has a second form in unit tests, where a test replaces timely. A program has one form, so
+//! nothing is decided at run time.
 
 use timely::dataflow::channels::pushers::Output;
 use timely::dataflow::operators::Capability;
@@ -13,10 +13,10 @@ use super::bench;
 use super::notes::Note;
 use crate::ids::Epoch;
 
-/// The way of an operator to the rest of the cluster.
+/// The link of an operator to the rest of the cluster.
 pub(crate) enum Link {
     Timely {
-        /// The right to send items of the present epoch, one for each output; the first is that for notes.
+        /// The capabilities to send items of the current epoch, one per output; the first is for notes.
         capabilities: Vec<Capability<u64>>,
         notes: Output<u64, Vec<Note>>,
     },
@@ -25,7 +25,7 @@ pub(crate) enum Link {
 }
 
 impl Link {
-    /// Gives up the right to send items of epochs before `to`; but for notes, if that is `held`.
+    /// Drops the capabilities to send items of epochs before `to`; keeps that for notes if it is `held`.
     pub(super) fn advance(&mut self, to: Epoch, held: bool) {
         match self {
             Self::Timely { capabilities, .. } => {
@@ -38,7 +38,7 @@ impl Link {
         }
     }
 
-    /// Gives up the right to send notes of epochs before `to`.
+    /// Drops the capability to send notes of epochs before `to`.
     pub(super) fn release(&mut self, to: Epoch) {
         match self {
             Self::Timely { capabilities, .. } => capabilities[0].downgrade(&to.0),
@@ -47,7 +47,7 @@ impl Link {
         }
     }
 
-    /// Gives up all rights to send.
+    /// Drops all capabilities to send.
     pub(crate) fn close(&mut self) {
         match self {
             Self::Timely { capabilities, .. } => capabilities.clear(),
@@ -74,7 +74,7 @@ impl Link {
 /// The sending end of an edge.
 pub(super) enum Wire<I> {
     Timely {
-        /// Which output of the operator it is.
+        /// The output of the operator.
         port: usize,
         output: Output<u64, Batch<I>>,
     },
@@ -96,7 +96,7 @@ impl<I: 'static> Wire<I> {
         }
     }
 
-    /// Has what was given be seen by its readers.
+    /// Makes the sent batches visible to the readers.
     pub(super) fn done(&mut self) {
         match self {
             Self::Timely { output, .. } => drop(output.activate::<Batch<I>>()),
@@ -106,7 +106,7 @@ impl<I: 'static> Wire<I> {
     }
 }
 
-/// Wakes an operator of the worker at hand.
+/// Wakes an operator of the current worker.
 pub(crate) enum Wake {
     Timely(Activator),
     #[cfg(test)]
@@ -135,7 +135,7 @@ impl RemoteAlarm {
     pub(crate) fn wake(&self) {
         match self {
             Self::Timely(activator) => {
-                // It fails only when the worker is gone, and then it needs nothing.
+                // It fails only when the worker has ended and needs no wake-up.
                 let _ = activator.activate();
             }
             #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Partitions of sources and sinks that are told which epochs are complete.
+//! Partitions of sources and sinks that are notified of complete epochs.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,19 +8,19 @@ use crate::error::{RunError, StepError};
 use crate::guard::with_partition;
 use crate::ids::{Epoch, StepIndex};
 
-/// What is told that an epoch is complete on the whole cluster.
+/// A listener that is notified when an epoch is complete on the whole cluster.
 pub(crate) trait Listener: 'static {
     fn completed(&mut self, epoch: Epoch) -> Result<(), StepError>;
 }
 
-/// All that listen on a worker, in the order in which they were opened.
+/// All listeners of a worker, in the order in which they were opened.
 #[derive(Default)]
 pub(crate) struct Listeners {
     all: RefCell<Vec<Listening>>,
     next: Cell<u64>,
 }
 
-/// Names one that listens.
+/// The id of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerId(u64);
 
@@ -29,14 +29,14 @@ struct Listening {
     step: StepIndex,
     partition: Option<String>,
     listener: Rc<RefCell<dyn Listener>>,
-    /// The epoch in which it was opened: it knows nothing of earlier ones.
+    /// The epoch in which it was opened: it is not notified of earlier ones.
     from: Epoch,
-    /// The epoch with which it has ended.
+    /// The epoch in which it ended.
     until: Option<Epoch>,
 }
 
 impl Listeners {
-    /// Has a partition, which was opened in an epoch, told of that and later ones.
+    /// Adds a partition that was opened in an epoch; it is notified of that and later epochs.
     pub(crate) fn add(
         &self,
         step: StepIndex,
@@ -57,7 +57,7 @@ impl Listeners {
         id
     }
 
-    /// A partition has ended with an epoch. It is closed when that is complete.
+    /// Records that a partition ended in an epoch. It is closed when that epoch is complete.
     pub(crate) fn end(&self, id: ListenerId, epoch: Epoch) {
         let mut all = self.all.borrow_mut();
         if let Some(listening) = all.iter_mut().find(|listening| listening.id == id) {
@@ -65,7 +65,7 @@ impl Listeners {
         }
     }
 
-    /// Tells all that an epoch is complete.
+    /// Notifies all that an epoch is complete.
     pub(crate) fn completed(&self, epoch: Epoch, cx: &WorkerCx) -> Result<(), RunError> {
         let mut failed = Ok(());
         self.all.borrow_mut().retain(|listening| {

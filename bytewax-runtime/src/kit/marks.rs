@@ -1,11 +1,11 @@
-//! What the senders of an operator say of the event times of the items that they have still to send.
+//! The watermarks of the senders of an operator.
 
 use super::assignment::Assignment;
 use super::edge::EventMark;
 use super::plan::BuildCx;
 use crate::ids::{StepIndex, WorkerIndex};
 
-/// What each sender of each input has said last.
+/// The last watermark of each sender of each input.
 #[derive(Debug)]
 pub(crate) struct Marks {
     /// By input, then by worker.
@@ -15,8 +15,8 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// What is known from the start: a worker that sends nothing over an input is not waited for. `is_local` says
-    /// of each input whether its items stay on the worker.
+    /// Creates the initial watermarks: a worker that sends nothing over an input is not waited for.
+    /// `is_local` says, for each input, whether its items stay on the worker.
     pub(super) fn new(build: &BuildCx, is_local: impl IntoIterator<Item = bool>) -> Self {
         let worker = &build.worker;
         let mut marks = Vec::new();
@@ -47,7 +47,7 @@ impl Marks {
         self.least = self.marks.iter().copied().min().unwrap_or(EventMark::END);
     }
 
-    /// Takes in what a sender says of an input. Gives whether that changes what is said of all inputs.
+    /// Records the watermark of a sender of an input. Returns whether it changes the watermark of all inputs.
     pub(super) fn update(&mut self, input: usize, sender: WorkerIndex, mark: EventMark) -> bool {
         let before = self.least;
         self.marks[input * self.workers + sender.0] = mark;
@@ -55,12 +55,12 @@ impl Marks {
         self.least != before
     }
 
-    /// What holds for all inputs and senders.
+    /// Returns the watermark of all inputs and senders.
     pub(crate) fn least(&self) -> EventMark {
         self.least
     }
 
-    /// The worker that is furthest behind of those that are waited for.
+    /// Returns the slowest worker of those that are waited for.
     pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
         let marks = self.marks.iter().enumerate();
         let waited_for = marks.filter(|(_, mark)| **mark < EventMark::END);

@@ -1,4 +1,4 @@
-//! How a step of the description is built on a worker.
+//! The plan to build a step on a worker.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::rc::Rc;
@@ -15,18 +15,18 @@ use crate::error::{RunError, RunErrorKind};
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::state::{self, State, StepSchema};
 
-/// How a step is built on a worker.
+/// The plan to build a step on a worker.
 pub(crate) enum Plan {
-    /// Inside the timely operator that its input comes from.
+    /// Inside the timely operator of its input.
     Stage(StagePlan),
-    /// As a timely operator of its own, behind edges that may cross workers.
+    /// As a separate timely operator, behind edges that may cross workers.
     Head(Arc<dyn HeadPlan>),
     /// As a timely operator without inputs.
     Source(Arc<dyn SourcePlan>),
 }
 
 impl Plan {
-    /// The type of what the step saves, if it saves anything.
+    /// Returns the type of the saved state, if the step saves anything.
     pub(crate) fn step_schema(&self) -> Option<StepSchema> {
         match self {
             Self::Stage(plan) => plan.schema.as_deref().cloned(),
@@ -37,7 +37,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// What the step has declared, of a source and of one that writes to the outside.
+    /// Returns the declared promise of a source or a sink.
     pub(crate) fn promise(&self) -> Option<Promise> {
         match self {
             Self::Stage(plan) => plan.promise,
@@ -47,16 +47,16 @@ impl Plan {
     }
 }
 
-/// What a step does with the event time of its streams.
+/// The effect of a step on the event time of its streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamTime {
-    /// Its outputs have the time of its inputs.
+    /// Its outputs have the event time of its inputs.
     Passes,
-    /// Its outputs have a time, which it finds itself, by partition of a source.
+    /// Its outputs have an event time that it determines per partition of a source.
     Declares,
-    /// It goes by the time of its inputs.
+    /// It reads the event time of its inputs.
     Reads,
-    /// Its outputs have none: it goes by another.
+    /// Its outputs have no event time: it uses another clock.
     Ends,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct StagePlan {
 }
 
 impl StagePlan {
-    /// A stage that takes items of type `T`.
+    /// Creates a stage for items of type `T`.
     pub(crate) fn new<T: 'static, P: Push<T>>(
         build: impl Fn(&BuildCx, &mut Outputs) -> Result<P, RunError> + Send + Sync + 'static,
     ) -> Self {
@@ -97,20 +97,20 @@ impl StagePlan {
         }
     }
 
-    /// The same of a step that declares the event time of its stream, and saves what it has to know for that.
+    /// The same for a step that declares the event time of its stream, and saves its data for this.
     pub(crate) fn declaring(mut self, schema: StepSchema) -> Self {
         self.schema = Some(Box::new(schema));
         self.time = StreamTime::Declares;
         self
     }
 
-    /// The same of a step that saves something.
+    /// The same for a step that saves data.
     pub(crate) fn saving(mut self, schema: StepSchema) -> Self {
         self.schema = Some(Box::new(schema));
         self
     }
 
-    /// The same of a step that writes to the outside.
+    /// The same for a sink.
     pub(crate) fn writing(mut self, promise: Promise) -> Self {
         self.promise = Some(promise);
         self
@@ -125,7 +125,7 @@ impl StagePlan {
     }
 }
 
-/// Where a step is being built.
+/// The context of a step under construction.
 pub(crate) struct BuildCx {
     pub(crate) worker: Rc<WorkerCx>,
     pub(crate) step: StepIndex,
@@ -136,22 +136,22 @@ impl BuildCx {
         &self.worker.steps.get(self.step).id
     }
 
-    /// What is counted of the step on this worker.
+    /// Returns the meter of the step on this worker.
     pub(crate) fn meter(&self) -> &Arc<StepMeter> {
         self.worker.meter.step(self.step)
     }
 
-    /// The source or the head whose tree feeds an input.
+    /// Returns the source or the head whose tree feeds an input.
     pub(crate) fn root_of(&self, input: usize) -> Option<StepIndex> {
         self.worker.steps.get(self.step).roots.get(input).copied()
     }
 
-    /// Which worker has which partition of this step.
+    /// Returns the workers of the partitions of this step.
     pub(crate) fn assignment(&self) -> Option<&Assignment> {
         self.worker.assignments.get()?.get(&self.step)
     }
 
-    /// The position that was saved for a partition of this step.
+    /// Returns the saved position of a partition of this step.
     pub(crate) fn position<P: State>(&self, partition: &str) -> Result<Option<P>, RunError> {
         let store = self.worker.store.get();
         let saved = store.and_then(|store| store.position(self.id(), partition));
@@ -163,7 +163,7 @@ impl BuildCx {
         })
     }
 
-    /// The positions that were saved for partitions of this step, by name.
+    /// Returns the saved positions of partitions of this step, by name.
     pub(crate) fn positions<P: State>(&self) -> Result<BTreeMap<String, P>, RunError> {
         let store = self.worker.store.get();
         let names = store.map(|store| store.positions_of(self.id()));
@@ -172,7 +172,7 @@ impl BuildCx {
         saved.filter_map(Result::transpose).collect()
     }
 
-    /// The partitions of this step, on all workers.
+    /// Returns the partitions of this step, on all workers.
     pub(crate) fn partitions(&self) -> Vec<&str> {
         let partitions = self.assignment().map(|all| all.partitions.as_slice());
         let names = partitions.unwrap_or_default().iter();
@@ -185,7 +185,7 @@ impl BuildCx {
         store.is_some_and(|store| store.position(self.id(), partition).is_some())
     }
 
-    /// Refuses to go on without a partition that has been read or written before, unless it is `gone`.
+    /// Refuses to continue without a partition that was read or written before, unless it is `gone`.
     pub(crate) fn refuse_lost_partitions(&self, gone: &BTreeSet<String>) -> Result<(), RunError> {
         let Some(store) = self.worker.store.get() else {
             return Ok(());
@@ -232,7 +232,7 @@ impl BuildCx {
     }
 }
 
-/// The stages behind the outputs of a step that is being built.
+/// The stages after the outputs of a step under construction.
 pub(crate) struct Outputs {
     step: StepIndex,
     meter: Arc<StepMeter>,
@@ -257,7 +257,7 @@ impl Outputs {
         self.pushes[output].is_some()
     }
 
-    /// The way to the readers of one output.
+    /// Returns the connection to the readers of one output.
     pub(crate) fn next<T: 'static>(&mut self, output: usize) -> Next<T> {
         let push = self.pushes[output].take().map(AnyPush::downcast);
         Next::new(self.step, push, self.meter.output(output))

@@ -1,8 +1,8 @@
-//! Batches handed from stage to stage inside one timely operator.
+//! Batches passed from stage to stage inside one timely operator.
 //!
-//! Between two exchanges all steps form a tree of stages: each stage takes a batch, makes its own
-//! out of it in a buffer that it reuses, and hands that on by one dynamic call. Nothing happens
-//! per item but the user's closure.
+//! Between two exchanges, all steps form a tree of stages: each stage takes a batch, writes its results to
+//! its own reused buffer, and passes them on with one dynamic call. Nothing runs per item except the user's
+//! closure.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::weight::inline_weight;
 
-/// What is over, so that everything kept back must go on.
+/// What has ended, so that everything buffered must be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flush {
     /// The worker turns to other work: batches that are being filled are sent.
     Activation,
-    /// No more items of the present epoch: partial results are sent.
+    /// No more items of the current epoch: partial results are sent.
     Epoch,
     /// No more items at all: sinks close.
     End,
@@ -30,13 +30,13 @@ pub(crate) trait Push<T>: 'static {
     /// Takes all items of `batch`, leaving it empty.
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError>;
 
-    /// Hands on what is kept back.
+    /// Passes on everything buffered.
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError>;
 }
 
 pub(crate) type BoxPush<T> = Box<dyn Push<T>>;
 
-/// A stage whose item type only its neighbours know.
+/// A stage with an erased item type.
 pub(crate) struct AnyPush(Box<dyn Any>);
 
 impl AnyPush {
@@ -45,7 +45,7 @@ impl AnyPush {
         Self(Box::new(push))
     }
 
-    /// What stands before the exchange of a step, and works for that.
+    /// Creates the stage before the exchange of a step, which runs on behalf of that step.
     pub(crate) fn before<T: 'static>(step: StepIndex, push: impl Push<T>) -> Self {
         Self::new(Timed::new(step, push))
     }
@@ -56,22 +56,23 @@ impl AnyPush {
     }
 }
 
-/// How many items of type `T` make a batch: 16 KiB of them, so that what one stage writes is still in
-/// the first caches when the next reads it, and what one allocates when another frees it.
+/// The number of items of type `T` in a batch of 16 KiB, so that the output of one stage is still in the
+/// first caches when the next reads it, and when another frees what it allocates.
 pub(crate) const fn batch_items<T>() -> usize {
     let items = 16 * 1024 / inline_weight::<T>();
     if items < 64 { 64 } else { items }
 }
 
-/// The way from one stage to the next: a buffer, and the stage that reads it, if any does.
+/// The connection from one stage to the next: a buffer, and the stage that reads it, if any.
 pub(crate) struct Next<T> {
     step: StepIndex,
     push: Option<BoxPush<T>>,
-    /// Filled by the stage that owns this.
+    /// The owning stage fills it.
     pub(crate) buffer: Vec<T>,
-    /// How many items are handed on together, by what came of those before.
+    /// The number of items that are passed on together, by the results of earlier ones.
     portion: Portion,
-    /// With fewer items, the buffer is no batch. It changes only when a batch is sent, so that nothing is computed per item.
+    /// With fewer items, the buffer is not a batch yet. It changes only when a batch is sent, so nothing is
+    /// computed per item.
     full_at: usize,
     meter: Arc<OutputMeter>,
 }
@@ -84,12 +85,12 @@ impl<T: 'static> Next<T> {
             push,
             buffer: Vec::new(),
             portion: Portion::default(),
-            // Not known before anything runs.
+            // Unknown before the first batch.
             full_at: 0,
         }
     }
 
-    /// How many more items fit into the buffer.
+    /// Returns how many more items fit into the buffer.
     pub(crate) fn room(&self, cx: &Cx) -> usize {
         self.batch_items(cx).saturating_sub(self.buffer.len())
     }
@@ -100,7 +101,7 @@ impl<T: 'static> Next<T> {
         self.buffer.len() >= self.full_at && self.is_batch(cx)
     }
 
-    /// Apart from the code that is run for each item, which it would make slower.
+    /// Kept out of the code that runs per item, which it would slow down.
     #[cold]
     #[inline(never)]
     fn is_batch(&mut self, cx: &Cx) -> bool {
@@ -112,7 +113,7 @@ impl<T: 'static> Next<T> {
         cx.items_of(&self.portion).min(batch_items::<T>())
     }
 
-    /// Hands on the buffer.
+    /// Passes the buffer on.
     #[inline]
     pub(crate) fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         if self.buffer.is_empty() {
@@ -131,7 +132,7 @@ impl<T: 'static> Next<T> {
         Ok(())
     }
 
-    /// Hands on the buffer if it has grown to a batch.
+    /// Passes the buffer on if it has grown to a batch.
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         if self.is_full(cx) {
@@ -140,14 +141,14 @@ impl<T: 'static> Next<T> {
         Ok(())
     }
 
-    /// Apart from the code that is run for each item, which it would make slower.
+    /// Kept out of the code that runs per item, which it would slow down.
     #[cold]
     #[inline(never)]
     fn send_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         self.send(cx)
     }
 
-    /// Hands on a batch that was made elsewhere.
+    /// Passes on a batch from elsewhere.
     #[inline]
     pub(crate) fn pass(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         match &mut self.push {
@@ -161,7 +162,7 @@ impl<T: 'static> Next<T> {
         Ok(())
     }
 
-    /// What is counted of the items that are handed on.
+    /// Returns the meter of the items passed on.
     pub(crate) fn meter(&self) -> &OutputMeter {
         &self.meter
     }
@@ -215,7 +216,7 @@ impl<T: Clone + 'static> Push<T> for Tee<T> {
     }
 }
 
-/// Takes the place of a stage that could not be built: the run has failed already.
+/// Replaces a stage that could not be built, when the run has already failed.
 pub(crate) struct Discard;
 
 impl<T: 'static> Push<T> for Discard {

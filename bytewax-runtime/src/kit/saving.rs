@@ -1,4 +1,4 @@
-//! How a keyed step is saved and resumed: what stands between the items and its logic.
+//! Saves and resumes a keyed step: the layer between the items and its logic.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -17,34 +17,34 @@ use crate::kit::{
 };
 use crate::state::{Cell, ColdError, KeyTable, RestoreError, Restored, Unsaved};
 
-/// About how many keys are encoded in one activation, so that items do not wait long.
+/// The approximate number of keys that are encoded in one activation, so that items do not wait long.
 const KEYS_AT_ONCE: usize = 1 << 13;
 
-/// Where memory is limited, a key is weighed for each so many items.
+/// If memory is limited, a key is weighed once per this number of items.
 const ITEMS_A_LOOK: usize = 4;
 
-/// How long it is until a few keys are weighed again, at least: so many times what it took.
+/// The minimum time until a few keys are weighed again, as a multiple of the time that it took.
 const WEIGHING: i32 = 500;
 const WEIGH_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
-/// A logic that keeps all it has to remember in one table.
+/// A logic that keeps all its state in one table.
 pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
     type Cell: Cell;
 
     fn table(&mut self) -> &mut KeyTable<K, Self::Cell>;
 
-    /// Whether keys may be evicted from memory; not if any of them may be needed at any time.
+    /// Whether keys may be evicted from memory; false if any of them can be needed at any time.
     fn evicts(&self) -> bool {
         true
     }
 
-    /// Whether [`end_input`](HeadLogic::end_input) looks at the keys. Where keys are evicted it is called for some of
-    /// them at a time, in ascending order.
+    /// Whether [`end_input`](HeadLogic::end_input) visits the keys. If keys are evicted, it is called for
+    /// some of them at a time, in ascending order.
     fn looks_at_end(&self) -> bool {
         false
     }
 
-    /// Takes in a key as it was saved, before anything else is done with it.
+    /// Restores a saved key, before anything else happens to it.
     fn restore(&mut self, restored: Restored<K, <Self::Cell as Cell>::Saved>) {
         let Restored {
             hash,
@@ -55,12 +55,12 @@ pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
         self.table().restore(hash, key, Cell::restored(saved), mark);
     }
 
-    /// The time that a key waits for of which this was saved.
+    /// Returns the time of the timer of a saved key.
     fn due(&self, _saved: <Self::Cell as Cell>::Saved) -> Option<DateTime<Utc>> {
         None
     }
 
-    /// The watermark, if keys wait for that and not for the system's time.
+    /// Returns the watermark, if keys wait for it and not for the system time.
     fn watermark(&self) -> Option<DateTime<Utc>> {
         None
     }
@@ -68,8 +68,8 @@ pub(crate) trait KeyedLogic<K: Key, V>: HeadLogic<Routed<K, V>> {
 
 type SavedOf<L, K, V> = <<L as KeyedLogic<K, V>>::Cell as Cell>::Saved;
 
-/// Restores keys when they are needed: those of a slot of the store together, those that were evicted alone. Saves at
-/// the end of each epoch what was touched.
+/// Restores keys when they are needed: keys of a slot of the store together, evicted keys one by one. Saves
+/// the touched keys at the end of each epoch.
 pub(crate) struct Saving<K, V, L: KeyedLogic<K, V>>
 where
     K: Key,
@@ -77,17 +77,17 @@ where
     step: StepIndex,
     logic: L,
     store: Option<StepStore>,
-    /// The epoch of the snapshot that is under way.
+    /// The epoch of the snapshot in progress.
     epoch: Option<Epoch>,
     is_last: bool,
-    /// Whether what was touched is saved while the epoch goes on.
+    /// Whether touched keys are saved during the epoch.
     is_immediate: bool,
-    /// How many items came since keys were last evicted.
+    /// The number of items since the last eviction.
     taken: usize,
-    /// Room for keys that are on their way into memory.
+    /// A buffer for keys that are being restored.
     restored: Vec<Restored<K, SavedOf<L, K, V>>>,
     meter: Arc<StepMeter>,
-    /// When a few keys are weighed next, and what a key weighed then.
+    /// The time when a few keys are weighed next, and the last weight of a key.
     weigh_at: Monotonic,
     key_bytes: usize,
     items: PhantomData<fn(V)>,
@@ -146,7 +146,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         })
     }
 
-    /// Restores the keys of a batch that are not in memory, as far as there are any.
+    /// Restores the keys of a batch that are not in memory.
     fn restore_for(&mut self, items: &[Routed<K, V>]) -> Result<(), RunError> {
         if self.store.as_ref().is_some_and(|store| !store.is_loaded()) {
             for (hash, ..) in items {
@@ -162,14 +162,14 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         Ok(())
     }
 
-    /// Gives the logic what was taken.
+    /// Passes the restored keys to the logic.
     fn restore(&mut self) {
         for restored in self.restored.drain(..) {
             self.logic.restore(restored);
         }
     }
 
-    /// Loads a slot, unless that was done. Where memory is limited, its keys count as evicted.
+    /// Loads a slot, unless it is loaded. If memory is limited, its keys count as evicted.
     fn load(&mut self, slot: Slot) -> Result<(), RunError> {
         let Some(store) = self.store.as_mut().filter(|store| store.is_missing(slot)) else {
             return Ok(());
@@ -198,7 +198,8 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         Ok(())
     }
 
-    /// Restores keys whose time has come, and has the operator woken for the next. Gives whether these were all.
+    /// Restores keys whose timers are due, and wakes the operator for the next. Returns whether these were
+    /// all.
     fn restore_due(&mut self, cx: &Cx) -> Result<bool, RunError> {
         if !L::Cell::TIMED || self.store.is_none() {
             return Ok(true);
@@ -220,7 +221,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             .take_due::<RunError>(reached, &mut self.restored)?;
         self.restore();
         let all = evicted.is_none_or(|next| next > reached);
-        // Nothing has to be woken for a watermark: it comes with a mark.
+        // A watermark needs no wake-up: it arrives with a batch.
         let evicted = match watermark {
             Some(_) => (!all).then_some(now),
             None => evicted,
@@ -243,7 +244,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         Ok(())
     }
 
-    /// Notes how many keys there are, and from time to time about how many bytes they take.
+    /// Records the number of keys, and from time to time their approximate bytes.
     fn count_keys(&mut self, cx: &Cx) {
         let (table, timing) = (self.logic.table(), &cx.worker.timing);
         let keys = table.len();
@@ -260,7 +261,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         self.meter.state_bytes.set(bytes as i64);
     }
 
-    /// Ends the input for some keys after the others.
+    /// Ends the input for some keys at a time.
     fn end_input_in_turn(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         let mut sorted = self.logic.table().sort_evicted::<RunError>()?;
         loop {
@@ -274,7 +275,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         }
     }
 
-    /// Goes on with the snapshot under way: a part of it, or all.
+    /// Continues the snapshot in progress: a part of it, or all.
     fn save(&mut self, all: bool, cx: &mut Cx) -> Result<(), RunError> {
         let (Some(store), Some(epoch)) = (&mut self.store, self.epoch) else {
             return Ok(());
@@ -285,7 +286,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             if all {
                 store.send_all()?;
             } else if !store.send(cx)? {
-                // The items go on meanwhile, and the writer wakes the operator when it has room.
+                // Items continue in the meantime, and the writer wakes the operator when it has room.
                 return Ok(());
             }
             if !table.is_snapshotting() {
@@ -336,7 +337,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             self.epoch = Some(cx.epoch);
         }
         self.save(false, cx)?;
-        // Between items and this, the logic may rely on keys that were there.
+        // Between items and this point, the logic may rely on keys in memory.
         self.evict(cx)?;
         self.count_keys(cx);
         Ok(settled && all_due)
@@ -358,10 +359,10 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
 
     fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         self.is_last = true;
-        // The logic may look at all keys at once, and none of them is encoded on the way.
+        // The logic may visit all keys at once, and none of them is encoded in between.
         self.save(true, cx)?;
         cx.enter(self.step);
-        // So all that is stored is seen to be readable, whether or not it is looked at.
+        // This checks that all stored data is readable, whether or not it is needed.
         self.load_all()?;
         if self.logic.looks_at_end() && self.logic.table().has_evicted() {
             return self.end_input_in_turn(cx);

@@ -1,4 +1,4 @@
-//! When the operators of a worker are woken.
+//! Wake-ups of the operators of a worker.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::link::{RemoteAlarm, Wake};
 use crate::clock::{Due, Monotonic, WorkerClock};
 
-/// Wakes the operators of a worker: at once, or by a time of the worker's clock.
+/// Wakes the operators of a worker: immediately, or at a time of the worker's clock.
 #[derive(Default)]
 pub(crate) struct Timers {
     operators: RefCell<Vec<(Wake, RemoteAlarm)>>,
@@ -17,7 +17,7 @@ pub(crate) struct Timers {
     monotonic: RefCell<Queue<Monotonic>>,
 }
 
-/// An operator's right to be woken.
+/// The handle to wake an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Alarm(usize);
 
@@ -28,27 +28,27 @@ impl Timers {
         Alarm(operators.len() - 1)
     }
 
-    /// Wakes the operator at once.
+    /// Wakes the operator immediately.
     pub(crate) fn wake(&self, alarm: Alarm) {
         self.operators.borrow()[alarm.0].0.wake();
     }
 
-    /// Wakes all operators at once.
+    /// Wakes all operators immediately.
     pub(crate) fn wake_all(&self) {
         for (here, _) in &*self.operators.borrow() {
             here.wake();
         }
     }
 
-    /// What wakes the operator from other threads.
+    /// Returns a handle that wakes the operator from other threads.
     pub(crate) fn remote(&self, alarm: Alarm) -> RemoteAlarm {
         self.operators.borrow()[alarm.0].1.clone()
     }
 
-    /// Has the operator woken by a time at the latest.
+    /// Wakes the operator by a time at the latest.
     ///
-    /// Of all the times that it is to be woken by, the first counts; when that has come, the others are
-    /// forgotten. So each part of an operator that waits for a time asks whenever the operator runs.
+    /// The first of all its times counts; when it is reached, the others are forgotten. Each part of an
+    /// operator that waits for a time therefore calls this whenever the operator runs.
     pub(crate) fn wake_by(&self, alarm: Alarm, due: impl Into<Due>) {
         match due.into() {
             Due::Wall(due) => self.wall.borrow_mut().wake_by(alarm, due),
@@ -56,7 +56,7 @@ impl Timers {
         }
     }
 
-    /// Wakes every operator whose time has come, and gives how long the worker may sleep: `None` is until it
+    /// Wakes every operator whose time has come. Returns how long the worker may sleep: `None` means until it
     /// is woken.
     pub(crate) fn fire(&self, clock: &WorkerClock) -> Option<Duration> {
         let mut wall = self.wall.borrow_mut();
@@ -72,7 +72,7 @@ impl Timers {
     }
 }
 
-/// For each operator that waits for a time, the first.
+/// The first time of each operator that waits for one.
 struct Queue<T> {
     order: BTreeSet<(T, Alarm)>,
     /// By operator.
@@ -103,7 +103,7 @@ impl<T: Copy + Ord> Queue<T> {
         self.order.insert((due, alarm));
     }
 
-    /// Takes out those whose time has come; the time is read only if somebody waits for it.
+    /// Removes those whose time has come; reads the time only if an operator waits for it.
     fn fire(&mut self, now: impl FnOnce() -> T, mut wake: impl FnMut(Alarm)) {
         if self.order.is_empty() {
             return;
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(fired(&mut queue, 19), [0; 0]);
         assert_eq!(fired(&mut queue, 20), [1]);
         assert_eq!(queue.next(), Some(30));
-        // It asks again for what it still waits for.
+        // It sets its remaining times again.
         queue.wake_by(Alarm(1), 40);
         assert_eq!(fired(&mut queue, 100), [0, 1]);
         assert_eq!(queue.next(), None);

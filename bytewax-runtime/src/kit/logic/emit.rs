@@ -1,8 +1,8 @@
-//! What a logic sees of the run: the way out, and the time.
+//! The view of a logic on the run: its output, and the time.
 
 use chrono::{DateTime, Utc};
 
-/// The way out of a logic: what it emits goes on under its key. It also tells the time.
+/// The output of a logic, which emits values under its key. It also returns the time.
 #[derive(Debug)]
 pub struct Emit<U> {
     now: DateTime<Utc>,
@@ -17,22 +17,22 @@ impl<U> Emit<U> {
         }
     }
 
-    /// Sends a value on.
+    /// Emits a value.
     #[inline]
     pub fn emit(&mut self, value: U) {
         self.values.push(value);
     }
 
-    /// Sends values on, in their order.
+    /// Emits values, in their order.
     #[inline]
     pub fn extend(&mut self, values: impl IntoIterator<Item = U>) {
         self.values.extend(values);
     }
 
-    /// The time by the clock of the worker.
+    /// Returns the time by the clock of the worker.
     ///
-    /// It is read once for all values and times that a worker handles together, so it stands still
-    /// meanwhile. Tests move it by [`WorkerClock::by_hand`](crate::clock::WorkerClock::by_hand).
+    /// The clock is read once for all values and timers that a worker processes together, so the time stands
+    /// still in between. Tests advance it with [`WorkerClock::by_hand`](crate::clock::WorkerClock::by_hand).
     #[inline]
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -49,12 +49,12 @@ impl<U> Emit<U> {
         !self.values.is_empty()
     }
 
-    /// Takes what was emitted.
+    /// Takes the emitted values.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = U> + '_ {
         self.values.drain(..)
     }
 
-    /// Moves what was emitted to `items`, under a key.
+    /// Moves the emitted values to `items`, under a key.
     #[inline]
     pub(crate) fn deliver<K: Clone>(&mut self, key: K, items: &mut Vec<(K, U)>) {
         if let Some(last) = self.values.pop() {

@@ -1,5 +1,5 @@
-//! What `stateful`, `stateful_batch` and `collect` have in common: a state for each key, what is done
-//! with it when values come, when a time comes and at the end, and when that is.
+//! The common parts of `stateful`, `stateful_batch` and `collect`: a state per key, its reactions to values,
+//! timers and the end of input, and their order.
 
 mod emit;
 mod keys;
@@ -20,41 +20,40 @@ pub(crate) use schedule::{Entry, NEVER, Schedule};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Keep {
-    /// Its state stays.
+    /// Keeps its state.
     Yes,
-    /// It is forgotten, with its state and the time it waits for. If another value of it comes, it
-    /// is a new key.
+    /// Drops it, with its state and its timer. A later value of it starts a new key.
     No,
 }
 
-/// What a step does with the state of a key. What all keys share is in `self`, and is not saved.
+/// The processing of the state of a key. `self` contains the data that all keys share, which is not saved.
 pub(crate) trait KeyLogic<K>: 'static {
     type State: State;
     type Out: 'static;
 
-    /// The state of a new key.
+    /// Creates the state of a new key.
     fn new_state(&self, key: &K) -> Self::State;
 
-    /// The time that the key waited for has come.
+    /// Called at the time of the key's timer.
     fn on_notify(&self, _state: &mut Self::State, _out: &mut Emit<Self::Out>) -> Keep {
         Keep::Yes
     }
 
-    /// No more values will come in this run.
+    /// Called when no more values arrive in this run.
     fn on_eof(&self, _state: &mut Self::State, _out: &mut Emit<Self::Out>) -> Keep {
         Keep::Yes
     }
 
-    /// Puts right what is not saved, when a key is there again.
+    /// Restores the data that is not saved, when a key is restored.
     fn restored(&self, _: &mut Self::State) {}
 
-    /// The time that the key waits for now.
+    /// Returns the time of the key's timer.
     fn notify_at(&self, _state: &Self::State) -> Option<DateTime<Utc>> {
         None
     }
 }
 
-/// A logic that takes values one by one.
+/// A logic that processes values one by one.
 pub(crate) trait ItemLogic<K, V>: KeyLogic<K> {
     fn on_item(&self, state: &mut Self::State, value: V, out: &mut Emit<Self::Out>) -> Keep;
 }
