@@ -1,4 +1,4 @@
-//! What a worker has agreed on with the others, before the flow is built.
+//! The agreement of the workers before the flow is built.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use crate::ids::{Epoch, StepIndex};
 use crate::key::SlotOwners;
 use crate::kit::{Assignment, Pace, Protocol, WorkerCx};
 
-/// Sets what the workers have agreed on.
+/// Applies the agreement of the workers.
 pub(super) fn begin(
     cx: &WorkerCx,
     store: Option<&Rc<Store>>,

@@ -1,4 +1,4 @@
-//! Which worker reads or writes which partition: every worker computes the same answer.
+//! The assignment of partitions to workers: every worker computes the same result.
 
 use std::collections::HashMap;
 
@@ -17,10 +17,10 @@ pub(crate) struct Reachable {
     pub(crate) partitions: Vec<String>,
 }
 
-/// Assigns partitions to workers. `reachable` has the lists of each worker, by its index.
+/// Assigns partitions to workers. `reachable` contains the lists of each worker, by its index.
 ///
-/// Partitions that few workers can reach go first, then by name; each goes to the worker that has
-/// the fewest of the step, then the fewest of all steps, then the lowest index.
+/// Partitions that few workers can reach are assigned first, then by name. Each goes to the worker with the
+/// fewest partitions of the step, then of all steps, then the lowest index.
 pub(crate) fn assign(reachable: &[Vec<Reachable>]) -> HashMap<StepIndex, Assignment> {
     let mut in_total = vec![0_usize; reachable.len()];
     let mut steps: Vec<u32> = reachable
@@ -68,7 +68,7 @@ pub(crate) fn assign(reachable: &[Vec<Reachable>]) -> HashMap<StepIndex, Assignm
     assignments
 }
 
-/// The partitions that this worker can reach, of all steps that have any.
+/// Returns the partitions that this worker can reach, of all steps with partitions.
 pub(super) fn reachable(cx: &WorkerCx, graph: &Graph) -> Result<Vec<Reachable>, RunError> {
     let mut reachable = Vec::new();
     for (index, step) in graph.steps.iter().enumerate() {

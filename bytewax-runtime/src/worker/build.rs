@@ -22,10 +22,10 @@ use crate::kit::{
     Outlet, Outputs, Plan, Progress, ProgressStream, RemoteAlarm, Scales, Wake, WorkerCx, frontier,
 };
 
-/// Builds the flow and begins the execution; `Ok(false)` when the run stops meanwhile.
+/// Builds the flow and begins the execution. Returns `Ok(false)` if the run stops in the meantime.
 ///
-/// No operator runs and nothing is written before all workers have built the flow: until then it may be
-/// refused, by a source that cannot be opened as well as by the store.
+/// No operator runs and nothing is written before all workers have built the flow. Until then the flow may be
+/// refused, by the store or by a source that cannot be opened.
 pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result<bool, RunError> {
     let Some(store) = agree(worker, cx, job)? else {
         return Ok(false);
@@ -54,7 +54,7 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result
     Ok(true)
 }
 
-/// Finds out what the edges of the flow have in common, and makes room to count on them.
+/// Computes the common data of the edges of the flow, and allocates their counters.
 fn edges(cx: &WorkerCx, graph: &Graph) -> Edges {
     let mut scales = Scales::default();
     let mut count = 0;
@@ -80,10 +80,10 @@ struct Builder<'s, 'g> {
 }
 
 impl<'s> Builder<'s, '_> {
-    /// Builds each step that is a timely operator, with the tree of stages behind it.
+    /// Builds each step that is a timely operator, with the tree of stages after it.
     ///
-    /// Steps read only steps that were described before them, so the edges in front of an operator
-    /// exist when its turn comes.
+    /// Steps read only steps that were described before them, so the edges before an operator exist when it
+    /// is built.
     fn steps(&mut self) {
         let graph = self.graph;
         for (index, step) in graph.steps.iter().enumerate() {
@@ -119,7 +119,7 @@ impl<'s> Builder<'s, '_> {
         });
         let inputs = inputs.collect();
 
-        // The first output tells how far the operator is, and what is saved of it with an epoch.
+        // The first output reports the progress of the operator and its saved data of an epoch.
         let (notes, progress) = operator.new_output::<Vec<Note>>();
         self.progress.push(progress);
 
@@ -172,7 +172,7 @@ impl<'s> Builder<'s, '_> {
     }
 }
 
-/// Builds what reads one output, up to the next edges; `None` when nobody reads it.
+/// Builds the readers of one output, up to the next edges; returns `None` if nothing reads it.
 fn tree<'s>(
     cx: &Rc<WorkerCx>,
     graph: &Graph,
@@ -217,7 +217,7 @@ fn tree<'s>(
     }
 }
 
-/// Hands an operator to timely.
+/// Passes an operator to timely.
 #[expect(
     clippy::too_many_arguments,
     reason = "it is called once, with what was made for the operator"

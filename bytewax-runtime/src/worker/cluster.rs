@@ -1,4 +1,4 @@
-//! Runs the part of a flow that one process of a cluster has.
+//! Runs the part of a flow that belongs to one process of a cluster.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Weak};
@@ -14,20 +14,20 @@ use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
 use crate::kit::{EdgeId, PeerLink, Shared, Stop};
 
-/// How long a process that has ended waits for the others to end.
+/// The time that an ended process waits for the others to end.
 const LEAVE: Duration = Duration::from_secs(60);
 
 /// The place of a process in its cluster.
 pub(crate) struct ClusterPlace {
     pub(crate) peers: Peers,
-    /// A socket that listens on the address of this process already.
+    /// A socket that already listens on the address of this process.
     pub(crate) listener: Option<TcpListener>,
     pub(crate) workers_per_process: usize,
     pub(crate) connect_timeout: Duration,
 }
 
 impl ClusterPlace {
-    /// The workers of this process.
+    /// Returns the workers of this process.
     pub(crate) fn workers(&self) -> std::ops::Range<usize> {
         let first = self.peers.index * self.workers_per_process;
         first..first + self.workers_per_process
@@ -96,7 +96,7 @@ pub(crate) fn run_cluster(
     shared.outcome()
 }
 
-/// An error of the start of a cluster.
+/// Converts an error of the start of a cluster.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 pub(crate) fn network_error(error: NetError) -> RunError {
     let kind = match error {
@@ -106,7 +106,7 @@ pub(crate) fn network_error(error: NetError) -> RunError {
     RunError::new(kind, error.to_string())
 }
 
-/// The error that says why another process was stopped; none if a source asked for it.
+/// Returns the reason why another process was stopped; `None` if a source requested it.
 fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
     let (kind, by) = match reason {
         StopReason::Interrupted => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
@@ -119,7 +119,7 @@ fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
     ))
 }
 
-/// Takes what other processes say. Weak, as what is shared knows the connections in turn.
+/// Receives the messages of other processes. Weak, because the shared data refers to the connections in turn.
 struct FromPeers(Weak<Shared>);
 
 impl FromPeers {
@@ -172,7 +172,7 @@ impl Handler for FromPeers {
     }
 }
 
-/// Tells the other processes what happens in this one.
+/// Notifies the other processes of events in this one.
 struct ToPeers {
     control: Arc<Control>,
     workers_per_process: usize,

@@ -1,7 +1,7 @@
-//! The last two operators of a flow. An epoch that the first has seen the end of has left all operators
-//! of the cluster; then it is saved, and one that the second has seen the end of is saved on the whole
-//! cluster. Only then it is complete. Neither runs before the execution has begun here: another worker, which
-//! has begun already, may send positions that are to be saved.
+//! The last two operators of a flow. When the first has seen the end of an epoch, all operators of the
+//! cluster have finished it, and it is saved. When the second has seen its end, it is saved on the whole
+//! cluster, and only then complete. Neither runs before the execution has begun on this worker: another
+//! worker that has already begun may send positions to save.
 
 use std::rc::Rc;
 
@@ -18,7 +18,7 @@ use crate::kit::{
     Frontier, Note, NoteBody, ProgressStream, RemoteAlarm, STOPPED, Wake, WorkerCx, frontier,
 };
 
-/// Adds the operators behind the progress streams of all others.
+/// Adds the operators after the progress streams of all others.
 pub(super) fn complete<'s>(
     scope: Scope<'s, u64>,
     cx: &Rc<WorkerCx>,
@@ -103,7 +103,7 @@ pub(super) fn complete<'s>(
     });
 }
 
-/// Has an operator woken when the execution begins; what wakes it from other threads.
+/// Wakes an operator when the execution begins. Returns the handle that wakes it from other threads.
 fn wake_at_begin<'s>(
     operator: &OperatorBuilder<'s, u64>,
     scope: Scope<'s, u64>,
@@ -117,7 +117,7 @@ fn wake_at_begin<'s>(
     remote
 }
 
-/// Takes what an operator tells.
+/// Processes a note of an operator.
 fn take(
     body: NoteBody,
     epoch: Epoch,
@@ -139,7 +139,7 @@ fn take(
     Ok(())
 }
 
-/// Has the epochs saved that all operators of the cluster have left. Gives how far this worker is.
+/// Saves the epochs that all operators of the cluster have finished. Returns the progress of this worker.
 fn commit(frontier: Frontier, store: &Store, cx: &WorkerCx) -> Result<Frontier, RunError> {
     let left = cx.epochs.protocol().left(frontier);
     if let Some(epoch) = left {
@@ -148,7 +148,7 @@ fn commit(frontier: Frontier, store: &Store, cx: &WorkerCx) -> Result<Frontier, 
     Ok(cx.epochs.protocol().saved(store.durable(), frontier))
 }
 
-/// Has what no resume needs any more removed from the store.
+/// Removes data from the store that no resume needs any more.
 struct Collects {
     store: Rc<Store>,
     retention: Retention,

@@ -14,10 +14,10 @@ use crate::codec;
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Shared, WorkerCx};
 
-/// A worker and what it says.
+/// A worker and its message.
 type FromWorker = (usize, Vec<u8>);
 
-/// Sends a message to all workers and returns the messages of all; `None` when the run stops meanwhile.
+/// Sends a message to all workers and returns the messages of all; `None` if the run stops in the meantime.
 pub(super) fn exchange<T: Serialize + DeserializeOwned>(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -33,7 +33,7 @@ pub(super) fn exchange<T: Serialize + DeserializeOwned>(
     all.iter().map(decode).collect::<Result<_, _>>().map(Some)
 }
 
-/// What every worker said, by worker; `None` when the run stops meanwhile.
+/// Returns the messages of all workers, by worker; `None` if the run stops in the meantime.
 fn gather(worker: &mut Worker, shared: &Shared, mine: Vec<u8>) -> Option<Vec<Vec<u8>>> {
     let heard: Rc<RefCell<Vec<FromWorker>>> = Rc::default();
     let mut input = worker.dataflow::<u64, _, _>(|scope| {

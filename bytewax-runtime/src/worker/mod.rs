@@ -1,4 +1,4 @@
-//! Workers: how a described flow is built on timely dataflow and run.
+//! Workers: building a described flow on timely dataflow, and running it.
 
 mod agreed;
 mod assign;

@@ -1,4 +1,4 @@
-//! The store of a program without one: there is none, and nothing can be said of it.
+//! The store types of a program without stores, which have no values.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::state::MemoryLimit;
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
-/// Where state would be kept.
+/// The configuration of a store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RecoveryConfig {}
 
@@ -21,7 +21,7 @@ pub(crate) enum RecoveryConfig {}
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Store {}
 
-/// How long its states would be kept.
+/// The retention of a store.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Retention {}
 

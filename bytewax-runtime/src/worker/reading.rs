@@ -1,4 +1,4 @@
-//! Reads the report of a run from what is counted of its workers.
+//! Reads the report of a run from the meters of its workers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::report::{
 };
 use crate::source::Lag;
 
-/// Reads the numbers of a run from other threads, while it runs and after its end.
+/// Reads the metrics of a run from other threads, while it runs and after its end.
 ///
 /// # Examples
 ///
@@ -44,13 +44,13 @@ use crate::source::Lag;
 pub struct Monitor(Arc<Mutex<Option<Reading>>>);
 
 impl Monitor {
-    /// A monitor, to be given to [`RunConfig::monitor`](crate::RunConfig::monitor).
+    /// Creates a monitor for [`RunConfig::monitor`](crate::RunConfig::monitor).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The numbers as they are now; `None` before a run has begun. Of several runs, those of the last.
+    /// Returns the current metrics; `None` before a run has started. After several runs, those of the last.
     #[must_use]
     pub fn report(&self) -> Option<RunReport> {
         let reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +70,7 @@ impl fmt::Debug for Monitor {
     }
 }
 
-/// What a report is read from. It keeps neither the run nor what the flow was made of.
+/// The source of a report. It keeps neither the run nor the flow alive.
 #[derive(Clone)]
 pub(crate) struct Reading {
     flow: String,
@@ -81,7 +81,7 @@ pub(crate) struct Reading {
     shared: Weak<Shared>,
 }
 
-/// What is known of a step before it runs.
+/// The static information about a step.
 struct Known {
     id: StepId,
     operator: &'static str,
@@ -193,7 +193,7 @@ impl Reading {
         all
     }
 
-    /// How far event time is in a step on a worker, and who holds it back.
+    /// Returns the watermark of a step on a worker, and what holds it back.
     fn watermark(
         &self,
         step: StepIndex,
@@ -217,7 +217,7 @@ impl Reading {
         })
     }
 
-    /// The partition that is furthest behind of those that a step on a worker waits for, or a step before it.
+    /// Returns the slowest partition that a step on a worker, or a step before it, waits for.
     fn slowest_partition(&self, step: StepIndex, worker: &WorkerMeter) -> Option<String> {
         let mut ahead = vec![step];
         let mut seen = vec![false; self.steps.len()];
@@ -283,7 +283,7 @@ fn last_epoch(epochs: &EpochMeter, now: &Now) -> Option<EpochReport> {
     })
 }
 
-/// How long the sender over an edge has waited, in nanoseconds.
+/// Returns how long the sender over an edge has waited, in nanoseconds.
 fn waited(edge: &EdgeMeter, now: &Now) -> u64 {
     let before = edge.waited.get();
     let since = edge.waits_since.get();

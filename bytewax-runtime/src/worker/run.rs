@@ -18,7 +18,7 @@ use crate::guard::guard;
 use crate::ids::WorkerIndex;
 use crate::kit::{Shared, WorkerCx};
 
-/// What is run: a flow, and where its state is kept.
+/// A job: a flow, and its recovery store.
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) graph: Arc<Graph>,
@@ -73,7 +73,7 @@ pub(crate) fn run_allocators(
     }
 }
 
-/// The life of one worker.
+/// Runs one worker.
 fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
     shared.register_thread();
     let mut worker = Worker::new(
@@ -99,7 +99,7 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
         if let Err(error) = ended {
             cx.fail(error);
         }
-        // When the run stops early, sources and sinks close by being dropped here.
+        // If the run stops early, dropping sources and sinks here closes them.
         let dropped = guard(|| {
             for dataflow in worker.installed_dataflows() {
                 worker.drop_dataflow(dataflow);
@@ -113,7 +113,7 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
     });
 }
 
-/// Works until the flow has ended or the run stops. A worker without work sleeps.
+/// Steps the worker until the flow ends or the run stops. An idle worker sleeps.
 fn turn(worker: &mut Worker, cx: &WorkerCx) {
     while worker.has_dataflows() && !cx.shared.is_stopping() && !cx.epochs.has_stopped() {
         let sleep = cx.timers.fire(&cx.clock);

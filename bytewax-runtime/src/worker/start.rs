@@ -1,5 +1,5 @@
-//! What the workers of a cluster agree on before the flow is built: who reads and writes which
-//! partitions, who keeps which keys, and where the execution begins.
+//! The agreement of the workers of a cluster before the flow is built: the workers of partitions and keys,
+//! and the first epoch.
 
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -22,7 +22,7 @@ use crate::recovery::{
     resume,
 };
 
-/// What one worker tells all others.
+/// The message of one worker to all others.
 #[derive(Serialize, Deserialize)]
 struct Hello {
     reachable: Vec<Reachable>,
@@ -31,8 +31,8 @@ struct Hello {
     now: DateTime<Utc>,
 }
 
-/// Sets what the workers agree on, and gives the store, if there is one; `Ok(None)` when the run stops
-/// meanwhile, or was only to tell whether it could begin.
+/// Applies the agreement of the workers, and returns the store, if there is one. Returns `Ok(None)` if the
+/// run stops in the meantime, or only had to check whether it could begin.
 pub(super) fn agree(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -76,7 +76,7 @@ pub(super) fn agree(
             return Ok(None);
         }
         if cx.index.0 == 0 && config.announces() {
-            // Without standard error there is nobody to tell.
+            // Without standard error, nothing can be reported.
             let _ = io::stderr().write_all(agreed.told.as_bytes());
         }
         if cx.index.0 == 0
@@ -90,7 +90,7 @@ pub(super) fn agree(
     Ok(Some(store))
 }
 
-/// Checks the partitions of the whole cluster: where to begin.
+/// Checks the partitions of the whole cluster and determines the first epoch.
 fn agree_on_store(
     config: &RecoveryConfig,
     graph: &Graph,

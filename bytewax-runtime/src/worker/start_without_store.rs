@@ -1,5 +1,5 @@
-//! What the workers of a cluster agree on before the flow is built, in a program without stores: who
-//! reads and writes which partitions, and who keeps which keys.
+//! The agreement of the workers of a cluster before the flow is built, in a program without stores: the
+//! workers of partitions and keys.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::error::RunError;
 use crate::key::SlotOwners;
 use crate::kit::WorkerCx;
 
-/// Sets what the workers agree on; `Ok(None)` when the run stops meanwhile.
+/// Applies the agreement of the workers; returns `Ok(None)` if the run stops in the meantime.
 pub(super) fn agree(
     worker: &mut Worker,
     cx: &WorkerCx,

@@ -1,5 +1,5 @@
-//! The first writes of an execution. They come when every worker has accepted what the store holds and has
-//! built the flow, so that a run that is refused leaves the store as it was.
+//! The first writes of an execution. They happen after every worker has accepted the store and has built the
+//! flow, so that a refused run leaves the store unchanged.
 
 use crate::error::RunError;
 use crate::ids::StepId;
@@ -10,24 +10,23 @@ use crate::recovery::{
 
 use super::{QUEUE, Store, Writer};
 
-/// What is written when the execution begins.
+/// The writes at the start of the execution.
 pub(super) struct Unbegun {
     /// The partitions of this worker, which stay locked.
     pub(super) parts: Vec<LockedPartition>,
     pub(super) uploads: Option<Uploads>,
     pub(super) execution: Execution,
-    /// The steps whose saved state is not wanted any more.
+    /// The steps whose saved state is no longer needed.
     pub(super) dropped: Vec<StepId>,
     /// The steps that save anything.
     pub(super) metas: Vec<StepMeta>,
-    /// What people should know of what is resumed: what the store did not say of its steps, and says from now on, and
-    /// settings that have changed.
+    /// Messages about the resume: facts that the store lacked and now records, and changed settings.
     pub(super) told: Vec<String>,
 }
 
 impl Store {
-    /// Opens the partitions of this worker for writing, removes what the flow drops, and notes the execution
-    /// in them.
+    /// Opens the partitions of this worker for writing, deletes the state of dropped steps, and records the
+    /// execution in them.
     pub(in crate::worker) fn begin(&self, cx: &WorkerCx) -> Result<(), RunError> {
         let Some(unbegun) = self.unbegun.take() else {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Whether what a store holds fits the steps of a flow.
+//! Checks a store against the steps of a flow.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::recovery::{SavedKind, StepMeta};
 use crate::state::facts::{self, ARGUMENTS, BY_HAND, HASH, INPUTS, KEY, NOTHING, SAVED, SETTINGS};
 use crate::state::{Fact, next_versions, shape};
 
-/// Refuses a store that holds what no step of the flow claims, or claims as something else. `dirs` is where
-/// the store is, for those who type commands. `known` are all steps that earlier runs had.
+/// Refuses a store with state that no step of the flow claims, or that a step claims as something else.
+/// `dirs` is the place of the store in suggested commands. `known` contains all steps of earlier runs.
 pub(super) fn check(
     graph: &Graph,
     stored: &[StepMeta],
@@ -25,7 +25,7 @@ pub(super) fn check(
         match graph.steps.iter().find(|step| step.id == found.id) {
             None if graph.drops(&found.id) || graph.keeps(&found.id) => {}
             None => orphans.push(found),
-            // Partitions may have been written by different releases: of one step, one thing is said.
+            // Different releases may have written the partitions: report each step once.
             Some(step) if !told.contains(&&found.id) => {
                 let fault = mismatch(graph, step, found);
                 let fault = fault.or_else(|| older(graph, step, found, dirs));
@@ -53,14 +53,14 @@ pub(super) fn refused(graph: &Graph, faults: &[String]) -> RunError {
     RunError::new(RunErrorKind::Recovery, text)
 }
 
-/// What a store, written by an earlier release, does not say of the state of steps: from now on it does.
+/// Returns messages about the facts that a store of an earlier release lacks and now records.
 pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let of_step = |found: &StepMeta| {
         let step = graph.steps.iter().find(|step| step.id == found.id)?;
         let schema = graph.schema(step)?;
         let facts: Vec<_> = schema
             .untold(&found.schema)
-            // Hashes tell people nothing.
+            // Hashes are not useful in a message.
             .filter(|fact| ![HASH, ARGUMENTS, SETTINGS].contains(&fact.name))
             .filter(|fact| fact.name != BY_HAND || fact.value != NOTHING)
             .map(|fact| format!("`{fact}`"))
@@ -79,7 +79,7 @@ pub(super) fn learned(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     learned
 }
 
-/// Settings of sources that are others than when their positions were saved, though no position belongs to them.
+/// Returns messages about changed settings of sources that are not part of a position.
 pub(super) fn other_settings(graph: &Graph, stored: &[StepMeta]) -> Vec<String> {
     let of_step = |found: &StepMeta| {
         let step = graph.steps.iter().find(|step| step.id == found.id)?;
@@ -107,7 +107,7 @@ pub(super) fn other_settings(graph: &Graph, stored: &[StepMeta]) -> Vec<String> 
     told
 }
 
-/// Which versions were found of steps of which an earlier release did not say that.
+/// Returns messages about the versions of steps that an earlier release did not record.
 pub(super) fn learned_versions(stored: &[StepMeta], read_through: &[StepId]) -> Vec<String> {
     let of_step = |id: &StepId| {
         let found = stored.iter().filter(|found| found.id == *id);
@@ -128,7 +128,7 @@ pub(super) fn learned_versions(stored: &[StepMeta], read_through: &[StepId]) -> 
     ids.iter().map(of_step).collect()
 }
 
-/// Why a step cannot go on from what was saved under its id.
+/// Returns the reason why a step cannot continue from the state saved under its id.
 fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let place = format!("`{}` ({})", step.id, step.location);
     let Some(schema) = graph.schema(step) else {
@@ -158,7 +158,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     let migrate = next.map_or(String::new(), |next| {
         format!("; or, with the old types that are in it, {next}")
     });
-    // Of other keys it goes without saying that they have other hashes.
+    // Other keys obviously have other hashes.
     let has_other_keys = all.iter().any(|(fact, _)| fact.name == KEY);
     let changed: Vec<String> = all
         .iter()
@@ -210,8 +210,7 @@ fn mismatch(graph: &Graph, step: &Step, found: &StepMeta) -> Option<String> {
     ))
 }
 
-/// What is saved of a step in other versions than its newest, and cannot be read, or would be read as something
-/// else.
+/// Returns a fault if the saved state of a step in an older version cannot be read, or would be misread.
 fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<String> {
     let schema = graph.schema(step)?;
     let own = &schema.state;
@@ -232,7 +231,7 @@ fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<Str
             ));
         }
         let (now, was) = (schema.shape_of(version, fingerprint)?, saved.shape.as_ref()?);
-        // A tuple of one field was a newtype, which is saved as what is in it.
+        // A tuple of one field was a newtype, which is saved as its contents.
         let is_newtype = now == format!("({was})");
         (!shape::reads(&now, was) && !is_newtype).then(|| {
             format!(
@@ -244,7 +243,7 @@ fn older(graph: &Graph, step: &Step, found: &StepMeta, dirs: &str) -> Option<Str
     })
 }
 
-/// How to begin without what is saved.
+/// Returns the help to start without the saved state.
 pub(super) fn anew_help(graph: &Graph, found: &StepMeta) -> String {
     let name = graph.own_id(&found.id);
     format!(
@@ -253,7 +252,7 @@ pub(super) fn anew_help(graph: &Graph, found: &StepMeta) -> String {
     )
 }
 
-/// What is said of a fact that is another one than what was saved.
+/// Returns the message about a fact that differs from the saved one.
 fn told(fact: &Fact, saved: &str, place: &str) -> String {
     let Fact { name, value } = fact;
     let what = match *name {
@@ -336,7 +335,7 @@ mod tests {
         mark it";
         assert!(text.contains(words), "{text}");
         assert!(told(&[("topic", "b"), ("until", "3")])[0].contains("`topic`, `until`"));
-        // It is no reason to refuse, and nothing that an earlier release has not said.
+        // It is no reason to refuse, and no fact that an earlier release lacked.
         let other = program(&[("topic", "b")]);
         assert!(check(other.graph(), &stored, &[], "").is_ok());
         assert_eq!(learned(other.graph(), &stored), [""; 0]);

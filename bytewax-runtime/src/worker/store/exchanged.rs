@@ -1,19 +1,19 @@
-//! Steps of which each looks as another one did when state was saved: their names, or what they do, were exchanged.
+//! Steps that look like other steps at the time of saving: their names or arguments were swapped.
 
 use crate::flow::{Graph, Look, Step, exchange_lines, exchanged};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 use crate::state::facts::{self, ARGUMENTS, INPUTS};
 
-/// What was exchanged.
+/// The swapped steps.
 #[derive(Default)]
 pub(super) struct Exchanged {
     pub(super) faults: Vec<String>,
-    /// The steps that are spoken of.
+    /// The steps in the message.
     pub(super) ids: Vec<StepId>,
 }
 
-/// Refuses steps that would go on with the state of another one, as far as their looks tell.
+/// Refuses steps that would continue with the state of another step, according to their looks.
 pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Exchanged {
     let confirmed: Vec<&StepId> = graph
         .steps
@@ -25,7 +25,7 @@ pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Exchanged {
         .iter()
         .filter(|it| !confirmed.contains(&&it.id))
         .collect();
-    // Partitions may have been written by different releases.
+    // Different releases may have written the partitions.
     metas.dedup_by(|one, other| one.id == other.id);
     let steps: Vec<&Step> = graph
         .steps
@@ -76,7 +76,7 @@ pub(super) fn told(graph: &Graph, stored: &[StepMeta]) -> Exchanged {
     found
 }
 
-/// How a step looked when its state was saved.
+/// Returns the look of a step when its state was saved.
 fn was(graph: &Graph, found: &StepMeta) -> Look {
     let fact = |name: &str| facts::read(&found.schema).find(|(fact, _)| *fact == name);
     let fact = |name: &str| fact(name).map(|(_, value)| value.to_owned());
@@ -88,7 +88,7 @@ fn was(graph: &Graph, found: &StepMeta) -> Look {
     }
 }
 
-/// How a step looks now.
+/// Returns the current look of a step.
 fn is(graph: &Graph, step: &Step) -> Look {
     let schema = graph.schema(step);
     let fact = |name: &str| schema.as_ref()?.fact(name).map(str::to_owned);
@@ -100,7 +100,7 @@ fn is(graph: &Graph, step: &Step) -> Look {
     }
 }
 
-/// Whether a step could go on with what was saved.
+/// Whether a step could continue with the saved state.
 fn fits(graph: &Graph, step: &Step, found: &StepMeta) -> bool {
     graph.schema(step).is_some_and(|schema| {
         let changed = schema.changed(&found.schema, found.version, found.fingerprint);

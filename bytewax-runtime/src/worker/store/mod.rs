@@ -1,5 +1,5 @@
-//! What a worker has of the recovery store: the partitions of its slots, their writer, and where the
-//! execution resumes.
+//! The part of the recovery store on one worker: the partitions of its slots, their writer, and the resume
+//! epoch.
 
 mod begin;
 mod check;
@@ -41,7 +41,7 @@ use crate::state::MemoryLimit;
 use crate::state::run::Run;
 use crate::state::timer::Timer;
 
-/// How many messages may wait for the writer.
+/// The maximum number of messages that wait for the writer.
 const QUEUE: usize = 16;
 
 /// The recovery store, as one worker sees it.
@@ -51,26 +51,26 @@ pub(crate) struct Store {
     pub(super) count: PartitionCount,
     /// The partitions of this worker.
     readers: BTreeMap<PartitionIndex, PartitionReader>,
-    /// What is to be written before the first epoch; taken when that is done.
+    /// The writes before the first epoch; taken when they are done.
     unbegun: Cell<Option<Unbegun>>,
-    /// Set when the execution begins; none on a worker without partitions.
+    /// Set when the execution begins; `None` on a worker without partitions.
     writer: OnceCell<Option<Writer>>,
-    /// The places of the steps that save anything.
+    /// The places of the steps that save data.
     places: HashMap<StepIndex, StepPlace>,
     /// The positions of all sources and sinks of the cluster, by partition.
     positions: HashMap<StepId, BTreeMap<String, Vec<u8>>>,
     progress: Arc<WriterProgress>,
     clock: WorkerClock,
-    /// What is counted of the partitions of this worker.
+    /// The meters of the partitions of this worker.
     meters: StoreMeters,
-    /// What bounds the states in the memory of this worker.
+    /// The limit of the states in the memory of this worker.
     memory: Option<Rc<MemoryLimit>>,
     snapshot_mode: SnapshotMode,
-    /// How long states that were replaced are kept.
+    /// How long replaced states are kept.
     kept_for: Duration,
-    /// The executions before this one: the epoch that each began with, and when.
+    /// The earlier executions: the first epoch of each, and its time.
     earlier: Vec<(Epoch, DateTime<Utc>)>,
-    /// The most workers that any of them had.
+    /// The maximum number of workers of any of them.
     most_workers: usize,
     started_at: DateTime<Utc>,
 }
@@ -80,11 +80,11 @@ type StoreMeters = BTreeMap<PartitionIndex, Arc<StoreMeter>>;
 struct Writer {
     messages: SyncSender<Message>,
     room: Arc<Room>,
-    /// Last, so that it is waited for when the queue's end above is gone.
+    /// Last, so that it is joined after the queue's end above is dropped.
     _thread: WriterThread,
 }
 
-/// How far the writer of a worker has got, told to the worker.
+/// The progress of the writer of a worker, reported to the worker.
 pub(super) struct WriterProgress {
     durable: AtomicU64,
     wake: Mutex<Option<RemoteAlarm>>,
@@ -98,7 +98,7 @@ impl WriterProgress {
         })
     }
 
-    /// What the thread of the writer reports to.
+    /// Creates the reporter of the writer thread.
     fn reporter(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
@@ -120,12 +120,12 @@ impl WriterProgress {
 }
 
 impl Store {
-    /// The place of a step, if it saves anything.
+    /// Returns the place of a step, if it saves data.
     fn place(&self, step: StepIndex) -> Option<StepPlace> {
         self.places.get(&step).copied()
     }
 
-    /// Has the position of a partition saved with an epoch, if its step saves any.
+    /// Saves the position of a partition with an epoch, if its step saves positions.
     pub(super) fn save_position(
         &self,
         step: StepIndex,
@@ -144,17 +144,17 @@ impl Store {
         }
     }
 
-    /// Has an epoch committed, of which all changes were sent.
+    /// Commits an epoch, after all its changes were sent.
     pub(super) fn commit(&self, epoch: Epoch) -> Result<(), RunError> {
         self.write(Message::Commit(epoch))
     }
 
-    /// Has removed what no resume from this epoch on needs.
+    /// Removes data that no resume from this epoch on needs.
     pub(super) fn collect(&self, oldest: Epoch) -> Result<(), RunError> {
         self.write(Message::Collect(oldest))
     }
 
-    /// The last epoch of which all changes of this worker are durable.
+    /// Returns the last epoch whose changes on this worker are all durable.
     pub(super) fn durable(&self) -> Epoch {
         Epoch(self.progress.durable.load(Ordering::Acquire))
     }
@@ -164,12 +164,12 @@ impl Store {
         self.resume
     }
 
-    /// How long states that were replaced are kept, by the time since this execution began.
+    /// Returns how long replaced states are kept, by the time since this execution began.
     pub(super) fn retention(&self) -> Retention {
         Retention::new(self.kept_for, &self.earlier, self.resume, self.started_at)
     }
 
-    /// Has the writer wake an operator when it has committed an epoch.
+    /// Makes the writer wake an operator after each commit of an epoch.
     pub(super) fn wake_on_commit(&self, wake: RemoteAlarm) {
         let mut waker = self
             .progress
@@ -186,10 +186,10 @@ impl Store {
             .as_ref()
     }
 
-    /// Hands a message to the writer; waits while its queue is full.
+    /// Sends a message to the writer; waits while its queue is full.
     fn write(&self, message: Message) -> Result<(), RunError> {
         let Some(writer) = self.writer() else {
-            // Without partitions there is nothing to write, and it is done at once.
+            // Without partitions there is nothing to write, so it is done immediately.
             if let Message::Commit(epoch) = message {
                 self.progress.committed(epoch);
             }
@@ -199,12 +199,12 @@ impl Store {
         sent.map_err(|_| RunError::recovery(WriterStopped))
     }
 
-    /// The reader of the partition that has a slot.
+    /// Returns the reader of the partition with a slot.
     fn reader(&self, slot: Slot) -> Option<&PartitionReader> {
         self.readers.get(&self.count.partition_of(slot))
     }
 
-    /// A change as the writer takes it; none when the step saves nothing.
+    /// Converts a change into a message; `None` if the step saves nothing.
     fn message(&self, change: Change) -> Option<Message> {
         let step = self.place(change.step)?;
         let Change {

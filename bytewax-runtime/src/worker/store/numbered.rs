@@ -1,13 +1,13 @@
-//! Scopes with numbers of which there are more or fewer than when state was saved.
+//! Numbered scopes whose number has changed since state was saved.
 
 use crate::flow::{Graph, Numbered, numbered_scopes};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 
-/// Refuses a flow with other numbers than its state was saved with, unless it says what has become of each scope. What is left of scopes
-/// that are gone is spoken of here, and taken out of the orphans.
+/// Refuses a flow with another number of numbered scopes than its saved state, unless it declares the fate of
+/// each scope. Handles the state of missing scopes here, and removes it from the orphans.
 pub(super) fn told(graph: &Graph, known: &[StepId], orphans: &mut Vec<&StepMeta>) -> Vec<String> {
-    // What is dropped or kept is not asked for.
+    // Dropped or kept state needs no decision.
     let left = known
         .iter()
         .filter(|id| !graph.drops(id) && !graph.keeps(id));

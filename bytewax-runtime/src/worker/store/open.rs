@@ -1,4 +1,4 @@
-//! Opening the store: what each worker finds, and what all of them agree on. Nothing is written here.
+//! Opens the store: collects the findings of each worker, and computes their agreement. Writes nothing.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, HashMap};
@@ -24,34 +24,34 @@ use crate::recovery::{
 };
 use crate::state::MemoryLimit;
 
-/// What all workers agree on once they know the partitions of all.
+/// The agreement of all workers about the partitions.
 pub(in crate::worker) struct Agreed {
     pub(in crate::worker) resume: Resume,
     pub(in crate::worker) count: PartitionCount,
     /// By the clock of the first worker.
     pub(in crate::worker) started_at: DateTime<Utc>,
-    /// The executions before this one: the epoch that each began with, and when.
+    /// The earlier executions: the first epoch of each, and its time.
     pub(in crate::worker) earlier: Vec<(Epoch, DateTime<Utc>)>,
-    /// The most workers that any of them had.
+    /// The maximum number of workers of any of them.
     pub(in crate::worker) most_workers: usize,
-    /// What is resumed, in a line for people.
+    /// A message about the resume.
     pub(in crate::worker) told: String,
 }
 
-/// What one worker finds in its partitions; all of them are told.
+/// The findings of one worker in its partitions, sent to all workers.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::worker) struct Found {
     steps: Vec<StepMeta>,
-    /// All steps that earlier runs had, whether they have saved anything or not.
+    /// All steps of earlier runs, with or without saved state.
     known: Vec<StepId>,
     positions: Vec<Position>,
-    /// The steps of which all states were read, because the store did not say their versions.
+    /// The steps whose states were all read, because the store did not record their versions.
     read_through: Vec<StepId>,
 }
 
 pub(in crate::worker) type Readers = BTreeMap<PartitionIndex, PartitionReader>;
 
-/// Reads what the partitions of this worker hold, but for the states of keys.
+/// Reads the partitions of this worker, except for the states of keys.
 pub(in crate::worker) fn found(
     parts: &[LockedPartition],
     resume: Epoch,
@@ -66,7 +66,7 @@ pub(in crate::worker) fn found(
             let has_position = positions.iter().any(|position| position.step == step.id);
             if has_position || !reader.slots(&step.id, resume)?.is_empty() {
                 let mut step = step.clone();
-                // There was no way to an older version before there were two.
+                // Version 1 has no older versions.
                 if !step.lists_versions() && step.version > 1 {
                     let versions = reader.read_versions(&step.id, resume)?;
                     step = step.with_versions(&versions);
@@ -81,8 +81,7 @@ pub(in crate::worker) fn found(
     Ok((readers, found))
 }
 
-/// Accepts what all workers have found, or refuses it. Nothing is written before
-/// [`begin`](Store::begin).
+/// Accepts or refuses the findings of all workers. Nothing is written before [`begin`](Store::begin).
 pub(in crate::worker) fn open(
     cx: &WorkerCx,
     graph: &Graph,
@@ -165,14 +164,14 @@ pub(in crate::worker) fn open(
     })
 }
 
-/// How much memory the states on this worker may take.
+/// Returns the memory limit of the states on this worker.
 fn memory_limit(config: &RecoveryConfig, cx: &WorkerCx) -> Option<Rc<MemoryLimit>> {
     let bytes = usize::try_from(config.memory()?).unwrap_or(usize::MAX);
     let workers = cx.shared.workers_here();
     Some(Rc::new(MemoryLimit::new(bytes, workers)))
 }
 
-/// The execution that all workers have agreed on.
+/// Returns the execution that all workers have agreed on.
 fn execution(cx: &WorkerCx, agreed: &Agreed) -> Execution {
     Execution {
         number: agreed.resume.execution,
@@ -183,7 +182,7 @@ fn execution(cx: &WorkerCx, agreed: &Agreed) -> Execution {
     }
 }
 
-/// The steps of a flow that save anything, with their places in the list.
+/// Returns the steps of a flow that save data, with their places in the list.
 pub(super) fn saving_steps(graph: &Graph) -> (HashMap<StepIndex, StepPlace>, Vec<StepMeta>) {
     let mut places = HashMap::new();
     let mut metas = Vec::new();

@@ -1,11 +1,11 @@
-//! Saved state that no step claims: which step it was likely of, and how that one comes by it again.
+//! Saved state that no step claims: its likely step, and the fix.
 
 use crate::flow::{Graph, Step, same_end};
 use crate::ids::StepId;
 use crate::recovery::{SavedKind, StepMeta};
 use crate::state::facts::{self, ARGUMENTS, INPUTS};
 
-/// What is said of saved state that no step claims. No step is named as the likely owner of two.
+/// Returns the message about saved state that no step claims. It names no step as the likely owner of two.
 pub(super) fn told(
     graph: &Graph,
     orphans: &[&StepMeta],
@@ -23,8 +23,8 @@ pub(super) fn told(
         .collect()
 }
 
-/// The steps that each may have become: one if it is alone the likeliest, several if these are equally likely. Only
-/// those that are equally likely share a step.
+/// Returns the steps that each may have become: one if it is the likeliest, several if they are equally
+/// likely. Only equally likely ones share a step.
 fn owners<'a>(graph: &Graph, orphans: &[&StepMeta], new: &[&'a Step]) -> Vec<Vec<&'a Step>> {
     let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
     for (orphan, found) in orphans.iter().enumerate() {
@@ -60,7 +60,7 @@ fn owners<'a>(graph: &Graph, orphans: &[&StepMeta], new: &[&'a Step]) -> Vec<Vec
     owners
 }
 
-/// Whether a step can go on with what was saved.
+/// Whether a step can continue with the saved state.
 fn fits(graph: &Graph, step: &Step, found: &StepMeta) -> bool {
     SavedKind::of(step.kind) == Some(found.kind)
         && graph.schema(step).is_some_and(|schema| {
@@ -69,7 +69,7 @@ fn fits(graph: &Graph, step: &Step, found: &StepMeta) -> bool {
         })
 }
 
-/// How much a step is like the one that has saved something.
+/// Returns the likeness of a step to the one that saved the state.
 fn likeness(graph: &Graph, step: &Step, found: &StepMeta) -> usize {
     let saved = |name: &str| facts::read(&found.schema).find(|(fact, _)| *fact == name);
     let is_same = |name: &str| {
@@ -142,7 +142,7 @@ fn orphan(
     }
 }
 
-/// How a step comes by what was saved under another id.
+/// Returns the fix that gives a step the state of another id.
 fn mend(
     graph: &Graph,
     found: &StepMeta,
@@ -155,7 +155,7 @@ fn mend(
         let own = name.strip_prefix(step.scope(&graph.name))?;
         Some(own.to_owned())
     };
-    // A name in a loop, or in a function that is called several times, is one of several steps.
+    // A name in a loop, or in a function with several calls, belongs to several steps.
     let others = graph
         .steps
         .iter()
@@ -176,7 +176,7 @@ fn mend(
     {
         return format!("if the step was renamed, give it its old name by `.named(\"{own}\")`");
     }
-    // A scope that has another name has moved as a whole.
+    // A renamed scope has moved as a whole.
     let whole = scopes(graph, found, step).filter(|(old, new)| {
         let inside = graph.steps.iter().filter(|other| {
             let described = graph.own_id(&other.described).strip_prefix(new.as_str());
@@ -198,7 +198,7 @@ fn mend(
     format!("if the step was moved, add {line}")
 }
 
-/// The scopes in front of what is the same of an old and a new id.
+/// Returns the scopes before the common part of an old and a new id.
 fn scopes(graph: &Graph, found: &StepMeta, step: &Step) -> Option<(String, String)> {
     let (old, new) = (graph.own_id(&found.id), graph.own_id(&step.described));
     let same = same_end(old, new);
@@ -210,7 +210,7 @@ fn scopes(graph: &Graph, found: &StepMeta, step: &Step) -> Option<(String, Strin
     (same > 0 && !old.is_empty() && !new.is_empty()).then_some((old, new))
 }
 
-/// The line that has a step go on under an old id; a line that the program has for it already is replaced.
+/// Returns the line that makes a step continue under an old id; it replaces an existing line for it.
 fn move_of(graph: &Graph, old: &str, step: &Step) -> String {
     let new = graph.own_id(&step.described);
     let line = format!("`flow.moved(\"{old}\", \"{new}\")`");

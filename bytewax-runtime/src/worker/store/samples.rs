@@ -1,4 +1,4 @@
-//! A few of the keys and states that a store holds, read before anything runs.
+//! Samples of the keys and states in a store, read before anything runs.
 
 use super::check::{anew_help, refused};
 use crate::error::RunError;
@@ -7,8 +7,8 @@ use crate::ids::StepId;
 use crate::recovery::{SavedEntry, StepMeta};
 use crate::state::{StepSchema, next_versions};
 
-/// Refuses a store with keys that the program does not read as what they were, or with states that it cannot read. `entries_of` has a
-/// few keys of a step, as they were saved.
+/// Refuses a store whose keys do not decode to their saved values, or whose states cannot be read.
+/// `entries_of` returns a few saved keys of a step.
 pub(super) fn check(
     graph: &Graph,
     stored: &[StepMeta],
@@ -45,7 +45,7 @@ pub(super) fn check(
     }
 }
 
-/// Why a key is not what was saved.
+/// Returns the reason why a key differs from the saved one.
 fn key_fault(schema: &StepSchema, entry: &SavedEntry) -> Option<String> {
     match schema.read_key(&entry.key) {
         Ok(key) if key.hash == entry.hash => None,
@@ -60,7 +60,7 @@ fn key_fault(schema: &StepSchema, entry: &SavedEntry) -> Option<String> {
     }
 }
 
-/// What is said of a state that cannot be read.
+/// Returns the message about an unreadable state.
 fn state_fault(step: &Step, schema: &StepSchema, entry: &SavedEntry, anew: &str) -> Option<String> {
     let why = schema.read_state(&entry.state).err()?;
     let key = schema.read_key(&entry.key);

@@ -1,15 +1,14 @@
-//! How a cluster takes the partitions of a store: all of them, or none.
+//! Locks the partitions of a store for a cluster: all of them, or none.
 //!
-//! 1. One worker of each process looks for partitions, and tells what it finds. With that everybody
-//!    knows which worker has which partition.
-//! 2. The worker of partition 0 locks it; then all others lock theirs. Whoever else wants the store
-//!    begins with partition 0, too, so of two clusters one gets all.
-//! 3. When all are locked, the first worker takes over the backup, if there is one: that ends the run
-//!    that had it before.
-//! 4. Then, and not before, they are read. They stay locked until their writers have
-//!    ended.
+//! 1. One worker of each process searches for partitions, and reports its findings. All workers then know the
+//!    worker of each partition.
+//! 2. The worker of partition 0 locks it; then all others lock theirs. Every other user of the store also
+//!    starts with partition 0, so of two clusters one gets all.
+//! 3. When all are locked, the first worker takes over the backup, if there is one. This ends the run that
+//!    had it before.
+//! 4. Only then are the partitions read. They stay locked until their writers have ended.
 //!
-//! A worker that cannot lock a partition stops the run, and so all locks are given back.
+//! A worker that cannot lock a partition stops the run, which releases all locks.
 
 use std::ops::ControlFlow;
 
@@ -25,18 +24,18 @@ use crate::recovery::{
 use crate::worker::assign::{Reachable, assign};
 use crate::worker::gather::exchange;
 
-/// The partitions of a worker, which nobody else can change any more.
+/// The locked partitions of a worker.
 #[derive(Debug)]
 pub(in crate::worker) struct Taken {
     /// The worker of each partition.
     pub(in crate::worker) owners: Vec<usize>,
     pub(in crate::worker) parts: Vec<LockedPartition>,
     pub(in crate::worker) uploads: Option<Uploads>,
-    /// What this worker has read for all: of each partition at least one worker tells the state.
+    /// The states that this worker has read; at least one worker reports the state of each partition.
     pub(in crate::worker) states: Vec<PartitionState>,
 }
 
-/// Takes the partitions of this worker; `None` when the run stops meanwhile.
+/// Locks the partitions of this worker; returns `None` if the run stops in the meantime.
 pub(in crate::worker) fn take(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -79,7 +78,7 @@ pub(in crate::worker) fn take(
     let states = if config.has_backup() {
         parts.iter().map(LockedPartition::state).collect()
     } else if leads(cx) {
-        // Also those that others have locked: they may be copies on another machine.
+        // This includes those that others have locked: they may be copies on another machine.
         here.iter().map(PartitionFile::state).collect()
     } else {
         Ok(Vec::new())
@@ -92,7 +91,7 @@ pub(in crate::worker) fn take(
     }))
 }
 
-/// The first worker of a process.
+/// Returns the first worker of a process.
 fn leader(cx: &WorkerCx, worker: usize) -> usize {
     let workers = cx.shared.workers_here().max(1);
     worker / workers * workers
@@ -102,7 +101,7 @@ fn leads(cx: &WorkerCx) -> bool {
     leader(cx, cx.index.0) == cx.index.0
 }
 
-/// The partitions that each worker can reach.
+/// Returns the partitions that each worker can reach.
 fn find(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -136,7 +135,7 @@ fn find(
     Ok(Some((0..cx.count).map(of).collect()))
 }
 
-/// Has the first worker make the store, or begin the backup. The others do not look before it is there.
+/// Lets the first worker create the store, or start the backup. The others wait for it before they search.
 fn make(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -153,7 +152,7 @@ fn make(
     })
 }
 
-/// What the first worker of each process finds.
+/// Returns the findings of the first worker of each process.
 fn look(
     worker: &mut Worker,
     cx: &WorkerCx,
@@ -166,9 +165,9 @@ fn look(
     exchange(worker, cx, &found.map_err(RunError::recovery)?)
 }
 
-/// The worker of each partition, of so many at the most.
+/// Returns the worker of each of `count` partitions.
 fn owners(found: &[Vec<PartitionFile>], count: usize) -> Vec<usize> {
-    // The names are in order of the numbers.
+    // The names are in the order of the numbers.
     let name = |PartitionIndex(index): PartitionIndex| format!("{index:04}");
     let list = |parts: &Vec<PartitionFile>| {
         let partitions = parts.iter().map(|part| name(part.meta.index)).collect();
