@@ -4,15 +4,15 @@
 //! block := version:u8 = 1, count:u16, count * (slot:u16, length(run):u32), count * run
 //! ```
 //!
-//! Integers are little endian. Slots ascend strictly. Many slots whose changes are small share a block, and
-//! with it what a row costs; a slot with much has one of its own.
+//! Integers are little endian. Slots ascend strictly. Many slots with small changes share a block, and with
+//! it the cost of a row; a large slot has its own.
 
 use std::ops::Range;
 
 use crate::key::{SLOTS, Slot};
 use crate::state::run::{Run, RunError};
 
-/// About how many bytes a block has, unless one slot has more.
+/// The approximate size of a block, unless one slot is larger.
 pub(super) const BLOCK_BYTES: usize = if cfg!(test) { 300 } else { 32 << 10 };
 
 /// The only version of the format of a block.
@@ -21,7 +21,7 @@ const HEADER: usize = 3;
 /// The bytes of an entry of the directory.
 const PLACE: usize = 6;
 
-/// Why bytes are not a block.
+/// The reason why bytes are not a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlockError {
     #[error("the block has format {0}, known is {VERSION}")]
@@ -38,7 +38,7 @@ pub(crate) enum BlockError {
     Run(#[from] RunError),
 }
 
-/// A block of which the directory was checked; its runs are when they are read.
+/// A block with a checked directory; its runs are checked when they are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Block {
     bytes: Vec<u8>,
@@ -79,7 +79,7 @@ impl Block {
         Ok(Self { bytes, runs })
     }
 
-    /// The block of one run, which needs no bytes around it: what older formats have as a row.
+    /// Creates the block of one run, without extra bytes: a row of older formats.
     pub(super) fn of_one(slot: Slot, run: Vec<u8>) -> Self {
         let whole = 0..run.len();
         Self {

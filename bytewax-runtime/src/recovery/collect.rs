@@ -1,4 +1,4 @@
-//! Which rows of a step to merge, and when.
+//! Determines which rows of a step to merge, and when.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::state::run::Removed;
 /// More generations than this are merged even when they are small: each costs a look-up when a slot is loaded.
 const MOST_DELTAS: usize = 16;
 
-/// The rows of one epoch, or of several that were merged.
+/// The rows of one epoch, or of several merged ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation {
     /// The first of the epochs.
@@ -47,7 +47,7 @@ fn generations(rows: &[Row], before: Epoch) -> Vec<Generation> {
     let old = rows.partition_point(|row| row.epoch < before);
     for row in rows[..old].iter().rev() {
         match newest_first.last_mut() {
-            // A merge that was cut off has left rows that it began to replace.
+            // An interrupted merge has left rows that it began to replace.
             Some(last) if row.epoch >= last.since => last.add(row),
             _ => newest_first.push(Generation::of(row)),
         }
@@ -56,9 +56,9 @@ fn generations(rows: &[Row], before: Epoch) -> Vec<Generation> {
     newest_first
 }
 
-/// The epochs of which the rows are to be merged, if it is time, and whether older rows stay beside them.
+/// Returns the epochs whose rows should be merged, if it is time, and whether older rows stay beside them.
 ///
-/// Rows before `oldest`, the oldest epoch that can be resumed, are never wanted one by one.
+/// Rows before `oldest`, the oldest epoch that can be resumed, are never needed separately.
 pub(super) fn plan(rows: &[Row], oldest: Epoch) -> Option<(Epoch, Epoch, Removed)> {
     let generations = generations(rows, oldest);
     let part = choose(&generations)?;
@@ -70,11 +70,11 @@ pub(super) fn plan(rows: &[Row], oldest: Epoch) -> Option<(Epoch, Epoch, Removed
     })
 }
 
-/// The generations to merge into one.
+/// Returns the generations to merge into one.
 ///
 /// They are merged when the newer ones outweigh the base, or when half of its keys were removed, so that the
-/// store stays within about twice the live states; each byte is then rewritten about twice. When there are
-/// many deltas, the newest are merged among themselves, which leaves a few of sizes that grow geometrically.
+/// store stays within about twice the live states; each byte is then rewritten about twice. If there are many
+/// deltas, the newest are merged among themselves, which leaves a few of geometrically growing sizes.
 fn choose(generations: &[Generation]) -> Option<Range<usize>> {
     let count = generations.len();
     let (base, deltas) = generations.split_first()?;

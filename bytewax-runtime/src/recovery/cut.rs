@@ -1,4 +1,4 @@
-//! Where tests kill the process, to see what the next one makes of what is left.
+//! Points where tests kill the process, to see how the next one recovers.
 
 /// A point between two steps that change names or files.
 #[cfg(not(test))]

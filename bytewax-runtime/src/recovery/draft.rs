@@ -1,15 +1,15 @@
-//! Making a store, so that a kill at any moment leaves one that is whole, or can be finished, or is
-//! not there yet.
+//! Creates a store, so that a kill at any moment leaves one that is complete, can be completed, or does not
+//! exist yet.
 //!
-//! | file | what it is |
+//! | file | state |
 //! | --- | --- |
-//! | `part-0.draft` | is being made; counts for nothing |
-//! | `part-0.ready` | is whole, and waits for its name |
+//! | `part-0.draft` | under construction; ignored |
+//! | `part-0.ready` | complete, waits for its name |
 //! | `part-0.sqlite3` | a partition |
 //!
-//! All drafts become ready before the first of them gets its name. So the store is there from the
-//! moment when the last one is ready: from then on each partition has its name, or is ready to get
-//! it. Everything here is done under the lock of the directory.
+//! All drafts become ready before the first of them gets its final name. The store exists from the moment
+//! when the last one is ready: from then on, each partition has its name or is ready to get it. Everything
+//! here happens under the lock of the directory.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -27,7 +27,7 @@ use super::sql::{self, Db};
 const DRAFT: &str = "draft";
 const READY: &str = "ready";
 
-/// A store in the making.
+/// A store under construction.
 pub(super) struct Draft {
     dir: PathBuf,
     _locks: Vec<Lock>,
@@ -35,8 +35,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Makes partition files under names that nobody takes for partitions, in a directory whose lock
-    /// is among these. What an earlier attempt has left is removed.
+    /// Creates partition files under names that are not partitions, in a directory whose lock is among these.
+    /// Removes the leftovers of an earlier attempt.
     pub(super) fn begin(
         dir: &Path,
         locks: Vec<Lock>,
@@ -70,7 +70,7 @@ impl Draft {
         &self.parts
     }
 
-    /// Gives the files their names. Nobody may have them open.
+    /// Gives the files their names. They must not be open.
     pub(super) fn publish(self) -> Result<Vec<PartitionFile>, Error> {
         let ready = self.parts.into_iter().map(make_ready);
         let ready: Vec<_> = ready.collect::<Result<_, _>>()?;
@@ -83,7 +83,7 @@ impl Draft {
     }
 }
 
-/// Makes a partition under a name that nobody takes for one.
+/// Creates a partition under a name that is not a partition.
 pub(super) fn draft_partition(dir: &Path, meta: Meta) -> Result<PartitionFile, Error> {
     let file = partition_path(dir, meta.index).with_extension(DRAFT);
     remove_database(&file)?;
@@ -91,7 +91,7 @@ pub(super) fn draft_partition(dir: &Path, meta: Meta) -> Result<PartitionFile, E
     Ok(PartitionFile { file, meta })
 }
 
-/// Gives a draft its name, instead of a file that has it. Nobody may have them open.
+/// Gives a draft its name and replaces a file with that name. They must not be open.
 pub(super) fn publish_partition(draft: PartitionFile) -> Result<PartitionFile, Error> {
     sync(&draft.file)?;
     let file = partition_path(directory(&draft.file), draft.meta.index);
@@ -114,7 +114,7 @@ fn name(ready: PartitionFile) -> Result<PartitionFile, Error> {
 fn rename(part: PartitionFile, file: PathBuf) -> Result<PartitionFile, Error> {
     let log = beside(&part.file, "-wal");
     if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-        // It was not emptied on closing, and would be lost by the new name.
+        // It was not emptied on closing, and the rename would lose it.
         return Err(Error::damaged(&part.file, "it was not written to the end"));
     }
     for name in [&part.file, &file] {
@@ -130,7 +130,7 @@ fn sync(file: &Path) -> Result<(), Error> {
     synced.map_err(Error::io(file, "making it"))
 }
 
-/// So that names survive a power cut. Not all systems can open a directory.
+/// Makes names survive a power failure. Not all systems can open a directory.
 pub(super) fn sync_names(dir: &Path) {
     let _ = File::open(dir).and_then(|dir| dir.sync_all());
 }
@@ -151,18 +151,18 @@ fn remove_companions(file: &Path) -> Result<(), Error> {
         .try_for_each(|ending| remove_if_there(&beside(file, ending)))
 }
 
-/// What an interrupted making has left in a directory.
+/// The leftovers of an interrupted creation in a directory.
 pub(super) struct Leftovers {
     dir: PathBuf,
     drafts: Vec<PathBuf>,
     ready: Vec<PathBuf>,
 }
 
-/// A store that lacks nothing but names.
+/// A store that lacks only names.
 struct HalfMade {
     named: Vec<PartitionFile>,
     ready: Vec<PartitionFile>,
-    /// Those that are drafts, in a store that nobody has used: as good as made.
+    /// The drafts of an unused store, which are as good as complete.
     drafts: Vec<Meta>,
 }
 
@@ -179,12 +179,12 @@ impl Leftovers {
         self.drafts.is_empty() && self.ready.is_empty()
     }
 
-    /// Whether a store is being made, or lacks nothing but names.
+    /// Whether a store is under construction, or lacks only names.
     pub(super) fn is_half_made(&self) -> Result<bool, Error> {
         Ok(!self.ready.is_empty() || self.half_made()?.is_some())
     }
 
-    /// Finishes a store that lacks nothing but names, and removes what counts for nothing.
+    /// Completes a store that lacks only names, and removes ignored files.
     pub(super) fn repair(dir: &Path) -> Result<(), Error> {
         let mut left = Self::of(dir)?;
         if let Some(HalfMade { ready, drafts, .. }) = left.half_made()? {
@@ -196,11 +196,11 @@ impl Leftovers {
             ready
                 .into_iter()
                 .try_for_each(|part| name(part).map(drop))?;
-            // Those that were drafts get their names now.
+            // The former drafts get their names now.
             return Self::repair(dir);
         }
         if !list(&[dir])?.is_empty() {
-            // Others of their store were taken away: it is told that they are missing.
+            // Other partitions of their store were removed, and are reported as missing.
             left.ready.clear();
         }
         left.clear()?;
@@ -208,11 +208,11 @@ impl Leftovers {
         Ok(())
     }
 
-    /// Removes everything that was not made to the end, to begin anew. A store that was is refused.
+    /// Removes everything incomplete, to start again. Refuses a complete store.
     fn remove(dir: &Path) -> Result<(), Error> {
         let left = Self::of(dir)?;
         if let Some(HalfMade { named, .. }) = left.half_made()? {
-            // The last one first: what is left can be finished as long as one has its name.
+            // The last one first: the rest can be completed as long as one has its name.
             for part in named.into_iter().rev() {
                 cut();
                 let ready = partition_path(dir, part.meta.index).with_extension(READY);
@@ -226,7 +226,7 @@ impl Leftovers {
         Self::of(dir)?.clear()
     }
 
-    /// Removes all of it, unless somebody is at work on it.
+    /// Removes all of it, unless it is in use.
     fn clear(self) -> Result<(), Error> {
         for file in self.ready.iter().chain(&self.drafts) {
             cut();
@@ -236,8 +236,8 @@ impl Leftovers {
         Ok(())
     }
 
-    /// Tells whether partitions with names, ready ones and, if nobody has used any of them, drafts
-    /// are together a whole store.
+    /// Returns whether partitions with names, ready ones and, in an unused store, drafts form a complete
+    /// store.
     fn half_made(&self) -> Result<Option<HalfMade>, Error> {
         if self.is_empty() {
             return Ok(None);

@@ -1,8 +1,7 @@
-//! Whether the files that are open are still the ones behind their names.
+//! Checks whether the open files still have their names.
 //!
-//! A file that was removed or replaced, and one on a volume that was unmounted by force, can still be
-//! written to; nobody finds what is written then. So before anything counts as saved, the names are
-//! looked up again.
+//! A file that was removed or replaced, or that is on a volume that was unmounted by force, can still be
+//! written, but the data is lost. Therefore, the names are looked up again before anything counts as saved.
 
 use std::fs;
 use std::io;
@@ -29,7 +28,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Notes files that were just opened by these names.
+    /// Records files that were just opened by these names.
     pub(super) fn of(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self, Error> {
         let note = |path: PathBuf| {
             let id = FileId::of(&path).map_err(Error::io(&path, "opening it"))?;
@@ -39,7 +38,7 @@ impl Identity {
         Ok(Self { files })
     }
 
-    /// Finds out whether all of the files are still there.
+    /// Checks whether all of the files still exist.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.files.iter().try_for_each(|(path, id)| {
             let how = match FileId::of(path) {

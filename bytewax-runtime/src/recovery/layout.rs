@@ -1,4 +1,4 @@
-//! Recovery directories: making partition files and finding them.
+//! Recovery directories: creating and finding partition files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::lock::Lock;
 use super::parts::{Meta, PartitionIndex, PartitionState};
 use super::sql::Db;
 
-/// What tells a partition file from others; the rest of its name does not matter.
+/// The extension of partition files; the rest of the name does not matter.
 const EXTENSION: &str = "sqlite3";
 
 /// A partition file that was found.
@@ -24,7 +24,7 @@ pub(crate) struct PartitionFile {
 }
 
 impl PartitionFile {
-    /// Reads all that a resume needs to know of this partition, which the cluster has locked.
+    /// Reads everything that a resume needs from this partition, which the cluster has locked.
     pub(crate) fn state(&self) -> Result<PartitionState, Error> {
         let state = Db::open_to_read(&self.file)?.state()?;
         if state.meta == self.meta {
@@ -35,14 +35,14 @@ impl PartitionFile {
     }
 }
 
-/// Makes a store: `part-0.sqlite3` and so on, in a directory that exists and holds no partition.
+/// Creates a store: `part-0.sqlite3` and so on, in an existing directory without partitions.
 pub(crate) fn init(dir: &Path, partitions: u32, flow: &str) -> Result<Vec<PartitionFile>, Error> {
     let lock = Lock::to_make(&[dir])?;
     Draft::begin(dir, lock, partitions, flow)?.publish()
 }
 
-/// Makes a store in the first of some directories, which itself is made when it is missing, unless
-/// one of them has partitions.
+/// Creates a store in the first of some directories, which itself is created if it is missing, unless one of
+/// them has partitions.
 pub(crate) fn init_on_first_use(
     dirs: &[impl AsRef<Path>],
     partitions: u32,
@@ -67,9 +67,9 @@ pub(super) fn existing(dirs: &[impl AsRef<Path>]) -> Vec<&Path> {
     dirs.filter(|dir| dir.exists()).collect()
 }
 
-/// Finds the partitions in some directories, to look at them only.
+/// Finds the partitions in some directories, for reading only.
 ///
-/// A store that is half made is refused: whoever only looks does not change anything.
+/// Refuses an incomplete store, because a reader changes nothing.
 pub(crate) fn discover(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Error> {
     for dir in dirs.iter().map(AsRef::as_ref) {
         if Leftovers::of(dir)?.is_half_made()? {
@@ -82,8 +82,8 @@ pub(crate) fn discover(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, 
 
 /// Finds the partitions in some directories, to lock and use them.
 ///
-/// Partitions that are being made there are waited for, and what an interrupted making has left is
-/// finished or removed.
+/// Waits for partitions under construction, and completes or removes the leftovers of an interrupted
+/// creation.
 pub(crate) fn discover_to_use(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Error> {
     for dir in dirs.iter().map(AsRef::as_ref) {
         if !Leftovers::of(dir)?.is_empty() {
@@ -117,7 +117,7 @@ pub(super) fn list(dirs: &[impl AsRef<Path>]) -> Result<Vec<PartitionFile>, Erro
     Ok(found.into_values().collect())
 }
 
-/// What a file says of itself.
+/// Reads the metadata of a file.
 pub(super) fn read(file: &Path) -> Result<PartitionFile, Error> {
     Ok(PartitionFile {
         file: file.to_path_buf(),
@@ -138,12 +138,12 @@ pub(super) fn files_with(dir: &Path, extension: &str) -> Result<Vec<PathBuf>, Er
     Ok(files)
 }
 
-/// Where a partition of this index is made.
+/// Returns the path of a partition with this index.
 pub(super) fn partition_path(dir: &Path, index: PartitionIndex) -> PathBuf {
     dir.join(format!("part-{index}.{EXTENSION}"))
 }
 
-/// The file of this name with an ending more.
+/// Returns the file name with an additional extension.
 pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);

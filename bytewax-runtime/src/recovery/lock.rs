@@ -1,11 +1,11 @@
 //! One cluster at a time works on a partition.
 //!
-//! **All partitions of a store are locked, and stay locked, before anything is read that is acted
-//! upon.** What changes a partition, or decides by what is in it, has it as a [`LockedPartition`].
+//! **Lock all partitions of a store, and keep them locked, before you read anything that you act upon.** Code
+//! that changes a partition, or decides by its contents, holds it as a [`LockedPartition`].
 //!
-//! All take the partitions of a store in the order of their indices, and give all back when one
-//! cannot be had. So of two that come at once, the one that gets partition 0 gets all. In a cluster
-//! the worker of partition 0 takes it before the others take theirs.
+//! All users lock the partitions of a store in the order of their indices, and release all if one is
+//! unavailable. Of two that start at once, the one that locks partition 0 therefore locks all. In a cluster,
+//! the worker of partition 0 locks it before the others lock theirs.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -20,16 +20,15 @@ use super::parts::{Meta, PartitionState};
 use super::reader::PartitionReader;
 use super::writer::PartitionWriter;
 
-/// How long a lock that is held is waited for. A process that was killed may still be on its way
-/// out when the program is started again, and a program that it was just starting shares its files
-/// for a moment.
+/// How long to wait for a lock that is held. A killed process may still be exiting when the program is
+/// restarted, and a program that it was just starting shares its files for a moment.
 const WAIT: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(5);
 
-/// A lock of the operating system on a file beside what it is for.
+/// A lock of the operating system on a file beside the locked one.
 ///
-/// The system releases it when the process ends, however it ends. The empty file stays: removing
-/// it while another process waits to lock it would let two of them in.
+/// The system releases it when the process ends, in any way. The empty file stays: removing it while another
+/// process waits to lock it would let both in.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
@@ -48,17 +47,17 @@ impl Lock {
         Self::take(partition, &partition.with_extension("lock"), Mode::Alone)
     }
 
-    /// Locks directories to make partitions in them.
+    /// Locks directories to create partitions in them.
     pub(super) fn to_make(dirs: &[impl AsRef<Path>]) -> Result<Vec<Self>, Error> {
         Self::directories(dirs, Mode::Alone)
     }
 
-    /// Locks directories to look for partitions, while nobody makes any.
+    /// Locks directories to search for partitions, while none is created.
     pub(super) fn to_look(dirs: &[impl AsRef<Path>]) -> Result<Vec<Self>, Error> {
         Self::directories(dirs, Mode::Shared)
     }
 
-    /// In one order, whatever the order in which they are named.
+    /// Locks them in one order, regardless of the given order.
     fn directories(dirs: &[impl AsRef<Path>], mode: Mode) -> Result<Vec<Self>, Error> {
         let resolve = |dir: &Path| {
             let resolved = dir.canonicalize().map_err(Error::directory(dir))?;
@@ -117,7 +116,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// A partition that nobody else changes as long as this lives.
+/// A partition that no other process changes as long as this lives.
 #[derive(Debug)]
 pub(crate) struct LockedPartition {
     part: PartitionFile,
@@ -151,7 +150,7 @@ impl LockedPartition {
         &self.part.meta
     }
 
-    /// All that a resume needs to know of it.
+    /// Returns everything that a resume needs from it.
     pub(crate) fn state(&self) -> Result<PartitionState, Error> {
         self.part.state()
     }
@@ -160,7 +159,7 @@ impl LockedPartition {
         PartitionReader::open(&self.part.file)
     }
 
-    /// The writer has the lock from here on.
+    /// Passes the lock to a writer.
     pub(crate) fn writer(self) -> Result<PartitionWriter, Error> {
         PartitionWriter::open(&self.part.file, self.lock)
     }

@@ -11,9 +11,8 @@ use crate::state::run::{Removed, Run};
 
 /// A merge of all rows of a step with changes of some epochs.
 ///
-/// It goes from slot to slot. Each new row takes the place of the old ones in its slots, and an old one is
-/// deleted when all of its slots were come to. So whatever was done when the process is killed, what is
-/// there is right.
+/// It proceeds slot by slot. Each new row replaces the old ones in its slots, and an old one is deleted after
+/// all of its slots. Whenever the process is killed, the rows are therefore valid.
 #[derive(Debug)]
 pub(super) struct Merge {
     place: Place,
@@ -67,7 +66,7 @@ impl Merge {
         self.place
     }
 
-    /// Goes on until about so many bytes were read.
+    /// Continues until about this number of bytes was read.
     pub(super) fn some(&mut self, db: &Db, rows: &mut Rows, bytes: u64) -> Result<Merged, Error> {
         let mut merged = Merged::default();
         while merged.read < bytes {

@@ -26,10 +26,9 @@ const FEW: usize = 4;
 
 /// A reader of a partition; everything it returns was checked.
 ///
-/// Reads see what was committed. The states of a slot as they were when an execution began are read by
-/// [`load_again`](Self::load_again) as long as it has not written to the slot: a merge may have put them into
-/// a row of a later epoch with other slots. (Whoever processes a key of the slot has loaded it before, so this
-/// comes by itself.)
+/// It reads committed data. [`load_again`](Self::load_again) reads the states of a slot as of the start of an
+/// execution, as long as the execution has not written to the slot: a merge may have moved them into a row of
+/// a later epoch with other slots. (A step loads the slot before it processes a key, so this always holds.)
 pub(crate) struct PartitionReader {
     db: Db,
     meta: Meta,

@@ -1,13 +1,13 @@
-//! Where an execution begins.
+//! Determines where an execution begins.
 //!
-//! Each partition says up to which epoch it is complete (*durable*), which execution said so, and
-//! from which epoch on it can still resume (*oldest*). From this alone follows where the next
-//! execution begins; every process computes the same from the same states.
+//! Each partition records the epoch up to which it is complete (*durable*), the execution that wrote this,
+//! and the epoch from which on it can still resume (*oldest*). These alone determine where the next execution
+//! begins; every process computes the same from the same states.
 //!
-//! An execution that resumes at epoch *r* discards what older executions did from *r* on. So a
-//! partition that last took part in an older execution (because it was restored from a backup, or
-//! because the cluster was killed while it started) counts as complete up to *r - 1* at most,
-//! whatever it says itself: what it has from *r* on is of another timeline.
+//! An execution that resumes at epoch *r* discards the changes of older executions from *r* on. A partition
+//! whose last execution is older (because it was restored from a backup, or because the cluster was killed
+//! while it started) therefore counts as complete up to *r - 1* at most, whatever it records itself: its data
+//! from *r* on belongs to another timeline.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,14 +19,14 @@ use super::layout::PartitionFile;
 use super::parts::{Execution, ExecutionNumber, Meta, PartitionIndex, PartitionState};
 use crate::ids::Epoch;
 
-/// Where and as what the next execution begins.
+/// The start of the next execution: its epoch and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Resume {
     pub(crate) execution: ExecutionNumber,
     pub(crate) epoch: Epoch,
 }
 
-/// What is known of a partition, before it is locked or after.
+/// The data of a partition, before or after it is locked.
 pub(crate) trait KnownPartition: PartialEq {
     fn file(&self) -> &Path;
     fn meta(&self) -> &Meta;
@@ -52,7 +52,7 @@ impl KnownPartition for PartitionState {
     }
 }
 
-/// Refuses partitions that are not all the partitions of one store of this flow.
+/// Refuses partitions that do not form a complete store of this flow.
 pub(crate) fn check_complete<P: KnownPartition>(
     parts: &[P],
     flow: &str,
@@ -78,7 +78,7 @@ pub(crate) fn check_complete<P: KnownPartition>(
                 second_store: meta.store,
             });
         }
-        // Several processes may see one file; what is the same in all is as good as one file.
+        // Several processes may see one file; equal data counts as one file.
         let former = by_index.insert(meta.index, part);
         if let Some(former) = former.filter(|former| *former != part) {
             return Err(ResumeError::Duplicate {
@@ -111,7 +111,7 @@ pub(crate) fn check_complete<P: KnownPartition>(
     Ok(())
 }
 
-/// Where the next execution begins, from the states of all partitions of a complete store.
+/// Computes where the next execution begins, from the states of all partitions of a complete store.
 pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     let executions = all_executions(parts)?;
     let ends: Vec<Epoch> = parts.iter().map(|part| end(part, &executions)).collect();
@@ -150,7 +150,7 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
     })
 }
 
-/// The executions that any partition remembers, in order: the epoch that each began with, and when.
+/// Returns the executions in any partition, in order: the first epoch of each, and its time.
 pub(crate) fn beginnings(parts: &[PartitionState]) -> Vec<(Epoch, DateTime<Utc>)> {
     let executions = parts.iter().flat_map(|part| &part.executions);
     let by_number: BTreeMap<_, _> = executions
@@ -159,14 +159,14 @@ pub(crate) fn beginnings(parts: &[PartitionState]) -> Vec<(Epoch, DateTime<Utc>)
     by_number.into_values().collect()
 }
 
-/// The most workers that any execution had that a partition remembers.
+/// Returns the maximum number of workers of any recorded execution.
 pub(crate) fn most_workers(parts: &[PartitionState]) -> usize {
     let executions = parts.iter().flat_map(|part| &part.executions);
     let workers = executions.map(|execution| execution.workers as usize);
     workers.max().unwrap_or_default()
 }
 
-/// Tells what an execution goes on from, in one line.
+/// Describes what an execution resumes from, in one line.
 pub(crate) fn describe_resume(
     resume: &Resume,
     parts: &[PartitionState],
@@ -205,7 +205,7 @@ pub(crate) fn describe_resume(
 
 /// A span of time, in the greatest unit that it has one of.
 fn age(span: TimeDelta) -> String {
-    // The clock may have gone back.
+    // The clock may have moved back.
     let seconds = span.num_seconds().max(0);
     let units = [(86_400, "day"), (3600, "hour"), (60, "minute")];
     let unit = units.into_iter().find(|(length, _)| seconds >= *length);
@@ -215,7 +215,7 @@ fn age(span: TimeDelta) -> String {
     format!("{count} {unit}{plural}")
 }
 
-/// The first epoch that this partition is not complete for.
+/// Returns the first epoch for which this partition is not complete.
 fn end(part: &PartitionState, executions: &[&Execution]) -> Epoch {
     let own = part.progress.execution;
     let later = executions
@@ -226,11 +226,11 @@ fn end(part: &PartitionState, executions: &[&Execution]) -> Epoch {
     discarded.map_or(end, |discarded| end.min(discarded))
 }
 
-/// The executions that any partition knows, by number.
+/// Returns the executions in any partition, by number.
 ///
-/// Two under one number were two runs that had the store at once, or are of two copies of it. When
-/// neither has completed an epoch anywhere, it does not matter which of them it was: nothing came of
-/// it, but for what both have discarded.
+/// Two under one number were two runs that had the store at once, or belong to two copies of it. If neither
+/// has completed an epoch anywhere, it does not matter which of them it was: neither saved anything, except
+/// for what both have discarded.
 fn all_executions(parts: &[PartitionState]) -> Result<Vec<&Execution>, ResumeError> {
     let known = parts.iter().flat_map(|part| {
         let executions = part.executions.iter();

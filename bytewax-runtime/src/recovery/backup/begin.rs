@@ -1,4 +1,4 @@
-//! The first object of a backup: what it says of the store.
+//! The first object of a backup, which describes the store.
 
 use std::io;
 use std::path::Path;
@@ -17,7 +17,7 @@ use super::object::{self, Entries};
 use super::term::Term;
 use super::{Backup, BackupError, get, put_once};
 
-/// What all partitions of a store have in common.
+/// The common data of all partitions of a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StoreHeader {
     flow: String,
@@ -36,7 +36,7 @@ impl StoreHeader {
     }
 }
 
-/// What a backup says of the store of a flow.
+/// Reads the description of the store of a flow from a backup.
 pub(super) fn read_store(backup: &dyn Backup, names: &Names) -> Result<StoreHeader, BackupError> {
     let name = names.store();
     let bytes = match get(backup, &name) {
@@ -44,7 +44,7 @@ pub(super) fn read_store(backup: &dyn Backup, names: &Names) -> Result<StoreHead
             let flow = names.flow().to_owned();
             return Err(BackupError::Empty { flow });
         }
-        // Another run may have begun the backup in between.
+        // Another run may have started the backup in between.
         Err(BackupError::Missing { .. }) => get(backup, &name)?,
         read => read?,
     };
@@ -65,9 +65,8 @@ fn is_empty(backup: &dyn Backup, names: &Names) -> Result<bool, BackupError> {
     Ok(listed.is_empty())
 }
 
-/// Begins the backup of a flow, unless it was: with the store that is in a directory, or else with one
-/// of so many partitions, if a new one is wanted. One worker of a cluster does this, before others
-/// look.
+/// Starts the backup of a flow, unless it exists: with the store in a directory, or else with a new one of
+/// this number of partitions, if one is wanted. One worker of a cluster does this before others look.
 pub(crate) fn begin(
     backup: &dyn Backup,
     dir: &Path,
@@ -75,7 +74,7 @@ pub(crate) fn begin(
     new: Option<u32>,
 ) -> Result<(), Error> {
     let names = Names::new(flow);
-    // What is wrong with it is told when it is read.
+    // Its faults are reported when it is read.
     let is_missing = || {
         let read = backup.get(&names.store());
         read.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -87,7 +86,7 @@ pub(crate) fn begin(
         true => lock_all(discover_to_use(&[dir])?)?,
         false => Vec::new(),
     };
-    // Another run may have begun it before the locks were taken.
+    // Another run may have started it before the locks were taken.
     if !is_missing() {
         return Ok(());
     }
@@ -107,7 +106,7 @@ pub(crate) fn begin(
                 count: PartitionCount::new(count).ok_or(Error::Count { count })?,
             }
         }
-        // Another run has begun the backup in between.
+        // Another run has started the backup in between.
         None if !is_missing() => return Ok(()),
         None => {
             let name = names.store();
@@ -116,14 +115,13 @@ pub(crate) fn begin(
     };
     let object = Entries::default().finish(&store);
     match put_once(backup, &names.store(), &object) {
-        // Another run has begun it meanwhile, from another directory.
+        // Another run has started it in between, from another directory.
         Err(BackupError::Conflict { .. }) => Ok(()),
         put => Ok(put?),
     }
 }
 
-/// Writes the state in partitions to the backup, if there are any. It counts when the backup says of
-/// which store it is.
+/// Writes the state of existing partitions to the backup. It counts when the backup describes its store.
 fn adopt(
     backup: &dyn Backup,
     names: &Names,
@@ -150,9 +148,9 @@ fn adopt(
     let before = resume(&states)?.epoch;
     let term = Term::take(backup, names)?;
     for state in states {
-        // A new partition is one without objects.
+        // A new partition has no objects.
         if state.progress.execution.is_some() {
-            // Behind whatever a run left that had lost the backup.
+            // After all objects of a run that had lost the backup.
             let place = Place {
                 term: term.number(),
                 sequence: Log::free_sequence(backup, names, state.meta.index)?,

@@ -1,4 +1,4 @@
-//! Replacing the objects of a log by what they amount to.
+//! Replaces the objects of a log by their combined result.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -16,45 +16,45 @@ use crate::ids::Epoch;
 use crate::key::Slot;
 use crate::state::run::Run;
 
-/// About how many bytes one piece of a base has.
+/// The approximate size of one piece of a base.
 const PIECE_BYTES: usize = if cfg!(test) { 100 } else { 16 << 20 };
 
-/// How many objects are removed in one go.
+/// The number of objects that are removed at once.
 const REMOVED_AT_ONCE: usize = if cfg!(test) { 3 } else { 32 };
 
-/// A base in the making. It is read from the local partition, as that was when it was begun.
+/// A base under construction, read from the local partition as of its start.
 pub(super) struct Compaction {
     names: Names,
     meta: Meta,
     reader: PartitionReader,
     executions: Vec<Execution>,
     steps: Vec<StepMeta>,
-    /// Where the last object is that it replaces.
+    /// The place of the last object that it replaces.
     place: Place,
-    /// It holds the state at the start of this epoch.
+    /// It contains the state at the start of this epoch.
     before: Epoch,
     saved_at: Option<DateTime<Utc>>,
-    /// What is not in a piece yet.
+    /// The data that is not in a piece yet.
     rest: VecDeque<(Table, u32)>,
-    /// The slots of the first of them, once they are gone through.
+    /// The slots of the first of them, once they are read.
     slots: Option<Slots>,
-    /// What the next piece begins with.
+    /// The start of the next piece.
     ahead: Option<Ahead>,
     progress: Progress,
 }
 
-/// What a slot has: the number of the step, the slot, and its keys.
+/// The contents of a slot: the number of the step, the slot, and its keys.
 type Ahead = (Table, u32, Slot, Run);
 
 enum Progress {
-    /// So many pieces are written.
+    /// The number of written pieces.
     Pieces(u32),
-    /// All pieces are, and these objects are replaced.
+    /// All pieces are written, and these objects are replaced.
     Whole(Vec<String>),
 }
 
 impl Compaction {
-    /// Begins a base of the state at the start of an epoch. What is committed later does not show.
+    /// Starts a base of the state at the start of an epoch, without later commits.
     pub(super) fn begin(
         file: &Path,
         names: &Names,
@@ -84,7 +84,7 @@ impl Compaction {
         })
     }
 
-    /// Writes a piece, or removes some objects that are replaced. True when all is done.
+    /// Writes a piece, or removes some replaced objects. Returns true when all is done.
     pub(super) fn do_some(&mut self, backup: &dyn Backup) -> Result<bool, Error> {
         match &mut self.progress {
             Progress::Pieces(written) => {
@@ -107,7 +107,7 @@ impl Compaction {
         }
     }
 
-    /// Writes the next piece; whether it is the last.
+    /// Writes the next piece; returns whether it is the last.
     fn write_piece(&mut self, backup: &dyn Backup, piece: u32) -> Result<bool, Error> {
         let epoch = Epoch(self.before.0.saturating_sub(1));
         let mut entries = Entries::default();
@@ -136,7 +136,7 @@ impl Compaction {
         Ok(is_last)
     }
 
-    /// What comes next.
+    /// Returns the next run.
     fn next_run(&mut self) -> Result<Option<Ahead>, Error> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));

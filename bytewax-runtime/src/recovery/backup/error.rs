@@ -1,4 +1,4 @@
-//! What can go wrong with a backup, and how it is told.
+//! The errors of a backup and their messages.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::parts::StoreId;
 
-/// Why a backup cannot be used.
+/// The reason why a backup cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
     #[error(

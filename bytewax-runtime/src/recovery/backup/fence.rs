@@ -1,4 +1,4 @@
-//! Writing to a backup as long as no other run has taken it over.
+//! Writes to a backup as long as no other run has taken it over.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use super::term::Term;
 use super::{Backup, BackupError, put_once};
 use crate::recovery::error::Error;
 
-/// How many objects are written to the backup at once.
+/// The number of objects that are written to the backup concurrently.
 const AT_ONCE: usize = 8;
 
 /// A backup, and the right to write to it.
@@ -31,13 +31,13 @@ impl Fence {
 
     /// Stores the segments of an epoch. Afterwards, every run that takes over will find them.
     pub(super) fn upload(&self, segments: &[Vec<(String, Vec<u8>)>]) -> Result<(), BackupError> {
-        // Nothing is put where a backup was.
+        // Write nothing to the place of a removed backup.
         self.term.check_present(&*self.backup, &self.names)?;
         upload(&*self.backup, segments)?;
         self.term.check(&*self.backup, &self.names)
     }
 
-    /// Does a part of a compaction.
+    /// Runs a part of a compaction.
     pub(super) fn compact(&self, compaction: &mut Compaction) -> Result<bool, Error> {
         self.term.check(&*self.backup, &self.names)?;
         compaction.do_some(&*self.backup)

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Backup;
 
-/// The ending of files that are being written.
+/// The extension of files that are being written.
 const UNFINISHED: &str = "tmp";
 
 /// A backup in a directory, on a disk that outlives the machine or that other machines see too.
 ///
-/// Each object is a file. It is written under another name, forced to the disk, and then linked to
-/// its own name, so that it appears whole or not at all. A file that ends in `.tmp` was left by a
-/// process that was killed, and can be removed.
+/// Each object is a file. It is written under another name, synced to disk, and then linked to its own name,
+/// so that it appears whole or not at all. A file with the extension `.tmp` is left over from a killed
+/// process and can be removed.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ pub struct FileSystemBackup {
 }
 
 impl FileSystemBackup {
-    /// A backup in this directory, which is made when the first object is stored.
+    /// Creates a backup in this directory. The first object creates the directory.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -44,7 +44,7 @@ impl FileSystemBackup {
         self.root.join(name)
     }
 
-    /// Makes a directory in the backup, so that it survives a power cut.
+    /// Creates a directory in the backup that survives a power failure.
     fn make(&self, dir: &Path) -> io::Result<()> {
         if dir.is_dir() {
             return Ok(());
@@ -72,7 +72,7 @@ impl Backup for FileSystemBackup {
         draft.push(format!(".{}-{number}.{UNFINISHED}", std::process::id()));
         let draft = PathBuf::from(draft);
         let stored = write_whole(&draft, bytes).and_then(|()| link(&draft, &path));
-        // It has its name, or it failed: either way the other name is of no use.
+        // Whether it has its name or failed, the other name is no longer needed.
         let removed = fs::remove_file(&draft);
         stored?;
         removed.or_else(ignore_missing)?;
@@ -103,10 +103,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives a file another name, if that is free.
+/// Renames a file, if the new name is free.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     match fs::hard_link(from, to) {
-        // File systems without links: nearly as good, as long as not two runs write at once.
+        // File systems without links: nearly as good, unless two runs write at once.
         Err(error)
             if matches!(
                 error.kind(),
@@ -129,7 +129,7 @@ fn ignore_missing(error: io::Error) -> io::Result<()> {
     }
 }
 
-/// So that names survive a power cut. Not all systems can open a directory.
+/// Makes names survive a power failure. Not all systems can open a directory.
 fn sync_dir(dir: &Path) {
     let _ = File::open(dir).and_then(|dir| dir.sync_all());
 }

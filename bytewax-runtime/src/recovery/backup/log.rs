@@ -1,17 +1,17 @@
-//! The log of a partition: which objects there are, and which of them count.
+//! The log of a partition: its objects, and the valid ones.
 //!
-//! | name | what it is |
+//! | name | contents |
 //! | --- | --- |
-//! | `orders/store` | what all partitions say of the store |
+//! | `orders/store` | the description of the store |
 //! | `orders/terms/000000000007` | a run has taken term 7 |
-//! | `orders/part-0003/000000000041.segment-7-5` | what one epoch changed in partition 3; object 41 of its log, written in term 7, behind object 40 of term 5 |
-//! | `orders/part-0003/000000000041.base-7-00000` | the first piece of what the objects up to this one amount to |
+//! | `orders/part-0003/000000000041.segment-7-5` | the changes of one epoch in partition 3; object 41 of its log, written in term 7, after object 40 of term 5 |
+//! | `orders/part-0003/000000000041.base-7-00000` | the first piece of the combined result of the objects up to this one |
 //! | `orders/part-0003/000000000041.base-7-00001-last` | its last piece |
 //!
-//! Of several objects with one number, at most one counts. The newest object of the greatest term is
-//! the *head*: the run of that term had seen all that was reported before. Each segment names the term
-//! of the object before it, so the head leads back to the base, or to the first object. Whatever is
-//! beside this chain was written by a run that another had taken over from, and was never reported.
+//! Of several objects with one number, at most one is valid. The newest object of the greatest term is the
+//! *head*: the run of that term had seen everything that was reported before. Each segment names the term of
+//! the previous object, so the head leads back to the base, or to the first object. All objects outside this
+//! chain were written by a run that another had taken over from, and were never reported.
 //!
 //! Names without terms are of format 1, and have term 0.
 
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use super::super::parts::PartitionIndex;
 use super::{Backup, BackupError};
 
-/// Where the objects of a flow are.
+/// The names of the objects of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
     flow: String,
@@ -38,13 +38,13 @@ impl Names {
         &self.flow
     }
 
-    /// Whether an object of a log has this place by its name.
+    /// Whether the name of an object of a log has this place.
     pub(super) fn is_at(name: &str, place: Place) -> bool {
         let own = name.rsplit_once('/').and_then(|(_, own)| parse(own));
         own.is_some_and(|(found, _)| found == place)
     }
 
-    /// What all objects of the flow begin with.
+    /// Returns the prefix of all objects of the flow.
     pub(super) fn all(&self) -> String {
         format!("{}/", self.flow)
     }
@@ -53,7 +53,7 @@ impl Names {
         format!("{}/store", self.flow)
     }
 
-    /// What the names of terms begin with.
+    /// Returns the prefix of the names of terms.
     pub(super) fn terms(&self) -> String {
         format!("{}/terms/", self.flow)
     }
@@ -62,12 +62,12 @@ impl Names {
         format!("{}{number:012}", self.terms())
     }
 
-    /// What the objects of a log begin with.
+    /// Returns the prefix of the objects of a log.
     pub(super) fn log(&self, index: PartitionIndex) -> String {
         format!("{}/part-{:04}/", self.flow, index.0)
     }
 
-    /// The segment at a place, behind the object of the number before that has the term `after`.
+    /// Returns the name of the segment at a place, after the previous object with the term `after`.
     pub(super) fn segment(&self, index: PartitionIndex, place: Place, after: u64) -> String {
         let Place { term, sequence } = place;
         format!("{}{sequence:012}.segment-{term}-{after}", self.log(index))
@@ -89,14 +89,14 @@ impl Names {
     }
 }
 
-/// Where an object is in a log: in order, those of a later term come later.
+/// The place of an object in a log, ordered by term first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) term: u64,
     pub(super) sequence: u64,
 }
 
-/// What the name of an object of a log says.
+/// The contents of the name of an object of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Segment { after: u64 },
@@ -127,7 +127,7 @@ fn parse(name: &str) -> Option<(Place, Kind)> {
     Some((Place { term, sequence }, Kind::Piece { number, is_last }))
 }
 
-/// The pieces of a base, by number, and which of them says that it is the last.
+/// The pieces of a base, by number, and the number of the last piece.
 #[derive(Debug, Default)]
 struct Base {
     pieces: BTreeMap<u32, String>,
@@ -135,7 +135,7 @@ struct Base {
 }
 
 impl Base {
-    /// The first piece that is missing, if it is known that there must be one.
+    /// Returns the first missing piece, if one is known to be missing.
     fn gap(&self) -> Option<u32> {
         (0..=self.last?).find(|number| !self.pieces.contains_key(number))
     }
@@ -181,14 +181,14 @@ impl Objects {
         self.bases.get(&place).filter(|base| base.is_whole())
     }
 
-    /// The newest object of the greatest term.
+    /// Returns the newest object of the greatest term.
     fn head(&self) -> Option<Place> {
         let bases = self.bases.iter().filter(|(_, base)| base.is_whole());
         let bases = bases.map(|(place, _)| *place);
         self.segments.keys().copied().chain(bases).max()
     }
 
-    /// The name of what is missing at a place.
+    /// Returns the error of a missing object at a place.
     fn missing(&self, prefix: &str, Place { term, sequence }: Place) -> BackupError {
         let of_term = |kind: &str| match term {
             0 => format!("{prefix}{sequence:012}.{kind}"),
@@ -203,16 +203,16 @@ impl Objects {
     }
 }
 
-/// The objects of a log that count.
+/// The valid objects of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Log {
-    /// The objects that amount to the partition: the pieces of a base, then the segments after it.
+    /// The objects that form the partition: the pieces of a base, then the segments after it.
     pub(super) live: Vec<String>,
-    /// How many of them are pieces of the base.
+    /// The number of pieces of the base.
     pub(super) pieces: usize,
-    /// Where the newest of them is.
+    /// The place of the newest of them.
     pub(super) last: Option<Place>,
-    /// Objects that do not count any more, and that were not removed yet.
+    /// Obsolete objects that were not removed yet.
     pub(super) replaced: Vec<String>,
 }
 
@@ -226,7 +226,7 @@ impl Log {
         Self::of(&prefix, &Objects::read(&prefix, list(backup, &prefix)?)?)
     }
 
-    /// The number of an object that nothing in the log of a partition has, whatever counts there.
+    /// Returns a number that no object in the log of a partition has, valid or not.
     pub(super) fn free_sequence(
         backup: &dyn Backup,
         names: &Names,
@@ -290,7 +290,7 @@ impl Log {
             log.replaced.push(name.clone());
         }
         for (place, other) in &objects.bases {
-            // Somebody may be writing it. It is replaced when a newer one is whole.
+            // It may be under construction. It is replaced when a newer one is complete.
             let is_coming = !other.is_whole() && Some(*place) > base;
             if Some(*place) != base && !is_coming {
                 log.replaced.extend(other.pieces.values().cloned());
@@ -299,12 +299,12 @@ impl Log {
         Ok(log)
     }
 
-    /// The name of the newest object.
+    /// Returns the name of the newest object.
     pub(super) fn head(&self) -> Option<&str> {
         self.live.last().map(String::as_str)
     }
 
-    /// How many segments come after the base.
+    /// Returns the number of segments after the base.
     pub(super) fn segments(&self) -> usize {
         self.live.len() - self.pieces
     }

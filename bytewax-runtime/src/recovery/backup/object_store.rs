@@ -11,11 +11,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::Backup;
 
-/// A backup in an object store: S3, Google Cloud Storage, Azure, and others that the crate
-/// `object_store` knows.
+/// A backup in an object store: S3, Google Cloud Storage, Azure, and others that the crate `object_store`
+/// supports.
 ///
-/// The crate retries what fails for a moment. The store must be able to store an object only if its
-/// name is free, as the three named are; this keeps two runs from writing to one backup.
+/// The crate retries temporary failures. The store must support storing an object only if its name is free,
+/// as these three do; this prevents two runs from writing to one backup.
 ///
 /// # Examples
 ///
@@ -36,23 +36,23 @@ pub struct ObjectStoreBackup {
 }
 
 impl ObjectStoreBackup {
-    /// A backup in this store. Use its `PrefixStore` to keep the objects in a part of it.
+    /// Creates a backup in this store. Use its `PrefixStore` to keep the objects in a part of it.
     ///
     /// # Errors
     ///
-    /// If the system lacks what a runtime of `tokio` needs.
+    /// Fails if the system lacks the resources for a `tokio` runtime.
     pub fn new(store: Arc<dyn ObjectStore>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         Ok(Self { store, runtime })
     }
 
-    /// A backup at an address such as `s3://bucket/prefix`. Keys, regions and the like come from the
-    /// environment, with the names of the crate `object_store`, such as `AWS_ACCESS_KEY_ID`.
+    /// Creates a backup at an address such as `s3://bucket/prefix`. Keys, regions and similar settings come
+    /// from the environment, with the names of the crate `object_store`, such as `AWS_ACCESS_KEY_ID`.
     ///
     /// # Errors
     ///
-    /// If the address is none of an object store, or a feature of the crate `object_store` is not
-    /// enabled that the store needs.
+    /// Fails if the address is not that of an object store, or if the store needs a feature of the crate
+    /// `object_store` that is not enabled.
     pub fn at(address: &str) -> io::Result<Self> {
         let url = address.parse().map_err(io::Error::other)?;
         let variables = std::env::vars().map(|(name, value)| (name.to_ascii_lowercase(), value));

@@ -1,4 +1,4 @@
-//! The partitions of a worker, as the backup says they are.
+//! Restores the partitions of a worker from the backup.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,15 +23,15 @@ use super::upload::{LogEnd, Logs};
 use super::{Backup, BackupError, get};
 use crate::ids::{Epoch, StepId};
 
-/// How many objects are read from the backup at once.
+/// The number of objects that are read from the backup concurrently.
 const AT_ONCE: usize = 8;
 
-/// How many bytes are written to a partition before they are committed.
+/// The number of bytes that are written to a partition before a commit.
 const COMMIT_BYTES: usize = if cfg!(test) { 200 } else { 16 << 20 };
 
-/// Which partitions a worker of the cluster has: every one of so many, by index.
+/// The partitions of a worker of the cluster: every one of a number, by index.
 ///
-/// So every worker knows its partitions, wherever they were before.
+/// Every worker thus knows its partitions, wherever they were before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     pub(crate) worker: usize,
@@ -49,14 +49,14 @@ impl Share {
     }
 }
 
-/// The partitions of a worker, and what is needed to write on in the backup.
+/// The partitions of a worker, and the data to continue the backup.
 pub(crate) struct Restored {
     pub(crate) parts: Vec<LockedPartition>,
     pub(crate) logs: Logs,
 }
 
-/// Which partitions a worker has, by what the backup says of the store, in a local directory, which is
-/// made when it is missing. The files may be missing, too.
+/// Returns the partitions of a worker according to the backup, in a local directory, which is created if it
+/// is missing. The files may be missing, too.
 pub(crate) fn shared_parts(
     backup: &dyn Backup,
     dir: &Path,
@@ -76,9 +76,9 @@ pub(crate) fn shared_parts(
     Ok(indices.map(part).collect())
 }
 
-/// Makes partitions what the backup says they are. Others in their directory are left alone.
+/// Resets partitions to the contents of the backup. Others in their directory are left alone.
 ///
-/// They are locked before the backup is read: what another run has written to both is seen.
+/// They are locked before the backup is read, so that writes of another run to both are seen.
 pub(crate) fn restore(
     backup: &Arc<dyn Backup>,
     flow: &str,
@@ -120,7 +120,7 @@ fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeE
     })
 }
 
-/// A partition that is to become what its log says.
+/// A partition that is restored from its log.
 struct Partition<'a> {
     backup: &'a dyn Backup,
     log: &'a Log,
@@ -161,11 +161,11 @@ impl Partition<'_> {
         Ok(())
     }
 
-    /// Takes a local partition back to what the log says, or finds that it cannot be.
+    /// Resets a local partition to its log, or returns that this is impossible.
     ///
-    /// A partition is written before its log. So it may be ahead by what was never reported, and that
-    /// is cut off. It may also be behind, or of another timeline, when other machines have run the
-    /// flow meanwhile.
+    /// A partition is written before its log. It may therefore be ahead by unreported changes, which are
+    /// removed. It may also be behind, or of another timeline, if other machines have run the flow in
+    /// between.
     fn rewind(&self, writer: &mut PartitionWriter) -> Result<bool, Error> {
         let progress = writer.progress();
         let Some(name) = self.log.head() else {
@@ -201,7 +201,7 @@ impl Partition<'_> {
         Ok((header, entries))
     }
 
-    /// Does again what the log tells.
+    /// Replays the log.
     fn build(self, lock: Lock) -> Result<LockedPartition, Error> {
         let dir = self.file.parent().unwrap_or(Path::new(""));
         let draft = draft_partition(dir, self.meta.clone())?;
@@ -231,7 +231,7 @@ impl Partition<'_> {
     }
 }
 
-/// Reads some objects at once.
+/// Reads some objects concurrently.
 fn get_all(backup: &dyn Backup, names: &[String]) -> Result<Vec<Vec<u8>>, Error> {
     thread::scope(|scope| {
         let readers: Vec<_> = names
@@ -246,7 +246,7 @@ fn get_all(backup: &dyn Backup, names: &[String]) -> Result<Vec<Vec<u8>>, Error>
     })
 }
 
-/// A partition in the making.
+/// A partition under construction.
 struct Replay {
     writer: PartitionWriter,
     steps: BTreeMap<StepId, (StepMeta, StepNumber)>,
@@ -257,7 +257,7 @@ struct Replay {
 }
 
 impl Replay {
-    /// Writes what is in a piece of a base.
+    /// Writes the contents of a piece of a base.
     fn piece(&mut self, name: &str, header: LogHeader, bytes: &[u8]) -> Result<(), Error> {
         let LogHeader { epoch, oldest, .. } = header;
         self.saved_at = header.saved_at;
@@ -280,7 +280,7 @@ impl Replay {
         self.writer.flush()
     }
 
-    /// Does what the writer did in an epoch.
+    /// Replays an epoch of the writer.
     fn segment(&mut self, name: &str, header: LogHeader, bytes: &[u8]) -> Result<(), Error> {
         let execution = running(name, &header)?;
         if self.writer.progress().execution != Some(execution.number) {
@@ -374,7 +374,7 @@ impl Replay {
     }
 }
 
-/// The execution that has written an object.
+/// Returns the execution that wrote an object.
 fn running<'a>(name: &str, header: &'a LogHeader) -> Result<&'a Execution, BackupError> {
     let last = header.executions.last();
     last.ok_or_else(|| BackupError::damaged(name, "it names no execution"))

@@ -1,9 +1,9 @@
-//! The fence of a backup: which run may write to it.
+//! The fence of a backup, which determines the run that may write to it.
 //!
-//! Each run takes the next *term*, by an object that is stored if its name is free and is never
-//! removed. The names of all that a run writes have its term, so nobody else ever writes an object of
-//! the same name. Before an epoch counts as saved, the run looks for the object of the next term: if
-//! it is there, another run has taken over, and may not have seen what was written last.
+//! Each run takes the next *term* with an object that is stored if its name is free and is never removed. The
+//! names of all objects of a run contain its term, so no other run writes an object of the same name. Before
+//! an epoch counts as saved, the run looks for the object of the next term: if it exists, another run has
+//! taken over, and may not have seen the last writes.
 
 use std::io;
 
@@ -21,7 +21,7 @@ use crate::recovery::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Term {
     number: u64,
-    /// What the run has stored to take it.
+    /// The object that the run stored to take it.
     object: Vec<u8>,
 }
 
@@ -33,8 +33,8 @@ struct TermHeader {
     begun_at: DateTime<Utc>,
 }
 
-/// Takes the next term for a flow, which ends the one before. One worker of a cluster does this, when
-/// all have locked their local partitions, and before anybody reads the logs.
+/// Takes the next term for a flow, which ends the previous one. One worker of a cluster does this, when all
+/// have locked their local partitions, and before any worker reads the logs.
 pub(crate) fn take_term(backup: &dyn Backup, flow: &str) -> Result<Term, Error> {
     Term::take(backup, &Names::new(flow))
 }
@@ -51,7 +51,7 @@ impl Term {
         let name = names.term(number);
         match backup.put(&name, &term.object) {
             Ok(()) => Ok(term),
-            // An answer may have been lost.
+            // A response may have been lost.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if get(backup, &name)? == term.object {
                     return Ok(term);
@@ -80,8 +80,7 @@ impl Term {
         }
     }
 
-    /// Makes sure, too, that no other run has taken over: what was stored before is seen by any that
-    /// will.
+    /// Makes sure, too, that no other run has taken over: any later run will see what was stored before.
     pub(super) fn check(&self, backup: &dyn Backup, names: &Names) -> Result<(), BackupError> {
         self.check_present(backup, names)?;
         let name = names.term(self.number + 1);
@@ -97,7 +96,7 @@ impl Term {
     }
 }
 
-/// The last term that was taken; 0 if none was.
+/// Returns the last term that was taken; 0 if none was.
 fn last(backup: &dyn Backup, names: &Names) -> Result<u64, BackupError> {
     let prefix = names.terms();
     let listed = backup.list(&prefix);

@@ -1,4 +1,4 @@
-//! Writing the logs while the flow runs.
+//! Writes the logs while the flow runs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,16 +22,16 @@ use crate::ids::Epoch;
 use crate::key::Slot;
 use crate::state::run::Run;
 
-/// What an object weighs at least when it is decided what to compact: the time of a request.
+/// The minimum weight of an object in the decision to compact, for the time of a request.
 const LEAST_WEIGHT: u64 = 64 << 10;
 
-/// So many small segments may be there beside a small base.
+/// The number of small segments that may exist beside a small base.
 const FEW_SEGMENTS: u64 = if cfg!(test) { 4 } else { 64 };
 
-/// How many epochs wait to be uploaded.
+/// The number of epochs that wait for their upload.
 const QUEUE: usize = 2;
 
-/// The logs of a worker, as they were found.
+/// The logs of a worker, as found.
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
     backup: Arc<dyn Backup>,
@@ -52,13 +52,13 @@ impl Logs {
         }
     }
 
-    /// To be written on in a term, which was taken before the logs were read.
+    /// Continues them in a term, which was taken before the logs were read.
     pub(crate) fn in_term(self, term: Term) -> Uploads {
         Uploads { logs: self, term }
     }
 }
 
-/// The logs of a worker, to go on from.
+/// The logs of a worker, to be continued.
 #[derive(Clone, Debug)]
 pub(crate) struct Uploads {
     logs: Logs,
@@ -72,7 +72,7 @@ pub(super) struct LogEnd {
     next: u64,
     /// The term of the last one.
     after: u64,
-    /// What the segments after the newest base weigh.
+    /// The weight of the segments after the newest base.
     weight: u64,
 }
 
@@ -86,7 +86,7 @@ impl LogEnd {
     }
 }
 
-/// Why nothing more is written.
+/// The reason why nothing more is written.
 #[derive(Debug)]
 pub(in crate::recovery) enum Stopped {
     Error(Error),
@@ -100,8 +100,8 @@ impl<E: Into<Error>> From<E> for Stopped {
     }
 }
 
-/// Gathers what is written to the partitions of a writer thread, and has it uploaded by a thread of
-/// its own, so that writing and uploading overlap.
+/// Collects the writes to the partitions of a writer thread, and uploads them on its own thread, so that
+/// writing and uploading overlap.
 pub(in crate::recovery) struct Uploader {
     names: Names,
     term: u64,
@@ -146,14 +146,14 @@ struct Segment {
     weight: u64,
 }
 
-/// What the thread does.
+/// A job of the thread.
 enum Job {
     Epoch {
         epoch: Epoch,
         /// The new segments, by partition.
         segments: Vec<Vec<(String, Vec<u8>)>>,
     },
-    /// Is done when there is time.
+    /// Runs when there is time.
     Compact(Box<Compaction>),
 }
 
@@ -246,8 +246,8 @@ impl Uploader {
         self.send(Job::Epoch { epoch, segments })
     }
 
-    /// No resume before this epoch is wanted any more: replaces segments before it by a base, if it
-    /// is time. Nothing may have been collected yet that is kept for the epoch.
+    /// No resume before this epoch is needed any more: replaces segments before it by a base, if it is time.
+    /// Nothing that is kept for the epoch may have been collected yet.
     pub(in crate::recovery) fn collect(
         &mut self,
         part: usize,
@@ -272,7 +272,7 @@ impl Uploader {
         };
         part.log.weight = part.segments.iter().map(|segment| segment.weight).sum();
         let base = Compaction::begin(writer.file(), &self.names, place, oldest)?;
-        // It is read from the file behind the name.
+        // It is read from the file with this name.
         writer.check_identity()?;
         self.send(Job::Compact(Box::new(base)))
     }
@@ -348,7 +348,7 @@ impl PartitionLog {
 
 fn run(fence: &Fence, inbox: &Receiver<Job>, report: &Report) {
     if let Err(error) = work(fence, inbox, report) {
-        // Returning drops the queue's end: the writer thread learns of it.
+        // Returning drops the queue's end, which notifies the writer thread.
         report.send(WriterEvent::Failed(error));
     }
 }
@@ -362,7 +362,7 @@ fn work(fence: &Fence, inbox: &Receiver<Job>, report: &Report) -> Result<(), Err
                 job
             }
             Some(first) => {
-                // A part of it after each epoch too, or it would never come to its end.
+                // Also a part of it after each epoch, or it would never finish.
                 if fence.compact(first)? {
                     compactions.pop_front();
                 }
