@@ -1,4 +1,4 @@
-//! The sending ends of edges that cross workers: who gets which item, and when a batch is complete.
+//! The sending ends of edges that cross workers: they select the target of an item, and complete batches.
 
 use std::mem::needs_drop;
 use std::rc::Rc;
@@ -8,16 +8,16 @@ use super::edge::{EdgeOut, EventMark, Exchange};
 use crate::ids::WorkerIndex;
 use crate::weight::{inline_weight, weight};
 
-/// The sending end of an edge on which each item goes to the worker that it is put down for.
+/// The sending end of an edge on which each item goes to its target worker.
 pub(crate) struct Router<I> {
     edge: EdgeOut<I>,
-    /// The batches that are being filled, one a worker.
+    /// The batches that are being filled, one per worker.
     filling: Vec<Filling<I>>,
 }
 
 struct Filling<I> {
     items: Vec<I>,
-    /// What they weigh, if that is not a matter of how many they are.
+    /// Their weight, if it does not follow from their number.
     weight: usize,
 }
 
@@ -33,7 +33,7 @@ impl<I: Exchange> Router<I> {
         }
     }
 
-    /// How many workers there are.
+    /// Returns the number of workers.
     #[inline]
     pub(crate) fn targets(&self) -> usize {
         self.filling.len()
@@ -61,7 +61,7 @@ impl<I: Exchange> Router<I> {
         }
     }
 
-    /// Sends what there is for a worker, and says of all that will come what `mark` says.
+    /// Sends the batch for a worker, with `mark` as the watermark of all later items.
     pub(crate) fn send(&mut self, target: usize, mark: EventMark, cx: &Cx) {
         let Filling { items, weight } = &mut self.filling[target];
         let weight = if needs_drop::<I>() {
@@ -72,8 +72,8 @@ impl<I: Exchange> Router<I> {
         self.edge.send(WorkerIndex(target), items, weight, mark, cx);
     }
 
-    /// Sends all that there is, as the worker turns to other work, and says what `mark` says of all that will
-    /// come.
+    /// Sends all batches, because the worker turns to other work, with `mark` as the watermark of all later
+    /// items.
     pub(crate) fn flush(&mut self, mark: EventMark, cx: &Cx) {
         let news = self.edge.news(mark);
         for target in 0..self.filling.len() {
@@ -85,7 +85,7 @@ impl<I: Exchange> Router<I> {
     }
 }
 
-/// The sending end of an edge on which whole batches go to one worker after the other.
+/// The sending end of an edge on which whole batches go to the workers in turn.
 pub(crate) struct RoundRobin<I> {
     edge: EdgeOut<I>,
     last: usize,
@@ -93,12 +93,12 @@ pub(crate) struct RoundRobin<I> {
 
 impl<I: Exchange> RoundRobin<I> {
     pub(crate) fn new(edge: EdgeOut<I>) -> Self {
-        // Each worker begins with its neighbour, so that they do not all send to the same one.
+        // Each worker starts with its neighbour, so that they do not all send to the same one.
         let last = edge.worker().index.0;
         Self { edge, last }
     }
 
-    /// Sends a batch, or what it is cut into if it is too heavy for one worker.
+    /// Sends a batch, or splits it if it is too heavy for one worker.
     pub(crate) fn send_batch(&mut self, batch: &mut Vec<I>, cx: &Cx) {
         let (fits, weight) = self.fits(batch);
         if fits == batch.len() {
@@ -112,7 +112,7 @@ impl<I: Exchange> RoundRobin<I> {
         }
     }
 
-    /// How many of these items make a batch, and what they weigh.
+    /// Returns how many of these items form a batch, and their weight.
     fn fits(&self, items: &[I]) -> (usize, usize) {
         let most = self.edge.most_weight;
         if !needs_drop::<I>() {
@@ -138,7 +138,7 @@ impl<I: Exchange> RoundRobin<I> {
         }
     }
 
-    /// Lets the readers know that the worker turns to other work, and what is said of the items to come.
+    /// Notifies the readers that the worker turns to other work, with the watermark of later items.
     pub(crate) fn flush(&mut self, cx: &Cx) {
         let news = self.edge.news(cx.mark);
         for target in 0..self.edge.worker().count {

@@ -1,4 +1,4 @@
-//! What the workers of one process share: the reason to stop, flow control, settings.
+//! The shared data of the workers of one process: the reason to stop, flow control, settings.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -20,56 +20,56 @@ use crate::report::RunState;
 pub(crate) struct Settings {
     pub(crate) clock: WorkerClock,
     pub(crate) epoch_interval: TimeDelta,
-    /// How long the last epoch may take when the run is stopped from outside.
+    /// How long the last epoch may take when a signal stops the run.
     pub(crate) stop_timeout: Duration,
-    /// How many bytes the items under way may take in this process.
+    /// The limit of the bytes of items in flight in this process.
     pub(crate) buffer_memory: u64,
 }
 
-/// Why workers leave their loops before the end of input.
+/// The reason why workers leave their loops before the end of input.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Failed(RunError),
-    /// A source or a sink asked for it; the run ends without an error.
+    /// A source or a sink requested it; the run ends without an error.
     Aborted,
 }
 
-/// One edge of the graph of timely operators.
+/// An edge of the graph of timely operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EdgeId(pub(crate) u32);
 
-/// What the workers of this process have sent over the edges and nobody has taken yet.
+/// The weight that the workers of this process have sent over edges and that was not received yet.
 struct EdgeLoads {
-    /// With so much on one edge, a worker waits.
+    /// At this weight on one edge, a worker waits.
     limit: i64,
     /// In bytes, by edge and sending worker.
     loads: Vec<Vec<AtomicI64>>,
 }
 
-/// Tells other processes what happens in this one; set when there are others.
+/// Notifies other processes of events in this one; set if there are others.
 pub(crate) trait PeerLink: Send + Sync {
     /// This process stops, for this reason.
     fn stop(&self, stop: &Stop);
-    /// This process was asked to stop after the present epoch, and with it the cluster.
+    /// This process was asked to stop after the current epoch, and with it the cluster.
     fn stop_cleanly(&self, error: &RunError);
-    /// Items of `load` bytes that `worker` of another process sent over `edge` have been taken.
+    /// Items of `load` bytes that `worker` of another process sent over `edge` were received.
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, load: u64);
     /// A worker of this process has begun an epoch.
     fn epoch(&self, epoch: Epoch);
 }
 
-/// What the workers of one process share.
+/// The shared data of the workers of one process.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    /// What is counted of the workers of this process.
+    /// The meter of the workers of this process.
     pub(crate) meter: Arc<RunMeter>,
-    /// The workers of this process: the first index, and how many.
+    /// The indices of the workers of this process.
     workers: std::ops::Range<usize>,
     stopping: Arc<AtomicBool>,
     stop: Mutex<Option<Stop>>,
     /// Whether a worker of this process works on the flow.
     running: AtomicBool,
-    /// Why the run stops after the present epoch, and whether it has.
+    /// Why the run stops after the current epoch, and whether it has.
     stopping_cleanly: AtomicBool,
     clean_stop: Mutex<Option<RunError>>,
     stopped: AtomicBool,
@@ -79,7 +79,7 @@ pub(crate) struct Shared {
     wakers: Mutex<HashMap<(EdgeId, usize), RemoteAlarm>>,
     /// The last epoch that a worker of the cluster has begun.
     latest_epoch: AtomicU64,
-    /// The sources of each worker, which follow.
+    /// The sources of each worker, which join epochs.
     sources: Mutex<Vec<(WorkerIndex, RemoteAlarm)>>,
 }
 
@@ -87,7 +87,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How far a run is that stops at once.
+/// Returns the state of a run that stops immediately.
 fn state_of(reason: &Stop) -> RunState {
     match reason {
         Stop::Failed(error) if !error.is_stop() => RunState::Failed,
@@ -122,12 +122,12 @@ impl Shared {
         }
     }
 
-    /// The index of the first worker of this process.
+    /// Returns the index of the first worker of this process.
     pub(crate) fn first_worker(&self) -> usize {
         self.workers.start
     }
 
-    /// How many workers this process has.
+    /// Returns the number of workers of this process.
     pub(crate) fn workers_here(&self) -> usize {
         self.workers.len()
     }
@@ -136,12 +136,12 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// What is set when the run stops at once.
+    /// Returns the flag that is set when the run stops immediately.
     pub(crate) fn stopping(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stopping)
     }
 
-    /// Has the calling worker woken when the run stops.
+    /// Wakes the calling worker when the run stops.
     pub(crate) fn register_thread(&self) {
         lock(&self.threads).push(std::thread::current());
         self.settings.clock.register_sleeper();
@@ -154,7 +154,7 @@ impl Shared {
         });
     }
 
-    /// Stops all workers of the cluster; the first reason counts.
+    /// Stops all workers of the cluster; the first reason applies.
     pub(crate) fn stop(&self, reason: Stop) {
         {
             let mut stop = lock(&self.stop);
@@ -184,10 +184,10 @@ impl Shared {
         }
     }
 
-    // A clean stop: sources are not polled any more, and the epoch that is under way is the last. When it is complete
-    // on the whole cluster, workers leave their loops.
+    // A clean stop: sources are no longer polled, and the current epoch is the last. When it is complete on
+    // the whole cluster, workers leave their loops.
 
-    /// Notes that a worker of this process runs the flow.
+    /// Records that a worker of this process runs the flow.
     pub(crate) fn note_begun(&self) {
         let workers = self.meter.workers();
         let begun = workers.iter().filter(|worker| worker.runs.get().is_some());
@@ -196,13 +196,13 @@ impl Shared {
         }
     }
 
-    /// Notes that a worker of this process works on the flow: from now on there is something to save.
+    /// Records that a worker of this process works on the flow: from now on there is data to save.
     pub(crate) fn note_running(&self) {
         self.running.store(true, Ordering::Release);
     }
 
-    /// Stops all workers of the cluster after the present epoch, or at once if there is none, or no time for it. Gives
-    /// whether an epoch has to end first; the error says why the run was stopped.
+    /// Stops all workers of the cluster after the current epoch, or immediately if there is none, or no time
+    /// for it. Returns whether an epoch must end first; the error is the reason of the stop.
     pub(crate) fn stop_cleanly(&self, error: RunError) -> bool {
         if !self.running.load(Ordering::Acquire) || self.settings.stop_timeout.is_zero() {
             self.fail(error);
@@ -214,7 +214,7 @@ impl Shared {
         self.end_after_epoch(error)
     }
 
-    /// As [`stop_cleanly`](Self::stop_cleanly), because another process was asked to stop.
+    /// Like [`stop_cleanly`](Self::stop_cleanly), because another process was asked to stop.
     pub(crate) fn stop_cleanly_with_peer(&self, error: RunError) {
         if self.running.load(Ordering::Acquire) {
             self.end_after_epoch(error);
@@ -241,12 +241,12 @@ impl Shared {
         self.stopping_cleanly.load(Ordering::Acquire)
     }
 
-    /// Notes that the last epoch of a clean stop is complete on the whole cluster.
+    /// Records that the last epoch of a clean stop is complete on the whole cluster.
     pub(crate) fn note_stopped(&self) {
         self.stopped.store(true, Ordering::Release);
     }
 
-    /// How the run ended, after all workers have left their loops.
+    /// Returns the result of the run, after all workers have left their loops.
     pub(crate) fn outcome(&self) -> Result<(), RunError> {
         self.meter.enter(RunState::Ended);
         match lock(&self.stop).take() {
@@ -257,12 +257,12 @@ impl Shared {
                     || RunError::new(RunErrorKind::Terminated, "another process was stopped");
                 Err(lock(&self.clean_stop).take().unwrap_or_else(stopped))
             }
-            // The input may have ended before the sources heard of a stop.
+            // The input may have ended before the sources were notified of a stop.
             None => Ok(()),
         }
     }
 
-    /// The sort of error that stops the run, if one does.
+    /// Returns the kind of error that stops the run, if any.
     pub(crate) fn stop_kind(&self) -> Option<RunErrorKind> {
         match &*lock(&self.stop) {
             Some(Stop::Failed(error)) => Some(error.kind()),
@@ -270,8 +270,8 @@ impl Shared {
         }
     }
 
-    // Epochs: the first worker of the cluster whose interval is over begins the next, and all
-    // others follow at once, so that no worker's items wait for the clock of another.
+    // Epochs: the first worker of the cluster whose interval ends starts the next, and all others join it
+    // immediately, so that no worker's items wait for the clock of another.
 
     /// Begins an execution; every worker of the process calls it.
     pub(crate) fn start_epoch(&self, first: Epoch) {
@@ -282,12 +282,12 @@ impl Shared {
         Epoch(self.latest_epoch.load(Ordering::Acquire))
     }
 
-    /// Has `wake` activated when another worker begins an epoch.
+    /// Activates `wake` when another worker starts an epoch.
     pub(crate) fn register_source(&self, worker: WorkerIndex, wake: RemoteAlarm) {
         lock(&self.sources).push((worker, wake));
     }
 
-    /// Notes that a worker of this process has begun an epoch, and has all others follow.
+    /// Records that a worker of this process has started an epoch, which all others join.
     pub(crate) fn begin_epoch(&self, epoch: Epoch, worker: WorkerIndex) {
         if self.join_epoch(epoch, Some(worker))
             && let Some(peers) = self.peers.get()
@@ -296,8 +296,8 @@ impl Shared {
         }
     }
 
-    /// Has the workers of this process follow into an epoch, but for the one that leads. Gives
-    /// whether it is new.
+    /// Makes the workers of this process join an epoch, except for the one that leads. Returns whether it is
+    /// new.
     pub(crate) fn join_epoch(&self, epoch: Epoch, leader: Option<WorkerIndex>) -> bool {
         let new = self.latest_epoch.fetch_max(epoch.0, Ordering::AcqRel) < epoch.0;
         if new {
@@ -315,11 +315,11 @@ impl Shared {
         }
     }
 
-    // Flow control: for each edge and each worker of this process that sends over it, how many bytes
-    // were sent and not yet taken. Nothing here happens per item, but per batch.
+    // Flow control: for each edge and each worker of this process that sends over it, the bytes that were
+    // sent and not yet received. Nothing here runs per item, only per batch.
 
-    /// Makes room to count on so many edges, on each of which a worker waits at the same load; every
-    /// worker of the process calls it.
+    /// Allocates counters for these edges, with the load at which a worker waits; every worker of the process
+    /// calls it.
     pub(crate) fn init_edges(&self, edges: usize, limit: u64) {
         self.edges.get_or_init(|| {
             let edge = |_| self.workers.clone().map(|_| AtomicI64::new(0)).collect();
@@ -337,19 +337,19 @@ impl Shared {
         Some((load, edges.limit))
     }
 
-    /// Has `wake` activated when items of `worker` on `edge` are taken and it was full.
+    /// Activates `wake` when items of `worker` on `edge` are received after it was full.
     pub(crate) fn register_waker(&self, edge: EdgeId, worker: WorkerIndex, wake: RemoteAlarm) {
         lock(&self.wakers).insert((edge, worker.0), wake);
     }
 
-    /// Counts items of so many bytes that a worker of this process sends over an edge.
+    /// Counts the bytes of items that a worker of this process sends over an edge.
     pub(crate) fn sent(&self, edge: EdgeId, worker: WorkerIndex, bytes: u64) {
         if let Some((load, _)) = self.load(edge, worker) {
             load.fetch_add(bytes as i64, Ordering::AcqRel);
         }
     }
 
-    /// How many bytes of a worker are under way on an edge, and with how many it waits.
+    /// Returns the bytes of a worker in flight on an edge, and the limit at which it waits.
     pub(crate) fn queued(&self, edge: EdgeId, worker: WorkerIndex) -> (u64, u64) {
         let load = self.load(edge, worker);
         load.map_or((0, 0), |(load, limit)| {
@@ -358,13 +358,13 @@ impl Shared {
         })
     }
 
-    /// Whether a worker has sent so much over an edge that it has to wait.
+    /// Whether a worker must wait before it sends more over an edge.
     pub(crate) fn is_full(&self, edge: EdgeId, worker: WorkerIndex) -> bool {
         let load = self.load(edge, worker);
         load.is_some_and(|(load, limit)| load.load(Ordering::Acquire) >= limit)
     }
 
-    /// Counts items of so many bytes taken from an edge; `origin` is the worker that had sent them.
+    /// Counts the bytes of items received from an edge; `origin` is the worker that sent them.
     pub(crate) fn count_taken(&self, edge: EdgeId, origin: WorkerIndex, bytes: u64) {
         if self.workers.contains(&origin.0) {
             self.credited(edge, origin, bytes);
@@ -375,7 +375,7 @@ impl Shared {
         }
     }
 
-    /// Counts items of a worker of this process that were taken, perhaps in another process.
+    /// Counts items of a worker of this process that were received, possibly in another process.
     pub(crate) fn credited(&self, edge: EdgeId, worker: WorkerIndex, bytes: u64) {
         let Some((load, limit)) = self.load(edge, worker) else {
             return;

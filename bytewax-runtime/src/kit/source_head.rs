@@ -29,18 +29,18 @@ use crate::key::position_slot;
 use crate::source::{Answer, Lag, Poll, Wake, Waker, Woken, opening};
 use crate::state::{StateError, StepSchema};
 
-/// How long a partition that gave nothing is left alone.
+/// The time until an empty partition is polled again.
 const COOL_DOWN: TimeDelta = TimeDelta::milliseconds(1);
 
-/// How often partitions are asked how much they have still to give.
+/// How often partitions report their lag.
 const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
-/// How a source is built on a worker.
+/// The plan to build a source on a worker.
 pub(crate) trait SourcePlan: Send + Sync {
-    /// The partitions that this worker can reach; `None` for a source with one on each worker.
+    /// Returns the partitions that this worker can reach; `None` for a source with one on each worker.
     fn partitions(&self) -> Option<Result<Vec<String>, StepError>>;
 
-    /// The type of its positions, if it saves any.
+    /// Returns the type of its positions, if it saves any.
     fn step_schema(&self) -> Option<StepSchema>;
 
     /// Whether it can be replayed.
@@ -60,15 +60,15 @@ pub(crate) trait PolledPartition<T>: Listener {
     fn next_batch(&mut self) -> Result<Poll<T>, StepError>;
     fn next_awake(&self) -> Option<DateTime<Utc>>;
     fn end_epoch(&mut self, epoch: Epoch) -> Result<(), StepError>;
-    /// Where it is, as it is saved; `None` for a source that saves nothing.
+    /// Returns its saved position; `None` for a source without positions.
     fn position(&self) -> Option<Result<Vec<u8>, StateError>>;
-    /// How much it has still to give, as far as is known.
+    /// Returns its lag, as far as it is known.
     fn lag(&self) -> Option<Lag> {
         None
     }
 }
 
-/// When a partition is to be polled next, if nobody wakes it.
+/// The time of the next poll of a partition, unless it is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awake {
     Now,
@@ -82,28 +82,28 @@ impl From<Option<DateTime<Utc>>> for Awake {
     }
 }
 
-/// One opened partition and when to poll it.
+/// An open partition and the time of its next poll.
 pub(crate) struct Polled<T> {
     name: String,
     /// Its number among the partitions of the worker.
     number: usize,
     partition: Rc<RefCell<dyn PolledPartition<T>>>,
     listener: ListenerId,
-    /// What the last poll gave and there was no room for yet.
+    /// The items of the last poll that had no room yet.
     rest: IntoIter<T>,
     awake: Awake,
     woken: Woken,
-    /// Whether it has asked to be polled at a mark. Then the date is read before each poll, which may take its time.
+    /// Whether it polls at marks. The date is then read before each poll, which may take long.
     has_marks: bool,
     /// The last position that was saved.
     saved: Option<Vec<u8>>,
-    /// The name under which its position was saved before, which nothing has any more.
+    /// The former name of its saved position, which no partition has any more.
     earlier_name: Option<String>,
     meter: Arc<PartitionMeter>,
 }
 
 impl<T: 'static> Polled<T> {
-    /// Opens a partition in an epoch, with its waker at hand.
+    /// Opens a partition in an epoch, with its waker as the current one.
     pub(crate) fn open<P: PolledPartition<T>>(
         build: &BuildCx,
         alarm: Alarm,
@@ -138,13 +138,13 @@ impl<T: 'static> Polled<T> {
         })
     }
 
-    /// The same, which had another name; with the first position under its own, that under the other is forgotten.
+    /// The same with a former name; its first position under the new name removes the one under the former.
     pub(crate) fn renamed_from(mut self, name: String) -> Self {
         self.earlier_name = Some(name);
         self
     }
 
-    /// Ends an epoch, and has the position saved with it, if it has changed.
+    /// Ends an epoch, and saves the position with it, if it has changed.
     fn end_epoch(&mut self, step: StepIndex, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(step);
         let ended = with_partition(&self.name, || {
@@ -192,8 +192,8 @@ impl<T: 'static> Polled<T> {
         is_due || self.woken.is_woken()
     }
 
-    /// Notes when it is to be polled after this answer to a poll at `now`; by `idle`, if it gave nothing and
-    /// does not say when.
+    /// Sets the time of the next poll after this result of a poll at `now`; by `idle`, if it was empty and
+    /// requested no time.
     fn plan(
         &mut self,
         wake: Wake,
@@ -229,10 +229,10 @@ impl<T: 'static> Polled<T> {
 
 type OpenAdded<T> = dyn Fn(&BuildCx, Alarm, Epoch, String) -> Result<Polled<T>, RunError>;
 
-/// Finds partitions that are added while the flow runs, and opens those of this worker.
+/// Finds partitions that appear while the flow runs, and opens those of this worker.
 pub(crate) struct Discovering<T> {
     names: Polled<String>,
-    /// All partitions that any worker has or has had.
+    /// All partitions that any worker has or had.
     known: HashSet<String>,
     open: Box<OpenAdded<T>>,
 }
@@ -251,18 +251,18 @@ impl<T> Discovering<T> {
     }
 }
 
-/// Polls partitions in turn, one batch of each an activation, and moves the epoch on.
+/// Polls partitions in turn, one batch of each per activation, and advances the epoch.
 pub(crate) struct SourceHead<T> {
     step: StepIndex,
     alarm: Alarm,
     partitions: Vec<Polled<T>>,
     discovering: Option<Discovering<T>>,
     next: Next<T>,
-    /// How many items are handed on together at most.
+    /// The maximum number of items that are passed on together.
     portion: Portion,
     has_begun: bool,
     meter: Arc<StepMeter>,
-    /// When partitions are asked next how much they have still to give.
+    /// The time when partitions report their lag next.
     look_at: Monotonic,
 }
 
@@ -292,7 +292,7 @@ impl<T: 'static> SourceHead<T> {
         }
     }
 
-    /// Notes how much partitions have still to give, from time to time.
+    /// Records the lag of partitions, from time to time.
     fn look(&mut self, now: Monotonic, cx: &Cx) {
         cx.worker.timing.note(now);
         if now < self.look_at {
@@ -305,13 +305,13 @@ impl<T: 'static> SourceHead<T> {
         }
     }
 
-    /// Has partitions opened that are added while the flow runs.
+    /// Opens partitions that appear while the flow runs.
     pub(crate) fn discovering(mut self, discovering: Option<Discovering<T>>) -> Self {
         self.discovering = discovering;
         self
     }
 
-    /// Opens the partitions that were added since, and belong to this worker.
+    /// Opens the new partitions that belong to this worker.
     fn discover(&mut self, now: Monotonic, cx: &mut Cx) -> Result<(), RunError> {
         let Some(Discovering { names, known, open }) = &mut self.discovering else {
             return Ok(());
@@ -360,7 +360,7 @@ impl<T: 'static> SourceHead<T> {
         Ok(())
     }
 
-    /// Ends the present epoch, and goes on with another.
+    /// Ends the current epoch, and advances to another.
     fn go_to(&mut self, to: Epoch, cx: &mut Cx) -> Result<(), RunError> {
         if cx.epoch >= cx.worker.epochs.first() {
             self.next.flush(Flush::Epoch, cx)?;
@@ -375,7 +375,7 @@ impl<T: 'static> SourceHead<T> {
         Ok(())
     }
 
-    /// Goes to the epoch that the worker is in.
+    /// Advances to the epoch of the worker.
     fn follow(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         loop {
             let next = cx.worker.epochs.protocol().next_of(cx.epoch);
@@ -386,7 +386,7 @@ impl<T: 'static> SourceHead<T> {
         }
     }
 
-    /// Hands on items of the partition that is being polled.
+    /// Passes on items of the polled partition.
     fn pass(&mut self, items: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         let (count, sent) = (items.len(), cx.worker.sent());
         self.next.pass(items, cx)?;
@@ -394,7 +394,7 @@ impl<T: 'static> SourceHead<T> {
         Ok(())
     }
 
-    /// Hands on what polls have given, a portion at a time. Gives whether there was room for all.
+    /// Passes on the items of polls, a portion at a time. Returns whether there was room for all.
     fn pass_rest(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         let mut index = 0;
         while let Some(partition) = self.partitions.get_mut(index) {
@@ -419,15 +419,15 @@ impl<T: 'static> SourceHead<T> {
             .any(|partition| partition.rest.len() > 0)
     }
 
-    /// Polls each partition that is due once; unless polls end epochs, only while there is room. Gives
-    /// whether any was.
+    /// Polls each due partition once; unless polls end epochs, only while there is room. Returns whether any
+    /// was due.
     fn poll(&mut self, now: Monotonic, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         let all = cx.worker.epochs.protocol().has_turns();
         let mut polled = false;
         let mut index = 0;
         while let Some(partition) = self.partitions.get_mut(index) {
             if polled && !all && cx.worker.any_full(edges) {
-                // It is their turn when there is room again.
+                // They are polled when there is room again.
                 for left in &self.partitions[index..] {
                     cx.partitions.answered(left.number, false);
                 }
@@ -464,7 +464,7 @@ impl<T: 'static> SourceHead<T> {
                     let is_quiet = items.is_empty() && !poll.has_more;
                     cx.partitions.answered(partition.number, is_quiet);
                     let date = || before.unwrap_or_else(|| clock.now());
-                    // The milliseconds of a clock that is moved by hand may never pass.
+                    // The milliseconds of a hand-driven clock may never pass.
                     let idle = items.is_empty().then(|| match clock.is_by_hand() {
                         true => Awake::Now,
                         false => Awake::At(now.after(COOL_DOWN).into()),
@@ -498,7 +498,7 @@ impl<T: 'static> SourceHead<T> {
         Ok(polled)
     }
 
-    /// Has the operator woken when a partition is due, or the epoch is over.
+    /// Wakes the operator when a partition is due, or the epoch is over.
     fn sleep(&self, full: bool, cx: &Cx) {
         let timers = &cx.worker.timers;
         let protocol = cx.worker.epochs.protocol();
@@ -516,7 +516,7 @@ impl<T: 'static> SourceHead<T> {
             match awake {
                 Awake::Now => timers.wake(self.alarm),
                 Awake::At(due) => timers.wake_by(self.alarm, due),
-                // Who wakes it wakes the operator too.
+                // Its waker wakes the operator too.
                 Awake::Never => {}
             }
         }
@@ -537,7 +537,7 @@ impl<T: 'static> Operator for SourceHead<T> {
             cx.partitions = Partitions::new(self.partitions.len());
             cx.partitions.not_polled();
         }
-        // It belongs to this epoch, and is before the position that is saved with it.
+        // They belong to this epoch, and precede the position that is saved with it.
         if !self.pass_rest(edges, cx)? {
             self.next.flush(Flush::Activation, cx)?;
             cx.partitions.hold_asked();

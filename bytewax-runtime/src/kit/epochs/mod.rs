@@ -1,4 +1,4 @@
-//! The epochs of a worker: the protocol, and who acts on it.
+//! The epochs of a worker: the protocol, and the actions on it.
 
 mod protocol;
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub(crate) use protocol::{Frontier, Pace, Protocol, STOPPED};
 #[derive(Default)]
 pub(crate) struct Epochs {
     protocol: OnceCell<RefCell<Protocol<Alarm>>>,
-    /// Who is told of the epochs that are complete.
+    /// The listeners that are notified of complete epochs.
     pub(crate) listeners: Listeners,
     /// Whether the run has stopped after its last epoch.
     stopped: Cell<bool>,
@@ -39,7 +39,7 @@ impl Epochs {
             .borrow_mut()
     }
 
-    /// The epoch in which the execution begins.
+    /// Returns the epoch in which the execution begins.
     pub(crate) fn first(&self) -> Epoch {
         self.protocol().first()
     }
@@ -51,7 +51,7 @@ impl Epochs {
 }
 
 impl WorkerCx {
-    /// Has the sources of this worker go where those of others are.
+    /// Makes the sources of this worker join the epoch of others.
     pub(crate) fn join_epoch(&self, now: Monotonic) {
         let mut protocol = self.epochs.protocol();
         if self.shared.is_stopping_cleanly() {
@@ -65,7 +65,7 @@ impl WorkerCx {
         }
     }
 
-    /// Begins the next epoch on all workers, if the present one is over.
+    /// Starts the next epoch on all workers, if the current one is over.
     pub(crate) fn begin_epoch(&self, now: Monotonic) {
         let mut protocol = self.epochs.protocol();
         if let Some(epoch) = protocol.begin(now) {
@@ -79,7 +79,7 @@ impl WorkerCx {
         }
     }
 
-    /// Notes that the whole cluster is so far, and tells those who want to know.
+    /// Records the progress of the whole cluster, and notifies the listeners.
     pub(crate) fn complete_epochs(&self, frontier: Frontier) -> Result<(), RunError> {
         let complete = {
             let mut protocol = self.epochs.protocol();

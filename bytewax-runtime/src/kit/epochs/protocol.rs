@@ -1,12 +1,13 @@
-//! The protocol of epochs, as one worker follows it. It knows no clock, no thread and no dataflow.
+//! The protocol of epochs for one worker. It uses no clock, no thread and no dataflow.
 //!
-//! An epoch *begins* on the first worker of the cluster that is through with the one before, and the sources of all
-//! others *join* it. Each source *ends* its part of an epoch before it goes on to the next. Once all operators of the
-//! cluster have *left* an epoch, each worker *saves* what it has of it, and once all have, it is *complete*.
+//! An epoch *begins* on the first worker of the cluster that has finished the previous one, and the sources
+//! of all others *join* it. Each source *ends* its part of an epoch before it advances to the next. Once all
+//! operators of the cluster have *left* an epoch, each worker *saves* its data of it. Once all have saved it,
+//! it is *complete*.
 //!
-//! A run that stops ends the epoch that it is in, and no other begins: its sources move to [`STOPPED`], a time behind all
-//! epochs, to which no items belong. So an operator tells by its frontier alone whether its input has ended or the run
-//! stops, and all workers see the same.
+//! A run that stops ends its current epoch, and no other begins: its sources advance to [`STOPPED`], a time
+//! after all epochs, to which no items belong. The frontier of an operator alone thus shows whether its input
+//! has ended or the run stops, and all workers see the same.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +16,15 @@ use chrono::TimeDelta;
 use crate::clock::Monotonic;
 use crate::ids::Epoch;
 
-/// Where the sources of a run that stops are, behind its last epoch.
+/// The time of the sources of a stopping run, after its last epoch.
 pub(crate) const STOPPED: Epoch = Epoch(u64::MAX);
 
-/// When an epoch is over.
+/// The end of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
-    /// When it has lasted so long. Two may be under way, so that sources do not wait for the slowest operator.
+    /// After this time. Two epochs may be in progress, so that sources do not wait for the slowest operator.
     Every(TimeDelta),
-    /// When each source of the cluster that has anything was polled once. One is under way.
+    /// When each source of the cluster with items was polled once. One epoch is in progress.
     EachPoll,
 }
 
@@ -37,13 +38,13 @@ impl Pace {
     }
 }
 
-/// How far operators are: the first epoch that may still come from them.
+/// The progress of operators: the first epoch that may still arrive from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frontier {
     At(Epoch),
-    /// The run stops, and all that belongs to its epochs has come.
+    /// The run stops, and everything of its epochs has arrived.
     Stopped,
-    /// The input has ended, and all has come.
+    /// The input has ended, and everything has arrived.
     Ended,
 }
 
@@ -57,12 +58,12 @@ impl From<Option<Epoch>> for Frontier {
     }
 }
 
-/// What a source has done in the epoch that it is in.
+/// The state of a source in its current epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
     /// It could not be polled yet.
     Awaited,
-    /// It had nothing.
+    /// It had no items.
     Idle,
     Polled,
 }
@@ -74,17 +75,17 @@ pub(crate) struct Protocol<S> {
     /// Whether each worker saves an epoch before it is complete.
     saves: bool,
     first: Epoch,
-    /// The epoch that the sources of this worker are in, or go to when they run next.
+    /// The epoch of the sources of this worker, or the one that they join when they run next.
     current: Epoch,
     began: Monotonic,
-    /// The last epoch that is known to have begun on a worker of the cluster.
+    /// The last epoch that has begun on a worker of the cluster.
     latest: Epoch,
     stops: bool,
     /// The sources of this worker that have not ended.
     sources: BTreeMap<S, Turn>,
     /// The last epoch with which a source of the cluster has ended, or stopped.
     last: Epoch,
-    /// The first epoch that this worker was not told to save.
+    /// The first epoch that this worker was not asked to save.
     unsaved: Epoch,
     /// Every epoch before this one is complete on the whole cluster.
     complete_before: Epoch,
@@ -107,12 +108,12 @@ impl<S: Copy + Ord> Protocol<S> {
         }
     }
 
-    /// The epoch in which the execution begins.
+    /// Returns the epoch in which the execution begins.
     pub(crate) fn first(&self) -> Epoch {
         self.first
     }
 
-    /// The epoch that the sources of this worker are in, or go to when they run next.
+    /// The epoch of the sources of this worker, or the one that they join when they run next.
     pub(crate) fn current(&self) -> Epoch {
         self.current
     }
@@ -132,12 +133,13 @@ impl<S: Copy + Ord> Protocol<S> {
 
     // Begin and join.
 
-    /// A worker of the cluster has begun an epoch. Gives whether the sources of this one go there now.
+    /// Records that a worker of the cluster has begun an epoch. Returns whether the sources of this one join
+    /// it now.
     pub(crate) fn join(&mut self, latest: Epoch, now: Monotonic) -> bool {
         self.latest = self.latest.max(latest);
         let may_join = match self.pace {
             Pace::Every(_) => true,
-            // Each source has its turn first, or those of other workers would be polled again and again.
+            // Each source is polled first, or those of other workers would be polled repeatedly.
             Pace::EachPoll => self.all_had_a_turn(),
         };
         let joins = self.current < self.latest && may_join;
@@ -147,7 +149,7 @@ impl<S: Copy + Ord> Protocol<S> {
         joins
     }
 
-    /// Begins the next epoch, if this one is over.
+    /// Starts the next epoch, if this one is over.
     pub(crate) fn begin(&mut self, now: Monotonic) -> Option<Epoch> {
         let is_over = match self.pace {
             Pace::Every(_) => self.ends_at().is_some_and(|end| end <= now),
@@ -171,7 +173,7 @@ impl<S: Copy + Ord> Protocol<S> {
         }
     }
 
-    /// Whether sources have turns, so that what one does lets its worker join an epoch.
+    /// Whether sources have turns, so that a poll can let its worker join an epoch.
     pub(crate) fn has_turns(&self) -> bool {
         self.pace == Pace::EachPoll
     }
@@ -180,8 +182,8 @@ impl<S: Copy + Ord> Protocol<S> {
         !self.sources.values().any(|turn| *turn == Turn::Awaited)
     }
 
-    /// When the present epoch is over, if a time ends it and it may end: while that before is being saved, this one
-    /// lasts.
+    /// Returns when the current epoch is over, if a time ends it and it may end: while the previous one is
+    /// being saved, this one continues.
     pub(crate) fn ends_at(&self) -> Option<Monotonic> {
         match self.pace {
             Pace::Every(interval) => {
@@ -194,12 +196,12 @@ impl<S: Copy + Ord> Protocol<S> {
         }
     }
 
-    /// No epoch begins any more.
+    /// Prevents further epochs.
     pub(crate) fn stop(&mut self) {
         self.stops = true;
     }
 
-    /// Where a source in an epoch has to go, after it has ended that.
+    /// Returns the next epoch of a source, after it has ended this one.
     pub(crate) fn next_of(&self, epoch: Epoch) -> Option<Epoch> {
         if epoch < self.current {
             Some(self.current)
@@ -215,8 +217,8 @@ impl<S: Copy + Ord> Protocol<S> {
 
     // Polls.
 
-    /// Whether sources may work in the present epoch, or have to wait until earlier ones are complete: a slow epoch
-    /// holds sources back, and does not fill the memory.
+    /// Whether sources may work in the current epoch, or must wait until earlier ones are complete: a slow
+    /// epoch pauses sources, so it does not fill the memory.
     fn may_work(&self) -> bool {
         let under_way = match self.pace {
             Pace::Every(_) => 1,
@@ -225,7 +227,7 @@ impl<S: Copy + Ord> Protocol<S> {
         self.complete_before.0 >= self.current.0.saturating_sub(under_way)
     }
 
-    /// Whether a source that is in the present epoch may be polled.
+    /// Whether a source in the current epoch may be polled.
     pub(crate) fn may_poll(&self, source: S) -> bool {
         let has_turn = match self.pace {
             Pace::Every(_) => true,
@@ -234,7 +236,7 @@ impl<S: Copy + Ord> Protocol<S> {
         !self.stops && self.may_work() && has_turn
     }
 
-    /// A source that might be polled was polled, or had nothing.
+    /// Records that a source was polled, or had no items.
     pub(crate) fn had_a_turn(&mut self, source: S, polled: bool) {
         if !self.may_work() {
             return;
@@ -248,12 +250,13 @@ impl<S: Copy + Ord> Protocol<S> {
 
     // End, save and complete.
 
-    /// A source of the cluster has ended its last epoch.
+    /// Records that a source of the cluster has ended its last epoch.
     pub(crate) fn ended(&mut self, epoch: Epoch) {
         self.last = self.last.max(epoch);
     }
 
-    /// All operators of the cluster are so far. Gives the epoch up to which this worker has to save now.
+    /// Records the progress of all operators of the cluster. Returns the epoch up to which this worker must
+    /// save now.
     pub(crate) fn left(&mut self, frontier: Frontier) -> Option<Epoch> {
         let end = self.end(frontier);
         (end > self.unsaved).then(|| {
@@ -262,7 +265,8 @@ impl<S: Copy + Ord> Protocol<S> {
         })
     }
 
-    /// How far this worker is, which has saved all up to an epoch while all operators of the cluster are so far.
+    /// Returns the progress of this worker, which has saved everything up to an epoch, at this progress of
+    /// all operators.
     pub(crate) fn saved(&self, up_to: Epoch, frontier: Frontier) -> Frontier {
         let is_over = frontier == Frontier::Stopped || frontier == Frontier::Ended;
         if is_over && up_to.next() >= self.end(frontier) {
@@ -272,8 +276,8 @@ impl<S: Copy + Ord> Protocol<S> {
         }
     }
 
-    /// All workers have saved what is before this, or all operators have left it if nothing is saved. Gives the epochs
-    /// that are complete by that.
+    /// Records that all workers have saved everything before this, or that all operators have left it if
+    /// nothing is saved. Returns the epochs that this completes.
     pub(crate) fn complete(&mut self, frontier: Frontier) -> std::ops::Range<u64> {
         let before = self.end(frontier).max(self.complete_before);
         let complete = self.complete_before.0..before.0;
@@ -286,7 +290,7 @@ impl<S: Copy + Ord> Protocol<S> {
         self.last
     }
 
-    /// The first epoch that is not behind a frontier.
+    /// Returns the first epoch that is not behind a frontier.
     fn end(&self, frontier: Frontier) -> Epoch {
         match frontier {
             Frontier::At(epoch) => epoch,

@@ -1,27 +1,28 @@
-//! By when the keys of one step on one worker are to be looked at.
+//! The schedule of the keys of one step on one worker.
 
 use super::wheel::Wheel;
 use crate::key::Key;
 use crate::state::{Cell, KeyTable};
 
-/// The time of a key that waits for none.
+/// The time of a key without a timer.
 pub(crate) const NEVER: i64 = i64::MAX;
 
 /// The time, the hash and the key of an entry.
 pub(crate) type Entry<K> = (i64, (u64, K));
 
-/// So many entries more than keys are never worth a clean-up.
+/// The number of entries beyond keys that never trigger a clean-up.
 const SPARE: usize = 64;
 
-/// The keys of one step on one worker that wait for a time, in the order of their times.
+/// The keys of one step on one worker with timers, in the order of their times.
 ///
-/// The step keeps with each key the time of its *entry*. A key whose time moves to later keeps its entry, and is
-/// listed anew when the old time comes; so a deadline that each value moves on costs nothing a value. One
-/// whose time moves to earlier gets a second entry, and the first is stale, as is that of a key that was
-/// forgotten. Stale entries are dropped when their times come, or all at once when they are too many.
+/// The step stores with each key the time of its *entry*. If the time of a key moves later, it keeps its
+/// entry, and is scheduled again when the old time is reached; a deadline that each value postpones thus
+/// costs nothing per value. If it moves earlier, the key gets a second entry, and the first is stale, like
+/// that of a dropped key. Stale entries are dropped when their times are reached, or all at once if there are
+/// too many.
 ///
-/// What the times count is up to the step: they may be those of a clock, or a watermark. A tick is 2 to the
-/// power of `TICK` of their units.
+/// The step defines the unit of times: they may be those of a clock, or a watermark. A tick is 2 to the power
+/// of `TICK` of these units.
 pub(crate) struct Schedule<K, const TICK: u32> {
     /// The hash and the key at the time of its entry.
     entries: Wheel<(u64, K), TICK>,
@@ -34,7 +35,8 @@ impl<K: Key, const TICK: u32> Schedule<K, TICK> {
         }
     }
 
-    /// Has a key looked at by `time`, unless it is looked at earlier. `entry` is the time of its entry.
+    /// Schedules a visit of a key by `time`, unless an earlier one is scheduled. `entry` is the time of its
+    /// entry.
     #[inline]
     pub(crate) fn look_by(&mut self, time: i64, hash: u64, key: &K, entry: &mut i64) {
         if time < *entry {
@@ -43,24 +45,24 @@ impl<K: Key, const TICK: u32> Schedule<K, TICK> {
         }
     }
 
-    /// Takes the first entry whose time has come. It is stale unless its key has an entry at this time.
+    /// Takes the first due entry. It is stale unless its key has an entry at this time.
     #[inline]
     pub(crate) fn pop(&mut self, now: i64) -> Option<(i64, u64, K)> {
         let (time, (hash, key)) = self.entries.pop(now)?;
         Some((time, hash, key))
     }
 
-    /// Takes all entries whose time has come, the first of them last. There must be nothing in `due`.
+    /// Takes all due entries, the first of them last. `due` must be empty.
     pub(crate) fn take_due(&mut self, now: i64, due: &mut Vec<Entry<K>>) {
         self.entries.take_due(now, due);
     }
 
-    /// The time of the first entry, stale or not.
+    /// Returns the time of the first entry, stale or not.
     pub(crate) fn first(&self) -> Option<i64> {
         self.entries.first()
     }
 
-    /// Drops stale entries when they are more than half of all. `entry` gives the time of a key's entry.
+    /// Drops stale entries when they are more than half of all. `entry` returns the time of a key's entry.
     pub(crate) fn clean<C: Cell>(&mut self, table: &KeyTable<K, C>, entry: impl Fn(&C) -> i64) {
         if self.entries.len() <= 2 * table.len() + SPARE {
             return;

@@ -1,35 +1,35 @@
-//! A hierarchical timing wheel: what is due at which time.
+//! A hierarchical timing wheel.
 
 /// Bits of a slot's number.
 const SLOTS: u32 = 6;
-/// So many levels hold all ticks that there are, if a tick has 2¹⁰ or more of the units of time.
+/// The number of levels that hold all ticks, if a tick has 2¹⁰ or more of the units of time.
 const LEVELS: usize = 9;
 
-/// So many things of one tick are a peak, for which no memory is kept.
+/// The number of things of one tick that counts as a peak, whose memory is released.
 const MANY: usize = 1 << 14;
 
-/// Things in the order of the times at which they are due, and of equal times in the order in which they were
-/// put there.
+/// Things in the order of their due times, then of their insertion.
 ///
-/// A thing is put into a slot of the lowest level whose slots tell its tick from the present one (Varghese
-/// and Lauck, "Hashed and hierarchical timing wheels", 1987). When the time of a slot of a higher level comes,
-/// its things go to lower levels. So to put and to take one costs the same however many there are, and
-/// only those of the present tick are ever compared. A tick is 2 to the power of `TICK` units of time.
+/// A thing is put into a slot of the lowest level that distinguishes its tick from the current one (Varghese
+/// and Lauck, "Hashed and hierarchical timing wheels", 1987). When the time of a slot of a higher level is
+/// reached, its things move to lower levels. Inserting and removing a thing therefore cost the same
+/// regardless of their number, and only things of the current tick are compared. A tick is 2 to the power of
+/// `TICK` units of time.
 #[derive(Debug)]
 pub(crate) struct Wheel<T, const TICK: u32> {
-    /// The present tick; things of it and of those before are not in slots.
+    /// The current tick; its things and earlier ones are not in slots.
     tick: u64,
     levels: Box<[Level<T>; LEVELS]>,
-    /// Things of the present tick and of those before, the first of them last.
+    /// Things of the current tick and earlier ones, the first of them last.
     near: Vec<(i64, T)>,
-    /// The same in the order in which they came.
+    /// The same in the order of insertion.
     fresh: Vec<(i64, T)>,
     len: usize,
 }
 
 #[derive(Debug)]
 struct Level<T> {
-    /// A bit for each slot that is not empty.
+    /// A bit for each non-empty slot.
     occupied: u64,
     slots: [Slot<T>; 1 << SLOTS],
 }

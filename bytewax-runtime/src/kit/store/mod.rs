@@ -1,4 +1,4 @@
-//! What operators see of the place where states are kept.
+//! The interface of operators to the recovery store.
 
 mod step;
 
@@ -15,45 +15,45 @@ use crate::state::timer::Timer;
 
 pub(crate) use step::StepStore;
 
-/// The place where states are kept, as one worker sees it.
+/// The recovery store, as seen by one worker.
 pub(crate) trait Store {
-    /// When changes are to be handed over.
+    /// Returns when changes must be sent.
     fn snapshot_mode(&self) -> SnapshotMode;
 
     /// Whether a step saves anything.
     fn saves(&self, step: StepIndex) -> bool;
 
-    /// What bounds the states in memory, if anything does.
+    /// Returns the limit of the states in memory, if any.
     fn memory_limit(&self) -> Option<&Rc<MemoryLimit>>;
 
-    /// A directory for files of this process.
+    /// Returns a directory for files of this process.
     fn dir(&self) -> &Path;
 
-    /// The slots of this worker that have states of a step.
+    /// Returns the slots of this worker with states of a step.
     fn slots(&self, step: &StepId) -> Result<Vec<Slot>, RunError>;
 
-    /// The keys of a step on this worker that wait for a time.
+    /// Returns the keys of a step on this worker with timers.
     fn timers(&self, step: &StepId) -> Result<Vec<Timer>, RunError>;
 
-    /// The states of a slot as they were when this execution began.
+    /// Returns the states of a slot at the start of this execution.
     fn load(&self, step: &StepId, slot: Slot) -> Result<Run, RunError>;
 
-    /// Hands over a change; waits while there is no room.
+    /// Sends a change; waits while there is no room.
     fn send(&self, change: Change) -> Result<(), RunError>;
 
-    /// Hands over a change, or gives it back when there is no room.
+    /// Sends a change, or returns it if there is no room.
     fn try_send(&self, change: Change) -> Result<Option<Change>, RunError>;
 
-    /// Wakes an operator when there is room for a change, which may have been so before.
+    /// Wakes an operator when there is room for a change, even if there was room before.
     fn wake_on_room(&self, alarm: RemoteAlarm);
 
-    /// The most workers that an earlier execution had, also one that has saved nothing.
+    /// Returns the maximum number of workers of any earlier execution, even one that saved nothing.
     fn most_workers(&self) -> usize;
 
-    /// The saved position of a partition of a source or a sink.
+    /// Returns the saved position of a partition of a source or a sink.
     fn position(&self, step: &StepId, partition: &str) -> Option<&[u8]>;
 
-    /// The partitions of a source or a sink that have a saved position, by name.
+    /// Returns the partitions of a source or a sink with a saved position, by name.
     fn positions_of(&self, step: &StepId) -> Vec<&str>;
 }
 
@@ -79,7 +79,7 @@ pub enum ResumePolicy {
     Never,
 }
 
-/// What has changed in some slots of a step in an epoch.
+/// The changes in some slots of a step in an epoch.
 pub(crate) struct Change {
     pub(crate) step: StepIndex,
     pub(crate) table: Table,
