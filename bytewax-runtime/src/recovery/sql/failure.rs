@@ -1,4 +1,4 @@
-//! Errors of the database in the words of the store.
+//! Translates errors of the database into errors of the store.
 
 use std::fs::File;
 use std::path::Path;
@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 use super::Db;
 use crate::recovery::error::{Error, is_too_many_files};
 
-/// Turns an error of the database into one that says which file and what was done.
+/// Adds the file and the operation to an error of the database.
 pub(super) trait Doing<T> {
     fn doing(self, db: &Db, doing: &'static str) -> Result<T, Error>;
 }
@@ -23,8 +23,8 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
     let file = file.to_path_buf();
     let cause_of = |cause| Box::new(cause);
     match cause.sqlite_error_code() {
-        // The database says no more than that it cannot open a file. If that is so for any file, the limit
-        // is reached.
+        // The database reports only that it cannot open a file. If no file can be opened, the limit is
+        // reached.
         Some(ErrorCode::CannotOpen) if no_more_files() => Error::TooManyFiles {
             file,
             doing,
@@ -60,7 +60,7 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
     }
 }
 
-/// Whether this process may open no file at all.
+/// Whether this process cannot open any file.
 fn no_more_files() -> bool {
     File::open("/dev/null").is_err_and(|error| is_too_many_files(&error))
 }

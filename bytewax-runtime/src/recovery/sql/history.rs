@@ -19,7 +19,7 @@ fn time(column: usize, text: &str) -> rusqlite::Result<DateTime<Utc>> {
 }
 
 impl Db {
-    /// All that a resume needs to know of this partition.
+    /// Everything that a resume needs to know of this partition.
     pub(in crate::recovery) fn state(&self) -> Result<PartitionState, Error> {
         Ok(PartitionState {
             file: self.file.clone(),
@@ -90,9 +90,9 @@ impl Db {
 
     /// Removes executions that no resume can need any more.
     ///
-    /// An execution tells that partitions of older ones hold nothing of use from its resume epoch
-    /// on. Among those that began before `oldest`, the newest tells enough: whoever is older than
-    /// that is too old.
+    /// An execution records that partitions of older executions contain nothing useful from its resume epoch
+    /// on. Of the executions that began before `oldest`, the newest is enough: any older partition is too
+    /// old.
     pub(in crate::recovery) fn forget_executions(&self, oldest: Epoch) -> Result<(), Error> {
         let sql = "DELETE FROM executions WHERE number <
             (SELECT max(number) FROM executions WHERE resume_epoch < ?1)";
@@ -109,7 +109,7 @@ impl Db {
             .map(drop)
     }
 
-    /// Removes the executions after this one; without one, all.
+    /// Removes the executions after this one, or all of them for `None`.
     pub(in crate::recovery) fn forget_executions_after(
         &self,
         last: Option<ExecutionNumber>,
@@ -150,7 +150,7 @@ impl Db {
         known.collect()
     }
 
-    /// Notes what is known of a step; the number that stands for it in this file.
+    /// Records a step; returns its number in this file.
     pub(in crate::recovery) fn put_step(&self, step: &StepMeta) -> Result<StepNumber, Error> {
         let sql = "INSERT INTO steps (step, kind, schema, version, fingerprint)
             VALUES (?1, ?2, ?3, ?4, ?5)

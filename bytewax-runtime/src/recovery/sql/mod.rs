@@ -1,4 +1,4 @@
-//! The database behind a partition: all SQL, and all that knows of the database library.
+//! The database behind a partition: all SQL and all uses of the database library.
 
 mod failure;
 mod history;
@@ -24,7 +24,7 @@ use failure::Doing;
 pub(super) struct Db {
     connection: Connection,
     file: PathBuf,
-    /// The version of its layout, which a writer may change.
+    /// The version of its layout; a writer may change it.
     format: Cell<u32>,
     sums: seal::Sums,
 }
@@ -47,7 +47,7 @@ impl Db {
         self.run("BEGIN IMMEDIATE", "beginning a transaction")
     }
 
-    /// Commits the open transaction, if there is one. It survives a power cut afterwards.
+    /// Commits the open transaction, if any. Afterwards it survives a power cut.
     pub(super) fn commit(&self) -> Result<(), Error> {
         if self.connection.is_autocommit() {
             return Ok(());
@@ -56,15 +56,15 @@ impl Db {
         self.run("COMMIT", "committing an epoch")
     }
 
-    /// From here on, everything is read as it is now, whatever is written meanwhile.
+    /// Freezes the view: later reads return the present contents, whatever is written meanwhile.
     pub(super) fn freeze(&self) -> Result<(), Error> {
         self.run("BEGIN", "beginning to read it")?;
-        // The first statement that reads decides what is seen.
+        // The first statement that reads fixes the snapshot.
         self.progress().map(drop)
     }
 
-    /// Reads all of it as it is now until [`end_reading`](Self::end_reading), unless it is frozen. Gives whether
-    /// that must be called.
+    /// Freezes the view until [`end_reading`](Self::end_reading), unless it is already frozen. Returns
+    /// whether that must be called.
     pub(super) fn begin_reading(&self) -> Result<bool, Error> {
         if !self.connection.is_autocommit() {
             return Ok(false);
@@ -87,7 +87,7 @@ impl Db {
         self.execute(sql, [], doing).map(drop)
     }
 
-    /// Runs one statement that returns no rows; the number of rows it changed.
+    /// Runs a statement that returns no rows; returns the number of rows it changed.
     fn execute(
         &self,
         sql: &'static str,
@@ -99,7 +99,7 @@ impl Db {
         changed.doing(self, doing)
     }
 
-    /// Runs one statement and reads all its rows.
+    /// Runs a statement and reads all its rows.
     fn select<T>(
         &self,
         sql: &'static str,
@@ -118,7 +118,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Changes a file behind the back of the store.
+/// Changes a file without the store's knowledge.
 #[cfg(test)]
 pub(super) fn tamper(file: &Path, sql: &str) {
     Connection::open(file).unwrap().execute_batch(sql).unwrap();

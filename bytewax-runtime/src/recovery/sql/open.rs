@@ -1,4 +1,4 @@
-//! Making and opening partition files, and what they say of themselves.
+//! Creates and opens partition files, and reads their header.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -17,7 +17,8 @@ use crate::recovery::upgrade::upgrade;
 /// Another process may hold the file for a moment, for a checkpoint or a copy.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The cache of a connection that reads, negative as SQLite wants it. A process may have several for each partition.
+/// The cache size of a reading connection; SQLite expects a negative number. A process may open several
+/// connections per partition.
 const CACHE_KIB: i32 = -1024;
 
 const OPENING: &str = "opening it";
@@ -33,8 +34,8 @@ pub(in crate::recovery) fn random_store_id() -> Result<StoreId, Error> {
 }
 
 impl Db {
-    /// Makes a new partition in a file that does not exist yet. It is not durable yet: nobody relies on the
-    /// file before it is synced as a whole and gets its name.
+    /// Creates a partition in a file that does not exist yet. The partition is not durable yet: nobody relies
+    /// on the file before it is synced as a whole and renamed.
     pub(in crate::recovery) fn create(file: &Path, meta: &Meta) -> Result<(), Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let db = Self::connect(file, flags, MAKING)?;
@@ -65,9 +66,9 @@ impl Db {
         let db = Self::connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, OPENING)?;
         db.check_format()?;
         let settings = || -> rusqlite::Result<()> {
-            // FULL: what is committed survives a power cut. An epoch is one commit a partition.
+            // FULL: committed data survives a power cut. An epoch is one commit per partition.
             db.connection.pragma_update(None, "synchronous", "FULL")?;
-            // Checkpoints are asked for after a commit was reported, never within it.
+            // Checkpoints run after a commit was reported, never within it.
             db.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             db.connection
                 .pragma_update(None, "journal_size_limit", 64 << 20)?;
@@ -80,7 +81,7 @@ impl Db {
         Ok(db)
     }
 
-    /// Brings a partition of an older version to the newest, in one transaction. Durable when it returns.
+    /// Upgrades a partition of an older version to the newest, in one transaction. Durable when it returns.
     fn migrate(&self) -> Result<(), Error> {
         if !self.is_old() {
             return Ok(());
@@ -125,7 +126,7 @@ impl Db {
         })
     }
 
-    /// Finds out the format of the file, and refuses what is not known.
+    /// Reads the format of the file, and refuses an unknown one.
     pub(in crate::recovery) fn check_format(&self) -> Result<(), Error> {
         let pragma = |name| {
             let read = self
@@ -163,7 +164,7 @@ impl Db {
         self.format() < FORMAT
     }
 
-    /// What the file says of itself.
+    /// Reads the header of the file.
     pub(in crate::recovery) fn meta(&self) -> Result<Meta, Error> {
         let sql = "SELECT store, flow, part_index, part_count FROM meta";
         let read = self.connection.query_row(sql, [], |row| {
@@ -181,7 +182,7 @@ impl Db {
         })
     }
 
-    /// Looks for damage in the structure of the database itself; the complaints.
+    /// Checks the structure of the database itself for damage; returns the complaints.
     pub(in crate::recovery) fn integrity(&self) -> Result<Vec<String>, Error> {
         let checked =
             self.connection

@@ -61,7 +61,7 @@ impl Db {
         Ok(())
     }
 
-    /// Deletes rows by a statement that returns them.
+    /// Deletes rows with a statement that returns them.
     fn delete_positions(&self, sql: &'static str, values: impl Params) -> Result<(), Error> {
         for row in self.select(sql, values, WRITING, read_sum)? {
             self.sums.position_removed(&row);
@@ -76,7 +76,7 @@ impl Db {
         self.select(sql, [], READING, read_sum)
     }
 
-    /// All positions before an epoch, those of one partition from the oldest to the newest.
+    /// All positions before an epoch; those of one partition in ascending order of epochs.
     pub(in crate::recovery) fn positions(&self, before: Epoch) -> Result<Vec<PositionRow>, Error> {
         let sql = "SELECT step, partition, epoch, checksum, position FROM positions
             WHERE epoch < ?1 ORDER BY step, partition, epoch";

@@ -1,4 +1,4 @@
-//! The rows of states and timers: what is known of each, and its block.
+//! The rows of states and timers: their metadata and their blocks.
 
 use rusqlite::OptionalExtension;
 
@@ -15,7 +15,7 @@ use crate::recovery::rows::{Place, Row, RowId, Table};
 const READING: &str = "reading states";
 const WRITING: &str = "writing states";
 
-/// The columns of a row of formats 1 and 2, of which each has one slot. Its index is not used.
+/// The columns of a row of formats 1 and 2, each for one slot. Its index is not used.
 const ROWS_2: [(Table, &str); 2] = [
     (
         Table::Snaps,
@@ -42,7 +42,7 @@ const ROWS: [(Table, &str); 2] = [
     ),
 ];
 
-/// The checksum of a block, as it is written today.
+/// The checksum of a block in the present format.
 pub(in crate::recovery) fn checksum(
     place: Place,
     id: RowId,
@@ -54,7 +54,7 @@ pub(in crate::recovery) fn checksum(
 }
 
 impl Db {
-    /// What is known of all rows.
+    /// The metadata of all rows.
     pub(in crate::recovery) fn rows(&self) -> Result<Vec<(Place, Row)>, Error> {
         let statements = if self.is_old() { ROWS_2 } else { ROWS };
         let mut rows = Vec::new();
@@ -113,7 +113,7 @@ impl Db {
         Ok(())
     }
 
-    /// Step, slot, epoch and id of all rows, as the index of an older format has them.
+    /// Step, slot, epoch and id of all rows, from the index of an older format.
     pub(super) fn index_rows(&self, table: Table) -> Result<Vec<(u32, u16, u64, i64)>, Error> {
         let sql = match table {
             Table::Snaps => {

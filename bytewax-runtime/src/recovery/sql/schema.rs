@@ -3,16 +3,17 @@
 /// The version of the layout, kept as the database's `user_version`.
 pub(in crate::recovery) const FORMAT: u32 = 3;
 
-/// What format 2 has beside format 1: when an epoch was last completed, and the seal.
+/// The additions of format 2: the time of the last completed epoch, and the seal.
 pub(super) const ADD_2: &str =
     "ALTER TABLE progress ADD COLUMN saved_at TEXT; ALTER TABLE progress ADD COLUMN seal INTEGER;";
 
-/// Says that a database is a recovery partition: `Bxwr`, kept as its `application_id`.
+/// Marks a database as a recovery partition: `Bxwr`, stored as its `application_id`.
 pub(super) const APPLICATION: u32 = u32::from_be_bytes(*b"Bxwr");
 
-/// Settings that must come before the first table.
+/// Settings that must precede the first table.
 ///
-/// 8 KiB pages: a block takes five. Incremental vacuum: pages that a
+/// 8 KiB pages: a block takes five. Incremental vacuum: the pages that a collection frees return to the file
+/// system in small steps.
 /// collection frees go back to the file system in small steps.
 pub(super) const LAYOUT: &str = "
     PRAGMA page_size = 8192;
@@ -66,8 +67,8 @@ pub(super) const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-/// What format 3 has in the place of the tables `snaps` and `timers` of the formats before. Blocks lie apart from
-/// what is known of them: all of that is read when a partition is opened.
+/// The tables of format 3 in place of `snaps` and `timers`. Blocks are stored apart from their metadata,
+/// because opening a partition reads all metadata.
 pub(super) const BLOCKS: &str = "
     CREATE TABLE blocks (
         id INTEGER PRIMARY KEY,
@@ -89,7 +90,7 @@ pub(super) const BLOCKS: &str = "
     ) STRICT;
 ";
 
-/// Removes what format 3 has blocks for.
+/// Removes the tables that blocks replace in format 3.
 pub(super) const DROP_2: &str = "
     DROP TABLE snaps;
     DROP TABLE timers;

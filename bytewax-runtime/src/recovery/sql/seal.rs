@@ -1,9 +1,9 @@
-//! Whether a partition holds all that was written to it.
+//! Detects rows that are missing from a partition.
 //!
-//! A row is covered by its checksum, but that says nothing of rows that are not found: a bit that
-//! flips in a page of a tree or an index lets them vanish. So with each commit the partition is
-//! *sealed*: one number over all small tables, and over the number and the sum of all rows. When it is
-//! opened, the rows are counted again. States and timers have no index; what is known of their rows is read whole.
+//! A checksum covers a row, but not its absence: a flipped bit in a page of a tree or an index can hide rows.
+//! Each commit therefore *seals* the partition: one number covers all small tables, and the count and the sum
+//! of all rows. Opening a partition counts the rows again. States and timers have no index; their metadata is
+//! read as a whole.
 
 use std::cell::Cell;
 
@@ -18,7 +18,7 @@ use crate::recovery::rows::{Place, Row, Table};
 
 const READING: &str = "looking whether it is whole";
 
-/// What the small tables hold, but for the seal itself.
+/// The contents of the small tables, except the seal itself.
 const SMALL_TABLES: [&str; 4] = [
     "SELECT store, flow, part_index, part_count FROM meta",
     "SELECT execution, durable_epoch, oldest_resumable, saved_at FROM progress",
@@ -26,7 +26,7 @@ const SMALL_TABLES: [&str; 4] = [
     "SELECT number, resume_epoch, workers, processes, started_at FROM executions ORDER BY number",
 ];
 
-/// The rows of a table: how many, and the sum of their hashes, in whatever order they come.
+/// The rows of a table: their count and the sum of their hashes, in any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     rows: u64,
@@ -41,7 +41,7 @@ pub(super) struct Sums {
     positions: Cell<Sum>,
 }
 
-/// What a row of the table of positions says beside its bytes.
+/// The columns of a row of positions, except its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PositionSum {
     pub(super) step: u32,
@@ -64,7 +64,7 @@ impl PositionSum {
 /// Step, slot, epoch and id of a row of an older format.
 type OldPlace = (u32, u16, u64, i64);
 
-/// A number for what a row of an older format says beside its entries.
+/// A number for the columns of a row of an older format, except its entries.
 fn old_digest(place: Place, row: &Row) -> u64 {
     hash(&[
         place.step.0.into(),
@@ -126,15 +126,15 @@ impl Sums {
 }
 
 impl Db {
-    /// Counts what the partition holds, and compares it with what was written. Rows are counted on from
-    /// here.
+    /// Counts the contents of the partition and compares them with the seal. From here on, new rows are added
+    /// to the count.
     pub(in crate::recovery) fn check_whole(&self) -> Result<(), Error> {
         let is_frozen = !self.connection.is_autocommit();
         if !is_frozen {
             self.run("BEGIN", READING)?;
         }
         let checked = self.count_rows().and_then(|()| {
-            // Of format 1, there is nothing to compare with.
+            // Format 1 has no seal to compare with.
             if self.format() == 1 || self.stored_seal()? == Some(self.seal()?) {
                 return Ok(());
             }
@@ -147,7 +147,7 @@ impl Db {
         checked
     }
 
-    /// Seals what is written with the next commit.
+    /// Seals the contents with the next commit.
     pub(super) fn write_seal(&self) -> Result<(), Error> {
         let seal = self.seal()?;
         let sql = "UPDATE progress SET seal = ?1";
@@ -160,7 +160,7 @@ impl Db {
         Ok(seals.into_iter().next().flatten())
     }
 
-    /// Counts the rows of all tables that grow, and makes sure that their indices find all of them.
+    /// Counts the rows of all growing tables, and checks that their indices find all of them.
     pub(super) fn count_rows(&self) -> Result<(), Error> {
         for table in Table::ALL {
             self.sums.of(table).set(Sum::default());
@@ -208,7 +208,7 @@ impl Db {
         Ok(())
     }
 
-    /// The table of steps is small, and has an index that the database knows how to check.
+    /// The table of steps is small, and the database can check its index.
     fn check_steps(&self) -> Result<(), Error> {
         let complaints = self.select("PRAGMA integrity_check(steps)", [], READING, |row| {
             row.get::<_, String>(0)
@@ -219,7 +219,7 @@ impl Db {
         }
     }
 
-    /// One number over all that the partition holds.
+    /// One number over the whole contents of the partition.
     fn seal(&self) -> Result<i64, Error> {
         let mut seal = Xxh3::new();
         seal.update(&self.format().to_le_bytes());

@@ -1,4 +1,4 @@
-//! The size of the file, and giving space back.
+//! The size of the file, and the return of free space.
 
 use super::Db;
 use super::failure::Doing;
@@ -9,12 +9,12 @@ use crate::recovery::error::Error;
 pub(in crate::recovery) struct Pages {
     pub(in crate::recovery) all: u64,
     pub(in crate::recovery) free: u64,
-    /// The bytes of one page.
+    /// Bytes per page.
     pub(in crate::recovery) size: u64,
 }
 
 impl Pages {
-    /// How many free pages to give back. Some stay: the next epoch needs them at once.
+    /// The number of free pages to return. Some stay, because the next epoch needs them at once.
     pub(in crate::recovery) fn surplus(self) -> u64 {
         let used = self.all - self.free.min(self.all);
         if self.free > 64 && self.free > used / 2 {
@@ -38,7 +38,7 @@ impl Db {
         })
     }
 
-    /// Gives up to this many free pages back to the file system, at the next checkpoint.
+    /// Returns up to this many free pages to the file system, at the next checkpoint.
     pub(in crate::recovery) fn vacuum(&self, pages: u64) -> Result<(), Error> {
         let doing = "giving space back";
         let sql = format!("PRAGMA incremental_vacuum({pages})");
@@ -51,14 +51,14 @@ impl Db {
         vacuumed.doing(self, doing)
     }
 
-    /// Moves committed pages from the log into the file, as far as no reader is in the way.
+    /// Moves committed pages from the log into the file, as far as no reader prevents it.
     pub(in crate::recovery) fn checkpoint(&self) -> Result<(), Error> {
         let sql = "PRAGMA wal_checkpoint(PASSIVE)";
         self.select(sql, [], "moving epochs from its log", |_| Ok(()))
             .map(drop)
     }
 
-    /// Lets the file grow no more, as on a full disk.
+    /// Stops the growth of the file, as a full disk does.
     #[cfg(test)]
     pub(in crate::recovery) fn limit_pages(&self) {
         let pages = self.pages().unwrap().all;

@@ -1,4 +1,4 @@
-//! Removing all that a store holds for a step.
+//! Removes all rows of a step from a store.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::recovery::lock::LockedPartition;
 
 /// Removes a step with its states, timers and positions from all partitions.
 ///
-/// When it is interrupted, it can be called again.
+/// It can be called again after an interruption.
 pub(crate) fn drop_step(dirs: &[impl AsRef<Path>], step: &str) -> Result<(), Error> {
     let (parts, locked) = Parts::lock(dirs)?;
     let step = parts.step(step)?.id;

@@ -1,4 +1,4 @@
-//! Looking up one key.
+//! Looks up one key.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use crate::recovery::error::Error;
 use crate::recovery::parts::{Position, SavedKind, StepMeta};
 use crate::recovery::reader::{PartitionReader, newest_positions};
 
-/// The key that is looked for. The store knows keys by hash and bytes, not by type.
+/// The key to look for. The store knows keys by hash and bytes, not by type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// As a user writes it: a text, an integer of any width, or the name of a partition.
+    /// In the user's notation: a text, an integer of any width, or the name of a partition.
     Text(String),
     /// The bytes of a key of any type; all slots are searched.
     Bytes(Vec<u8>),
 }
 
 impl Wanted {
-    /// The hashes that the key can have; none when that depends on its type.
+    /// The possible hashes of the key; none if they depend on its type.
     fn hashes(&self) -> Option<Vec<u64>> {
         let Self::Text(text) = self else { return None };
         let mut hashes = vec![text.clone().stable_hash()];
@@ -41,7 +41,7 @@ impl Wanted {
     }
 }
 
-/// What a store holds for a step under a key.
+/// The contents of a store for a step and a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dump {
     pub(crate) step: StepMeta,
@@ -56,12 +56,12 @@ pub(crate) struct FoundState {
     pub(crate) hash: u64,
     pub(crate) key: Vec<u8>,
     pub(crate) state: Vec<u8>,
-    /// When the key waits for a time.
+    /// The time of the key's timer.
     pub(crate) due: Option<DateTime<Utc>>,
 }
 
-/// What the next execution would find for a key of a stateful step, or for a partition of a source
-/// or a sink. A text that is a number can be two keys.
+/// Returns what the next execution would find for a key of a stateful step, or for a partition of a source or
+/// a sink. A text that is a number can be two keys.
 pub(crate) fn dump(dirs: &[impl AsRef<Path>], step: &str, key: &Wanted) -> Result<Dump, Error> {
     let parts = Parts::look(dirs)?;
     let step = parts.step(step)?;

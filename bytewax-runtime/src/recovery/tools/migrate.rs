@@ -1,4 +1,4 @@
-//! Rewriting what is saved in older versions as the newest.
+//! Rewrites saved values of older versions in the newest version.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::recovery::writer::PartitionWriter;
 use crate::state::Rewrite;
 use crate::state::run::{Entry, Run, RunWriter};
 
-/// How many bytes are merged before the others get their turn.
+/// How many bytes are merged before the other partitions get their turn.
 const SOME: u64 = 16 << 20;
 
-/// A step of a flow, as it saves today.
+/// A step of a flow, with its present schema.
 pub(crate) struct MigratedStep {
     pub(crate) meta: StepMeta,
     pub(crate) rewrite: Rewrite,
 }
 
-/// What was done for a step.
+/// The result for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Migrated {
     pub(crate) step: StepId,
@@ -35,8 +35,8 @@ pub(crate) struct Migrated {
     pub(crate) rewritten: u64,
 }
 
-/// Rewrites all states and positions of these steps that are of older versions. It is an execution of one epoch,
-/// and no other begins before it any more. When it is interrupted, it can be called again.
+/// Rewrites all states and positions of these steps that are of older versions. It runs as an execution of
+/// one epoch and excludes other executions. It can be called again after an interruption.
 pub(crate) fn migrate(
     dirs: &[impl AsRef<Path>],
     flow: &str,
@@ -65,13 +65,13 @@ pub(crate) fn migrate(
         }
     }
     migrate_positions(&parts.readers, &mut writers, steps, epoch, &mut done)?;
-    // Until all have done so, a resume goes back to where it was.
+    // Until all partitions are done, a resume returns to the old epoch.
     for writer in &mut writers {
         cut();
         writer.commit(epoch)?;
     }
     drop(parts);
-    // From here on, nothing of an older version can be resumed, and the store says so.
+    // From here on, no older version can be resumed, and the store records that.
     for writer in &mut writers {
         cut();
         writer.begin_collect(epoch.next())?;
@@ -148,7 +148,7 @@ fn migrate_states(
     })
 }
 
-/// Positions of partitions of sources and sinks, each where it stands.
+/// Positions of partitions of sources and sinks, each in its own store partition.
 fn migrate_positions(
     readers: &[PartitionReader],
     writers: &mut [PartitionWriter],
@@ -176,7 +176,7 @@ fn migrate_positions(
         let Position {
             partition, bytes, ..
         } = &position;
-        // Of several that are the newest, one counts.
+        // If several are the newest, one counts.
         if !newest.remove(&(position.step.clone(), partition.clone(), position.epoch)) {
             continue;
         }

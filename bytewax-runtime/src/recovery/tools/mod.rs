@@ -1,5 +1,4 @@
-//! What can be done with a store while no flow runs on it. Everything returns data; printing is up
-//! to the caller.
+//! Operations on a store while no flow runs on it. Each returns data; the caller prints it.
 
 mod drop_step;
 mod dump;
@@ -35,12 +34,12 @@ struct Parts {
     states: Vec<PartitionState>,
 }
 
-/// How often a store that a run is changing is looked at, until all partitions fit together.
+/// How often to retry reading a store that a run is changing, until all partitions are consistent.
 const LOOKS: usize = 50;
 
 impl Parts {
-    /// Locks and opens the store in these directories, which must be complete: for whoever acts upon
-    /// what is in it.
+    /// Locks and opens the store in these directories, which must be complete. For callers that act on its
+    /// contents.
     fn lock(dirs: &[impl AsRef<Path>]) -> Result<(Self, Vec<LockedPartition>), Error> {
         let locked = lock_all(discover_to_use(dirs)?)?;
         let opened = locked.iter().map(LockedPartition::reader);
@@ -48,8 +47,8 @@ impl Parts {
         Ok((Self::read(readers)?, locked))
     }
 
-    /// Opens the store in these directories to tell what is in it, also beside a run, which may change
-    /// it afterwards: partitions are read as they are now.
+    /// Opens the store in these directories to report its contents. Works beside a run: partitions are read
+    /// as they are now, and the run may change them afterwards.
     fn look(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
         let parts = Self::look_unchecked(dirs)?;
         parts
@@ -59,7 +58,7 @@ impl Parts {
         Ok(parts)
     }
 
-    /// Does so for a store of which rows may be lost.
+    /// [`look`](Self::look) for a store that may have lost rows.
     fn look_unchecked(dirs: &[impl AsRef<Path>]) -> Result<Self, Error> {
         let files = discover(dirs)?;
         let open = || {
@@ -75,7 +74,7 @@ impl Parts {
                 return Ok(parts);
             }
         }
-        // They do not fit together, or a run is too fast for an answer.
+        // The partitions are inconsistent, or a run changes them too fast.
         if let Some(first) = files.first()
             && let Err(error @ Error::Locked { .. }) = Lock::partition(&first.file)
         {
@@ -97,7 +96,7 @@ impl Parts {
         super::resume::resume(&self.states).map(|resume| resume.epoch)
     }
 
-    /// What is known of a step, or an error that lists the steps there are.
+    /// The record of a step, or an error that lists the existing steps.
     fn step(&self, id: &str) -> Result<StepMeta, Error> {
         let mut steps = self.readers.iter().flat_map(PartitionReader::steps);
         if let Some(step) = steps.find(|step| step.id == *id) {

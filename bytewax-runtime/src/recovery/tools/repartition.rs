@@ -1,4 +1,4 @@
-//! Copying a store into one with another number of partitions.
+//! Copies a store into one with another number of partitions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::rows::Table;
 use crate::recovery::writer::PartitionWriter;
 
-/// Copies the store in some directories to `partitions` partitions in a directory that exists and
-/// holds none. The next execution begins with the same state as on the old store, which is not
-/// changed.
+/// Copies the store in some directories to `partitions` partitions in an existing directory that contains
+/// none. The next execution begins with the same state as on the old store, which is not changed.
 ///
-/// Only the newest state is copied: the new store cannot resume from an older epoch. When it is
+/// Copies only the newest state: the new store cannot resume from an older epoch. An interruption leaves no
+/// new store.
 /// interrupted, no new store is there.
 pub(crate) fn repartition(
     dirs: &[impl AsRef<Path>],

@@ -1,4 +1,4 @@
-//! Making a whole store from a backup.
+//! Restores a whole store from a backup.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use crate::recovery::error::Error;
 use crate::recovery::lock::{LockedPartition, lock_all};
 use crate::recovery::resume::resume;
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RestoredInfo {
     pub(crate) partitions: usize,
-    /// Where the next execution would begin.
+    /// The epoch with which the next execution would begin.
     pub(crate) resume: Epoch,
 }
 
-/// Makes all partitions of a flow in a directory what a backup says they are.
+/// Restores all partitions of a flow in a directory to the state that a backup records.
 pub(crate) fn restore_all(
     backup: &Arc<dyn Backup>,
     dir: &Path,

@@ -1,4 +1,4 @@
-//! A summary of a store.
+//! Summarises a store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::resume::{Resume, resume};
 use crate::recovery::rows::{Row, Table};
 
-/// What is in a store.
+/// The contents of a store.
 #[derive(Debug)]
 pub(crate) struct StoreInfo {
-    /// What the first partition says of the store.
+    /// The header of the first partition.
     pub(crate) meta: Meta,
     pub(crate) partitions: Vec<PartitionInfo>,
-    /// The executions that are still remembered, the oldest first.
+    /// The recorded executions, the oldest first.
     pub(crate) executions: Vec<Execution>,
-    /// Where the next execution would begin.
+    /// The epoch with which the next execution would begin.
     pub(crate) resume: Result<Resume, ResumeError>,
     pub(crate) steps: Vec<StepInfo>,
 }
@@ -30,12 +30,12 @@ pub(crate) struct PartitionInfo {
     pub(crate) index: PartitionIndex,
     pub(crate) file: PathBuf,
     pub(crate) progress: Progress,
-    /// The size of the file without its log, and what of it is free.
+    /// The size of the file without its log, and its free part.
     pub(crate) bytes: u64,
     pub(crate) free: u64,
 }
 
-/// What a store holds for one step.
+/// The contents of a store for one step.
 #[derive(Debug)]
 pub(crate) struct StepInfo {
     pub(crate) meta: StepMeta,
@@ -47,12 +47,12 @@ pub(crate) struct StepInfo {
     pub(crate) positions: u64,
 }
 
-/// Summarises the store in some directories, as the next execution would find it. States are read
-/// only where several epochs of a slot were not merged yet.
+/// Summarises the store in some directories, as the next execution would find it. Reads states only where
+/// several epochs of a slot were not merged yet.
 pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
     let parts = Parts::look(dirs)?;
     let resume = resume(&parts.states);
-    // What cannot be resumed is shown as it is.
+    // A store that cannot be resumed is shown as it is.
     let before = resume.as_ref().map_or(Epoch(u64::MAX), |next| next.epoch);
     let mut partitions = Vec::new();
     let mut executions = BTreeMap::new();
@@ -88,7 +88,7 @@ pub(crate) fn show(dirs: &[impl AsRef<Path>]) -> Result<StoreInfo, Error> {
     })
 }
 
-/// Adds what one partition holds for each of its steps.
+/// Adds the rows of one partition to the totals of each step.
 fn count_rows(
     reader: &PartitionReader,
     before: Epoch,
@@ -129,7 +129,7 @@ fn count_rows(
     Ok(())
 }
 
-/// How many keys have a state at the start of an epoch, if it need not be looked up.
+/// The number of keys with a state at the start of an epoch, if no lookup is needed.
 fn known_keys(rows: &[Row], before: Epoch) -> Option<u64> {
     let mut rows: Vec<&Row> = rows.iter().filter(|row| row.epoch < before).collect();
     rows.sort_unstable_by_key(|row| row.first);

@@ -1,4 +1,4 @@
-//! Reading all of a store to find damage.
+//! Reads a whole store to find damage.
 
 use std::path::Path;
 
@@ -10,18 +10,17 @@ use crate::recovery::reader::PartitionReader;
 use crate::recovery::rows::{Place, Row, Table};
 use crate::state::timer::decode_due;
 
-/// What a check of a whole store found.
+/// The result of a check of a whole store.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// Rows that were read.
     pub(crate) rows: u64,
-    /// What is wrong; empty for a sound store.
+    /// The damage found; empty for a sound store.
     pub(crate) problems: Vec<Error>,
 }
 
-/// Reads every row of the store in some directories and checks that it decodes, that checksums
-/// hold, that it is where it belongs, that no row is
-/// missing, and that the partitions agree.
+/// Reads every row of the store in some directories. Checks that each row decodes, matches its checksum and
+/// is in the right partition, that no row is missing, and that the partitions agree.
 pub(crate) fn verify(dirs: &[impl AsRef<Path>]) -> Result<Report, Error> {
     let parts = Parts::look_unchecked(dirs)?;
     let mut report = Report::default();
@@ -51,7 +50,7 @@ impl Check<'_> {
         self.report.problems.push(problem);
     }
 
-    /// Checks one partition; an error is one that ends the check of it.
+    /// Checks one partition; an error ends the check of it.
     fn partition(mut self) -> Result<(), Error> {
         let db = self.reader.db();
         let complaints = db.integrity()?;
@@ -75,7 +74,7 @@ impl Check<'_> {
         db.check_whole()
     }
 
-    /// Checks a row and all that is in its block.
+    /// Checks a row and the contents of its block.
     fn row(&self, place: Place, row: &Row, meta: &Meta) -> Result<(), Error> {
         let db = self.reader.db();
         let damaged = |what: &str| db.damaged_row(place, row, what);
