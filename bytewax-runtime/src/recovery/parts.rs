@@ -1,4 +1,4 @@
-//! What is known of a partition beyond its rows.
+//! The metadata of a partition.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ impl fmt::Display for PartitionIndex {
     }
 }
 
-/// The number of partitions of a store: at least one, at most one a slot.
+/// The number of partitions of a store: at least one, at most one per slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct PartitionCount(u32);
 
@@ -52,7 +52,7 @@ impl PartitionCount {
         (0..self.0).map(PartitionIndex)
     }
 
-    /// The partition that the states of a slot are in.
+    /// The partition of a slot's states.
     pub(crate) fn partition_of(self, slot: Slot) -> PartitionIndex {
         PartitionIndex(slot.index() as u32 % self.0)
     }
@@ -64,7 +64,7 @@ impl fmt::Display for PartitionCount {
     }
 }
 
-/// What a partition file says of itself; it never changes.
+/// The header of a partition file; it never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meta {
     pub(crate) store: StoreId,
@@ -83,8 +83,8 @@ impl fmt::Display for ExecutionNumber {
     }
 }
 
-/// One execution. All partitions get the same record of it, so that one of them suffices to know it
-/// and two different ones tell that partitions have parted ways.
+/// One execution. All partitions store the same record of it, so one of them is enough to read it, and two
+/// different records reveal that partitions have diverged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Execution {
     pub(crate) number: ExecutionNumber,
@@ -95,7 +95,7 @@ pub(crate) struct Execution {
     pub(crate) started_at: DateTime<Utc>,
 }
 
-/// How far a partition got.
+/// The progress of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The execution that wrote this; none before the first.
@@ -109,14 +109,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Whether an execution is the last one in this partition, and has completed no epoch in it. It has
-    /// left nothing but what it removed before it began.
+    /// Whether an execution is the last one in this partition and has completed no epoch in it. Its only
+    /// effect is then the removal of rows before it began.
     pub(crate) fn is_void(&self, execution: &Execution) -> bool {
         self.execution == Some(execution.number) && self.durable < execution.resume
     }
 }
 
-/// All that a resume needs to know of one partition; gathered from the whole cluster.
+/// Everything that a resume needs to know of one partition; gathered from the whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PartitionState {
     pub(crate) file: PathBuf,
@@ -126,7 +126,7 @@ pub(crate) struct PartitionState {
     pub(crate) executions: Vec<Execution>,
 }
 
-/// What sort of step has rows in the store.
+/// The kind of a step that has rows in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum SavedKind {
     Source,
@@ -147,7 +147,7 @@ impl SavedKind {
         }
     }
 
-    /// The word for it in the store.
+    /// Its name in the store.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -157,13 +157,13 @@ impl SavedKind {
     }
 }
 
-/// What the store knows of a step.
+/// The record of a step in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct StepMeta {
     pub(crate) id: StepId,
     pub(crate) kind: SavedKind,
-    /// The type of its states or positions, with its version and fields, for messages; and on the lines
-    /// behind it what else they mean ([`Fact`](crate::state::Fact)).
+    /// The type of its states or positions, with its version and fields, for messages; the following lines
+    /// list the other facts about its meaning ([`Fact`](crate::state::Fact)).
     pub(crate) schema: String,
     pub(crate) version: u32,
     pub(crate) fingerprint: u64,
@@ -181,7 +181,7 @@ impl StepMeta {
     }
 }
 
-/// The short number that stands for a step within one partition file.
+/// The number of a step within one partition file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StepNumber(pub(super) u32);
 

@@ -15,47 +15,47 @@ use crate::ids::Epoch;
 use crate::key::{Slot, position_slot};
 use crate::state::run::Run;
 
-/// How much one step of a collection merges, while changes may be waiting.
+/// How many bytes one step of a collection merges, while changes may be waiting.
 const COLLECT_BYTES: u64 = 1 << 20;
 
-/// A step, as its place in the list that the thread was started with.
+/// A step, as an index into the list that the thread was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StepPlace(pub(crate) usize);
 
-/// What to write.
+/// A message to the thread.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// What has changed in some slots.
+    /// Changes in some slots.
     Changes {
         step: StepPlace,
         table: Table,
         epoch: Epoch,
         runs: Vec<(Slot, Run)>,
     },
-    /// Where a partition of a source or a sink is.
+    /// The position of a partition of a source or a sink.
     Position {
         step: StepPlace,
         partition: String,
         epoch: Epoch,
         bytes: Vec<u8>,
     },
-    /// All changes of this epoch were sent, by every worker that has any for these partitions.
+    /// Every worker with changes for these partitions has sent all of this epoch.
     Commit(Epoch),
-    /// Every partition of the store has committed the epoch before this one, and no resume before
-    /// this one is wanted any more.
+    /// Every partition of the store has committed the epoch before this one, and no resume before this one is
+    /// needed any more.
     Collect(Epoch),
 }
 
-/// What the thread reports.
+/// A report of the thread.
 #[derive(Debug)]
 pub(crate) enum WriterEvent {
     /// All partitions of the thread are durable up to this epoch, in the backup if there is one.
     Committed(Epoch),
-    /// Nothing more is written.
+    /// The thread writes nothing more.
     Failed(Error),
 }
 
-/// Where events are reported to, from several threads.
+/// The receiver of events, shared by several threads.
 #[derive(Clone)]
 pub(super) struct Report(Arc<Mutex<dyn FnMut(WriterEvent) + Send>>);
 
@@ -66,12 +66,12 @@ impl Report {
     }
 }
 
-/// The writer thread has failed, and has reported why.
+/// The writer thread has failed, and has reported the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the recovery store cannot be written any more")]
 pub(crate) struct WriterStopped;
 
-/// Tells those who found the queue full when it has room again.
+/// Notifies senders that found the queue full once it has room again.
 #[derive(Default)]
 pub(crate) struct Room {
     is_awaited: AtomicBool,
@@ -79,7 +79,8 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Calls this when a message is taken from the queue. It may have been taken before; so try once more after this.
+    /// Calls `notify` when the thread removes a message from the queue. It may already have removed one; so
+    /// try to send once more after this call.
     pub(crate) fn wait(&self, notify: impl FnOnce() + Send + 'static) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(Box::new(notify));
@@ -97,7 +98,7 @@ impl Room {
 
 /// Owns some partitions and writes them, one epoch after the other.
 ///
-/// When it is dropped, all messages sent before are still worked off.
+/// Dropping it writes all messages sent before.
 pub(crate) struct WriterThread {
     messages: Option<SyncSender<Message>>,
     room: Arc<Room>,
@@ -131,18 +132,18 @@ impl WriterThread {
     }
 
     #[cfg(test)]
-    /// Hands a message over; waits while the queue is full.
+    /// Sends a message; blocks while the queue is full.
     pub(crate) fn send(&self, message: Message) -> Result<(), WriterStopped> {
         let messages = self.messages.as_ref().ok_or(WriterStopped)?;
         messages.send(message).map_err(|_| WriterStopped)
     }
 
-    /// Who waits for room in the queue.
+    /// The senders that wait for room in the queue.
     pub(crate) fn room(&self) -> Arc<Room> {
         Arc::clone(&self.room)
     }
 
-    /// Another end of the queue. The thread ends when all ends are dropped.
+    /// Another sender of the queue. The thread ends when all senders are dropped.
     pub(crate) fn sender(&self) -> Result<SyncSender<Message>, WriterStopped> {
         self.messages.clone().ok_or(WriterStopped)
     }
@@ -152,13 +153,13 @@ impl Drop for WriterThread {
     fn drop(&mut self) {
         drop(self.messages.take());
         if let Some(thread) = self.thread.take() {
-            // The thread reports its errors; a panic was printed by its hook.
+            // The thread reports its errors; the panic hook has printed a panic.
             let _ = thread.join();
         }
     }
 }
 
-/// A partition with the numbers of the steps in it, by their place.
+/// A partition with the numbers of its steps, by index.
 struct OpenPartition {
     writer: PartitionWriter,
     numbers: Vec<StepNumber>,
@@ -172,11 +173,11 @@ impl OpenPartition {
 
 struct Writing {
     parts: Vec<OpenPartition>,
-    /// For each partition of the store its place in `parts`.
+    /// For each partition of the store its index in `parts`.
     places: Vec<Option<usize>>,
-    /// Step ids by place.
+    /// Step ids by index.
     steps: Vec<StepMeta>,
-    /// Bytes written since a step of a collection was done.
+    /// Bytes written since the last step of a collection.
     backlog: u64,
     uploader: Option<Uploader>,
     report: Report,
@@ -223,8 +224,7 @@ impl Writing {
         if let Err(Stopped::Error(error)) = self.work(inbox) {
             self.report.send(WriterEvent::Failed(error));
         }
-        // Waits until all is uploaded. Returning drops the queue's end: whoever sends learns of an
-        // error.
+        // Waits until all is uploaded. Returning drops the receiver, so senders learn of an error.
         self.uploader = None;
     }
 
@@ -245,7 +245,7 @@ impl Writing {
             };
             self.room.notify();
             self.handle(message)?;
-            // A queue that is never empty must not keep the store growing.
+            // A queue that is never empty must not make the store grow without limit.
             if self.backlog > COLLECT_BYTES / 2 {
                 self.collect_some()?;
             }
@@ -341,7 +341,7 @@ impl Writing {
         Ok(())
     }
 
-    /// The place of the partition that a slot belongs to.
+    /// The index of the partition of a slot.
     fn place(&self, slot: Slot) -> Result<usize, Error> {
         let index = slot.index().checked_rem(self.places.len());
         let place = index.and_then(|index| self.places[index]);

@@ -1,4 +1,4 @@
-//! Bringing a partition to the format of today.
+//! Upgrades a partition to the present format.
 
 use super::block::BlockWriter;
 use super::error::Error;

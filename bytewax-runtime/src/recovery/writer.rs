@@ -1,4 +1,4 @@
-//! Writing a partition.
+//! Writes a partition.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -22,16 +22,16 @@ use crate::key::Slot;
 use crate::kit::meter::StoreMeter;
 use crate::state::run::{Removed, Run};
 
-/// The most pages that one step of a collection gives back.
+/// The most pages that one step of a collection returns.
 const VACUUM_PAGES: u64 = 256;
 
-/// The size of the log from which on it is moved into the file.
+/// The size from which the log is moved into the file.
 const LOG_BYTES: u64 = 16 << 20;
 
-/// What a small row costs in the log: a page of each of the two tables.
+/// The cost of a small row in the log: a page of each of the two tables.
 const ROW_BYTES: u64 = 2 * 8192;
 
-/// What has changed of a step in an epoch, on its way into a block.
+/// The changes of a step in an epoch, before they become a block.
 #[derive(Default)]
 struct Changes {
     runs: BTreeMap<Slot, Run>,
@@ -62,34 +62,34 @@ impl Changes {
 
 /// The one writer of a partition.
 ///
-/// Changes gather in a transaction that [`commit`](Self::commit) ends; what is not committed is
-/// gone with the process. After an error the writer is of no more use.
+/// Changes gather in a transaction that [`commit`](Self::commit) ends; uncommitted changes are lost with the
+/// process. The writer is unusable after an error.
 pub(crate) struct PartitionWriter {
     db: Db,
-    /// The file, and all that belongs to it while it is open.
+    /// The file, and the state that belongs to it while it is open.
     identity: Identity,
     meta: Meta,
     progress: Progress,
     rows: Rows,
     /// Changes that are not written yet, by epoch.
     changes: BTreeMap<(Place, Epoch), Changes>,
-    /// What the collection under way has not looked at yet.
+    /// The rest of the collection in progress.
     uncollected: VecDeque<Place>,
     merge: Option<Merge>,
     vacuuming: bool,
-    /// About how many bytes were committed to the log since it was moved into the file.
+    /// The approximate number of bytes committed to the log since it was last moved into the file.
     log: u64,
-    /// What is counted of the partition, if anybody wants to know.
+    /// The meters of the partition, if enabled.
     meter: Option<Arc<StoreMeter>>,
-    /// Last, so that it is released when the connection is closed.
+    /// Last, so that it is released after the connection is closed.
     lock: Lock,
 }
 
 impl PartitionWriter {
-    /// Opens a partition of which this is the lock; see [`LockedPartition::writer`].
+    /// Opens the partition of this lock; see [`LockedPartition::writer`].
     pub(super) fn open(file: &Path, lock: Lock) -> Result<Self, Error> {
         let db = Db::open_to_write(file)?;
-        // Reading has opened the log and its index.
+        // Reading has already opened the log and its index.
         let rows = Rows::read(&db)?;
         let own = ["", "-wal", "-shm"].map(|ending| beside(file, ending));
         Ok(Self {
@@ -108,7 +108,7 @@ impl PartitionWriter {
         })
     }
 
-    /// Has it counted how long commits take.
+    /// Measures how long commits take.
     pub(crate) fn counted_by(mut self, meter: Option<Arc<StoreMeter>>) -> Self {
         self.meter = meter;
         self
@@ -130,16 +130,16 @@ impl PartitionWriter {
         &self.meta
     }
 
-    /// How far the partition will have got with the next commit.
+    /// The progress of the partition after the next commit.
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
 
-    /// Begins an execution: notes it and removes all that earlier ones wrote from its first epoch
+    /// Begins an execution: records it and removes everything that earlier ones wrote from its first epoch
     /// on. Durable when it returns.
     ///
-    /// The last one is forgotten if it has completed no epoch here: the new one begins with the same
-    /// epoch or an earlier one, and so tells more.
+    /// Removes the last execution if it completed no epoch here: the new one begins with the same epoch or an
+    /// earlier one, and so replaces it.
     pub(crate) fn begin_execution(&mut self, execution: &Execution) -> Result<(), Error> {
         self.db.begin()?;
         for void in self.db.executions()? {
@@ -153,12 +153,12 @@ impl PartitionWriter {
         self.save()
     }
 
-    /// Finds out whether the file is still the one behind its name.
+    /// Checks whether the file is still the one at its path.
     pub(super) fn check_identity(&self) -> Result<(), Error> {
         self.identity.check()
     }
 
-    /// Removes all rows of this epoch and those after, with the next commit.
+    /// Removes all rows of this epoch and later ones, with the next commit.
     pub(crate) fn truncate_from(&mut self, epoch: Epoch) -> Result<(), Error> {
         self.db.begin()?;
         self.changes.retain(|(_, of), _| *of < epoch);
@@ -168,20 +168,20 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Notes a step, with the next commit; the number to write its rows under.
+    /// Records a step, with the next commit; returns the number for its rows.
     pub(crate) fn step(&mut self, step: &StepMeta) -> Result<StepNumber, Error> {
         self.db.begin()?;
         self.db.put_step(step)
     }
 
-    /// Whether a step has anything here, or had.
+    /// Whether a step has or had rows here.
     pub(super) fn has_step(&self, step: &StepId) -> Result<bool, Error> {
         let steps = self.db.steps()?;
         Ok(steps.iter().any(|(_, meta)| meta.id == *step))
     }
 
-    /// Writes what has changed in a slot in an epoch. What was written before for the same slot and epoch stays,
-    /// but for keys that come again.
+    /// Writes the changes of a slot in an epoch. Earlier changes of the same slot and epoch stay, except
+    /// those of the same keys.
     pub(crate) fn write(
         &mut self,
         table: Table,
@@ -206,7 +206,7 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Writes the block of an epoch as far as it was gathered.
+    /// Writes the gathered changes of an epoch as a block.
     fn write_block(&mut self, at: (Place, Epoch)) -> Result<(), Error> {
         let changes = self.changes.remove(&at);
         let Some(written) = changes.and_then(Changes::block) else {
@@ -223,7 +223,7 @@ impl PartitionWriter {
         all.into_iter().try_for_each(|at| self.write_block(at))
     }
 
-    /// Makes all that was written durable, and sure that it can be found again.
+    /// Commits all writes, and checks that the file is still at its path.
     fn save(&mut self) -> Result<(), Error> {
         self.db.begin()?;
         self.write_blocks()?;
@@ -233,7 +233,7 @@ impl PartitionWriter {
         self.identity.check()
     }
 
-    /// Writes where a partition of a source or a sink is at the end of an epoch.
+    /// Writes the position of a partition of a source or a sink at the end of an epoch.
     pub(crate) fn write_position(
         &mut self,
         step: StepNumber,
@@ -245,7 +245,7 @@ impl PartitionWriter {
         self.db.put_position(step, partition, epoch, bytes)
     }
 
-    /// Makes all that was written durable, together with the mark that this epoch is complete.
+    /// Commits all writes, together with the mark that this epoch is complete.
     pub(crate) fn commit(&mut self, epoch: Epoch) -> Result<(), Error> {
         let began = Instant::now();
         self.commit_at(epoch, Some(Utc::now()))?;
@@ -256,7 +256,7 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Does so for an epoch that was completed at another time.
+    /// [`commit`](Self::commit) for an epoch that was completed at another time.
     pub(super) fn commit_at(
         &mut self,
         epoch: Epoch,
@@ -267,7 +267,7 @@ impl PartitionWriter {
         self.save()
     }
 
-    /// Makes all that was written durable, but completes no epoch.
+    /// Commits all writes, but completes no epoch.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         if self.db.is_idle() && self.changes.is_empty() {
             return self.identity.check();
@@ -275,8 +275,8 @@ impl PartitionWriter {
         self.save()
     }
 
-    /// Moves what was committed from the log into the file when it is much. Durability does not need
-    /// it, so it is for after a commit was reported; without it the log grows.
+    /// Moves committed data from the log into the file when the log is large. Durability does not need this,
+    /// so call it after a commit was reported; without it the log grows.
     pub(crate) fn checkpoint_if_due(&mut self) -> Result<(), Error> {
         if self.log < LOG_BYTES {
             Ok(())
@@ -285,14 +285,14 @@ impl PartitionWriter {
         }
     }
 
-    /// Moves what was committed from the log into the file.
+    /// Moves committed data from the log into the file.
     pub(crate) fn checkpoint(&mut self) -> Result<(), Error> {
         self.log = 0;
         self.db.checkpoint()
     }
 
-    /// Gives up resuming before an epoch, which every partition of the store must have reached,
-    /// and begins to remove what is not needed any more. Takes effect with the next commit.
+    /// Gives up resuming before an epoch, which every partition of the store must have reached, and begins to
+    /// remove what is no longer needed. Takes effect with the next commit.
     pub(crate) fn begin_collect(&mut self, oldest: Epoch) -> Result<(), Error> {
         let oldest = oldest.min(self.progress.durable.next());
         if oldest <= self.progress.oldest {
@@ -311,12 +311,12 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Whether a collection has more to do.
+    /// Whether a collection is unfinished.
     pub(crate) fn collecting(&self) -> bool {
         self.vacuuming
     }
 
-    /// Does a part of a collection: merges rows of about this many bytes, or gives a few pages back.
+    /// Runs one step of a collection: merges rows of about this many bytes, or returns a few pages.
     pub(crate) fn collect_some(&mut self, bytes: u64) -> Result<(), Error> {
         if !self.vacuuming {
             return Ok(());
@@ -337,7 +337,7 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// The next merge for which it is time.
+    /// The next merge that is due.
     fn next_merge(&mut self) -> Option<Merge> {
         loop {
             let place = self.uncollected.pop_front()?;
@@ -349,7 +349,7 @@ impl PartitionWriter {
     }
 
     #[cfg(test)]
-    /// Does all of a collection at once, and makes it durable.
+    /// Runs a whole collection at once, and commits it.
     pub(crate) fn collect(&mut self, oldest: Epoch) -> Result<(), Error> {
         self.begin_collect(oldest)?;
         while self.collecting() {
@@ -369,7 +369,7 @@ impl PartitionWriter {
         Ok(())
     }
 
-    /// Removes all that is kept for a step. Durable when it returns.
+    /// Removes everything of a step. Durable when it returns.
     pub(crate) fn drop_step(&mut self, step: StepNumber) -> Result<(), Error> {
         self.db.begin()?;
         self.merge.take_if(|merge| merge.place().step == step);
@@ -386,14 +386,14 @@ impl PartitionWriter {
         self.checkpoint()
     }
 
-    /// Lets the file grow no more, as on a full disk.
+    /// Stops the growth of the file, as a full disk does.
     #[cfg(test)]
     pub(super) fn limit_pages(&self) {
         self.db.limit_pages();
     }
 
-    /// Goes back to the end of an epoch of an execution, or to the very beginning, and forgets the
-    /// executions after it. Durable when it returns.
+    /// Returns to the end of an epoch of an execution, or to the very beginning, and removes later
+    /// executions. Durable when it returns.
     pub(super) fn rewind(
         &mut self,
         execution: Option<ExecutionNumber>,
@@ -406,19 +406,19 @@ impl PartitionWriter {
         self.save()
     }
 
-    /// About how many bytes its runs have.
+    /// The approximate size of its runs in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let rows = self.rows.places().flat_map(|(_, rows)| rows);
         rows.map(|row| row.bytes).sum()
     }
 
-    /// The executions that it remembers, in ascending order.
+    /// The recorded executions, in ascending order.
     pub(super) fn executions(&self) -> Result<Vec<Execution>, Error> {
         self.db.executions()
     }
 
-    /// Takes over the history of another store, of which the states at the start of an epoch were
-    /// copied. Durable when it returns.
+    /// Copies the history of another store, whose states at the start of an epoch were copied. Durable when
+    /// it returns.
     pub(super) fn adopt(
         &mut self,
         executions: &[Execution],

@@ -1,4 +1,4 @@
-//! Accepting processes of a larger index.
+//! Accepts processes with a larger index.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,30 +11,30 @@ use super::hello::{CONFIRM, Hello, Role, Unreadable, Verdict};
 
 /// How long a connection may take for each step of the handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Most connections in the handshake. The oldest gives way to a new one.
+/// The most connections in the handshake. A new one replaces the oldest.
 const MAX_PENDING: usize = 256;
-/// The most that an honest process sends before it is answered.
+/// The most bytes that an honest process sends before it receives an answer.
 const MAX_HELLO: usize = 128 << 10;
 
-/// Accepts processes without waiting for any, so that strangers cannot hold up the start-up.
+/// Accepts processes without blocking, so that strangers cannot delay the start-up.
 pub(super) struct Acceptor {
     local: Local,
     listener: TcpListener,
     pending: Vec<Pending>,
-    /// By process: what has connected so far.
+    /// The connections so far, by process.
     halves: Vec<Half>,
 }
 
-/// The connections of a process, until both are there.
+/// The connections of a process, until both are complete.
 #[derive(Default)]
 struct Half {
-    /// Which start of the process they come from.
+    /// The process start that they belong to.
     instance: Option<u64>,
-    /// Where they come from.
+    /// Their remote address.
     from: String,
     data: Option<TcpStream>,
     control: Option<TcpStream>,
-    /// A handle to the control connection, once both were handed over.
+    /// A handle to the control connection, after both were handed over.
     joined: Option<TcpStream>,
 }
 
@@ -48,12 +48,12 @@ struct Pending {
     hello: Option<Hello>,
 }
 
-/// What became of a connection.
+/// The result of a handshake step.
 enum Step {
     Waiting,
-    /// It is of no use.
+    /// The connection is useless.
     Dropped,
-    /// It is complete.
+    /// The connection is complete.
     Ready,
     /// The cluster cannot start.
     Refused(NetError),
@@ -79,7 +79,7 @@ impl Acceptor {
         })
     }
 
-    /// Moves all handshakes on as far as they go. Returns the processes that are complete.
+    /// Advances all handshakes as far as possible. Returns the processes that are complete.
     pub(super) fn poll(&mut self) -> Result<Vec<(usize, Pair)>, NetError> {
         self.accept();
         let mut ready = Vec::new();
@@ -94,7 +94,7 @@ impl Acceptor {
         Ok(ready)
     }
 
-    /// Makes room for `process` to connect again, unless its new start has begun to.
+    /// Lets `process` connect again, unless its new start has begun to.
     pub(super) fn forget(&mut self, process: usize) {
         let half = &mut self.halves[process];
         if half.joined.is_some() {
@@ -103,7 +103,7 @@ impl Acceptor {
     }
 
     fn accept(&mut self) {
-        // Other errors than that nobody waits concern one connection or pass by.
+        // Errors other than "would block" concern one connection or are temporary.
         while let Ok((socket, from)) = self.listener.accept() {
             if socket.set_nonblocking(true).is_err() || socket.set_nodelay(true).is_err() {
                 continue;
@@ -132,7 +132,7 @@ impl Acceptor {
                 Ok(_) | Err(Unreadable::Stranger) => Step::Dropped,
                 Err(Unreadable::Protocol(other)) => {
                     let text = other_protocol(&format!("a process at `{}`", pending.from), other);
-                    // It needs no more than the protocol of this process to say the same.
+                    // The protocol of this process is enough for the peer to report the same.
                     let own = self.local.hello(Role::Data, 0);
                     pending.send(&own, &Verdict::Refused(text.clone()));
                     Step::Refused(NetError::Refused(text))
@@ -170,7 +170,7 @@ impl Acceptor {
         Step::Waiting
     }
 
-    /// Why the cluster cannot start with the process that sent `hello`.
+    /// Why the cluster cannot start with the sender of `hello`.
     fn misfit(&self, hello: &Hello, who: &str) -> Option<String> {
         let index = self.local.peers.index;
         if let Some(difference) = self.local.identity.difference(&hello.identity, who) {
@@ -184,7 +184,7 @@ impl Acceptor {
         })
     }
 
-    /// Why the process that sent `hello` cannot take part, though the cluster may start without it.
+    /// Why the sender of `hello` cannot take part, though the cluster may start without it.
     fn refusal(&self, hello: &Hello, from: &str) -> Option<String> {
         let index = self.local.peers.index;
         if hello.from <= index || hello.from >= self.halves.len() {
@@ -205,7 +205,7 @@ impl Acceptor {
         })
     }
 
-    /// Keeps a complete connection. Returns the process if it has both now.
+    /// Stores a complete connection. Returns the process if it now has both.
     fn take(&mut self, pending: Pending) -> Option<(usize, Pair)> {
         let hello = pending.hello?;
         let half = &mut self.halves[hello.from];
@@ -230,7 +230,7 @@ impl Acceptor {
 }
 
 impl Half {
-    /// Whether the process that the connections belong to still holds them.
+    /// Whether the process at the other end still holds the connections.
     fn is_alive(&self) -> bool {
         let mut sockets = [&self.data, &self.control, &self.joined]
             .into_iter()
@@ -243,9 +243,9 @@ impl Half {
 }
 
 impl Pending {
-    /// Reads what there is. False if no more can come.
+    /// Reads the available bytes. Returns false if no more can come.
     fn read(&mut self) -> bool {
-        // After the hello, only the confirmation belongs to the handshake.
+        // After the hello, the handshake contains only the confirmation.
         let mut chunk = [0; 4096];
         let room = if self.hello.is_some() {
             1 - self.bytes.len().min(1)
@@ -270,7 +270,7 @@ impl Pending {
         }
     }
 
-    /// Sends the answer. It fits the system's buffer, else the peer is not reading.
+    /// Sends the answer. It fits the system's buffer, unless the peer is not reading.
     fn send(&mut self, hello: &Hello, verdict: &Verdict) -> bool {
         let mut bytes = hello.encode();
         verdict.encode(&mut bytes);

@@ -1,4 +1,4 @@
-//! Connecting the processes of a cluster.
+//! Connects the processes of a cluster.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Write};
@@ -18,14 +18,14 @@ use super::peers::Peers;
 use super::text::reason;
 use super::timing::Timing;
 
-/// How often the start-up looks for news.
+/// How often the start-up checks for news.
 const POLL: Duration = Duration::from_millis(10);
 /// Room for the longest message and some short ones before it.
 const PEEK: usize = 256 << 10;
 
 /// The connections of a process to all others.
 pub(crate) struct Connections {
-    /// For timely, by process. This process has none.
+    /// For timely, by process; `None` for this process.
     pub(crate) data: Vec<Option<DataStream>>,
     /// For everything else.
     pub(crate) control: Control,
@@ -33,20 +33,20 @@ pub(crate) struct Connections {
 
 /// Both connections to a process.
 pub(super) struct Pair {
-    /// Timely's.
+    /// Carries timely's messages.
     pub(super) data: TcpStream,
-    /// Everything else's.
+    /// Carries everything else.
     pub(super) control: TcpStream,
 }
 
-/// This process as it presents itself.
+/// The identity of this process for the others.
 #[derive(Debug, Clone)]
 pub(super) struct Local {
-    /// Which process it is, and where the others are.
+    /// The index of this process and the addresses of all.
     pub(super) peers: Peers,
-    /// What all must agree on.
+    /// The settings that all must agree on.
     pub(super) identity: Identity,
-    /// A number that is new with each start.
+    /// A random number for each start.
     pub(super) instance: u64,
 }
 
@@ -65,8 +65,8 @@ impl Local {
 
 /// Connects this process with all others of the cluster.
 ///
-/// It listens on its own address, or on `listener`, for processes of a larger index, and connects
-/// to those of a smaller one. Gives up after `limit`, or when `stopping` says so.
+/// Listens on its own address, or on `listener`, for processes with a larger index, and connects to those
+/// with a smaller one. Gives up after `limit`, or when `stopping` returns a reason.
 pub(crate) fn connect(
     peers: &Peers,
     listener: Option<TcpListener>,
@@ -84,7 +84,7 @@ pub(crate) fn connect(
     )
 }
 
-/// [`connect`] with other spans of time.
+/// [`connect`] with other time limits.
 pub(super) fn connect_with(
     peers: &Peers,
     listener: Option<TcpListener>,
@@ -113,16 +113,16 @@ pub(super) fn connect_with(
     }
 }
 
-/// The connections that there are so far.
+/// The connections so far.
 struct Startup {
     local: Local,
     acceptor: Acceptor,
-    /// By process. This one has none.
+    /// By process; `None` for this one.
     pairs: Vec<Option<Pair>>,
-    /// The attempts to connect, for processes of a smaller index.
+    /// The connection attempts to processes with a smaller index.
     dials: Vec<Dial>,
     news: (Sender<Dialed>, Receiver<Dialed>),
-    /// Room for what is looked at.
+    /// A buffer for peeked bytes.
     peeked: Vec<u8>,
 }
 
@@ -190,7 +190,7 @@ impl Startup {
         }
     }
 
-    /// Looks for processes that have gone again. They may come back before the limit.
+    /// Checks for processes that have disconnected. They may return before the limit.
     fn check_pairs(&mut self) -> Result<(), NetError> {
         for process in 0..self.pairs.len() {
             let Some(pair) = &self.pairs[process] else {
@@ -248,7 +248,7 @@ impl Startup {
         Ok(Connections { data, control })
     }
 
-    /// Tells the processes that are connected why the cluster does not start.
+    /// Sends the connected processes the reason why the cluster does not start.
     fn give_up(&self, error: &NetError) {
         let process = self.local.peers.index;
         let mut bytes = Vec::new();
@@ -259,20 +259,20 @@ impl Startup {
         }
         .encode(&mut bytes);
         for pair in self.pairs.iter().flatten() {
-            // Who cannot be told sees the end of the connection.
+            // An unreachable process sees the end of the connection.
             let _ = (&pair.control).write_all(&bytes);
         }
     }
 }
 
-/// What can be seen of a connected process before the control connections start.
+/// What a look at a connected process shows before the control connections start.
 enum Look {
     Fine,
     Gone,
     GaveUp(String),
 }
 
-/// Looks at what a process has sent. The bytes stay for the reader of the control connection.
+/// Peeks at the bytes that a process has sent. They stay for the reader of the control connection.
 fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
     let mut rest: &[u8] = match peek(control, bytes) {
         None => return Look::Fine,
@@ -297,7 +297,7 @@ fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
     Look::Fine
 }
 
-/// Number of bytes that are there, none at the end of the connection.
+/// The number of available bytes, `None` at the end of the connection.
 fn peek(control: &TcpStream, bytes: &mut [u8]) -> Option<usize> {
     match control.peek(bytes) {
         Ok(count) => Some(count),

@@ -23,7 +23,7 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Takes the connections over and begins to give signs of life.
+    /// Takes over the connections and starts the heartbeats.
     pub(super) fn new(
         process: usize,
         addresses: &[String],
@@ -56,7 +56,7 @@ impl Control {
         Ok(control)
     }
 
-    /// Begins to listen to the other processes. The first handler stays.
+    /// Starts reading from the other processes. The first handler stays.
     pub(crate) fn start(&self, handler: Arc<dyn Handler>) -> Result<(), NetError> {
         if self.shared.handler.set(handler).is_ok() {
             for peer in &self.shared.peers {
@@ -87,7 +87,7 @@ impl Control {
         Ok(())
     }
 
-    /// Tells all processes that this one has failed.
+    /// Notifies all processes that this one has failed.
     pub(crate) fn failed(&self, place: Option<&str>, text: &str) {
         let (place, text) = (place.map(String::from), text.to_owned());
         self.shared.receive(
@@ -141,8 +141,8 @@ impl Control {
         }
     }
 
-    /// Takes leave after a clean end, and waits at most `limit` until the others do so too, so that
-    /// none takes this process for lost. True if all have. Call it after timely's guard is dropped.
+    /// Announces a clean end, and waits at most `limit` until the others announce theirs, so that none
+    /// considers this process lost. Returns true if all have. Call it after timely's guard is dropped.
     pub(crate) fn bye(&self, limit: Duration) -> bool {
         let shared = &self.shared;
         for peer in &shared.peers {
@@ -169,8 +169,8 @@ impl Control {
         all
     }
 
-    /// Ends all connections after a failure or a stop, once the last words are out. Call it after
-    /// the workers are dropped and before timely's guard is. It takes two seconds at most.
+    /// Ends all connections after a failure or a stop, once the last messages are sent. Call it after the
+    /// workers are dropped and before timely's guard is. It takes two seconds at most.
     pub(crate) fn close(&self) {
         let shared = &self.shared;
         shared.set_closing();
@@ -183,8 +183,8 @@ impl Control {
         self.end(shared.timing.leave);
     }
 
-    /// Ends data connections, gives the peers `limit` to read the last words and to leave, and ends
-    /// the threads.
+    /// Ends data connections, gives the peers `limit` to read the last messages and to leave, and ends the
+    /// threads.
     fn end(&self, limit: Duration) {
         let shared = &self.shared;
         shared.set_closing();
@@ -192,14 +192,14 @@ impl Control {
             peer.link.release();
         }
         if shared.handler.get().is_some() {
-            // To close while a peer still sends could destroy words on their way to it.
+            // Closing while a peer still sends could destroy messages on their way to it.
             shared.wait(limit, |done| done.readers == shared.peers.len());
         }
         for peer in &shared.peers {
             let _ = peer.socket.shutdown(Shutdown::Both);
         }
         for thread in lock(&self.threads).drain(..) {
-            // A handler that panicked has said so.
+            // A handler that panicked has reported it.
             let _ = thread.join();
         }
     }
@@ -217,12 +217,12 @@ impl Control {
         &self.peer(process).socket
     }
 
-    /// What the data connection to a process shares.
+    /// The shared state of the data connection to a process.
     pub(super) fn link(&self, process: usize) -> &Link {
         &self.peer(process).link
     }
 
-    /// Ends all connections as the end of the process would.
+    /// Ends all connections, as the end of the process does.
     pub(super) fn cut(&self) {
         self.shared.set_closing();
         for peer in &self.shared.peers {

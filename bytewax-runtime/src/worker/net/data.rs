@@ -1,4 +1,4 @@
-//! The data connection as timely uses it.
+//! The data connection that timely uses.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,20 +10,20 @@ use super::frames::Frames;
 use super::sync::lock;
 use super::text::loss;
 
-/// A data connection that never fails in timely's eyes.
+/// A data connection that never fails from timely's point of view.
 ///
-/// Timely panics when a connection breaks, and its queues then make the workers panic as well,
-/// even while they are being dropped. So a lost connection is noted for the control connection's
-/// reader, which reports it, and timely is shown a proper end: what it still writes is dropped,
-/// and what it still reads is the end mark. If the loss came in the middle of a frame, the read
-/// waits until the workers are gone and then completes the frame, which nobody will look at.
+/// Timely panics when a connection breaks, and its queues then make the workers panic as well, even while
+/// they are being dropped. A lost connection is therefore recorded for the reader of the control connection,
+/// which reports it, and timely sees a proper end: its further writes are discarded, and its further reads
+/// return the end mark. If the loss came in the middle of a frame, the read waits until the workers are
+/// dropped and then completes the frame, which nobody will look at.
 pub(crate) struct DataStream {
     socket: TcpStream,
     frames: Frames,
     link: Arc<Link>,
 }
 
-/// What the data connection to a process shares with the control connection to it.
+/// State shared between the data connection and the control connection of a process.
 pub(super) struct Link {
     state: Mutex<State>,
     changed: Condvar,
@@ -57,7 +57,7 @@ impl Link {
             state.lost = Some(loss(why));
         }
         drop(state);
-        // The peer must not wait for what will never come.
+        // The peer must not wait for data that will never come.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 
@@ -110,7 +110,7 @@ impl DataStream {
         Ok(read)
     }
 
-    /// Reads on after a loss: what is missing to a proper end, then nothing.
+    /// Reads after a loss: the bytes missing to a proper end, then nothing.
     fn read_rest(&mut self, buffer: &mut [u8]) -> usize {
         if self.frames.inside() {
             self.link.wait_for_release();
@@ -134,7 +134,7 @@ impl Read for DataStream {
             let ended = self.frames.ended();
             match self.read_socket(buffer) {
                 Ok(read) => return Ok(read),
-                // After the end mark nothing can be lost.
+                // Nothing can be lost after the end mark.
                 Err(_) if ended => return Ok(0),
                 Err(error) => self.link.lose(&error),
             }
@@ -175,7 +175,7 @@ impl Stream for DataStream {
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        // A peer that closed first has taken the connection with it.
+        // A peer that closed first has already ended the connection.
         let _ = self.socket.shutdown(how);
         Ok(())
     }

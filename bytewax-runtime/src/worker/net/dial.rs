@@ -1,4 +1,4 @@
-//! Connecting to a process of a smaller index.
+//! Connects to a process with a smaller index.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -14,7 +14,7 @@ use super::hello::{CONFIRM, Hello, PROTOCOL, Role, Unreadable, Verdict};
 use super::sync::lock;
 use super::text::reason;
 
-/// The pause after the first failure. It doubles up to the longest.
+/// The pause after the first failure. It doubles up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long one attempt to reach an address may take.
@@ -22,22 +22,22 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long the other process may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// The end of the attempts to connect to a process.
+/// The result of the attempts to connect to a process.
 pub(super) enum Dialed {
     /// They succeeded.
     Connected(usize, Pair),
-    /// It makes no sense to go on.
+    /// Further attempts are useless.
     Refused(NetError),
 }
 
-/// The attempts to connect to a process, in a thread of their own that ends with this value.
+/// The attempts to connect to a process, in their own thread that returns this value.
 pub(super) struct Dial {
     why: Arc<Mutex<String>>,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Dial {
-    /// Begins to connect to `process`.
+    /// Starts connecting to `process`.
     pub(super) fn start(
         local: &Local,
         process: usize,
@@ -60,7 +60,7 @@ impl Dial {
             .name(format!("bytewax:connect-{process}"))
             .spawn(move || {
                 if let Some(end) = attempts.run() {
-                    // Nobody listens after the start-up was given up.
+                    // Nobody receives after the start-up was abandoned.
                     let _ = news.send(end);
                 }
             })
@@ -71,7 +71,7 @@ impl Dial {
         Ok(dial)
     }
 
-    /// Why there is no connection yet.
+    /// Why no connection exists yet.
     pub(super) fn why(&self) -> String {
         lock(&self.why).clone()
     }
@@ -125,7 +125,7 @@ impl Attempts {
     fn attempt(&self) -> Result<Pair, Failure> {
         let data = self.open(Role::Data)?;
         let control = self.open(Role::Control)?;
-        // The start-up looks at it from time to time.
+        // The start-up polls it.
         control.set_nonblocking(true)?;
         Ok(Pair { data, control })
     }
@@ -218,14 +218,14 @@ fn refused(text: String) -> Failure {
     Failure::Refused(NetError::Refused(text))
 }
 
-/// The text for a process `who` of another protocol.
+/// The message for a process `who` with another protocol.
 pub(super) fn other_protocol(who: &str, other: u16) -> String {
     format!(
         "{who} speaks protocol `{other}` of the cluster, this process speaks `{PROTOCOL}`; build all processes of a cluster from the same release"
     )
 }
 
-/// Connects to the first of the places that `address` stands for that answers.
+/// Connects to the first responding socket address of `address`.
 fn reach(address: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for place in address.to_socket_addrs()? {

@@ -1,11 +1,10 @@
-//! What has been said about the end of the cluster.
+//! The causes of the cluster's end.
 
 use std::collections::BTreeSet;
 
 use super::message::Message;
 
-/// Remembers the causes of the end, so that each is passed on once and consequences are not taken
-/// for causes.
+/// Records the causes of the end, so that each is forwarded once and consequences do not count as causes.
 #[derive(Debug, Default)]
 pub(super) struct EndCauses {
     failed: BTreeSet<usize>,
@@ -13,14 +12,14 @@ pub(super) struct EndCauses {
     lost: bool,
 }
 
-/// What to do with a word about the end.
+/// How to handle a message about the end.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// Tell this process and all others.
+    /// Notify this process and all others.
     First,
-    /// Tell this process.
+    /// Notify this process.
     More,
-    /// It is known, or follows from what is known.
+    /// The cause is known, or follows from a known one.
     Old,
 }
 
@@ -30,13 +29,13 @@ impl EndCauses {
         self.stopped || self.lost || !self.failed.is_empty()
     }
 
-    /// Takes note of a message.
+    /// Records a message.
     pub(super) fn receive(&mut self, message: &Message) -> News {
         let first = !self.any();
         let new = match message {
             Message::Failed { process, .. } => self.failed.insert(*process),
             Message::Stop { .. } => !std::mem::replace(&mut self.stopped, true),
-            // Processes leave an ending cluster. That is no cause of its own.
+            // Processes leave an ending cluster. That is not a cause of its own.
             Message::Lost { .. } if first => !std::mem::replace(&mut self.lost, true),
             _ => false,
         };

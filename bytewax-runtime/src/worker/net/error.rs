@@ -1,10 +1,10 @@
-//! What can go wrong between processes.
+//! Errors between processes.
 
 use std::time::Duration;
 
 use super::text::{list, span, who};
 
-/// A cluster that did not come up.
+/// The cluster did not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NetError {
     /// The process id does not fit the list of addresses.
@@ -15,19 +15,19 @@ pub(crate) enum NetError {
         /// Number of addresses.
         count: usize,
     },
-    /// An address cannot be read.
+    /// An address is invalid.
     #[error(
         "address `{address}` of process {process} is malformed: {why}; write it as `host:port`"
     )]
     Address {
-        /// Whose address.
+        /// The process with this address.
         process: usize,
         /// The address as given.
         address: String,
-        /// What is wrong with it.
+        /// The defect.
         why: &'static str,
     },
-    /// Two processes have one address.
+    /// Two processes have the same address.
     #[error(
         "processes {first} and {second} have the same address `{address}`; give each process its own"
     )]
@@ -51,7 +51,7 @@ pub(crate) enum NetError {
         /// The system's reason.
         why: String,
     },
-    /// The processes do not fit together.
+    /// The processes are incompatible.
     #[error("{0}")]
     Refused(String),
     /// Processes are missing after the time limit.

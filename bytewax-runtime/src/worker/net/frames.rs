@@ -1,12 +1,12 @@
-//! Where the bytes of a data connection stand.
+//! Tracks the frames of a data connection.
 
 /// Bytes of a header: six numbers of eight bytes.
 const HEADER: usize = 48;
-/// Where the length of the payload stands in it.
+/// The offset of the payload length in it.
 const LENGTH: usize = 32;
 
-/// Follows timely's frames as they pass: a header, as many bytes as it announces, and so on until
-/// a header that announces none, which is the last.
+/// Follows timely's frames as they pass: a header, then as many bytes as it announces, until a header that
+/// announces none, which is the last.
 #[derive(Debug)]
 pub(super) struct Frames {
     header: [u8; HEADER],
@@ -26,7 +26,7 @@ impl Frames {
         }
     }
 
-    /// Takes note of bytes that have passed. False if some of them come after the end.
+    /// Records bytes that have passed. Returns false if some follow the end.
     #[must_use]
     pub(super) fn pass(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
@@ -63,7 +63,7 @@ impl Frames {
         self.have > 0 || self.payload > 0
     }
 
-    /// Bytes that are missing to the end of the present header or payload.
+    /// The number of bytes missing to the end of the present header or payload.
     pub(super) fn needed(&self) -> u64 {
         match (self.ended, self.payload) {
             (true, _) => 0,

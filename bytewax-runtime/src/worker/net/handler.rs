@@ -1,14 +1,14 @@
-//! What a process does with the words of others.
+//! The reaction of a process to messages of others.
 
 use super::message::StopReason;
 
-/// Takes what other processes say. Called from the threads that read; must not end the control.
+/// Handles the messages of other processes. The reading threads call it; it must not end the control.
 pub(crate) trait Handler: Send + Sync {
     /// Process `process` has failed. Called once per process.
     fn failed(&self, process: usize, place: Option<&str>, text: &str);
-    /// Process `process` was asked to stop, and with it the cluster. Called once.
+    /// Process `process` was asked to stop the cluster. Called once.
     fn stopped(&self, process: usize, reason: StopReason);
-    /// Process `process` was asked to stop, and with it the cluster, after the present epoch.
+    /// Process `process` was asked to stop the cluster after the present epoch.
     fn stops_cleanly(&self, process: usize, reason: StopReason);
     /// Worker `worker` may send items of `load` more bytes on edge `edge`.
     fn credit(&self, edge: u32, worker: u32, load: u64);

@@ -1,8 +1,8 @@
 //! The handshake at the start of each connection.
 //!
-//! The process that connects sends a hello, the other one answers with its own hello and a verdict,
-//! and the first confirms. A connection counts from the confirmation on, so neither side keeps one
-//! that the other has given up. Both see both hellos, so both can name a difference.
+//! The connecting process sends a hello, the other answers with its own hello and a verdict, and the first
+//! confirms. A connection counts from the confirmation on, so neither side keeps one that the other has
+//! abandoned. Both receive both hellos, so both can name a difference.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,46 +15,46 @@ pub(super) const PROTOCOL: u16 = 2;
 const MAX_BODY: usize = 64 << 10;
 /// Magic, protocol and length of the body.
 const HEAD: usize = MAGIC.len() + 2 + 4;
-/// The byte with which the connecting process takes up a connection.
+/// The byte with which the connecting process confirms a connection.
 pub(super) const CONFIRM: u8 = b'+';
 const WELCOME: u8 = b'+';
 const REFUSED: u8 = b'-';
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Serialize, Deserialize, PartialEq, Eq, Debug, Clone, Copy)]
 pub(super) enum Role {
     /// Timely's messages.
     Data,
-    /// Failures, stops, credits, signs of life.
+    /// Failures, stops, credits, heartbeats.
     Control,
 }
 
-/// Who speaks, and what for.
+/// The sender and the purpose of a connection.
 #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
 pub(super) struct Hello {
-    /// What the connection is for.
+    /// The purpose of the connection.
     pub(super) role: Role,
-    /// Index of the speaker.
+    /// Index of the sender.
     pub(super) from: usize,
-    /// Index of the process that the speaker believes to speak to.
+    /// Index of the process that the sender expects at the other end.
     pub(super) to: usize,
-    /// A random number that tells two starts of the same process apart.
+    /// A random number that distinguishes two starts of the same process.
     pub(super) instance: u64,
-    /// What both must agree on.
+    /// The settings that both must agree on.
     pub(super) identity: Identity,
 }
 
 /// Why a hello cannot be read.
 #[derive(Debug, PartialEq)]
 pub(super) enum Unreadable {
-    /// The speaker is no bytewax process.
+    /// The sender is no bytewax process.
     Stranger,
-    /// It is one of another protocol.
+    /// The sender uses another protocol.
     Protocol(u16),
 }
 
 impl Hello {
-    /// The hello as it goes over the wire.
+    /// The encoded hello.
     pub(super) fn encode(&self) -> Vec<u8> {
         // Plain fields with text keys always have a JSON form.
         let body = serde_json::to_vec(self).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Hello {
         bytes
     }
 
-    /// Reads a hello from the start of `bytes`. `None` asks for more of them.
+    /// Decodes a hello from the start of `bytes`. `None` requests more bytes.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Unreadable> {
         let known = bytes.len().min(MAGIC.len());
         if bytes[..known] != MAGIC[..known] {
@@ -89,14 +89,14 @@ impl Hello {
 /// The answer to a hello.
 #[derive(Debug, PartialEq, Clone)]
 pub(super) enum Verdict {
-    /// The processes fit together.
+    /// The processes are compatible.
     Welcome,
-    /// They do not, for the reason given.
+    /// They are incompatible, for the given reason.
     Refused(String),
 }
 
 impl Verdict {
-    /// Appends the verdict as it goes over the wire.
+    /// Appends the encoded verdict.
     pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Welcome => bytes.push(WELCOME),
@@ -107,7 +107,7 @@ impl Verdict {
         }
     }
 
-    /// Reads a verdict. `None` asks for more bytes.
+    /// Decodes a verdict. `None` requests more bytes.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, Unreadable> {
         match bytes.split_first() {
             None => Ok(None),
@@ -121,7 +121,7 @@ impl Verdict {
     }
 }
 
-/// The longest start of `text` that has at most `limit` bytes.
+/// The longest prefix of `text` with at most `limit` bytes.
 pub(super) fn clip(text: &str, limit: usize) -> &str {
     let mut end = text.len().min(limit);
     while !text.is_char_boundary(end) {
@@ -131,7 +131,7 @@ pub(super) fn clip(text: &str, limit: usize) -> &str {
 }
 
 fn put_body(bytes: &mut Vec<u8>, body: &[u8]) {
-    // A longer body than the limit is refused by the reader.
+    // The reader refuses a body longer than the limit.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_be_bytes());
     bytes.extend_from_slice(body);

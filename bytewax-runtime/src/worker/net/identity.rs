@@ -1,8 +1,8 @@
-//! What all processes of a cluster must agree on.
+//! The settings that all processes of a cluster must agree on.
 
 use serde::{Deserialize, Serialize};
 
-/// The program and the settings of a process, as far as they must be the same on all.
+/// The program and those settings of a process that must be equal on all.
 #[derive(Serialize, Deserialize, PartialEq, Debug, Clone)]
 pub(crate) struct Identity {
     /// Version of this crate.
@@ -20,7 +20,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The first difference to `other`, which `who` has, and how to mend it.
+    /// The first difference to `other`, the identity of `who`, and how to fix it.
     pub(super) fn difference(&self, other: &Self, who: &str) -> Option<String> {
         let text = if self.release != other.release {
             format!(

@@ -43,7 +43,7 @@ impl StopReason {
     }
 }
 
-/// What one process tells another.
+/// A message from one process to another.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
     /// A process has failed.
@@ -54,7 +54,7 @@ pub(super) enum Message {
     },
     /// A process was asked to stop.
     Stop { process: usize, reason: StopReason },
-    /// A process was asked to stop, and with it the cluster, after the present epoch.
+    /// A process was asked to stop the cluster after the present epoch.
     CleanStop { process: usize, reason: StopReason },
     /// Process `by` has lost a process.
     Lost {
@@ -64,20 +64,20 @@ pub(super) enum Message {
     },
     /// A worker may send more items, of so many bytes.
     Credit { edge: u32, worker: u32, load: u64 },
-    /// A worker has begun an epoch, and all others follow.
+    /// A worker has begun an epoch; all others follow.
     Epoch(u64),
     /// The sender is alive.
     Heartbeat,
-    /// The sender has come to a clean end.
+    /// The sender has ended without a failure.
     Bye,
 }
 
-/// Bytes that are no message.
+/// The bytes are no message.
 #[derive(Debug, PartialEq)]
 pub(super) struct Garbled;
 
 impl Message {
-    /// Appends the message as it goes over the wire.
+    /// Appends the encoded message.
     pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Failed {
@@ -122,7 +122,7 @@ impl Message {
         }
     }
 
-    /// Reads a message from the start of `bytes`. `None` asks for more of them.
+    /// Decodes a message from the start of `bytes`. `None` requests more bytes.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, Garbled> {
         let mut rest = Rest(bytes);
         match rest.message() {
@@ -143,13 +143,13 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-/// What a message is short of.
+/// Why decoding stopped.
 enum Short {
     Bytes,
     Sense,
 }
 
-/// The bytes that are still to be read.
+/// The unread bytes.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -1,8 +1,8 @@
 //! Connections between the processes of a cluster.
 //!
-//! Between each pair of processes there are two connections: `data`, which carries timely's
-//! messages, and `control`, which carries failures, stops, credits and signs of life. A handshake
-//! on each makes sure that both ends run the same program with the same settings.
+//! Each pair of processes has two connections: `data` carries timely's messages, and `control` carries
+//! failures, stops, credits and heartbeats. A handshake on each checks that both ends run the same program
+//! with the same settings.
 //!
 //! ## Order of calls
 //!

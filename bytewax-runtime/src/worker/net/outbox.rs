@@ -1,4 +1,4 @@
-//! What waits to be written to a peer.
+//! The messages that wait to be written to a peer.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::message::Message;
 use super::sync::lock;
 
-/// Most messages besides credits that wait. There are a few in the life of a cluster.
+/// The most waiting messages besides credits. A cluster sends only a few in its life.
 const MAX_WORDS: usize = 64;
 
-/// The queue of one peer. It never makes the sender wait, and it stays small: credits of the same
-/// edge and worker add up, and of epochs only the last is told.
+/// The queue of one peer. It never blocks the sender, and it stays small: credits of the same edge and worker
+/// are added up, and only the last epoch is kept.
 #[derive(Default)]
 pub(super) struct Outbox {
     state: Mutex<State>,
@@ -26,14 +26,14 @@ struct State {
     finished: bool,
 }
 
-/// What the writer has to do next.
+/// The writer's next action.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
     /// Write these.
     Write(Vec<Message>),
-    /// Nothing came up in time.
+    /// Nothing arrived in time.
     Idle,
-    /// Nothing will come any more.
+    /// Nothing more will arrive.
     Finished,
 }
 
@@ -56,13 +56,13 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// Takes no more messages. Those that wait are still written.
+    /// Accepts no more messages. The waiting ones are still written.
     pub(super) fn finish(&self) {
         lock(&self.state).finished = true;
         self.changed.notify_one();
     }
 
-    /// Forgets everything, since nobody will write it.
+    /// Discards everything, because nobody will write it.
     pub(super) fn abandon(&self) {
         *lock(&self.state) = State {
             finished: true,
@@ -70,7 +70,7 @@ impl Outbox {
         };
     }
 
-    /// Waits at most `limit` for something to write.
+    /// Waits at most `limit` for messages.
     pub(super) fn next(&self, limit: Duration) -> Next {
         let (mut state, _) = self
             .changed

@@ -8,14 +8,14 @@ use super::text::{reason, who};
 /// One process of a cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Peers {
-    /// Which of the processes this one is.
+    /// The index of this process.
     pub(crate) index: usize,
     /// The address `host:port` of each process, in the same order on all of them.
     pub(crate) addresses: Vec<String>,
 }
 
 impl Peers {
-    /// Refuses an index or addresses that cannot work.
+    /// Refuses an invalid index or invalid addresses.
     pub(crate) fn check(&self) -> Result<(), NetError> {
         if self.index >= self.addresses.len() {
             return Err(NetError::Index {
@@ -46,7 +46,7 @@ impl Peers {
         TcpListener::bind(&self.addresses[self.index]).map_err(|error| self.cannot_listen(&error))
     }
 
-    /// The listener of this process does not work.
+    /// This process cannot listen.
     pub(super) fn cannot_listen(&self, error: &std::io::Error) -> NetError {
         NetError::Listen {
             process: self.index,
@@ -55,7 +55,7 @@ impl Peers {
         }
     }
 
-    /// How messages name a process. One beyond the list has no address.
+    /// The name of a process in messages. One beyond the list has no address.
     pub(super) fn who(&self, process: usize) -> String {
         match self.addresses.get(process) {
             Some(address) => who(process, address),

@@ -7,7 +7,7 @@ use super::message::Message;
 use super::shared::{Peer, Shared};
 use super::text::{loss, span};
 
-/// Reads the messages of `peer` to their end and watches over its life.
+/// Reads the messages of `peer` until it ends, and monitors its liveness.
 pub(super) fn read(shared: &Shared, peer: &Peer) {
     // The end is counted even if a handler panics.
     let _end = End(shared);
@@ -33,13 +33,13 @@ impl Drop for End<'_> {
 struct Reader<'a> {
     shared: &'a Shared,
     peer: &'a Peer,
-    /// The start of a message whose end has not come.
+    /// The start of an incomplete message.
     pending: Vec<u8>,
-    /// When the peer was last heard. Until its own start-up is over it says nothing.
+    /// When the peer last sent something. It sends nothing until its own start-up is over.
     heard: Option<Instant>,
     /// When the loss of the data connection was noticed.
     data_lost: Option<Instant>,
-    /// Whether the peer said that it ends.
+    /// Whether the peer announced its end.
     bye: bool,
 }
 
@@ -66,7 +66,7 @@ impl Reader<'_> {
             }
             self.check_life();
         };
-        // The data connection of an ended peer is complete, or its loss is a loss.
+        // The data connection of an ended peer must be complete; otherwise it is lost.
         match self.peer.link.lost() {
             Some(why) => self.lose(format!("is gone: {why}")),
             None if !self.bye => self.lose(format!("is gone: {gone}")),
@@ -74,7 +74,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes the messages that are complete. False if they make no sense.
+    /// Handles the complete messages. Returns false if they are invalid.
     fn take_messages(&mut self) -> bool {
         let mut start = 0;
         loop {
@@ -116,7 +116,7 @@ impl Reader<'_> {
 
     fn check_life(&mut self) {
         if let Some(why) = self.peer.link.lost() {
-            // A failed peer says why on this connection. That may come a little later.
+            // A failed peer sends the reason on this connection, perhaps a little later.
             let since = *self.data_lost.get_or_insert_with(Instant::now);
             if since.elapsed() >= self.shared.timing.data_grace {
                 self.lose(format!("is gone: {why}"));

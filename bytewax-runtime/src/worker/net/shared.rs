@@ -1,4 +1,4 @@
-//! What the threads of the control connections share.
+//! The shared state of the threads of the control connections.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ pub(super) struct Peer {
     pub(super) link: Arc<Link>,
 }
 
-/// What the threads of the control connections share.
+/// The shared state of the threads of the control connections.
 pub(super) struct Shared {
     pub(super) process: usize,
     pub(super) addresses: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct Shared {
     changed: Condvar,
 }
 
-/// How many threads have come to their end.
+/// The number of threads that have ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Done {
     pub(super) readers: usize,
@@ -62,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// From now on the end of a connection is no news.
+    /// From now on the end of a connection is expected.
     pub(super) fn set_closing(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -83,8 +83,8 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Takes a word about the end of the cluster, and passes the first one on. `from` is the peer
-    /// that said it or was lost; words of this process have none and are not handled here.
+    /// Handles a message about the end of the cluster, and forwards the first one. `from` is the peer that
+    /// sent it or was lost; messages of this process are not handled here.
     pub(super) fn receive(&self, message: Message, from: Option<usize>) {
         let noticed = matches!(message, Message::Lost { by, .. } if by == self.process);
         let news = lock(&self.causes).receive(&message);

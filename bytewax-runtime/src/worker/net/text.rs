@@ -1,9 +1,9 @@
-//! Pieces of messages.
+//! Fragments of messages.
 
 use std::io;
 use std::time::Duration;
 
-/// The reason in `error`, in lower case and without the system's number.
+/// The reason in `error`, in lower case and without the error number.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = match text.find(" (os error") {
@@ -20,7 +20,7 @@ pub(super) fn reason(error: &io::Error) -> String {
     }
 }
 
-/// The reason in `error` for the loss of a connection. How a peer closes is a matter of chance.
+/// The reason in `error` for the loss of a connection, whichever way the peer closed it.
 pub(super) fn loss(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof
@@ -32,7 +32,7 @@ pub(super) fn loss(error: &io::Error) -> String {
     }
 }
 
-/// A span of time as messages write it: `60 s`, or `300 ms` below and between whole seconds.
+/// A duration in messages: `60 s`, or `300 ms` below and between whole seconds.
 pub(super) fn span(duration: Duration) -> String {
     if duration.subsec_millis() == 0 && duration.as_secs() > 0 {
         format!("{} s", duration.as_secs())
@@ -41,7 +41,7 @@ pub(super) fn span(duration: Duration) -> String {
     }
 }
 
-/// How messages name a process of the cluster.
+/// The name of a process of the cluster in messages.
 pub(super) fn who(process: usize, address: &str) -> String {
     format!("process {process} at `{address}`")
 }

@@ -1,19 +1,19 @@
-//! The spans of time of the control connections.
+//! The time limits of the control connections.
 
 use std::time::Duration;
 
-/// The spans of time that the control connections know.
+/// The time limits of the control connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timing {
-    /// From one sign of life to the next.
+    /// From one heartbeat to the next.
     pub(super) heartbeat: Duration,
-    /// After how much silence a peer is lost.
+    /// The length of silence after which a peer is lost.
     pub(super) silence: Duration,
-    /// How often a reader looks up.
+    /// How often a reader wakes up.
     pub(super) tick: Duration,
-    /// How long a peer whose data connection is lost may take to say why.
+    /// How long a peer with a lost data connection may take to send the reason.
     pub(super) data_grace: Duration,
-    /// How long the last words may take to get into the network.
+    /// How long sending the last messages may take.
     pub(super) flush: Duration,
     /// How long the peers of a failed process may take to leave.
     pub(super) leave: Duration,

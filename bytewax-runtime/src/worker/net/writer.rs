@@ -7,7 +7,7 @@ use super::message::Message;
 use super::outbox::Next;
 use super::shared::{Peer, Shared};
 
-/// Writes what comes into the outbox of `peer`, and a sign of life when nothing comes.
+/// Writes the messages in the outbox of `peer`, and a heartbeat when none come.
 pub(super) fn write(shared: &Shared, peer: &Peer) {
     let mut socket = &peer.socket;
     let mut bytes = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn write(shared: &Shared, peer: &Peer) {
             message.encode(&mut bytes);
         }
         if socket.write_all(&bytes).is_err() {
-            // The reader finds out why.
+            // The reader determines the reason.
             peer.outbox.abandon();
             break;
         }

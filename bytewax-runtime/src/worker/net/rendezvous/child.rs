@@ -1,4 +1,4 @@
-//! The side of a child.
+//! The child's side.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use super::variable::{Meant, NAME, Variable};
 /// How long a child without a parent may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What a child tells its parent.
+/// The report of a child to its parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     /// The secret of the parent.
@@ -27,22 +27,22 @@ pub(super) struct Report {
     pub(super) address: String,
 }
 
-/// A process that was started as one of several on this machine.
+/// One of several processes that were started together on this machine.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// All of them.
+    /// All of these processes.
     pub(crate) peers: Peers,
-    /// Listens on the address of this one.
+    /// The listener on this process's address.
     pub(crate) listener: TcpListener,
     /// The link to the parent.
     pub(crate) link: Link,
 }
 
-/// What a child leaves to its parent of its end.
+/// A child's report of its end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cause {
     pub(super) text: String,
-    /// Whether it follows from the end of another process, which may tell more.
+    /// Whether it follows from the end of another process, whose report may be more precise.
     pub(super) follows: bool,
 }
 
@@ -50,28 +50,28 @@ pub(super) struct Cause {
 #[derive(Debug)]
 pub(crate) struct Link(BufReader<TcpStream>);
 
-/// Tells the parent how a child failed.
+/// Reports to the parent how a child failed.
 #[derive(Debug)]
 pub(crate) struct Reporter(TcpStream);
 
 impl Reporter {
-    /// Leaves the text of an error to the parent. It writes the first one that it gets, and one that
-    /// follows from the end of another process only if there is no other. False if the parent cannot
-    /// be reached.
+    /// Sends the text of an error to the parent. The parent prints the first one that it receives; one that
+    /// follows from the end of another process only if it receives no other. Returns false if the parent is
+    /// unreachable.
     pub(crate) fn report(&mut self, text: &str, follows: bool) -> bool {
         let cause = Cause {
             text: text.to_owned(),
             follows,
         };
-        // Plain fields always have a JSON form, which is one line.
+        // Plain fields always have a JSON form, which fits one line.
         let mut line = serde_json::to_vec(&cause).unwrap_or_default();
         line.push(b'\n');
         self.0.write_all(&line).is_ok()
     }
 }
 
-/// If this process was started by [`spawn_processes`](super::spawn_processes), meets the others.
-/// Waits until all of them have got this far.
+/// If [`spawn_processes`](super::spawn_processes) started this process, connects to the others. Waits until
+/// all have got this far.
 pub(crate) fn child() -> Option<Result<Child, NetError>> {
     let value = std::env::var(NAME).ok()?;
     let Some(variable) = Variable::parse(&value) else {
@@ -130,7 +130,7 @@ fn parent_gone(variable: &Variable, why: &str) -> NetError {
 }
 
 impl Link {
-    /// The other direction, for [`Self::watch`] takes this one.
+    /// The sending half, because [`Self::watch`] consumes this one.
     pub(crate) fn reporter(&self) -> Result<Reporter, NetError> {
         let socket = self.0.get_ref();
         let writer = socket
@@ -142,9 +142,9 @@ impl Link {
         })
     }
 
-    /// Watches the parent in a thread of its own: calls `on_stop` when it asks to stop, and
-    /// `on_parent_lost` when it is gone. A process that is still there 5 s later is ended, so that
-    /// none runs on unseen.
+    /// Watches the parent in its own thread: calls `on_stop` when the parent requests a stop, and
+    /// `on_parent_lost` when it is gone. Kills the process if it still runs 5 s later, so that none runs on
+    /// unseen.
     pub(crate) fn watch(
         self,
         on_stop: impl Fn(StopReason) + Send + 'static,
@@ -153,7 +153,7 @@ impl Link {
         self.watch_within(GRACE, on_stop, on_parent_lost)
     }
 
-    /// [`Link::watch`] with another time to end.
+    /// [`Link::watch`] with another time limit.
     pub(in super::super) fn watch_within(
         self,
         grace: Duration,

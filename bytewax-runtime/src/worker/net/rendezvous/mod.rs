@@ -1,8 +1,8 @@
-//! Starting the processes of a cluster on this machine.
+//! Starts the processes of a cluster on this machine.
 //!
-//! `-p N` makes a process the parent of N more, which run the same program with the same arguments.
-//! Each child listens on a port that the system chooses and tells it to the parent, which tells all
-//! ports to all. The connection between them stays: its end tells a child that the parent is gone.
+//! `-p N` makes a process the parent of N more, which run the same program with the same arguments. Each
+//! child listens on a port that the system chooses and reports it to the parent, which sends all ports to all
+//! children. The connection between parent and child stays: its end shows the child that the parent is gone.
 
 mod child;
 mod reports;

@@ -11,10 +11,10 @@ use super::child::{Cause, Report};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest report.
 const MAX_REPORT: usize = 1024;
-/// Longest error that a child tells.
+/// Longest error text of a child.
 const MAX_ERROR: usize = 1 << 20;
 
-/// Collects the addresses of the children and tells all of them to each.
+/// Collects the addresses of the children and sends all of them to each.
 pub(super) struct Reports {
     /// Until all have reported.
     listener: Option<TcpListener>,
@@ -22,7 +22,7 @@ pub(super) struct Reports {
     pending: Vec<Pending>,
     /// By child.
     links: Vec<Option<Link>>,
-    /// The first child that has told an error of its own, and the error.
+    /// The first child that has reported an error of its own, and the error.
     error: Option<(usize, String)>,
     /// The first error that follows from the end of another process.
     consequence: Option<String>,
@@ -31,11 +31,11 @@ pub(super) struct Reports {
 /// A child that has reported.
 struct Link {
     socket: TcpStream,
-    /// Where it listens.
+    /// Its listening address.
     address: String,
-    /// The beginning of what it tells of an error.
+    /// The beginning of its error report.
     line: Vec<u8>,
-    /// Whether it has told all.
+    /// Whether its report is complete.
     told: bool,
 }
 
@@ -64,19 +64,19 @@ impl Reports {
         self.listener.is_none()
     }
 
-    /// The first child that has told an error of its own, and the error.
+    /// The first child that has reported an error of its own, and the error.
     pub(super) fn error(&self) -> Option<(usize, &str)> {
         self.error
             .as_ref()
             .map(|(index, text)| (*index, text.as_str()))
     }
 
-    /// The first error that a child has told as one that follows from the end of another.
+    /// The first reported error that follows from the end of another process.
     pub(super) fn consequence(&self) -> Option<&str> {
         self.consequence.as_deref()
     }
 
-    /// Takes what has come.
+    /// Handles new data.
     pub(super) fn poll(&mut self) {
         let Some(listener) = &self.listener else {
             self.listen();
@@ -106,7 +106,7 @@ impl Reports {
         }
     }
 
-    /// Takes the first error of each kind that is complete. What children tell after it follows from it.
+    /// Stores the first complete error of each kind. Later reports of children follow from it.
     fn listen(&mut self) {
         for (index, link) in self.links.iter_mut().enumerate() {
             match link.as_mut().and_then(Link::cause) {
@@ -158,21 +158,21 @@ impl Reports {
     fn send(&self, bytes: &[u8]) {
         for link in self.links.iter().flatten() {
             let mut socket = &link.socket;
-            // A child that cannot be told is ending. The little that is sent fits the buffer.
+            // An unreachable child is ending. The few bytes fit the buffer.
             let _ = socket.write_all(bytes);
         }
     }
 }
 
 impl Link {
-    /// The error that the child has told, when it is complete.
+    /// The error that the child has reported, once complete.
     fn cause(&mut self) -> Option<Cause> {
         let mut chunk = [0; 4096];
         while !self.told && !self.line.ends_with(b"\n") && self.line.len() < MAX_ERROR {
             match self.socket.read(&mut chunk) {
                 Ok(read @ 1..) => self.line.extend_from_slice(&chunk[..read]),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // There is no more for now, or never.
+                // No more data for now, or ever.
                 Ok(0) | Err(_) => return None,
             }
         }
@@ -184,7 +184,7 @@ impl Link {
 }
 
 impl Pending {
-    /// Reads what there is. True at the end of the line, `None` if there will be no line.
+    /// Reads the available bytes. Returns true at the end of the line, `None` if no line will come.
     fn read(&mut self) -> Option<bool> {
         let mut chunk = [0; MAX_REPORT];
         match self.socket.read(&mut chunk) {
@@ -232,7 +232,7 @@ mod tests {
             socket
                 .set_read_timeout(Some(Duration::from_millis(1)))
                 .expect("open");
-            // The end of the connection says that it was looked at.
+            // The end of the connection shows that it was accepted.
             while socket
                 .read(&mut [0])
                 .is_err_and(|error| error.kind() == ErrorKind::WouldBlock)

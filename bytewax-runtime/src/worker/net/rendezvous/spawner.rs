@@ -1,4 +1,4 @@
-//! The side of the parent.
+//! The parent's side.
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -14,7 +14,7 @@ use super::super::text::reason;
 use super::reports::Reports;
 use super::variable::{NAME, Variable};
 
-/// How often the parent looks at its children.
+/// How often the parent polls its children.
 const POLL: Duration = Duration::from_millis(5);
 /// How long children may take to end by themselves.
 const GRACE: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How the processes ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum SpawnOutcome {
-    /// All came to a good end.
+    /// All succeeded.
     Finished,
     /// They were told to stop.
     Stopped(StopReason),
@@ -30,16 +30,16 @@ pub(crate) enum SpawnOutcome {
     Failed {
         /// Which one failed first, and how.
         text: String,
-        /// What it told of its error, if it could.
+        /// The error that it reported, if it could.
         report: Option<String>,
         /// The exit code for this process.
         code: u8,
     },
 }
 
-/// Runs this program, with the arguments of this process, `n` times as the processes of a cluster,
-/// and waits for them. When one fails the others have 5 s to end. When `stopping` gives a reason,
-/// all are told, and have that time and 5 s to end.
+/// Runs this program, with the arguments of this process, `n` times as the processes of a cluster, and waits
+/// for them. When one fails, the others have 5 s to end. When `stopping` returns a reason, it tells all
+/// children, which have that time and 5 s to end.
 pub(crate) fn spawn_processes(
     n: usize,
     stop_timeout: Duration,
@@ -140,7 +140,7 @@ struct Spawner {
     /// The first child that failed, how, and whether the cluster had started by then.
     first: Option<(usize, ExitStatus, bool)>,
     stop: Option<StopReason>,
-    /// When the children that are left are killed.
+    /// When the remaining children are killed.
     until: Option<Instant>,
 }
 
@@ -148,7 +148,7 @@ struct Spawned {
     child: Child,
     /// How it ended, once it has.
     ended: Option<ExitStatus>,
-    /// Whether this process killed it, because it did not end by itself.
+    /// Whether this process killed it because it did not end by itself.
     killed: bool,
 }
 
@@ -171,7 +171,7 @@ impl Spawner {
             }
             self.reap(grace);
             if self.children.iter().all(|spawned| spawned.ended.is_some()) {
-                // Their last words may have come before their ends were seen, and a signal to all
+                // Their last messages may have arrived before their ends were seen, and a signal to all
                 // processes may have ended them before it was seen here.
                 self.reports.poll();
                 self.stop = self.stop.or_else(stopping);
@@ -207,7 +207,7 @@ impl Spawner {
         self.end_within(grace);
     }
 
-    /// Gives the children `grace` to end. Before the cluster has started they have nothing to end.
+    /// Gives the children `grace` to end. Before the cluster has started they need no time.
     fn end_within(&mut self, grace: Duration) {
         let grace = if self.reports.complete() {
             grace
@@ -239,8 +239,8 @@ impl Spawner {
         if let (Some(reason), Some(130 | 143)) = (self.stop, first.1.code()) {
             return SpawnOutcome::Stopped(reason);
         }
-        // The one that failed may be seen to end after those that end because of it. It is the one
-        // that left an error of its own, or that something else than this process has killed.
+        // The failed child may be seen to end after those that end because of it. It is the one that reported
+        // an error of its own, or that something other than this process has killed.
         let error = self.reports.error();
         let by_signal = |spawned: &Spawned| {
             let signal = spawned.ended.is_some_and(|status| status.code().is_none());
@@ -263,7 +263,8 @@ impl Spawner {
         if !started {
             text.push_str(" before all processes had started");
         }
-        // A signal says all; else those that have lost a process know more than its exit status.
+        // A signal is a sufficient reason; otherwise processes that lost a peer know more than its exit
+        // status.
         let report = match (error, culprit) {
             (Some((_, text)), _) => Some(text),
             (None, Some(_)) => None,
@@ -285,13 +286,13 @@ impl Drop for Spawner {
             .iter_mut()
             .filter(|spawned| spawned.ended.is_none())
         {
-            // Nothing can be done about a child that cannot be waited for.
+            // A child that cannot be waited for is beyond help.
             let _ = spawned.child.wait();
         }
     }
 }
 
-/// How a child ended, and the exit code that stands for it.
+/// How a child ended, and the matching exit code.
 fn describe(status: ExitStatus) -> (String, u8) {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
@@ -301,7 +302,7 @@ fn describe(status: ExitStatus) -> (String, u8) {
         return (format!("signal {signal}"), code.unwrap_or(1));
     }
     match status.code() {
-        // A child that ended too early has failed whatever it says.
+        // A child that ended too early has failed, whatever its status.
         Some(0) => (String::from("exit status 0"), 1),
         Some(code) => (
             format!("exit status {code}"),

@@ -20,7 +20,7 @@ pub(super) struct Variable {
     pub(super) token: String,
 }
 
-/// Whom the variable is meant for.
+/// The process that the variable is meant for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meant {
     /// This process.
@@ -60,7 +60,7 @@ impl Variable {
         (variable.index < variable.count).then_some(variable)
     }
 
-    /// Whom the variable is meant for, by the parent of this process.
+    /// The process that the variable is meant for, given the parent of this process.
     pub(super) fn meant(&self) -> Meant {
         match parent_id() {
             None => Meant::Me,
@@ -72,7 +72,7 @@ impl Variable {
         if parent == self.parent {
             Meant::Me
         } else if parent == 1 || !setter_runs {
-            // Taken for a program that starts on its own, an orphan would start children itself.
+            // If an orphan started on its own, it would start children itself.
             Meant::Orphan
         } else {
             Meant::Ancestor
@@ -80,19 +80,19 @@ impl Variable {
     }
 }
 
-/// Id of the parent of this process, where the system keeps it.
+/// Id of the parent of this process, where the system provides it.
 #[cfg(unix)]
 fn parent_id() -> Option<u32> {
     Some(std::os::unix::process::parent_id())
 }
 
-/// Id of the parent of this process, where the system keeps it.
+/// Id of the parent of this process, where the system provides it.
 #[cfg(not(unix))]
 fn parent_id() -> Option<u32> {
     None
 }
 
-/// Whether a process runs. True where that cannot be seen.
+/// Whether a process runs. True where that is unknown.
 fn is_running(process: u32) -> bool {
     !Path::new("/proc/self").exists() || Path::new(&format!("/proc/{process}")).exists()
 }
