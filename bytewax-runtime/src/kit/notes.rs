@@ -1,4 +1,4 @@
-//! What an operator tells workers at the end of an epoch.
+//! The messages of an operator to workers at the end of an epoch.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::context::Cx;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::key::position_slot;
 
-/// What an operator tells one worker at the end of an epoch.
+/// A message of an operator to one worker at the end of an epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Note {
     pub(crate) target: u32,
@@ -15,19 +15,19 @@ pub(crate) struct Note {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum NoteBody {
-    /// Where a partition of a source or a sink is.
+    /// The position of a partition of a source or a sink.
     Position {
         step: u32,
         partition: String,
         bytes: Vec<u8>,
     },
-    /// A source ends with this epoch. All workers are told, so that all know the last epoch, though
-    /// they see it end together with the input.
+    /// A source ends with this epoch. All workers are notified, so that all know the last epoch, though they
+    /// see it end together with the input.
     Ends,
 }
 
 impl Cx {
-    /// Has the position of a partition saved with the present epoch.
+    /// Saves the position of a partition with the present epoch.
     pub(crate) fn save_position(&mut self, step: StepIndex, partition: &str, bytes: Vec<u8>) {
         let slot = position_slot(self.step_id(step), partition);
         self.worker.meter.saved_bytes.add(bytes.len() as u64);
@@ -42,7 +42,7 @@ impl Cx {
         self.notify(WorkerIndex(target), body);
     }
 
-    /// Tells all workers that a source ends with the present epoch.
+    /// Notifies all workers that a source ends with the present epoch.
     pub(super) fn notify_end(&mut self) {
         for worker in 0..self.worker.count {
             self.notify(WorkerIndex(worker), NoteBody::Ends);

@@ -1,4 +1,4 @@
-//! Which item of a batch was at hand when user code panicked.
+//! Tracks which item of a batch user code was handling when it panicked.
 
 use std::mem;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::context::{Cx, WorkerCx};
 use crate::guard::{OnPanic, note_item};
 use crate::ids::StepIndex;
 
-/// Numbers the items of a batch, so that the error of a panic tells at which it was.
+/// Numbers the items of a batch, so that the error of a panic names the item.
 pub(crate) struct Numbers {
     all: usize,
     worker: Rc<WorkerCx>,
@@ -15,7 +15,7 @@ pub(crate) struct Numbers {
 }
 
 impl Cx {
-    /// For a batch of so many items, in the step that is running.
+    /// For a batch of so many items, in the running step.
     #[inline]
     pub(crate) fn numbers(&self, all: usize) -> Numbers {
         Numbers {
@@ -38,7 +38,7 @@ impl Numbers {
 
     #[cold]
     fn note(&self, index: usize) {
-        // It may be another step that panicked: one that was handed what came of the items so far.
+        // Another step may have panicked: one that received the results of the items so far.
         if self.worker.running() == self.step {
             note_item(index + 1, self.all);
         }

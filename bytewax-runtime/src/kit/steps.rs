@@ -1,4 +1,4 @@
-//! What the code of steps knows of them while the flow runs.
+//! The properties of steps that their code can read while the flow runs.
 
 use crate::ids::{StepId, StepIndex, StepKind};
 
@@ -9,7 +9,7 @@ pub(crate) struct StepEntry {
     pub(crate) kind: StepKind,
     /// For each input, the source or the head whose tree feeds it.
     pub(crate) roots: Vec<StepIndex>,
-    /// How many outputs it has.
+    /// The number of its outputs.
     pub(crate) outputs: usize,
 }
 

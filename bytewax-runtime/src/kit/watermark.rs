@@ -1,4 +1,4 @@
-//! How far time has got in the partitions of a source, and in a step that has one watermark for all keys.
+//! The progress of time in the partitions of a source, and in a step with one watermark for all keys.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,18 +12,18 @@ use crate::error::RunError;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::state;
 
-/// The partitions of a source on one worker, as the stages behind it see them. Behind any other operator
-/// there is one, which is all that the operator sends.
+/// The partitions of a source on one worker, as its later stages see them. Any other operator has a single
+/// one for its whole output.
 pub(crate) struct Partitions {
-    /// The one whose items are under way.
+    /// The partition of the present items.
     pub(crate) current: usize,
     ended: Vec<bool>,
-    /// Those that a stage wants to be left alone, and those that are.
+    /// The partitions that a stage wants to pause, and the paused ones.
     to_hold: Vec<bool>,
     held: Vec<bool>,
-    /// Those that have nothing to give, as far as they were asked.
+    /// The idle partitions, as far as they were polled.
     quiet: Vec<bool>,
-    /// The names of the last ones, which were added while the operator was running.
+    /// The names of the last partitions, which were added while the operator was running.
     added: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Partitions {
         }
     }
 
-    /// Adds a partition. Gives its number.
+    /// Adds a partition. Returns its number.
     pub(crate) fn add(&mut self, name: &str) -> usize {
         self.added.push(name.to_owned());
         self.ended.push(false);
@@ -75,39 +75,39 @@ impl Partitions {
         self.ended[partition]
     }
 
-    /// Notes whether a partition that was polled gave nothing.
+    /// Records whether a poll of a partition returned nothing.
     pub(crate) fn answered(&mut self, partition: usize, nothing: bool) {
         self.quiet[partition] = nothing;
     }
 
-    /// Notes that partitions may have something to give: none was polled.
+    /// Records that partitions may have items: none was polled.
     pub(crate) fn not_polled(&mut self) {
         self.quiet.fill(false);
     }
 
-    /// Whether a partition has nothing to give; not so of one that was not asked.
+    /// Whether a partition is idle; false if it was not polled.
     pub(crate) fn is_quiet(&self, partition: usize) -> bool {
         self.quiet[partition]
     }
 
-    /// Asks for a partition not to be polled before the operator runs again.
+    /// Pauses a partition until the operator runs again.
     pub(crate) fn hold(&mut self, partition: usize) {
         self.to_hold[partition] = true;
     }
 
-    /// Whether a partition is not to be polled now.
+    /// Whether a partition is paused.
     pub(crate) fn is_held(&self, partition: usize) -> bool {
         self.held[partition]
     }
 
-    /// All stages have been asked which partitions are not to be polled.
+    /// All stages have chosen the partitions to pause.
     pub(crate) fn hold_asked(&mut self) {
         std::mem::swap(&mut self.held, &mut self.to_hold);
         self.to_hold.fill(false);
     }
 }
 
-/// How far time has got in a step on one worker, and who waits for it to go on.
+/// The progress of time in a step on one worker, and the operators that wait for it.
 pub(crate) struct Watermark {
     at: Cell<i64>,
     waiting: RefCell<Vec<Alarm>>,
@@ -134,7 +134,7 @@ impl Watermark {
         }
     }
 
-    /// Has an operator woken when time goes on.
+    /// Wakes an operator when time advances.
     pub(crate) fn wait(&self, alarm: Alarm) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.contains(&alarm) {
@@ -143,21 +143,21 @@ impl Watermark {
     }
 }
 
-/// The watermark of a step that has one for all keys: what all senders of all inputs say.
+/// The watermark of a step with one for all keys: the minimum over all senders of all inputs.
 pub(crate) struct SharedWatermark {
     step: StepIndex,
     at: i64,
-    /// The worker that holds it back.
+    /// The worker that holds the watermark back.
     slowest: Option<WorkerIndex>,
-    /// Where it was when it was saved last.
+    /// The watermark when it was last saved.
     saved: i64,
     known: Rc<Watermark>,
 }
 
 impl SharedWatermark {
-    /// Begins where an earlier execution has stopped, or at `start`.
+    /// Starts from the watermark of an earlier execution, or at `start`.
     pub(crate) fn resume(build: &BuildCx, start: i64) -> Self {
-        // What each worker has saved; they may have been stopped at different places.
+        // The saved value of each worker; they may have stopped at different times.
         let store = build.worker.store.get();
         let names = store.map_or_else(Vec::new, |store| store.positions_of(build.id()));
         let saved = names.into_iter().filter_map(|name| {
@@ -182,23 +182,23 @@ impl SharedWatermark {
         self.at
     }
 
-    /// Takes in what senders say.
+    /// Applies the senders' bounds.
     pub(crate) fn update(&mut self, marks: &Marks, timers: &Timers) {
         self.slowest = marks.slowest();
         let EventMark(least) = marks.least();
-        // Without any that is waited for, time stands still.
+        // Without any active sender, the watermark does not advance.
         if least < EventMark::END.0 && least > self.at {
             self.at = least;
             self.known.set(least, timers);
         }
     }
 
-    /// The worker that is furthest behind of those that are waited for.
+    /// The active worker that is furthest behind.
     pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
         self.slowest
     }
 
-    /// Has it saved with the present epoch, if it has moved.
+    /// Saves the watermark with the present epoch, if it has advanced.
     pub(crate) fn save(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         if cx.worker.store.get().is_none() || self.at == self.saved {
             return Ok(());

@@ -9,20 +9,19 @@ use crate::ids::Epoch;
 
 /// Decides which epochs to give up: those that ended the backup interval ago, or longer.
 ///
-/// Files of partitions that were copied within the interval then fit together. It counts time, not
-/// epochs, so that epochs of any length are kept for as long. While an execution runs, time is
-/// monotonic; how long ago earlier ones began is known from the store.
+/// The copies of partition files that were made within the interval then fit together. The interval counts
+/// time, not epochs, so epochs of any length are kept equally long. During an execution, time is monotonic;
+/// the store records when earlier executions began.
 #[derive(Debug)]
 pub(crate) struct Retention {
     interval: TimeDelta,
-    /// The epochs with which an execution could begin, and since when, by the time since this one
-    /// began: earlier times are less than zero.
+    /// The epochs with which an execution could begin, and since when, relative to the start of this one:
+    /// earlier times are negative.
     kept: VecDeque<(Epoch, TimeDelta)>,
 }
 
 impl Retention {
-    /// `earlier` are the executions that the store remembers, in order: the epoch that each began with,
-    /// and when.
+    /// `earlier` are the recorded executions, in order: the first epoch of each, and its start time.
     pub(crate) fn new(
         interval: Duration,
         earlier: &[(Epoch, DateTime<Utc>)],
@@ -31,7 +30,7 @@ impl Retention {
     ) -> Self {
         let mut kept = VecDeque::new();
         for &(epoch, began) in earlier.iter().chain([&(resume, now)]) {
-            // What comes later was discarded.
+            // Later epochs were discarded.
             while kept.back().is_some_and(|(last, _)| *last > epoch) {
                 kept.pop_back();
             }
@@ -39,8 +38,8 @@ impl Retention {
                 kept.push_back((epoch, began));
             }
         }
-        // When the clock was set back, nobody knows which time is right: an epoch is as young as the
-        // youngest of those before it, and none is of the future.
+        // When the clock was set back, the right time is unknown: an epoch is as young as the youngest before
+        // it, and none is in the future.
         let mut latest = DateTime::<Utc>::MIN_UTC;
         let since = |(epoch, began): (Epoch, DateTime<Utc>)| {
             latest = latest.max(began);
@@ -53,7 +52,7 @@ impl Retention {
             (epoch, since)
         };
         let mut kept: VecDeque<_> = kept.into_iter().map(since).collect();
-        // In order: an epoch of unknown age makes those after it as young.
+        // In order: an epoch of unknown age makes later ones as young.
         let mut least = TimeDelta::MIN;
         for (_, since) in &mut kept {
             least = least.max(*since);
@@ -65,12 +64,12 @@ impl Retention {
         }
     }
 
-    /// Notes that all partitions have committed an epoch, so long after this execution began. The oldest
-    /// epoch that must stay resumable, when it changed.
+    /// Records that all partitions have committed an epoch, so long after this execution began. Returns the
+    /// oldest epoch that must stay resumable, if it changed.
     pub(crate) fn committed(&mut self, epoch: Epoch, now: TimeDelta) -> Option<Epoch> {
         self.kept.push_back((epoch.next(), now));
         let before = self.kept.len();
-        // The last that was already reachable an interval ago is the one to go back to.
+        // The last one that was already reachable an interval ago must stay resumable.
         while self
             .kept
             .get(1)

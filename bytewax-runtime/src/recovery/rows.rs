@@ -1,7 +1,7 @@
-//! What is known of the rows of a partition without reading their blocks.
+//! The metadata of the rows of a partition, without their blocks.
 //!
-//! The rows of a partition are few, so whoever works with it knows all of them, and nothing depends on an
-//! index of the database. What they add up to is in the seal of the partition.
+//! A partition has few rows, so all of their metadata is in memory, and nothing depends on an index of the
+//! database. The seal of the partition contains their sum.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ use crate::ids::Epoch;
 use crate::key::Slot;
 pub(crate) use crate::state::run::Table;
 
-/// What a row belongs to.
+/// The table and the step of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) table: Table,
     pub(super) step: StepNumber,
 }
 
-/// The number of a row; rows that are written later have greater ones, as long as those before are there.
+/// The number of a row. Later rows have greater numbers, as long as the earlier ones exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct RowId(pub(super) i64);
 
@@ -31,16 +31,16 @@ pub(super) struct RowId(pub(super) i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) id: RowId,
-    /// All slots of its block are from here ..
+    /// All slots of its block are from this one ..
     pub(super) first: Slot,
-    /// .. to here.
+    /// .. to this one.
     pub(super) last: Slot,
-    /// Of a row that was merged: it has all changes of its slots in the epochs from this one on, and takes the
-    /// place of older rows with them.
+    /// For a merged row: it contains all changes of its slots in the epochs from this one on, and replaces
+    /// older rows with these changes.
     pub(super) since: Option<Epoch>,
-    /// The epoch of the changes, and the last one of a row that was merged.
+    /// The epoch of the changes; for a merged row, the last one.
     pub(super) epoch: Epoch,
-    /// The number of keys with a state, and of those that were removed.
+    /// The number of keys with a state, and of removed keys.
     pub(super) kept: u64,
     pub(super) removed: u64,
     pub(super) bytes: u64,
@@ -52,18 +52,18 @@ impl Row {
         self.first <= slot && slot <= self.last
     }
 
-    /// The first epoch that it has changes of.
+    /// The first epoch of its changes.
     pub(super) fn begins(&self) -> Epoch {
         self.since.unwrap_or(self.epoch)
     }
 
-    /// Whether it takes the place of a row, in the slots that it covers.
+    /// Whether it replaces a row, in the slots that it covers.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let merged = |since| since <= other.begins() && other.epoch <= self.epoch;
         other.id < self.id && self.since.is_some_and(merged)
     }
 
-    /// Those of some rows that count for a slot.
+    /// The given rows that are valid for a slot.
     pub(super) fn counting<'a>(
         rows: impl Iterator<Item = &'a Self> + Clone,
         slot: Slot,
@@ -73,7 +73,7 @@ impl Row {
         covering.filter(move |row| !all.clone().any(|other| other.replaces(row)))
     }
 
-    /// A number for all that is known of it.
+    /// A hash of all its metadata.
     pub(super) fn digest(&self, place: Place) -> u64 {
         let since = self.since.map_or(u64::MAX, |since| since.0);
         let fields = [
@@ -97,7 +97,7 @@ impl Row {
     }
 }
 
-/// All rows of a partition, those of one step in order of their epochs.
+/// All rows of a partition; those of one step in order of their epochs.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     places: BTreeMap<Place, Vec<Row>>,
@@ -105,7 +105,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Finds out what a partition has.
+    /// Reads the metadata of a partition.
     pub(super) fn read(db: &Db) -> Result<Self, Error> {
         let mut rows = Self::default();
         for (place, row) in db.rows()? {
@@ -142,7 +142,8 @@ impl Rows {
         self.write_as(db, place, (None, epoch), span, written)
     }
 
-    /// Writes a block with what some rows had in these slots, in the epochs from the first of these to the last.
+    /// Writes a block with the contents of some rows in these slots, for the epochs from the first of these
+    /// to the last.
     pub(super) fn write_merged(
         &mut self,
         db: &Db,

@@ -1,4 +1,4 @@
-//! Reading all slots of a step in order, each block once.
+//! Reads all slots of a step in order, each block once.
 
 use std::collections::VecDeque;
 
@@ -9,13 +9,13 @@ use super::sql::Db;
 use crate::key::Slot;
 use crate::state::run::Run;
 
-/// Goes through the slots of some rows in ascending order.
+/// Iterates over the slots of some rows in ascending order.
 #[derive(Debug)]
 pub(super) struct Scan {
     place: Place,
-    /// The rows that were not come to, in order of their first slots.
+    /// The rows that were not reached, in order of their first slots.
     ahead: VecDeque<Row>,
-    /// Those that cover the next slot, and some before them, from the oldest to the newest.
+    /// The rows that cover the next slot, and some before it, from the oldest to the newest.
     open: Vec<(Row, Block)>,
     /// The next slot, unless the last was reached.
     from: Option<Slot>,
@@ -33,7 +33,7 @@ impl Scan {
         }
     }
 
-    /// The next slot with runs, and those of them that count, from the oldest to the newest.
+    /// The next slot with runs, and its valid runs, from the oldest to the newest.
     pub(super) fn next(&mut self, db: &Db) -> Result<Option<(Slot, Vec<Run>)>, Error> {
         while let Some(from) = self.from {
             self.open.retain(|(row, _)| row.last >= from);
@@ -50,7 +50,7 @@ impl Scan {
         Ok(None)
     }
 
-    /// The next slot that a block has, after all that may have it were opened.
+    /// The next slot in a block, after opening all rows that may have it.
     fn next_slot(&mut self, from: Slot, db: &Db) -> Result<Option<Slot>, Error> {
         loop {
             let blocks = self.open.iter();

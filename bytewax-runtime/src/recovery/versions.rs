@@ -1,4 +1,4 @@
-//! Which versions the values of a step may be of: beside the newest, those of keys that were not touched since.
+//! The possible versions of a step's values: the newest, and those of keys that were not touched since.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use crate::state::facts::{self, SAVED};
 /// The name of the line that lists them.
 const VERSIONS: &str = "versions";
 
-/// One version of what a step saves.
+/// One version of a step's saved type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SavedVersion {
     pub(crate) version: u32,
     pub(crate) fingerprint: u64,
-    /// What is saved of it, as far as that is known.
+    /// Its known facts.
     pub(crate) shape: Option<String>,
 }
 
@@ -35,12 +35,12 @@ impl SavedVersion {
 }
 
 impl StepMeta {
-    /// Whether the store says which versions there are: an earlier release does not.
+    /// Whether the store lists the versions; earlier releases did not.
     pub(crate) fn lists_versions(&self) -> bool {
         self.line(VERSIONS).is_some()
     }
 
-    /// All versions that values of the step may be of.
+    /// All versions that values of the step may have.
     pub(crate) fn versions(&self) -> Vec<SavedVersion> {
         let own = (self.version, self.fingerprint);
         let listed = self.line(VERSIONS).unwrap_or_default();
@@ -63,7 +63,7 @@ impl StepMeta {
         all.collect()
     }
 
-    /// The same with these versions beside its own.
+    /// Adds these versions.
     pub(crate) fn with_versions<'a>(
         mut self,
         others: impl IntoIterator<Item = &'a SavedVersion>,
@@ -73,7 +73,7 @@ impl StepMeta {
             if !other.is(self.version, self.fingerprint) && names.insert(other.name()) {
                 let shape = other.shape.iter();
                 for shape in shape {
-                    // A `String` takes all that is written to it.
+                    // A `String` accepts any text.
                     let _ = write!(self.schema, "\n{SAVED} {} = {shape}", other.name());
                 }
             }
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(both.len(), 2);
         assert_eq!(both[0], one[0]);
         assert_eq!(both[1].shape.as_deref(), Some("{a: i64}"));
-        // What is listed twice is there once.
+        // Each version is listed once.
         let third = meta(3, 9, "u64").with_versions(both.iter().chain(&one));
         assert_eq!(third.versions().len(), 3);
         assert!(

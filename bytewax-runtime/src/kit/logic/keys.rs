@@ -1,4 +1,4 @@
-//! The keys of one step on one worker: their states, their times, and the calls of their logic.
+//! The keys of one step on one worker: their states, their timers, and the calls of their logic.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -16,16 +16,16 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, Flush, HeadLogic, Next, Outputs};
 use crate::state::{Cell, KeyTable, Restored, State};
 
-/// The state of a key, and the time it waits for.
+/// The state and the timer of a key.
 pub(crate) struct Timed<S> {
     pub(crate) state: S,
-    /// The time the key waits for.
+    /// The time of its timer.
     due: Option<DateTime<Utc>>,
     /// The time of its entry in the schedule, never later than `due`.
     entry: i64,
-    /// Whether the time it waited for has come, and it was not told yet.
+    /// Whether its timer has fired, and its logic was not notified yet.
     owed: bool,
-    /// Whether it is to be forgotten.
+    /// Whether to remove it.
     gone: bool,
 }
 
@@ -40,10 +40,10 @@ impl<S> Timed<S> {
         }
     }
 
-    /// Whether the key is owed a call, which it is not any more.
+    /// Takes the pending call of the key, if any.
     fn take_owed(&mut self) -> bool {
         if self.owed {
-            // What it waits for from now on is set by the call.
+            // The call sets the next timer.
             self.due = None;
         }
         std::mem::replace(&mut self.owed, false)
@@ -71,7 +71,7 @@ impl<S: State> Cell for Timed<S> {
     }
 }
 
-/// Nanoseconds since 1970; times out of 1677 to 2262 are the first and the last of these.
+/// Nanoseconds since 1970; times outside 1677 to 2262 are clamped to the first or the last of these.
 #[inline]
 fn nanos(time: DateTime<Utc>) -> i64 {
     let seconds = time.timestamp().saturating_mul(1_000_000_000);
@@ -81,22 +81,22 @@ fn nanos(time: DateTime<Utc>) -> i64 {
 /// A tick is about a millisecond.
 type Times<K> = Schedule<K, 20>;
 
-/// So many keys that are due at once are a peak, for which no memory is kept.
+/// More keys than this that are due at once are a peak, and its memory is released.
 const MANY: usize = 1 << 14;
 
-/// Calls a logic for each key, in *passes*: first for the values that have arrived, then for the
-/// times that had come when the pass began.
+/// Calls a logic for each key, in *passes*: first for the new values, then for the timers that were due when
+/// the pass began.
 ///
-/// An activation of the operator has one pass for each epoch that it takes values of.
+/// An activation of the operator has one pass for each epoch whose values it handles.
 pub(crate) struct Keys<K, L: KeyLogic<K>> {
     step: StepIndex,
     logic: L,
     table: KeyTable<K, Timed<L::State>>,
-    /// The times that keys wait for, in nanoseconds.
+    /// The timers, in nanoseconds.
     schedule: Times<K>,
-    /// Keys whose time has come, in order. They are owed a call, whatever happens to their times.
+    /// Due keys, in order. Each will be called, whatever happens to its timer.
     owed: VecDeque<(u64, K)>,
-    /// The same with their times, while they are put in order.
+    /// The due keys with their times, for sorting.
     due: Vec<(DateTime<Utc>, K, u64)>,
     out: Emit<L::Out>,
     next: Next<(K, L::Out)>,
@@ -125,7 +125,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         }
     }
 
-    /// Begins a pass, if none is under way.
+    /// Begins a pass, unless one is in progress.
     pub(crate) fn begin(&mut self, cx: &Cx) {
         if !self.in_pass {
             let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
@@ -139,7 +139,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.collect_due(now);
     }
 
-    /// Notes which keys have waited long enough. What is set later waits for the next time.
+    /// Collects the due keys. Timers that are set later wait for the next pass.
     fn collect_due(&mut self, now: DateTime<Utc>) {
         let until = nanos(now);
         while let Some((time, hash, key)) = self.schedule.pop(until) {
@@ -160,7 +160,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
                 None => {}
             }
         }
-        // Entries come in the order of the times that keys waited for first.
+        // Entries come in the order of the original times.
         if !self.due.is_sorted() {
             self.due.sort_unstable();
         }
@@ -168,7 +168,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.owed.extend(due.map(|(_, key, hash)| (hash, key)));
     }
 
-    /// Calls the logic of a key, which is made if there is none.
+    /// Calls the logic of a key, and creates the logic if it is missing.
     #[inline]
     pub(crate) fn call(
         &mut self,
@@ -190,10 +190,10 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.out.deliver(key, &mut self.next.buffer);
     }
 
-    /// Tells a key that its time has come, if it is still owed that.
+    /// Notifies a key that its timer has fired, if that call is still pending.
     fn notify(&mut self, hash: u64, key: K) {
         with_key(&key, || {
-            // It may be forgotten by now, and even be there anew.
+            // The key may have been removed by now, and even created anew.
             let Some(timed) = self.table.touch_known(hash, &key) else {
                 return;
             };
@@ -220,8 +220,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.next.send(cx)
     }
 
-    /// Ends a pass: tells keys that their times have come, a batch of results at least, and all
-    /// if there is room for what comes of it.
+    /// Ends a pass: notifies due keys, until the results fill a batch; all of them if the output has room.
     pub(crate) fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         self.begin(cx);
         while let Some((hash, key)) = self.owed.pop_front() {
@@ -248,7 +247,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         }
     }
 
-    /// Has the operator woken when the next key is due.
+    /// Wakes the operator when the next key is due.
     fn sleep(&mut self, cx: &Cx) {
         if let Some(first) = self.schedule.first() {
             let first = DateTime::from_timestamp_nanos(first);
@@ -256,7 +255,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         }
     }
 
-    /// Tells all keys that the input has ended. Times that have not come are waited for no longer.
+    /// Notifies all keys that the input has ended, and cancels all timers that are not due.
     pub(crate) fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.schedule.clear();
@@ -275,7 +274,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         &mut self.table
     }
 
-    /// Takes in a key as it was saved, and waits for what it waited for.
+    /// Restores a saved key and its timer.
     pub(crate) fn restore(&mut self, restored: Restored<K, L::State>) {
         let Restored {
             hash,
@@ -286,7 +285,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         let due = self.restored(&mut saved);
         let mut timed = Timed::new(saved);
         if self.in_pass && due.is_some_and(|due| due <= self.out.now()) {
-            // It had come when the pass began.
+            // It was due when the pass began.
             timed.due = due;
             timed.owed = true;
             self.owed.push_back((hash, key.clone()));
@@ -296,14 +295,13 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.table.restore(hash, key, timed, mark);
     }
 
-    /// The time that a key waits for, as it was saved.
-    /// Puts right what is not saved of a key. Gives the time that it waits for.
+    /// Restores the parts of a key that are not saved. Returns the time of its timer.
     fn restored(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
         self.logic.restored(saved);
         self.logic.notify_at(saved)
     }
 
-    /// The time that a key waits for of which this was saved.
+    /// The time of the timer with this saved form.
     pub(crate) fn due(&self, mut saved: L::State) -> Option<DateTime<Utc>> {
         self.restored(&mut saved)
     }
@@ -317,7 +315,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     }
 }
 
-/// Has a key wait for `due` instead of what it waited for.
+/// Replaces the timer of a key with one for `due`.
 #[inline]
 fn wait_for<K: Key, S>(
     due: Option<DateTime<Utc>>,
@@ -334,7 +332,7 @@ fn wait_for<K: Key, S>(
     }
 }
 
-/// Gives memory back when little of it is used.
+/// Releases memory when little of it is used.
 fn give_back<T>(list: &mut VecDeque<T>) {
     const SPARE: usize = 64;
     let room = 2 * list.len() + SPARE;
@@ -345,7 +343,7 @@ fn give_back<T>(list: &mut VecDeque<T>) {
 
 #[cfg(test)]
 impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
-    /// Ends a pass as [`settle`](Self::settle) does, and gives what was emitted in it.
+    /// Ends a pass as [`settle`](Self::settle) does, and returns the emitted results.
     pub(crate) fn end_pass_here(&mut self) -> Vec<(K, L::Out)> {
         while let Some((hash, key)) = self.owed.pop_front() {
             self.notify(hash, key);
@@ -358,13 +356,13 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.schedule.first().map(DateTime::from_timestamp_nanos)
     }
 
-    /// How many keys there are, and how many entries of times.
+    /// The number of keys and the number of timer entries.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.table.len(), self.schedule.len() + self.owed.len())
     }
 }
 
-/// A step that calls its logic for each value as it comes.
+/// A step that calls its logic for each value as it arrives.
 pub(crate) struct ItemHead<K, V, L: KeyLogic<K>> {
     keys: Keys<K, L>,
     values: PhantomData<fn(V)>,

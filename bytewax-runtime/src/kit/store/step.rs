@@ -1,4 +1,4 @@
-//! The saved states of one keyed step: what was, slot by slot, and what is written.
+//! The saved states of one keyed step: loads them slot by slot, and writes changes.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -15,9 +15,9 @@ use crate::kit::Cx;
 use crate::state::run::{Run, Table};
 use crate::state::{Changed, MemoryLimit};
 
-/// About how many bytes go to the writer at once.
+/// The approximate number of bytes per message to the writer.
 const CHANGE_BYTES: usize = 64 << 10;
-/// And the most runs.
+/// The most runs per message.
 const CHANGE_RUNS: usize = 256;
 
 /// The states of one keyed step on one worker.
@@ -25,11 +25,11 @@ pub(crate) struct StepStore {
     store: Rc<dyn Store>,
     id: StepId,
     step: StepIndex,
-    /// The slots that may have states, and are not loaded.
+    /// The slots that may have states and are not loaded.
     missing: Missing,
-    /// For each of them with times that keys wait for, the first.
+    /// The first timer of each such slot with timers.
     waiting: BinaryHeap<Reverse<(DateTime<Utc>, Slot)>>,
-    /// What the queue of the writer had no room for, with the bytes of each.
+    /// The messages that did not fit the writer's queue, with the bytes of each.
     unsent: VecDeque<(Change, usize)>,
 }
 
@@ -40,7 +40,7 @@ struct Missing {
 }
 
 impl StepStore {
-    /// What a step saves; `None` when it saves nothing.
+    /// The saved types of a step; `None` if it saves nothing.
     pub(crate) fn new(store: &Rc<dyn Store>, id: &StepId, step: StepIndex) -> Option<Self> {
         store.saves(step).then(|| Self {
             id: id.clone(),
@@ -55,7 +55,7 @@ impl StepStore {
         })
     }
 
-    /// Finds out which slots have states, and when the keys in them want to be woken.
+    /// Reads which slots have states, and their timers.
     pub(crate) fn find_states(&mut self, timed: bool) -> Result<(), RunError> {
         for slot in self.store.slots(&self.id)? {
             self.missing.count += usize::from(!self.missing.slots[slot.index()]);
@@ -86,7 +86,7 @@ impl StepStore {
         self.missing.slots[slot.index()]
     }
 
-    /// The earliest time that a key in a slot that is not loaded waits for, and the slot.
+    /// The earliest timer in a slot that is not loaded, and the slot.
     pub(crate) fn first_due(&mut self) -> Option<(DateTime<Utc>, Slot)> {
         while let Some(Reverse((due, slot))) = self.waiting.peek() {
             if self.missing.slots[slot.index()] {
@@ -106,19 +106,19 @@ impl StepStore {
         self.store.load(&self.id, slot)
     }
 
-    /// What bounds the states in memory, if anything does, and a directory for those that are evicted.
+    /// The limit of the states in memory, if any, and a directory for evicted ones.
     pub(crate) fn memory_limit(&self) -> Option<(&Rc<MemoryLimit>, &Path)> {
         Some((self.store.memory_limit()?, self.store.dir()))
     }
 
-    /// Takes what has changed in an epoch; [`send`](Self::send) passes it on. Gives how many bytes it has.
+    /// Receives the changes of an epoch; [`send`](Self::send) forwards them. Returns their size in bytes.
     pub(crate) fn put(&mut self, epoch: Epoch, slot: Slot, changed: Changed) -> u64 {
         let (table, run) = match changed {
             Changed::States(run) => (Table::Snaps, run),
             Changed::Timers(run) => (Table::Timers, run),
         };
         let bytes_of_run = run.len() as u64;
-        // States and timers come in turn.
+        // States and timers alternate.
         for (change, bytes) in self.unsent.iter_mut().rev().take(2) {
             if (change.table, change.epoch) == (table, epoch)
                 && change.runs.len() < CHANGE_RUNS
@@ -140,14 +140,14 @@ impl StepStore {
         bytes_of_run
     }
 
-    /// Passes on everything; waits while the writer's queue is full.
+    /// Forwards everything; blocks while the writer's queue is full.
     pub(crate) fn send_all(&mut self) -> Result<(), RunError> {
         let mut unsent = self.unsent.drain(..);
         unsent.try_for_each(|(change, _)| self.store.send(change))
     }
 
-    /// Passes on as much as the writer's queue has room for. Gives whether that was all; if not, the operator is
-    /// woken when there is room for more.
+    /// Forwards as much as fits the writer's queue. Returns whether that was all; if not, the operator is
+    /// woken when the queue has room.
     pub(crate) fn send(&mut self, cx: &Cx) -> Result<bool, RunError> {
         let mut waits = false;
         while let Some((change, bytes)) = self.unsent.pop_front() {
@@ -156,7 +156,7 @@ impl StepStore {
                 if waits {
                     return Ok(false);
                 }
-                // Once more after that: there may be room since just before.
+                // Try again afterwards: the queue may have had room since just before.
                 self.store.wake_on_room(cx.worker.timers.remote(cx.alarm));
                 waits = true;
             }
