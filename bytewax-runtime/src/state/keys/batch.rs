@@ -1,40 +1,40 @@
-//! The changes of one step in one epoch, on their way into runs.
+//! Collects the changes of one step in one epoch, for conversion into runs.
 
 use crate::key::Slot;
 
 use super::run::{Run, RunWriter, key_of, set_length};
 
-/// An entry in [`Batch::bytes`], as it will stand in a run.
+/// An entry in [`Batch::bytes`], in the format of a run.
 #[derive(Clone, Copy)]
 struct Item {
-    /// The hash, turned so that the slot's bits are the top ones: items in order of this number are
-    /// in order of slot, then of hash.
+    /// The hash, rotated so that the slot's bits are the top ones: this number orders items by slot, then by
+    /// hash.
     turned: u64,
     start: usize,
     length: u32,
     is_kept: bool,
 }
 
-/// A batch of so many bytes grows by a quarter and not to the double: keys that are encoded before their part of a snapshot comes lie
-/// here for long, and with limited memory they are most of what the process has.
+/// A batch of this many bytes grows by a quarter instead of doubling: keys that are encoded before their part
+/// of a snapshot is due stay here for long, and with limited memory they are most of the process's memory.
 const LARGE: usize = 16 << 10;
 
-/// Collects changed keys in any order and hands them out as one [`Run`] a slot.
+/// Collects changed keys in any order and returns them as one [`Run`] per slot.
 ///
-/// When a key comes twice, the later state counts.
+/// If a key comes twice, the later state counts.
 #[derive(Default)]
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     items: Vec<Item>,
 }
 
-/// A key or a state of 4 GiB or more, which the store does not take.
+/// A key or a state of 4 GiB or more, which the store refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key or a state of 4 GiB or more cannot be saved")]
 pub(crate) struct TooLong;
 
 impl Batch {
-    /// Adds a key with its state, or with none when it was removed.
+    /// Adds a key with its state, or with `None` if it was removed.
     pub(crate) fn push(
         &mut self,
         hash: u64,
@@ -56,9 +56,9 @@ impl Batch {
         )
     }
 
-    /// Like [`push`](Self::push), for what can append itself: nothing is copied twice.
+    /// Like [`push`](Self::push), for a value that appends itself: this avoids a copy.
     ///
-    /// After an error the batch is as it was before.
+    /// An error leaves the batch unchanged.
     #[inline]
     pub(crate) fn push_with<E: From<TooLong>>(
         &mut self,
@@ -75,7 +75,7 @@ impl Batch {
         pushed
     }
 
-    /// Makes room for an entry like the last one.
+    /// Reserves room for an entry like the last one.
     #[inline]
     fn make_room(&mut self, start: usize) {
         let usual = self.items.last().map_or(0, |item| item.length as usize);
@@ -109,7 +109,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Appends what is written, behind its length and a little more.
+    /// Appends the written bytes, after their length and a little more.
     #[inline]
     fn with_length<E: From<TooLong>>(
         &mut self,
@@ -138,7 +138,7 @@ impl Batch {
         self.items.is_empty()
     }
 
-    /// Hands out one run a slot, in ascending order of slots, and empties the batch.
+    /// Returns one run per slot, in ascending order of slots, and empties the batch.
     pub(crate) fn drain<E>(
         &mut self,
         mut take: impl FnMut(Slot, Run) -> Result<(), E>,
@@ -164,7 +164,7 @@ impl Batch {
                 writer.push_encoded(self.entry(item), item.is_kept);
                 continue;
             }
-            // Stable: of one key, the item added last stays last.
+            // Stable: of the items of one key, the item added last stays last.
             same_hash.sort_by(|a, b| self.key(a).cmp(self.key(b)));
             for same_key in same_hash.chunk_by(|a, b| self.key(a) == self.key(b)) {
                 if let Some(newest) = same_key.last() {

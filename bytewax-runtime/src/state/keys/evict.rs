@@ -1,7 +1,7 @@
-//! Evicting keys from memory, and restoring them.
+//! Evicts keys from memory, and restores them.
 //!
-//! A key that was not touched since it was last looked at is evicted, when the keys take too much memory. Where its
-//! bytes go, what has changed of it stays noted, so that a snapshot finds it there.
+//! When the keys take too much memory, keys that were not touched since their last inspection are evicted.
+//! Unsaved changes of an evicted key stay recorded, so that a snapshot finds the key's bytes.
 
 #[cfg(test)]
 mod tests;
@@ -21,32 +21,33 @@ use crate::key::Key;
 use crate::state::State;
 use crate::weight::heap_weight;
 
-/// So many keys are evicted in one go beyond those that were looked at, so that items do not wait long.
+/// The most keys that are evicted at once beyond the inspected ones, so that items do not wait long.
 const AT_ONCE: usize = 1 << 13;
 
-/// So many keys whose times have come are restored in one go.
+/// The most due keys that are restored at once.
 const DUE_AT_ONCE: usize = 1 << 12;
 
-/// So many keys are weighed to judge all, or fewer if they weigh this much.
+/// The number of keys that are weighed to estimate the total, or fewer if they weigh this much.
 const WEIGHED: usize = 16;
 const MUCH: usize = 1 << 20;
 
-/// What an allocator adds to the memory of a key.
+/// The overhead of an allocator per key.
 const ALLOCATED: usize = 16;
 
 /// The keys of a table that are not in memory.
 pub(super) struct Eviction {
     pub(super) cold: Cold,
     share: Share,
-    /// Room for the hashes of keys that are looked for.
+    /// A buffer for hashes of wanted keys.
     hashes: Vec<u64>,
 }
 
 impl<K: Key, C: Cell> KeyTable<K, C> {
-    /// About how many bytes a key takes in the table, of which a quarter is empty, without what its parts point to.
+    /// The approximate bytes per key in the table, a quarter of which is empty, without the heap memory of
+    /// the key and its state.
     const SLOT_BYTES: usize = (size_of::<Slot<K, C>>() + 1) * 4 / 3 + ALLOCATED;
 
-    /// Has keys evicted, into a file in this directory, when they take more memory than that.
+    /// Evicts keys into a file in this directory when they take more memory than that.
     pub(crate) fn limit_memory(&mut self, limit: Rc<MemoryLimit>, dir: &Path) {
         self.eviction = Some(Box::new(Eviction {
             cold: Cold::new(dir),
@@ -60,7 +61,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         self.eviction.is_some()
     }
 
-    /// Whether there are keys that are not in memory.
+    /// Whether some keys are not in memory.
     #[inline]
     pub(crate) fn has_evicted(&self) -> bool {
         let eviction = self.eviction.as_ref();
@@ -71,7 +72,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         self.slots.len() * Self::SLOT_BYTES + self.changes.heap.bytes()
     }
 
-    /// About how many bytes the keys in memory take: judged by a few of them, unless memory is limited and all are weighed.
+    /// The approximate bytes of the keys in memory: estimated from a few of them, unless memory is limited
+    /// and all are weighed.
     pub(crate) fn about_bytes(&self) -> usize {
         if self.is_limited() {
             return self.bytes();
@@ -87,7 +89,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         self.slots.len() * (Self::SLOT_BYTES + heap / looked.max(1))
     }
 
-    /// Weighs about so many keys anew, and evicts keys if all take too much. Gives whether they still do.
+    /// Weighs about this many keys again, and evicts keys if all take too much. Returns whether they still
+    /// do.
     pub(crate) fn evict<E: From<Unsaved> + From<ColdError>>(
         &mut self,
         looks: usize,
@@ -128,7 +131,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Ok(self.account() > 0 && evicted > 0)
     }
 
-    /// Notes how many bytes the keys take. Gives how many are too many.
+    /// Records the bytes of the keys. Returns how many are too many.
     fn account(&mut self) -> usize {
         let bytes = self.bytes();
         self.eviction.as_mut().map_or(0, |eviction| {
@@ -156,7 +159,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Ok(())
     }
 
-    /// Takes in a key that the store has, without bringing it into memory.
+    /// Adds a key from the store without loading it into memory.
     pub(crate) fn restore_evicted<E: From<ColdError>>(
         &mut self,
         entry: &Entry<'_>,
@@ -179,7 +182,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         })
     }
 
-    /// Takes those of some keys that were evicted from where they are.
+    /// Restores those of some keys that were evicted.
     pub(crate) fn take_evicted<'a, E: From<RestoreError> + From<ColdError>>(
         &mut self,
         keys: impl Iterator<Item = (u64, &'a K)>,
@@ -195,7 +198,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         self.take_hashes(into)
     }
 
-    /// Takes some evicted keys whose times have come from where they are. Gives the time that the next one waits for.
+    /// Restores some evicted keys that are due. Returns the time of the next one.
     pub(crate) fn take_due<E: From<RestoreError> + From<ColdError>>(
         &mut self,
         now: DateTime<Utc>,
@@ -238,7 +241,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Ok(())
     }
 
-    /// Takes in a key, with what is noted of it; of one that comes from the store nothing is.
+    /// Adds a key with its metadata; a key from the store has none.
     pub(crate) fn restore(&mut self, hash: u64, key: K, cell: C, mark: Option<KeyMark>) {
         let of_store = || KeyMark::stored(C::due_in_store(cell.due()).is_some());
         let mut mark = mark.unwrap_or_else(of_store);
@@ -279,7 +282,7 @@ pub(super) fn decoded<K: Key, S: State>(
 }
 
 impl<K: Key, S: State> Restored<K, S> {
-    /// Reads a key of the store; none when it was removed.
+    /// Reads a key of the store; `None` if it was removed.
     pub(crate) fn decode(entry: &Entry<'_>) -> Result<Option<Self>, RestoreError> {
         let Some(state) = entry.state else {
             return Ok(None);

@@ -1,11 +1,11 @@
-//! Items of a batch, a few at a time: as many as stay in the first cache between two looks at them.
+//! Splits a batch into chunks that stay in the first-level cache between two visits.
 
 use std::vec::Drain;
 
-/// How many these are.
+/// The size of a chunk.
 pub(crate) const FEW: usize = 64;
 
-/// Takes the items of a batch, a few at a time.
+/// Iterates over a batch in chunks.
 pub(crate) struct Few<'a, T>(Drain<'a, T>);
 
 impl<'a, T> Few<'a, T> {
@@ -13,19 +13,19 @@ impl<'a, T> Few<'a, T> {
         Self(items.drain(..))
     }
 
-    /// The next few, if there are any.
+    /// The next chunk, if any.
     pub(crate) fn ahead(&self) -> Option<&[T]> {
         let few = self.0.as_slice().chunks(FEW).next();
         few.filter(|few| !few.is_empty())
     }
 
-    /// Takes the next few.
+    /// Removes and returns the next chunk.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = T> {
         self.0.by_ref().take(FEW)
     }
 }
 
-/// Where the keys of a few items were found in a table.
+/// The places of the keys of a chunk in a table.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(super) buckets: Vec<usize>,

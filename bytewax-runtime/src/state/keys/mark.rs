@@ -1,17 +1,17 @@
-//! What is noted of a key beside its state.
+//! The metadata of a key beside its state.
 
 use super::memory::WEIGHT_UNIT;
 
-/// In four bytes: whether the store may hold something of a key, when the key was last touched, and about how much
-/// memory it takes beside the table.
+/// Four bytes: whether the store may contain the key, when the key was last touched, and its approximate
+/// memory outside the table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyMark(u32);
 
-/// The store may hold a state of the key.
+/// The store may contain a state of the key.
 const STORED: u32 = 1 << 31;
-/// The store may hold a time of the key.
+/// The store may contain a timer of the key.
 const TIMER: u32 = 1 << 30;
-/// The key was not touched since it was last looked at for eviction.
+/// The key was not touched since its last inspection for eviction.
 const IDLE: u32 = 1 << 29;
 /// The round in which the key was last touched, if it was not saved since.
 const ROUND: u32 = ((1 << 5) - 1) << ROUND_AT;
@@ -19,14 +19,14 @@ const ROUND_AT: u32 = 24;
 /// The memory, in units.
 const WEIGHT: u32 = (1 << ROUND_AT) - 1;
 
-/// A round as marks hold it, or none: rounds count snapshots.
+/// A round in the form of marks, or none: rounds count snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Round(u32);
 
 impl Round {
     /// The round with this number; 0 stands for none.
     pub(super) fn of(number: u64) -> Self {
-        // Marks can be used again: what an old round touched was saved long ago.
+        // Marks can be reused, because the touches of an old round were saved long ago.
         let rounds = u64::from(ROUND >> ROUND_AT);
         number.checked_sub(1).map_or(Self(0), |number| {
             Self(((number % rounds) as u32 + 1) << ROUND_AT)
@@ -35,24 +35,24 @@ impl Round {
 }
 
 impl KeyMark {
-    /// Of a key that is new in a round.
+    /// The mark of a key that is new in a round.
     #[inline]
     pub(super) fn new(round: Round, weight: u32) -> Self {
         Self(round.0 | weight)
     }
 
-    /// Of a key that comes from the store or from where it was evicted to.
+    /// The mark of a key that is restored from the store or after eviction.
     pub(super) fn restored(stored: bool, timer: bool, round: Round) -> Self {
         let flag = |is: bool, flag: u32| if is { flag } else { 0 };
         Self(flag(stored, STORED) | flag(timer, TIMER) | round.0)
     }
 
-    /// Of a key that the store has.
+    /// The mark of a key in the store.
     pub(super) fn stored(timer: bool) -> Self {
         Self::restored(true, timer, Round::default())
     }
 
-    /// Whether there is nothing to note when the key is touched in a round.
+    /// Whether a touch in a round changes nothing.
     #[inline]
     pub(super) fn is_noted(self, round: Round) -> bool {
         self.0 & (ROUND | IDLE) == round.0
@@ -68,7 +68,7 @@ impl KeyMark {
         self.0 = self.0 & !(ROUND | IDLE) | round.0;
     }
 
-    /// Notes that the key is saved.
+    /// Records that the key is saved.
     pub(super) fn save(&mut self, timer: bool) {
         let flags = STORED | if timer { TIMER } else { 0 };
         self.0 = self.0 & (IDLE | WEIGHT) | flags;

@@ -1,4 +1,4 @@
-//! About how much memory the keys of tables take, and may take.
+//! Estimates the memory of the keys of tables, and limits it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,18 +8,18 @@ use serde::Serialize;
 use super::mark::KeyMark;
 use crate::weight::heap_weight;
 
-/// The weights of keys count so many bytes.
+/// The unit of weights, in bytes.
 pub(super) const WEIGHT_UNIT: usize = 16;
 
-/// So many parts of a unit are told apart in what a new key weighs.
+/// The resolution of the estimated weight of a new key, in parts of a unit.
 const PARTS: u32 = 16;
 
-/// What the keys of a table take beside it.
+/// The memory of a table's keys outside the table.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     /// The weights of all keys.
     units: usize,
-    /// What a key usually weighs, in parts of a unit; 0 as long as none is weighed.
+    /// The usual weight of a key, in parts of a unit; 0 until one is weighed.
     usual: u32,
 }
 
@@ -28,7 +28,7 @@ impl Heap {
         self.units * WEIGHT_UNIT
     }
 
-    /// Adds a key that is new, with the weight of others; it is weighed later.
+    /// Adds a new key, with the usual weight; it is weighed later.
     #[inline]
     pub(super) fn add_new(&mut self) -> u32 {
         let weight = self.usual / PARTS;
@@ -41,7 +41,7 @@ impl Heap {
         self.units -= mark.weight() as usize;
     }
 
-    /// Weighs a key anew.
+    /// Weighs a key again.
     pub(super) fn weigh(
         &mut self,
         mark: &mut KeyMark,
@@ -60,27 +60,27 @@ impl Heap {
     }
 }
 
-/// Beside the limit, keys may take one byte for so many that are evicted. Without that, each item would wait for the
-/// file if the limit is far too small for the keys that are used most.
+/// Beyond the limit, keys may take one byte per this many evicted bytes. Without this allowance, each item
+/// would wait for the file if the limit is far too small for the most used keys.
 const EVICTED_A_BYTE: usize = 16;
 
-/// But no more than this in a process.
+/// The maximum of this allowance per process.
 const MOST_BESIDE: usize = 28 << 20;
 
-/// How much memory the states of all steps of one worker may take, and take, about.
+/// The approximate memory of the states of all steps of one worker, and its limit.
 #[derive(Debug)]
 pub(crate) struct MemoryLimit {
     bytes: usize,
     most_beside: usize,
     used: Cell<usize>,
-    /// The bytes that are evicted.
+    /// The evicted bytes.
     evicted: Cell<usize>,
     /// The steps that share it.
     steps: Cell<usize>,
 }
 
 impl MemoryLimit {
-    /// What one of some workers may take, if all of them may take so many bytes.
+    /// The share of one worker if all workers together may take this many bytes.
     pub(crate) fn new(bytes: usize, workers: usize) -> Self {
         Self {
             bytes: bytes / workers.max(1),
@@ -97,7 +97,7 @@ impl MemoryLimit {
     }
 }
 
-/// What one step has of the memory.
+/// The share of one step.
 #[derive(Debug)]
 pub(super) struct Share {
     limit: Rc<MemoryLimit>,
@@ -115,7 +115,7 @@ impl Share {
         }
     }
 
-    /// Notes how many bytes the step takes, and how many are evicted.
+    /// Records the bytes of the step in memory and evicted.
     pub(super) fn set(&mut self, used: usize, evicted: usize) {
         let limit = &self.limit;
         limit.used.set(limit.used.get() - self.used + used);
@@ -124,8 +124,8 @@ impl Share {
         (self.used, self.evicted) = (used, evicted);
     }
 
-    /// How many bytes the step is to give back. One that takes no more than an equal part gives nothing back: another
-    /// takes more.
+    /// The number of bytes that the step must release. A step within its equal share releases nothing,
+    /// because another exceeds its own.
     pub(super) fn surplus(&self) -> usize {
         let limit = &self.limit;
         let allowed = limit.allowed();

@@ -1,5 +1,5 @@
-//! The table of one keyed step on one worker: for each key its state. The life of a key is in here: it is *touched*,
-//! *saved* in snapshots, *evicted* from memory, and *restored*.
+//! The table of one keyed step on one worker, which maps each key to its state. It implements the life of a
+//! key: it is *touched*, *saved* in snapshots, *evicted* from memory, and *restored*.
 
 pub(crate) mod batch;
 mod changes;
@@ -30,29 +30,29 @@ pub(crate) use mark::KeyMark;
 pub(crate) use memory::MemoryLimit;
 pub(crate) use stored::{RestoreError, Restored, Unsaved};
 
-/// What a table keeps for a key, and what of it is saved.
+/// The value of a table for a key, and the saved part of it.
 pub(crate) trait Cell: 'static {
     type Saved: State;
 
-    /// Whether keys wait for times.
+    /// Whether keys have timers.
     const TIMED: bool = false;
 
     fn saved(&self) -> &Self::Saved;
 
-    /// Whether the key may be evicted: not while its logic owes it something that is not saved.
+    /// Whether the key may be evicted: not while its logic has pending work that is not saved.
     fn can_be_evicted(&self) -> bool {
         true
     }
 
-    /// What is kept for a key of which this was saved.
+    /// The value for a key with this saved part.
     fn restored(saved: Self::Saved) -> Self;
 
-    /// The time that the key waits for, by the time of its step.
+    /// The timer of the key, in the time of its step.
     fn due(&self) -> Option<DateTime<Utc>> {
         None
     }
 
-    /// The system's time at which a resume restores the key, of one that waits for `due`.
+    /// The system time at which a resume restores a key with the timer `due`.
     fn due_in_store(due: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         due
     }
@@ -76,13 +76,13 @@ struct Slot<K, C> {
     mark: KeyMark,
 }
 
-/// State by key. The hash that routed an item is used again here.
+/// State by key. It reuses the hash that routed an item.
 ///
-/// When the step is saved, the table notes which keys were touched since the last snapshot, so every
-/// change of a state goes through one of the methods that touch its key.
+/// When the step is saved, the table records which keys were touched since the last snapshot, so every change
+/// of a state must use one of the methods that touch its key.
 pub(crate) struct KeyTable<K, C> {
     slots: Slots<K, C>,
-    /// What was touched; for ever empty when the step is not saved.
+    /// The touched keys; always empty when the step is not saved.
     changes: Changes<K>,
     /// The keys that are not in memory, if any may be evicted.
     eviction: Option<Box<Eviction>>,
@@ -128,7 +128,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         }
     }
 
-    /// All keys, in no order, without touching them.
+    /// All keys, unordered, without touching them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &C)> {
         self.slots.iter().map(|slot| (&slot.key, &slot.cell))
     }
@@ -137,14 +137,14 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         self.slots.len()
     }
 
-    /// The state of a key, made when it is new.
+    /// The state of a key, created if the key is new.
     #[inline]
     pub(crate) fn touch(&mut self, hash: u64, key: &K, make: impl FnOnce() -> C) -> &mut C {
         let entry = self.slots.entry(hash, key);
         touch_entry(entry, &mut self.changes, hash, key, make)
     }
 
-    /// Like [`touch`](Self::touch) for a key that is not needed afterwards but for a look: no clone.
+    /// Like [`touch`](Self::touch) for a key that is not needed afterwards: avoids a clone.
     #[inline]
     pub(crate) fn touch_owned(
         &mut self,
@@ -163,13 +163,13 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         (&slot.key, &mut slot.cell)
     }
 
-    /// What is kept for a key that is there, without touching it: nothing that is saved may change.
+    /// The value of an existing key, without touching it: its saved part must not change.
     #[inline]
     pub(crate) fn get_mut(&mut self, hash: u64, key: &K) -> Option<&mut C> {
         self.slots.find_mut(hash, key).map(|slot| &mut slot.cell)
     }
 
-    /// The state of a key that is there.
+    /// The state of an existing key.
     #[inline]
     pub(crate) fn touch_known(&mut self, hash: u64, key: &K) -> Option<&mut C> {
         let slot = self.slots.find_mut(hash, key)?;
@@ -177,7 +177,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Some(&mut slot.cell)
     }
 
-    /// The state of a key that is there and passes.
+    /// The state of an existing key that passes.
     #[inline]
     pub(crate) fn touch_if(
         &mut self,
@@ -206,7 +206,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         })
     }
 
-    /// Forgets all keys but those whose state passes.
+    /// Removes all keys except those whose state passes.
     pub(crate) fn retain(&mut self, mut stays: impl FnMut(&C) -> bool) {
         let changes = &mut self.changes;
         self.slots.retain(|slot| {
@@ -218,9 +218,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         });
     }
 
-    /// Brings the states of keys into the caches, as far as `look` reads them. These reads do not wait for
-    /// each other, as changes that depend on states do; it pays for large tables of which little is asked
-    /// for each key.
+    /// Prefetches the states of keys, as far as `look` reads them. Unlike dependent changes of states, these
+    /// reads do not wait for each other; this pays for large tables and cheap operations per key.
     #[inline]
     pub(crate) fn prefetch<'a>(
         &self,
@@ -236,7 +235,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         std::hint::black_box(looks.fold(0, i64::wrapping_add));
     }
 
-    /// Finds the keys of a few items that are about to be touched, and brings their states into the caches as
+    /// Finds the keys of a chunk that are about to be touched, and prefetches their states as
     /// [`prefetch`](Self::prefetch) does.
     #[inline]
     pub(crate) fn find_few<'a>(
@@ -259,7 +258,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         std::hint::black_box(looks);
     }
 
-    /// Like [`touch`](Self::touch) for one of the keys that were found.
+    /// Like [`touch`](Self::touch) for one of the found keys.
     #[inline]
     pub(crate) fn touch_found(
         &mut self,
@@ -274,8 +273,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         touch_entry(entry, &mut self.changes, hash, key, make)
     }
 
-    /// Takes in a key that is new, with the state that `make` makes of a value. One that is known comes
-    /// back with its value, after `look` has seen its state: it is in the caches then.
+    /// Adds a new key, with the state that `make` creates from a value. Returns the value of an existing key,
+    /// after `look` has read its state, which is then in the caches.
     #[inline]
     pub(crate) fn add<T>(
         &mut self,
@@ -297,8 +296,8 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         }
     }
 
-    /// Changes the state of a key with a value, or has `make` make it of that when the key is new. When
-    /// `change` gives something, the key is forgotten, and that is given with it.
+    /// Changes the state of a key with a value, or creates it with `make` from the value if the key is new.
+    /// If `change` returns a result, removes the key and returns the key with the result.
     #[inline]
     pub(crate) fn take_when<T, R>(
         &mut self,
@@ -324,14 +323,14 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         }
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     pub(crate) fn remove(&mut self, hash: u64, key: &K) {
         let changes = &mut self.changes;
         self.slots
             .remove(hash, key, |slot| changes.remove_ref(hash, slot));
     }
 
-    /// Takes everything out, in no order that may be relied on.
+    /// Removes and returns everything, unordered.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (u64, K, C)> + '_ {
         let changes = &mut self.changes;
         self.slots.drain().map(move |mut slot| {
@@ -341,7 +340,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         })
     }
 
-    /// Takes everything out, in ascending order of keys.
+    /// Removes and returns everything, in ascending order of keys.
     pub(crate) fn drain_sorted(&mut self) -> impl Iterator<Item = (K, C)> {
         let mut all: Vec<_> = self.drain().map(|(_, key, cell)| (key, cell)).collect();
         all.sort_unstable_by(|a, b| a.0.cmp(&b.0));

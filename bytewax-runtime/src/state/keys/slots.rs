@@ -1,7 +1,8 @@
 //! The hash tables under a key table.
 //!
-//! A hash table moves all its keys when it grows, and meanwhile items wait. So many keys lie in parts, each
-//! a hash table of its own, which grow one by one. Few keys lie in one: it is a little faster.
+//! A hash table moves all its keys when it grows, and items wait meanwhile. Many keys are therefore split
+//! into parts, each its own hash table, which grow one by one. Few keys are in one table, which is slightly
+//! faster.
 
 #[cfg(test)]
 mod tests;
@@ -15,16 +16,16 @@ use crate::key::{Key, SLOTS, Slot as KeySlot, table_hash};
 /// The parts of a table and of a snapshot: keys of neighbouring slots.
 pub(super) const PARTS: usize = 256;
 
-/// So many keys are split into parts: as many as fit into a hash table of 2^18 buckets.
+/// From this many keys on, the table is split into parts: as many as fit a hash table of 2^18 buckets.
 const MANY: usize = (1 << 18) / 8 * 7;
 
-/// So many keys are split where keys are evicted: parts are made smaller one by one.
+/// The same limit where keys are evicted: parts shrink one by one.
 const MANY_EVICTED: usize = 1 << 12;
 
-/// The only table is never made smaller when it has room for so many keys.
+/// A single table with room for this many keys never shrinks.
 const SMALL: usize = 1 << 10;
 
-/// The part that has the keys of a slot.
+/// The part with the keys of a slot.
 #[inline]
 pub(super) fn part_of(slot: KeySlot) -> usize {
     slot.index() / (SLOTS / PARTS)
@@ -35,23 +36,23 @@ type Shard<K, C> = HashTable<Slot<K, C>>;
 pub(super) struct Slots<K, C> {
     /// All keys, while they are few.
     few: Shard<K, C>,
-    /// The parts, when there were many; none before.
+    /// The parts, once the keys were many; empty before.
     many: Option<Box<[Shard<K, C>; PARTS]>>,
     hand: Hand,
 }
 
-/// Which key is looked at next by [`sweep`](Slots::sweep).
+/// The key that [`sweep`](Slots::sweep) visits next.
 #[derive(Clone, Copy, Default)]
 struct Hand {
     part: usize,
     bucket: usize,
 }
 
-/// What becomes of a key that is looked at.
+/// The decision about a visited key.
 pub(super) enum Swept {
     Stays,
     Goes,
-    /// It stays, and no other is looked at.
+    /// It stays, and the sweep ends.
     Enough,
 }
 
@@ -84,7 +85,7 @@ impl<K: Key, C> Slots<K, C> {
         }
     }
 
-    /// To be called before a key comes that may be new.
+    /// Call this before adding a key that may be new.
     #[inline]
     fn make_room(&mut self) {
         if self.few.len() >= MANY {
@@ -136,18 +137,18 @@ impl<K: Key, C> Slots<K, C> {
             .find_mut(table_hash(hash), |slot| slot.key == *key)
     }
 
-    /// Where a key is, or may be put.
+    /// The place of a key, existing or new.
     #[inline]
     pub(super) fn entry(&mut self, hash: u64, key: &K) -> Entry<'_, Slot<K, C>> {
         self.make_room();
-        // Each case has code of its own, so that a look into the only table need not wait for the choice.
+        // Each case has its own code, so that a look-up in the single table does not wait for the choice.
         match &mut self.many {
             None => entry(&mut self.few, hash, key),
             Some(parts) => entry(&mut parts[part_of(KeySlot::of(hash))], hash, key),
         }
     }
 
-    /// The bucket that a key is in.
+    /// The bucket of a key.
     #[inline]
     pub(super) fn bucket(&self, hash: u64, key: &K) -> Option<(usize, &Slot<K, C>)> {
         let part = self.part(hash);
@@ -167,18 +168,18 @@ impl<K: Key, C> Slots<K, C> {
         entry(part, hash, key)
     }
 
-    /// Takes in a key that is not there.
+    /// Adds a key that must not exist.
     pub(super) fn insert(&mut self, hash: u64, slot: Slot<K, C>) {
         self.make_room();
         let part = self.part_mut(hash);
         if part.len() == part.capacity() {
-            // A table that is full of keys and of marks of those that have gone would double.
+            // A table full of keys and of marks of removed ones would double.
             rebuild(part);
         }
         part.insert_unique(table_hash(hash), slot, rehash);
     }
 
-    /// Takes a key out, after a last look at it.
+    /// Removes a key, after a last visit.
     #[inline]
     pub(super) fn remove(&mut self, hash: u64, key: &K, look: impl FnOnce(&mut Slot<K, C>)) {
         let small = if self.many.is_some() { 0 } else { SMALL };
@@ -197,7 +198,7 @@ impl<K: Key, C> Slots<K, C> {
         }
     }
 
-    /// Looks at one key after the other, around and around, until it is enough, or when it has come around twice.
+    /// Visits the keys one after the other, cyclically, until the sweep ends or every key was visited twice.
     pub(super) fn sweep<E>(
         &mut self,
         mut look: impl FnMut(&mut Slot<K, C>) -> Result<Swept, E>,
@@ -247,7 +248,7 @@ fn entry<'a, K: Key, C>(part: &'a mut Shard<K, C>, hash: u64, key: &K) -> Entry<
     part.entry(table_hash(hash), |slot| slot.key == *key, rehash)
 }
 
-/// Moves all keys to a table that has room for a few more.
+/// Moves all keys to a table with room for a few more.
 fn rebuild<K: Key, C>(part: &mut Shard<K, C>) {
     let room = part.len() + part.len() / 4 + 1;
     for slot in std::mem::replace(part, HashTable::with_capacity(room)) {
@@ -255,7 +256,7 @@ fn rebuild<K: Key, C>(part: &mut Shard<K, C>) {
     }
 }
 
-/// Gives memory back when most keys are gone, but for room for a few.
+/// Releases memory when most keys are gone, except room for a few.
 #[inline]
 fn give_back<K: Key, C>(part: &mut Shard<K, C>, few: usize) {
     let (len, capacity) = (part.len(), part.capacity());

@@ -1,4 +1,4 @@
-//! All keys in ascending order, where not all fit into memory.
+//! Iterates over all keys in ascending order when not all fit into memory.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,16 +10,16 @@ use super::stored::{self, RestoreError, Restored, Unsaved};
 use super::{Cell, KeyTable};
 use crate::key::Key;
 
-/// So many keys of each run are read at once.
+/// The number of keys of each run that are read at once.
 const AHEAD: usize = 16;
 
-/// So many keys come at once.
+/// The number of keys that are returned at once.
 const AT_ONCE: usize = 1 << 12;
 
-/// Evicted keys that were put in order: in *runs*, each with the places of its keys in their order.
+/// Sorted evicted keys: in *runs*, each with the places of its keys in their order.
 pub(crate) struct Sorted<K, S> {
     runs: Vec<Run<K, S>>,
-    /// The first key of each run that has any.
+    /// The first key of each non-empty run.
     first: BinaryHeap<Reverse<(K, usize)>>,
 }
 
@@ -29,7 +29,7 @@ struct Run<K, S> {
 }
 
 impl<K: Key, C: Cell> KeyTable<K, C> {
-    /// Evicts all keys, and puts them in order. Nothing may be evicted but keys that were taken again since.
+    /// Evicts all keys and sorts them. Afterwards only restored keys may be evicted.
     pub(crate) fn sort_evicted<E>(&mut self) -> Result<Sorted<K, C::Saved>, E>
     where
         E: From<Unsaved> + From<RestoreError> + From<ColdError>,
@@ -62,7 +62,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Ok(sorted)
     }
 
-    /// Takes the next keys. Gives whether there were any.
+    /// Returns the next keys through a buffer; false if none are left.
     pub(crate) fn take_sorted<E>(
         &mut self,
         sorted: &mut Sorted<K, C::Saved>,
@@ -82,7 +82,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
         Ok(taken > 0)
     }
 
-    /// Reads keys of a run, if none is at hand, and notes the first.
+    /// Reads keys of a run if its buffer is empty, and records the first.
     fn read_ahead<E>(&mut self, sorted: &mut Sorted<K, C::Saved>, number: usize) -> Result<(), E>
     where
         E: From<RestoreError> + From<ColdError>,

@@ -33,7 +33,7 @@ impl Unsaved {
         }
     }
 
-    /// The same for a key of which there are only the bytes.
+    /// The same for a key that is known only by its bytes.
     pub(super) fn of_bytes<K: Key>(key: &[u8], error: SaveError) -> Self {
         let key = decode_key::<K>(key).map_or_else(|_| hex(key), |key| brief(&key));
         Self { key, error }
@@ -61,12 +61,12 @@ pub(crate) enum RestoreError {
     },
 }
 
-/// A key with what was saved of it.
+/// A key with its saved state.
 pub(crate) struct Restored<K, S> {
     pub(crate) hash: u64,
     pub(crate) key: K,
     pub(crate) saved: S,
-    /// What is noted of it; nothing of a key that comes from the store.
+    /// Its metadata; none for a key from the store.
     pub(crate) mark: Option<KeyMark>,
 }
 

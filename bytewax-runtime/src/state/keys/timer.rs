@@ -1,10 +1,10 @@
-//! Timers: when a key of a step wants to be woken next.
+//! Timers: when a step next wakes a key.
 
 use chrono::{DateTime, Utc};
 
 use super::batch::{Batch, TooLong};
 
-/// A key that waits for a time.
+/// A key with a timer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Timer {
     pub(crate) hash: u64,
@@ -12,7 +12,7 @@ pub(crate) struct Timer {
     pub(crate) due: DateTime<Utc>,
 }
 
-/// Adds a key with the time it waits for, or with none, to a batch for the table of timers.
+/// Adds a key with its timer, or with none, to a batch for the table of timers.
 pub(crate) fn push_timer(
     batch: &mut Batch,
     hash: u64,
@@ -34,7 +34,7 @@ fn encode_due(due: DateTime<Utc>) -> [u8; 12] {
     bytes
 }
 
-/// Reads what [`push_timer`] wrote; none when the bytes are no time.
+/// Reads the output of [`push_timer`]; `None` if the bytes are invalid.
 pub(crate) fn decode_due(bytes: &[u8]) -> Option<DateTime<Utc>> {
     let (seconds, nanoseconds) = bytes.split_first_chunk()?;
     let nanoseconds = nanoseconds.try_into().ok()?;

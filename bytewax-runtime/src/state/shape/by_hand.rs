@@ -1,7 +1,7 @@
-//! Which code reads a part of a type, by the names of types: what serde has written, or code of the program. What bytes mean to
-//! that, no trace sees.
+//! Determines by type names which code reads a part of a type: serde's generated code, or the program's own
+//! code. A trace cannot see the meaning of bytes for the latter.
 
-/// Crates whose types are read in the same way for ever.
+/// Crates whose types never change their format.
 const OTHERS: [&str; 9] = [
     "alloc",
     "bytewax",
@@ -14,10 +14,10 @@ const OTHERS: [&str; 9] = [
     "std",
 ];
 
-/// Types that are read as what is in them.
+/// Types that are read as their content.
 const WRAPPERS: [&str; 3] = ["alloc::boxed::Box<", "alloc::rc::Rc<", "alloc::sync::Arc<"];
 
-/// The crates of the program that a type, or what it is made of, comes from.
+/// The crates of the program that define a type or its parts.
 pub(super) fn crates(ty: &'static str) -> Vec<&'static str> {
     let parts = ty.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));
     let crates = parts.filter_map(|path| path.split_once("::"));
@@ -30,36 +30,36 @@ pub(super) fn crates(ty: &'static str) -> Vec<&'static str> {
     crates
 }
 
-/// Whether a type is one of these crates.
+/// Whether one of these crates defines a type.
 pub(super) fn is_of(crates: &[&str], ty: &str) -> bool {
     let path = ty.split_once("::");
     path.is_some_and(|(name, _)| crates.contains(&name))
 }
 
-/// The type that a seed reads, without what it is wrapped in.
+/// The type that a seed reads, without its wrappers.
 pub(super) fn type_of_seed(seed: &'static str) -> Option<&'static str> {
     let ty = inside(seed, "core::marker::PhantomData<")?;
     Some(unwrapped(ty))
 }
 
-/// The type in an option, by the name of what reads that.
+/// The type in an option, from the name of its reader.
 pub(super) fn type_in_option(visitor: &'static str) -> Option<&'static str> {
     let at = visitor.find("OptionVisitor<")?;
     let ty = inside(&visitor[at..], "OptionVisitor<")?;
     Some(unwrapped(ty))
 }
 
-/// Whether a seed calls a function that `with` or `deserialize_with` names.
+/// Whether a seed calls a function of `with` or `deserialize_with`.
 pub(super) fn is_function(seed: &str) -> bool {
     seed.contains("::__DeserializeWith")
 }
 
-/// Whether serde has written what reads.
+/// Whether serde generated the reader.
 pub(super) fn is_written_by_serde(visitor: &str) -> bool {
     visitor.contains("::deserialize::__Visitor")
 }
 
-/// Whether what reads first is what serde has written for the type itself.
+/// Whether serde generated the first reader for the type itself.
 pub(super) fn is_derived(visitor: &str, ty: &str) -> bool {
     let base = ty.split('<').next().unwrap_or(ty);
     let Some((of, _)) = visitor.split_once("::deserialize::__Visitor") else {

@@ -1,4 +1,4 @@
-//! The deserializer of a trace: it notes what it is asked for, and hands out something that fits.
+//! The deserializer of a trace: it records the requests, and returns fitting values.
 
 use std::any::type_name;
 use std::cell::RefCell;
@@ -13,10 +13,10 @@ use serde::de::{
 use super::trace::{Attempted, Node, Path, Tracing, inside};
 use super::{by_hand, leaf};
 
-/// How deep a type may be, and how deep a value.
+/// The depth limits of a type and of a value.
 const DEPTH: usize = 100;
 
-/// Why a value was not taken.
+/// Why a value was refused.
 #[derive(Debug)]
 pub(super) struct Refused(String);
 
@@ -40,9 +40,10 @@ pub(super) struct De<'a> {
     path: Path,
     /// The types around this place, the outermost first.
     around: Vec<&'static str>,
-    /// Whether the place is in a type within itself. Nothing is noted there, and it ends as soon as it can.
+    /// Whether the place is in a type within itself. Nothing is recorded there, and it ends as soon as
+    /// possible.
     is_again: bool,
-    /// The type that is read here next, if that is known.
+    /// The type that is read here next, if known.
     expects: Option<&'static str>,
 }
 
@@ -57,7 +58,7 @@ impl<'a> De<'a> {
         }
     }
 
-    /// The same place, where a seed reads.
+    /// The same place, for a seed.
     fn read_by<S>(mut self) -> Self {
         let seed = type_name::<S>();
         if by_hand::is_function(seed) {
@@ -67,7 +68,7 @@ impl<'a> De<'a> {
         self
     }
 
-    /// Notes whether the type that is read here does so by code of its own, upon its first call.
+    /// Records on its first call whether the type at this place has custom reading code.
     fn begin<V>(&mut self) {
         if let Some(ty) = self.expects.take()
             && by_hand::is_of(&self.tracing.borrow().own, ty)
@@ -101,9 +102,9 @@ impl<'a> De<'a> {
         }
     }
 
-    /// Notes a type that has a name, unless this place is in it.
+    /// Records a named type, unless this place is in it.
     fn enter<V>(&mut self, node: Node) -> Result<(), Refused> {
-        // A visitor of a generic type has its parameters in its name.
+        // The visitor of a generic type contains its parameters in its name.
         let name = type_name::<V>();
         match self.around.iter().rev().position(|other| *other == name) {
             Some(levels) => {
@@ -119,7 +120,7 @@ impl<'a> De<'a> {
         }
     }
 
-    /// Which attempt is made here; another follows when it fails.
+    /// The number of the present attempt; another follows when it fails.
     fn attempt(&self, of: Attempted) -> usize {
         let mut tracing = self.tracing.borrow_mut();
         let attempt = tracing.attempts.get(&of).copied().unwrap_or(0);
@@ -264,7 +265,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.deserialize_unit(visitor)
     }
 
-    /// Its bytes are those of what is in it.
+    /// Its bytes are those of its content.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         mut self,
         _: &'static str,
@@ -281,7 +282,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             return Err(Refused("it is too deep".to_owned()));
         }
         match by_hand::is_written_by_serde(name) {
-            // It then says by which type, or function, its field is read.
+            // It then names the type, or function, that reads its field.
             true => visitor.visit_seq(self.same()),
             false => visitor.visit_newtype_struct(self),
         }
@@ -344,7 +345,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         let chosen = self.tracing.borrow().chosen.get(&self.path).copied();
         let variant = match chosen {
             Some(variant) => variant,
-            // The first that is taken.
+            // The first accepted one.
             None if self.is_again => self.attempt(Attempted::Within(type_name::<V>())) as u32,
             None => self.attempt(Attempted::Place(self.path.clone())) as u32,
         };

@@ -1,7 +1,7 @@
-//! Values that a trace hands out. They depend on their place alone, so that a sample stays the same when
-//! something else is added to its type.
+//! The values of a trace. They depend only on their place, so that a sample does not change when its type
+//! gains other parts.
 
-/// Texts that types which are saved as text are made from.
+/// Texts from which types that are saved as text can be parsed.
 const TEXTS: [&str; 14] = [
     "2001-02-03T04:05:06Z",
     "2001-02-03",
@@ -27,7 +27,7 @@ pub(super) fn number(path: &[u32]) -> u8 {
     (number % 100) as u8 + 1
 }
 
-/// The text of a place; another for each attempt, until there are no more.
+/// The text of a place; a different one for each attempt, until none are left.
 pub(super) fn text(path: &[u32], attempt: usize) -> Option<String> {
     match attempt.checked_sub(1) {
         None => Some(format!("k{}", number(path))),

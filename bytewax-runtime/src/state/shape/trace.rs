@@ -1,4 +1,4 @@
-//! Traces a type: has it read from values that are made up, once for each variant of the enums in it.
+//! Traces a type: reads it from made-up values, once for each variant of its enums.
 
 use std::any::type_name;
 use std::cell::RefCell;
@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use super::by_hand;
 use super::de::{De, Refused};
 
-/// The most values that a trace makes.
+/// The most values that a trace creates.
 const MOST: usize = 2000;
 
 /// A place within a type.
 pub(super) type Path = Vec<u32>;
 
-/// What is at a place.
+/// The content of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
     Leaf(&'static str),
@@ -29,51 +29,51 @@ pub(super) enum Node {
     Again(usize),
 }
 
-/// What may be made in several ways, until one is taken.
+/// A part with several alternatives, until one is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attempted {
     Place(Path),
-    /// An enum within itself, where the wrong variant has no end.
+    /// An enum within itself, where the wrong variant never ends.
     Within(&'static str),
 }
 
-/// What a trace knows and what it tries next.
+/// The knowledge of a trace and its next attempt.
 #[derive(Default)]
 pub(super) struct Tracing {
     pub(super) nodes: BTreeMap<Path, Node>,
-    /// The attempt that is made.
+    /// The present attempt.
     pub(super) attempts: BTreeMap<Attempted, usize>,
-    /// The variant that is looked at, and the enums on the way to it.
+    /// The variant under test, and the enums on the way to it.
     pub(super) chosen: BTreeMap<Path, u32>,
-    /// What was asked for last, to try something else when it is not taken.
+    /// The last request, for another attempt when its value is refused.
     pub(super) last: Option<Attempted>,
     /// The variants that cannot be read.
     unreadable: Vec<(Path, u32)>,
     /// The crates of the program.
     pub(super) own: Vec<&'static str>,
-    /// The places that code of the program reads in its own way.
+    /// The places that custom code of the program reads.
     pub(super) by_hand: BTreeSet<Path>,
 }
 
-/// The shape of a type, and what a function makes of a sample of each variant.
+/// The shape of a type, and a function's result for a sample of each variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Traced {
     pub(crate) shape: String,
-    /// Without a name for the first variants of all enums; by their names for the others.
+    /// Without a name for the first variants of all enums; by name for the others.
     pub(crate) samples: String,
-    /// The places that code of the program reads in its own way, by numbers and by names.
+    /// The places that custom code of the program reads, by numbers and by names.
     pub(crate) by_hand: Vec<(Vec<u32>, String)>,
 }
 
-/// Traces a type; none if it cannot be read from values that are made up, because it takes only few.
+/// Traces a type; `None` if it cannot be read from made-up values because it accepts only few.
 pub(crate) fn trace<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
     let read = |de: De<'_>| T::deserialize(de).map(|value| sample(&value));
-    // What it panics at is not one of its own values.
+    // A panic here concerns a made-up value, not one of the program's.
     let own = by_hand::crates(type_name::<T>());
     catch_unwind(AssertUnwindSafe(|| traced(own, &read))).ok()?
 }
 
-/// Reads a value, and makes a sample of it.
+/// Reads a value, and creates a sample of it.
 type Read<'a> = dyn Fn(De<'_>) -> Result<Option<u32>, Refused> + 'a;
 
 fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
@@ -122,7 +122,7 @@ fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
 }
 
 impl Tracing {
-    /// Has the next attempt make another value of what was not taken.
+    /// Makes the next attempt use a different value for the refused one.
     fn try_else(&mut self) -> bool {
         let Some(last) = self.last.take() else {
             return false;
@@ -132,7 +132,7 @@ impl Tracing {
         *attempt < 64
     }
 
-    /// Chooses a variant that is not known yet, and of all others the first.
+    /// Chooses a variant that is not known yet; for all other enums the first.
     fn choose_next(&mut self) -> Option<(Path, u32)> {
         let enums = self.nodes.iter().filter_map(|(path, node)| match node {
             Node::Enum(variants) => Some((path, variants.len() as u32)),
@@ -195,7 +195,7 @@ impl Tracing {
         }
     }
 
-    /// The text of what is at a place.
+    /// The text of a place's content.
     fn shape(&self, path: &mut Path) -> String {
         let Some(node) = self.nodes.get(path) else {
             // A variant that cannot be read.
@@ -248,7 +248,7 @@ pub(super) fn inside(path: &[u32], part: u32) -> Path {
     path
 }
 
-/// A name without what shapes are written with.
+/// A name without the characters of the notation of shapes.
 fn word(name: &str) -> String {
     let mark = |c: char| c.is_whitespace() || c.is_control() || "<>|(){},:=".contains(c);
     name.replace(mark, "_")

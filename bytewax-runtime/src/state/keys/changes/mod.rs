@@ -1,9 +1,9 @@
-//! What has changed in a table since its last snapshot, and the snapshot under way.
+//! Tracks the changes of a table since its last snapshot, and the snapshot in progress.
 //!
-//! A snapshot is taken in parts while items go on: [`begin`](Changes::begin) fixes what it is to hold,
-//! and parts of it are encoded one after the other. A key that is touched before its part comes is
-//! encoded as it was, just before it changes. So each touch costs a comparison, and the first of a key
-//! in an epoch a note of eight bytes.
+//! A snapshot is taken in parts while items go on: [`begin`](Changes::begin) fixes its contents, and the
+//! parts are encoded one after the other. A key that is touched before its part is due is encoded just before
+//! it changes. Each touch therefore costs a comparison, and the first of a key in an epoch a record of eight
+//! bytes.
 
 #[cfg(test)]
 mod tests;
@@ -22,23 +22,23 @@ use super::{Cell, Slot};
 use crate::key::{Key, Slot as KeySlot};
 use crate::state::peek;
 
-/// So many hashes of keys that are not in memory are never worth a clean-up.
+/// This many hashes of keys that are not in memory are never worth a clean-up.
 const SPARE_HASHES: usize = if cfg!(test) { 4 } else { 1 << 16 };
 
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
 }
 
-/// What a part of a snapshot holds of one slot.
+/// The content of a part of a snapshot for one slot.
 pub(crate) enum Changed {
     States(Run),
     Timers(Run),
 }
 
-/// The keys of a part that are still to be encoded, and those that are.
+/// The keys of a part that are still to be encoded, and the encoded ones.
 #[derive(Default)]
 struct SnapshotPart {
-    /// The hashes of those in memory; some may be gone, and some may be here twice.
+    /// The hashes of those in memory; some keys may be gone, and some hashes may occur twice.
     touched: Vec<u64>,
     states: Batch,
     timers: Batch,
@@ -52,7 +52,7 @@ struct Snapshot {
 }
 
 impl Snapshot {
-    /// A part, if it was not taken. The first is the last in the list: they are taken from there.
+    /// The parts that were not taken, in reverse order: they are taken from the end.
     fn part(&mut self, part: usize) -> Option<&mut SnapshotPart> {
         self.parts.get_mut(PARTS - 1 - part)
     }
@@ -65,17 +65,17 @@ struct Removed<K> {
 }
 
 pub(super) struct Changes<K> {
-    /// The number of the present round, which counts snapshots; 0 when nothing is noted.
+    /// The number of the present round (rounds count snapshots); 0 while touches are not recorded.
     number: u64,
-    /// The same as keys that are touched now are marked.
+    /// The present round in the form that marks use.
     round: Round,
-    /// The hashes of the keys in memory that were touched in this round, by part; some may be gone, and some may be
-    /// here twice.
+    /// The hashes of the keys in memory that were touched in this round, by part; some keys may be gone, and
+    /// some hashes may occur twice.
     touched: Vec<Vec<u64>>,
-    /// Keys that are gone, and of which the store may hold something.
+    /// Removed keys that the store may contain.
     removed: Vec<Removed<K>>,
     snapshot: Option<Snapshot>,
-    /// What the keys take beside the table.
+    /// The memory of the keys outside the table.
     pub(super) heap: Heap,
 }
 
@@ -93,7 +93,7 @@ impl<K> Default for Changes<K> {
 }
 
 impl<K: Key> Changes<K> {
-    /// Notes from now on what is touched.
+    /// Starts to record touches.
     fn start(&mut self) {
         self.begin_round(1);
         self.touched.resize_with(PARTS, Vec::new);
@@ -108,7 +108,7 @@ impl<K: Key> Changes<K> {
         self.round != Round::default()
     }
 
-    /// Notes that a key is touched; to be called before it changes.
+    /// Records a touch of a key; call it before the key changes.
     #[inline]
     pub(super) fn touch<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         if !slot.mark.is_noted(self.round) {
@@ -125,7 +125,7 @@ impl<K: Key> Changes<K> {
         slot.mark.touch(self.round);
     }
 
-    /// The mark of a key that is new.
+    /// The mark of a new key.
     #[inline]
     pub(super) fn mark_new(&mut self, hash: u64) -> KeyMark {
         if self.are_noted() {
@@ -134,7 +134,7 @@ impl<K: Key> Changes<K> {
         KeyMark::new(self.round, self.heap.add_new())
     }
 
-    /// Notes that a key is removed; to be called while it is still there.
+    /// Records the removal of a key; call it while the key still exists.
     #[inline]
     pub(super) fn remove_ref<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         if self.are_noted() {
@@ -154,7 +154,7 @@ impl<K: Key> Changes<K> {
         }
     }
 
-    /// Encodes a key for the snapshot under way, if that has not come to it yet.
+    /// Encodes a key for the snapshot in progress, if its part was not encoded yet.
     fn save_before<C: Cell>(&mut self, hash: u64, slot: &mut Slot<K, C>) {
         let Some(snapshot) = &mut self.snapshot else {
             return;
@@ -170,14 +170,14 @@ impl<K: Key> Changes<K> {
         }
     }
 
-    /// What is to be known of a key that is evicted.
+    /// The metadata of a key that is evicted.
     pub(super) fn evicted(&self, hash: u64, mark: KeyMark, due: Option<DateTime<Utc>>) -> Evicted {
         let touched = if mark.is_of(Round::default()) {
             0
         } else if mark.is_of(self.round) {
             self.number
         } else {
-            // The snapshot under way has not come to it.
+            // The snapshot in progress has not reached it.
             self.number - 1
         };
         Evicted {
@@ -212,12 +212,12 @@ impl<K: Key> Changes<K> {
                 list.push(hash);
                 KeyMark::restored(stored, timer, Round::of(touched))
             }
-            // A snapshot has saved it where it was.
+            // A snapshot has saved it in its evicted form.
             None => KeyMark::restored(true, C::due_in_store(due).is_some(), Round::default()),
         }
     }
 
-    /// Forgets the hashes of keys that are in memory no more, when they are most of all.
+    /// Drops the hashes of keys that are no longer in memory, when they are the majority.
     pub(super) fn clean_touched<C: Cell>(&mut self, slots: &mut Slots<K, C>) {
         let listed: usize = self.touched.iter().map(Vec::len).sum();
         if listed <= 2 * slots.len() + SPARE_HASHES {
@@ -232,7 +232,7 @@ impl<K: Key> Changes<K> {
         }
     }
 
-    /// Ends a round: what it touched is to be saved.
+    /// Ends a round: its touches must be saved.
     fn begin(&mut self) -> Result<(), Unsaved> {
         debug_assert!(self.snapshot.is_none(), "one snapshot follows the other");
         let touched = self.touched.iter_mut().map(|hashes| SnapshotPart {
@@ -281,7 +281,7 @@ impl SnapshotPart {
         Ok(())
     }
 
-    /// Takes in a key that was evicted as it is.
+    /// Adds an evicted key in its encoded form.
     fn push_evicted<C: Cell>(&mut self, record: &Record<'_>) -> Result<(), SaveError> {
         let Record {
             evicted,
@@ -312,22 +312,22 @@ impl SnapshotPart {
 
 /// Snapshots of a table.
 impl<K: Key, C: Cell> super::KeyTable<K, C> {
-    /// Has the table note what is touched, for snapshots.
+    /// Starts to record touches, for snapshots.
     pub(crate) fn note_changes(&mut self) {
         self.changes.start();
     }
 
-    /// Begins a snapshot of all that was touched since the last began. That must be done.
+    /// Begins a snapshot of all keys touched since the last one began. That one must be complete.
     pub(crate) fn begin_snapshot(&mut self) -> Result<(), Unsaved> {
         self.changes.begin()
     }
 
-    /// Whether a snapshot is under way.
+    /// Whether a snapshot is in progress.
     pub(crate) fn is_snapshotting(&self) -> bool {
         self.changes.snapshot.is_some()
     }
 
-    /// Encodes parts of the snapshot until they hold about this many keys, and hands them out.
+    /// Encodes parts of the snapshot until they contain about this many keys, and returns them.
     pub(crate) fn snapshot_some<E: From<Unsaved> + From<ColdError>>(
         &mut self,
         keys: usize,
@@ -359,7 +359,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
                 continue;
             }
             let mut touched = std::mem::take(&mut part.touched);
-            // In the order in which they are handed out.
+            // In the order in which they are returned.
             touched.sort_unstable_by_key(|hash| hash.rotate_right(12));
             encoded += touched.len();
             encode_touched(slots, &touched, snapshot.round, &mut part)?;
@@ -367,7 +367,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
                 .drain(|slot, run| take(slot, Changed::States(run)))?;
             part.timers
                 .drain(|slot, run| take(slot, Changed::Timers(run)))?;
-            // The room is used again in the next round, if it is not that of a peak and memory is not short.
+            // The next round reuses the memory, unless it is that of a peak or memory is short.
             let mut room = touched;
             let was_full = room.len() >= room.capacity() / 4;
             room.clear();
@@ -379,7 +379,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
     }
 }
 
-/// Encodes those of the keys with these hashes that were last touched in this round.
+/// Encodes those keys with these hashes that were last touched in this round.
 fn encode_touched<K: Key, C: Cell>(
     slots: &mut Slots<K, C>,
     hashes: &[u64],
@@ -397,7 +397,7 @@ fn encode_touched<K: Key, C: Cell>(
     Ok(())
 }
 
-/// Takes in the evicted keys of a part that were last touched in the round with this number; how many they are.
+/// Adds the evicted keys of a part that were last touched in the round with this number; returns their count.
 fn save_evicted<K: Key, C: Cell, E: From<Unsaved> + From<ColdError>>(
     cold: &mut Cold,
     index: usize,

@@ -1,4 +1,4 @@
-//! Where evicted keys are, by their hashes.
+//! Maps hashes to the places of evicted keys.
 
 use hashbrown::HashTable;
 
@@ -6,16 +6,17 @@ use super::record::UNIT;
 use crate::key::Slot;
 use crate::state::keys::slots::{PARTS, part_of};
 
-/// Bits of the number of a unit of the file.
+/// Bits for the number of a unit of the file.
 const PLACE: u32 = 38;
 
-/// Above them, the round in which the key was touched, if that is not saved yet.
+/// Above them, the round in which the key was touched, if it was not saved since.
 const ROUND: u64 = 0b11 << PLACE;
 
-/// And above that, some bits of its hash.
+/// Above that, some bits of its hash.
 const TAG: u32 = PLACE + 2;
 
-/// Where a key is, in units, and what is to be known of it without a look there. There are many of them.
+/// The place of a key, in units, and the metadata that is needed without reading the key. Memory contains
+/// many of them.
 #[derive(Clone, Copy)]
 struct Place(u64);
 
@@ -41,7 +42,7 @@ fn tag(hash: u64) -> u64 {
     hash >> TAG
 }
 
-/// What stands for the round with this number; 0 is none. Only two that follow each other are not saved at a time.
+/// The form of the round with this number; 0 is none. At most two consecutive rounds are unsaved at a time.
 fn round(number: u64) -> u64 {
     match number {
         0 => 0,
@@ -58,7 +59,7 @@ fn part(hash: u64) -> usize {
     part_of(Slot::of(hash))
 }
 
-/// Where evicted keys are, by their hashes: nine bytes a key, in tables that are full to 7/16 or more.
+/// Maps hashes to the places of evicted keys: nine bytes per key, in tables with a load of 7/16 or more.
 pub(super) struct Directory {
     parts: Box<[HashTable<Place>]>,
     len: usize,
@@ -76,7 +77,7 @@ impl Directory {
         self.len
     }
 
-    /// Whether a key with this hash may be here. Of those that are not, it says so of very few.
+    /// Whether a key with this hash may be here. False positives are very rare.
     #[inline]
     pub(super) fn may_have(&self, hash: u64) -> bool {
         let tag = tag(hash);
@@ -99,13 +100,13 @@ impl Directory {
         self.of(hash).any(|place| place == at)
     }
 
-    /// The places of the keys in some slots, in no order: there are `PARTS` such parts.
+    /// The places of the keys in some slots, unordered: there are `PARTS` such parts.
     pub(super) fn of_part(&self, part: usize) -> impl Iterator<Item = u64> + '_ {
         self.parts[part].iter().map(|place| place.at())
     }
 
-    /// Adds the places of the keys in a part of the slots that were touched in a round to a list. From now on they
-    /// count as saved.
+    /// Appends to a list the places of the keys in a part of the slots that were touched in a round. From now
+    /// on they count as saved.
     pub(super) fn take_touched(&mut self, part: usize, number: u64, places: &mut Vec<u64>) {
         let round = round(number);
         for place in &mut self.parts[part] {
@@ -116,12 +117,12 @@ impl Directory {
         }
     }
 
-    /// Adds a key, which was touched in the round with this number; 0 if that is saved.
+    /// Adds a key, which was touched in the round with this number; 0 if it was saved since.
     pub(super) fn add(&mut self, hash: u64, at: u64, touched: u64) {
         let place = Place::new(hash, at, touched);
         let part = &mut self.parts[part(hash)];
         if part.len() == part.capacity() {
-            // A table that is full of places and of marks of those that have gone would double.
+            // A table full of places and of marks of removed ones would double.
             let room = part.len() + part.len() / 8 + 1;
             for place in std::mem::replace(part, HashTable::with_capacity(room)) {
                 part.insert_unique(spread(place.tag()), place, |place| spread(place.tag()));
@@ -142,7 +143,7 @@ impl Directory {
         }
     }
 
-    /// Notes that a key is at another place now.
+    /// Records a new place of a key.
     pub(super) fn moved(&mut self, hash: u64, from: u64, to: u64) {
         let part = &mut self.parts[part(hash)];
         if let Some(found) = part.find_mut(spread(tag(hash)), |place| place.is(hash, from)) {

@@ -1,4 +1,4 @@
-//! The file of evicted keys: records one behind the other, in *segments* of one size.
+//! The file of evicted keys: a sequence of records in *segments* of one size.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,18 +10,18 @@ use super::record::{self, Record, Unread};
 /// The bytes of a segment.
 const SEGMENT: usize = if cfg!(test) { 512 } else { 1 << 20 };
 
-/// So many segments may be there for nothing.
+/// The number of segments that may be unused.
 const SPARE: usize = 4;
 
-/// Records that are so near to each other are read at once.
+/// Records at most this far apart are read at once.
 const NEAR: u64 = 2 << 10;
-/// Up to so many bytes.
+/// The most bytes of such a read.
 const WINDOW: u64 = 64 << 10;
 
-/// About how many bytes a record has, before any is known.
+/// The assumed size of a record before any is known.
 const USUAL: u64 = 512;
 
-/// The file of evicted keys cannot be used.
+/// The file of evicted keys is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("a file of evicted states in `{}` cannot be {doing}{mend}", dir.display())]
 pub(crate) struct ColdError {
@@ -51,20 +51,20 @@ impl ColdError {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Segment {
-    /// The bytes of records that are needed.
+    /// The bytes of live records.
     live: usize,
-    /// The bytes that were written.
+    /// The bytes written.
     filled: usize,
 }
 
-/// Makes a file that is gone with the process, however that ends.
+/// Creates a file that disappears with the process, however the process ends.
 fn nameless_file(dir: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     for number in 0_u64.. {
         let path = dir.join(format!("evicted-{}-{number}.tmp", std::process::id()));
         match options.open(&path) {
-            // Another worker, or a process of another machine, makes one at this moment.
+            // Another worker, or a process of another machine, is creating one at this moment.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(file) => {
@@ -98,21 +98,21 @@ fn write_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
     io::Write::write_all(&mut file, bytes)
 }
 
-/// A log of records that are no longer needed at some time.
+/// A log of records that become obsolete at some time.
 pub(super) struct Log {
     dir: PathBuf,
-    /// Made when it is needed.
+    /// Created on first use.
     file: Option<File>,
     segments: Vec<Segment>,
-    /// Segments that no record is in.
+    /// Segments without live records.
     free: Vec<usize>,
-    /// The bytes of all records that are needed, and how many they are.
+    /// The bytes and the number of all live records.
     live: usize,
     count: usize,
-    /// What is in the segment that is being filled, which is written when it is full.
+    /// The content of the segment that is being filled; it is written when full.
     tail: Vec<u8>,
     tail_at: usize,
-    /// Room for what is read.
+    /// A buffer for reads.
     window: Vec<u8>,
 }
 
@@ -152,12 +152,12 @@ impl Log {
         self.failed("read", cause)
     }
 
-    /// The bytes of all records that are needed.
+    /// The bytes of all live records.
     pub(super) fn bytes(&self) -> usize {
         self.live
     }
 
-    /// Adds a record, which `write` appends, and gives its place.
+    /// Adds a record, which `write` appends, and returns its place.
     pub(super) fn append<E: From<ColdError>>(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -180,7 +180,8 @@ impl Log {
         Ok(at)
     }
 
-    /// Puts the record at this place of the tail, where it has no room, elsewhere, and gives its place.
+    /// Moves the record at this place of the tail, which has no room for it, elsewhere, and returns its new
+    /// place.
     #[cold]
     fn go_on(&mut self, start: usize) -> Result<u64, ColdError> {
         let record = self.tail.split_off(start);
@@ -205,14 +206,14 @@ impl Log {
         Ok(start_of(self.tail_at))
     }
 
-    /// Writes a record that needs several segments: they are at the end of the file.
+    /// Writes a record that needs several segments, at the end of the file.
     fn append_long(&mut self, record: &[u8]) -> Result<u64, ColdError> {
         let segment = self.add_segments(record.len().div_ceil(SEGMENT))?;
         self.write(segment, record)?;
         Ok(start_of(segment))
     }
 
-    /// Adds segments at the end of the file; gives the first.
+    /// Adds segments at the end of the file; returns the first.
     fn add_segments(&mut self, count: usize) -> Result<usize, ColdError> {
         let first = self.segments.len();
         if start_of(first + count) > END {
@@ -232,7 +233,7 @@ impl Log {
         written.map_err(|cause| self.failed("written", cause))
     }
 
-    /// Notes that a record is needed no longer.
+    /// Marks a record as obsolete.
     pub(super) fn remove(&mut self, at: u64, bytes: usize) {
         let segment = segment_of(at);
         self.live -= bytes;
@@ -246,11 +247,11 @@ impl Log {
         }
     }
 
-    /// Gives the disk back that held records, when there are none any more.
+    /// Releases the disk space of all records when no live ones are left.
     #[cold]
     fn give_back(&mut self) {
         if let Some(file) = &self.file {
-            // It is as well if the file keeps its room: that is used again.
+            // The file may keep its space, because it is reused.
             let _ = file.set_len(0);
         }
         self.segments = vec![Segment::default()];
@@ -259,14 +260,14 @@ impl Log {
         self.tail_at = 0;
     }
 
-    /// Reads records. Their places ascend.
+    /// Reads records. Their places must ascend.
     pub(super) fn read<E: From<ColdError>>(
         &mut self,
         places: &[u64],
         mut each: impl FnMut(u64, Record<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut window = std::mem::take(&mut self.window);
-        // What the window holds of the file.
+        // The part of the file in the window.
         let mut held = 0..0;
         // Most records are shorter than this.
         let mean = self.live.checked_div(self.count);
@@ -295,7 +296,7 @@ impl Log {
                         return Err(self.damaged().into());
                     }
                     held = at..at + self.fill(&mut window, at, needed)?;
-                    // Its head may have been cut off too.
+                    // Its head may be cut off too.
                     if let Err(Unread::Short(more)) = record::decode(&window)
                         && more as u64 <= start_of(self.segments.len()) - at
                     {
@@ -314,7 +315,7 @@ impl Log {
         Ok(())
     }
 
-    /// Reads so many bytes, or up to the end of the file; gives how many there are.
+    /// Reads this many bytes, or up to the end of the file; returns the number of bytes read.
     fn fill(&self, window: &mut Vec<u8>, at: u64, bytes: usize) -> Result<u64, ColdError> {
         let Some(file) = &self.file else {
             return Err(self.damaged());
@@ -336,7 +337,7 @@ impl Log {
         Ok(done as u64)
     }
 
-    /// A segment of which it pays to write what is left anew: the emptiest, when most of the file is gaps.
+    /// The segment whose live records are cheapest to rewrite, when most of the file is gaps: the emptiest.
     pub(super) fn gaps(&self) -> Option<usize> {
         let used = self.segments.len() - self.free.len();
         if used <= SPARE + 2 * self.live.div_ceil(SEGMENT) {
@@ -349,7 +350,7 @@ impl Log {
         emptiest.map(|(segment, _)| segment)
     }
 
-    /// All that was written to a segment, or what can be read of it.
+    /// The whole content of a segment, as far as it is readable.
     pub(super) fn read_segment(&self, segment: usize) -> Result<Written, ColdError> {
         let mut bytes = Vec::new();
         let at = start_of(segment);
@@ -361,7 +362,7 @@ impl Log {
         }
     }
 
-    /// Adds a record once more.
+    /// Rewrites a record.
     pub(super) fn copy(&mut self, record: &[u8]) -> Result<u64, ColdError> {
         self.append(|out| {
             out.extend_from_slice(record);
@@ -382,7 +383,8 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Adds the place, the hash and the length of each record to a list; none when one of them is damaged.
+    /// Appends the place, the hash and the length of each record to a list; nothing if one of them is
+    /// damaged.
     pub(super) fn heads(&self, list: &mut Vec<(u64, u64, usize)>) -> Option<()> {
         let mut from = 0;
         while from < self.bytes.len() {
@@ -393,7 +395,7 @@ impl Written {
         Some(())
     }
 
-    /// The bytes of one of them.
+    /// The bytes of one record.
     pub(super) fn record(&self, at: u64, len: usize) -> &[u8] {
         let from = (at - self.at) as usize;
         &self.bytes[from..from + len]

@@ -1,7 +1,8 @@
-//! Keys that were evicted from memory: their bytes in a file, and in memory where each is.
+//! Keys that were evicted from memory: their bytes are in a file, and their places in memory.
 //!
-//! The file is a log. A key that is restored leaves a gap; what has only gaps is used again, and when most of the
-//! file is gaps, what is left is moved together. The file has no name, so nothing here outlives the process: what has
+//! The file is a log. Restoring a key leaves a gap. Segments without records are reused, and when most of the
+//! file is gaps, the remaining records are compacted. The file has no name, so nothing here outlives the
+//! process: the recovery store contains everything that must.
 //! to is in the recovery store.
 
 mod directory;
@@ -22,10 +23,11 @@ use log::Log;
 pub(crate) use log::ColdError;
 pub(crate) use record::{Evicted, Record};
 
-/// So many times that no key waits for are never worth a clean-up.
+/// This many obsolete times are never worth a clean-up.
 const SPARE_TIMES: usize = 64;
 
-/// So many keys are put into the directory at once, and after so many it is seen whether there is something to clean.
+/// The number of keys that are put into the directory at once, and after which the need for a clean-up is
+/// checked.
 const AT_ONCE: usize = 256;
 
 /// The evicted keys of one step on one worker.
@@ -33,19 +35,19 @@ pub(super) struct Cold {
     directory: Directory,
     log: Log,
     keeps_places: bool,
-    /// The times that keys wait for, with their hashes. Some wait no more.
+    /// The timers of keys, with their hashes. Some are obsolete.
     times: BinaryHeap<Reverse<(DateTime<Utc>, u64)>>,
-    /// Keys that are in the log, and not in the directory yet: their hashes, places and rounds.
+    /// Keys that are in the log but not yet in the directory: their hashes, places and rounds.
     added: Vec<(u64, u64, u64)>,
-    /// How many keys were put in since the last cleaning.
+    /// The number of keys put in since the last clean-up.
     put: usize,
-    /// Room for places, and for the hashes and lengths of what is there.
+    /// Buffers for places, hashes and lengths.
     places: Vec<u64>,
     lengths: Vec<(u64, u64, usize)>,
 }
 
 impl Cold {
-    /// Keeps what is evicted in a file in this directory. It is made when it is needed.
+    /// Stores evicted keys in a file in this directory. The file is created on first use.
     pub(super) fn new(dir: &Path) -> Self {
         Self {
             directory: Directory::new(),
@@ -68,13 +70,13 @@ impl Cold {
         self.log.bytes()
     }
 
-    /// Whether a key with this hash may be here. Of those that are not, it says so of very few.
+    /// Whether a key with this hash may be here. False positives are very rare.
     fn may_have(&self, hash: u64) -> bool {
         self.directory.may_have(hash)
     }
 
-    /// Takes in a key, which is not here. `write` appends its bytes and then those of its state, and gives how many
-    /// the key has.
+    /// Adds a key, which must not be here. `write` appends its bytes and then those of its state, and returns
+    /// the length of the key.
     pub(super) fn put<E: From<ColdError>>(
         &mut self,
         evicted: &Evicted,
@@ -96,15 +98,15 @@ impl Cold {
         Ok(())
     }
 
-    /// Puts keys into the directory. Where many come together, misses of the caches do not wait for each other.
+    /// Puts keys into the directory. For many keys at once, cache misses overlap.
     fn list_added(&mut self) {
         for (hash, at, touched) in self.added.drain(..) {
             self.directory.add(hash, at, touched);
         }
     }
 
-    /// Looks at all keys of a part of the slots that were touched in the round with this number. From now on they count
-    /// as saved.
+    /// Visits all keys of a part of the slots that were touched in the round with this number. From now on
+    /// they count as saved.
     pub(super) fn look_at_touched<E: From<ColdError>>(
         &mut self,
         part: usize,
@@ -118,7 +120,7 @@ impl Cold {
         self.log.read(&self.places, |_, record| each(record))
     }
 
-    /// Takes out all keys with these hashes.
+    /// Removes and returns all keys with these hashes.
     pub(super) fn take<E: From<ColdError>>(
         &mut self,
         hashes: impl Iterator<Item = u64>,
@@ -128,7 +130,7 @@ impl Cold {
         self.take_found(each)
     }
 
-    /// Looks at all keys of a part of the slots, with the places where they are.
+    /// Visits all keys of a part of the slots, with their places.
     pub(super) fn look_at_part<E: From<ColdError>>(
         &mut self,
         part: usize,
@@ -141,7 +143,7 @@ impl Cold {
         self.log.read(&self.places, each)
     }
 
-    /// Takes out the keys at these places.
+    /// Removes and returns the keys at these places.
     pub(super) fn take_at<E: From<ColdError>>(
         &mut self,
         places: impl Iterator<Item = u64>,
@@ -154,12 +156,13 @@ impl Cold {
         self.take_found(each)
     }
 
-    /// Leaves all keys in their places from now on.
+    /// Keeps all keys at their places from now on.
     pub(super) fn keep_places(&mut self) {
         self.keeps_places = true;
     }
 
-    /// Finds the places of keys, in the order of the file, and each once. Those of a few others may be among them.
+    /// Finds the places of keys, in the order of the file, without duplicates. They may include those of a
+    /// few other keys.
     fn find(&mut self, hashes: impl Iterator<Item = u64>) {
         self.list_added();
         self.places.clear();
@@ -187,7 +190,7 @@ impl Cold {
         Ok(())
     }
 
-    /// Writes keys that lie among gaps anew when most of the file is gaps.
+    /// Rewrites keys that lie among gaps when most of the file is gaps.
     fn close_gaps(&mut self) -> Result<bool, ColdError> {
         let Some(segment) = self.log.gaps().filter(|_| !self.keeps_places) else {
             return Ok(false);
@@ -208,7 +211,7 @@ impl Cold {
         Ok(true)
     }
 
-    /// The first time that a key may wait for, with its hash.
+    /// The earliest possible timer, with its key's hash.
     pub(super) fn first_due(&mut self) -> Option<(DateTime<Utc>, u64)> {
         self.list_added();
         while let Some(Reverse((due, hash))) = self.times.peek().copied() {
@@ -220,19 +223,20 @@ impl Cold {
         None
     }
 
-    /// Forgets the first time.
+    /// Removes the earliest timer.
     pub(super) fn pop_due(&mut self) {
         self.times.pop();
     }
 
-    /// Drops times that no key waits for when they are more than half of all.
+    /// Drops obsolete timers when they are more than half of all.
     fn clean_times(&mut self) {
         if self.times.len() <= 2 * self.len() + SPARE_TIMES {
             return;
         }
         let mut times = std::mem::take(&mut self.times).into_vec();
         times.sort_unstable_by_key(|Reverse((due, hash))| (*hash, *due));
-        // A key that came and went has several. The first may wake it in vain; what it waits for is known then.
+        // A key that was evicted repeatedly has several. The first may wake it in vain; its real timer is
+        // known then.
         times.dedup_by_key(|Reverse((_, hash))| *hash);
         times.retain(|Reverse((_, hash))| self.may_have(*hash));
         self.times = times.into();

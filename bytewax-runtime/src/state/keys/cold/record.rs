@@ -5,7 +5,8 @@
 //! head   := hash:u64, touched:u64, flags:u8, seconds:i64, nanoseconds:u32, length of the key:u32, length of the state:u32
 //! ```
 //!
-//! Numbers are little endian. The checksum is the lower half of the XXH3 of head and key; a state has one of its own.
+//! Numbers are little endian. The checksum is the lower half of the XXH3 of head and key; a state has its
+//! own.
 
 use chrono::{DateTime, Utc};
 use xxhash_rust::xxh3::xxh3_64;
@@ -21,17 +22,17 @@ const STORED: u8 = 1;
 const TIMER: u8 = 2;
 const DUE: u8 = 4;
 
-/// What is known of an evicted key beside its bytes.
+/// The metadata of an evicted key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Evicted {
     pub(crate) hash: u64,
-    /// The number of the round in which it was touched, if that was not saved when it was evicted; or 0.
+    /// The number of the round in which it was touched, if it was not saved before its eviction; or 0.
     pub(crate) touched: u64,
-    /// Whether the store may hold a state of it.
+    /// Whether the store may contain its state.
     pub(crate) stored: bool,
-    /// Whether the store may hold a time of it.
+    /// Whether the store may contain its timer.
     pub(crate) timer: bool,
-    /// The time that it waits for.
+    /// Its timer.
     pub(crate) due: Option<DateTime<Utc>>,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct Record<'a> {
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It has so many bytes, or more.
+    /// It is this long, or longer.
     Short(usize),
     Damaged,
 }
@@ -58,8 +59,8 @@ impl Record<'_> {
     }
 }
 
-/// Adds a record. `write` appends the key and then the state, and gives the length of the key. After an error `out` is
-/// as it was before.
+/// Adds a record. `write` appends the key and then the state, and returns the length of the key. An error
+/// leaves `out` unchanged.
 pub(super) fn encode<E>(
     evicted: &Evicted,
     out: &mut Vec<u8>,
@@ -87,7 +88,7 @@ pub(super) fn encode<E>(
         }
     };
     let state = out.len() - start - BEFORE_KEY - key;
-    // The store takes no longer ones either, and says so.
+    // The store refuses longer ones too, with an error.
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
     out[lengths..lengths + 4].copy_from_slice(&length(key));
     out[lengths + 4..lengths + 8].copy_from_slice(&length(state));
@@ -135,7 +136,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record<'_>, Unread> {
     })
 }
 
-/// Takes bytes off the front, of a slice that has them.
+/// Splits bytes off the front of a slice, which must have them.
 fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
     let Some((first, rest)) = bytes.split_first_chunk() else {
         unreachable!("a head has a fixed length");
