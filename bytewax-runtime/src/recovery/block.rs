@@ -88,7 +88,7 @@ impl Block {
         }
     }
 
-    /// The slots that it has runs of, ascending.
+    /// The slots with runs, ascending.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.runs.iter().map(|(slot, _)| *slot)
     }
@@ -113,7 +113,7 @@ impl Block {
     }
 }
 
-/// What a finished block holds.
+/// The contents of a finished block.
 pub(super) struct Written {
     pub(super) bytes: Vec<u8>,
     pub(super) first: Slot,
@@ -132,7 +132,7 @@ pub(super) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Whether the run of a slot can be added: those of greater ones cannot be there yet.
+    /// Whether the run of a slot can be added: no run of a greater one may be there.
     pub(super) fn accepts(&self, slot: Slot) -> bool {
         self.slots.last().is_none_or(|(last, _)| *last < slot)
     }
@@ -147,12 +147,12 @@ impl BlockWriter {
         self.removed += u64::from(run.removed());
     }
 
-    /// Whether it is as large as blocks should be.
+    /// Whether it has reached the intended size.
     pub(super) fn is_full(&self) -> bool {
         self.runs.len() >= BLOCK_BYTES
     }
 
-    /// What was gathered, if anything; it is empty afterwards.
+    /// Returns the gathered block, if any, and empties the builder.
     pub(super) fn finish(&mut self) -> Option<Written> {
         let (first, last) = (self.slots.first()?.0, self.slots.last()?.0);
         let mut bytes = Vec::with_capacity(HEADER + self.slots.len() * PLACE + self.runs.len());

@@ -2,8 +2,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// xxh3-64 over the bytes of a row, seeded with that over the place of the row: bytes that turn up
-/// in another row are damage too. Signed, as the database keeps it.
+/// xxh3-64 over the bytes of a row, seeded with that of the row's place: bytes that appear in another row are
+/// damage too. Signed, because the database stores it so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Checksum(pub(super) i64);
 

@@ -1,11 +1,11 @@
 //! Points where tests kill the process, to see how the next one recovers.
 
-/// A point between two steps that change names or files.
+/// A point between two steps that change file names or files.
 #[cfg(not(test))]
 #[inline]
 pub(super) fn cut() {}
 
-/// Kills the process at the point of the number that the variable has.
+/// Kills the process at the point whose number is in the variable.
 #[cfg(test)]
 pub(super) fn cut() {
     use std::sync::atomic::{AtomicUsize, Ordering};

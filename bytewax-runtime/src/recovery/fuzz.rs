@@ -1,4 +1,4 @@
-//! The readers of the store, given any bytes.
+//! Feeds arbitrary bytes to the readers of the store.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use super::tools::{Wanted, dump, show, verify};
 use crate::key::Slot;
 use crate::state::run::{Entry, Removed, Run};
 
-/// What can be read as a run is sorted, and merged with itself is the same.
+/// Checks that a readable run is sorted, and that merging it with itself does not change it.
 pub(crate) fn run(bytes: &[u8]) {
     let Some((slot, bytes)) = bytes.split_first_chunk() else {
         return;

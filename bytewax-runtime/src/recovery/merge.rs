@@ -20,17 +20,17 @@ pub(super) struct Merge {
     epochs: (Epoch, Epoch),
     removed: Removed,
     scan: Scan,
-    /// The old rows that are still there, in descending order of their last slots.
+    /// The old rows that still exist, in descending order of their last slots.
     sources: Vec<(Slot, RowId)>,
     /// The first slot that no new row covers.
     from: Slot,
     block: BlockWriter,
 }
 
-/// How far a merge has got.
+/// The progress of a merge.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Merged {
-    /// The bytes that were read since it was last asked, and written.
+    /// The bytes read and written since the last query.
     pub(super) read: u64,
     pub(super) written: u64,
     pub(super) is_done: bool,
@@ -98,7 +98,7 @@ impl Merge {
         Ok(merged)
     }
 
-    /// Writes what was gathered, up to a slot, and deletes the old rows that end there or before.
+    /// Writes the gathered runs up to a slot, and deletes the old rows that end there or before.
     fn write(&mut self, db: &Db, rows: &mut Rows, to: Slot) -> Result<u64, Error> {
         let mut bytes = 0;
         if let Some(written) = self.block.finish() {

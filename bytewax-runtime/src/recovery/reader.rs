@@ -1,4 +1,4 @@
-//! Reading a partition, beside its writer.
+//! Reads a partition, beside its writer.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use crate::state;
 use crate::state::run::{Removed, Run};
 use crate::state::timer::{Timer, decode_due};
 
-/// The bytes of blocks that a reader keeps, for the next slot that is asked for.
+/// The bytes of blocks that a reader caches for the next requested slot.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// How many slots of a row, and keys of a slot, are a few.
+/// The number of slots of a row, and of keys of a slot, in a small selection.
 const FEW: usize = 4;
 
 /// A reader of a partition; everything it returns was checked.
@@ -36,19 +36,19 @@ pub(crate) struct PartitionReader {
     known: RefCell<Known>,
 }
 
-/// A key as it was saved.
+/// A saved key.
 pub(crate) struct SavedEntry {
     pub(crate) hash: u64,
     pub(crate) key: Vec<u8>,
     pub(crate) state: Vec<u8>,
 }
 
-/// What was read before, as long as nobody has written since.
+/// The cached data, valid while nobody writes.
 #[derive(Default)]
 struct Known {
     version: u64,
     rows: Option<Arc<Rows>>,
-    /// The blocks that were read last, the newest first.
+    /// The most recently read blocks, the newest first.
     blocks: Vec<((Place, RowId), Arc<Block>)>,
 }
 
@@ -59,7 +59,7 @@ impl PartitionReader {
         Ok(reader)
     }
 
-    /// Makes sure that the partition holds what was written to it.
+    /// Checks that the partition contains everything that was written to it.
     pub(super) fn check_whole(&self) -> Result<(), Error> {
         self.db.check_whole()
     }
@@ -78,7 +78,7 @@ impl PartitionReader {
         })
     }
 
-    /// Does something with all rows as they are now.
+    /// Calls a function with all rows as they are now.
     fn reading<T>(&self, read: impl FnOnce(&Rows) -> Result<T, Error>) -> Result<T, Error> {
         let begun = self.db.begin_reading()?;
         let done = self.rows().and_then(|rows| read(&rows));
@@ -88,12 +88,12 @@ impl PartitionReader {
         done
     }
 
-    /// What is known of all rows.
+    /// The metadata of all rows.
     pub(super) fn all_rows(&self) -> Result<Arc<Rows>, Error> {
         self.reading(|_| self.rows())
     }
 
-    /// The same, to be called while it is read.
+    /// The same, while the view is frozen.
     fn rows(&self) -> Result<Arc<Rows>, Error> {
         let mut known = self.known.borrow_mut();
         let version = self.db.version()?;
@@ -110,7 +110,7 @@ impl PartitionReader {
         Ok(rows)
     }
 
-    /// Reads a block, unless that was done just before.
+    /// Reads a block, unless it is cached.
     fn block(&self, place: Place, row: &Row) -> Result<Arc<Block>, Error> {
         let mut known = self.known.borrow_mut();
         let blocks = &mut known.blocks;
@@ -129,7 +129,7 @@ impl PartitionReader {
         Ok(block)
     }
 
-    /// Opens a partition as it is now, whatever is written meanwhile, and whether it is whole or not.
+    /// Opens a partition as it is now, whatever is written meanwhile, even if it is damaged.
     pub(super) fn open_frozen(file: &Path) -> Result<Self, Error> {
         let db = Db::open_to_read(file)?;
         db.freeze()?;
@@ -157,16 +157,16 @@ impl PartitionReader {
         &self.db
     }
 
-    /// The states of a slot at the start of an epoch. Removed keys are left out.
+    /// The states of a slot at the start of an epoch, without removed keys.
     pub(crate) fn load_slot(&self, step: &StepId, slot: Slot, before: Epoch) -> Result<Run, Error> {
         self.load(self.number(step), slot, before)
     }
 
-    /// The states of a slot as they were last committed, in the running execution also.
+    /// The last committed states of a slot, including those of the running execution.
     pub(crate) fn load_again(&self, step: &StepId, slot: Slot) -> Result<Run, Error> {
         let mut number = self.number(step);
         if number.is_none() {
-            // It was noted after the reader was opened.
+            // It was recorded after the reader was opened.
             let steps = self.db.steps()?;
             let found = steps.into_iter().find(|(_, meta)| meta.id == *step);
             number = found.map(|(number, _)| number);
@@ -194,8 +194,8 @@ impl PartitionReader {
         })
     }
 
-    /// A few of the keys of a step at the start of an epoch, of slots in its oldest and its newest row, with the hashes
-    /// and the states that they were saved with.
+    /// A few keys of a step at the start of an epoch, from slots in its oldest and its newest row, with their
+    /// hashes and saved states.
     pub(crate) fn few_entries(
         &self,
         step: &StepId,
@@ -232,7 +232,7 @@ impl PartitionReader {
         })
     }
 
-    /// The versions of the states of a step at the start of an epoch; all of them are read.
+    /// The versions of the states of a step at the start of an epoch; reads all states.
     pub(crate) fn read_versions(
         &self,
         step: &StepId,
@@ -240,7 +240,7 @@ impl PartitionReader {
     ) -> Result<Vec<SavedVersion>, Error> {
         let mut versions = BTreeSet::new();
         self.each_slot(Table::Snaps, step, before, |_, run| {
-            // What is damaged is reported when it is read for its key.
+            // Damage is reported when its key is read.
             let saved = run
                 .iter()
                 .filter_map(|entry| state::peek(entry.state?).ok());
@@ -256,7 +256,7 @@ impl PartitionReader {
         Ok(versions.collect())
     }
 
-    /// The slots of a step that may have states at the start of an epoch, ascending: all others have none.
+    /// The slots of a step that may have states at the start of an epoch, ascending. All others have none.
     pub(crate) fn slots(&self, step: &StepId, before: Epoch) -> Result<Vec<Slot>, Error> {
         let Some(step) = self.number(step) else {
             return Ok(Vec::new());
@@ -291,7 +291,7 @@ impl PartitionReader {
         })
     }
 
-    /// Goes through the slots of a step while nobody writes, or while it is frozen.
+    /// Iterates over the slots of a step while nobody writes, or the view is frozen.
     pub(super) fn each_slot<E: From<Error>>(
         &self,
         table: Table,
@@ -345,7 +345,7 @@ impl PartitionReader {
             .collect();
         let mut newest = BTreeMap::new();
         for row in self.db.positions(before)? {
-            // A step that was noted after the reader was opened has no position to resume from.
+            // A step that was recorded after the reader was opened has no position to resume from.
             let Some(&step) = ids.get(&row.step) else {
                 continue;
             };
@@ -361,7 +361,7 @@ impl PartitionReader {
     }
 }
 
-/// The slots of a step in ascending order, with what they have. They must be gone through while nobody writes.
+/// The slots of a step in ascending order, with their contents. Nobody may write during the iteration.
 pub(super) struct Slots(Option<Scan>);
 
 impl Slots {
@@ -379,7 +379,7 @@ impl Slots {
     }
 }
 
-/// What runs amount to, without keys that were removed. They go from the oldest to the newest.
+/// The combined result of runs, from the oldest to the newest, without removed keys.
 fn merged(mut runs: Vec<Run>) -> Run {
     match runs.pop() {
         None => Run::default(),
@@ -391,9 +391,9 @@ fn merged(mut runs: Vec<Run>) -> Run {
     }
 }
 
-/// Of positions from all partitions, the newest of each partition of a source or a sink, by step
-/// and name. There can be several where the number of recovery partitions or their use changed. One without
-/// bytes says that the partition has another name since.
+/// From the positions of all partitions, the newest of each partition of a source or a sink, by step and
+/// name. Several can exist if the number of recovery partitions or their use changed. An entry without bytes
+/// records that the partition was renamed.
 pub(crate) fn newest_positions(all: impl IntoIterator<Item = Position>) -> Vec<Position> {
     let mut newest: BTreeMap<(StepId, String), Position> = BTreeMap::new();
     for position in all {
