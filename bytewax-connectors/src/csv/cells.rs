@@ -1,4 +1,4 @@
-//! Cuts a CSV file into the cells of its rows.
+//! Splits a CSV file into the cells of its rows.
 
 use std::borrow::Cow;
 use std::io;
@@ -18,30 +18,30 @@ use crate::records::{
 /// The byte order mark, in UTF-8.
 pub(super) const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Cuts off the cells of rows.
+/// Splits off the cells of rows.
 pub(super) struct Cells {
     reader: Reader,
     dialect: Dialect,
     max_bytes: usize,
     pub(super) emit_unended: bool,
     skip_bad: bool,
-    /// What is wrong with a line that has not ended, of which a part was cut off.
+    /// The defect of an incomplete line, part of which was split off.
     skipped: Option<Fault>,
     invalid: InvalidUtf8,
-    /// The bytes of the cells of a row, without quotes, and where each of them ends.
+    /// The bytes of a row's cells, without quotes, and the end of each.
     text: Vec<u8>,
     ends: Vec<usize>,
-    /// The row that was cut off last.
+    /// The last row that was split off.
     pub(super) cells: StringRecord,
-    /// The names of the columns, once they are known.
+    /// The names of the columns, once known.
     pub(super) columns: Arc<StringRecord>,
 }
 
-/// What the parser found in the bytes at hand.
+/// The parser's result for the available bytes.
 enum Found {
-    /// A row of so many bytes, which has so many cells.
+    /// A row of this many bytes and cells.
     Row { bytes: usize, cells: usize },
-    /// The row is longer than what is allowed.
+    /// The row exceeds the limit.
     TooLong,
     /// The input ended within the row.
     Unended,
@@ -70,8 +70,8 @@ impl Cells {
         }
     }
 
-    /// Reads what is before the first row of values, and returns the names of the columns; none if the
-    /// file does not have all of that yet.
+    /// Reads everything before the first row of values, and returns the names of the columns; `None` if the
+    /// file is not that long yet.
     pub(super) fn read_columns(
         &mut self,
         place: &Place,
@@ -110,7 +110,7 @@ impl Cells {
         }
     }
 
-    /// Whether rows without quotes can be cut into cells by their delimiters alone.
+    /// Whether rows without quotes can be split at their delimiters alone.
     pub(super) fn has_plain_rows(&self) -> bool {
         let is_end = |byte| matches!(byte, b'\n' | b'\r');
         let Dialect {
@@ -119,7 +119,8 @@ impl Cells {
         delimiter.is_ascii() && !is_end(delimiter) && !is_end(quote)
     }
 
-    /// Makes cells of the row at the beginning of a text, and returns how long it is with its end; none if it is no row
+    /// Splits the row at the beginning of a text into cells, and returns its length with its end; `None` if
+    /// it has quotes or is incomplete.
     /// without quotes, or not all of it is there.
     pub(super) fn take_plain(&mut self, text: &str) -> Option<usize> {
         let bytes = text.as_bytes();
@@ -128,7 +129,7 @@ impl Cells {
             (b'\n', _) => end + 1,
             (b'\r', Some(b'\n')) => end + 2,
             (b'\r', Some(_)) => end + 1,
-            // A quote, or what may be the first half of an end.
+            // A quote, or the possible first half of a line end.
             _ => return None,
         };
         if end == 0 || end > self.max_bytes || bytes.first().copied() == self.dialect.comment {
@@ -151,7 +152,7 @@ impl Cells {
         }
     }
 
-    /// Cuts off the next row, and gives where its bytes are.
+    /// Splits off the next row, and returns the range of its bytes.
     pub(super) fn next(
         &mut self,
         window: &mut Window,
@@ -196,7 +197,7 @@ impl Cells {
         let (mut read, mut written, mut ended) = (0, 0, 0);
         loop {
             let rest = window.rest();
-            // At the end of the input, no more bytes are the end of the last row.
+            // At the end of the input, an empty read ends the last row.
             let input = &rest[read..];
             if input.is_empty() && !window.has_ended() {
                 if read > self.max_bytes {
@@ -236,21 +237,21 @@ impl Cells {
         })
     }
 
-    /// How many lines end in a row that has so many cells.
+    /// The number of lines that end in a row with this many cells.
     fn ends_of(&self, row: &[u8], cells: usize) -> u64 {
         let text = self.ends[..cells].last().copied().unwrap_or(0);
         match row.last() {
-            // What is no text is one byte behind each cell: no cell has quotes, and so none the end of a line.
+            // Exactly one byte follows each cell: no cell has quotes, so none contains a line end.
             Some(b'\n' | b'\r') if row.len() == text + cells => 1,
             _ => count_ends(row, None),
         }
     }
 
-    /// Makes text of the cells. The error is the number of a cell that is no text.
+    /// Validates the cells as text. The error is the number of the first invalid cell.
     fn take(&mut self, count: usize) -> Result<(), usize> {
         self.cells.clear();
         let ends = &self.ends[..count];
-        // To look at all of them at once is faster.
+        // Checking all of them at once is faster.
         let all = ends
             .last()
             .map(|end| std::str::from_utf8(&self.text[..*end]));
@@ -273,8 +274,8 @@ impl Cells {
         Ok(())
     }
 
-    /// Cuts off the first line of what is no row: its quotes are open, or it is too long. A row whose end is still to be
-    /// written stays where it is.
+    /// Splits off the first line of text that is not a row: its quotes are open, or it is too long. A row
+    /// whose end is still to be written stays.
     fn broken(
         &mut self,
         window: &mut Window,
@@ -283,7 +284,7 @@ impl Cells {
     ) -> io::Result<Cut<Range<usize>>> {
         let rest = window.rest();
         let is_long = rest.len() > self.max_bytes;
-        // What is said of a row does not depend on how much is in sight behind it.
+        // The verdict on a row must not depend on how much text behind it is in sight.
         let rest = &rest[..rest.len().min(self.max_bytes)];
         let quote = self.dialect.open_quote(rest);
         let has_rows = |quote| self.has_rows_behind(rest, quote, is_row);
@@ -316,7 +317,7 @@ impl Cells {
         self.skip(window, lines)
     }
 
-    /// Cuts off a line, which may have to wait for its end.
+    /// Splits off a line, which may have to wait for its end.
     fn skip(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Range<usize>>> {
         if !skip_line(window, self.emit_unended)? {
             return Ok(Cut::End);
@@ -328,9 +329,9 @@ impl Cells {
         })
     }
 
-    /// Whether lines behind that of an open quote are rows by themselves, so that the quote is one that is never closed.
-    /// One says so if it can be made an item as not any text can be; else several do, if most are rows. Where rows have
-    /// one cell, any text is one.
+    /// Whether the lines behind an open quote are rows by themselves, so that the quote is one that is never
+    /// closed. One line is enough if it converts to an item and the conversion does not accept every text;
+    /// otherwise several are needed, most of which must be rows. If rows have one cell, any text is one.
     fn has_rows_behind(&self, bytes: &[u8], (quote, cell): (usize, usize), is_row: IsRow) -> bool {
         let is_row = |cells: &StringRecord| {
             let has_all = match self.columns.len() {
@@ -358,8 +359,8 @@ impl Cells {
         rows > 1 && rows > others
     }
 
-    /// The number of the cell with a quote that is open at the end of these bytes, which begin with a row, and of the
-    /// lines that it has by now.
+    /// The number of the cell whose quote is open at the end of these bytes, which begin with a row, and the
+    /// number of its lines so far.
     pub(super) fn open_quote(&self, bytes: &[u8]) -> Option<(usize, u64)> {
         let (_, cell) = self.dialect.open_quote(bytes)?;
         let begun = !matches!(bytes.last(), Some(b'\n' | b'\r'));
@@ -367,13 +368,13 @@ impl Cells {
     }
 }
 
-/// Whether cells are a row with these columns.
+/// Whether cells form a row with these columns.
 pub(super) type IsRow = fn(&Arc<StringRecord>, &StringRecord) -> bool;
 
-/// How many lines behind an open quote are looked at.
+/// The number of lines behind an open quote that are examined.
 const LINES_BEHIND: usize = 1000;
 
-/// A parser at the beginning of a row. What looks like a byte order mark there belongs to the row.
+/// A parser at the beginning of a row. A byte order mark there belongs to the row.
 fn ready(mut reader: Reader) -> Reader {
     reader.reset();
     reader.read_record(b"\n", &mut [0], &mut [0]);
@@ -385,7 +386,7 @@ fn first_invalid(bytes: &[u8]) -> u64 {
     std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to() as u64, |_| 0)
 }
 
-/// Bytes without the end of a line.
+/// Bytes without their line end.
 pub(super) fn without_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)

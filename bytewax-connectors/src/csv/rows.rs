@@ -157,7 +157,7 @@ impl<P: ParseRow> Format for Csv<P> {
 }
 
 impl<P> Csv<P> {
-    /// The names of the columns of a file; none if it does not have them yet.
+    /// The names of the columns of a file; `None` if it does not contain them yet.
     fn columns_of(&self, place: &Place, reading: &Reading) -> Result<Option<StringRecord>, Error> {
         let mut cells = Cells::new(&self.dialect, reading);
         let mut window = place.open(0)?.window;
@@ -175,12 +175,12 @@ fn hash(columns: &StringRecord) -> u64 {
     xxh3_64(&bytes).max(1)
 }
 
-/// Cuts off rows and makes items of them.
+/// Splits off rows and converts them into items.
 pub(crate) struct Rows<P> {
     columns_hash: Option<u64>,
     cells: Cells,
     sight: Sight,
-    /// The number of the line where reading began, if items have one.
+    /// The number of the line where reading began, if items contain line numbers.
     first_line: u64,
     rows: PhantomData<fn() -> P>,
 }
@@ -203,7 +203,7 @@ impl<P: ParseRow> Splitter for Rows<P> {
         })
     }
 
-    /// Cuts off rows without quotes.
+    /// Splits off rows without quotes.
     fn next_plain(
         &mut self,
         window: &mut Window,
@@ -244,7 +244,7 @@ impl<P: ParseRow> Splitter for Rows<P> {
     }
 
     fn emit_unended(&mut self) {
-        // Of what has no columns yet, the last line would be the one that names them.
+        // In a file without columns so far, the last line would be the header.
         self.cells.emit_unended = self.columns_hash.is_some();
     }
 }

@@ -1,4 +1,4 @@
-//! A file that is written from a position on.
+//! Writes a file from a position on.
 
 #[cfg(unix)]
 use std::fs;
@@ -47,23 +47,23 @@ pub struct FileSinkPartition<E = Lines> {
     path: PathBuf,
     encode: E,
     file: File,
-    /// How many bytes are written.
+    /// The number of bytes written.
     position: u64,
-    /// Whether there is something to bring to the disk: not with pipes and devices.
+    /// Whether writes must be synced: not for pipes and devices.
     regular: bool,
-    /// Whether all that is written is on the disk.
+    /// Whether all writes are synced.
     synced: bool,
-    /// Whether the directory on the disk has the file.
+    /// Whether the directory entry of the file is synced.
     listed: bool,
-    /// The bytes of a batch; kept for the next.
+    /// The bytes of a batch; the buffer is reused.
     bytes: Vec<u8>,
     compression: Compression,
-    /// What was written in this epoch, if that is compressed.
+    /// The compressed bytes of this epoch, if the file is compressed.
     frame: Option<Frame>,
 }
 
 impl<E> FileSinkPartition<E> {
-    /// Opens a file and cuts it back to a saved position, or empties it.
+    /// Opens a file and truncates it to a saved position, or empties it.
     pub(crate) fn open(
         path: &Path,
         compression: Option<Compression>,
@@ -138,7 +138,7 @@ impl<E> FileSinkPartition<E> {
         E: Encode<V>,
     {
         self.bytes.clear();
-        // A frame that was begun has something in it.
+        // A frame in progress is not empty.
         let before = self.position + u64::from(self.frame.is_some());
         let encoded = self.encode.encode(values, before, &mut self.bytes);
         encoded.map_err(|why| Error::Format {
@@ -155,7 +155,7 @@ impl<E> FileSinkPartition<E> {
         self.write_bytes()
     }
 
-    /// Adds bytes to the frame of the epoch. What is compressed by then is to be written.
+    /// Adds bytes to the frame of the epoch, and appends the compressed bytes so far to the buffer.
     fn compress(&mut self, plain: &[u8]) -> io::Result<()> {
         if self.frame.is_none() {
             self.frame = self.compression.frame().transpose()?;
@@ -166,7 +166,7 @@ impl<E> FileSinkPartition<E> {
         }
     }
 
-    /// Ends the frame of the epoch, so that the file is whole up to here.
+    /// Ends the frame of the epoch, so that the file is complete up to here.
     fn end_frame(&mut self) -> Result<(), Error> {
         if let Some(frame) = self.frame.take() {
             self.bytes.clear();
@@ -185,7 +185,7 @@ impl<E> FileSinkPartition<E> {
         Ok(())
     }
 
-    /// Brings to the disk what is written, and makes sure that it can be found there.
+    /// Syncs all writes, and checks that the file can be found.
     fn sync(&mut self) -> Result<(), Error> {
         self.end_frame()?;
         if !self.regular {
@@ -214,7 +214,7 @@ impl<E> FileSinkPartition<E> {
         Ok(())
     }
 
-    /// Finds out whether the path still leads to the open file.
+    /// Checks whether the path still leads to the open file.
     #[cfg(unix)]
     fn check_name(&self, open: &Metadata) -> Result<(), Error> {
         use std::os::unix::fs::MetadataExt;
@@ -231,7 +231,7 @@ impl<E> FileSinkPartition<E> {
         })
     }
 
-    /// Elsewhere, an open file cannot be removed or renamed.
+    /// On other systems, an open file cannot be removed or renamed.
     #[cfg(not(unix))]
     fn check_name(&self, _: &Metadata) -> Result<(), Error> {
         Ok(())
@@ -265,18 +265,17 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// How long a lock that is held is waited for. A process that was killed may still be on its way out
-/// when the program is started again, and a program that it was just starting shares its files for a
-/// moment.
+/// How long to wait for a lock that is held. A killed process may still be exiting when the program is
+/// restarted, and a program that it was just starting shares its files for a moment.
 const WAIT: Duration = Duration::from_secs(1);
 const TURN: Duration = Duration::from_millis(5);
 
-/// Keeps other sinks out until the file is closed, be it by a crash.
+/// Locks the file against other sinks until it is closed, even by a crash.
 fn lock(file: &File, path: &Path) -> Result<(), Error> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            // Some file systems have no locks; the file can be written all the same.
+            // Some file systems have no locks; the file can still be written.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
             Err(TryLockError::WouldBlock) if start.elapsed() < WAIT => thread::sleep(TURN),
             Err(TryLockError::WouldBlock) => {
@@ -288,7 +287,7 @@ fn lock(file: &File, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The directory that has a file.
+/// The directory that contains a file.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if directory != Path::new("") => directory,
@@ -296,13 +295,13 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Brings the name of a new file to the disk.
+/// Syncs the directory entry of a new file.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
 }
 
-/// Elsewhere a directory cannot be opened, and its entries are the system's care.
+/// On other systems a directory cannot be opened, and the system syncs its entries.
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Partitions that are read beside the worker, as their reads may block.
+//! Reads partitions on their own threads, because their reads may block.
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
@@ -6,14 +6,14 @@ use std::thread;
 use bytewax_runtime::StepError;
 use bytewax_runtime::source::{Poll, StatefulSourcePartition, Waker};
 
-/// How many batches may wait for the worker.
+/// The number of batches that may wait for the worker.
 const AHEAD: usize = 2;
 
-/// Items, and where the partition is behind them.
+/// Items, and the position of the partition after them.
 type Given<T, P> = Result<(Vec<T>, P), StepError>;
 
-/// A partition, such as a pipe, that is opened and read by a thread of its own. The thread may be in a read that never
-/// ends, so nobody waits for it.
+/// A partition, such as a pipe, that its own thread opens and reads. A read may never return, so nobody waits
+/// for the thread.
 #[derive(Debug)]
 pub(crate) struct Beside<T, P> {
     given: Receiver<Given<T, P>>,
@@ -21,7 +21,7 @@ pub(crate) struct Beside<T, P> {
 }
 
 impl<T: Send + 'static, P: Clone + Send + 'static> Beside<T, P> {
-    /// Begins to read a partition, which is at this position when it is open.
+    /// Starts to read a partition at this position.
     pub(crate) fn start<S, E>(
         position: P,
         open: impl FnOnce() -> Result<S, E> + Send + 'static,
@@ -37,17 +37,17 @@ impl<T: Send + 'static, P: Clone + Send + 'static> Beside<T, P> {
             .spawn(move || {
                 match open() {
                     Ok(partition) => read(partition, &sender, &waker),
-                    // Nobody takes it when the run is over.
+                    // Nobody receives it after the run is over.
                     Err(error) => drop(sender.send(Err(error.into()))),
                 }
-                // The source is woken when the waker goes, and finds all that was given.
+                // Dropping the waker wakes the source, which then finds all sent batches.
                 drop(sender);
                 drop(waker);
             })?;
         Ok(Self { given, position })
     }
 
-    /// What was read meanwhile.
+    /// Returns the batches read so far.
     pub(crate) fn next_batch(&mut self) -> Result<Poll<T>, StepError> {
         match self.given.try_recv() {
             Ok(given) => {

@@ -20,7 +20,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What the ending of a file's name says.
+    /// The compression that the extension of a file's name indicates.
     pub(crate) fn of(path: &Path) -> Self {
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("gz") => Self::Gzip,
@@ -31,7 +31,7 @@ impl Compression {
         }
     }
 
-    /// The feature that reads it.
+    /// The feature that supports it.
     pub(crate) fn feature(self) -> &'static str {
         match self {
             Self::None => "files",
@@ -42,7 +42,7 @@ impl Compression {
         }
     }
 
-    /// Begins a frame; `None` without the feature for it, and if nothing is compressed.
+    /// Begins a frame; `None` without the required feature or without compression.
     pub(crate) fn frame(self) -> Option<std::io::Result<Frame>> {
         match self {
             #[cfg(feature = "gzip")]
@@ -66,7 +66,7 @@ impl Compression {
         }
     }
 
-    /// Reads what is compressed in `input`; `None` without the feature for it.
+    /// Decompresses `input`; `None` without the required feature.
     pub(crate) fn reader(self, input: impl Read + 'static) -> Option<Box<dyn Read>> {
         let input = BufReader::with_capacity(64 << 10, input);
         match self {
@@ -90,8 +90,8 @@ impl Compression {
     }
 }
 
-/// A frame of a compressed file that is being written: a whole compressed file by itself, of which several
-/// may stand one behind another.
+/// A frame of a compressed file that is being written: a complete compressed file by itself. Several frames
+/// can follow each other.
 pub(crate) enum Frame {
     #[cfg(feature = "gzip")]
     Gzip(flate2::write::GzEncoder<Vec<u8>>),
@@ -101,7 +101,7 @@ pub(crate) enum Frame {
     Bzip2(bzip2::write::BzEncoder<Vec<u8>>),
     #[cfg(feature = "xz")]
     Xz(liblzma::write::XzEncoder<Vec<u8>>),
-    /// No feature has one.
+    /// No feature supports a frame.
     #[allow(dead_code, reason = "so that there is a value without any feature")]
     Never(std::convert::Infallible),
 }
@@ -139,7 +139,7 @@ macro_rules! encoder {
     )
 )]
 impl Frame {
-    /// Adds bytes, and moves what is compressed by now to `out`.
+    /// Adds bytes, and moves the compressed bytes so far to `out`.
     pub(crate) fn add(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
         encoder!(self, encoder => {
             std::io::Write::write_all(encoder, bytes)?;
@@ -148,7 +148,7 @@ impl Frame {
         })
     }
 
-    /// Ends the frame, and moves the rest of it to `out`.
+    /// Ends the frame, and moves its remaining bytes to `out`.
     pub(crate) fn finish(self, out: &mut Vec<u8>) -> std::io::Result<()> {
         encoder!(self, encoder => {
             out.append(&mut encoder.finish()?);

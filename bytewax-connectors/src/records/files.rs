@@ -22,10 +22,10 @@ use super::reading::{Answer, Format, Reading, Records, Unended};
 use super::watch::{Progress, Rules, Watch, WatchPosition};
 use crate::files::{Error, FsId};
 
-/// How many files a process reads at once for one source, so that it does not run out of handles.
+/// The number of files that a process reads at once for one source, so that it does not run out of handles.
 const OPEN_FILES: usize = 64;
 
-/// What a source of files has been told.
+/// The settings of a source of files.
 #[derive(Clone, Debug)]
 pub(crate) struct Files<F> {
     pub(crate) listing: Listing,
@@ -35,7 +35,7 @@ pub(crate) struct Files<F> {
     pub(crate) ranges: Option<Ranges>,
     pub(crate) format: F,
     turns: Arc<Mutex<Turns>>,
-    /// Which files were found when partitions were listed.
+    /// The files found when the partitions were listed.
     listed: Arc<Mutex<HashMap<PathBuf, FileId>>>,
     /// The name of the first partition.
     first: Arc<OnceLock<String>>,
@@ -59,8 +59,8 @@ impl<F: Format> Files<F> {
         }
     }
 
-    /// The names of the partitions: of a file its path, of the files of a directory their paths within
-    /// it, and of ranges of a file also their numbers.
+    /// The names of the partitions: the path of a file, the relative paths of the files of a directory, and
+    /// for ranges of a file also their numbers.
     pub(crate) fn partitions(&self) -> Result<Vec<String>, Error> {
         let path = &self.listing.path;
         let mut partitions = Vec::new();
@@ -84,7 +84,7 @@ impl<F: Format> Files<F> {
 
     fn ranges_of(&self, named: String, path: &Path) -> Result<Vec<String>, Error> {
         let metadata = check(path)?;
-        // If another worker has found another file, it is the first that counts.
+        // If another worker has found another file, the first one counts.
         self.listed()
             .entry(path.to_owned())
             .or_insert_with(|| FileId::of(&metadata));
@@ -101,7 +101,7 @@ impl<F: Format> Files<F> {
         Ok(ranges.map(|range| format!("{named}[{range}]")).collect())
     }
 
-    /// The name of the only partition of a source that goes on with what comes.
+    /// The name of the only partition of a source that keeps reading.
     pub(crate) fn single(&self) -> Result<Vec<String>, Error> {
         Ok(vec![self.fs_id.partition(&self.listing.path)?])
     }
@@ -110,7 +110,7 @@ impl<F: Format> Files<F> {
         self.fs_id.check(&self.listing.path, partition)
     }
 
-    /// Opens a file that is followed.
+    /// Opens a followed file.
     pub(crate) fn follow<A: Answer<F::Item>>(
         &self,
         partition: &str,
@@ -137,7 +137,7 @@ impl<F: Format> Files<F> {
         })))
     }
 
-    /// Opens a directory that is watched.
+    /// Opens a watched directory.
     pub(crate) fn watch<A: Answer<F::Item>>(
         &self,
         partition: &str,
@@ -204,7 +204,7 @@ impl<F: Format> Files<F> {
             false => Unended::Emit,
         });
         let path = place.path.clone();
-        // One partition of the whole run tells for all.
+        // One partition reports for the whole run.
         let tells = self.first.get().is_some_and(|first| first == partition);
         let records =
             move || Records::<F, A>::new(place, &format, reading, range, resume).telling(tells);
@@ -220,7 +220,7 @@ impl<F: Format> Files<F> {
             input,
             turn: Turn {
                 turns: Arc::clone(&self.turns),
-                // Else nobody knows when the thread that reads beside is done with its own.
+                // Otherwise nobody knows when the reading thread is done with its own.
                 waker: is_regular.then(Waker::current),
                 taken: false,
             },
@@ -228,7 +228,7 @@ impl<F: Format> Files<F> {
     }
 }
 
-/// A file that is followed, or a directory that is watched.
+/// A followed file or a watched directory.
 pub struct GrowingPartition<T, P>(Box<dyn StatefulSourcePartition<Item = T, Position = P>>);
 
 impl<T, P> fmt::Debug for GrowingPartition<T, P> {
@@ -254,7 +254,7 @@ impl<T: 'static, P: State> StatefulSourcePartition for GrowingPartition<T, P> {
     }
 }
 
-/// A file, or a range of one, of which the records are read. It is opened when its turn comes.
+/// A file, or a range of one, whose records are read. It is opened when its turn comes.
 pub struct FilePartition<T> {
     input: Input<T>,
     turn: Turn,
@@ -271,14 +271,14 @@ impl<T> fmt::Debug for FilePartition<T> {
     }
 }
 
-/// How many files are open, and who waits to open one.
+/// The number of open files, and the partitions that wait to open one.
 #[derive(Debug, Default)]
 struct Turns {
     open: usize,
     waiting: Vec<Waker>,
 }
 
-/// The right to have a file open.
+/// A permit to have a file open.
 struct Turn {
     turns: Arc<Mutex<Turns>>,
     waker: Option<Waker>,
@@ -290,7 +290,7 @@ impl Turn {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the right, if not too many have it; else the partition is woken when it can be tried again.
+    /// Acquires a permit, or wakes the partition when it can try again.
     fn take(&mut self) -> bool {
         if !self.taken {
             let mut turns = self.turns();
@@ -311,7 +311,7 @@ impl Turn {
         if std::mem::take(&mut self.taken) {
             let mut turns = self.turns();
             turns.open -= 1;
-            // All of them: one that is woken may find that another was faster.
+            // Wakes all of them, because another may be faster than the woken one.
             turns.waiting.drain(..).for_each(|waker| waker.wake());
         }
     }

@@ -61,40 +61,40 @@ impl State for FollowPosition {
     );
 }
 
-/// The file that has a name, and those that had it before as far as they were not read.
+/// The file with a name, and its unread predecessors.
 pub(crate) struct Follow<F: Format, A> {
     pub(crate) path: PathBuf,
     pub(crate) compression: Option<Compression>,
     pub(crate) format: F,
     pub(crate) reading: Reading,
-    /// How often the end of the file is looked at.
+    /// How often the end of the file is checked.
     pub(crate) every: Duration,
     pub(crate) position: FollowPosition,
     pub(crate) at: Option<At<F, A>>,
-    /// Whether to tell how the first file is read.
+    /// Whether to report how the first file is read.
     pub(crate) tells: bool,
 }
 
-/// The file that is being read.
+/// The current file.
 pub(crate) struct At<F: Format, A> {
     place: Place,
     id: FileId,
     records: Records<F, A>,
-    /// Whether another file was found under the name when this one had nothing more.
+    /// Whether another file had the name when this one was read to its end.
     is_leaving: bool,
-    /// Where the file before it had ended, of which this one must have the columns.
+    /// The end position in the file before it, whose columns this one must have.
     before: Option<FilePosition>,
 }
 
-/// What becomes of a file that was read to its end.
+/// The state of a file that was read to its end.
 enum Look {
-    /// It has more.
+    /// It has more data.
     Grown,
-    /// It may get more.
+    /// It may grow.
     Waits,
-    /// Another file has its name, and nothing more was written to it.
+    /// Another file has its name, and it has not grown.
     Left,
-    /// What was read of it is not there any more.
+    /// The data read so far is gone.
     Cut,
 }
 
@@ -111,7 +111,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         }
     }
 
-    /// The file that has the name now, from its beginning; none if there is none.
+    /// The file that now has the name, from its beginning; `None` if it does not exist.
     fn named(&self) -> Result<Option<At<F, A>>, Error> {
         let metadata = match self.path.metadata() {
             Ok(metadata) => metadata,
@@ -166,13 +166,13 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         ));
     }
 
-    /// Looks whether a file that was read to its end has more, or has been left by its writers.
+    /// Checks whether a file that was read to its end has grown, or was left by its writers.
     fn look(&mut self) -> Result<Look, Error> {
         let Some(at) = &mut self.at else {
             return Ok(Look::Waits);
         };
         if at.place.is_compressed() {
-            // Nobody writes to what was compressed.
+            // Compressed files do not grow.
             return Ok(Look::Left);
         }
         let has_columns = at.records.has_columns();
@@ -189,14 +189,13 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
             at.is_leaving = false;
             window.grow();
             if window.last_byte() == Some(b'\r') {
-                // The second half of an end may have come.
+                // The second half of a line end may have arrived.
                 let position = window.position();
                 let begun = begin_line(window);
                 begun.map_err(|source| at.place.cannot_read(position, source))?;
             }
             if !has_columns {
-                // The row that names the columns is read anew, unless the file has another name by now: then
-                // it has no rows.
+                // The header row is read again, unless the file has another name by now: then it has no rows.
                 let named = self.path.metadata();
                 if named.is_ok_and(|named| FileId::of(&named) != at.id) {
                     return Ok(Look::Left);
@@ -207,11 +206,11 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         }
         let is_named = match self.path.metadata() {
             Ok(metadata) => FileId::of(&metadata) == at.id,
-            // Its successor is not there yet.
+            // Its successor does not exist yet.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
             Err(error) => return Err(cannot_open(&self.path, error)),
         };
-        // Who had it open when it was renamed may still write to it, so it is looked at once more.
+        // A process that had it open when it was renamed may still write to it, so it is checked once more.
         Ok(
             match !is_named && std::mem::replace(&mut at.is_leaving, !is_named) {
                 true => Look::Left,
@@ -220,7 +219,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         )
     }
 
-    /// Goes on with the next file that got the name.
+    /// Continues with the next file that got the name.
     fn leave(&mut self) -> Result<(), Error> {
         let Some(mut at) = self.at.take() else {
             return Ok(());
@@ -241,7 +240,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         Ok(())
     }
 
-    /// Goes on behind what was read of a file that was cut: in a copy of it, or else at its beginning.
+    /// Continues after the read part of a truncated file: in a copy of it, or else at its beginning.
     fn find_copy(&mut self) -> Result<(), Error> {
         let Some(at) = self.at.take() else {
             return Ok(());
@@ -262,7 +261,7 @@ impl<F: Format, A: Answer<F::Item>> Follow<F, A> {
         Ok(())
     }
 
-    /// The next records, if there are any by now.
+    /// The next records, if any are available.
     fn next_records(&mut self) -> Result<Vec<A::Item>, Error> {
         loop {
             if self.at.is_none() {

@@ -1,9 +1,9 @@
-//! Which file it is that a path leads to.
+//! Identifies the file that a path leads to.
 
 use std::fs::Metadata;
 
-/// The device and the number of a file on it, by which it is known whatever its name is. Numbers are
-/// given again when files are removed, so what is in the file is looked at too.
+/// The device of a file and its number there, which identify it under any name. Numbers are reused after
+/// files are removed, so the content is checked too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
@@ -20,7 +20,7 @@ impl FileId {
         }
     }
 
-    /// Elsewhere files are known by what is in them alone.
+    /// On other systems, only the content identifies a file.
     #[cfg(not(unix))]
     pub(crate) fn of(_: &Metadata) -> Self {
         Self::default()

@@ -1,7 +1,7 @@
-//! Cuts an input into lines.
+//! Splits an input into lines.
 //!
-//! `\n`, `\r\n` and `\r` end a line. Where a line is cut depends on the bytes alone: not on how many
-//! of them one read gives.
+//! `\n`, `\r\n` and `\r` end a line. The split depends on the bytes alone, not on how many of them one read
+//! returns.
 
 use std::io;
 use std::ops::Range;
@@ -10,30 +10,30 @@ use memchr::{memchr2, memchr2_iter};
 
 use super::window::Window;
 
-/// A line that was cut off, without its end. See [`Window::cut`] for its bytes.
+/// A line that was split off, without its end. See [`Window::cut`] for its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     Whole(Range<usize>),
-    /// The beginning of a line that is longer than the limit.
+    /// The beginning of a line that exceeds the limit.
     TooLong(Vec<u8>),
-    /// The input has ended. What is left of it is a line without an end, or nothing.
+    /// The input has ended. The rest is a line without an end, or nothing.
     End,
 }
 
-/// Cuts off lines one by one.
+/// Splits off lines one by one.
 #[derive(Clone, Debug)]
 pub(crate) struct LineCutter {
     pub(crate) max_bytes: usize,
-    /// Whether the last line counts as whole when it has no end.
+    /// Whether a last line without an end is complete.
     pub(crate) emit_unended: bool,
-    /// Whether a line that is too long is cut off as a whole, so that the next can be.
+    /// Whether a line that is too long is split off as a whole, so that the next can follow.
     pub(crate) skip_long: bool,
     /// The beginning of a line that is too long and has not ended.
     pub(crate) skipped: Option<Vec<u8>>,
 }
 
 impl LineCutter {
-    /// Cuts off the next line.
+    /// Splits off the next line.
     pub(crate) fn next(&mut self, window: &mut Window) -> io::Result<Line> {
         if let Some(first) = self.skipped.take() {
             return self.skip(window, first);
@@ -42,7 +42,7 @@ impl LineCutter {
         loop {
             let rest = window.rest();
             match memchr2(b'\n', b'\r', &rest[searched..]) {
-                // A `\r` that comes last may be the first half of an end.
+                // A `\r` at the end may be the first half of a line end.
                 Some(end) if rest[searched + end] == b'\n' || searched + end + 1 < rest.len() => {
                     let end = searched + end;
                     let length = end + end_bytes(&rest[end..]);
@@ -69,7 +69,7 @@ impl LineCutter {
         }
     }
 
-    /// A line of `end` bytes, which takes `length` with its end.
+    /// A line of `end` bytes, or `length` bytes with its end.
     fn whole(&self, window: &mut Window, end: usize, length: usize) -> Line {
         let begin = window.consume(length).start;
         match end > self.max_bytes {
@@ -78,7 +78,7 @@ impl LineCutter {
         }
     }
 
-    /// Cuts off a line whose end is not in sight.
+    /// Splits off a line whose end is not in sight.
     fn too_long(&mut self, window: &mut Window) -> io::Result<Line> {
         let first = window.rest()[..self.max_bytes].to_vec();
         match self.skip_long {
@@ -87,7 +87,7 @@ impl LineCutter {
         }
     }
 
-    /// Cuts off the rest of a line that is too long; without an end, it may have to wait for that.
+    /// Splits off the rest of a line that is too long; without an end, it may have to wait.
     fn skip(&mut self, window: &mut Window, first: Vec<u8>) -> io::Result<Line> {
         if skip_line(window, self.emit_unended)? {
             return Ok(Line::TooLong(first));
@@ -97,20 +97,20 @@ impl LineCutter {
     }
 }
 
-/// Cuts off all bytes up to the next line. The answer is whether the line has ended, as it has at the end of the input
-/// if it is not to wait for its own end. Else the window holds its beginning, and it is to be called again when the
-/// input has grown.
+/// Splits off all bytes up to the next line. Returns whether the line has ended; the end of the input ends it
+/// too, unless it must wait for its own end. Otherwise the window contains its beginning: call this again
+/// when the input has grown.
 pub(crate) fn skip_line(window: &mut Window, emit_unended: bool) -> io::Result<bool> {
     window.hold();
     let has_ended = skip_to_end(window)? || emit_unended;
-    // Of a line of which nothing is there, nothing is held.
+    // Nothing is held of an empty line.
     if has_ended || window.end() == window.position() {
         window.release();
     }
     Ok(has_ended)
 }
 
-/// Cuts off all bytes up to the next line, or to the end of the input. The answer is whether the line has an end.
+/// Splits off all bytes up to the next line, or to the end of the input. Returns whether the line has an end.
 fn skip_to_end(window: &mut Window) -> io::Result<bool> {
     loop {
         let rest = window.rest();
@@ -137,10 +137,10 @@ fn skip_to_end(window: &mut Window) -> io::Result<bool> {
 
 /// Moves on to the line that begins at a saved position, and returns how many lines end by that.
 ///
-/// A file that ended with `\r` was read up to there. If a `\n` has come since, it belongs to that end
-/// and begins no line. A file whose last line had no end may have been read up to there too. Then the
-/// end may have come since; if something else has come, the result is `None`, since what was read was
-/// no whole line.
+/// A file that ended with `\r` was read up to there. If a `\n` has been appended since, it belongs to that
+/// end and begins no line. A file whose last line had no end may have been read up to there too. Its end may
+/// have been appended since; if anything else was appended, the result is `None`, because the line was
+/// incomplete when it was read.
 pub(crate) fn begin_line(window: &mut Window) -> io::Result<Option<u64>> {
     let last = window.last_byte();
     if matches!(last, None | Some(b'\n')) {
@@ -165,13 +165,13 @@ pub(crate) fn begin_line(window: &mut Window) -> io::Result<Option<u64>> {
     })
 }
 
-/// How long the end of a line is that is at the beginning of these bytes.
+/// The length of the line end at the beginning of these bytes.
 fn end_bytes(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\r\n") { 2 } else { 1 }
 }
 
-/// How many lines end in these bytes. `before` is the byte in front of them: a `\n` behind a `\r`
-/// there ends no line.
+/// The number of lines that end in these bytes. `before` is the preceding byte: a `\n` after a `\r` there
+/// ends no line.
 pub(crate) fn count_ends(bytes: &[u8], before: Option<u8>) -> u64 {
     let is_second_half = |at: usize| {
         let before = at.checked_sub(1).map_or(before, |at| Some(bytes[at]));

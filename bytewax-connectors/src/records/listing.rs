@@ -1,4 +1,4 @@
-//! Which files a source reads.
+//! Lists the files that a source reads.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use glob::{MatchOptions, Pattern};
 
 use crate::files::Error;
 
-/// One file, or those of a directory.
+/// One file, or the files of a directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) path: PathBuf,
@@ -33,16 +33,16 @@ impl Listing {
     }
 }
 
-/// The files that are found in a directory.
+/// The files found in a directory.
 struct Found {
     pattern: Pattern,
-    /// Whether directories are looked into.
+    /// Whether to search subdirectories.
     deep: bool,
     files: Vec<String>,
 }
 
 impl Found {
-    /// Looks into a directory, which is `within` the one of the source.
+    /// Searches a directory, with the path `within` the source's directory.
     fn look_into(&mut self, path: &Path, within: &Path) -> Result<(), Error> {
         let cannot_list = |source| Error::List {
             path: path.to_owned(),
@@ -51,7 +51,7 @@ impl Found {
         for entry in path.read_dir().map_err(cannot_list)? {
             let entry = entry.map_err(cannot_list)?;
             let within = within.join(entry.file_name());
-            // Of what a link leads to. A file that is gone by now, or a link to nothing, is none.
+            // Follows links. A file that is gone by now, or a broken link, is skipped.
             let Ok(metadata) = entry.path().metadata() else {
                 continue;
             };

@@ -1,7 +1,7 @@
-//! How files are read, whatever is in them: opened, known again, and cut into records.
+//! Reads files of any content: opens them, identifies them, and splits them into records.
 //!
-//! A [`Place`] opens a file as a [`Window`]; a [`Format`] says how records are cut off there and what
-//! items they make; [`Records`] is the partition of a source that does so.
+//! A [`Place`] opens a file as a [`Window`]; a [`Format`] defines how to split off records and convert them
+//! into items; [`Records`] is the partition of a source that does so.
 
 mod bad;
 mod beside;

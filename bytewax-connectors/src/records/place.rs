@@ -1,4 +1,4 @@
-//! A file that is read, and how it is opened.
+//! A file that is read, and how to open it.
 
 use std::fs::{File, Metadata};
 #[cfg(feature = "stdio")]
@@ -15,7 +15,7 @@ use super::position::FilePosition;
 use super::window::{Before, Traces, Window};
 use crate::files::Error;
 
-/// How much one read asks for, and so about how much text a batch has.
+/// The size of one read, and so the approximate amount of text in a batch.
 pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 
 /// A file that is read.
@@ -23,9 +23,9 @@ pub(crate) const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
     compression: Compression,
-    /// Whether its name alone says how it is compressed.
+    /// Whether its compression is determined by its name alone.
     is_assumed: bool,
-    /// Which file it is to be; none if that does not matter.
+    /// The expected file; `None` if any is right.
     id: Option<FileId>,
     /// What it is, if it is no file.
     #[cfg(feature = "stdio")]
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Stream {
     }
 }
 
-/// Checks that a file is there.
+/// Checks that a file exists.
 pub(crate) fn check(path: &Path) -> Result<Metadata, Error> {
     let metadata = std::fs::metadata(path).map_err(|error| cannot_open(path, error))?;
     check_kind(path, &metadata)?;
@@ -67,18 +67,18 @@ fn check_kind(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     }
 }
 
-/// A file that is open: what is in sight of it, and the file itself.
+/// An open file with its window.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) window: Window,
-    /// None if it is a stream without a name.
+    /// `None` for a stream without a name.
     pub(crate) file: Option<Arc<File>>,
     pub(crate) id: FileId,
-    /// How it looked when it was known last to have what was read of it.
+    /// Its stamp when its read content was last verified.
     looks: Looks,
 }
 
-/// The length of a file, and when it was written.
+/// The length of a file, and its modification time.
 type Looks = Option<(u64, SystemTime)>;
 
 fn looks(metadata: &Metadata) -> Looks {
@@ -86,7 +86,7 @@ fn looks(metadata: &Metadata) -> Looks {
 }
 
 impl Place {
-    /// A file that is compressed as its name says, unless that is given.
+    /// A file with the given compression, or the one that its name indicates.
     pub(crate) fn new(path: PathBuf, compression: Option<Compression>) -> Self {
         Self {
             compression: compression.unwrap_or_else(|| Compression::of(&path)),
@@ -98,7 +98,7 @@ impl Place {
         }
     }
 
-    /// The same, which is an error if another file is there than this one.
+    /// The same, but opening any other file is an error.
     pub(crate) fn known(self, id: FileId) -> Self {
         Self {
             id: Some(id),
@@ -115,7 +115,7 @@ impl Place {
         }
     }
 
-    /// A stream that is opened by a function, and told of by a name.
+    /// A stream that a function opens, with a name for messages.
     #[cfg(feature = "stdio")]
     pub(crate) fn stream<R: Read + 'static>(
         name: &str,
@@ -134,7 +134,7 @@ impl Place {
         self.compression != Compression::None
     }
 
-    /// How it is compressed, if its name alone says so.
+    /// Its compression, if its name alone indicates it.
     pub(crate) fn assumed_compression(&self) -> Option<String> {
         let is_assumed = self.is_assumed && self.is_compressed();
         is_assumed.then(|| {
@@ -143,8 +143,8 @@ impl Place {
         })
     }
 
-    /// Checks that the file is there, and that it is long enough to be read on. Gives whether it is a
-    /// regular file; to open and to read another may take any time.
+    /// Checks that the file exists and is at least as long as the position. Returns whether it is a regular
+    /// file; opening and reading others may block.
     pub(crate) fn check(&self, position: Option<&FilePosition>) -> Result<bool, Error> {
         let metadata = check(&self.path)?;
         self.check_id(FileId::of(&metadata))?;
@@ -161,8 +161,8 @@ impl Place {
         Ok(metadata.is_file())
     }
 
-    /// Opens the file where reading it goes on, if it is still the same file. The number is that of the
-    /// lines that end by that.
+    /// Opens the file at the position, if it is still the same file. Returns the number of lines that end by
+    /// that as well.
     pub(crate) fn resume(&self, position: &FilePosition) -> Result<(Opened, u64), Error> {
         let mut opened = self.open(position.byte())?;
         let window = &mut opened.window;
@@ -234,7 +234,7 @@ impl Place {
         })
     }
 
-    /// In which line a byte is, counted from 1. It reads the file up to there.
+    /// The line of a byte, counted from 1. Reads the file up to there.
     pub(crate) fn line_of(&self, byte: u64) -> Result<u64, Error> {
         let mut window = self.open(0)?.window;
         let (mut line, mut before) = (1, None);
@@ -254,7 +254,7 @@ impl Place {
         Ok(line)
     }
 
-    /// Checks that a file that was read to its end is still the one that was read.
+    /// Checks that a file that was read to its end is still the same.
     pub(crate) fn check_end(&self, opened: &Opened) -> Result<(), Error> {
         let Some((file, metadata)) = self.regular(opened)? else {
             return Ok(());
@@ -264,8 +264,8 @@ impl Place {
         self.check_traces(file, window.position(), window.traces())
     }
 
-    /// Checks that a file from which more was read is still the one that was read up to a position. It is only
-    /// looked into when it was written meanwhile.
+    /// Checks that a file with new data is still the one that was read up to a position. Reads its content
+    /// only if it was written meanwhile.
     pub(crate) fn check_more(
         &self,
         opened: &mut Opened,
@@ -285,7 +285,7 @@ impl Place {
         Ok(())
     }
 
-    /// The file that is open, if it is a regular one of which the bytes are read as they are.
+    /// The open file, if it is a regular one without compression.
     fn regular<'a>(&self, opened: &'a Opened) -> Result<Option<(&'a File, Metadata)>, Error> {
         let Some(file) = opened.file.as_deref().filter(|_| !self.is_compressed()) else {
             return Ok(None);
@@ -295,7 +295,7 @@ impl Place {
         Ok(metadata.is_file().then_some((file, metadata)))
     }
 
-    /// Checks that a file is what was read up to a position.
+    /// Checks that a file's content was read up to a position.
     fn check_traces(&self, file: &File, position: u64, traces: Traces) -> Result<(), Error> {
         let before = Before::of_file(file, position);
         let before = before.map_err(|source| self.cannot_read(position, source))?;
@@ -308,7 +308,7 @@ impl Place {
         }
     }
 
-    /// How long a file is that is open.
+    /// The length of an open file.
     pub(crate) fn length(&self, opened: &Opened) -> Result<u64, Error> {
         let metadata = opened.file.as_ref().map(|file| file.metadata()).transpose();
         let metadata = metadata.map_err(|error| cannot_open(&self.path, error))?;

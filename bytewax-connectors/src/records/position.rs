@@ -103,12 +103,12 @@ impl FilePosition {
         }
     }
 
-    /// The same place, in the file of this number.
+    /// The same position, in the file of this number.
     pub(crate) fn in_file(self, number: u64) -> Self {
         Self { number, ..self }
     }
 
-    /// The same place, at which the file has ended.
+    /// The same position, as the end of the file.
     pub(crate) fn at_end(self) -> Self {
         Self {
             ended: true,
@@ -163,8 +163,8 @@ impl State for FilePosition {
         ],
     );
 
-    /// Reads also what releases saved that did not keep the number of the file, or whether it has ended, that
-    /// kept byte and line, or the byte alone.
+    /// Also reads positions of older releases, without the number of the file or the end mark, with byte and
+    /// line only, or with the byte alone.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
         match saved.version() {
             4.. => return saved.decode(),
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// What was saved before it was known whether the file has ended.
+    /// The format before the end mark existed.
     #[derive(Serialize, Deserialize)]
     struct Second {
         byte: u64,

@@ -1,12 +1,12 @@
 //! Ranges of one file, which several workers read.
 //!
-//! A range has the records that begin in it. Where the first of them begins is found from the bytes of
-//! the file alone: it is behind the first end of a line, outside of quotes, that is not before the last
-//! byte of the range before. So a worker that reads a range needs no other worker.
+//! A range contains the records that begin in it. The bytes of the file alone determine its first record: it
+//! follows the first line end outside of quotes that is not before the last byte of the previous range. A
+//! worker can therefore read a range without the others.
 //!
-//! Whether a byte is inside of quotes follows from how many quotes are before it, as long as quotes
-//! stand around cells and nowhere else. As that cannot be known, each range checks at its end that the
-//! next one begins there: the file is either cut right, or an error says that it cannot be cut.
+//! The number of quotes before a byte shows whether it is inside quotes, as long as quotes only enclose
+//! cells. As this is not certain, each range checks at its end that the next one begins there: either the
+//! file is split correctly, or an error says that it cannot be split.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,11 +15,11 @@ use memchr::memchr_iter;
 use super::place::{Opened, Place};
 use crate::files::Error;
 
-/// How a file is cut into ranges.
+/// The split of a file into ranges.
 #[derive(Clone, Debug)]
 pub(crate) struct Ranges {
     bytes: u64,
-    /// For the beginning of each range, how many quotes are before it, as far as they were counted.
+    /// For the beginning of each range, the number of quotes before it, as far as counted.
     quotes: Arc<Mutex<Vec<u64>>>,
 }
 
@@ -27,13 +27,13 @@ pub(crate) struct Ranges {
 #[derive(Clone, Debug)]
 pub(crate) struct Range {
     pub(crate) begin: u64,
-    /// None for the rest of the file.
+    /// `None` for the rest of the file.
     pub(crate) end: Option<u64>,
     ranges: Ranges,
 }
 
 impl Ranges {
-    /// Ranges of so many bytes.
+    /// Ranges of this many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         Self {
             bytes: bytes.max(1),
@@ -41,7 +41,7 @@ impl Ranges {
         }
     }
 
-    /// How many ranges a file of this length has.
+    /// The number of ranges of a file of this length.
     pub(crate) fn count(&self, length: u64) -> u64 {
         length.div_ceil(self.bytes).max(1)
     }
@@ -56,8 +56,8 @@ impl Ranges {
 }
 
 impl Range {
-    /// Opens a file at the first record that begins at this byte or behind it. The answer is whether there
-    /// is an end of a line that it begins behind; else what is open is at the end.
+    /// Opens a file at the first record that begins at this byte or later. Returns whether a line end
+    /// precedes it; otherwise the file is at its end.
     pub(super) fn open(
         &self,
         place: &Place,
@@ -117,7 +117,7 @@ impl Range {
         })
     }
 
-    /// How many quotes are before the last byte in front of the beginning of a range.
+    /// The number of quotes before the last byte in front of a range.
     fn quotes_before(&self, place: &Place, begin: u64, quote: u8) -> Result<u64, Error> {
         let index = usize::try_from(begin / self.ranges.bytes).unwrap_or(usize::MAX);
         let mut counts = self
@@ -129,7 +129,7 @@ impl Range {
             counts.push(0);
         }
         while counts.len() <= index {
-            // From the last byte in front of a range to that in front of the next.
+            // From the last byte in front of one range to that of the next.
             let from = (counts.len() as u64 - 1) * self.ranges.bytes;
             let (from, to) = (from.saturating_sub(1), from + self.ranges.bytes - 1);
             let counted = count(place, from, to, quote)?;
@@ -140,7 +140,7 @@ impl Range {
     }
 }
 
-/// How many times a byte is in a part of a file.
+/// Counts a byte in a part of a file.
 fn count(place: &Place, from: u64, to: u64, byte: u8) -> Result<u64, Error> {
     let mut window = place.open(from)?.window;
     let mut found = 0;

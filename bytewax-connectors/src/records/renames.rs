@@ -1,7 +1,7 @@
-//! Files of a directory that have other names than when their positions were saved.
+//! Finds files of a directory that were renamed since their positions were saved.
 //!
-//! A file is known by its number on the device and by what is in it up to the position. A number alone may
-//! be given to another file, and content alone may be that of a copy.
+//! The number on the device and the content up to the position identify a file. A number alone may be reused
+//! for another file, and content alone may be that of a copy.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -15,16 +15,16 @@ use super::position::FilePosition;
 use super::reading::Format;
 use super::rotation::matches;
 
-/// The partitions of one file, with their positions, by what is behind its name.
+/// The partitions of one file, with their positions, by the suffix of their names.
 type Ranges<'a> = BTreeMap<&'a str, &'a FilePosition>;
 
-/// The position of a file that says most of it.
+/// The position with the most information about the file.
 fn farthest(ranges: &Ranges<'_>) -> Option<FilePosition> {
     let known = ranges.values().filter(|at| at.number().is_some());
     known.max_by_key(|at| at.byte()).map(|at| **at)
 }
 
-/// A file that is there: where, and its number.
+/// An existing file: its path and its number.
 struct There {
     place: Place,
     id: FileId,
@@ -36,14 +36,14 @@ impl There {
         position.number() == Some(self.id.number) && self.has(position)
     }
 
-    /// Whether it has what was read up to a position.
+    /// Whether it contains the data read up to a position.
     fn has(&self, position: &FilePosition) -> bool {
         matches(&self.place, self.id, position, self.id).is_some()
     }
 }
 
 impl<F: Format> Files<F> {
-    /// What has become of the files of which positions were saved.
+    /// Matches saved positions with the existing files.
     pub(crate) fn reconcile(
         &self,
         partitions: &[&str],
@@ -76,7 +76,7 @@ impl<F: Format> Files<F> {
                     let position = earlier.get(other).and_then(|ranges| ranges.get(range));
                     position.map(|_| format!("{other}{range}"))
                 }
-                // The file that had this name has another now.
+                // The former file of this name has another now.
                 (None, Some(there), Some(own))
                     if moved.contains(file)
                         && farthest(own).is_some_and(|position| !there.is(&position)) =>
@@ -90,13 +90,13 @@ impl<F: Format> Files<F> {
         reconciled
     }
 
-    /// The name of a file in that of a partition, and the range behind it.
+    /// Splits a partition's name into the name of the file and the range.
     fn split<'a>(&self, partition: &'a str) -> (&'a str, &'a str) {
         let range = self.ranges.as_ref().and_then(|_| partition.rfind('['));
         partition.split_at(range.unwrap_or(partition.len()))
     }
 
-    /// The files of these partitions that are on this machine.
+    /// The files of these partitions on this machine.
     fn there<'a>(&self, partitions: &BTreeSet<&'a str>) -> BTreeMap<&'a str, There> {
         let mut there = BTreeMap::new();
         for partition in partitions {
@@ -105,7 +105,7 @@ impl<F: Format> Files<F> {
                 continue;
             };
             let path = self.listing.path.join(Path::new(within));
-            // One that cannot be looked at cannot be opened either, and that tells why.
+            // An unreadable one cannot be opened either, which reports the reason.
             let Ok(metadata) = path.metadata() else {
                 continue;
             };
@@ -115,7 +115,7 @@ impl<F: Format> Files<F> {
         there
     }
 
-    /// The files that have another name than when their positions were saved, with that name.
+    /// The files that were renamed since their positions were saved, with their new names.
     fn earlier_names<'a>(
         &self,
         now: &BTreeMap<&'a str, There>,

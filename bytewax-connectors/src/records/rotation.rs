@@ -1,7 +1,7 @@
-//! Where a log file is after others have taken its name.
+//! Finds a log file after its rotation.
 //!
-//! `app.log` is renamed to `app.log.1`, `app.log-20240131`, `app-20240131.log` or the like, and may be
-//! compressed then; or it is copied there, and cut to nothing.
+//! `app.log` is renamed to `app.log.1`, `app.log-20240131`, `app-20240131.log` or the like, and may then be
+//! compressed; or it is copied there and truncated.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::place::Place;
 use super::position::FilePosition;
 use crate::files::Error;
 
-/// A file that had the name of the one that is followed, or a copy of it.
+/// A file that had the name of the followed file, or a copy of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rotated {
     pub(crate) place: Place,
@@ -41,7 +41,7 @@ pub(crate) fn rotated(path: &Path) -> Result<Vec<Rotated>, Error> {
         if !other.to_str().is_some_and(|other| is_rotated(name, other)) {
             continue;
         }
-        // One that is gone by now is none.
+        // One that is gone by now is skipped.
         let Ok(metadata) = entry.path().metadata() else {
             continue;
         };
@@ -57,12 +57,12 @@ pub(crate) fn rotated(path: &Path) -> Result<Vec<Rotated>, Error> {
     Ok(found)
 }
 
-/// When a file was written last.
+/// The modification time of a file.
 pub(crate) fn modified(metadata: &Metadata) -> SystemTime {
     metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Whether a name is another with a number or a date behind it, or in front of its ending.
+/// Whether a name is another name with a number or a date after it, or before its extension.
 fn is_rotated(name: &str, other: &str) -> bool {
     let other_path = Path::new(other);
     let other = match Compression::of(other_path) {
@@ -91,7 +91,7 @@ fn is_rotated(name: &str, other: &str) -> bool {
     mark.is_some_and(is_mark)
 }
 
-/// How sure it is that a file is the one that was read before.
+/// The certainty that a file is the one that was read before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Match {
     /// Its content is the same up to the position: it may be a copy.
@@ -100,7 +100,7 @@ pub(crate) enum Match {
     File,
 }
 
-/// Whether a file is the one that was read up to a position, or a copy of that.
+/// Whether a file is the one that was read up to a position, or a copy of it.
 pub(crate) fn matches(
     place: &Place,
     id: FileId,
@@ -108,19 +108,19 @@ pub(crate) fn matches(
     known: FileId,
 ) -> Option<Match> {
     let is_same = id == known;
-    // One that cannot be opened, or that is shorter, is not the one that is looked for.
+    // One that cannot be opened, or that is shorter, is not the right one.
     let opened = place.open(position.byte()).ok()?;
     let traces = position.traces()?;
     match (opened.window.traces() == traces, is_same) {
         (false, _) => None,
         (true, true) => Some(Match::File),
-        // Of so few bytes, many files are copies of each other.
+        // With so few bytes, many files have equal content.
         (true, false) if position.byte() == 0 => None,
         (true, false) => Some(Match::Content),
     }
 }
 
-/// Where the file is that was read up to a position: under its own name, or one that it has got since.
+/// Finds the file that was read up to a position, under its own name or a later one.
 pub(crate) fn find(
     path: &Path,
     compression: Option<Compression>,
@@ -133,7 +133,7 @@ pub(crate) fn find(
         id: FileId::of(&metadata),
         modified: modified(&metadata),
     });
-    // The newest first: the others are more likely to have been read long ago.
+    // The newest first: the others were probably read long ago.
     for rotated in own.into_iter().chain(rotated(path)?.into_iter().rev()) {
         let matched = matches(&rotated.place, rotated.id, position, known);
         if matched > best.as_ref().map(|(_, _, matched)| *matched) {
@@ -146,8 +146,8 @@ pub(crate) fn find(
     Ok(best)
 }
 
-/// The file that came to have the name after another, which was written last at this time and read up to
-/// this position; none if that is the one that has the name now.
+/// The file that got the name after another, which was last written at this time and read up to this
+/// position; `None` if that one still has the name.
 pub(crate) fn next_after(
     path: &Path,
     id: FileId,
@@ -157,7 +157,7 @@ pub(crate) fn next_after(
     let own = path.metadata().ok().map(|metadata| FileId::of(&metadata));
     let mut later = rotated(path)?.into_iter().filter(|rotated| {
         let is_other = rotated.id != id && Some(rotated.id) != own;
-        // It may have been compressed meanwhile.
+        // It may have been compressed since.
         is_other
             && rotated.modified > written
             && matches(&rotated.place, rotated.id, position, id).is_none()

@@ -1,28 +1,28 @@
-//! Text that is in sight: what of an input is in memory, and known to be text.
+//! The valid text of an input that is in memory.
 
 use memchr::memrchr2;
 
 use super::window::Window;
 
-/// Whole lines of text, from a position of an input on. They are copied from the window, so that all of them are
-/// looked at together, and once, for being UTF-8.
+/// Complete lines of text, from a position of an input on. They are copied from the window so that all of
+/// them are validated as UTF-8 together and only once.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     text: String,
     position: u64,
 }
 
-/// How many records are cut off together.
+/// The number of records that are split off together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit {
     pub(crate) records: usize,
-    /// Records that begin here or behind are left.
+    /// Records that begin at or after this position are left.
     pub(crate) before: u64,
 }
 
 impl Sight {
-    /// The lines of text that are next, as far as they are in the window with their ends and are UTF-8; they may be
-    /// none. The last byte may be a `\r` of which the `\n` is not in the window.
+    /// The next lines of text, as far as the window contains them with their ends and they are UTF-8;
+    /// possibly none. The last byte may be a `\r` whose `\n` is not in the window.
     pub(crate) fn lines(&mut self, window: &Window) -> &str {
         if window.is_held() {
             return "";
@@ -58,8 +58,8 @@ pub(crate) mod tests {
     use super::super::window::Before;
     use super::*;
 
-    /// All records of an input as text, the position behind them, and how many lines ended; with those that are plain
-    /// cut off so many together, or all one by one.
+    /// All records of an input as text, the end position, and the number of lines; plain records are split
+    /// off in groups of this size, or all one by one.
     pub(crate) fn read<S>(
         mut splitter: S,
         input: &[u8],

@@ -12,18 +12,18 @@ use super::sight::{Limit, Sight};
 use super::window::Window;
 use crate::files::Error;
 
-/// What a line is made into.
+/// The item of a line.
 pub(crate) trait ParseLine: Clone + Debug + Send + Sync + 'static {
     type Item: Send + 'static;
 
-    /// Whether the beginning of a line is of use.
+    /// Whether the beginning of a line is useful.
     const MAY_TRUNCATE: bool = false;
 
-    /// Makes an item of a line; none if the line is to be left out.
+    /// Converts a line into an item; `None` omits the line.
     fn parse(&self, line: Cow<'_, str>) -> Option<Result<Self::Item, String>>;
 }
 
-/// Lines that are taken as they are.
+/// Lines without conversion.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Text;
 
@@ -35,7 +35,7 @@ impl ParseLine for Text {
         Some(Ok(match line {
             Cow::Owned(line) => line,
             Cow::Borrowed(line) => {
-                // Room for the end of a line, and for what allocators add anyway.
+                // Room for a line end, which fits the allocator's rounding.
                 let mut text = String::with_capacity((line.len() + 8) & !7);
                 text.push_str(line);
                 text
@@ -64,7 +64,7 @@ impl<P: ParseLine> Format for P {
     }
 }
 
-/// Cuts off lines and makes items of them.
+/// Splits off lines and converts them into items.
 #[derive(Debug)]
 pub(crate) struct TextLines<P> {
     cutter: LineCutter,
@@ -74,11 +74,11 @@ pub(crate) struct TextLines<P> {
     parse: P,
 }
 
-/// What stands for the rest of a line that was truncated.
+/// Replaces the rest of a truncated line.
 const REST: char = '…';
 
 impl<P: ParseLine> TextLines<P> {
-    /// Makes an item of a line that begins at a byte of the input. The error is what is wrong with it.
+    /// Converts a line that begins at a byte of the input into an item. The error describes the defect.
     fn parse(&self, raw: &[u8], begin: u64) -> Option<Result<P::Item, String>> {
         match self.invalid.text(raw) {
             Ok(text) => self.parse.parse(text),
@@ -86,7 +86,7 @@ impl<P: ParseLine> TextLines<P> {
         }
     }
 
-    /// Makes an item of the beginning of a line that is too long.
+    /// Converts the beginning of a line that is too long into an item.
     fn parse_first(&self, first: &[u8], begin: u64) -> Option<Result<P::Item, String>> {
         let max = self.cutter.max_bytes;
         match self.too_long {
@@ -99,7 +99,7 @@ impl<P: ParseLine> TextLines<P> {
             ))),
             TooLong::Truncate => {
                 let whole = match std::str::from_utf8(first) {
-                    // The last character was cut.
+                    // The last character was split.
                     Err(error) if error.error_len().is_none() => error.valid_up_to(),
                     _ => first.len(),
                 };
@@ -157,7 +157,7 @@ impl<P: ParseLine> Splitter for TextLines<P> {
                 (b'\n', _) => end + 1,
                 (_, Some(b'\n')) => end + 2,
                 (_, Some(_)) => end + 1,
-                // It may be the first half of an end.
+                // It may be the first half of a line end.
                 (_, None) => break,
             };
             if length > self.cutter.max_bytes {
@@ -183,12 +183,12 @@ impl<P: ParseLine> Splitter for TextLines<P> {
     }
 }
 
-/// How many lines end behind what was cut off: none if it goes on when the file grows.
+/// The number of lines that end after the split-off bytes: none if the line continues when the file grows.
 fn has_ended(window: &Window) -> u64 {
     u64::from(matches!(window.last_byte(), Some(b'\n' | b'\r')))
 }
 
-/// What is said of bytes that are not text.
+/// The message for bytes that are not text.
 pub(crate) fn not_utf8(byte: u64) -> String {
     format!(
         "byte {byte} of the file is not UTF-8; convert the file to UTF-8, or have such bytes replaced by \

@@ -1,4 +1,4 @@
-//! A directory that is watched for new files.
+//! A watched directory.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -19,16 +19,16 @@ use super::reading::{Answer, Format, Reading, Records};
 use super::rotation::modified;
 use crate::files::Error;
 
-/// Which files of a watched directory are complete, and when the input ends.
+/// The criteria for complete files and for the end of the input.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// How often the directory is looked at.
+    /// How often the directory is checked.
     pub(crate) every: Duration,
-    /// How long a file has to stay as it is.
+    /// How long a file must stay unchanged.
     pub(crate) quiet: Option<Duration>,
-    /// What the name of a file has behind it that says that another is complete.
+    /// The suffix of a marker file that declares another file complete.
     pub(crate) marker: Option<String>,
-    /// The name of the file behind which no other comes.
+    /// The name of the file that ends the input.
     pub(crate) end: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Rules {
 /// A finished file that no longer exists is dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchPosition {
-    /// By a hash of their names: their lengths, and when they were written, in nanoseconds since 1970.
+    /// By a hash of their names: their lengths and modification times, in nanoseconds since 1970.
     done: BTreeMap<u64, (u64, u64)>,
     current: Option<(String, UnnumberedPosition)>,
     /// By the same hashes: the numbers of the files on their device.
@@ -72,7 +72,7 @@ impl State for WatchPosition {
         ],
     );
 
-    /// Reads also what was saved before the numbers of files were.
+    /// Also reads the format before file numbers were saved.
     fn load(saved: Saved<'_>) -> Result<Self, StateError> {
         match saved.version() {
             1 => saved.decode_older(&[2]),
@@ -81,7 +81,7 @@ impl State for WatchPosition {
     }
 }
 
-/// A directory that is watched.
+/// A watched directory.
 pub(crate) struct Watch<F: Format, A> {
     pub(crate) listing: Listing,
     pub(crate) compression: Option<Compression>,
@@ -92,16 +92,16 @@ pub(crate) struct Watch<F: Format, A> {
     pub(crate) progress: Progress<F, A>,
 }
 
-/// What a run knows of the directory beside what is saved.
+/// The state of a run that is not saved.
 pub(crate) struct Progress<F: Format, A> {
-    /// The file that is being read, and how it looked when it was opened.
+    /// The current file, and its stamp when it was opened.
     records: Option<(Records<F, A>, Option<Seen>)>,
-    /// The complete files that were found and not begun.
+    /// The complete files that are waiting.
     queue: VecDeque<String>,
-    /// How files looked that may still be written, and since when.
+    /// The stamps of files that may still be written, and since when.
     young: BTreeMap<String, (Stamp, Instant)>,
     directory: Option<FileId>,
-    /// Whether it was told how files are read.
+    /// Whether the reading mode was reported.
     has_told: bool,
 }
 
@@ -117,27 +117,27 @@ impl<F: Format, A> Default for Progress<F, A> {
     }
 }
 
-/// The length of a file, and when it was written.
+/// The length and the modification time of a file.
 type Stamp = (u64, u64);
 
-/// A file as it is found: how it looks, and its number on the device.
+/// A found file: its stamp, and its number on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
     stamp: Stamp,
     number: u64,
 }
 
-/// What is known of a file that is found.
+/// The status of a found file.
 enum Known {
-    /// It was read, maybe under another name.
+    /// It was read, perhaps under another name.
     Done,
-    /// It was read when it was so long, and looks different now.
+    /// It was read at this length, and has changed since.
     Changed(u64),
     New,
 }
 
 impl WatchPosition {
-    /// What is known of a file, of all that are done with and all that are there.
+    /// The status of a file, given all finished and all existing files.
     fn knows(
         &self,
         name: &str,
@@ -152,19 +152,19 @@ impl WatchPosition {
         let Some(stamp) = own else { return Known::New };
         let number = self.numbers.get(&hash(name)).copied().unwrap_or(0);
         match there.contains(&Seen { stamp, number }) {
-            // The one that had this name has another now.
+            // The former file of this name has another now.
             true => Known::New,
             false => Known::Changed(stamp.0),
         }
     }
 
-    /// Notes that the file of this name is done with.
+    /// Records that the file of this name is finished.
     fn add(&mut self, name: &str, seen: Seen) {
         self.done.insert(hash(name), seen.stamp);
         self.numbers.insert(hash(name), seen.number);
     }
 
-    /// The files that are done with of which the numbers are known.
+    /// The finished files with known numbers.
     fn seen(&self) -> BTreeSet<Seen> {
         let stamps = self.done.iter();
         let seen = stamps.filter_map(|(name, stamp)| {
@@ -204,11 +204,11 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         }
     }
 
-    /// Looks for files that have become complete. The answer is whether no other will.
+    /// Searches for files that have become complete. Returns whether the input has ended.
     fn look(&mut self) -> Result<bool, Error> {
         self.check_directory()?;
         let end = self.rules.end.clone();
-        // Before the others: what was there before it is found.
+        // Checked first, so that the search finds all files that existed before it.
         let has_end = match &end {
             Some(end) => self.see(end)?.is_some(),
             None => false,
@@ -243,8 +243,8 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         Ok(has_end && !waits && self.progress.queue.is_empty())
     }
 
-    /// Checks that the directory is the one that was there when the run began: all files of another would be
-    /// new.
+    /// Checks that the directory is the same as at the start of the run; otherwise all its files would count
+    /// as new.
     fn check_directory(&mut self) -> Result<(), Error> {
         let path: &Path = &self.listing.path;
         let metadata = path.metadata().map_err(|source| Error::List {
@@ -295,7 +295,7 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         }
     }
 
-    /// The next records; none if there is no file to read by now. The flag is whether the input has ended.
+    /// The next records; `None` if no file is readable now. The flag is whether the input has ended.
     fn next_records(&mut self) -> Result<(Vec<A::Item>, bool), Error> {
         let mut has_looked = false;
         loop {
@@ -362,7 +362,7 @@ impl<F: Format, A: Answer<F::Item>> Watch<F, A> {
         }
     }
 
-    /// The name that the file has now that is being read.
+    /// The present name of the current file.
     fn name_now(&self, name: &str) -> Result<String, Error> {
         let known = self.position.numbers.get(&hash(name)).copied();
         let Some(number) = known.filter(|number| *number > 0) else {

@@ -1,4 +1,4 @@
-//! The part of an input that is in memory: what was cut off last, and what is to be cut next.
+//! The part of an input that is in memory: the bytes split off last, and the next ones.
 
 use std::fmt;
 use std::fs::File;
@@ -7,25 +7,25 @@ use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How many bytes tell an input from another one: its first ones, and those before a position.
+/// The number of bytes that identify an input: its first ones, and those before a position.
 pub(crate) const TRACE_BYTES: usize = 1024;
 
-/// A window that moves over an input. Records are cut off at its beginning.
+/// A window that moves over an input. Records are split off at its beginning.
 pub(crate) struct Window {
     input: Box<dyn Read>,
     chunk_bytes: usize,
-    /// The last bytes that were cut off, behind them what was read since, and room for what is read next.
+    /// The last bytes split off, then the unread ones, then free room.
     bytes: Vec<u8>,
     /// Where the next record begins in `bytes`.
     begin: usize,
-    /// Where the room begins in `bytes`.
+    /// Where the free room begins in `bytes`.
     end: usize,
     /// Where the next record begins in the input.
     position: u64,
     /// The first bytes of the input.
     head: Vec<u8>,
     ended: bool,
-    /// Where a record began of which a part was cut off that is not remembered, and what was before it.
+    /// The start of a record that was partly split off, and the bytes before it.
     held: Option<(u64, Traces)>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Window {
     }
 }
 
-/// What is remembered of an input to know it again.
+/// The data that identifies an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traces {
     /// A hash of the first bytes.
@@ -63,12 +63,12 @@ impl Window {
         }
     }
 
-    /// What was read and not yet cut off.
+    /// The bytes that were read and not yet split off.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.bytes[self.begin..self.end]
     }
 
-    /// Bytes of [`rest`](Self::rest) that were cut off since the last read.
+    /// Bytes of [`rest`](Self::rest) that were split off since the last read.
     pub(crate) fn cut(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }
@@ -78,23 +78,23 @@ impl Window {
         self.held.map_or(self.position, |(position, _)| position)
     }
 
-    /// Where the part of the input ends that was read.
+    /// The end of the input that was read so far.
     pub(crate) fn end(&self) -> u64 {
         self.position + self.rest().len() as u64
     }
 
-    /// Notes that the next record begins here, whatever is cut off, until it is [released](Self::release).
+    /// Fixes the start of the next record here, whatever is split off, until it is [released](Self::release).
     pub(crate) fn hold(&mut self) {
         let held = (self.position(), self.traces());
         self.held.get_or_insert(held);
     }
 
-    /// Notes that the record has ended of which the beginning was held.
+    /// Records that the held record has ended.
     pub(crate) fn release(&mut self) {
         self.held = None;
     }
 
-    /// Whether a part was cut off of a record that has not ended.
+    /// Whether part of an incomplete record was split off.
     pub(crate) fn is_held(&self) -> bool {
         self.held.is_some()
     }
@@ -104,12 +104,12 @@ impl Window {
         self.ended
     }
 
-    /// The last byte that was cut off.
+    /// The last byte that was split off.
     pub(crate) fn last_byte(&self) -> Option<u8> {
         self.bytes[..self.begin].last().copied()
     }
 
-    /// Reads on. Bytes that were cut off before can not be looked at any more.
+    /// Reads more. Bytes that were split off before are no longer accessible.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         if self.ended {
             return Ok(());
@@ -142,12 +142,12 @@ impl Window {
         Ok(())
     }
 
-    /// Reads on from a file that had ended and has grown.
+    /// Reads more from a file that had ended and has grown.
     pub(crate) fn grow(&mut self) {
         self.ended = false;
     }
 
-    /// Cuts off so many bytes, and gives where they are for [`cut`](Self::cut).
+    /// Splits off this many bytes, and returns their range for [`cut`](Self::cut).
     pub(crate) fn consume(&mut self, length: usize) -> Range<usize> {
         let begin = self.begin;
         self.begin += length;
@@ -155,7 +155,7 @@ impl Window {
         begin..self.begin
     }
 
-    /// Takes back what was cut off since the last read, down to a position.
+    /// Undoes splits since the last read, down to a position.
     pub(crate) fn back_to(&mut self, position: u64) {
         let length = usize::try_from(self.position - position).unwrap_or(usize::MAX);
         assert!(
@@ -166,7 +166,7 @@ impl Window {
         self.position = position;
     }
 
-    /// What is remembered of the input at the present position.
+    /// The data that identifies the input at the present position.
     pub(crate) fn traces(&self) -> Traces {
         if let Some((_, traces)) = self.held {
             return traces;
@@ -177,7 +177,7 @@ impl Window {
     }
 }
 
-/// What is before a position of an input.
+/// The bytes before a position of an input.
 #[derive(Debug, Default)]
 pub(crate) struct Before {
     pub(crate) position: u64,
@@ -205,7 +205,7 @@ impl Before {
         Ok(before)
     }
 
-    /// Looks at what is before a byte of a file, and leaves the file where it was being read.
+    /// Reads the bytes before a byte of a file, and restores the file's read position.
     pub(crate) fn of_file(mut file: &File, byte: u64) -> io::Result<Self> {
         let traced = byte.min(TRACE_BYTES as u64);
         let at = file.stream_position()?;

@@ -147,7 +147,7 @@ impl<A: Answer<String>> DynamicSource for StdInSource<A> {
     }
 }
 
-/// The instance of a [`StdInSource`] on one worker; those of all but the first have nothing.
+/// The instance of a [`StdInSource`] on one worker; only the first one reads.
 #[derive(Debug)]
 pub struct StdInPartition<T>(Option<Beside<T, FilePosition>>);
 
