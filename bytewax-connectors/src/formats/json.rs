@@ -143,7 +143,7 @@ impl JsonSerializer {
     }
 }
 
-/// The name of a type is where the serializers of others look for it too.
+/// The name of a type, where other serializers also look for it.
 #[cfg(feature = "schema-registry")]
 fn ready(texts: &super::schema::Texts) -> Result<Ready<()>, String> {
     let schema: serde_json::Value =

@@ -21,7 +21,7 @@ pub struct Schema {
     pub(super) references: Vec<Reference>,
 }
 
-/// A schema that another names.
+/// A referenced schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
     /// A type of Avro, or a file that is imported.
@@ -29,7 +29,7 @@ pub(super) struct Reference {
     pub(super) to: Referenced,
 }
 
-/// Where a schema is that another names.
+/// The source of a referenced schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Referenced {
     Text(String),
@@ -91,7 +91,7 @@ impl From<String> for Schema {
     }
 }
 
-/// A schema, and all that it names, those first that are named by others.
+/// A schema and all its references, each after those it refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Texts {
     pub(super) main: String,
@@ -100,7 +100,7 @@ pub(super) struct Texts {
 }
 
 impl Schema {
-    /// All texts, if they were given.
+    /// All texts, if they were given directly.
     pub(super) fn texts(&self) -> Result<Texts, String> {
         let others = self.references.iter().map(|reference| match &reference.to {
             Referenced::Text(text) => Ok((reference.name.clone(), text.clone())),

@@ -1,4 +1,4 @@
-//! Values with the id of their schema in front of them.
+//! Values that follow the id of their schema.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use super::registry::{Kind, Registered, Registration, Registry, SubjectName};
 use super::schema::{Schema, Texts};
 use super::{FormatError, Part};
 
-/// What bytes with an id of a schema begin with.
+/// The first byte of bytes with a schema id.
 const MAGIC: u8 = 0;
 
-/// How long the id is, with what is in front of it.
+/// The length of the id with its prefix.
 const HEAD: usize = 5;
 
-/// The id of the schema of a value, and the bytes behind it.
+/// The schema id of a value, and the remaining bytes.
 pub(super) fn split(bytes: &[u8]) -> Result<(u32, &[u8]), FormatError> {
     let Some((head, rest)) = bytes.split_at_checked(HEAD) else {
         return Err(FormatError::data(format_args!(
@@ -38,7 +38,7 @@ pub(super) fn split(bytes: &[u8]) -> Result<(u32, &[u8]), FormatError> {
     Ok((id, rest))
 }
 
-/// The schema of an id, which has to be of a kind.
+/// The schema with an id, which must be of this kind.
 pub(super) fn schema(
     registry: &Registry,
     id: u32,
@@ -55,7 +55,7 @@ pub(super) fn schema(
     Ok(found)
 }
 
-/// Schemas by their id, each made ready once. What is wrong with one is kept as well.
+/// Schemas by id, each prepared once. Errors are cached as well.
 #[derive(Clone, Debug)]
 pub(super) struct ById<W> {
     registry: Registry,
@@ -76,7 +76,7 @@ impl<W: Clone> ById<W> {
         Ok(self.registry.check()?)
     }
 
-    /// The schema of bytes, as `ready` makes it, and what is behind its id.
+    /// The schema of bytes, prepared by `ready`, and the bytes after its id.
     #[inline]
     pub(super) fn split<'b>(
         &mut self,
@@ -98,17 +98,17 @@ impl<W: Clone> ById<W> {
     }
 }
 
-/// What is behind the id of a schema, and how it is written.
+/// The data after a schema id, and its encoding.
 #[derive(Clone, Debug)]
 pub(super) struct Ready<W> {
     /// The full name of the type.
     pub(super) record: Option<String>,
-    /// Goes between the id and the value.
+    /// The bytes between the id and the value.
     pub(super) head: Vec<u8>,
     pub(super) schema: W,
 }
 
-/// Schemas by the topic that values go to.
+/// Schemas by topic of the values.
 #[derive(Clone, Debug)]
 pub(super) struct ByTopic<W> {
     registry: Registry,
@@ -118,7 +118,7 @@ pub(super) struct ByTopic<W> {
     naming: SubjectName,
     registration: Registration,
     part: Part,
-    /// The one schema, if topics make no difference.
+    /// The only schema, if it does not depend on the topic.
     one: Option<(Vec<u8>, W)>,
     known: HashMap<String, (Vec<u8>, W)>,
 }
@@ -154,7 +154,7 @@ impl<W: Clone> ByTopic<W> {
         self.registration = registration;
     }
 
-    /// Finds the schema, if it is known by now which.
+    /// Finds the schema, if it is already determined.
     pub(super) fn open(
         &mut self,
         part: Part,
@@ -168,7 +168,7 @@ impl<W: Clone> ByTopic<W> {
         Ok(())
     }
 
-    /// What goes in front of a value for a topic, and its schema.
+    /// The prefix of a value for a topic, and its schema.
     #[inline]
     pub(super) fn of(
         &mut self,
@@ -195,7 +195,7 @@ impl<W: Clone> ByTopic<W> {
         ready: &impl Fn(&Texts) -> Result<Ready<W>, String>,
     ) -> Result<(Vec<u8>, W), FormatError> {
         let topic = self.topic.as_deref().or(topic);
-        // Whatever the registry says, it is no fault of the value.
+        // The value is not at fault, whatever the registry responds.
         let stop = |error| FormatError::Stop(bytewax_runtime::StepError::from(error));
         let given = match &self.given {
             Some(schema) if self.naming != SubjectName::Topic => {

@@ -35,11 +35,11 @@ pub struct KafkaMessage<K = Vec<u8>, V = Vec<u8>> {
     /// In milliseconds.
     pub(super) timestamp: Option<i64>,
     pub(super) origin: Option<Origin>,
-    /// Rarely there.
+    /// Rarely present.
     pub(super) way: Option<Box<Way>>,
 }
 
-/// Where a message came from.
+/// The origin of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
     pub(super) topic: Arc<str>,
@@ -47,16 +47,16 @@ pub(super) struct Origin {
     pub(super) offset: i64,
 }
 
-/// Where a message is to go.
+/// The destination of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Way {
     pub(super) topic: Option<String>,
     pub(super) partition: Option<i32>,
-    /// Why it cannot go anywhere.
+    /// Why it has no destination.
     pub(super) fault: Option<String>,
 }
 
-/// As a sink saves it until it is written.
+/// The form in which a sink saves it until it is written.
 impl State for KafkaMessage {
     const SCHEMA: Schema = Schema::new(
         "KafkaMessage",

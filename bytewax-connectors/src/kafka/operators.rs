@@ -252,14 +252,14 @@ impl<K: 'static, V: 'static> KafkaStream<K, V> for Stream<KafkaMessage<K, V>> {
     }
 }
 
-/// What a worker reads with.
+/// The deserializer of a worker.
 fn reader<D: Deserializer>(with: &D, part: Part) -> Result<D, StepError> {
     let mut with = with.clone();
     with.open(part)?;
     Ok(with)
 }
 
-/// What a worker writes with.
+/// The serializer of a worker.
 fn writer<T, S: Serializer<T>>(with: &S, part: Part) -> Result<S, StepError> {
     let mut with = with.clone();
     with.open(part)?;

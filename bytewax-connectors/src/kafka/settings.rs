@@ -8,7 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::error::Error;
 
-/// The addresses of brokers, and what was set beside.
+/// The addresses of brokers, and the settings of the user.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) brokers: String,
@@ -31,8 +31,8 @@ impl Settings {
         self.given.get(name).map(String::as_str)
     }
 
-    /// The settings of a client: `defaults`, over which goes what was given, and `own`, which nobody else may set.
-    /// Each of these comes with what to use instead.
+    /// The settings of a client: `defaults`, overridden by the user's settings, and `own`, which the user
+    /// must not set. Each of the latter comes with its replacement.
     pub(super) fn config(
         &self,
         defaults: &[(&str, &str)],
@@ -59,8 +59,7 @@ impl Settings {
         Ok(config)
     }
 
-    /// The settings of a client beside the one that they were given for, which is of another kind: those alone that
-    /// both have.
+    /// The user's settings for an auxiliary client of another kind: only those that both kinds support.
     pub(super) fn beside(
         &self,
         defaults: &[(&str, &str)],
@@ -86,7 +85,7 @@ impl Settings {
         common.config(defaults, own)
     }
 
-    /// Makes a client.
+    /// Creates a client.
     pub(super) fn client<C, X: FromClientConfigAndContext<C>>(
         &self,
         config: &ClientConfig,
@@ -118,7 +117,7 @@ impl Settings {
             })
     }
 
-    /// A text of the client, without the values of settings that may be secret.
+    /// A message of the client, without the values of settings that may be secret.
     fn without_secrets(&self, text: &str) -> String {
         let secrets = self.given.iter().filter(|(name, _)| is_secret(name));
         secrets
@@ -147,7 +146,7 @@ fn is_secret(name: &str) -> bool {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of what was set, the names alone.
+        // Only the names of settings.
         let names: Vec<&String> = self.given.keys().collect();
         f.debug_struct("Settings")
             .field("brokers", &self.brokers)
@@ -156,7 +155,7 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Whether the client gets over an error by itself.
+/// Whether the client recovers from an error by itself.
 pub(super) fn is_transient(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
@@ -189,7 +188,7 @@ pub(super) fn is_transient(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Whether an error says that the brokers do not let the client in.
+/// Whether an error means that the brokers reject the client.
 pub(super) fn is_refusal(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(

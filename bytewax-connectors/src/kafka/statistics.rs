@@ -85,7 +85,7 @@ impl KafkaStatistics {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a client reports to.
+    /// The receiver of a client's reports.
     pub(super) fn reporter(&self) -> Reporter {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Reporter {
@@ -101,7 +101,7 @@ impl fmt::Debug for KafkaStatistics {
     }
 }
 
-/// What one client reports to. Its reports end with it.
+/// The receiver of one client's reports, which are removed with it.
 pub(super) struct Reporter {
     statistics: KafkaStatistics,
     client: u64,
@@ -135,7 +135,8 @@ struct ReportedTopic {
     partitions: HashMap<String, ReportedPartition>,
 }
 
-/// Of a producer, what is to be sent lies in the first two queues; of a consumer, what was fetched in the third.
+/// For a producer, the first two queues contain the messages to send; for a consumer, the third contains the
+/// fetched ones.
 #[derive(Deserialize)]
 #[serde(default)]
 struct ReportedPartition {
@@ -178,7 +179,7 @@ impl Default for ReportedPartition {
     }
 }
 
-/// What there is to be read of a partition.
+/// The unread messages of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
     pub(super) begin: Option<i64>,
@@ -186,7 +187,7 @@ pub(super) struct Extent {
 }
 
 impl ReportedPartition {
-    /// Messages of transactions that are open cannot be read.
+    /// Messages of open transactions cannot be read.
     fn extent(&self) -> Option<Extent> {
         let known = |offset: i64| (offset >= 0).then_some(offset);
         Some(Extent {
@@ -205,14 +206,14 @@ impl ReportedPartition {
     }
 }
 
-/// What a client has reported, partition by partition.
+/// A client's report, by partition.
 pub(super) fn parse(text: &[u8]) -> Option<Vec<(PartitionStatistics, Option<Extent>)>> {
     let reported: Reported = serde_json::from_slice(text).ok()?;
     let partitions = reported.topics.into_iter().flat_map(|(topic, reported)| {
         let partitions = reported.partitions.into_values();
         partitions.map(move |partition| (topic.clone(), partition))
     });
-    // One that is below zero stands for messages whose partition is not chosen yet.
+    // A negative number represents messages without a chosen partition.
     let partitions = partitions.filter(|(_, partition)| partition.partition >= 0);
     let partitions = partitions.map(|(topic, it)| {
         let statistics = PartitionStatistics {

@@ -60,7 +60,7 @@ pub struct AvroDeserializer<T> {
 /// The schema of the writer.
 #[derive(Clone)]
 enum Writer {
-    /// It is the same for all, and made ready when it is there.
+    /// It is the same for all values, and prepared at the start.
     Given(Schema, Option<&'static AvroSchema>),
     #[cfg(feature = "schema-registry")]
     Registered(ById<&'static AvroSchema>),

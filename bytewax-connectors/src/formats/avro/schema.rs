@@ -1,4 +1,4 @@
-//! Schemas of Avro, made ready.
+//! Prepared Avro schemas.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -14,11 +14,12 @@ use serde::de::DeserializeOwned;
 use crate::formats::FormatError;
 use crate::formats::schema::{Schema, Texts};
 
-/// All schemas of the process. A reader and a writer of the library borrow their schema, and to make them for each value would take longer
-/// than to read it. So schemas live as long as the process: there are as many as there are different texts.
+/// All schemas of the process. A reader and a writer of the library borrow their schema, and creating them
+/// for each value would take longer than reading it. Schemas therefore live as long as the process; their
+/// number is that of distinct texts.
 static ALL: Mutex<Option<HashMap<Texts, &'static AvroSchema>>> = Mutex::new(None);
 
-/// A schema with what reads and writes by it.
+/// A schema with its reader and writer.
 pub(super) struct AvroSchema {
     parsed: &'static Parsed,
     all: Vec<&'static Parsed>,
@@ -32,7 +33,7 @@ pub(super) fn given(schema: &Schema) -> Result<&'static AvroSchema, FormatError>
     made.map_err(|why| FormatError::stop(format!("the schema cannot be used: {why}")))
 }
 
-/// The schema of these texts.
+/// The schema with these texts.
 pub(super) fn intern(texts: &Texts) -> Result<&'static AvroSchema, String> {
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     let all = all.get_or_insert_default();
@@ -49,7 +50,7 @@ impl AvroSchema {
     fn new(texts: &Texts) -> Result<Self, apache_avro::Error> {
         let others = texts.others.iter().map(|(_, text)| text);
         let (parsed, others) = Parsed::parse_str_with_list(&texts.main, others)?;
-        // What cannot be used is not leaked: the check is made before.
+        // A useless schema is not leaked, because the check comes first.
         let all: Vec<&Parsed> = others.iter().chain([&parsed]).collect();
         GenericDatumReader::builder(&parsed)
             .writer_schemata(all)?
@@ -75,7 +76,7 @@ impl AvroSchema {
         self.parsed.name().map(|name| name.fullname(None))
     }
 
-    /// Reads a value, and makes of it what `wanted` describes.
+    /// Reads a value as the type that `wanted` describes.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         bytes: &[u8],
@@ -100,7 +101,7 @@ impl AvroSchema {
         whole(value, &rest)
     }
 
-    /// Adds a value to bytes.
+    /// Appends a value to bytes.
     pub(super) fn write<T: Serialize>(
         &self,
         value: &T,
@@ -124,18 +125,18 @@ impl AvroSchema {
     }
 }
 
-/// How a type fits the schemas that were met so far.
+/// How a type fits the schemas so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Its numbers are as wide as those of the schemas: values are read and written directly.
+    /// Its numbers have the width of the schema's: values are read and written directly.
     #[default]
     Exact,
-    /// They are converted, as an `i64` for an `int`, which takes longer.
+    /// They are converted, such as an `i64` for an `int`, which takes longer.
     Converted,
 }
 
-/// The bytes of a value that are still to be read. The library takes the end of the bytes for a null where a value may be null; so
-/// reading on behind them is an error of another kind.
+/// The unread bytes of a value. The library reads a null at the end of the bytes where a value may be null,
+/// so reading past the end is a different error.
 struct Rest<'b>(&'b [u8]);
 
 impl Read for Rest<'_> {
@@ -155,7 +156,7 @@ fn whole<T>(value: T, rest: &Rest<'_>) -> Result<T, String> {
     }
 }
 
-/// The library makes eight bytes of a `u64`; schemas have a `long` for it.
+/// The library writes a `u64` as eight bytes; schemas use a `long` for it.
 fn with_longs(value: Value) -> Value {
     match value {
         Value::Fixed(8, bytes) => {

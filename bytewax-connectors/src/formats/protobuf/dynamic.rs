@@ -43,7 +43,7 @@ pub struct DynamicProtobufDeserializer {
 
 #[derive(Clone)]
 enum Types {
-    /// All messages are of one type, which is made ready when it is there.
+    /// All messages are of one type, which is prepared at the start.
     Given {
         schema: Schema,
         name: String,

@@ -1,14 +1,14 @@
-//! Schemas of Protobuf: the texts of files.
+//! Protobuf schemas as texts of files.
 
 use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto};
 use prost_reflect::{DescriptorPool, FileDescriptor};
 
 use crate::formats::schema::Texts;
 
-/// The name of a file whose text alone is known.
+/// The name of a file given only as a text.
 const FILE: &str = "schema.proto";
 
-/// Parses a file, without those that it imports.
+/// Parses a file, without its imports.
 pub(super) fn parse(text: &str) -> Result<FileDescriptorProto, String> {
     parse_as(FILE, text)
 }
@@ -17,7 +17,7 @@ fn parse_as(name: &str, text: &str) -> Result<FileDescriptorProto, String> {
     protox_parse::parse(name, text).map_err(|error| error.to_string())
 }
 
-/// Compiles a file with all that it imports. Those of Google's that every compiler knows are known.
+/// Compiles a file with all its imports. Google's well-known files are built in.
 pub(super) fn compile(texts: &Texts) -> Result<FileDescriptor, String> {
     let mut pool = DescriptorPool::global();
     let others = texts.others.iter();
@@ -32,7 +32,7 @@ pub(super) fn compile(texts: &Texts) -> Result<FileDescriptor, String> {
     file.ok_or_else(|| "the file is missing".to_owned())
 }
 
-/// The messages of a list, with their numbers. What the compiler adds for maps does not count.
+/// The messages of a list, with their numbers, without the compiler's additions for maps.
 fn numbered(messages: &[DescriptorProto]) -> impl Iterator<Item = (usize, &DescriptorProto)> {
     let is_written = |message: &&DescriptorProto| {
         !message
@@ -43,7 +43,7 @@ fn numbered(messages: &[DescriptorProto]) -> impl Iterator<Item = (usize, &Descr
     messages.iter().filter(is_written).enumerate()
 }
 
-/// Where the message of a full name is in a file: its number there, and within each message around it.
+/// The path of a message by its full name: its number in the file, and within each enclosing message.
 #[cfg(feature = "schema-registry")]
 pub(super) fn path_of(file: &FileDescriptorProto, name: &str) -> Option<Vec<usize>> {
     let name = name.trim_start_matches('.');
@@ -61,7 +61,7 @@ pub(super) fn path_of(file: &FileDescriptorProto, name: &str) -> Option<Vec<usiz
     Some(path)
 }
 
-/// The full names of all messages of a file, with where they are.
+/// The full names of all messages of a file, with their paths.
 #[cfg(feature = "schema-registry")]
 pub(super) fn all_paths(file: &FileDescriptorProto) -> Vec<(Vec<usize>, String)> {
     fn add(

@@ -1,5 +1,6 @@
-//! Which message of a schema bytes are, as it is written behind the id of the schema: the number of the message in the file, and within
-//! each message around it. Numbers are written with zigzag and seven bits a byte, their count first; the first message of a file is one zero.
+//! The path of a message in a schema, which follows the schema's id: the number of the message in the file,
+//! and within each enclosing message. Numbers are written with zigzag and seven bits per byte, after their
+//! count; the first message of a file is a single zero.
 
 /// The numbers, from the outermost.
 pub(super) type Path = Vec<usize>;
@@ -7,7 +8,7 @@ pub(super) type Path = Vec<usize>;
 /// How deep messages may be.
 const DEPTH: u64 = 64;
 
-/// Reads a path; gives the bytes behind it.
+/// Reads a path; returns the bytes after it.
 pub(super) fn read_path<'b>(bytes: &'b [u8], path: &mut Path) -> Result<&'b [u8], String> {
     path.clear();
     let (count, mut rest) = read_number(bytes)?;
@@ -40,7 +41,7 @@ fn read_number(bytes: &[u8]) -> Result<(u64, &[u8]), String> {
     Err("the message indexes have no end".to_owned())
 }
 
-/// Adds a path to bytes.
+/// Appends a path to bytes.
 pub(super) fn write_path(path: &[usize], bytes: &mut Vec<u8>) {
     if path == [0] {
         bytes.push(0);
@@ -82,7 +83,7 @@ mod tests {
             assert_eq!(read_path(&bytes, &mut read).unwrap(), [99]);
             assert_eq!(read, path);
         }
-        // Others may write the first message in full.
+        // Other serializers may write the first message in full.
         let mut read = Path::new();
         assert_eq!(read_path(&[2, 0, 7], &mut read).unwrap(), [7]);
         assert_eq!(read, [0]);

@@ -54,12 +54,12 @@ pub struct ProtobufDeserializer<M> {
     message: PhantomData<fn() -> M>,
 }
 
-/// Which message of a registered schema is read.
+/// The wanted message of a registered schema.
 #[cfg(feature = "schema-registry")]
 #[derive(Clone, Debug)]
 struct Expected {
     name: String,
-    /// Where the message is in each schema; `None` if it is not there.
+    /// The path of the message in each schema; `None` if the schema lacks it.
     schemas: ById<Option<Path>>,
 }
 

@@ -1,4 +1,4 @@
-//! What is said to a registry, and how its answers are read.
+//! Requests to a registry and their responses.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ struct Id {
     id: u32,
 }
 
-/// The schema in an answer.
+/// The schema in a response.
 pub(super) fn schema(http: &Http, answer: &Answer) -> Result<(Kind, Schema), RegistryError> {
     let found: Found = http.read(answer)?;
     let references = found.references.unwrap_or_default().into_iter();
@@ -80,12 +80,12 @@ pub(super) fn schema(http: &Http, answer: &Answer) -> Result<(Kind, Schema), Reg
     Ok((Kind::of(found.schema_type.as_deref()), schema))
 }
 
-/// The id in an answer.
+/// The id in a response.
 pub(super) fn id(http: &Http, answer: &Answer) -> Result<u32, RegistryError> {
     Ok(http.read::<Id>(answer)?.id)
 }
 
-/// A schema as it is registered or looked for.
+/// A schema in the form for registration and look-up.
 pub(super) fn body(http: &Http, kind: &Kind, schema: &Schema) -> Result<Value, RegistryError> {
     let mut body = json!({"schema": schema.text});
     if *kind != Kind::Avro {

@@ -1,4 +1,4 @@
-//! Questions to a registry over HTTP.
+//! Requests to a registry over HTTP.
 
 use std::fmt::Display;
 use std::thread;
@@ -15,25 +15,25 @@ use ureq::Agent;
 
 use super::error::RegistryError;
 
-/// The type of what is said to registries.
+/// The content type of requests to registries.
 const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// What need not be escaped in a part of a path.
+/// The characters that need no escape in a part of a path.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// How much of an answer that cannot be read is shown.
+/// How much of an unreadable response is shown.
 const SHOWN: usize = 200;
 
-/// A name as a part of a path.
+/// Escapes a name as a part of a path.
 pub(super) fn escaped(name: &str) -> String {
     utf8_percent_encode(name, ESCAPED).to_string()
 }
 
-/// An address without the user and the password in it, and these.
+/// Splits an address from its user and password.
 pub(super) fn without_login(url: &str) -> (String, Option<(String, String)>) {
     let url = url.trim_end_matches('/');
     let Some((scheme, rest)) = url.split_once("://") else {
@@ -83,7 +83,7 @@ pub(super) fn check(urls: &[String]) -> Result<(), RegistryError> {
     Ok(())
 }
 
-/// Asks a registry.
+/// Sends requests to a registry.
 pub(super) struct Http {
     agent: Agent,
     urls: Vec<String>,
@@ -91,20 +91,20 @@ pub(super) struct Http {
     retry: Retry,
 }
 
-/// An answer with what was asked.
+/// A response with its request.
 pub(super) struct Answer {
     path: String,
     url: String,
     text: String,
 }
 
-/// How a try has ended.
+/// The result of an attempt.
 enum Try {
     Answered(String),
-    /// The registry does not have it.
+    /// The registry does not have the object.
     Absent,
     Failed(RegistryError),
-    /// It may be otherwise the next time.
+    /// The next attempt may succeed.
     Again(String),
 }
 
@@ -146,7 +146,7 @@ impl Http {
         }
     }
 
-    /// Asks for something. `absent` says what the registry does not have if it does not have it.
+    /// Sends a GET request. `absent` names the object that the registry lacks if the response is "not found".
     pub(super) fn get(
         &self,
         path: &str,
@@ -155,7 +155,7 @@ impl Http {
         self.ask(path, None, absent)
     }
 
-    /// Says something.
+    /// Sends a POST request.
     pub(super) fn post(
         &self,
         path: &str,
@@ -253,7 +253,8 @@ impl Http {
             }),
             404 => {
                 let said: Option<ErrorAnswer> = serde_json::from_str(&text).ok();
-                // Something else that listens there answers so too, and says nothing of a registry.
+                // Another service at this address would give the same response, which says nothing about a
+                // registry.
                 match said.is_some_and(|said| (40401..=40403).contains(&said.error_code)) {
                     true => Try::Absent,
                     false => Try::Failed(self.unreadable(url, path, "HTTP 404")),
@@ -269,7 +270,7 @@ impl Http {
         }
     }
 
-    /// Reads an answer.
+    /// Reads a response.
     pub(super) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, RegistryError> {
         serde_json::from_str(&answer.text).map_err(|error| {
             let shown: String = answer.text.chars().take(SHOWN).collect();
@@ -286,7 +287,7 @@ impl Http {
         }
     }
 
-    /// What the registry does not have.
+    /// The error of an object that the registry lacks.
     pub(super) fn absent(&self, what: String) -> RegistryError {
         RegistryError::Absent {
             url: self.urls.join(","),
@@ -294,7 +295,7 @@ impl Http {
         }
     }
 
-    /// A schema that cannot be used.
+    /// The error of a schema that cannot be used.
     pub(super) fn bad_schema(&self, what: impl Display, why: &str) -> RegistryError {
         RegistryError::Schema {
             url: self.urls.join(","),

@@ -22,13 +22,13 @@ pub use self::error::RegistryError;
 pub use self::subject::{Registration, SubjectName};
 pub use self::testing::TestingRegistry;
 
-/// How long it is believed that there is no schema of an id.
+/// How long a missing id is cached.
 const ABSENT: Duration = Duration::from_secs(60);
 
-/// How many ids without a schema are known at most.
+/// The most missing ids that are cached.
 const MOST_ABSENT: usize = 4096;
 
-/// How deeply schemas may refer to others.
+/// The maximum depth of references between schemas.
 const DEPTH: usize = 100;
 
 /// A client of a schema registry with Confluent's interface: Confluent's own, Apicurio's (its path
@@ -72,7 +72,7 @@ pub struct Registry {
     client: Arc<OnceLock<Client>>,
 }
 
-/// A schema that the registry has.
+/// A schema in the registry.
 #[derive(Debug)]
 pub(super) struct Registered {
     pub(super) kind: Kind,
@@ -84,7 +84,7 @@ struct Client {
     known: Mutex<Known>,
 }
 
-/// What the registry has said.
+/// The cached responses of the registry.
 #[derive(Default)]
 struct Known {
     schemas: HashMap<u32, Arc<Registered>>,
@@ -152,12 +152,12 @@ impl Registry {
         })
     }
 
-    /// Checks what can be checked without asking.
+    /// Checks the settings without a request.
     pub(super) fn check(&self) -> Result<(), RegistryError> {
         http::check(&self.urls)
     }
 
-    /// The schema of an id.
+    /// The schema with an id.
     pub(super) fn schema(&self, id: u32) -> Result<Arc<Registered>, RegistryError> {
         let client = self.client();
         {
@@ -199,12 +199,12 @@ impl Registry {
         }
     }
 
-    /// The texts of a schema and all that it names.
+    /// The texts of a schema and all its references.
     pub(super) fn texts(&self, schema: &Schema) -> Result<Texts, RegistryError> {
         self.client().texts(schema)
     }
 
-    /// The id of a schema under a subject, and the schema as it is there.
+    /// The id of a schema under a subject, and the registered schema.
     pub(super) fn id_of(
         &self,
         subject: &str,
@@ -257,7 +257,7 @@ impl Client {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds the schemas that one refers to.
+    /// Adds the referenced schemas.
     fn complete(&self, found: (Kind, Schema)) -> Result<Registered, RegistryError> {
         let (kind, schema) = found;
         let texts = self.texts(&schema)?;
@@ -294,7 +294,7 @@ impl Client {
                     let found = self.http.get(&path, || {
                         format!("no version {version} of the subject `{subject}`, which a schema refers to as `{name}`")
                     });
-                    // That is no fault of the bytes that have the id of the schema.
+                    // The bytes with the id of the schema are not at fault.
                     let found = found.map_err(|error| match error {
                         RegistryError::Absent { what, .. } => {
                             self.http.bad_schema(&what, "it is referred to")

@@ -32,12 +32,12 @@ pub enum Registration {
 }
 
 impl SubjectName {
-    /// Whether it depends on where a message goes.
+    /// Whether it depends on the topic of a message.
     pub(in crate::formats) fn needs_topic(self) -> bool {
         self != Self::Record
     }
 
-    /// The subject of a part of the messages of a topic, whose type has this name.
+    /// The subject of a part of a topic's messages, for a type with this name.
     pub(in crate::formats) fn subject(
         self,
         topic: Option<&str>,

@@ -1,5 +1,5 @@
-//! The topic that says which transactions were committed. It is compacted, so that what it says of a writer outlives any time
-//! for which the flow is down: offsets of a consumer group would be forgotten after a week.
+//! The topic that records which transactions were committed. It is compacted, so its records survive any
+//! downtime of the flow: offsets of a consumer group would expire after a week.
 
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
@@ -20,13 +20,13 @@ use crate::kafka::error::Error;
 use crate::kafka::message::KafkaMessage;
 use crate::kafka::settings::{Settings, is_transient};
 
-/// How long one question may take.
+/// The time-out of a request.
 const ASK: Duration = Duration::from_secs(2);
 
-/// How long to wait before asking again.
+/// The pause before a retry.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// The topic of the markers of one step.
+/// The topic of one step's markers.
 pub(super) struct Markers {
     settings: Settings,
     topic: String,
@@ -53,7 +53,7 @@ impl Markers {
         Context::of(self.caller.clone())
     }
 
-    /// Fails when the time is over, or the run is.
+    /// Fails when the time is over or the run has ended.
     fn check_time(&self, client: &BaseConsumer<Context>, until: Instant) -> Result<(), Error> {
         client.context().check_run()?;
         if Instant::now() < until {
@@ -67,7 +67,7 @@ impl Markers {
         &self.topic
     }
 
-    /// A marker as it is written.
+    /// An encoded marker.
     pub(super) fn message(writer: usize, marker: Marker) -> KafkaMessage {
         let Marker { store, epoch } = marker;
         KafkaMessage::new(format!("{store:016x} {epoch}"))
@@ -90,14 +90,14 @@ impl Markers {
         }
     }
 
-    /// The marker of the last transaction of a writer that was committed. Makes the topic if it is missing.
+    /// The marker of a writer's last committed transaction. Creates the topic if it is missing.
     pub(super) fn last(&self, writer: usize) -> Result<Option<Marker>, Error> {
         let own = [
             ("enable.partition.eof", "true", "leave it out"),
             ("enable.auto.commit", "false", "leave it out"),
             ("isolation.level", "read_committed", "leave it out"),
             ("auto.offset.reset", "earliest", "leave it out"),
-            // There is nothing to wait for at the end.
+            // No more data is expected at the end.
             ("fetch.wait.max.ms", "1", "leave it out"),
         ];
         let config = self.settings.beside(&[("group.id", "bytewax")], &own)?;
@@ -136,8 +136,8 @@ impl Markers {
         }
     }
 
-    /// Waits until each record that is there now is committed or aborted. A transaction that another writer has left open
-    /// hides all that was committed behind it, until that writer is opened too.
+    /// Waits until each present record is committed or aborted. The open transaction of another writer hides
+    /// all later commits until that writer is opened too.
     fn wait_for_others(
         &self,
         committed: &BaseConsumer<Context>,
@@ -158,7 +158,7 @@ impl Markers {
         Ok(())
     }
 
-    /// The offset behind the last record that a client may read.
+    /// The offset after the last record that a client may read.
     fn end(&self, client: &BaseConsumer<Context>, until: Instant) -> Result<i64, Error> {
         loop {
             match client.fetch_watermarks(&self.topic, 0, ASK) {
@@ -173,7 +173,7 @@ impl Markers {
         }
     }
 
-    /// Makes the topic, unless it is there.
+    /// Creates the topic, unless it exists.
     fn make(&self, consumer: &BaseConsumer<Context>, until: Instant) -> Result<(), Error> {
         loop {
             let found = consumer.fetch_metadata(Some(&self.topic), ASK);
@@ -200,7 +200,7 @@ impl Markers {
         }
     }
 
-    /// Tries to make the topic. Whether it is there then, is looked at again.
+    /// Tries to create the topic. The caller checks again whether it exists.
     fn create(&self) -> Result<(), Error> {
         let config = self.settings.beside(&[], &[])?;
         let admin: AdminClient<Context> = self.settings.client(&config, self.context())?;
@@ -223,7 +223,7 @@ impl Markers {
     }
 }
 
-/// Waits for an answer, on this thread.
+/// Waits for a response, on this thread.
 fn wait_for<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -23,10 +23,10 @@ use super::statistics::KafkaStatistics;
 
 pub use self::transaction::KafkaWriter;
 
-/// Settings that the sink makes, with what to use instead.
+/// Settings that the sink controls, with their replacements.
 const OWN: &[(&str, &str, &str)] = &[("delivery.report.only.error", "true", "leave it out")];
 
-/// Settings that are there unless set.
+/// The default settings.
 const DEFAULTS: &[(&str, &str)] = &[("enable.idempotence", "true")];
 
 /// Writes each message once, in the transaction of its epoch.
@@ -104,7 +104,7 @@ pub struct KafkaSink<D = Transactional> {
 #[derive(Clone, Debug)]
 struct Options {
     settings: Settings,
-    /// `None` if messages name theirs.
+    /// `None` if messages name their topics.
     topic: Option<String>,
     marker_topic: Option<String>,
     connect_timeout: Duration,
@@ -195,7 +195,8 @@ impl<D> KafkaSink<D> {
 }
 
 impl Options {
-    /// A producer with these settings, over which goes what was given, and `own`, which nobody else may set.
+    /// A producer with these defaults, overridden by the user's settings, and `own`, which the user must not
+    /// set.
     fn producer(
         &self,
         defaults: &[(&str, &str)],

@@ -16,23 +16,23 @@ use super::super::message::KafkaMessage;
 use super::super::settings::Settings;
 use super::super::statistics::KafkaStatistics;
 
-/// After how many messages it is looked what became of earlier ones.
+/// The number of messages between two checks of delivery reports.
 const LOOK: usize = 256;
 
-/// How long to wait for room at once.
+/// How long to wait for room before checking again.
 const WAIT: Duration = Duration::from_millis(1);
 
 /// How much of a key is shown.
 const SHOWN: usize = 64;
 
-/// A message that was not written, and why.
+/// An unwritten message, and the reason.
 pub(super) type Failed = (KafkaMessage, Error);
 
-/// Hears what becomes of messages.
+/// Receives delivery reports.
 pub(super) struct Deliveries {
     context: Context,
     failed: Mutex<Vec<Failed>>,
-    /// Those that the client has given up because others had failed.
+    /// Messages that the client has abandoned because others had failed.
     purged: Mutex<Vec<Failed>>,
 }
 
@@ -74,7 +74,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// The message as it was to be written.
+/// The original message.
 fn owned<M: Message>(message: &M) -> KafkaMessage {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         let owned =
@@ -129,14 +129,14 @@ fn failed(message: &KafkaMessage, topic: &str, why: String) -> Error {
     }
 }
 
-/// Writes messages, and notes those that cannot be written.
+/// Writes messages, and collects those that cannot be written.
 pub(super) struct Producer {
     pub(super) client: BaseProducer<Deliveries>,
     sent: usize,
 }
 
 impl Producer {
-    /// A producer of the step that calls.
+    /// A producer of the calling step.
     pub(super) fn new(
         settings: &Settings,
         config: &ClientConfig,
@@ -153,7 +153,7 @@ impl Producer {
         })
     }
 
-    /// Sends a message, when there is room. What becomes of it is known later.
+    /// Sends a message when there is room. Its delivery report comes later.
     pub(super) fn send(&mut self, message: KafkaMessage, topic: Option<&str>) -> Result<(), Error> {
         let way = message.way.as_deref();
         if let Some(why) = way.and_then(|way| way.fault.clone()) {
@@ -193,7 +193,8 @@ impl Producer {
                 self.note(message, error);
                 return Ok(());
             }
-            // It is full: the flow waits until the brokers have taken some, or the run is over.
+            // The queue is full: the flow waits until the brokers have accepted some messages, or the run
+            // ends.
             self.client.poll(WAIT);
             self.check_waiting()?;
             record = refused;
@@ -207,9 +208,9 @@ impl Producer {
             .push((message, error));
     }
 
-    /// Waits until it is known what has become of all messages.
+    /// Waits for the delivery reports of all messages.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        // It may have reports of itself, even if no message is under way.
+        // The client may have statistics to report even without messages in flight.
         self.look();
         while self.client.in_flight_count() > 0 {
             self.client.poll(WAIT);
@@ -218,13 +219,13 @@ impl Producer {
         Ok(())
     }
 
-    /// Looks whether to wait on: the producer can go on, and so does the run.
+    /// Checks whether to keep waiting: the producer works, and the run has not ended.
     pub(super) fn check_waiting(&self) -> Result<(), Error> {
         self.client.context().context.check_run()?;
         self.check()
     }
 
-    /// Looks whether the producer can go on.
+    /// Checks whether the producer works.
     pub(super) fn check(&self) -> Result<(), Error> {
         let context = &self.client.context().context;
         if let Some(why) = context.refusal() {
@@ -239,7 +240,7 @@ impl Producer {
         }
     }
 
-    /// The same, of an error that the client gave: a client that is fenced says so in it.
+    /// The same for an error of the client, which reveals whether it is fenced.
     pub(super) fn check_with(&self, given: impl FnOnce() -> Error) -> Result<(), Error> {
         match (self.check(), given()) {
             (Ok(()), _) => Ok(()),
@@ -248,12 +249,12 @@ impl Producer {
         }
     }
 
-    /// Looks what has become of messages, as far as that is known.
+    /// Handles the available delivery reports.
     pub(super) fn look(&self) {
         self.client.poll(Duration::ZERO);
     }
 
-    /// The messages that could not be written. Those that were given up because of others are last.
+    /// The unwritten messages. Those abandoned because of others are last.
     pub(super) fn take_failed(&self) -> Vec<Failed> {
         let context = self.client.context();
         let take = |list: &Mutex<Vec<Failed>>| {
@@ -264,7 +265,7 @@ impl Producer {
         all
     }
 
-    /// The first that could not be written, as an error.
+    /// Fails with the first unwritten message, if any.
     pub(super) fn fail(&self) -> Result<(), StepError> {
         Ok(self.failed()?)
     }

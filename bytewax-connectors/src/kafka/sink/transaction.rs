@@ -17,25 +17,25 @@ use super::{DEFAULTS, OWN, Options};
 use crate::kafka::error::Error;
 use crate::kafka::message::KafkaMessage;
 
-/// How long the client tries at once.
+/// The time-out of one call.
 const TRY: Duration = Duration::from_secs(2);
 
-/// How long a transaction may be open; in milliseconds.
+/// The longest time that a transaction may be open, in milliseconds.
 const TIMEOUT: &str = "300000";
 
 /// A writer of a [`KafkaSink`](super::KafkaSink), which writes one transaction at a time.
 pub struct KafkaWriter {
     state: State,
     topic: Option<Arc<str>>,
-    /// `None` without a recovery store: then messages are written as they come.
+    /// `None` without a recovery store: messages are then written immediately.
     transactions: Option<Arc<Transactions>>,
 }
 
 enum State {
-    /// Until it is asked for its marker.
+    /// Until its marker is requested.
     Opening(JoinHandle<Result<(Producer, Option<Marker>), Error>>),
     Open(Producer),
-    /// It could not be opened.
+    /// Opening failed.
     Failed,
 }
 
@@ -91,7 +91,7 @@ impl KafkaWriter {
             ),
             connect_timeout: options.connect_timeout,
         });
-        // It takes some answers of the brokers, which all writers wait for at the same time.
+        // This takes several responses of the brokers; all writers wait for them concurrently.
         let recovering = Arc::clone(&transactions);
         let recover = move || recovering.recover(producer);
         let thread = thread::Builder::new().name("kafka-transactions".to_owned());
@@ -116,7 +116,7 @@ impl KafkaWriter {
 }
 
 impl Transactions {
-    /// Ends what was left open, and finds out what was committed.
+    /// Ends an open transaction, and determines which one was committed.
     fn recover(&self, producer: Producer) -> Result<(Producer, Option<Marker>), Error> {
         let time = Some(self.connect_timeout);
         self.call(&producer, time, || producer.client.init_transactions(TRY))?;
@@ -143,7 +143,7 @@ impl Transactions {
         }
     }
 
-    /// Calls the client until it has succeeded, or fails for good, or has not been answered for `time`.
+    /// Repeats a call of the client until it succeeds, fails permanently, or had no response for `time`.
     fn call(
         &self,
         producer: &Producer,

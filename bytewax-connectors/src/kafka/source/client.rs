@@ -1,4 +1,4 @@
-//! The consumer of a step on one worker, which all its partitions share.
+//! The consumer of a step on one worker; all its partitions share it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -25,28 +25,28 @@ thread_local! {
 
 pub(super) type Queue = PartitionQueue<Context>;
 
-/// One consumer, and who uses it.
+/// One consumer and its users.
 pub(super) struct Client {
     pub(super) consumer: Arc<BaseConsumer<Context>>,
     timeout: Duration,
-    /// Where all partitions of the source begin and end, as far as that was asked for.
+    /// The first and last offsets of all partitions of the source, as far as requested.
     offsets: RefCell<HashMap<(TopicPartition, i64), i64>>,
-    /// How many partitions are open.
+    /// The number of open partitions.
     open: Cell<usize>,
     next_id: Cell<u64>,
     group: Option<Group>,
 }
 
-/// The offsets that are to be committed to a group.
+/// The offsets to commit to a group.
 #[derive(Default)]
 struct Group {
     offsets: RefCell<BTreeMap<TopicPartition, i64>>,
-    /// How many partitions have said what they have read in the epoch.
+    /// The number of partitions that have reported their progress in the epoch.
     told: Cell<usize>,
 }
 
 impl Client {
-    /// The consumer that a source has on this worker.
+    /// The consumer of a source on this worker.
     pub(super) fn of(source: u64, options: &Options, partitions: usize) -> Result<Rc<Self>, Error> {
         let known = CLIENTS.with_borrow(|clients| clients.get(&source).and_then(Weak::upgrade));
         if let Some(client) = known {
@@ -76,12 +76,13 @@ impl Client {
         })
     }
 
-    /// What the client has said.
+    /// The client's reports.
     pub(super) fn context(&self) -> &Context {
         self.consumer.context()
     }
 
-    /// What an offset of a partition is that has no number yet, such as the end. Those of `all` are found out together.
+    /// Resolves an offset of a partition without a number, such as the end. Those of `all` are resolved
+    /// together.
     pub(super) fn offset(
         &self,
         partition: &TopicPartition,
@@ -156,7 +157,7 @@ impl Client {
         }
     }
 
-    /// Begins to read a partition, which wakes `waker` when it has messages. Gives its number here too.
+    /// Starts reading a partition, whose new messages wake `waker`. Returns its number here as well.
     pub(super) fn read(
         &self,
         partition: &TopicPartition,
@@ -188,7 +189,7 @@ impl Client {
         self.consumer.incremental_assign(&list)
     }
 
-    /// Reads a partition from elsewhere on.
+    /// Continues reading a partition at another offset.
     pub(super) fn read_from(
         &self,
         partition: &TopicPartition,
@@ -198,15 +199,15 @@ impl Client {
         self.assign(partition, Offset::Offset(offset))
     }
 
-    /// Fetches no more of a partition.
+    /// Stops fetching a partition.
     pub(super) fn stop(&self, partition: &TopicPartition) {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.number);
-        // It is an error if that was done already.
+        // It is an error if that already happened.
         let _ = self.consumer.incremental_unassign(&list);
     }
 
-    /// A partition is not used any more.
+    /// Releases a partition.
     pub(super) fn closed(&self, id: u64) {
         self.consumer.context().remove_waker(id);
         self.open.set(self.open.get() - 1);
@@ -216,7 +217,7 @@ impl Client {
         self.commit_if_all_told();
     }
 
-    /// Serves what the client has to say.
+    /// Serves the client's events.
     pub(super) fn serve(&self, brokers: &str) -> Result<(), Error> {
         let context = self.consumer.context();
         if context.take_events() {
@@ -234,7 +235,8 @@ impl Client {
         }
     }
 
-    /// All before this offset is complete. When all partitions have said so, it is committed to the group.
+    /// Records that everything before this offset is complete. When all partitions have reported, their
+    /// offsets are committed to the group.
     pub(super) fn completed(&self, partition: &TopicPartition, offset: Option<i64>) {
         let Some(group) = &self.group else {
             return;
@@ -260,14 +262,14 @@ impl Client {
         }
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
-            // It fails for offsets below zero alone.
+            // It fails only for negative offsets.
             let offset = Offset::Offset(offset);
             let _ = list.add_partition_offset(&partition.topic, partition.number, offset);
         }
-        // What becomes of it is heard by the context.
+        // The context receives the result.
         let _ = self.consumer.commit(&list, CommitMode::Async);
     }
 }
 
-/// What stands for the end where offsets are kept.
+/// Represents the end among stored offsets.
 const END: i64 = -1;

@@ -1,4 +1,4 @@
-//! What a run does with a source: lists its partitions, opens them, and looks for those that are added.
+//! The work of a source in a run: lists its partitions, opens them, and discovers added ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -21,15 +21,15 @@ use super::{Answer, KafkaPartition, KafkaPosition, KafkaSource};
 use crate::kafka::context::Context;
 use crate::kafka::error::Error;
 
-/// What a source finds out while it runs.
+/// What a source learns while it runs.
 #[derive(Default)]
 pub(super) struct Known {
-    /// A number that no other source of the process has.
+    /// A number that is unique among the sources of the process.
     id: u64,
-    /// Whether a run goes on from saved positions.
+    /// Whether the run resumes from saved positions.
     goes_on: AtomicBool,
     partitions: Mutex<Vec<TopicPartition>>,
-    /// Those that were added since the run began.
+    /// The partitions added since the start of the run.
     added: Mutex<BTreeSet<String>>,
 }
 
@@ -54,7 +54,7 @@ impl<A> KafkaSource<A> {
         listed.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where a partition begins that has no saved position.
+    /// The start of a partition without a saved position.
     fn start(&self, client: &Client, partition: &TopicPartition) -> Result<KafkaPosition, Error> {
         let beginning = KafkaPosition { next: None };
         let added = self.known.added.lock();
@@ -62,7 +62,7 @@ impl<A> KafkaSource<A> {
         let is_added = added.contains(&partition.name());
         drop(added);
         if is_added || self.known.goes_on.load(Ordering::Relaxed) {
-            // All that was ever written to it came after the flow had begun.
+            // All its messages were written after the flow had begun.
             return Ok(beginning);
         }
         let found = |at| {
@@ -155,7 +155,7 @@ impl<A: Answer> FixedPartitionedSource<Replayable> for KafkaSource<A> {
             .name("kafka-topics".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                    // What keeps it from knowing, the client says while it reads.
+                    // The client reports the obstacle while it reads.
                     let listed = options.list(&consumer);
                     if listed.is_ok_and(|listed| found.send(listed).is_err()) {
                         return;
@@ -165,7 +165,7 @@ impl<A: Answer> FixedPartitionedSource<Replayable> for KafkaSource<A> {
             })?;
         let known = Arc::clone(&self.known);
         Ok(Some(Discovery::new(move || {
-            // They go when this does: the thread ends.
+            // They are dropped with it: the thread ends.
             let _held = (&client, &stop);
             let listed: Vec<TopicPartition> = names.try_iter().flatten().collect();
             if listed.is_empty() {

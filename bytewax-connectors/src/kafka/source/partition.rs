@@ -1,4 +1,4 @@
-//! One partition that is being read.
+//! A partition that is being read.
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -20,15 +20,15 @@ use super::options::{LostOffset, Options};
 use super::topics::TopicPartition;
 use super::{Answer, KafkaPosition};
 
-/// About how many bytes of messages one batch has at the most.
+/// The approximate maximum of message bytes in a batch.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// What a message takes beside its bytes.
+/// The overhead of a message in bytes.
 const MESSAGE_BYTES: usize = 32;
 
 /// An open partition of a [`KafkaSource`](super::KafkaSource).
 pub struct KafkaPartition<A> {
-    // Before the client, which has to outlive it.
+    // Before the client, which must outlive it.
     queue: Queue,
     reading: Reading,
     answer: PhantomData<fn() -> A>,
@@ -42,12 +42,12 @@ struct Reading {
     partition: TopicPartition,
     topic: Arc<str>,
     position: KafkaPosition,
-    /// Where to stop.
+    /// The offset at which to stop.
     end: Option<i64>,
     has_ended: bool,
-    /// What comes after the messages that were given.
+    /// The event after the emitted messages.
     fault: Option<Error>,
-    /// The positions at the ends of epochs that are not complete.
+    /// The positions at the ends of incomplete epochs.
     epochs: VecDeque<(Epoch, KafkaPosition)>,
 }
 
@@ -106,25 +106,25 @@ impl Reading {
         })
     }
 
-    /// Takes the offset behind all that was read or left out.
+    /// Records the offset after all messages that were read or skipped.
     fn passed(&mut self, next: i64) {
         if self.position.next().is_none_or(|known| known < next) {
             self.position = KafkaPosition::at(next);
         }
     }
 
-    /// Whether all was read that was to be read.
+    /// Whether everything requested was read.
     fn is_at_end(&self) -> bool {
         self.end
             .is_some_and(|end| end <= 0 || self.position.next().is_some_and(|next| next >= end))
     }
 
-    /// Takes what the client says instead of a message.
+    /// Handles an event other than a message.
     fn failed(&mut self, error: &KafkaError) -> Result<(), Error> {
         let text = self.client.context().take_last();
         let code = match error {
             KafkaError::PartitionEOF(_) => {
-                // Behind the last message there may be marks of transactions, which nobody is shown.
+                // After the last message there may be transaction markers, which are never delivered.
                 if let Some(offset) = text.as_deref().and_then(end_offset) {
                     self.passed(offset);
                 }
@@ -195,7 +195,7 @@ impl Reading {
     }
 }
 
-/// The offset in what the client says when it has reached the end of a partition.
+/// The offset in the event for the end of a partition.
 fn end_offset(text: &str) -> Option<i64> {
     let (_, behind) = text.split_once("end of partition at offset ")?;
     let digits = behind.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -228,7 +228,7 @@ impl<A: Answer> StatefulSourcePartition for KafkaPartition<A> {
                         continue;
                     }
                     if reading.end.is_some_and(|end| offset >= end) {
-                        // What has come since is for another run.
+                        // Later messages are for another run.
                         reading.position = KafkaPosition::at(offset);
                         break;
                     }
@@ -261,7 +261,7 @@ impl<A: Answer> StatefulSourcePartition for KafkaPartition<A> {
         self.reading.position
     }
 
-    /// By what the client has reported last.
+    /// From the client's last report.
     fn lag(&self) -> Option<Lag> {
         let Reading {
             client,

@@ -1,4 +1,4 @@
-//! Which partitions of which topics are read.
+//! Determines which partitions of which topics are read.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use super::super::context::Context;
 use super::super::error::Error;
 use super::super::settings::is_transient;
 
-/// How long one question may take.
+/// The time-out of a request.
 pub(super) const ASK: Duration = Duration::from_secs(2);
 
-/// How long to wait before asking again.
+/// The pause before a retry.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// A partition of a topic.
@@ -29,7 +29,7 @@ impl TopicPartition {
         format!("{}/{}", self.topic, self.number)
     }
 
-    /// The partition of a name.
+    /// Parses the name of a partition.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (topic, number) = name.rsplit_once('/')?;
         Some(Self {
@@ -39,7 +39,7 @@ impl TopicPartition {
     }
 }
 
-/// What to read.
+/// The topics or partitions to read.
 #[derive(Clone, Debug)]
 pub(super) enum Selection {
     Topics(Vec<String>),
@@ -49,7 +49,7 @@ pub(super) enum Selection {
 }
 
 impl Selection {
-    /// The partitions that there are now.
+    /// The partitions that exist now.
     pub(super) fn list(
         &self,
         consumer: &BaseConsumer<Context>,
@@ -105,7 +105,7 @@ fn all(topic: &str, count: i32) -> impl Iterator<Item = TopicPartition> {
     })
 }
 
-/// Asks brokers until they answer.
+/// Repeats a request until the brokers respond.
 struct Asking<'a> {
     consumer: &'a BaseConsumer<Context>,
     brokers: &'a str,
@@ -113,15 +113,15 @@ struct Asking<'a> {
     until: Instant,
 }
 
-/// What became of a question.
+/// The result of a request.
 enum Answered<T> {
     Yes(T),
-    /// To be asked again.
+    /// Retry.
     NotYet,
 }
 
 impl Asking<'_> {
-    /// How many partitions a topic has.
+    /// The number of partitions of a topic.
     fn count(&self, topic: &str) -> Result<i32, Error> {
         self.ask(Some(topic), |topics| {
             let Some(found) = topics.iter().find(|found| found.name() == topic) else {
@@ -198,7 +198,7 @@ impl Asking<'_> {
     }
 }
 
-/// Serves all events of a client that are there.
+/// Serves all pending events of a client.
 pub(super) fn serve(consumer: &BaseConsumer<Context>) {
     loop {
         let before = consumer.context().served();
