@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::RunError;
 use crate::guard::guard;
+use crate::logged::Logged;
 
 /// A thread that runs futures, until this is dropped.
 #[derive(Debug)]
@@ -28,13 +29,16 @@ impl Executor {
             handle,
             life: life.abort_handle(),
         };
+        let logged = Logged::here();
         thread::Builder::new()
             .name(format!("{step} calls"))
             .spawn(move || {
-                // It ends as it is aborted, which is no fault.
-                let _ = runtime.block_on(life);
-                // A call that blocks a thread, and is not needed any more, is not waited for.
-                runtime.shutdown_background();
+                logged.run(|| {
+                    // It ends as it is aborted, which is no fault.
+                    let _ = runtime.block_on(life);
+                    // A call that blocks a thread, and is not needed any more, is not waited for.
+                    runtime.shutdown_background();
+                });
             })?;
         Ok(executor)
     }

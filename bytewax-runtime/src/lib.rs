@@ -34,6 +34,7 @@ mod guard;
 mod ids;
 pub mod key;
 mod kit;
+mod logged;
 pub mod operators;
 pub mod prelude;
 #[cfg(feature = "recovery")]

@@ -19,7 +19,7 @@ use crate::records::Files;
 ///
 /// The first row names the columns. A quoted cell may contain delimiters, line ends, and quotes that are
 /// written twice. Rows may be shorter or longer than the first; blank lines and a byte order mark are
-/// skipped. A line on standard error reports the assumed delimiter and column names. The statements about
+/// skipped. A line in the log reports the assumed delimiter and column names. The statements about
 /// files, directories, compression and positions of a [`FileSource`](crate::files::FileSource) apply here
 /// too.
 ///
@@ -73,7 +73,7 @@ use crate::records::Files;
 /// too long is never truncated, because a part of a value is another value.
 ///
 /// A quote that is open at the end of a file may be closed by later writes, so its row waits like a last line
-/// without a line end ([`unended`](Self::unended)), and a line on standard error reports this. If later lines
+/// without a line end ([`unended`](Self::unended)), and a line in the log reports this. If later lines
 /// are rows by themselves, with the right number of cells, the quote counts as never closed: one line that
 /// parses as the type is enough, or several lines, most of which are rows, if any text parses. In a file of
 /// one column, where any line is a row, the row always waits.

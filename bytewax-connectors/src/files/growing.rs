@@ -16,7 +16,7 @@ use crate::records::Rules;
 ///   before the extension, such as `app.log.1`, `app.log-20240131` or `app-20240131.log`, and may be
 ///   compressed.
 /// - *The file was truncated*: if a rotated file contains the data read so far, as when log rotation copies
-///   the file, the source reads the rest there. Otherwise the rest is lost, and a line on standard error
+///   the file, the source reads the rest there. Otherwise the rest is lost, and a line in the log
 ///   reports this. Then it reads the file from its start.
 /// - *No file has the name*: it waits for one.
 ///
@@ -50,8 +50,8 @@ use crate::records::Rules;
 /// # Guarantee
 ///
 /// With a recovery store, each line counts once, through kills and rotations, as long as the unread part of a
-/// file still exists under one of its names. Data that is truncated before it was read is lost, and a line on
-/// standard error reports this.
+/// file still exists under one of its names. Data that is truncated before it was read is lost, and a
+/// warning in the log reports this.
 ///
 /// # Errors
 ///

@@ -22,7 +22,7 @@ use crate::records::{Files, Text};
 /// the run.
 ///
 /// A file with the extension `.gz`, `.zst`, `.bz2` or `.xz` is decompressed, which needs the feature `gzip`,
-/// `zstd`, `bzip2` or `xz`; byte counts then refer to the decompressed data. A line on standard error reports
+/// `zstd`, `bzip2` or `xz`; byte counts then refer to the decompressed data. A line in the log reports
 /// that the extension determined the compression.
 ///
 /// A pipe is read on its own thread, so nothing waits while it is silent; reading a pipe cannot be resumed.

@@ -52,7 +52,7 @@ macro_rules! file_source {
             /// writing.
             ///
             /// By default, it [waits](crate::files::Unended::Wait) if the flow has a recovery store: a later
-            /// run reads it when it is complete, and this run reports on standard error that it waits.
+            /// run reads it when it is complete, and this run logs that it waits.
             /// Without a store, it is [read](crate::files::Unended::Emit) as it is. The same applies to a
             /// pipe.
             ///

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use bytewax_runtime::client::Caller;
 use bytewax_runtime::source::Waker;
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use tracing::{debug, error, info, warn};
 
 use super::error::Error;
 use super::settings::{is_refusal, is_transient};
@@ -95,7 +97,7 @@ impl Context {
         }
     }
 
-    /// Writes a line to standard error that names the step.
+    /// Logs what people should know, with the step.
     pub(super) fn note(&self, text: &str) {
         match self.caller.step() {
             Some(step) => note(&format!("step `{step}`: {text}")),
@@ -147,24 +149,24 @@ impl Context {
 }
 
 impl ClientContext for Context {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, text: &str) {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.serve();
-        let level = match level {
-            rdkafka::config::RDKafkaLogLevel::Warning => log::Level::Warn,
-            rdkafka::config::RDKafkaLogLevel::Notice | rdkafka::config::RDKafkaLogLevel::Info => {
-                log::Level::Info
+        // The level of an event is a constant.
+        match level {
+            RDKafkaLogLevel::Warning => warn!(target: "librdkafka", "{facility} {text}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                info!(target: "librdkafka", "{facility} {text}");
             }
-            rdkafka::config::RDKafkaLogLevel::Debug => log::Level::Debug,
-            _ => log::Level::Error,
-        };
-        log::log!(target: "librdkafka", level, "{facility} {text}");
+            RDKafkaLogLevel::Debug => debug!(target: "librdkafka", "{facility} {text}"),
+            _ => error!(target: "librdkafka", "{facility} {text}"),
+        }
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
         self.serve();
-        log::debug!(target: "librdkafka", "{}", String::from_utf8_lossy(statistics));
+        debug!(target: "librdkafka", "{}", String::from_utf8_lossy(statistics));
         let Some(reported) = parse(statistics) else {
-            log::warn!(target: "librdkafka", "the statistics cannot be read");
+            warn!(target: "librdkafka", "the statistics cannot be read");
             return;
         };
         let mut extents = lock(&self.extents);

@@ -306,7 +306,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
     }
 
-    /// The same, which tells on standard error how the file is read, if this is set.
+    /// The same, which logs how the file is read, if this is set.
     pub(crate) fn telling(self, tells: bool) -> Self {
         Self { tells, ..self }
     }

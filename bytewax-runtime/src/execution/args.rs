@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, FromArgMatches, Subcommand};
 
 use super::config::RunConfig;
+use super::log;
 #[cfg(feature = "recovery")]
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
@@ -36,6 +37,8 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or immediately |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
 /// | `--metrics ADDRESS` | `BYTEWAX_METRICS` | | serve `/metrics` to Prometheus, `/healthz` and `/readyz` at this address, such as `127.0.0.1:9464` (feature `metrics`); process I of `--processes` uses the port I higher |
+/// | `--log FILTER` | `BYTEWAX_LOG` | `bytewax=info` | log what is of this level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or of these levels by target, such as `warn,bytewax=debug` |
+/// | `--log-format text\|json` | `BYTEWAX_LOG_FORMAT` | `text` | how the log is written to standard error; text is the message alone, unless `--log` is given |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
 /// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | limit the time to save the last epoch when a signal stops the run; with 0, the run stops immediately |
 ///
@@ -154,6 +157,11 @@ impl RunArgs {
     /// Contradictory options. `clap::Error::exit` reports the error like the parser.
     pub fn config(&self) -> Result<RunConfig, clap::Error> {
         self.flags.config(&|name| std::env::var(name).ok())
+    }
+
+    /// Has the log written as the flags say, unless the program has a subscriber of its own.
+    pub(super) fn start_log(&self) {
+        log::start(self.flags.log.as_ref(), self.flags.log_format);
     }
 
     #[cfg(test)]

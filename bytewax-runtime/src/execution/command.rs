@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use super::args::{Command, RunArgs};
 use super::cluster::Ended;
 use super::lock::lock;
+use super::progress::Progress;
 #[cfg(feature = "recovery")]
 use super::recovery::Outcome;
 use super::render::GraphFormat;
@@ -94,7 +95,11 @@ struct Cli {
 impl RunArgs {
     /// Runs the subcommand for the flow, and returns the program's exit code.
     ///
-    /// An error is reported once on standard error, with its causes. The exit code is
+    /// An error is reported once on standard error, with its causes. Other messages are events of the crate
+    /// `tracing`. They are written to standard error as `--log` states, unless the program has set a
+    /// subscriber of its own; the options of the first run of a process apply. If standard error is a
+    /// terminal, a summary ends the run, and a line shows the progress unless standard output is a terminal
+    /// too. The exit code is
     ///
     /// | code | when |
     /// | --- | --- |
@@ -146,6 +151,7 @@ impl RunArgs {
         flow: &Dataflow,
         format: impl FnOnce(clap::Error) -> clap::Error,
     ) -> ExitCode {
+        self.start_log();
         let ended = match self.command() {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
             Command::Lock { file, check } => {
@@ -155,7 +161,9 @@ impl RunArgs {
             #[cfg(feature = "recovery")]
             Command::Recovery { command } => finish(command.execute(flow)).map_err(Ended::from),
             Command::Run => match self.config() {
-                Ok(config) => config.run_with(flow, |shared, _| SignalGuard::listen(shared)),
+                Ok(config) => config.run_with(flow, |shared, reading| {
+                    Ok((SignalGuard::listen(shared)?, Progress::start(reading)))
+                }),
                 Err(error) => return print_usage(&format(error)),
             },
         };

@@ -256,6 +256,7 @@ impl RunConfig {
             let text = "a run needs at least one worker, and `workers` is 0";
             return Err(RunError::new(RunErrorKind::Config, text).into());
         }
+        let _span = tracing::info_span!("run", flow = flow.name()).entered();
         let job = Arc::new(Job {
             graph: Arc::clone(flow.graph()),
             recovery: self.recovery.clone(),

@@ -13,10 +13,14 @@ mod command;
 mod config;
 #[cfg(feature = "cli")]
 mod lock;
+#[cfg(feature = "cli")]
+mod log;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "cli")]
 mod plan;
+#[cfg(feature = "cli")]
+mod progress;
 #[cfg(all(feature = "cli", feature = "recovery"))]
 mod recovery;
 mod render;

@@ -107,10 +107,7 @@ impl Flags {
                 .iter()
                 .fold(RecoveryConfig::new(first), RecoveryConfig::dir),
         };
-        let config = config
-            .snapshot_mode(self.snapshot_mode)
-            .resume(self.resume)
-            .announced();
+        let config = config.snapshot_mode(self.snapshot_mode).resume(self.resume);
         let config = match self.backup_interval {
             Some(Seconds(interval)) => config.backup_interval(interval),
             None => config,

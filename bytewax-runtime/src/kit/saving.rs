@@ -1,10 +1,12 @@
 //! Saves and resumes a keyed step: the layer between the items and its logic.
 
 use std::marker::PhantomData;
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::Span;
 
 use super::keyed::Routed;
 use super::meter::StepMeter;
@@ -77,8 +79,9 @@ where
     step: StepIndex,
     logic: L,
     store: Option<StepStore>,
-    /// The epoch of the snapshot in progress.
+    /// The epoch of the snapshot in progress, and its span for the log if the epoch is over.
     epoch: Option<Epoch>,
+    span: Span,
     is_last: bool,
     /// Whether touched keys are saved during the epoch.
     is_immediate: bool,
@@ -135,6 +138,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             logic,
             store,
             epoch: None,
+            span: Span::none(),
             is_last: false,
             is_immediate,
             taken: 0,
@@ -236,7 +240,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
     fn evict(&mut self, cx: &Cx) -> Result<(), RunError> {
         let table = self.logic.table();
         if table.is_limited() {
-            let looks = std::mem::take(&mut self.taken) / ITEMS_A_LOOK + 1;
+            let looks = mem::take(&mut self.taken) / ITEMS_A_LOOK + 1;
             if table.evict::<RunError>(looks)? {
                 cx.worker.timers.wake(cx.alarm);
             }
@@ -291,6 +295,10 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             }
             if !table.is_snapshotting() {
                 self.epoch = None;
+                let span = mem::replace(&mut self.span, Span::none());
+                if !span.is_disabled() {
+                    span.in_scope(|| tracing::debug!("all of the snapshot is with the writer"));
+                }
                 cx.release();
                 return Ok(());
             }
@@ -351,6 +359,8 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             cx.enter(self.step);
             self.logic.table().begin_snapshot()?;
             self.epoch = Some(cx.epoch);
+            let step = cx.step_id(self.step);
+            self.span = tracing::debug_span!("snapshot", %step, epoch = cx.epoch.0);
             cx.hold();
             self.save(self.is_last, cx)?;
         }

@@ -218,7 +218,7 @@ impl<T: 'static> Stream<Errored<T>> {
         Terminal::new(failed.flow(), failed.port().step)
     }
 
-    /// Drops the errors and reports their number on standard error when the input ends.
+    /// Drops the errors and logs their number when the input ends.
     ///
     /// # Examples
     ///
@@ -298,9 +298,12 @@ impl<T: 'static> Push<Errored<T>> for SkipCounted {
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         if what == Flush::End && self.skipped > 0 {
             let (step, worker) = (cx.step_id(self.step), cx.worker.index);
-            eprintln!(
-                "step `{step}`, worker {worker}: {} errors were skipped",
-                self.skipped
+            let skipped = self.skipped;
+            tracing::warn!(
+                %step,
+                worker = worker.0,
+                skipped,
+                "step `{step}`, worker {worker}: {skipped} errors were skipped"
             );
         }
         Ok(())

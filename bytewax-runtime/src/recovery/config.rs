@@ -57,7 +57,6 @@ pub struct RecoveryConfig {
     memory: Option<u64>,
     snapshot_mode: SnapshotMode,
     resume: ResumePolicy,
-    announces: bool,
     is_trial: bool,
 }
 
@@ -71,7 +70,6 @@ impl RecoveryConfig {
             memory: None,
             snapshot_mode: SnapshotMode::default(),
             resume: ResumePolicy::default(),
-            announces: false,
             is_trial: false,
         }
     }
@@ -198,12 +196,6 @@ impl RecoveryConfig {
         self
     }
 
-    /// Makes the run report on standard error what it resumes from.
-    pub(crate) fn announced(mut self) -> Self {
-        self.announces = true;
-        self
-    }
-
     /// Ends the run once it is known whether a store exists and can be resumed.
     pub(crate) fn trial(mut self) -> Self {
         self.is_trial = true;
@@ -228,10 +220,6 @@ impl RecoveryConfig {
             )
             .collect();
         dirs.join(" ")
-    }
-
-    pub(crate) fn announces(&self) -> bool {
-        self.announces
     }
 
     pub(crate) fn mode(&self) -> SnapshotMode {

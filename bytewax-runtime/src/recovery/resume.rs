@@ -183,7 +183,7 @@ pub(crate) fn describe_resume(
     let store = format!("the store of {count} {partitions} in `{place}`");
     let Resume { execution, epoch } = resume;
     let Some(last) = execution.0.checked_sub(1) else {
-        return format!("recovery: beginning anew at epoch {epoch}: {store} is new\n");
+        return format!("recovery: beginning anew at epoch {epoch}: {store} is new");
     };
     // The partition that was completed first decides.
     let saved_at = parts.iter().map(|part| part.progress.saved_at).min();
@@ -199,7 +199,7 @@ pub(crate) fn describe_resume(
     };
     format!(
         "recovery: resuming at epoch {epoch}{age} execution {last}, as execution {execution}: \
-         {store}\n"
+         {store}"
     )
 }
 
@@ -490,14 +490,14 @@ mod tests {
         new[0].file = PathBuf::from("state/part-0.sqlite3");
         assert_eq!(
             told(&new, 9),
-            "recovery: beginning anew at epoch 1: the store of 2 partitions in `state` is new\n"
+            "recovery: beginning anew at epoch 1: the store of 2 partitions in `state` is new"
         );
         let mut parts = states(&[(Some(0), 4, 2, FIRST)]);
         parts[0].file = PathBuf::from("state/part-0.sqlite3");
         assert_eq!(
             told(&parts, 61),
             "recovery: resuming at epoch 5, saved less than 1 minute ago by execution 0, as \
-             execution 1: the store of 1 partition in `state`\n"
+             execution 1: the store of 1 partition in `state`"
         );
         assert!(told(&parts, 1).contains("saved less than 1 second ago"));
         parts[0].progress.saved_at = Some(at(1000));
@@ -512,7 +512,7 @@ mod tests {
                 told(&parts, now),
                 format!(
                     "recovery: resuming at epoch 5, saved {age} ago by execution 0, as execution 1: \
-                     the store of 1 partition in `state`\n"
+                     the store of 1 partition in `state`"
                 )
             );
         }

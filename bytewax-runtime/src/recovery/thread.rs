@@ -13,6 +13,7 @@ use super::rows::Table;
 use super::writer::PartitionWriter;
 use crate::ids::Epoch;
 use crate::key::{Slot, position_slot};
+use crate::logged::Logged;
 use crate::state::run::Run;
 
 /// How many bytes one step of a collection merges, while changes may be waiting.
@@ -121,8 +122,9 @@ impl WriterThread {
         let mut writing = Writing::new(writers, steps, uploads, report)?;
         let room = Arc::clone(&writing.room);
         let named = thread::Builder::new().name("bytewax-recovery".to_owned());
+        let logged = Logged::here();
         let thread = named
-            .spawn(move || writing.run(&inbox))
+            .spawn(move || logged.run(|| writing.run(&inbox)))
             .map_err(Error::Thread)?;
         Ok(Self {
             messages: Some(messages),

@@ -32,8 +32,8 @@
 //! a replay, values in order may be late. With [`SystemClock`], no value is ever late, and the contents of a
 //! window depend on when the flow ran.
 //!
-//! Late values are on the stream `late`. If nothing reads it, they are counted, and their number is reported
-//! on standard error when the run ends.
+//! Late values are on the stream `late`. If nothing reads it, they are counted, and their number is logged
+//! when the run ends.
 //!
 //! # When a window is over
 //!

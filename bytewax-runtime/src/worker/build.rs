@@ -27,7 +27,9 @@ use crate::kit::{
 /// No operator runs and nothing is written before all workers have built the flow. Until then the flow may be
 /// refused, by the store or by a source that cannot be opened.
 pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result<bool, RunError> {
-    let Some(store) = agree(worker, cx, job)? else {
+    let resume = tracing::info_span!("resume");
+    let agreed = resume.in_scope(|| agree(worker, cx, job));
+    let Some(store) = agreed? else {
         return Ok(false);
     };
     let set = cx.edges.set(edges(cx, &job.graph)).is_ok();
@@ -48,9 +50,11 @@ pub(crate) fn build(worker: &mut Worker, cx: &Rc<WorkerCx>, job: &Job) -> Result
         if cx.shared.is_stopping() || exchange(worker, cx, &())?.is_none() {
             return Ok(false);
         }
-        store.begin(cx)?;
+        resume.in_scope(|| store.begin(cx))?;
     }
+    cx.epochs.open_span(cx.epochs.first());
     cx.begin();
+    tracing::debug!("the worker runs the flow");
     Ok(true)
 }
 

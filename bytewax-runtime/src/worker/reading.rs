@@ -110,7 +110,7 @@ impl Reading {
     }
 
     /// The number of the process in its cluster.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "cli", feature = "metrics"))]
     pub(crate) fn process(&self) -> usize {
         self.process
     }

@@ -17,6 +17,7 @@ use crate::flow::Graph;
 use crate::guard::guard;
 use crate::ids::WorkerIndex;
 use crate::kit::{Shared, WorkerCx};
+use crate::logged::Logged;
 
 /// A job: a flow, and its recovery store.
 #[derive(Clone)]
@@ -55,8 +56,10 @@ pub(crate) fn run_allocators(
     shared: &Arc<Shared>,
 ) {
     let (job, workers_shared) = (Arc::clone(job), Arc::clone(shared));
+    let logged = Logged::here();
     let started = initialize_from(builders, Box::new(()), move |allocator| {
-        work(allocator, &job, &workers_shared);
+        let logged = logged.clone();
+        logged.run(|| work(allocator, &job, &workers_shared));
     });
     match started {
         Ok(guards) => {
@@ -76,6 +79,7 @@ pub(crate) fn run_allocators(
 /// Runs one worker.
 fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
     shared.register_thread();
+    let _span = tracing::info_span!("worker", index = allocator.index()).entered();
     let mut worker = Worker::new(
         WorkerConfig::default(),
         allocator,

@@ -1,7 +1,6 @@
 //! The agreement of the workers of a cluster before the flow is built: the workers of partitions and keys,
 //! and the first epoch.
 
-use std::io::{self, Write};
 use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
@@ -75,14 +74,14 @@ pub(super) fn agree(
         if config.is_trial() {
             return Ok(None);
         }
-        if cx.index.0 == 0 && config.announces() {
-            // Without standard error, nothing can be reported.
-            let _ = io::stderr().write_all(agreed.told.as_bytes());
+        if cx.index.0 == 0 {
+            let epoch = agreed.resume.epoch.0;
+            tracing::info!(epoch, "{}", agreed.told);
         }
         if cx.index.0 == 0
             && let Some(unlocked) = job.graph.unlocked()
         {
-            let _ = writeln!(io::stderr(), "{unlocked}");
+            tracing::warn!("{unlocked}");
         }
         store = Some(Rc::new(opened));
     }

@@ -12,7 +12,9 @@ use reader::{Named, named};
 /// The modules of `src/`, bottom up; those of one floor do not name each other. The root, which
 /// re-exports from all, is on top.
 const FLOORS: &[&[&str]] = &[
-    &["ids", "clock", "codec", "brief", "delivery", "weight"],
+    &[
+        "ids", "clock", "codec", "brief", "delivery", "weight", "logged",
+    ],
     &["error", "key", "report"],
     &["client", "guard"],
     &["executor"],
@@ -41,6 +43,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["execution::metrics"]),
     ("rusqlite", &["recovery"]),
     ("signal_hook", &["execution"]),
+    ("tracing_subscriber", &["execution"]),
     (
         "timely",
         &["kit::batch", "kit::edge", "kit::link", "worker"],

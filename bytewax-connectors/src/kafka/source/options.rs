@@ -54,9 +54,9 @@ pub enum LostOffset {
     /// The run fails.
     #[default]
     Fail,
-    /// Continues at the first existing message, and reports this on standard error.
+    /// Continues at the first existing message, and logs a warning.
     Beginning,
-    /// Continues after the last message, and reports this on standard error.
+    /// Continues after the last message, and logs a warning.
     End,
 }
 

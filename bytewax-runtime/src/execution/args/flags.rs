@@ -12,6 +12,7 @@ use super::values::{
 use crate::execution::config::{
     BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, STOP_TIMEOUT, WORKERS,
 };
+use crate::execution::log::{LogFilter, LogFormat};
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// Defines the struct of the options. Each also reads the environment, may follow a subcommand, and has an id
@@ -100,6 +101,13 @@ flags! {
 
     /// Serve the metrics of the run to Prometheus at this address, such as `127.0.0.1:9464`
     metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
+
+    /// Log what is of this level, or of these levels by target, such as `debug` or `warn,bytewax=debug`
+    /// [default: bytewax=info]
+    log: Option<LogFilter> = "log" "FILTER" "LOG" {}
+
+    /// How the log is written to standard error
+    log_format: LogFormat = "log-format" "FORMAT" "LOG_FORMAT" { value_enum, default_value_t }
 
     /// Wait this many seconds for the other processes at the start
     connect_timeout: Seconds = "connect-timeout" "SECONDS" "CONNECT_TIMEOUT" {

@@ -186,7 +186,7 @@ fn where_state_is_kept() {
         let recovery = config(flags, "").unwrap().recovery;
         recovery.map(|config| format!("{config:?}"))
     };
-    let store = |dir: &str| RecoveryConfig::new(dir).announced();
+    let store = |dir: &str| RecoveryConfig::new(dir);
     let local = |backup: &str| store("LOCAL").backup(FileSystemBackup::new(backup));
     let cases = [
         ("", None),

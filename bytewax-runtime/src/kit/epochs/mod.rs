@@ -5,6 +5,9 @@ mod protocol;
 mod tests;
 
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
+use std::collections::BTreeMap;
+
+use tracing::Span;
 
 use super::context::WorkerCx;
 use super::listeners::Listeners;
@@ -23,6 +26,8 @@ pub(crate) struct Epochs {
     pub(crate) listeners: Listeners,
     /// Whether the run has stopped after its last epoch.
     stopped: Cell<bool>,
+    /// The spans of the epochs that are under way, for the log.
+    spans: RefCell<BTreeMap<u64, Span>>,
 }
 
 impl Epochs {
@@ -37,6 +42,26 @@ impl Epochs {
         protocol
             .expect("it is set before the flow is built")
             .borrow_mut()
+    }
+
+    /// Opens the span of an epoch.
+    pub(crate) fn open_span(&self, Epoch(epoch): Epoch) {
+        let span = tracing::debug_span!("epoch", epoch);
+        if !span.is_disabled() {
+            span.in_scope(|| tracing::trace!("the epoch begins"));
+            self.spans.borrow_mut().insert(epoch, span);
+        }
+    }
+
+    /// Closes the spans of an epoch and of those before.
+    fn close_spans(&self, epoch: u64) {
+        let mut spans = self.spans.borrow_mut();
+        while let Some(first) = spans.first_entry().filter(|first| *first.key() <= epoch) {
+            let (number, span) = first.remove_entry();
+            if number == epoch {
+                span.in_scope(|| tracing::debug!("the epoch is complete"));
+            }
+        }
     }
 
     /// Returns the epoch in which the execution begins.
@@ -59,6 +84,7 @@ impl WorkerCx {
         }
         if protocol.join(self.shared.latest_epoch(), now) {
             self.meter.epochs.begins(protocol.current(), now);
+            self.epochs.open_span(protocol.current());
             protocol
                 .sources()
                 .for_each(|source| self.timers.wake(source));
@@ -74,6 +100,7 @@ impl WorkerCx {
             return;
         }
         self.meter.epochs.begins(protocol.current(), now);
+        self.epochs.open_span(protocol.current());
         for source in protocol.sources() {
             self.timers.wake(source);
         }
@@ -97,6 +124,7 @@ impl WorkerCx {
                 let saved = self.meter.saved_bytes.get();
                 self.meter.epochs.completes(Epoch(epoch), now, saved);
             }
+            self.epochs.close_spans(epoch);
             self.epochs.listeners.completed(Epoch(epoch), self)?;
         }
         if frontier == Frontier::Stopped {

@@ -20,6 +20,7 @@ use super::object::{Entries, LogHeader};
 use super::term::Term;
 use crate::ids::Epoch;
 use crate::key::Slot;
+use crate::logged::Logged;
 use crate::state::run::Run;
 
 /// The minimum weight of an object in the decision to compact, for the time of a request.
@@ -174,7 +175,8 @@ impl Uploader {
         let fence = Fence::new(backup, names.clone(), term.clone());
         let (jobs, inbox) = sync_channel(QUEUE);
         let named = thread::Builder::new().name("bytewax-backup".to_owned());
-        let thread = named.spawn(move || run(&fence, &inbox, &report));
+        let logged = Logged::here();
+        let thread = named.spawn(move || logged.run(|| run(&fence, &inbox, &report)));
         let mut uploader = Self {
             names,
             term: term.number(),

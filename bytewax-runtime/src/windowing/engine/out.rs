@@ -19,7 +19,7 @@ pub(crate) const LATE: usize = 2;
 /// An item of `down`, `late` or `meta`.
 type Item<K, V> = (K, (WindowId, V));
 
-/// Late values that a step has dropped on the workers of this process, because nothing reads them. It tells
+/// Late values that a step has dropped on the workers of this process, because nothing reads them. It logs
 /// how many they were when the last of the workers has ended, whatever has ended it.
 #[derive(Debug)]
 pub(crate) struct Lost {
@@ -54,7 +54,8 @@ impl Lost {
 impl Drop for Lost {
     fn drop(&mut self) {
         if let Some(report) = self.report() {
-            eprintln!("{report}");
+            let (step, count) = (&self.step, self.count.load(Ordering::Relaxed));
+            tracing::warn!(%step, count, "{report}");
         }
     }
 }

@@ -48,7 +48,7 @@ impl Lateness {
     /// Sets how long the watermark waits for a partition without items, by the system clock. The default is
     /// one minute.
     ///
-    /// The watermark then continues without the partition, and a line on standard error reports it. Later
+    /// The watermark then continues without the partition, and a warning in the log reports it. Later
     /// items of the partition may be too late for window steps, which emit them as `late`. The partition
     /// counts again as soon as it emits items. The watermark always waits for a partition that is not polled
     /// because of backpressure or because the machine is suspended. If all partitions are idle, the watermark

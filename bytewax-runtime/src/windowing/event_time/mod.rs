@@ -16,8 +16,7 @@ use crate::state::StepSchema;
 
 /// The streams of [`event_time`](Stream::event_time).
 ///
-/// Unread items of `late` and `future` are counted, and their number is reported on standard error when the
-/// run ends.
+/// Unread items of `late` and `future` are counted, and their number is logged when the run ends.
 #[derive(Debug)]
 #[must_use]
 pub struct EventTimeOut<T> {

@@ -161,10 +161,13 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
                     partition.idle_at = None;
                     partition.is_idle = true;
                     if !std::mem::replace(&mut partition.is_reported, true) {
-                        eprintln!(
+                        let step = cx.step_id(self.step);
+                        tracing::warn!(
+                            %step,
+                            partition = partition.name,
                             "step `{}`: partition `{}` has had no items for {}; the watermark goes on \
                              without it until it has some",
-                            cx.step_id(self.step),
+                            step,
                             partition.name,
                             shown(idle_after),
                         );

@@ -15,6 +15,7 @@ use super::sync::lock;
 use super::text::reason;
 use super::timing::Timing;
 use super::{reader, writer};
+use crate::logged::Logged;
 
 /// The control connections to all other processes.
 pub(crate) struct Control {
@@ -73,9 +74,18 @@ impl Control {
         body: fn(&Shared, &Peer),
     ) -> Result<(), NetError> {
         let (shared, own) = (Arc::clone(&self.shared), Arc::clone(peer));
+        let process = peer.process;
+        let span = tracing::debug_span!("connection", process, way = what);
+        let logged = Logged::here().within(span);
         let thread = thread::Builder::new()
-            .name(format!("bytewax:{what}-{}", peer.process))
-            .spawn(move || body(&shared, &own))
+            .name(format!("bytewax:{what}-{process}"))
+            .spawn(move || {
+                logged.run(|| {
+                    tracing::debug!("the connection is open");
+                    body(&shared, &own);
+                    tracing::debug!("the connection is closed");
+                });
+            })
             .map_err(|error| NetError::Setup {
                 what: format!(
                     "the thread of the control connection to process {}",

@@ -33,7 +33,7 @@ impl Store {
         };
         if cx.index.0 == 0 {
             for told in &unbegun.told {
-                eprintln!("{told}");
+                tracing::info!("{told}");
             }
         }
         let writer = match unbegun.parts.is_empty() {

@@ -1,0 +1,131 @@
+//! Where the events of the library go, unless the program has a subscriber of its own.
+
+use std::fmt::{self, Debug};
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use tracing::dispatcher::{self, Dispatch};
+use tracing::field::{Field, Visit};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{self as lines, FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use super::progress::BesideProgress;
+
+/// What is logged unless `--log` says otherwise: what people should know, of the library alone.
+const FILTER: &str = "bytewax=info";
+
+/// Which events are logged: a level, or levels by the beginnings of their targets, separated by commas.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LogFilter(Targets);
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let targets = text.parse::<Targets>().ok();
+        // A word that is no level would be read as a target.
+        let is_known = |part: &str| part.contains('=') || part.parse::<tracing::Level>().is_ok();
+        let is_off = |part: &str| part.eq_ignore_ascii_case("off");
+        let mut parts = text.split(',').map(str::trim);
+        let targets = targets.filter(|_| parts.all(|part| is_known(part) || is_off(part)));
+        targets.map(Self).ok_or_else(|| {
+            "give a level (`error`, `warn`, `info`, `debug`, `trace` or `off`), or levels by target, such as \
+             `warn,bytewax=debug`"
+                .to_owned()
+        })
+    }
+}
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// The message alone, or with `--log` also the time, the level, the spans and the values.
+    #[default]
+    Text,
+    /// Each as a line of JSON.
+    Json,
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Text => (
+                "text",
+                "The message, and with `--log` also time, level, spans and values",
+            ),
+            Self::Json => ("json", "One JSON object a line"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// Has events written to standard error. A program that has set a subscriber keeps it.
+pub(super) fn start(filter: Option<&LogFilter>, format: LogFormat) {
+    if dispatcher::get_default(|known| known.is::<NoSubscriber>()) {
+        // Another thread may have set one just now: then that is the one.
+        let _ = dispatcher::set_global_default(subscriber(filter, format, || BesideProgress));
+    }
+}
+
+fn subscriber<W>(filter: Option<&LogFilter>, format: LogFormat, writer: W) -> Dispatch
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let default = || FILTER.parse().unwrap_or_default();
+    let targets = filter.map_or_else(default, |LogFilter(targets)| targets.clone());
+    // Without standard error there is nobody to read it.
+    let layer = lines::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .log_internal_errors(false);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match (format, filter) {
+        (LogFormat::Json, _) => layer.json().flatten_event(true).boxed(),
+        (LogFormat::Text, Some(_)) => layer.boxed(),
+        (LogFormat::Text, None) => layer.event_format(MessageAlone).boxed(),
+    };
+    Registry::default().with(layer.with_filter(targets)).into()
+}
+
+/// Writes the message of an event, which says all that people need.
+struct MessageAlone;
+
+impl<S, N> FormatEvent<S, N> for MessageAlone
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        writeln!(writer, "{}", message.0)
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
