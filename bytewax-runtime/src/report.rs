@@ -32,6 +32,61 @@ pub struct RunReport {
     pub edges: Vec<EdgeReport>,
     /// The partitions of the recovery store that this process writes.
     pub stores: Vec<StoreReport>,
+    /// What keeps the run from making progress. Looked for twice a second, unless a test moves the clock of the run.
+    #[serde(default)]
+    pub stalls: Vec<StallReport>,
+}
+
+/// What keeps a run from making progress, and its cause.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StallReport {
+    /// What stalls.
+    pub kind: StallKind,
+    /// The step that is the cause, as far as one is known.
+    pub step: Option<StepId>,
+    /// The worker that is, as far as one is known.
+    pub worker: Option<usize>,
+    /// The partition that is: of a source, of event time, or of the recovery store.
+    pub partition: Option<String>,
+    /// How long it has lasted, in seconds.
+    pub seconds: f64,
+    /// The cause in words.
+    pub cause: String,
+}
+
+/// What stalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StallKind {
+    /// The code of a step does not return.
+    Step,
+    /// An edge is full: a step takes less than others send to it.
+    Edge,
+    /// An epoch is over and does not become complete, and with it its snapshot.
+    Snapshot,
+    /// A watermark stands, because of one partition.
+    Watermark,
+    /// A partition of a source has items left and gives none.
+    Source,
+    /// One worker does far more than the others.
+    Skew,
+}
+
+impl StallKind {
+    /// The kind as one word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Edge => "edge",
+            Self::Snapshot => "snapshot",
+            Self::Watermark => "watermark",
+            Self::Source => "source",
+            Self::Skew => "skew",
+        }
+    }
 }
 
 /// How far a run is.
@@ -81,6 +136,9 @@ pub struct WorkerReport {
     pub worker: usize,
     /// Whether it has built the flow, and runs it.
     pub runs: bool,
+    /// The step whose code it runs now, if it runs any.
+    #[serde(default)]
+    pub running: Option<StepId>,
     /// The epoch that its sources are in.
     pub epoch: Option<u64>,
     /// How long that has lasted, in seconds.
@@ -129,6 +187,9 @@ pub struct StepReport {
     pub operator: String,
     /// What kind of step it is.
     pub kind: StepKind,
+    /// The steps that it reads from.
+    #[serde(default)]
+    pub inputs: Vec<StepId>,
     /// Its numbers on each worker of the process.
     pub workers: Vec<StepNumbers>,
 }
@@ -217,6 +278,9 @@ pub struct PartitionReport {
     pub newest: Option<DateTime<Utc>>,
     /// No item of it to come is before this. Not known while the watermark does not wait for the partition.
     pub watermark: Option<DateTime<Utc>>,
+    /// Whether the watermark waits for it.
+    #[serde(default)]
+    pub waited_for: bool,
     /// Whether it has ended.
     pub ended: bool,
 }

@@ -248,12 +248,28 @@ impl Running {
 
     #[track_caller]
     fn check(&self, code: Option<i32>, message: &str) {
+        assert_eq!(self.ended(code), message);
+    }
+
+    /// Checks how the messages begin and end.
+    #[track_caller]
+    fn check_end(&self, code: Option<i32>, begin: &str, end: &str) {
+        let stderr = self.ended(code);
+        assert!(
+            stderr.starts_with(begin) && stderr.ends_with(end),
+            "{stderr}"
+        );
+    }
+
+    /// Returns the messages, after the end.
+    #[track_caller]
+    fn ended(&self, code: Option<i32>) -> String {
         let Ok((found, stderr)) = self.ended.recv_timeout(PATIENCE) else {
             self.signal("-KILL");
             panic!("it did not end within {PATIENCE:?}");
         };
         assert_eq!(found, code, "{stderr}");
-        assert_eq!(stderr, message);
+        stderr
     }
 }
 
@@ -304,8 +320,9 @@ fn ends_by_second(name: &str, code: i32) {
 fn a_program_that_is_stuck_ends_when_the_time_is_over() {
     let running = Running::start("stuck --stop-timeout 1", "worker");
     running.signal("-TERM");
-    running.check(
+    running.check_end(
         Some(143),
+        "the run stalls for ",
         "error: stopped by SIGTERM before the last epoch was complete, which took longer than 1s, the time that \
          `--stop-timeout` gives it; a worker does not end, so the process ends without it\n",
     );

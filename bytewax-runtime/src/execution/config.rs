@@ -17,12 +17,16 @@ use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::worker::{
-    ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, run_cluster, run_here, run_threads,
+    ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, StallWatch, run_cluster, run_here,
+    run_threads,
 };
 
 /// Only runs by a command line start processes, which report more than an error.
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
+
+/// What lives as long as a run: what listens, what looks for stalls, and what serves the metrics.
+type Attached<G> = (G, Option<StallWatch>, Served);
 
 /// Serves the metrics of a run until it is dropped.
 #[cfg(feature = "metrics")]
@@ -294,13 +298,14 @@ impl RunConfig {
         job: &Job,
         shared: &Arc<Shared>,
         listen: impl Fn(&Arc<Shared>, Option<&Reading>) -> Result<G, RunError>,
-    ) -> Result<(G, Served), RunError> {
+    ) -> Result<Attached<G>, RunError> {
         let reading = Reading::new(&job.graph, shared);
         if let Some(monitor) = &self.monitor {
             monitor.watch(reading.clone());
         }
         let listening = listen(shared, Some(&reading))?;
-        Ok((listening, self.serve(reading)?))
+        let stalls = StallWatch::start(&reading);
+        Ok((listening, stalls, self.serve(reading)?))
     }
 
     #[cfg(feature = "metrics")]

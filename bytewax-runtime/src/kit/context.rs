@@ -47,8 +47,6 @@ pub(crate) struct WorkerCx {
     waits: Cell<usize>,
     /// Whether operators may run: all workers have built the flow.
     has_begun: Cell<bool>,
-    /// The step whose code is running, to name it if that code panics.
-    running: Cell<Option<StepIndex>>,
     /// The watermarks of steps with one watermark for all keys.
     watermarks: RefCell<HashMap<StepIndex, Rc<Watermark>>>,
 }
@@ -80,7 +78,6 @@ impl WorkerCx {
             edges: OnceCell::new(),
             sent: Cell::new(0),
             has_begun: Cell::default(),
-            running: Cell::default(),
             watermarks: RefCell::default(),
         }
     }
@@ -98,13 +95,15 @@ impl WorkerCx {
         self.has_begun.get()
     }
 
+    /// Notes the step whose code is running, to name it when that code panics or does not return.
+    #[inline]
     pub(crate) fn enter(&self, step: StepIndex) {
-        self.running.set(Some(step));
+        self.meter.enter(step);
     }
 
     /// Records that no step's code is running.
     pub(crate) fn leave(&self) {
-        self.running.set(None);
+        self.meter.leave();
     }
 
     /// The workers of keys.
@@ -119,12 +118,12 @@ impl WorkerCx {
     }
 
     pub(crate) fn running(&self) -> Option<StepIndex> {
-        self.running.get()
+        self.meter.last()
     }
 
     /// Adds the location to an error, unless it is already known.
     pub(crate) fn locate(&self, error: RunError) -> RunError {
-        match self.running.get() {
+        match self.running() {
             Some(step) => error.at(&self.steps.get(step).id, self.index),
             None => error,
         }
@@ -224,7 +223,7 @@ impl Cx {
 
     /// Returns the id of the step whose code is running.
     pub(crate) fn running(&self) -> &StepId {
-        let step = self.worker.running.get();
+        let step = self.worker.running();
         self.step_id(step.expect("it is asked by the code of a step"))
     }
 

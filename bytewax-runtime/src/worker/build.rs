@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pushers::Output;
@@ -242,6 +243,7 @@ fn start(
             capabilities,
             notes,
         };
+        let meter = Arc::clone(&worker.meter);
         let mut cx = Cx::new(worker, link, alarm);
         cx.first_portion = first_portion;
         let mut sampler = Sampler::default();
@@ -254,7 +256,7 @@ fn start(
             }
             let frontier = frontier(frontiers).map(Epoch);
             let is_timed = sampler.begin(step, &cx.worker);
-            let ran = guard(|| running.run(frontier, &edges, &mut cx));
+            let ran = meter.activation(|| guard(|| running.run(frontier, &edges, &mut cx)));
             if is_timed {
                 sampler.end(&cx.worker);
             }

@@ -9,6 +9,7 @@ mod gather;
 mod net;
 mod reading;
 mod run;
+mod stalls;
 #[cfg(feature = "recovery")]
 mod start;
 #[cfg(not(feature = "recovery"))]
@@ -25,4 +26,5 @@ pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_proces
 pub use reading::Monitor;
 pub(crate) use reading::Reading;
 pub(crate) use run::{Job, run_here, run_threads};
+pub(crate) use stalls::StallWatch;
 pub(crate) use store::RecoveryConfig;

@@ -109,6 +109,11 @@ impl Reading {
         }
     }
 
+    /// Whether a test moves the clock of the run.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.clock.is_by_hand()
+    }
+
     /// The number of the process in its cluster.
     #[cfg(any(feature = "cli", feature = "metrics"))]
     pub(crate) fn process(&self) -> usize {
@@ -136,6 +141,7 @@ impl Reading {
                 step: step.id.clone(),
                 operator: step.operator.to_owned(),
                 kind: step.kind,
+                inputs: step.inputs.iter().map(|input| self.id(*input)).collect(),
                 workers: workers.iter().map(of_worker).collect(),
             }
         });
@@ -150,7 +156,10 @@ impl Reading {
             edges: self.edges(&workers, &now),
             workers: workers
                 .iter()
-                .map(|worker| of_worker(worker, &now))
+                .map(|worker| WorkerReport {
+                    running: worker.running().map(|step| self.id(step)),
+                    ..of_worker(worker, &now)
+                })
                 .collect(),
             stores: self
                 .meter
@@ -163,7 +172,12 @@ impl Reading {
                     write_seconds: store.write.read(),
                 })
                 .collect(),
+            stalls: self.meter.stalls(),
         }
+    }
+
+    fn id(&self, step: StepIndex) -> StepId {
+        self.steps[step.get()].id.clone()
     }
 
     fn edges(&self, workers: &[Arc<WorkerMeter>], now: &Now) -> Vec<EdgeReport> {
@@ -262,6 +276,7 @@ fn of_worker(worker: &WorkerMeter, now: &Now) -> WorkerReport {
     WorkerReport {
         worker: worker.index.0,
         runs: worker.runs.get().is_some(),
+        running: None,
         epoch: epochs.current.count(),
         epoch_seconds: epochs.began.get().map(|began| seconds_since(began, now)),
         epochs_complete: epochs.complete.get(),
@@ -354,6 +369,7 @@ fn partition(meter: &PartitionMeter) -> PartitionReport {
         lag: meter.lag().map(LagReport::from),
         newest: meter.newest.get().and_then(date),
         watermark: meter.bound.get().and_then(date),
+        waited_for: meter.bound.get().is_some(),
         ended: meter.ended.get().is_some(),
     }
 }

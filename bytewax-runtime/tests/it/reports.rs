@@ -1,11 +1,16 @@
 //! What the report of a run says of flows whose numbers are known.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::report::{RunReport, RunState, StepReport, WatermarkReport};
+use bytewax_runtime::report::{
+    RunReport, RunState, StallKind, StallReport, StepReport, WatermarkReport,
+};
 use bytewax_runtime::source::{FixedPartitionedSource, Lag, Poll, StatefulSourcePartition};
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource};
 use bytewax_runtime::windowing::{Lateness, Micros, StreamClock, TumblingWindower};
@@ -13,7 +18,7 @@ use bytewax_runtime::{Monitor, RecoveryConfig, StepError};
 use chrono::TimeDelta;
 
 use crate::by_hand::at;
-use crate::support::{Answer, Parts, flow_of, workers_of};
+use crate::support::{Answer, Parts, flow_of, start, workers_of};
 
 /// Runs a flow to its end, and gives the report that is there then.
 fn ran(flow: Dataflow, config: RunConfig) -> RunReport {
@@ -418,4 +423,83 @@ fn a_monitor_keeps_nothing_of_the_flow() {
     workers_of(2).monitor(&monitor).run(flow).unwrap();
     assert_eq!(Arc::strong_count(&captured), 1);
     assert!(monitor.report().is_some());
+}
+
+/// Waits until a run stalls in this way.
+fn stall(monitor: &Monitor, kind: StallKind) -> StallReport {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let report = monitor.report().unwrap();
+        if let Some(stall) = report.stalls.into_iter().find(|stall| stall.kind == kind) {
+            return stall;
+        }
+        assert!(Instant::now() < limit, "no stall is found");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn code_that_does_not_return_is_named_until_it_does() {
+    let monitor = Monitor::new();
+    let watch = monitor.clone();
+    let (found, finds) = channel();
+    let flow = flow_of(
+        TestingSource::new([1]),
+        |numbers| {
+            let slow = numbers.map(move |n| {
+                found.send(stall(&watch, StallKind::Step)).unwrap();
+                n
+            });
+            slow.named("slow")
+        },
+        TestingSink::new(),
+    );
+    let report = {
+        RunConfig::new().monitor(&monitor).run(flow).unwrap();
+        monitor.report().unwrap()
+    };
+    let stall = finds.recv().unwrap();
+    assert_eq!(stall.step.unwrap(), *"f.slow");
+    assert_eq!(stall.worker, Some(0));
+    assert_eq!(report.stalls, []);
+}
+
+#[test]
+fn a_slow_step_is_named_whose_edge_is_full() {
+    let monitor = Monitor::new();
+    let over = Arc::new(AtomicBool::new(false));
+    let (ends, goes_on) = (Arc::clone(&over), Arc::clone(&over));
+    let flow = flow_of(
+        Parts(&["a"], move |_: &str| {
+            let ends = Arc::clone(&ends);
+            Ok(move || {
+                Ok(match ends.load(Ordering::SeqCst) {
+                    true => Poll::end(),
+                    false => Poll::batch(vec![1_u64; 100]),
+                })
+            })
+        }),
+        |numbers| {
+            let spread = numbers.redistribute().named("spread");
+            let slow = spread.map(move |n| {
+                if !goes_on.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                n
+            });
+            slow.named("slow")
+        },
+        TestingSink::new(),
+    );
+    let config = workers_of(2).buffer_memory(1000).monitor(&monitor);
+    let run = start(flow, config);
+    while monitor.report().is_none() {
+        thread::yield_now();
+    }
+    let stall = stall(&monitor, StallKind::Edge);
+    over.store(true, Ordering::SeqCst);
+    run.join().unwrap().unwrap();
+    assert_eq!(stall.step.unwrap(), *"f.slow");
+    let begin = "the edge from `f.in` to `f.spread` is full";
+    assert!(stall.cause.starts_with(begin), "{}", stall.cause);
 }

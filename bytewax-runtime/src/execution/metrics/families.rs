@@ -210,6 +210,7 @@ pub(super) fn families(report: &RunReport) -> Vec<Family> {
     edges(&mut all);
     epochs(&mut all);
     stores(&mut all);
+    stalls(&mut all);
     all.families
 }
 
@@ -579,4 +580,26 @@ fn stores(all: &mut Gathered<'_>) {
     let help = "How long it takes to make an epoch durable in a partition of the recovery store";
     let write = Samples::Histograms(write);
     all.put("bytewax_partd_write_duration", seconds, help, write);
+}
+
+fn stalls(all: &mut Gathered<'_>) {
+    let stalls = all.report.stalls.iter().map(|stall| {
+        let known = |known: Option<String>| known.unwrap_or_default();
+        let labels = vec![
+            ("kind", stall.kind.as_str().to_owned()),
+            (
+                "step_id",
+                known(stall.step.as_ref().map(ToString::to_string)),
+            ),
+            (
+                "worker_index",
+                known(stall.worker.map(|worker| worker.to_string())),
+            ),
+            ("partition", known(stall.partition.clone())),
+        ];
+        (labels, stall.seconds)
+    });
+    let stalls = Samples::Gauges(stalls.collect());
+    let help = "How long the run has stalled, and because of what; absent while it does not stall";
+    all.put("bytewax_stall", Some(Unit::Seconds), help, stalls);
 }

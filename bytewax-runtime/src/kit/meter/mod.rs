@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Monotonic;
 use crate::ids::{Epoch, StepIndex, WorkerIndex};
-use crate::report::RunState;
+use crate::report::{RunState, StallReport};
 use crate::source::Lag;
 
 use super::edge::EventMark;
@@ -35,6 +35,8 @@ pub(crate) struct RunMeter {
     pub(crate) execution: Gauge,
     /// The partitions of the recovery store that workers of this process write.
     stores: Mutex<Vec<Arc<StoreMeter>>>,
+    /// What keeps the run from making progress, as it was found last.
+    stalls: Mutex<Vec<StallReport>>,
     pub(crate) began: Monotonic,
 }
 
@@ -45,6 +47,7 @@ impl RunMeter {
             workers: Mutex::default(),
             execution: Gauge::default(),
             stores: Mutex::default(),
+            stalls: Mutex::default(),
             began,
         }
     }
@@ -73,6 +76,14 @@ impl RunMeter {
         workers
     }
 
+    pub(crate) fn set_stalls(&self, stalls: Vec<StallReport>) {
+        *lock(&self.stalls) = stalls;
+    }
+
+    pub(crate) fn stalls(&self) -> Vec<StallReport> {
+        lock(&self.stalls).clone()
+    }
+
     pub(crate) fn add_store(&self, store: &Arc<StoreMeter>) {
         lock(&self.stores).push(Arc::clone(store));
     }
@@ -95,6 +106,9 @@ pub(crate) struct WorkerMeter {
     pub(crate) saved_bytes: Counter,
     /// Whether the worker has built the flow and runs it.
     pub(crate) runs: Gauge,
+    /// The step whose code ran last, and whether an operator runs now.
+    running: Gauge,
+    active: Gauge,
 }
 
 impl WorkerMeter {
@@ -107,7 +121,38 @@ impl WorkerMeter {
             epochs: EpochMeter::default(),
             saved_bytes: Counter::default(),
             runs: Gauge::default(),
+            running: Gauge::default(),
+            active: Gauge::default(),
         }
+    }
+
+    /// Notes the step whose code runs now.
+    #[inline]
+    pub(super) fn enter(&self, step: StepIndex) {
+        self.running.set(i64::from(step.0));
+    }
+
+    pub(super) fn leave(&self) {
+        self.running.clear();
+    }
+
+    /// The step whose code ran last.
+    pub(super) fn last(&self) -> Option<StepIndex> {
+        let step = self.running.count()?;
+        u32::try_from(step).ok().map(StepIndex)
+    }
+
+    /// Runs an operator.
+    pub(crate) fn activation<R>(&self, run: impl FnOnce() -> R) -> R {
+        self.active.set(1);
+        let ran = run();
+        self.active.clear();
+        ran
+    }
+
+    /// The step whose code runs now, if any does.
+    pub(crate) fn running(&self) -> Option<StepIndex> {
+        self.active.get().and_then(|_| self.last())
     }
 
     pub(crate) fn step(&self, step: StepIndex) -> &Arc<StepMeter> {

@@ -47,10 +47,12 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn clear(&self) {
         self.set(UNKNOWN);
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> Option<i64> {
         match self.0.load(Ordering::Relaxed) {
             UNKNOWN => None,
