@@ -124,6 +124,8 @@ pub enum RunErrorKind {
     Interrupted,
     /// The run was stopped by SIGTERM.
     Terminated,
+    /// The run was stopped by a request to `/stop`.
+    Requested,
 }
 
 impl RunError {
@@ -185,7 +187,8 @@ impl RunError {
     /// Whether a signal stopped the run.
     pub(crate) fn is_stop(&self) -> bool {
         let kind = self.kind();
-        matches!(kind, RunErrorKind::Interrupted | RunErrorKind::Terminated)
+        use RunErrorKind::{Interrupted, Requested, Terminated};
+        matches!(kind, Interrupted | Terminated | Requested)
     }
 
     /// Returns the kind of cause.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::config::RunConfig;
-use super::signals::{SIGINT, SIGTERM, stop_cleanly, stopped_by};
+use super::signals;
+use super::stopping::StoppedBy;
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::{Settings, Shared};
 use crate::worker::{
@@ -39,6 +40,16 @@ impl Ended {
         // In one piece, so that it does not mix with what others write. Without standard error
         // there is nobody to tell.
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl From<StopReason> for StoppedBy {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::Interrupted | StopReason::Aborted => Self::Interrupt,
+            StopReason::Terminated => Self::Terminate,
+            StopReason::Requested => Self::Request,
+        }
     }
 }
 
@@ -88,14 +99,8 @@ impl RunConfig {
         let shared = Arc::new(Shared::new(self.settings(), place.workers()));
         let _listening = self.attach(job, &shared, listen)?;
         let (stopped, orphaned) = (Arc::clone(&shared), Arc::clone(&shared));
-        let on_stop = move |reason| {
-            stop_cleanly(
-                &stopped,
-                match reason {
-                    StopReason::Terminated => SIGTERM,
-                    _ => SIGINT,
-                },
-            );
+        let on_stop = move |reason: StopReason| {
+            signals::stop(&stopped, reason.into());
         };
         let is_orphan = Arc::new(AtomicBool::new(false));
         let lost = Arc::clone(&is_orphan);
@@ -110,10 +115,10 @@ impl RunConfig {
             .watch(on_stop, on_parent_lost)
             .map_err(network_error)?;
         run_cluster(job, &shared, place).map_err(|error| {
-            use RunErrorKind::{Interrupted, Peer, Terminated};
+            use RunErrorKind::{Interrupted, Peer, Requested, Terminated};
             // All processes write to the same terminal, and what follows from the error of another
             // is no news. Of several errors at once, the parent tells the first that it gets.
-            let follows = matches!(error.kind(), Interrupted | Peer | Terminated);
+            let follows = matches!(error.kind(), Interrupted | Peer | Requested | Terminated);
             let heard =
                 !is_orphan.load(Ordering::Acquire) && reporter.report(&error.report(), follows);
             let told = follows || heard;
@@ -143,10 +148,10 @@ fn be_parent<G>(
         .map_err(network_error)?
     {
         SpawnOutcome::Finished => Ok(()),
-        SpawnOutcome::Stopped(_) => Err(shared
+        SpawnOutcome::Stopped(reason) => Err(shared
             .outcome()
             .err()
-            .unwrap_or_else(|| stopped_by(SIGINT))
+            .unwrap_or_else(|| StoppedBy::from(reason).error())
             .into()),
         SpawnOutcome::Failed { text, report, code } => Err(Ended {
             report,

@@ -107,7 +107,7 @@ impl RunArgs {
     /// | 1 | the run failed, or the flow has defects |
     /// | 2 | the arguments or the environment are invalid |
     /// | 130 | the run was stopped by SIGINT (Ctrl-C) |
-    /// | 143 | the run was stopped by SIGTERM |
+    /// | 143 | the run was stopped by SIGTERM, or by a request to `/stop` |
     ///
     /// While the flow runs, both signals stop it cleanly, on all processes of its cluster: sources are no
     /// longer polled, the epoch ends and is saved, and the next run continues after it. This is not the end
@@ -195,7 +195,7 @@ fn print_usage(error: &clap::Error) -> ExitCode {
 fn exit_code(kind: RunErrorKind) -> ExitCode {
     match kind {
         RunErrorKind::Interrupted => ExitCode::from(130),
-        RunErrorKind::Terminated => ExitCode::from(143),
+        RunErrorKind::Terminated | RunErrorKind::Requested => ExitCode::from(143),
         _ => ExitCode::FAILURE,
     }
 }

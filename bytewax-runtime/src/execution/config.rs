@@ -11,7 +11,9 @@ use chrono::TimeDelta;
 #[cfg(feature = "cli")]
 use super::cluster::Ended;
 #[cfg(feature = "metrics")]
-use super::metrics::MetricsServer;
+use super::metrics::{Control, MetricsServer};
+#[cfg(feature = "metrics")]
+use super::token::Token;
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
@@ -79,6 +81,8 @@ pub struct RunConfig {
     monitor: Option<Monitor>,
     #[cfg(feature = "metrics")]
     metrics: Option<SocketAddr>,
+    #[cfg(feature = "metrics")]
+    token: Option<Token>,
 }
 
 /// The place of the workers of a run.
@@ -109,6 +113,8 @@ impl Default for RunConfig {
             monitor: None,
             #[cfg(feature = "metrics")]
             metrics: None,
+            #[cfg(feature = "metrics")]
+            token: None,
         }
     }
 }
@@ -204,6 +210,27 @@ impl RunConfig {
     #[cfg(feature = "metrics")]
     pub fn metrics(mut self, address: SocketAddr) -> Self {
         self.metrics = Some(address);
+        self
+    }
+
+    /// Allows clients of the [metrics server](Self::metrics) to stop the run by `POST /stop`, and to copy its
+    /// recovery store by `POST /savepoint/NAME`. They must send this token in a header
+    /// `Authorization: Bearer TOKEN`. Without a token, the server refuses both.
+    ///
+    /// # Panics
+    ///
+    /// If the token has fewer than 16 characters, or other characters than the letters, digits and signs of
+    /// ASCII.
+    #[cfg(feature = "metrics")]
+    pub fn control_token(mut self, token: &str) -> Self {
+        let token = token.parse();
+        self.token = Some(token.unwrap_or_else(|fault: String| panic!("{fault}")));
+        self
+    }
+
+    #[cfg(all(feature = "cli", feature = "metrics"))]
+    pub(super) fn maybe_control(mut self, token: Option<Token>) -> Self {
+        self.token = token;
         self
     }
 
@@ -305,11 +332,11 @@ impl RunConfig {
         }
         let listening = listen(shared, Some(&reading))?;
         let stalls = StallWatch::start(&reading);
-        Ok((listening, stalls, self.serve(reading)?))
+        Ok((listening, stalls, self.serve(reading, shared)?))
     }
 
     #[cfg(feature = "metrics")]
-    fn serve(&self, reading: Reading) -> Result<Served, RunError> {
+    fn serve(&self, reading: Reading, shared: &Arc<Shared>) -> Result<Served, RunError> {
         let Some(mut address) = self.metrics else {
             return Ok(None);
         };
@@ -325,11 +352,15 @@ impl RunConfig {
             })?;
             address.set_port(port);
         }
-        MetricsServer::start(address, reading).map(Some)
+        let control = self
+            .token
+            .clone()
+            .map(|token| Control::new(token, shared, self.recovery.clone()));
+        MetricsServer::start(address, reading, control).map(Some)
     }
 
     #[cfg(not(feature = "metrics"))]
-    fn serve(&self, _: Reading) -> Result<Served, RunError> {
+    fn serve(&self, _: Reading, _: &Arc<Shared>) -> Result<Served, RunError> {
         Ok(())
     }
 

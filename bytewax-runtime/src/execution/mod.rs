@@ -26,6 +26,10 @@ mod recovery;
 mod render;
 #[cfg(feature = "cli")]
 mod signals;
+#[cfg(any(feature = "cli", feature = "metrics"))]
+mod stopping;
+#[cfg(any(feature = "cli", feature = "metrics"))]
+mod token;
 
 #[cfg(feature = "cli")]
 pub use args::RunArgs;

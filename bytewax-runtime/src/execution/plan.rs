@@ -35,20 +35,26 @@ impl Flags {
     /// The same with the address of the metrics.
     #[cfg(feature = "metrics")]
     fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
-        Ok(match self.metrics {
+        let config = match self.metrics {
             Some(address) => config.metrics(address),
+            None if self.control_token.is_some() => {
+                let text = "`--control-token` (BYTEWAX_CONTROL_TOKEN) is given without `--metrics` (BYTEWAX_METRICS), \
+                            so nobody could use it; give an address, or omit the token";
+                return Err(usage(ErrorKind::MissingRequiredArgument, text));
+            }
             None => config,
-        })
+        };
+        Ok(config.maybe_control(self.control_token.clone()))
     }
 
     /// Refuses metrics without a server.
     #[cfg(not(feature = "metrics"))]
     fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
-        if self.metrics.is_none() {
+        if self.metrics.is_none() && self.control_token.is_none() {
             return Ok(config);
         }
-        let text = "`--metrics` (BYTEWAX_METRICS) cannot be used: the program was built without the feature `metrics`; \
-                    build it with this feature, or omit the option";
+        let text = "`--metrics` (BYTEWAX_METRICS) and `--control-token` (BYTEWAX_CONTROL_TOKEN) cannot be used: the program was built without the feature `metrics`; \
+                    build it with this feature, or omit the options";
         Err(usage(ErrorKind::InvalidValue, text))
     }
 

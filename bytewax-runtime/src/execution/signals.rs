@@ -4,19 +4,17 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-pub(crate) use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 
+use super::progress::BesideProgress;
+use super::stopping::{StoppedBy, stop_cleanly};
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::Shared;
 
 const STOPPING: [i32; 2] = [SIGINT, SIGTERM];
-
-/// The time that a run may take to end after its last epoch timed out, before the process exits.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Stops a run on SIGINT or SIGTERM, until it is dropped.
 pub(crate) struct SignalGuard {
@@ -25,47 +23,19 @@ pub(crate) struct SignalGuard {
     _listening: Listening,
 }
 
-/// Returns the error of a run that a signal stopped.
-pub(crate) fn stopped_by(signal: i32) -> RunError {
-    match signal {
-        SIGINT => RunError::new(RunErrorKind::Interrupted, "stopped by SIGINT (Ctrl-C)"),
-        _ => RunError::new(RunErrorKind::Terminated, "stopped by SIGTERM"),
-    }
-}
-
-/// Stops a run after its current epoch, or when the time limit has passed.
-pub(crate) fn stop_cleanly(shared: &Arc<Shared>, signal: i32) {
-    if !shared.stop_cleanly(stopped_by(signal)) {
-        return;
-    }
-    let limit = shared.settings.stop_timeout;
-    let late = Arc::downgrade(shared);
-    let timer = move || {
-        thread::sleep(limit);
-        let Some(shared) = late.upgrade() else { return };
-        let error = stopped_by(signal);
-        let text = format!(
-            "{error} before the last epoch was complete, which took longer than {limit:?}, the time \
-             that `--stop-timeout` gives it"
-        );
-        shared.fail(RunError::new(error.kind(), text.clone()));
-        drop(shared);
-        thread::sleep(GRACE);
-        if late.strong_count() > 0 {
-            // It is stuck in the user's code. Without standard error there is nobody to tell.
-            let text =
-                format!("error: {text}; a worker does not end, so the process ends without it\n");
-            let _ = io::stderr().write_all(text.as_bytes());
-            signal_hook::low_level::exit(128 + signal);
-        }
+/// Stops a run cleanly, and the process if the run does not end.
+pub(super) fn stop(shared: &Arc<Shared>, by: StoppedBy) {
+    let code = match by {
+        StoppedBy::Interrupt => 128 + SIGINT,
+        StoppedBy::Terminate | StoppedBy::Request => 128 + SIGTERM,
     };
-    let timer = thread::Builder::new()
-        .name("bytewax-stop".to_owned())
-        .spawn(timer);
-    if timer.is_err() {
-        // Without a thread nobody would see that it takes too long.
-        shared.fail(stopped_by(signal));
-    }
+    stop_cleanly(shared, by, move |text| {
+        // It is stuck in the user's code. Without standard error there is nobody to tell.
+        let text =
+            format!("error: {text}; a worker does not end, so the process ends without it\n");
+        let _ = BesideProgress.write_all(text.as_bytes());
+        signal_hook::low_level::exit(code);
+    });
 }
 
 impl SignalGuard {
@@ -91,7 +61,13 @@ impl SignalGuard {
                         signal_hook::low_level::exit(128 + signal);
                     }
                     stopped = true;
-                    stop_cleanly(&shared, signal);
+                    stop(
+                        &shared,
+                        match signal {
+                            SIGINT => StoppedBy::Interrupt,
+                            _ => StoppedBy::Terminate,
+                        },
+                    );
                 }
             })?;
         Ok(Self {

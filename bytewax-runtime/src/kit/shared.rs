@@ -81,6 +81,8 @@ pub(crate) struct Shared {
     latest_epoch: AtomicU64,
     /// The sources of each worker, which join epochs.
     sources: Mutex<Vec<(WorkerIndex, RemoteAlarm)>>,
+    /// Set while the recovery store is copied: no epoch is collected until the copy is complete.
+    pub(crate) is_copied: Arc<AtomicBool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -113,6 +115,7 @@ impl Shared {
             wakers: Mutex::default(),
             latest_epoch: AtomicU64::new(Epoch::FIRST.0),
             sources: Mutex::default(),
+            is_copied: Arc::default(),
         }
     }
 

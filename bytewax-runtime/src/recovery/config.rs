@@ -1,5 +1,7 @@
 //! The configuration of a recovery store.
 
+#[cfg(feature = "metrics")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use}
 use super::lock::LockedPartition;
 use super::parts::{ExecutionNumber, PartitionState};
 use super::resume::Resume;
+#[cfg(feature = "metrics")]
+use super::tools::{Savepoint, savepoint};
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// The default number of partitions of a store: this number, or four per worker.
@@ -220,6 +224,14 @@ impl RecoveryConfig {
             )
             .collect();
         dirs.join(" ")
+    }
+
+    #[cfg(feature = "metrics")]
+    /// Copies the newest complete epoch to the directory `savepoints/NAME` within the first directory, while a run
+    /// goes on.
+    pub(crate) fn savepoint(&self, name: &str) -> Result<Savepoint, Error> {
+        let first = self.dirs.first().map_or(Path::new(""), PathBuf::as_path);
+        savepoint(&self.dirs, &first.join("savepoints").join(name))
     }
 
     pub(crate) fn mode(&self) -> SnapshotMode {

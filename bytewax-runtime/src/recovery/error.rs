@@ -145,6 +145,12 @@ pub(crate) enum Error {
         file: PathBuf,
         execution: ExecutionNumber,
     },
+    #[cfg(any(test, feature = "metrics"))]
+    #[error(
+        "no epoch is complete yet, so there is nothing to save; ask again when the run has lasted longer than \
+         `--snapshot-interval`"
+    )]
+    NothingComplete,
     #[error("`{}`: an input or output error while {doing}; look at the disk", file.display())]
     Io {
         file: PathBuf,

@@ -66,6 +66,8 @@ pub(crate) use resume::{
 };
 pub(crate) use retention::Retention;
 pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
+#[cfg(feature = "metrics")]
+pub(crate) use tools::Savepoint;
 pub(crate) use tools::{
     Dump, Migrated, MigratedStep, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step,
     dump, migrate, repartition, restore_all, show, verify,
@@ -82,5 +84,5 @@ pub(crate) use {
     error::ResumeError,
     layout::{discover, discover_to_use, init_on_first_use},
     parts::ExecutionNumber,
-    tools::FoundState,
+    tools::{FoundState, savepoint},
 };

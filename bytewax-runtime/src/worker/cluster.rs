@@ -111,6 +111,7 @@ fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
     let (kind, by) = match reason {
         StopReason::Interrupted => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
         StopReason::Terminated => (RunErrorKind::Terminated, "SIGTERM"),
+        StopReason::Requested => (RunErrorKind::Requested, "a request to `/stop`"),
         StopReason::Aborted => return None,
     };
     Some(RunError::new(
@@ -185,6 +186,7 @@ impl PeerLink for ToPeers {
             Stop::Failed(error) => match error.kind() {
                 RunErrorKind::Interrupted => self.control.stop(StopReason::Interrupted),
                 RunErrorKind::Terminated => self.control.stop(StopReason::Terminated),
+                RunErrorKind::Requested => self.control.stop(StopReason::Requested),
                 _ => {
                     self.control
                         .failed(error.place().as_deref(), &error.summary());
@@ -196,6 +198,7 @@ impl PeerLink for ToPeers {
     fn stop_cleanly(&self, error: &RunError) {
         self.control.stop_cleanly(match error.kind() {
             RunErrorKind::Interrupted => StopReason::Interrupted,
+            RunErrorKind::Requested => StopReason::Requested,
             _ => StopReason::Terminated,
         });
     }

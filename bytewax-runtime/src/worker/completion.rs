@@ -4,6 +4,7 @@
 //! worker that has already begun may send positions to save.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -175,8 +176,11 @@ impl Collects {
         let saved = Epoch(before.0 - 1);
         let now = cx.clock.monotonic().since(self.began);
         match self.retention.committed(saved, now) {
-            Some(oldest) => self.store.collect(oldest),
-            None => Ok(()),
+            Some(oldest) if !cx.shared.is_copied.load(Ordering::Acquire) => {
+                self.store.collect(oldest)
+            }
+            // What is kept now is collected with a later epoch.
+            _ => Ok(()),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::execution::config::{
     BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, STOP_TIMEOUT, WORKERS,
 };
 use crate::execution::log::{LogFilter, LogFormat};
+use crate::execution::token::Token;
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// Defines the struct of the options. Each also reads the environment, may follow a subcommand, and has an id
@@ -101,6 +102,10 @@ flags! {
 
     /// Serve the metrics of the run to Prometheus at this address, such as `127.0.0.1:9464`
     metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
+
+    /// Let clients of `--metrics` that have this token stop the run and make savepoints; the variable hides it from
+    /// others
+    control_token: Option<Token> = "control-token" "TOKEN" "CONTROL_TOKEN" { hide_env_values = true }
 
     /// Log what is of this level, or of these levels by target, such as `debug` or `warn,bytewax=debug`
     /// [default: bytewax=info]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use tokio::runtime;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::AbortHandle;
 
+use super::control::{self, Control};
 use super::encode;
 use crate::error::{RunError, RunErrorKind};
 use crate::report::RunState;
@@ -55,8 +57,12 @@ pub(crate) struct MetricsServer {
 
 impl MetricsServer {
     /// Listens on an address.
-    pub(crate) fn start(address: SocketAddr, reading: Reading) -> Result<Self, RunError> {
-        Self::listen(address, reading).map_err(|error| {
+    pub(crate) fn start(
+        address: SocketAddr,
+        reading: Reading,
+        control: Option<Control>,
+    ) -> Result<Self, RunError> {
+        Self::listen(address, reading, control).map_err(|error| {
             let text = format!(
                 "the metrics cannot be served at `{address}`; give `--metrics` (BYTEWAX_METRICS) an address of this \
                  machine with a port that is free, such as `127.0.0.1:9464`"
@@ -65,7 +71,7 @@ impl MetricsServer {
         })
     }
 
-    fn listen(address: SocketAddr, reading: Reading) -> io::Result<Self> {
+    fn listen(address: SocketAddr, reading: Reading, control: Option<Control>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         #[cfg(test)]
@@ -79,7 +85,7 @@ impl MetricsServer {
             .name("bytewax-metrics".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    tokio::spawn(serve(listener, reading));
+                    tokio::spawn(serve(listener, reading, control));
                     // The end of this ends the task, and all connections.
                     let _ = stopped.await;
                 });
@@ -110,12 +116,13 @@ impl Drop for MetricsServer {
     }
 }
 
-async fn serve(listener: TcpListener, reading: Reading) {
+async fn serve(listener: TcpListener, reading: Reading, control: Option<Control>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
     let served = Arc::new(Served {
         reading,
+        control,
         text: Mutex::new(None),
     });
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
@@ -137,8 +144,9 @@ async fn serve(listener: TcpListener, reading: Reading) {
 
 /// One request and its answer.
 async fn connection(stream: TcpStream, served: Arc<Served>) {
+    let of_answer = Arc::clone(&served);
     let answer = service_fn(move |request| {
-        let served = Arc::clone(&served);
+        let served = Arc::clone(&of_answer);
         async move { Ok::<_, Infallible>(served.answer(&request).await) }
     });
     let connection = http1::Builder::new()
@@ -147,21 +155,28 @@ async fn connection(stream: TcpStream, served: Arc<Served>) {
         .max_buf_size(HEAD_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = pin!(connection);
     // What a client does wrong is its own affair.
-    let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
+    while tokio::time::timeout(CONNECTION_TIME, connection.as_mut())
+        .await
+        .is_err()
+        && served.is_saving()
+    {}
 }
 
 struct Served {
     reading: Reading,
+    /// Without it, nobody may change anything.
+    control: Option<Control>,
     /// The text of a report, and when it was made: many who ask do not cost more than one.
     text: Mutex<Option<(Instant, Bytes)>>,
 }
 
-type Answer = Response<Full<Bytes>>;
+pub(super) type Answer = Response<Full<Bytes>>;
 
-const PLAIN: &str = "text/plain; charset=utf-8";
+pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 
-fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
@@ -171,7 +186,15 @@ fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Ans
 }
 
 impl Served {
+    fn is_saving(&self) -> bool {
+        self.control.as_ref().is_some_and(Control::is_saving)
+    }
+
     async fn answer(&self, request: &Request<Incoming>) -> Answer {
+        if let Some(wanted) = control::Request::of(request.uri().path()) {
+            let control = self.control.as_ref();
+            return control::respond(control, wanted, request.method(), request.headers()).await;
+        }
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/" | "/metrics" | "/healthz" | "/readyz" if !is_get => {

@@ -290,7 +290,8 @@ fn server() -> (MetricsServer, Arc<Shared>) {
     let shared = Arc::new(Shared::new(RunConfig::new().settings(), 0..1));
     let reading = Reading::new(flow.graph(), &shared);
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    (MetricsServer::start(anywhere, reading).unwrap(), shared)
+    let server = MetricsServer::start(anywhere, reading, None).unwrap();
+    (server, shared)
 }
 
 fn connect(server: &MetricsServer) -> TcpStream {

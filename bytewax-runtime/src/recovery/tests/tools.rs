@@ -177,3 +177,45 @@ fn a_store_in_use_is_not_repartitioned() {
     assert!(matches!(refused, Err(Error::Locked { .. })));
     assert!(discover(&[new.path()]).unwrap().is_empty());
 }
+
+#[test]
+fn a_savepoint_has_what_is_complete_while_a_run_goes_on() {
+    let old = store(4);
+    let before = load(old.path(), Epoch(3));
+    let (mut writers, _) = start(old.path());
+    let place = |name: &str| old.path().join("savepoints").join(name);
+    // One partition is ahead, and none of them has ended the epoch behind that.
+    let new = [9; 10];
+    let changes: Vec<_> = (0..500).map(|key| (key, Some(new.as_slice()))).collect();
+    write(&mut writers, 3, &changes);
+    commit(&mut writers[..1], 3);
+    let made = savepoint(&[old.path()], &place("early")).unwrap();
+    assert_eq!((made.epoch, made.partitions), (Epoch(2), 4));
+    commit(&mut writers, 3);
+    write(&mut writers, 4, &changes);
+    let made = savepoint(&[old.path()], &place("late")).unwrap();
+    assert_eq!(made.epoch, Epoch(3));
+
+    assert_eq!(load(&place("early"), Epoch(3)), before);
+    let later = load(&place("late"), Epoch(4));
+    assert!(later.len() == 500 && later.iter().all(|(_, state)| *state == new));
+    for (name, epoch) in [("early", 3), ("late", 4)] {
+        assert!(verify(&[place(name)]).unwrap().problems.is_empty());
+        let (_writers, resume) = start(&place(name));
+        assert_eq!((resume.execution.0, resume.epoch), (3, Epoch(epoch)));
+    }
+    // The savepoints are no part of the store, and none takes the place of another.
+    assert_eq!(discover(&[old.path()]).unwrap().len(), 4);
+    let again = savepoint(&[old.path()], &place("late"));
+    assert!(matches!(again, Err(Error::AlreadyInitialised { .. })));
+}
+
+#[test]
+fn of_a_new_store_there_is_no_savepoint() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path(), 2, "orders").unwrap();
+    let place = dir.path().join("savepoints").join("one");
+    let made = savepoint(&[dir.path()], &place);
+    assert!(matches!(made, Err(Error::NothingComplete)));
+    assert!(!place.exists());
+}

@@ -5,6 +5,8 @@ mod dump;
 mod migrate;
 mod repartition;
 mod restore;
+#[cfg(any(test, feature = "metrics"))]
+mod savepoint;
 mod show;
 mod verify;
 
@@ -17,6 +19,10 @@ pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use migrate::{Migrated, MigratedStep, migrate};
 pub(crate) use repartition::repartition;
 pub(crate) use restore::restore_all;
+#[cfg(feature = "metrics")]
+pub(crate) use savepoint::Savepoint;
+#[cfg(any(test, feature = "metrics"))]
+pub(crate) use savepoint::savepoint;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 

@@ -28,13 +28,22 @@ pub(crate) fn repartition(
     new_dir: &Path,
 ) -> Result<Vec<PartitionFile>, Error> {
     let (parts, _locked) = Parts::lock(dirs)?;
+    copy(&parts, partitions, new_dir)
+}
+
+/// Copies the newest state that is complete everywhere.
+pub(super) fn copy(
+    parts: &Parts,
+    partitions: u32,
+    new_dir: &Path,
+) -> Result<Vec<PartitionFile>, Error> {
     let before = parts.resume_epoch()?;
     let flow = parts.states.first().map_or("", |state| &state.meta.flow);
     let lock = Lock::to_make(&[new_dir])?;
     let draft = Draft::begin(new_dir, lock, partitions, flow)?;
     let mut targets = Targets::open(&draft)?;
     if let Some(last) = before.0.checked_sub(1).filter(|&last| last > 0) {
-        targets.copy(&parts, before, Epoch(last))?;
+        targets.copy(parts, before, Epoch(last))?;
     }
     let mut executions: BTreeMap<ExecutionNumber, Execution> = BTreeMap::new();
     for state in &parts.states {

@@ -21,6 +21,8 @@ pub(crate) enum StopReason {
     Interrupted,
     /// The system asked the process to end.
     Terminated,
+    /// Somebody asked for it by a request.
+    Requested,
     /// A source asked for it.
     Aborted,
 }
@@ -31,15 +33,21 @@ impl StopReason {
         match self {
             Self::Interrupted => b'i',
             Self::Terminated => b't',
+            Self::Requested => b'r',
             Self::Aborted => b'a',
         }
     }
 
     /// The reason that a byte stands for.
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        [Self::Interrupted, Self::Terminated, Self::Aborted]
-            .into_iter()
-            .find(|r| r.code() == code)
+        [
+            Self::Interrupted,
+            Self::Terminated,
+            Self::Requested,
+            Self::Aborted,
+        ]
+        .into_iter()
+        .find(|r| r.code() == code)
     }
 }
 

@@ -1,0 +1,211 @@
+//! Requests that change something: they stop a run, or have it saved. Only those who have the token may send them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use hyper::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{HeaderMap, Method, StatusCode};
+use tokio::sync::oneshot;
+
+use super::server::{Answer, PLAIN, answer};
+#[cfg(feature = "cli")]
+use crate::execution::signals;
+use crate::execution::stopping::StoppedBy;
+#[cfg(not(feature = "cli"))]
+use crate::execution::stopping::stop_cleanly;
+use crate::execution::token::Token;
+use crate::kit::Shared;
+use crate::logged::Logged;
+use crate::worker::RecoveryConfig;
+
+/// The longest name of a savepoint.
+const LONGEST: usize = 64;
+
+/// What clients with the token may do.
+pub(crate) struct Control {
+    token: Token,
+    shared: Weak<Shared>,
+    recovery: Option<RecoveryConfig>,
+    logged: Logged,
+    /// Whether a savepoint is being made; the run then keeps the epochs that it may still read.
+    saves: Arc<AtomicBool>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Request<'a> {
+    Stop,
+    Savepoint(&'a str),
+}
+
+impl<'a> Request<'a> {
+    /// What a path asks for, if it is one of these.
+    pub(super) fn of(path: &'a str) -> Option<Self> {
+        match path.strip_prefix("/savepoint/") {
+            Some(name) => Some(Self::Savepoint(name)),
+            None => (path == "/stop").then_some(Self::Stop),
+        }
+    }
+}
+
+/// Does what is asked for, if the client may ask for it.
+pub(super) async fn respond(
+    control: Option<&Control>,
+    wanted: Request<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Answer {
+    if *method != Method::POST {
+        let text = "this is asked for by POST\n";
+        let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, PLAIN, text);
+        let allowed = HeaderValue::from_static("POST");
+        refused.headers_mut().insert(ALLOW, allowed);
+        return refused;
+    }
+    let Some(control) = control else {
+        let text = "nobody may do this: the run has no `--control-token` (BYTEWAX_CONTROL_TOKEN)\n";
+        return answer(StatusCode::FORBIDDEN, PLAIN, text);
+    };
+    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
+    if !given.is_some_and(|given| control.token.is(given)) {
+        let text = "send the token of the run in a header `Authorization: Bearer TOKEN`\n";
+        let mut refused = answer(StatusCode::UNAUTHORIZED, PLAIN, text);
+        let asked = HeaderValue::from_static("Bearer");
+        refused.headers_mut().insert(WWW_AUTHENTICATE, asked);
+        return refused;
+    }
+    control.act(wanted).await
+}
+
+impl Control {
+    pub(crate) fn new(
+        token: Token,
+        shared: &Arc<Shared>,
+        recovery: Option<RecoveryConfig>,
+    ) -> Self {
+        Self {
+            token,
+            shared: Arc::downgrade(shared),
+            recovery,
+            logged: Logged::here(),
+            saves: Arc::clone(&shared.is_copied),
+        }
+    }
+
+    /// Whether a savepoint is being made, for which a connection may wait.
+    pub(super) fn is_saving(&self) -> bool {
+        self.saves.load(Ordering::Acquire)
+    }
+
+    async fn act(&self, request: Request<'_>) -> Answer {
+        match request {
+            Request::Stop => self.stop(),
+            Request::Savepoint(name) => self.savepoint(name).await,
+        }
+    }
+
+    fn stop(&self) -> Answer {
+        let Some(shared) = self.shared.upgrade() else {
+            return answer(StatusCode::CONFLICT, PLAIN, "the run has ended\n");
+        };
+        self.logged.clone().run(|| {
+            tracing::info!("a request stops the run");
+        });
+        #[cfg(feature = "cli")]
+        signals::stop(&shared, StoppedBy::Request);
+        // The process is the program's.
+        #[cfg(not(feature = "cli"))]
+        stop_cleanly(&shared, StoppedBy::Request, |_| {});
+        let text = "the run stops when its epoch is complete\n";
+        answer(StatusCode::ACCEPTED, PLAIN, text)
+    }
+
+    async fn savepoint(&self, name: &str) -> Answer {
+        if !is_name(name) {
+            let text = format!(
+                "the name of a savepoint has 1 to {LONGEST} letters, digits, `-`, `_` and `.`, and does not begin with `.`\n"
+            );
+            return answer(StatusCode::BAD_REQUEST, PLAIN, text);
+        }
+        let Some(recovery) = self.recovery.clone() else {
+            let text = "the run saves nothing: it has no `--recovery-directory`\n";
+            return answer(StatusCode::CONFLICT, PLAIN, text);
+        };
+        if self.saves.swap(true, Ordering::AcqRel) {
+            let text = "another savepoint is being made; ask again when it is there\n";
+            return answer(StatusCode::CONFLICT, PLAIN, text);
+        }
+        let (made, done) = oneshot::channel();
+        let saves = Saves(Arc::clone(&self.saves));
+        let (name, logged) = (name.to_owned(), self.logged.clone());
+        let thread = thread::Builder::new()
+            .name("bytewax-savepoint".to_owned())
+            .spawn(move || {
+                let answer = logged.run(|| save(&recovery, &name));
+                drop(saves);
+                // The client may be gone.
+                let _ = made.send(answer);
+            });
+        match (thread, done.await) {
+            (Ok(_), Ok(answer)) => answer,
+            _ => {
+                let text = "the savepoint could not be made: its thread did not start, or ended\n";
+                answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
+            }
+        }
+    }
+}
+
+/// Set as long as a savepoint is being made.
+struct Saves(Arc<AtomicBool>);
+
+impl Drop for Saves {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=LONGEST).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(is_of_name)
+}
+
+#[cfg(feature = "recovery")]
+fn save(recovery: &RecoveryConfig, name: &str) -> Answer {
+    use crate::error::RunError;
+    use crate::recovery::{Error, Savepoint};
+
+    match recovery.savepoint(name) {
+        Ok(Savepoint {
+            dir,
+            epoch,
+            partitions,
+        }) => {
+            let text = format!(
+                "epoch {epoch} is saved in `{}`, in {partitions} partitions",
+                dir.display()
+            );
+            tracing::info!(epoch = epoch.0, "a request has made a savepoint: {text}");
+            answer(StatusCode::CREATED, PLAIN, format!("{text}\n"))
+        }
+        Err(error) => {
+            let status = match error {
+                Error::AlreadyInitialised { .. } | Error::NothingComplete => StatusCode::CONFLICT,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let report = RunError::recovery(error).report();
+            tracing::warn!("a savepoint was not made: {report}");
+            answer(status, PLAIN, format!("{report}\n"))
+        }
+    }
+}
+
+#[cfg(not(feature = "recovery"))]
+fn save(recovery: &RecoveryConfig, _: &str) -> Answer {
+    match *recovery {}
+}
+
+#[cfg(all(test, feature = "recovery"))]
+mod tests;

@@ -1,0 +1,67 @@
+//! Stopping a run from outside: after its present epoch, or when the time for that is over.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{RunError, RunErrorKind};
+use crate::kit::Shared;
+
+/// How long a run that fails because its last epoch took too long may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What stops a run from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoppedBy {
+    Interrupt,
+    Terminate,
+    Request,
+}
+
+impl StoppedBy {
+    /// The error of a run that was stopped so.
+    pub(super) fn error(self) -> RunError {
+        let (kind, by) = match self {
+            Self::Interrupt => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
+            Self::Terminate => (RunErrorKind::Terminated, "SIGTERM"),
+            Self::Request => (RunErrorKind::Requested, "a request to `/stop`"),
+        };
+        RunError::new(kind, format!("stopped by {by}"))
+    }
+}
+
+/// Stops a run after its present epoch, or when the time for that is over. If even then a worker does not end,
+/// `give_up` is called with what happened.
+pub(super) fn stop_cleanly(
+    shared: &Arc<Shared>,
+    by: StoppedBy,
+    give_up: impl FnOnce(&str) + Send + 'static,
+) {
+    if !shared.stop_cleanly(by.error()) {
+        return;
+    }
+    let limit = shared.settings.stop_timeout;
+    let late = Arc::downgrade(shared);
+    let timer = move || {
+        thread::sleep(limit);
+        let Some(shared) = late.upgrade() else { return };
+        let error = by.error();
+        let text = format!(
+            "{error} before the last epoch was complete, which took longer than {limit:?}, the time \
+             that `--stop-timeout` gives it"
+        );
+        shared.fail(RunError::new(error.kind(), text.clone()));
+        drop(shared);
+        thread::sleep(GRACE);
+        if late.strong_count() > 0 {
+            give_up(&text);
+        }
+    };
+    let timer = thread::Builder::new()
+        .name("bytewax-stop".to_owned())
+        .spawn(timer);
+    if timer.is_err() {
+        // Without a thread nobody would see that it takes too long.
+        shared.fail(by.error());
+    }
+}
