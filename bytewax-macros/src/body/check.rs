@@ -1,7 +1,7 @@
-//! What can be wrong with a body, and how each fault is worded.
+//! The possible faults of a body, and their messages.
 //!
-//! Only what the compiler cannot see is reported: names of steps and the shape of the graph. It
-//! reports types, unknown methods and moves better than we could.
+//! Reports only what the compiler cannot see: names of steps and the shape of the graph. The compiler reports
+//! types, unknown methods and moves better than we could.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use super::model::{Clash, Model, Repeat, Step, Turn, TurnKind};
 use super::names;
 use crate::errors::Errors;
 
-/// Reports everything that is wrong with the names and the streams; gives whether a stream was lost.
+/// Reports all faults of names and streams; returns whether a stream was lost.
 pub(crate) fn all(model: &Model, errors: &mut Errors) -> bool {
     texts(model, errors);
     steps(model, errors);
@@ -20,7 +20,7 @@ pub(crate) fn all(model: &Model, errors: &mut Errors) -> bool {
     unread(model, errors) + dropped(model, errors) > 0
 }
 
-/// Names written by the user must be names.
+/// User-written names must be valid.
 fn texts(model: &Model, errors: &mut Errors) {
     let named = model.texts.iter().map(|text| (text, "step"));
     let scopes = model.scopes.iter().map(|text| (text, "scope"));
@@ -52,7 +52,7 @@ fn not_a_name(place: impl ToTokens, text: &str, what: &str, errors: &mut Errors)
     );
 }
 
-/// Each step has a name of its own, each time it is built.
+/// Each step has a unique name, every time it is built.
 fn steps(model: &Model, errors: &mut Errors) {
     let mut turns = HashSet::new();
     let mut scopes = HashSet::new();
@@ -155,7 +155,7 @@ fn scope_repeats(model: &Model, scope: usize, turn: usize, errors: &mut Errors) 
     }
 }
 
-/// Of every stream of errors something is said. A result that is not read at all is reported as that.
+/// Every stream of errors must be handled. An unused result is reported as such.
 fn errs(model: &Model, errors: &mut Errors) {
     let owing = model.bindings.iter().filter(|binding| binding.owes_errs);
     for binding in owing.filter(|binding| binding.read || !binding.watched) {
@@ -183,7 +183,7 @@ fn errs(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// Every stream goes somewhere. Gives the number of faults.
+/// Every stream must be used. Returns the number of faults.
 fn unread(model: &Model, errors: &mut Errors) -> usize {
     let is_unread = |binding: &&super::env::Binding| binding.watched && !binding.read;
     let unread = model.bindings.iter().filter(is_unread);
@@ -208,7 +208,7 @@ fn unread(model: &Model, errors: &mut Errors) -> usize {
         .count()
 }
 
-/// No statement drops the stream that it makes. Gives the number of faults.
+/// No statement may drop the stream that it creates. Returns the number of faults.
 fn dropped(model: &Model, errors: &mut Errors) -> usize {
     for operator in &model.dropped {
         errors.fault(

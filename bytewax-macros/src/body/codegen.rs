@@ -1,7 +1,7 @@
-//! The code that is added to the user's, and how it is printed.
+//! The code that is added to the user's.
 //!
-//! The user's tree is edited in place: a call that is taken apart and quoted again would lose the
-//! spans that errors and `#[track_caller]` lines point at.
+//! The user's tree is edited in place: taking a call apart and quoting it again would lose the spans that
+//! errors and `#[track_caller]` lines use.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt;
@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprBlock, ExprClosure, ExprMethodCall, Lit, LitStr, Pat, Stmt, Token, token};
 
-/// Puts `.named("..")` after an operator's call.
+/// Appends `.named("..")` to an operator's call.
 pub(crate) fn name_step(call: &mut Expr, name: &str) {
     let span = match &*call {
         Expr::MethodCall(call) => call.paren_token.span.close(),
@@ -21,10 +21,10 @@ pub(crate) fn name_step(call: &mut Expr, name: &str) {
     *call = Expr::MethodCall(method(receiver, "named", span, [text(name, span)]));
 }
 
-/// How the mark of a step begins, before the number of the step.
+/// The prefix of a step's mark, before the number of the step.
 const KEYS: &str = "__bw_keys_";
 
-/// Puts `.with_keys(..)` in front of an operator, with a mark that [`fill_keys`] replaces.
+/// Inserts `.with_keys(..)` before an operator, with a mark that [`fill_keys`] replaces.
 pub(crate) fn mark_keys(call: &mut ExprMethodCall, step: usize) {
     let span = generated(call.method.span());
     let mark = variable(Ident::new(&format!("{KEYS}{step}"), span));
@@ -32,7 +32,7 @@ pub(crate) fn mark_keys(call: &mut ExprMethodCall, step: usize) {
     *call.receiver = Expr::MethodCall(method(receiver, "with_keys", span, [mark]));
 }
 
-/// Replaces the mark of each step by what is known of its keys, and removes it where that is nothing.
+/// Replaces the mark of each step by the facts about its keys, or removes it if there are none.
 pub(crate) fn fill_keys(body: &mut Expr, known: impl Fn(usize) -> Option<Expr>) {
     Keys(known).visit_expr_mut(body);
 }
@@ -60,7 +60,8 @@ fn marked(call: &ExprMethodCall) -> Option<usize> {
     mark.strip_prefix(KEYS)?.parse().ok()
 }
 
-/// Puts a question behind the arguments of a source or a sink: the name of a function that takes what it promises.
+/// Appends a question to the arguments of a source or a sink: the name of a function that accepts its
+/// declaration.
 pub(crate) fn ask(call: &mut ExprMethodCall, question: &str) {
     let place = match call.args.first() {
         Some(argument) => argument.span(),
@@ -71,7 +72,7 @@ pub(crate) fn ask(call: &mut ExprMethodCall, question: &str) {
     call.args.push(variable(question));
 }
 
-/// Puts `flow.scope("..", || ..)` around a call, with what is at `hoisted` evaluated before.
+/// Wraps a call in `flow.scope("..", || ..)`, and evaluates the expressions at `hoisted` before it.
 pub(crate) fn scope_call(call: &mut Expr, flow: &Ident, scope: &str, hoisted: &Hoisted) {
     let span = generated(call.span());
     let mut locals = Vec::new();
@@ -109,10 +110,10 @@ pub(crate) fn scope_call(call: &mut Expr, flow: &Ident, scope: &str, hoisted: &H
     };
 }
 
-/// What is evaluated before a scope is entered.
+/// The expressions that are evaluated before a scope is entered.
 #[derive(Debug, Default)]
 pub(crate) struct Hoisted {
-    /// Whether what the method is called on is.
+    /// Whether the receiver of the method is.
     pub(crate) receiver: bool,
     /// Which arguments are.
     pub(crate) arguments: Vec<usize>,
@@ -131,7 +132,7 @@ fn hoist_arguments(
     }
 }
 
-/// Replaces an expression by a local, and gives the statement that sets it.
+/// Replaces an expression by a local, and returns the statement that sets it.
 fn hoist(place: &mut Expr, number: usize) -> Stmt {
     let span = generated(place.span());
     let local = Ident::new(&format!("__bw_{number}"), span);
@@ -204,7 +205,7 @@ fn variable(name: Ident) -> Expr {
     })
 }
 
-/// The span of code of ours at a place of the user's.
+/// The span of generated code at a place of the user's code.
 fn generated(place: Span) -> Span {
     place.resolved_at(Span::mixed_site())
 }

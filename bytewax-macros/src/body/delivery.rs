@@ -1,8 +1,9 @@
-//! What a flow declares of its delivery, as far as the compiler can hold sources and sinks against it.
+//! The delivery that a flow declares, as far as the compiler can check it against sources and sinks.
 //!
-//! The walk follows streams from sources to sinks, but knows no types. So each source and sink on such a path is asked: its
-//! call gets the name of a function that takes what the type has declared, and [`questions`] prints these functions. Each takes
-//! a trait of its own, whose message names the path, the weak link and the mend.
+//! The walk follows streams from sources to sinks, but knows no types. It therefore asks each source and sink
+//! on such a path: their calls get the name of a function that accepts the declaration of the type, and
+//! [`questions`] prints these functions. Each requires its own trait, whose message names the path, the weak
+//! link and the fix.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -10,7 +11,7 @@ use quote::quote;
 use super::env::Trail;
 use super::model::Model;
 
-/// What each path has to promise.
+/// The required delivery of each path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
     ExactlyOnce,
@@ -18,7 +19,7 @@ pub(crate) enum Delivery {
 }
 
 impl Delivery {
-    /// The words that stand for it in the source.
+    /// Its name in the source.
     pub(crate) const WORDS: &str = "`exactly_once` or `at_least_once`";
 
     pub(crate) fn of(word: &str) -> Option<Self> {
@@ -29,7 +30,7 @@ impl Delivery {
         }
     }
 
-    /// Whether it depends on sinks, too.
+    /// Whether it depends on sinks too.
     pub(crate) fn asks_sinks(self) -> bool {
         self == Self::ExactlyOnce
     }
@@ -107,24 +108,24 @@ pub(crate) fn questions(delivery: Delivery, model: &Model) -> TokenStream {
     quote!(#(#sources)* #(#sinks)*)
 }
 
-/// A name of an item.
+/// The name of an item.
 fn item(name: &str) -> Ident {
     Ident::new(name, Span::call_site())
 }
 
-/// What is asked of one source or sink.
+/// The question to one source or sink.
 struct Question {
     /// `Source` or `Sink`, and its number.
     what: String,
     fault: String,
     label: &'static str,
     mend: &'static str,
-    /// What it has to have declared, any of these.
+    /// The accepted declarations.
     kept_by: &'static [&'static str],
 }
 
 impl Question {
-    /// A function that takes what was declared, if it is strong enough.
+    /// A function that accepts the declaration, if it is strong enough.
     fn print(&self, delivery: Delivery, function: &Ident, trail: &Trail) -> TokenStream {
         let Self { fault, label, .. } = self;
         let message = format!(
@@ -153,10 +154,10 @@ impl Question {
     }
 }
 
-/// How many steps of a path a message names behind the source.
+/// The number of steps that a message names after the source.
 const SHOWN: usize = 8;
 
-/// The steps of a path, of which those in the middle are left out if there are many. A message is a format string.
+/// The steps of a path; the middle of a long one is omitted. A message is a format string.
 fn shown(steps: &[String]) -> String {
     let mut named: Vec<String> = steps.iter().map(|step| format!("`{step}`")).collect();
     if let Some(left_out @ 1..) = named.len().checked_sub(SHOWN + 1) {

@@ -1,4 +1,4 @@
-//! Which name in the body holds what.
+//! The values of the names in a body.
 
 use std::collections::HashMap;
 
@@ -7,32 +7,32 @@ use syn::Member;
 
 use crate::registry;
 
-/// What an expression or a name stands for, as far as the walk can tell.
+/// The value of an expression or a name, as far as the walk can determine it.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// Nothing that is followed.
+    /// A value that is not followed.
     Other,
     /// The flow being described.
     Flow,
     /// One stream, or a struct of streams.
     Stream(Stream),
-    /// Something with streams inside: a tuple, a list, an option. The trails of all of them.
+    /// A value that contains streams: a tuple, a list, an option. The trails of all of them.
     Container(Trails),
 }
 
-/// The ways by which items can have come into a stream, as far as the walk can tell.
+/// The possible ways of items into a stream, as far as the walk can determine them.
 pub(crate) type Trails = Vec<Trail>;
 
 /// One way: from a source, through steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trail {
-    /// The number of the source, of those with a name that is known.
+    /// The number of the source, among those with a known name.
     pub(crate) source: usize,
-    /// The names of the steps, the source first.
+    /// The names of the steps, beginning with the source.
     pub(crate) steps: Vec<String>,
 }
 
-/// Both, of which those from one source count once.
+/// Both; ways from the same source count once.
 pub(crate) fn joined(mut trails: Trails, others: Trails) -> Trails {
     for other in others {
         if trails.iter().all(|trail| trail.source != other.source) {
@@ -42,19 +42,19 @@ pub(crate) fn joined(mut trails: Trails, others: Trails) -> Trails {
     trails
 }
 
-/// How much is known about a stream.
+/// The certainty about a stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stream {
-    /// Whether it is certain to be a stream that somebody has to read.
+    /// Whether it is certainly a stream that must be read.
     pub(crate) sure: bool,
-    /// The operator whose result it is, directly.
+    /// The operator whose direct result it is.
     pub(crate) made_by: Option<Ident>,
-    /// Where its items can have come from.
+    /// The possible origins of its items.
     pub(crate) trails: Trails,
 }
 
 impl Value {
-    /// What an operator returned.
+    /// The result of an operator.
     pub(crate) fn made_by(operator: Ident, trails: Trails) -> Self {
         Value::Stream(Stream {
             sure: true,
@@ -63,7 +63,7 @@ impl Value {
         })
     }
 
-    /// A stream that somebody has to read, from elsewhere.
+    /// A stream from elsewhere that must be read.
     pub(crate) fn sure_stream() -> Self {
         Value::Stream(Stream {
             sure: true,
@@ -71,12 +71,12 @@ impl Value {
         })
     }
 
-    /// A stream by all signs, of which nothing is demanded.
+    /// A stream by all signs, which need not be read.
     pub(crate) fn likely_stream() -> Self {
         Value::Stream(Stream::default())
     }
 
-    /// A stream by all signs, of which it is known where its items have come from.
+    /// A stream by all signs, with known origins of its items.
     pub(crate) fn stream_from(trails: Trails) -> Self {
         Value::Stream(Stream {
             trails,
@@ -84,7 +84,7 @@ impl Value {
         })
     }
 
-    /// Where the items of the streams in it can have come from.
+    /// The possible origins of the items of its streams.
     pub(crate) fn trails(&self) -> Trails {
         match self {
             Value::Stream(Stream { trails, .. }) | Value::Container(trails) => trails.clone(),
@@ -92,27 +92,27 @@ impl Value {
         }
     }
 
-    /// Whether there is a flow or a stream in it.
+    /// Whether it contains a flow or a stream.
     pub(crate) fn is_followed(&self) -> bool {
         !matches!(self, Value::Other)
     }
 
-    /// Whether there is a stream in it.
+    /// Whether it contains a stream.
     pub(crate) fn has_streams(&self) -> bool {
         matches!(self, Value::Stream(_) | Value::Container(_))
     }
 
-    /// Whether it is certain to be a stream.
+    /// Whether it is certainly a stream.
     pub(crate) fn is_sure(&self) -> bool {
         matches!(self, Value::Stream(stream) if stream.sure)
     }
 
-    /// Whether it is certain to be a stream or the flow.
+    /// Whether it is certainly a stream or the flow.
     pub(crate) fn is_certain(&self) -> bool {
         matches!(self, Value::Flow) || self.is_sure()
     }
 
-    /// The operator whose result it is, if that has a field `errs`.
+    /// The operator whose result it is, if that result has a field `errs`.
     pub(crate) fn errs_of(&self) -> Option<&Ident> {
         match self {
             Value::Stream(stream) => stream.made_by.as_ref(),
@@ -121,7 +121,7 @@ impl Value {
         .filter(|operator| registry::has_errs(&operator.to_string()))
     }
 
-    /// The same value once it has been given a name or been passed on.
+    /// The same value after it was named or passed on.
     pub(crate) fn settled(self) -> Self {
         match self {
             Value::Stream(stream) => Value::Stream(Stream {
@@ -132,17 +132,17 @@ impl Value {
         }
     }
 
-    /// What taking one element or field out of this value gives.
+    /// The value of one element or field of this value.
     pub(crate) fn element(&self) -> Self {
         match self {
             Value::Stream(stream) => Value::stream_from(stream.trails.clone()),
-            // Which of them it is, the walk cannot tell.
+            // The walk cannot determine which of them it is.
             Value::Container(_) => Value::likely_stream(),
             Value::Flow | Value::Other => Value::Other,
         }
     }
 
-    /// The value of an expression that is either of two.
+    /// The value of an expression with two alternatives.
     pub(crate) fn either(self, other: Self) -> Self {
         match (self, other) {
             (Value::Other, value) | (value, Value::Other) => value,
@@ -167,24 +167,25 @@ pub(crate) fn is_errs(field: &Member) -> bool {
 pub(crate) struct Binding {
     /// The name, where it is bound.
     pub(crate) ident: Ident,
-    /// What it holds.
+    /// Its value.
     pub(crate) value: Value,
-    /// Whether anything mentions it later.
+    /// Whether it is mentioned later.
     pub(crate) read: bool,
-    /// Whether it is a fault if nothing does.
+    /// Whether not mentioning it is a fault.
     pub(crate) watched: bool,
     /// Whether it is a parameter of an operator.
     pub(crate) is_parameter: bool,
-    /// Whether it has, or is, a field `errs` that nothing has mentioned yet.
+    /// Whether it has, or is, a field `errs` that was not mentioned yet.
     pub(crate) owes_errs: bool,
 }
 
-/// The bindings of a body, and those in sight at the point that the walk has reached.
+/// The bindings of a body, and those in scope at the present point of the walk.
 #[derive(Debug, Default)]
 pub(crate) struct Env {
     bindings: Vec<Binding>,
     in_sight: Vec<usize>,
-    /// The same by name, each shadowed by the last: two names of the compiler are compared as new texts.
+    /// The same by name; each is shadowed by the last. Comparing two names of the compiler would create new
+    /// texts.
     by_name: HashMap<String, Vec<usize>>,
 }
 
@@ -220,19 +221,19 @@ impl Env {
         }
     }
 
-    /// Marks all that is bound so far as the parameters of an operator.
+    /// Marks all bindings so far as the parameters of an operator.
     pub(crate) fn end_parameters(&mut self) {
         for binding in &mut self.bindings {
             binding.is_parameter = true;
         }
     }
 
-    /// Remembers what is in sight.
+    /// Returns a mark of the bindings in scope.
     pub(crate) fn mark(&self) -> InSight {
         InSight(self.in_sight.len())
     }
 
-    /// Forgets the names bound since.
+    /// Removes the bindings since the mark.
     pub(crate) fn reset(&mut self, mark: InSight) {
         for index in self.in_sight.drain(mark.0..).rev() {
             let name = self.bindings[index].ident.to_string();
@@ -242,18 +243,18 @@ impl Env {
         }
     }
 
-    /// What a name holds, without reading it.
+    /// The value of a name, without reading it.
     pub(crate) fn look(&self, name: &Ident) -> Option<&Binding> {
         self.index(name).map(|index| &self.bindings[index])
     }
 
-    /// What a name holds; it counts as read.
+    /// The value of a name; counts it as read.
     pub(crate) fn read(&mut self, name: &Ident) -> Value {
         let binding = self.note_read(name);
         binding.map_or(Value::Other, |binding| binding.value.clone())
     }
 
-    /// Whether a name holds something that is followed; it counts as read.
+    /// Whether the value of a name is followed; counts it as read.
     pub(crate) fn mention(&mut self, name: &Ident) -> bool {
         let binding = self.note_read(name);
         binding.is_some_and(|binding| binding.value.is_followed())
@@ -267,7 +268,7 @@ impl Env {
         Some(binding)
     }
 
-    /// What a name holds of which a single field is read.
+    /// The value of a name, only one field of which is read.
     pub(crate) fn read_field(&mut self, name: &Ident, field: &Member) -> Value {
         let owes_errs = self.look(name).is_some_and(|binding| binding.owes_errs);
         let value = self.read(name);
@@ -277,7 +278,7 @@ impl Env {
         value
     }
 
-    /// Notes that a name that held nothing of interest has been given a value.
+    /// Records a new value of a name whose value was not followed.
     pub(crate) fn assign(&mut self, name: &Ident, value: Value) {
         if let Some(index) = self.index(name) {
             let binding = &mut self.bindings[index];
@@ -287,7 +288,7 @@ impl Env {
         }
     }
 
-    /// A name by which the flow can be reached here.
+    /// A name by which the flow is accessible here.
     pub(crate) fn flow(&self) -> Option<&Ident> {
         self.in_sight.iter().rev().find_map(|&index| {
             let binding = &self.bindings[index];
@@ -296,7 +297,7 @@ impl Env {
         })
     }
 
-    /// The names in sight whose value is followed.
+    /// The names in scope whose value is followed.
     pub(crate) fn followed(&self) -> Vec<Ident> {
         self.in_sight
             .iter()

@@ -1,8 +1,7 @@
 //! The body of a flow or of an operator: plain Rust, in which streams are followed and steps named.
 //!
-//! [`walk`] names the steps in the user's tree by [`codegen`] and notes what it sees in a
-//! [`model::Model`]; [`check`] reports what is wrong with that, and [`windows`] which parameters of
-//! windows cannot be.
+//! [`walk`] names the steps in the user's tree with [`codegen`] and records its findings in a
+//! [`model::Model`]; [`check`] reports their faults, and [`windows`] invalid parameters of windows.
 
 pub(crate) mod check;
 pub(crate) mod codegen;

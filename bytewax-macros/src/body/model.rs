@@ -1,4 +1,4 @@
-//! What the walk over a body finds out; the checks read nothing else.
+//! The findings of the walk over a body, and the only input of the checks.
 
 use proc_macro2::{Ident, TokenStream};
 use syn::{LitStr, Type};
@@ -11,17 +11,17 @@ use crate::registry::Kind;
 /// The graph of one flow, as far as its text shows it.
 #[derive(Default)]
 pub(crate) struct Model {
-    /// How the flow is called in the body, for messages.
+    /// The name of the flow in the body, for messages.
     pub(crate) flow: String,
-    /// Every step whose name is known, in the order in which they are built.
+    /// Every step with a known name, in the order of construction.
     pub(crate) steps: Vec<Step>,
     /// Every name bound in the body.
     pub(crate) bindings: Vec<Binding>,
     /// Loops, and closures that may be called more than once.
     pub(crate) turns: Vec<Turn>,
-    /// Names of scopes that are text in the source.
+    /// Names of scopes that are literals.
     pub(crate) scopes: Vec<LitStr>,
-    /// Texts given to `.named(..)`.
+    /// Literals given to `.named(..)`.
     pub(crate) texts: Vec<LitStr>,
     /// Operators whose result a statement drops.
     pub(crate) dropped: Vec<Ident>,
@@ -31,57 +31,57 @@ pub(crate) struct Model {
     pub(crate) leaves: Vec<Leave>,
     /// Whether a sink or an observer was seen.
     pub(crate) has_output: bool,
-    /// Whether a stream went where the walk cannot follow it.
+    /// Whether the walk lost track of a stream.
     pub(crate) has_escapes: bool,
     /// Patterns of the names of steps that are built where the walk cannot see them.
     pub(crate) unseen: Vec<Pattern>,
-    /// What is said to be dropped by `flow.dropped(..)`.
+    /// The arguments of `flow.dropped(..)`.
     pub(crate) drops: Vec<Drop>,
-    /// What is said to be moved by `flow.moved(..)`.
+    /// The arguments of `flow.moved(..)`.
     pub(crate) moves: Vec<Move>,
-    /// How many sources have a name that is known.
+    /// The number of sources with a known name.
     pub(crate) sources: usize,
-    /// For each step that writes to the outside, where its items can have come from.
+    /// For each step that writes to the outside, the possible origins of its items.
     pub(crate) sinks: Vec<Trails>,
 }
 
-/// A name with scopes in front, in which `*` stands for what is known only when the flow is built.
+/// A name with its scopes; `*` stands for parts that are known only when the flow is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(pub(crate) String);
 
-/// A step that is not wanted any more.
+/// A step whose state is to be dropped.
 pub(crate) struct Drop {
-    /// The text that names it.
+    /// The literal that names it.
     pub(crate) text: LitStr,
-    /// Its name, with scopes in front.
+    /// Its name with scopes.
     pub(crate) name: Pattern,
 }
 
 /// A step with a name that is fixed at compile time.
 pub(crate) struct Step {
-    /// Its name within the flow, as far as it is text in the source.
+    /// Its name within the flow, as far as it is a literal.
     pub(crate) name: String,
-    /// Its name with all scopes in front.
+    /// Its name with all scopes.
     pub(crate) full: Pattern,
-    /// The name that it saves under: the same, unless it was moved.
+    /// The name under which it saves: the same, unless it was moved.
     pub(crate) saved: Pattern,
-    /// How much of that is scopes, with the dot behind them.
+    /// The length of its scopes, with the final dot.
     pub(crate) scope_len: usize,
-    /// What it does; none for a call of the user's function.
+    /// Its operator; `None` for a call of a user's function.
     pub(crate) kind: Option<Kind>,
-    /// The type that was named in `stateful::<T>()`.
+    /// The type in `stateful::<T>()`.
     pub(crate) state: Option<Type>,
-    /// What its arguments say of its state.
+    /// The facts about its state in its arguments.
     pub(crate) stated: Vec<Stated>,
-    /// A hash of what it is given.
+    /// A hash of its arguments.
     pub(crate) arguments: u32,
-    /// What it is called in the source: an operator or a function.
+    /// The name of the operator or function in the source.
     pub(crate) callee: Ident,
-    /// The tokens that give the name: the callee, or the text in `.named(..)`.
+    /// The tokens that determine the name: the callee, or the literal in `.named(..)`.
     pub(crate) place: TokenStream,
     /// The `let` that named it, if its name is automatic and has one.
     pub(crate) label: Option<Ident>,
-    /// Whether the user gave the name.
+    /// Whether the user chose the name.
     pub(crate) is_given: bool,
     /// The earlier step of the same name.
     pub(crate) clash: Option<Clash>,
@@ -91,18 +91,18 @@ pub(crate) struct Step {
 
 /// An earlier step of the same name.
 pub(crate) struct Clash {
-    /// The tokens that gave the name first.
+    /// The tokens that determined the name first.
     pub(crate) first: TokenStream,
     /// Whether both are in one statement.
     pub(crate) same_statement: bool,
 }
 
-/// Why a step would be built more than once under one name.
+/// Why a step would be built several times under one name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeat {
     /// Index of the loop in [`Model::turns`].
     pub(crate) turn: usize,
-    /// Index in [`Model::scopes`] of the scope in between, whose name never changes.
+    /// Index in [`Model::scopes`] of the enclosing scope, whose name never changes.
     pub(crate) scope: Option<usize>,
 }
 
@@ -110,11 +110,11 @@ pub(crate) struct Repeat {
 pub(crate) struct Turn {
     /// The keyword, or the closure's first bar.
     pub(crate) place: TokenStream,
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: TurnKind,
 }
 
-/// What kind of code runs more than once.
+/// The kinds of code that run more than once.
 pub(crate) enum TurnKind {
     /// `for`, with its variable if it is a plain name, or `while` or `loop`.
     Loop(Option<Ident>),
@@ -124,19 +124,19 @@ pub(crate) enum TurnKind {
 
 /// An expression that would leave the body.
 pub(crate) struct Leave {
-    /// The token to blame.
+    /// The token to report.
     pub(crate) place: TokenStream,
-    /// How it is written.
+    /// Its form in the source.
     pub(crate) text: &'static str,
 }
 
 impl Pattern {
-    /// Whether the whole name is text in the source.
+    /// Whether the whole name is a literal.
     pub(crate) fn is_certain(&self) -> bool {
         !self.0.contains('*')
     }
 
-    /// Whether a name is one of those that the pattern stands for.
+    /// Whether the pattern includes a name.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
         let first = parts.next().unwrap_or_default();
@@ -158,7 +158,7 @@ impl Pattern {
 }
 
 impl Step {
-    /// Whether what is saved under this name is its own, or of this call.
+    /// Whether a saved name belongs to this step, or to a step in this call.
     pub(crate) fn has(&self, name: &str) -> bool {
         match (name.strip_prefix(&self.saved.0), self.kind) {
             (Some(rest), Some(_)) => rest.is_empty(),
@@ -167,7 +167,7 @@ impl Step {
         }
     }
 
-    /// The scopes in front of its own name.
+    /// The scopes of its own name.
     pub(crate) fn scope(&self) -> &str {
         &self.full.0[..self.scope_len]
     }

@@ -1,4 +1,4 @@
-//! Steps that go on under the ids that they had elsewhere: `flow.moved("old", "new")`.
+//! Steps that keep a former id: `flow.moved("old", "new")`.
 
 use syn::LitStr;
 
@@ -8,29 +8,29 @@ use super::model::{Model, Pattern, Step};
 pub(crate) struct Move {
     pub(crate) old: String,
     pub(crate) new: String,
-    /// The text that names the step now.
+    /// The literal that names the step now.
     pub(crate) text: LitStr,
 }
 
 impl Move {
-    /// Whether it says that a step is where it was.
+    /// Whether old and new id are equal.
     pub(crate) fn confirms(&self) -> bool {
         self.old == self.new
     }
 
-    /// Whether a step of this id is one that was moved.
+    /// Whether a step with this id was moved.
     pub(crate) fn was(&self, name: &str) -> bool {
         let rest = name.strip_prefix(&self.old);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    /// What stands behind the new id in that of a step, if the step is meant.
+    /// The rest of a step's id after the new id, if this move applies to the step.
     fn rest<'a>(&self, name: &'a str) -> Option<&'a str> {
         let rest = name.strip_prefix(&self.new)?;
         (rest.is_empty() || rest.starts_with('.')).then_some(rest)
     }
 
-    /// Whether steps of the pattern may be meant.
+    /// Whether this move may apply to steps of the pattern.
     fn may_mean(&self, pattern: &Pattern) -> bool {
         let head = pattern.0.split('*').next().unwrap_or_default();
         match pattern.is_certain() {
@@ -39,7 +39,7 @@ impl Move {
         }
     }
 
-    /// Whether the flow may have a step that is meant.
+    /// Whether the flow may contain a step to which this move applies.
     pub(crate) fn has_step(&self, model: &Model) -> bool {
         let steps = model.steps.iter();
         let names = steps.map(|step| {
@@ -52,7 +52,8 @@ impl Move {
         names.chain(&model.unseen).any(|name| self.may_mean(name))
     }
 
-    /// The steps that are likely meant if none of the new id is there: those whose ids end most like the old one.
+    /// The likely intended steps if none has the new id: those whose ids are most similar to the old one at
+    /// the end.
     pub(crate) fn likely<'a>(&self, model: &'a Model) -> Vec<&'a Step> {
         let same_end = |step: &Step| {
             let parts = step.full.0.rsplit('.').zip(self.old.rsplit('.'));
@@ -72,7 +73,7 @@ impl Move {
 }
 
 impl Model {
-    /// Finds what each step saves under.
+    /// Determines the saved name of each step.
     pub(super) fn apply_moves(&mut self) {
         for step in &mut self.steps {
             let meant = self.moves.iter().filter(|moved| !moved.confirms());
@@ -81,7 +82,7 @@ impl Model {
                 step.saved = Pattern(format!("{}{rest}", moved.old));
             }
         }
-        // What may have been moved from where it cannot be seen.
+        // It may have been moved by code that the walk cannot see.
         let uncertain = self.steps.iter().map(|step| &step.full);
         let uncertain = uncertain.filter(|name| !name.is_certain());
         let hidden: Vec<_> = self.unseen.iter().chain(uncertain).cloned().collect();

@@ -1,15 +1,15 @@
-//! Step names: which texts are names, and which names are taken.
+//! Step names: validity and uniqueness.
 
 use std::collections::HashMap;
 
 use proc_macro2::TokenStream;
 
-/// Whether every part of the text, between dots, is made of letters, digits, `_` and `-`.
+/// Whether every dot-separated part of the text consists of letters, digits, `_` and `-`.
 pub(crate) fn is_step_name(text: &str) -> bool {
     text.split('.').all(is_part)
 }
 
-/// Whether the text can name a flow: as a step name, but of one part.
+/// Whether the text can name a flow: a step name with one part.
 pub(crate) fn is_flow_name(text: &str) -> bool {
     is_part(text)
 }
@@ -22,7 +22,7 @@ fn is_allowed(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
-/// The nearest step name to a text that is none.
+/// The valid step name closest to a text.
 pub(crate) fn nearest_step_name(text: &str) -> String {
     let parts: Vec<_> = text
         .split('.')
@@ -35,7 +35,7 @@ pub(crate) fn nearest_step_name(text: &str) -> String {
     parts.join(".")
 }
 
-/// The nearest flow name to a text that is none.
+/// The valid flow name closest to a text.
 pub(crate) fn nearest_flow_name(text: &str) -> String {
     let name = nearest_part(text);
     if name.is_empty() {
@@ -51,7 +51,7 @@ fn nearest_part(text: &str) -> String {
         .collect()
 }
 
-/// Puts an operator's name behind the label of its statement.
+/// Appends an operator's name to the label of its statement.
 pub(crate) fn join(label: &str, operator: &str) -> String {
     if label.is_empty() {
         return operator.to_owned();
@@ -59,12 +59,12 @@ pub(crate) fn join(label: &str, operator: &str) -> String {
     format!("{label}.{operator}")
 }
 
-/// Who holds a name.
+/// The user of a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    /// The tokens that gave the name: an operator, or the text in `.named(..)`.
+    /// The tokens that determine the name: an operator, or the literal in `.named(..)`.
     pub(crate) place: TokenStream,
-    /// The statement it is in.
+    /// Its statement.
     pub(crate) statement: usize,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Takes a name, or tells who has it.
+    /// Takes a name, or returns who has it.
     pub(crate) fn claim(&mut self, name: &str, holder: Holder) -> Option<Holder> {
         if let Some(first) = self.taken.get(name) {
             return Some(first.clone());
@@ -84,7 +84,7 @@ impl Names {
         None
     }
 
-    /// Takes a name, with the first free number after it if it is taken, and gives what to append.
+    /// Takes a name, with the first free number after it if it is taken, and returns the suffix.
     pub(crate) fn claim_numbered(&mut self, name: &str, holder: Holder) -> String {
         let mut suffix = String::new();
         let mut next = 2_usize;
@@ -96,7 +96,7 @@ impl Names {
         suffix
     }
 
-    /// Joins the names taken on another path, of which only one is ever run.
+    /// Adds the names taken on an alternative path, only one of which ever runs.
     pub(crate) fn merge(&mut self, other: Names) {
         for (name, holder) in other.taken {
             self.taken.entry(name).or_insert(holder);

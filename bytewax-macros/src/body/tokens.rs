@@ -1,8 +1,8 @@
-//! A hash of tokens: the same for a text that is only written in other lines.
+//! A hash of tokens that is independent of line breaks.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The hash of what an operator is given.
+/// The hash of an operator's arguments.
 pub(crate) fn hash(tokens: &TokenStream) -> u32 {
     let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
     hash.tokens(tokens.clone());
@@ -27,7 +27,7 @@ impl Fnv {
                     self.tokens(group.stream());
                     self.text(")");
                 }
-                // The comma behind the last of several comes and goes with the lines.
+                // Formatting adds and removes the comma after the last of several.
                 TokenTree::Punct(punct) if punct.as_char() == ',' && tokens.peek().is_none() => {}
                 other => self.text(&other.to_string()),
             }
@@ -52,7 +52,7 @@ mod tests {
         assert_ne!(of("|a, b| f(a, b)"), of("|a, b| f(b, a)"));
         assert_ne!(of("f(a, b)"), of("f(a), b"));
         assert_ne!(of("ab"), of("a b"));
-        // For ever: it stands in lock files and stores.
+        // This value must never change: lock files and stores contain it.
         assert_eq!(of("|sum: &mut u64, n| *sum + n"), 0x868b_7859);
     }
 }

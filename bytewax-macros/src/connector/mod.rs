@@ -1,8 +1,8 @@
 //! `#[source]` and `#[sink]`: connectors from a function, or from `impl` blocks.
 //!
-//! A function becomes one that gives the connector, with the user's inside: [`source_fn`] and
-//! [`sink_fn`], both by what [`parameters`] reads. A block stays as it is, and the implementation of the
-//! trait comes beside it: [`source_impl`] and [`sink_impl`].
+//! A function becomes one that returns the connector, with the user's function inside: [`source_fn`] and
+//! [`sink_fn`], using [`parameters`]. A block stays unchanged, and the implementation of the trait is added:
+//! [`source_impl`] and [`sink_impl`].
 
 mod parameters;
 mod sink_fn;
@@ -22,11 +22,11 @@ use crate::hooks::Found;
 use crate::signature::{arguments, returned};
 use crate::{item, options};
 
-/// What is written in the parentheses.
+/// The arguments of the attribute.
 struct Options {
-    /// The word `partition`: the block is of what is opened, not of what opens it.
+    /// The word `partition`: the block implements the opened partition, not its connector.
     partition: Option<Ident>,
-    /// What the connector declares, if it does.
+    /// The declaration of the connector, if any.
     promise: Option<Ident>,
     krate: Path,
 }
@@ -45,7 +45,7 @@ pub(crate) fn source(options: TokenStream, tokens: &TokenStream) -> TokenStream 
         }
         Ok(Item::Impl(block)) => source_impl::source(&options, &block, errors),
         Ok(other) => beside(tokens, wrong_item(&other, "source")),
-        // The compiler says what it cannot read.
+        // The compiler reports unreadable input.
         Err(_) => tokens.clone(),
     }
 }
@@ -100,7 +100,7 @@ impl Options {
         options
     }
 
-    /// The marker of what is declared, or else of this.
+    /// The marker of the declaration, or else this default.
     fn marker(&self, default: &str) -> TokenStream {
         let krate = &self.krate;
         let (name, span) = match self.promise.as_ref().map(|it| (it.to_string(), it.span())) {
@@ -134,7 +134,7 @@ fn wrong_item(other: &Item, attribute: &str) -> Errors {
     errors
 }
 
-/// The tokens, and what was reported.
+/// The tokens, and the reported faults.
 fn beside(tokens: &TokenStream, errors: Errors) -> TokenStream {
     match errors.finish() {
         Ok(()) => tokens.clone(),
@@ -145,10 +145,10 @@ fn beside(tokens: &TokenStream, errors: Errors) -> TokenStream {
     }
 }
 
-/// What a function gives, which may be inside a `Result`.
+/// The return type of a function, perhaps inside a `Result`.
 #[derive(Clone, Copy)]
 struct Given<'ast> {
-    /// The type; none for `()`.
+    /// The type; `None` for `()`.
     ty: Option<&'ast Type>,
     may_fail: bool,
 }
@@ -171,7 +171,7 @@ impl<'ast> Given<'ast> {
         }
     }
 
-    /// A call that gives it, as a call that gives a `Result`.
+    /// Wraps a call that returns it into a call that returns a `Result`.
     fn wrap(&self, call: &TokenStream) -> TokenStream {
         match self.may_fail {
             true => quote!(#call.map_err(::core::convert::Into::into)),
@@ -180,8 +180,8 @@ impl<'ast> Given<'ast> {
     }
 }
 
-/// A method of a trait that calls the one that the user wrote, of which one that is of a wrong form
-/// has been reported.
+/// A trait method that calls the user's method; the fault of a method with a wrong signature was already
+/// reported.
 fn forward(
     found: Option<Found<'_>>,
     hook: &str,
@@ -213,7 +213,7 @@ fn fallible(krate: &Path, ty: &TokenStream) -> TokenStream {
     quote!(::core::result::Result<#ty, #krate::StepError>)
 }
 
-/// The block as the user wrote it. The forms of hooks are not the user's choice.
+/// The block as the user wrote it. The user does not choose the signatures of hooks.
 fn allowed(block: &syn::ItemImpl) -> TokenStream {
     quote! {
         #[allow(clippy::needless_pass_by_value, clippy::unused_self, clippy::unnecessary_wraps)]

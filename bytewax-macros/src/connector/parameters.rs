@@ -8,38 +8,38 @@ use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Path, Signature, Type};
 use crate::errors::Errors;
 use crate::signature::{argument_name, mentions, turbofish};
 
-/// A parameter by what it stands for.
+/// The roles of a parameter.
 pub(super) enum Parameter {
-    /// The items, of a sink.
+    /// The items of a sink.
     Items(Ident),
-    /// What is saved: `#[resume]`.
+    /// The saved position: `#[resume]`.
     Position,
-    /// What is made once, by its number: `#[local(..)]`.
+    /// A local, by its number: `#[local(..)]`.
     Local(usize),
     Setting(Setting),
 }
 
-/// What is given when the connector is made.
+/// A setting, which is given when the connector is created.
 pub(super) struct Setting {
     name: Ident,
-    /// As the function that gives the connector takes it.
+    /// As the function that returns the connector takes it.
     owned: TokenStream,
     is_borrowed: bool,
-    /// Whether it chooses what is read: `#[partition]`.
+    /// Whether it selects the input: `#[partition]`.
     is_partition: bool,
 }
 
 /// The parameters of a function.
 pub(super) struct Parameters {
     pub(super) all: Vec<Parameter>,
-    /// The type of what is saved.
+    /// The type of the saved position.
     pub(super) position: Option<Type>,
-    /// The types and the values of what is made once.
+    /// The types and the values of the locals.
     locals: Vec<(Type, Expr)>,
 }
 
 impl Parameters {
-    /// Reads the parameters, and takes the attributes of ours from the function.
+    /// Reads the parameters, and removes our attributes from the function.
     pub(super) fn take(function: &mut ItemFn, has_items: bool, errors: &mut Errors) -> Self {
         let mut parameters = Self {
             all: Vec::new(),
@@ -133,7 +133,7 @@ impl Parameters {
         Parameter::Setting(setting)
     }
 
-    /// The parameters of the function that gives the connector.
+    /// The parameters of the function that returns the connector.
     pub(super) fn outer(&self) -> Vec<TokenStream> {
         let settings = self.settings();
         settings
@@ -141,7 +141,7 @@ impl Parameters {
             .collect()
     }
 
-    /// The name of the partition of a source: the function's, with the settings that choose what is read.
+    /// The name of the partition of a source: the function's, with the settings that select the input.
     pub(super) fn partition_name(&self, krate: &Path, function: &str) -> TokenStream {
         let chosen = self.settings().filter(|setting| setting.is_partition);
         let parts: Vec<TokenStream> = chosen
@@ -157,7 +157,7 @@ impl Parameters {
         }
     }
 
-    /// What the settings that choose nothing are, each with its name: another value is reported at a resume.
+    /// The settings that select nothing, each with its name: a resume reports another value.
     pub(super) fn other_settings(&self, krate: &Path) -> TokenStream {
         let others = self.settings().filter(|setting| !setting.is_partition);
         let parts: Vec<TokenStream> = others
@@ -168,7 +168,7 @@ impl Parameters {
             })
             .collect();
         let shown = hidden("settings");
-        // Without a position nothing goes on at the wrong place.
+        // Without a position, nothing can resume at a wrong place.
         match parts.is_empty() || self.position.is_none() {
             true => quote!(""),
             false => quote!(#krate::__private::settings_of(&{
@@ -181,7 +181,7 @@ impl Parameters {
         }
     }
 
-    /// A closure that makes what is made once.
+    /// A closure that creates the locals.
     pub(super) fn make_locals(&self) -> TokenStream {
         let values = self.locals.iter().map(|(_, value)| value);
         let values = quote!((#(#values,)*));
@@ -208,13 +208,13 @@ impl Parameters {
         }
     }
 
-    /// The type of what is made once.
+    /// The type of the locals.
     pub(super) fn local_type(&self) -> TokenStream {
         let types = self.locals.iter().map(|(ty, _)| ty);
         quote!((#(#types,)*))
     }
 
-    /// A call of the user's function, where the position and what is made once have these names.
+    /// A call of the user's function, with these names for the position and the locals.
     pub(super) fn call(
         &self,
         function: &Signature,
@@ -243,7 +243,7 @@ impl Parameters {
 }
 
 impl Setting {
-    /// How it is given to the user's function.
+    /// The argument for the user's function.
     fn passed(&self) -> TokenStream {
         let name = &self.name;
         match self.is_borrowed {
@@ -253,7 +253,7 @@ impl Setting {
     }
 }
 
-/// Reads a setting, of which a reference is to what the connector owns.
+/// Reads a setting; the connector owns the value of a reference.
 fn setting(name: Ident, input: &PatType, errors: &mut Errors) -> Setting {
     let ty = &*input.ty;
     let Type::Reference(reference) = ty else {
@@ -316,13 +316,13 @@ fn take(attributes: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
     Some(attributes.remove(place))
 }
 
-/// A local name of ours.
+/// A generated local name.
 pub(super) fn hidden(name: &str) -> Ident {
     format_ident!("__bw_{name}", span = Span::mixed_site())
 }
 
-/// The function inside the one that gives the connector: what the user wrote, without its attributes.
-/// One that takes `self` cannot be there.
+/// The function inside the one that returns the connector: the user's, without its attributes. One that takes
+/// `self` cannot be there.
 pub(super) fn inner(function: &ItemFn) -> Option<TokenStream> {
     let ItemFn { sig, block, .. } = function;
     sig.receiver().is_none().then(|| {
@@ -333,7 +333,7 @@ pub(super) fn inner(function: &ItemFn) -> Option<TokenStream> {
     })
 }
 
-/// Reports what no function of a connector can be.
+/// Reports signatures that no function of a connector can have.
 pub(super) fn check_form(function: &ItemFn, what: &str, instead: &str, errors: &mut Errors) {
     let signature = &function.sig;
     if let Some(receiver) = signature.receiver() {

@@ -56,7 +56,7 @@ pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors
     )
 }
 
-/// The function that gives the sink. With faults, it does not call the user's.
+/// The function that returns the sink. With faults, it does not call the user's.
 fn print(
     options: &Options,
     function: &ItemFn,

@@ -56,8 +56,8 @@ pub(super) fn sink(options: &Options, block: &ItemImpl, mut errors: Errors) -> T
     beside(&quote!(#block #implementation), errors)
 }
 
-/// The implementation for all values that a partition takes, and for all keys unless `assign` says for
-/// which.
+/// The implementation for all values that a partition accepts, and for all keys unless `assign` restricts
+/// them.
 fn implementation(
     options: &Options,
     block: &ItemImpl,
@@ -168,7 +168,7 @@ fn part_of_sink(
     let krate = &options.krate;
     let mut generics = block.generics.clone();
     let value = value.map(Type::to_token_stream).unwrap_or_else(|| {
-        // What is wrong has been said, and an implementation keeps it from being said again.
+        // The fault was reported, and an implementation prevents a second report.
         let value = Ident::new("__BwValue", Span::mixed_site());
         generics.params.push(syn::parse_quote!(#value));
         value.to_token_stream()

@@ -37,7 +37,7 @@ pub(super) fn expand(options: &Options, mut function: ItemFn, mut errors: Errors
     )
 }
 
-/// The function that gives the source. With faults, it does not call the user's.
+/// The function that returns the source. With faults, it does not call the user's.
 fn print(
     options: &Options,
     function: &ItemFn,
@@ -52,7 +52,7 @@ fn print(
     let krate = &options.krate;
     let ident = &sig.ident;
     let name = parameters.partition_name(krate, &ident.unraw().to_string());
-    // Without a position it does not know where to go on.
+    // Without a position it cannot resume.
     let promise = options.marker(match parameters.position {
         Some(_) => "Replayable",
         None => "NotReplayable",

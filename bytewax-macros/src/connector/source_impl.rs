@@ -16,7 +16,7 @@ const BUILD: Hook = Hook {
     fits: |it| takes(it, Own::Shared, 3) && Given::of(&it.output).ty.is_some(),
 };
 
-/// The hooks of what has partitions, and of what has one part on every worker.
+/// The hooks of a connector with partitions, and of one with a part on every worker.
 pub(super) const OPENERS: [Hook; 3] = [
     Hook {
         name: "partitions",
@@ -71,21 +71,21 @@ const PARTITION: [Hook; 6] = [
     COMPLETED,
 ];
 
-/// What a partition of a source or a sink is told of an epoch that ends.
+/// The hook for a partition of a source or a sink when an epoch ends.
 pub(super) const END_EPOCH: Hook = Hook {
     name: "end_epoch",
     form: "fn end_epoch(&mut self, epoch: Epoch) -> Result<(), E>",
     fits: |it| takes(it, Own::Exclusive, 1) && Given::of(&it.output).ty.is_none(),
 };
 
-/// Of one that is complete.
+/// The hook for a complete epoch.
 pub(super) const COMPLETED: Hook = Hook {
     name: "completed",
     form: "fn completed(&mut self, epoch: Epoch) -> Result<(), E>",
     fits: |it| takes(it, Own::Exclusive, 1) && Given::of(&it.output).ty.is_none(),
 };
 
-/// The methods that call them.
+/// The methods that call the hooks.
 pub(super) fn of_epochs(krate: &Path, found: &hooks::Hooks<'_>) -> TokenStream {
     let head = quote!(&mut self, epoch: #krate::Epoch);
     let done = fallible(krate, &quote!(()));
@@ -96,12 +96,12 @@ pub(super) fn of_epochs(krate: &Path, found: &hooks::Hooks<'_>) -> TokenStream {
     quote!(#(#methods)*)
 }
 
-/// How the partitions of a connector come to be.
+/// How the partitions of a connector are created.
 pub(super) enum Opener<'ast> {
     Partitioned {
         partitions: Found<'ast>,
         open: Found<'ast>,
-        /// The type of a partition, and that of its position.
+        /// The type of a partition and of its position.
         partition: &'ast Type,
         position: &'ast Type,
     },
@@ -112,7 +112,7 @@ pub(super) enum Opener<'ast> {
 }
 
 impl<'ast> Opener<'ast> {
-    /// Tells which kind it is; what is missing is reported.
+    /// Determines the kind; reports missing hooks.
     pub(super) fn of(
         found: &hooks::Hooks<'ast>,
         block: &'ast ItemImpl,
@@ -170,7 +170,7 @@ impl<'ast> Opener<'ast> {
         None
     }
 
-    /// The items of a source, as the type of its partitions has them: what that lacks is a fault of it.
+    /// The items of a source, from the type of its partitions, which is at fault if they are missing.
     fn item(&self, krate: &Path) -> TokenStream {
         match self {
             Self::Partitioned { partition, .. } => {
@@ -285,7 +285,7 @@ pub(super) fn partition(options: &Options, block: &ItemImpl, mut errors: Errors)
     }
     let polled = next_batch.and_then(|it| Given::of(&it.method.sig.output).ty);
     let item = polled.and_then(|ty| argument(ty, "Poll"));
-    // Without one, what is wrong has been said, and an implementation keeps it from being said again.
+    // Without one, the fault was reported, and an implementation prevents a second report.
     let item = item.map_or_else(|| quote!(()), Type::to_token_stream);
     let implementation = part_of_source(options, block, &found, &item);
     let block = allowed(block);

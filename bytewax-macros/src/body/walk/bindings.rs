@@ -1,4 +1,4 @@
-//! Patterns: which names they bind, and to what.
+//! Patterns: the names they bind, and their values.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
@@ -9,7 +9,7 @@ use super::Walk;
 use crate::body::env::{Value, is_errs};
 
 impl Walk {
-    /// Binds the names in a pattern that takes a value apart.
+    /// Binds the names in a destructuring pattern.
     pub(super) fn bind_parts(&mut self, pattern: &Pat, value: &Value) {
         let mut names = PatternNames::default();
         names.visit_pat(pattern);
@@ -26,7 +26,7 @@ impl Walk {
         }
     }
 
-    /// The name that a pattern gives to the field `errs`; if it gives none, the errors are lost.
+    /// The name that a pattern gives to the field `errs`; without one, the errors are lost.
     pub(super) fn errs_in(&mut self, pattern: &Pat, operator: &Ident) -> Option<Ident> {
         let Pat::Struct(pattern) = pattern else {
             return None;
@@ -38,7 +38,7 @@ impl Walk {
         errs.and_then(|errs| simple_name(&errs.pat)).cloned()
     }
 
-    /// Binds a pattern that stands for each element of a value.
+    /// Binds a pattern to each element of a value.
     pub(super) fn bind_element(&mut self, pattern: &Pat, value: &Value) {
         match simple_name(pattern) {
             Some(name) => self.env.bind(name.clone(), value.element(), false),
@@ -60,12 +60,12 @@ impl<'ast> Visit<'ast> for PatternNames {
     fn visit_expr(&mut self, _: &'ast Expr) {}
 }
 
-/// Whether a name is one of something that is meant to be read.
+/// Whether a name promises a use: it does not begin with an underscore.
 pub(super) fn is_kept(name: &Ident) -> bool {
     !name.unraw().to_string().starts_with('_')
 }
 
-/// The variable, if the pattern is no more than one.
+/// The variable, if the pattern is a single one.
 pub(crate) fn simple_name(pattern: &Pat) -> Option<&Ident> {
     match pattern {
         Pat::Ident(name) if name.subpat.is_none() => Some(&name.ident),

@@ -45,7 +45,7 @@ impl Walk {
         }
         let Some(function) = function.filter(|_| taken.is_followed) else {
             return match callee {
-                // A closure of the user's that builds steps.
+                // A user's closure that builds steps.
                 Value::Container(_) => Value::likely_stream(),
                 _ if taken.has_streams => Value::Container(Vec::new()),
                 _ => Value::Other,
@@ -65,8 +65,8 @@ impl Walk {
         Value::likely_stream()
     }
 
-    /// Whether an argument is evaluated before the scope of its call: one that has built steps since
-    /// `built`, and one that can leave the function.
+    /// Whether an argument is evaluated before the scope of its call: one that has built steps since `built`,
+    /// or that can leave the function.
     pub(super) fn is_hoisted(&self, argument: &Expr, built: usize) -> bool {
         if matches!(argument, Expr::Closure(_)) {
             return false;
@@ -98,7 +98,7 @@ impl Walk {
         }
     }
 
-    /// The body of a closure, named as the statement that the closure is in.
+    /// The body of a closure, with the name of the closure's statement.
     pub(super) fn inner(&mut self, closure: &mut ExprClosure, called_on: &Value) -> Value {
         let mark = self.env.mark();
         for input in &closure.inputs {
@@ -111,21 +111,21 @@ impl Walk {
         value
     }
 
-    /// Notes that the code from here on runs more than once.
+    /// Records that the code from here on runs more than once.
     pub(super) fn enter_turn(&mut self, place: TokenStream, kind: TurnKind) {
         self.frames.push(Frame::Turn(self.model.turns.len()));
         self.model.turns.push(Turn { place, kind });
     }
 }
 
-/// What a call takes.
+/// The arguments of a call.
 #[derive(Default)]
 struct Taken {
     /// A stream or the flow.
     is_followed: bool,
     /// A stream.
     has_streams: bool,
-    /// What is certain to be a stream, by value.
+    /// A certain stream, by value.
     is_moved: bool,
     /// The arguments that are evaluated before the scope of the call.
     hoisted: Hoisted,
@@ -139,7 +139,7 @@ impl Taken {
     }
 }
 
-/// Whether an expression can leave the function that it is in.
+/// Whether an expression can leave its function.
 struct Leaves(bool);
 
 impl<'ast> Visit<'ast> for Leaves {
@@ -155,8 +155,8 @@ impl<'ast> Visit<'ast> for Leaves {
     fn visit_item(&mut self, _: &'ast syn::Item) {}
 }
 
-/// The last name in the path of a function; none for constructors, and for functions that only
-/// hand on what they take.
+/// The last name in the path of a function; `None` for constructors, and for functions that only return their
+/// arguments.
 fn function_name(callee: &Expr) -> Option<Ident> {
     let Expr::Path(path) = callee else {
         return None;

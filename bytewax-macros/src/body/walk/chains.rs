@@ -1,4 +1,4 @@
-//! Method calls: the chains that steps are written in.
+//! Method calls: the chains of steps.
 
 use quote::quote;
 use syn::ext::IdentExt;
@@ -19,7 +19,7 @@ use crate::body::{tokens, windows};
 use crate::registry::{self, Kind};
 
 impl Walk {
-    /// Walks a method call with all calls before it.
+    /// Walks a method call and all calls before it.
     pub(super) fn chain(&mut self, expr: &mut Expr) -> Value {
         let outer = self.start_chain(expr);
         let value = self.link(expr, None);
@@ -27,7 +27,7 @@ impl Walk {
         value
     }
 
-    /// Takes the name of a statement without `let` from what its chain starts from.
+    /// Names a statement without `let` after the start of its chain.
     pub(super) fn start_chain(&mut self, expr: &Expr) -> Label {
         let outer = self.label.clone();
         if matches!(outer, Label::Open)
@@ -38,7 +38,7 @@ impl Walk {
         outer
     }
 
-    /// What a chain starts from, as a name: empty for the flow itself.
+    /// The name of a chain's start: empty for the flow itself.
     pub(super) fn root(&self, expr: &Expr) -> Option<String> {
         match expr {
             Expr::Path(path) => {
@@ -78,7 +78,7 @@ impl Walk {
         }
     }
 
-    /// Walks one call of a chain, which may have been given a name by the call after it.
+    /// Walks one call of a chain; the call after it may have named it.
     fn link(&mut self, expr: &mut Expr, given: Option<Given>) -> Value {
         let Expr::MethodCall(call) = expr else {
             return self.expr(expr);
@@ -117,7 +117,7 @@ impl Walk {
         }
     }
 
-    /// `.named(..)`: gives a name to the call before it.
+    /// `.named(..)`: names the call before it.
     fn named(&mut self, call: &mut ExprMethodCall, given: Option<Given>) -> Value {
         let here = match call.args.first() {
             Some(Expr::Lit(lit)) => match &lit.lit {
@@ -191,7 +191,7 @@ impl Walk {
         if self.marks_keys && kind == Kind::Stateful && self.model.steps.len() > number {
             codegen::mark_keys(call, number);
         }
-        // A name that is known only when the flow is built is not told here.
+        // A name that is known only when the flow is built is not reported here.
         let full = self.model.steps.get(number).map(|step| step.full.0.clone());
         let trails = match full {
             Some(full) => self.follow(kind, call, &full, trails),
@@ -207,8 +207,8 @@ impl Walk {
         }
     }
 
-    /// Follows the items of streams through a step, and asks sources and sinks on the way for what the flow has to
-    /// deliver.
+    /// Follows the items of streams through a step, and asks sources and sinks on the way about the required
+    /// delivery.
     fn follow(
         &mut self,
         kind: Kind,
@@ -241,7 +241,7 @@ impl Walk {
         trails
     }
 
-    /// `flow.scope(name, || ..)`: part of the flow, with names of its own.
+    /// `flow.scope(name, || ..)`: a part of the flow with its own names.
     fn scope(&mut self, call: &mut ExprMethodCall) -> Value {
         let mut arguments = call.args.iter_mut();
         let (Some(name), Some(body)) = (arguments.next(), arguments.next()) else {
@@ -258,7 +258,7 @@ impl Walk {
             }
             None => {
                 self.built += 1;
-                // No name can have a brace, so that no other scope is like this one.
+                // No valid name contains a brace, so this scope differs from all others.
                 self.prefix.push_str(&format!("{{{}}}", self.built));
                 None
             }
@@ -275,7 +275,7 @@ impl Walk {
         value.settled()
     }
 
-    /// `flow.dropped(name, why)`: what a step of this name has saved is not wanted any more; and
+    /// `flow.dropped(name, why)`: the saved state of a step with this name is obsolete;
     /// `flow.kept(name, why)`: it stays, and the step is off for now.
     fn gone(&mut self, call: &mut ExprMethodCall, is_kept: bool) -> Value {
         for argument in &mut call.args {
@@ -291,13 +291,13 @@ impl Walk {
                     false => self.model.drops.push(Drop { text, name }),
                 }
             }
-            // Whatever is dropped, it may be any.
+            // The name is unknown, so it may be any.
             None => self.build_unseen(""),
         }
         Value::Other
     }
 
-    /// `flow.moved(old, new)`: a step saves under another id than its own. Both are whole ids.
+    /// `flow.moved(old, new)`: a step saves under another id than its own. Both are complete ids.
     fn moved(&mut self, call: &mut ExprMethodCall) -> Value {
         for argument in &mut call.args {
             self.expr(argument);
@@ -309,14 +309,14 @@ impl Walk {
                 new: new.value(),
                 text: new.clone(),
             }),
-            // Whatever is moved, it may be any.
+            // The name is unknown, so it may be any.
             _ => self.build_unseen(""),
         }
         Value::Other
     }
 }
 
-/// The text of an argument, if it is one.
+/// The text of an argument, if it is a literal.
 fn text_of(argument: &Expr) -> Option<&LitStr> {
     match peeled(argument) {
         Expr::Lit(ExprLit {

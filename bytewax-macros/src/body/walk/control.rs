@@ -8,7 +8,7 @@ use crate::body::env::Value;
 use crate::body::model::TurnKind;
 
 impl Walk {
-    /// `if`: only one branch is taken, so that both may use the same names.
+    /// `if`: only one branch runs, so both may use the same names.
     pub(super) fn branches(&mut self, expr: &mut ExprIf) -> Value {
         let mark = self.env.mark();
         self.expr(&mut expr.cond);
@@ -25,7 +25,7 @@ impl Walk {
         value
     }
 
-    /// `match`: as `if`, with any number of branches.
+    /// `match`: like `if`, with any number of branches.
     pub(super) fn arms(&mut self, expr: &mut ExprMatch) -> Value {
         let matched = self.expr(&mut expr.expr);
         let before = self.names.clone();
@@ -46,7 +46,7 @@ impl Walk {
         value
     }
 
-    /// `for`, `while` and `loop`: the body is built at every turn.
+    /// `for`, `while` and `loop`: the body is built in every iteration.
     pub(super) fn turns(&mut self, expr: &mut Expr) -> Value {
         let mark = self.env.mark();
         match expr {

@@ -1,4 +1,4 @@
-//! Code that is not entered: whatever it mentions counts as read.
+//! Code that is not walked: every name in it counts as read.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,10 +10,10 @@ use syn::{Expr, ExprClosure, LitStr, Macro, Token};
 use super::Walk;
 use crate::body::env::{Value, joined};
 
-/// Macros that never give a value.
+/// Macros without a value.
 const DIVERGING: &[&str] = &["panic", "todo", "unimplemented", "unreachable"];
 
-/// Macros that only show values.
+/// Macros that only display values.
 const SHOWING: &[&str] = &[
     "assert",
     "assert_eq",
@@ -29,8 +29,8 @@ const SHOWING: &[&str] = &[
 ];
 
 impl Walk {
-    /// Counts every name in a closure as read, and returns whether any is a stream or the flow. As [`Walk::mention`], but the
-    /// compiler does not have to print the closure for it.
+    /// Counts every name in a closure as read, and returns whether any is a stream or the flow. Like
+    /// [`Walk::mention`], but the compiler need not print the closure.
     pub(super) fn mention_closure(&mut self, closure: &ExprClosure) -> bool {
         let mut mentions = Mentions {
             walk: self,
@@ -57,7 +57,7 @@ impl Walk {
         is_followed
     }
 
-    /// As [`Walk::mention`], for the captures of a format string.
+    /// Like [`Walk::mention`], for the captures of a format string.
     fn mention_captures(&mut self, literal: &str) -> bool {
         let mut is_followed = false;
         if !literal.contains('{') {
@@ -71,7 +71,7 @@ impl Walk {
         is_followed
     }
 
-    /// Walks the elements of `vec![a, b]`; other macros are not entered.
+    /// Walks the elements of `vec![a, b]`; other macros are not walked.
     pub(super) fn macro_call(&mut self, call: &mut Macro) -> Value {
         if call.path.is_ident("vec") {
             let elements = Punctuated::<Expr, Token![,]>::parse_terminated;
@@ -101,7 +101,7 @@ impl Walk {
     }
 }
 
-/// Hands the names of a closure to the walk.
+/// Passes the names of a closure to the walk.
 struct Mentions<'walk> {
     walk: &'walk mut Walk,
     is_followed: bool,

@@ -1,4 +1,4 @@
-//! Methods that are not built-in operators: those of the user's extension traits, and all others.
+//! Methods other than built-in operators: those of the user's extension traits, and all others.
 
 use syn::{Expr, ExprMethodCall};
 
@@ -15,7 +15,7 @@ const CALLED_ONCE: &[&str] = &[
     "then",
     "unwrap_or_else",
 ];
-/// Methods that give one element of a container.
+/// Methods that return one element of a container.
 const TAKEN_OUT: &[&str] = &[
     "expect",
     "remove",
@@ -25,9 +25,9 @@ const TAKEN_OUT: &[&str] = &[
     "unwrap_or_default",
     "unwrap_or_else",
 ];
-/// Methods that give what is inside one by one; streams have none of these.
+/// Methods that return the elements one by one; streams have none of these.
 const ITERATED: &[&str] = &["drain", "into_iter", "iter", "iter_mut", "keys", "values"];
-/// Methods of the standard library's containers and iterators, which build nothing by themselves.
+/// Methods of the standard library's containers and iterators that build nothing by themselves.
 const OF_CONTAINERS: &[&str] = &[
     "append",
     "chain",
@@ -77,8 +77,8 @@ const OF_CONTAINERS: &[&str] = &[
 const TRANSPARENT: &[&str] = &["as_ref", "borrow", "into", "to_owned", "to_string"];
 
 impl Walk {
-    /// A method of an extension trait, on a stream or the flow: opens the scope of its statement, as a
-    /// call of a function does.
+    /// A method of an extension trait, on a stream or the flow: opens the scope of its statement, like a
+    /// function call.
     pub(super) fn extension(
         &mut self,
         expr: &mut Expr,
@@ -160,10 +160,10 @@ impl Walk {
     }
 }
 
-/// Whether a method that is not ours may be an operator of the user's.
+/// Whether a foreign method may be a user's operator.
 pub(super) fn is_extension(method: &str, receiver: &Value) -> bool {
     let others = [CALLED_ONCE, TAKEN_OUT, ITERATED, TRANSPARENT];
     let is_of_others = others.iter().any(|list| list.contains(&method));
-    // What is only likely to be a stream may be a container.
+    // A probable stream may be a container.
     !is_of_others && (receiver.is_certain() || !OF_CONTAINERS.contains(&method))
 }

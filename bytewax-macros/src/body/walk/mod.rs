@@ -21,8 +21,9 @@ use super::env::{Env, Trails, Value, is_errs, joined};
 use super::model::{Leave, Model};
 use super::names::Names;
 
-/// Names the steps in the closure of a flow, and tells what was seen on the way. With `marks_keys`, each stateful step gets a mark for
-/// what is known of its keys: see [`codegen::fill_keys`]. With a delivery, sources and sinks are asked for what they promise.
+/// Names the steps in the closure of a flow, and returns the findings. With `marks_keys`, each stateful step
+/// gets a mark for facts about its keys: see [`codegen::fill_keys`]. With a delivery, sources and sinks are
+/// asked for their declarations.
 pub(crate) fn closure(
     flow: &Ident,
     closure: &mut ExprClosure,
@@ -40,8 +41,7 @@ pub(crate) fn closure(
     walk.finish(&result)
 }
 
-/// Names the steps in the body of a function that has the flow by the name `flow`, and tells what was
-/// seen on the way.
+/// Names the steps in the body of a function whose flow has the name `flow`, and returns the findings.
 pub(crate) fn function(flow: String, parameters: Vec<(Ident, Value)>, block: &mut Block) -> Model {
     let mut walk = Walk {
         is_nested: true,
@@ -57,7 +57,7 @@ pub(crate) fn function(flow: String, parameters: Vec<(Ident, Value)>, block: &mu
     walk.finish(&result)
 }
 
-/// What the steps of the statement at hand are named after.
+/// The source of names for the steps of the present statement.
 #[derive(Clone, Debug, Default)]
 enum Label {
     /// Nothing yet: the next chain decides.
@@ -65,11 +65,11 @@ enum Label {
     Open,
     /// The variable of a `let`.
     Let(Ident),
-    /// What the chain starts from; empty for the flow itself.
+    /// The start of the chain; empty for the flow itself.
     Chain(String),
 }
 
-/// What encloses the code at hand.
+/// The enclosing constructs of the present code.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
     /// The loop of this index in [`Model::turns`].
@@ -85,18 +85,18 @@ struct Walk {
     names: Names,
     label: Label,
     frames: Vec<Frame>,
-    /// Put before the names of steps to tell scopes apart.
+    /// A prefix of step names that distinguishes scopes.
     prefix: String,
-    /// Number of the statement at hand, and of all so far.
+    /// Number of the present statement, and of all so far.
     statement: usize,
     statements: usize,
     /// Number of steps and calls seen so far.
     built: usize,
-    /// Whether `?` and `.await` have a closure or block of their own to leave.
+    /// Whether `?` and `.await` leave only a closure or block.
     is_nested: bool,
     /// Whether stateful steps are marked.
     marks_keys: bool,
-    /// What the paths of the flow have to promise.
+    /// The required delivery of the flow's paths.
     delivery: Option<Delivery>,
 }
 
@@ -108,7 +108,7 @@ impl Walk {
         self.model
     }
 
-    /// Walks the value of a block: named as the statement that the block is in.
+    /// Walks the value of a block, with the name of the block's statement.
     fn tail(&mut self, expr: &mut Expr) -> Value {
         let outer = self.enter_inner();
         let value = self.expr(expr);
@@ -116,7 +116,7 @@ impl Walk {
         value
     }
 
-    /// Lets a chain further in decide on a name, unless a `let` has.
+    /// Lets an inner chain choose a name, unless a `let` has.
     fn enter_inner(&mut self) -> Label {
         let outer = self.label.clone();
         if matches!(outer, Label::Chain(_)) {
@@ -206,7 +206,7 @@ impl Walk {
         }
     }
 
-    /// `x = ..`: names steps as `let x = ..` does.
+    /// `x = ..`: names steps like `let x = ..`.
     fn assign(&mut self, assign: &mut ExprAssign) -> Value {
         self.expr(&mut assign.left);
         let name = match &*assign.left {
@@ -225,7 +225,7 @@ impl Walk {
         Value::Other
     }
 
-    /// Walks what an expression of no interest is made of.
+    /// Walks the parts of an uninteresting expression.
     fn children(&mut self, expr: &mut Expr) -> Value {
         let mut children = Children {
             walk: self,
@@ -241,7 +241,7 @@ impl Walk {
     }
 }
 
-/// Hands the direct parts of an expression to the walk.
+/// Passes the direct parts of an expression to the walk.
 struct Children<'walk> {
     walk: &'walk mut Walk,
     has_streams: bool,
@@ -255,7 +255,7 @@ impl VisitMut for Children<'_> {
         let trails = std::mem::take(&mut self.trails);
         self.trails = joined(trails, value.trails());
         if matches!(value, Value::Flow) {
-            // It is part of something now, whose methods may build any step.
+            // It is now part of a value whose methods may build any step.
             self.walk.build_unseen("");
         }
     }

@@ -22,7 +22,7 @@ impl Walk {
         if !is_conditional(stmt) {
             return self.compiled(stmt, is_last);
         }
-        // Whether it is compiled is unknown, and so is whether its names are taken.
+        // Whether it is compiled is unknown, and so is whether it takes names.
         let names = self.names.clone();
         let value = self.compiled(stmt, is_last);
         self.names = names;

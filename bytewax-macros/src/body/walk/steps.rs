@@ -1,4 +1,4 @@
-//! Steps: what each is called, and what is wrong with that.
+//! Steps: their names, and faults of the names.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -20,17 +20,17 @@ pub(super) enum Given {
     Computed,
 }
 
-/// What the call of an operator says beside its name.
+/// The properties of an operator's call, except its name.
 pub(super) struct Said {
     /// The type in `stateful::<T>()`.
     pub(super) state: Option<Type>,
     pub(super) stated: Vec<Stated>,
-    /// A hash of what it is given.
+    /// A hash of its arguments.
     pub(super) arguments: u32,
 }
 
 impl Walk {
-    /// Notes an operator's step, and gives its name if the user has not.
+    /// Records an operator's step, and adds its name unless the user has named it.
     pub(super) fn step(
         &mut self,
         kind: Kind,
@@ -91,7 +91,7 @@ impl Walk {
         (!is_given).then_some(name)
     }
 
-    /// Notes a call of the user's function that takes a stream, and so builds steps in a scope.
+    /// Records a call of a user's function that takes a stream, and so builds steps in a scope.
     pub(super) fn call_step(&mut self, function: &Ident) {
         let name = names::join(&self.label_text(), &function.unraw().to_string());
         let holder = Holder {
@@ -114,12 +114,12 @@ impl Walk {
             label: self.label_ident(),
             is_given: false,
             clash: clash.map(|first| self.clash(first)),
-            // In a loop it may be fine: the function may name its steps after what it is given.
+            // In a loop it may be correct: the function may derive its step names from its arguments.
             repeat: None,
         });
     }
 
-    /// What the statement at hand is named after; empty for the flow itself.
+    /// The source of names in the present statement; empty for the flow itself.
     pub(super) fn label_text(&self) -> String {
         match &self.label {
             Label::Open => String::new(),
@@ -135,8 +135,8 @@ impl Walk {
         }
     }
 
-    /// Notes that steps are built in a scope of this name, or in no other than the present for none,
-    /// where they cannot be seen.
+    /// Records that steps are built out of sight, in a scope with this name or, for `None`, in the present
+    /// scope.
     pub(super) fn build_unseen(&mut self, scope: &str) {
         let dot = if scope.is_empty() { "" } else { "." };
         let pattern = self.pattern(&format!("{scope}{dot}*"));
@@ -145,7 +145,7 @@ impl Walk {
         }
     }
 
-    /// A name with the scopes before it, where `*` stands for those that are no text in the source.
+    /// A name with its scopes; `*` stands for those that are not literals.
     pub(super) fn pattern(&self, name: &str) -> Pattern {
         let parts = self
             .prefix
@@ -158,7 +158,7 @@ impl Walk {
         Pattern(format!("{}{name}", prefix.join(".")))
     }
 
-    /// A name with the scopes before it, as far as these are text in the source.
+    /// A name with its scopes, as far as these are literals.
     fn shown(&self, name: &str) -> String {
         let known = match self.prefix.rfind("}.") {
             Some(end) => &self.prefix[end + 2..],
@@ -174,7 +174,7 @@ impl Walk {
         }
     }
 
-    /// The loop around this point, if no scope in between has a name that may change.
+    /// The enclosing loop, if no scope in between has a name that may change.
     fn repeat(&self) -> Option<Repeat> {
         let mut scope = None;
         for frame in self.frames.iter().rev() {

@@ -1,4 +1,4 @@
-//! How clocks and windowers are made.
+//! The construction of clocks and windowers.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{Expr, ExprCall, Token};
 
 use super::spans::{Read, last_two, number, read};
 
-/// What a chain of calls begins with: `SlidingWindower::new(..)` and the like.
+/// The start of a chain of calls: `SlidingWindower::new(..)` and the like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Made {
     Tumbling,
@@ -46,7 +46,7 @@ impl Made {
     }
 }
 
-/// What a chain of method calls begins with, and its arguments.
+/// The start of a chain of method calls, and its arguments.
 pub(super) fn begin_of(chain: &Expr) -> Option<(Made, &Arguments)> {
     match chain {
         Expr::MethodCall(call) => begin_of(&call.receiver),
@@ -68,7 +68,7 @@ pub(super) fn every_of(chain: &Expr) -> Option<&Expr> {
     }
 }
 
-/// A windower of the same lengths in a `const`, if they can be read. Windows begin in 1970.
+/// A windower with the same lengths in a `const`, if they are readable. Windows begin in 1970.
 pub(super) fn windower(
     made: Made,
     arguments: &Arguments,

@@ -1,7 +1,7 @@
-//! Clocks and windowers whose parameters are text in the source: the compiler asks the runtime about them.
+//! Clocks and windowers with literal parameters: the compiler asks the runtime to check them.
 //!
-//! Nothing is judged here. What can be read is given to `const` functions of the runtime, which know what
-//! cannot be, and in which words that is said; all else is checked when the flow is.
+//! This module judges nothing. It passes readable parameters to `const` functions of the runtime, which
+//! contain the limits and the messages; all others are checked at run time.
 
 mod made;
 mod spans;
@@ -18,8 +18,8 @@ use made::{Made, begin_of, windower};
 use spans::{Read, read};
 pub(crate) use stated::{Stated, stated};
 
-/// The methods that take a span, which the runtime checks under the same name; and whether they are those
-/// of clocks.
+/// The methods with a span, which the runtime checks under the same name; and whether they are those of
+/// clocks.
 const SPANS: [(&str, bool); 5] = [
     ("allow_late", false),
     ("fire_early", false),
@@ -28,14 +28,14 @@ const SPANS: [(&str, bool); 5] = [
     ("max_lead", true),
 ];
 
-/// Checks of the parameters in a body, for the compiler. Reports spans that are none.
+/// Checks of the parameters in a body, for the compiler. Reports invalid spans.
 pub(crate) fn in_block(block: &Block, runtime: &TokenStream, errors: &mut Errors) -> TokenStream {
     let mut parameters = Parameters::new(runtime, errors);
     parameters.visit_block(block);
     parameters.checks
 }
 
-/// The same of an expression.
+/// The same for an expression.
 pub(crate) fn in_expr(expr: &Expr, runtime: &TokenStream, errors: &mut Errors) -> TokenStream {
     let mut parameters = Parameters::new(runtime, errors);
     parameters.visit_expr(expr);
@@ -58,7 +58,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Has the compiler report what is found, if anything is, and blame these tokens.
+    /// Makes the compiler report faults, at these tokens.
     fn check(&mut self, place: impl ToTokens, found: &TokenStream) {
         let span = place.to_token_stream().span();
         let span = span.resolved_at(Span::mixed_site());
@@ -69,7 +69,7 @@ impl<'a> Parameters<'a> {
         ));
     }
 
-    /// Reports a span that is none.
+    /// Reports an invalid span.
     fn too_long(&mut self, expr: &Expr) {
         if let Some(Read::TooLong(text)) = read(expr) {
             self.errors.fault(
@@ -80,7 +80,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Has the function of this name check a span that can be read.
+    /// Adds a check of a readable span with the function of this name.
     fn check_span(&mut self, name: &str, expr: Option<&Expr>) {
         let Some(Read::Micros(micros)) = expr.and_then(read) else {
             return;

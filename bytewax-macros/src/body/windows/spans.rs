@@ -1,4 +1,4 @@
-//! Numbers and spans of time that can be read from the text.
+//! Reads numbers and spans of time from the source.
 
 use quote::ToTokens;
 use syn::{BinOp, Expr, ExprBinary, ExprLit, ExprUnary, Lit, UnOp};
@@ -6,9 +6,9 @@ use syn::{BinOp, Expr, ExprBinary, ExprLit, ExprUnary, Lit, UnOp};
 /// A span of time that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// So many microseconds; what is finer is cut off, and so is what the runtime takes for endless.
+    /// Microseconds, rounded down, and limited to what the runtime treats as endless.
     Micros(i64),
-    /// The text of more than `TimeDelta` can hold.
+    /// The text of a span that exceeds `TimeDelta`.
     TooLong(String),
 }
 
@@ -76,7 +76,7 @@ fn is_span(name: &str) -> bool {
     matches!(name, "TimeDelta" | "Duration")
 }
 
-/// The nanoseconds of a unit; none of what is zero.
+/// The nanoseconds of a unit; `None` for zero.
 fn unit_of(name: &str) -> Option<i128> {
     Some(match name {
         "zero" => 0,
@@ -92,7 +92,7 @@ fn unit_of(name: &str) -> Option<i128> {
     })
 }
 
-/// A whole number that is written down: a literal, or sums and products of them.
+/// A literal whole number, or sums and products of them.
 pub(super) fn number(expr: &Expr) -> Option<i128> {
     match expr {
         Expr::Lit(ExprLit {

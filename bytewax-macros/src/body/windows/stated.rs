@@ -1,4 +1,4 @@
-//! What the arguments of a window step say of its state: the facts that the lock file has of it.
+//! The facts about a window step's state in its arguments, for the lock file.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -7,18 +7,18 @@ use syn::Expr;
 use super::made::{Made, begin_of, every_of, windower};
 use super::spans::last_two;
 
-/// A fact that is text in the source.
+/// A fact that is a literal.
 #[derive(Debug)]
 pub(crate) struct Stated {
     /// Its name in the lock file.
     pub(crate) fact: &'static str,
-    /// A `const` function of the text in the lock file: whether that is the same.
+    /// A `const` function that compares it with the text in the lock file.
     pub(crate) is: TokenStream,
     /// The argument.
     pub(crate) place: TokenStream,
 }
 
-/// The facts that an argument states: those of a windower or a clock that is made in it.
+/// The facts in an argument: those of a windower or a clock that is constructed in it.
 pub(crate) fn stated(argument: &Expr) -> Vec<Stated> {
     let Some((made, arguments)) = begin_of(argument) else {
         return Vec::new();
