@@ -1,14 +1,15 @@
-//! What a run is doing, in numbers.
+//! The metrics of a run.
 //!
-//! A [`RunReport`] is read from a run at any time, by [`Monitor::report`](crate::Monitor::report) or as Prometheus' text, and
-//! holds the numbers of the workers of one process. Numbers that only grow count since the run began on this process.
+//! A [`RunReport`] can be read from a run at any time, with [`Monitor::report`](crate::Monitor::report) or as
+//! Prometheus' text. It contains the metrics of the workers of one process. Counters start at zero when the
+//! run begins on this process.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{StepId, StepKind};
 
-/// The numbers of a run, of the workers of one process.
+/// The metrics of a run, for the workers of one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunReport {
@@ -16,66 +17,67 @@ pub struct RunReport {
     pub flow: String,
     /// The number of the process in its cluster.
     pub process: usize,
-    /// When this was read.
+    /// When the report was read.
     pub read_at: DateTime<Utc>,
-    /// How far the run is.
+    /// The state of the run.
     pub state: RunState,
-    /// How long the run has lasted, in seconds.
+    /// The duration of the run so far, in seconds.
     pub seconds: f64,
-    /// The number of this execution by the recovery store, if there is one: so often was the flow started again.
+    /// The number of this execution in the recovery store, if there is one: how often the flow was restarted.
     pub execution: Option<u64>,
     /// The workers that have started.
     pub workers: Vec<WorkerReport>,
-    /// The steps, in the order in which they were described.
+    /// The steps, in the order of their description.
     pub steps: Vec<StepReport>,
-    /// The edges: what is on its way to steps that workers exchange items for, or that have more than one input.
+    /// The edges: the queues of steps for which workers exchange items, or which have more than one input.
     pub edges: Vec<EdgeReport>,
     /// The partitions of the recovery store that this process writes.
     pub stores: Vec<StoreReport>,
-    /// What keeps the run from making progress. Looked for twice a second, unless a test moves the clock of the run.
+    /// The current stalls of the run. They are checked twice a second, unless a test moves the clock of the
+    /// run.
     #[serde(default)]
     pub stalls: Vec<StallReport>,
 }
 
-/// What keeps a run from making progress, and its cause.
+/// A condition that keeps a run from making progress, and its cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StallReport {
-    /// What stalls.
+    /// The kind of stall.
     pub kind: StallKind,
-    /// The step that is the cause, as far as one is known.
+    /// The step that causes it, if known.
     pub step: Option<StepId>,
-    /// The worker that is, as far as one is known.
+    /// The worker that causes it, if known.
     pub worker: Option<usize>,
-    /// The partition that is: of a source, of event time, or of the recovery store.
+    /// The partition that causes it: of a source, of event time, or of the recovery store.
     pub partition: Option<String>,
-    /// How long it has lasted, in seconds.
+    /// Its duration so far, in seconds.
     pub seconds: f64,
     /// The cause in words.
     pub cause: String,
 }
 
-/// What stalls.
+/// The kinds of stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StallKind {
     /// The code of a step does not return.
     Step,
-    /// An edge is full: a step takes less than others send to it.
+    /// An edge is full: a step receives items more slowly than others send them.
     Edge,
-    /// An epoch is over and does not become complete, and with it its snapshot.
+    /// An epoch has ended but does not complete, nor does its snapshot.
     Snapshot,
-    /// A watermark stands, because of one partition.
+    /// A watermark does not advance, because of one partition.
     Watermark,
-    /// A partition of a source has items left and gives none.
+    /// A partition of a source has items left and emits none.
     Source,
     /// One worker does far more than the others.
     Skew,
 }
 
 impl StallKind {
-    /// The kind as one word.
+    /// Returns the kind as one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,16 +91,16 @@ impl StallKind {
     }
 }
 
-/// How far a run is.
+/// The states of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunState {
-    /// Processes connect, the flow is built, and saved state is read.
+    /// Processes connect, the flow is built, and saved state is loaded.
     Starting,
     /// All workers of this process run the flow.
     Running,
-    /// The present epoch is the last: the run was told to stop.
+    /// The current epoch is the last: the run was asked to stop.
     Stopping,
     /// The input has ended, or the run has stopped.
     Ended,
@@ -115,7 +117,7 @@ impl RunState {
         Self::Failed,
     ];
 
-    /// The state as one word.
+    /// Returns the state as one word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -128,28 +130,28 @@ impl RunState {
     }
 }
 
-/// How far a worker is.
+/// The progress of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerReport {
     /// Its number in the cluster.
     pub worker: usize,
-    /// Whether it has built the flow, and runs it.
+    /// Whether it has built the flow and is running it.
     pub runs: bool,
-    /// The step whose code it runs now, if it runs any.
+    /// The step whose code it is running, if any.
     #[serde(default)]
     pub running: Option<StepId>,
-    /// The epoch that its sources are in.
+    /// The current epoch of its sources.
     pub epoch: Option<u64>,
-    /// How long that has lasted, in seconds.
+    /// The age of that epoch, in seconds.
     pub epoch_seconds: Option<f64>,
-    /// How many epochs are complete on the whole cluster, in this run.
+    /// The number of epochs of this run that are complete on the whole cluster.
     pub epochs_complete: u64,
     /// The last epoch that is complete on the whole cluster: with a recovery store, the last snapshot.
     pub last: Option<EpochReport>,
-    /// The epoch that is over and not complete yet.
+    /// The epoch that has ended but is not complete.
     pub unfinished: Option<UnfinishedEpoch>,
-    /// How many bytes of state and positions were handed to the recovery store.
+    /// The bytes of state and positions passed to the recovery store.
     pub saved_bytes: u64,
 }
 
@@ -159,78 +161,79 @@ pub struct WorkerReport {
 pub struct EpochReport {
     /// Its number.
     pub epoch: u64,
-    /// How long it took to complete after it was over, in seconds. Not known of the one with which the input ended.
+    /// The time from its end to its completion, in seconds. Unknown for the epoch in which the input ended.
     pub seconds: Option<f64>,
-    /// How many bytes of state and positions this worker handed to the store since the one before was complete.
+    /// The bytes of state and positions that this worker passed to the store since the previous epoch was
+    /// complete.
     pub bytes: u64,
-    /// How long ago it was complete, in seconds.
+    /// The time since its completion, in seconds.
     pub age_seconds: f64,
 }
 
-/// An epoch that is over and not complete.
+/// An epoch that has ended but is not complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UnfinishedEpoch {
     /// Its number.
     pub epoch: u64,
-    /// How long ago it was over, in seconds.
+    /// The time since its end, in seconds.
     pub seconds: f64,
 }
 
-/// A step, with its numbers on each worker.
+/// A step, with its metrics on each worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepReport {
     /// The id of the step.
     pub step: StepId,
-    /// The method that made it.
+    /// The method that created it.
     pub operator: String,
-    /// What kind of step it is.
+    /// The kind of step.
     pub kind: StepKind,
     /// The steps that it reads from.
     #[serde(default)]
     pub inputs: Vec<StepId>,
-    /// Its numbers on each worker of the process.
+    /// Its metrics on each worker of the process.
     pub workers: Vec<StepNumbers>,
 }
 
-/// The numbers of a step on a worker.
+/// The metrics of a step on a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StepNumbers {
     /// The number of the worker in the cluster.
     pub worker: usize,
-    /// Items that the step has taken.
+    /// The number of items that the step received.
     pub items_in: u64,
-    /// Batches in which it has taken them.
+    /// The number of batches that it received.
     pub batches_in: u64,
-    /// Items that it has handed on, by all its outputs.
+    /// The number of items that it emitted, on all its outputs.
     pub items_out: u64,
-    /// Batches in which it has handed them on.
+    /// The number of batches that it emitted.
     pub batches_out: u64,
-    /// How long its code has run, in seconds. It is judged by some of the activations.
+    /// The time in its code, in seconds, estimated from a sample of its activations.
     pub busy_seconds: f64,
     /// Its outputs.
     pub outputs: Vec<OutputReport>,
-    /// How many keys it has in memory, if it keeps state.
+    /// The number of its keys in memory, if it keeps state.
     pub keys: Option<u64>,
-    /// About how many bytes they take.
+    /// The approximate memory of these keys, in bytes.
     pub state_bytes: Option<u64>,
-    /// How many bytes of it were handed to the recovery store.
+    /// The bytes of its state and positions passed to the recovery store.
     pub saved_bytes: u64,
-    /// How far event time is, if the step has one.
+    /// Its watermark, if it has one.
     pub watermark: Option<WatermarkReport>,
-    /// The partitions that the step knows of on this worker.
+    /// The partitions known to the step on this worker.
     pub partitions: Vec<PartitionReport>,
-    /// How long batches take: a poll of a source, a write of a sink, what other steps do with the items they take together.
+    /// The durations of batches: a poll of a source, a write of a sink, or one batch of items in other steps.
     pub batch_seconds: Distribution,
-    /// How long it takes to do what is due by the clock or the watermark.
+    /// The durations of handling timers that are due by the clock or the watermark.
     pub notify_seconds: Distribution,
-    /// How long the end of the input takes.
+    /// The durations of handling the end of the input.
     pub end_seconds: Distribution,
-    /// How long snapshots keep the worker from other work, a part of a snapshot at a time.
+    /// The durations of the parts of snapshots, during which the worker does nothing else.
     pub snapshot_seconds: Distribution,
-    /// How many items the polls of a source have given.
+    /// The numbers of items returned by polls of the source.
     pub polled_items: Distribution,
 }
 
@@ -240,25 +243,25 @@ pub struct StepNumbers {
 pub struct OutputReport {
     /// The name of its field, such as `down`, `late` or `errs`.
     pub name: String,
-    /// Items that were handed on by it.
+    /// The number of items emitted on it.
     pub items: u64,
-    /// Batches in which they were.
+    /// The number of batches emitted on it.
     pub batches: u64,
-    /// Items that were dropped and counted, because nothing reads the output.
+    /// The number of items that were dropped because nothing reads the output.
     pub dropped: u64,
 }
 
-/// How far event time is in a step.
+/// The watermark of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WatermarkReport {
-    /// No item to come is before this.
+    /// No further item is expected before this event time.
     pub at: DateTime<Utc>,
-    /// How far that is behind the clock of the worker, in seconds.
+    /// Its distance to the clock of the worker, in seconds.
     pub behind_seconds: f64,
-    /// The worker that holds it back, as far as one is known.
+    /// The worker that holds it back, if known.
     pub worker: Option<usize>,
-    /// The partition that holds it back, as far as one of this process is known.
+    /// The partition that holds it back, if known and in this process.
     pub partition: Option<String>,
 }
 
@@ -268,36 +271,37 @@ pub struct WatermarkReport {
 pub struct PartitionReport {
     /// The name of the partition.
     pub name: String,
-    /// Items that it has given.
+    /// The number of items that it emitted.
     pub items: u64,
-    /// Polls that have given any.
+    /// The number of polls that returned items.
     pub batches: u64,
-    /// How much it has still to give, if the connector knows.
+    /// Its unread input, if the connector knows it.
     pub lag: Option<LagReport>,
-    /// The newest event time in it.
+    /// Its newest event time.
     pub newest: Option<DateTime<Utc>>,
-    /// No item of it to come is before this. Not known while the watermark does not wait for the partition.
+    /// Its watermark: no further item of it is expected before this. `None` while the step's watermark does
+    /// not wait for the partition.
     pub watermark: Option<DateTime<Utc>>,
-    /// Whether the watermark waits for it.
+    /// Whether the step's watermark waits for it.
     #[serde(default)]
     pub waited_for: bool,
     /// Whether it has ended.
     pub ended: bool,
 }
 
-/// How much a partition has still to give.
+/// The unread input of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LagReport {
-    /// In items, or messages.
+    /// The number of items.
     pub items: Option<u64>,
-    /// In bytes.
+    /// The number of bytes.
     pub bytes: Option<u64>,
-    /// In messages of a topic; the partition is named `topic/number`.
+    /// The number of messages of a topic; the partition is named `topic/number`.
     pub messages: Option<u64>,
 }
 
-/// An edge: the way of items to an input of a step, from one worker.
+/// An edge: the queue from one worker to an input of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EdgeReport {
@@ -305,23 +309,23 @@ pub struct EdgeReport {
     pub from: StepId,
     /// The step that reads.
     pub to: StepId,
-    /// Which of its inputs.
+    /// The index of the input.
     pub input: usize,
     /// The worker that sends.
     pub worker: usize,
-    /// Items that were sent.
+    /// The number of items sent.
     pub items: u64,
-    /// Batches in which they were.
+    /// The number of batches sent.
     pub batches: u64,
-    /// What they weigh, in bytes.
+    /// The weight of these items, in bytes.
     pub bytes: u64,
-    /// What is under way, in bytes: sent and not taken.
+    /// The bytes in flight: sent and not yet received.
     pub queued_bytes: u64,
-    /// With so many bytes under way, the sender waits.
+    /// The limit of bytes in flight, at which the sender waits.
     pub limit_bytes: u64,
-    /// How long the sender has waited for room, in seconds.
+    /// The time that the sender waited for room, in seconds.
     pub waited_seconds: f64,
-    /// Whether it waits now.
+    /// Whether it is waiting now.
     pub waits: bool,
 }
 
@@ -333,26 +337,26 @@ pub struct StoreReport {
     pub partition: u32,
     /// The worker that writes it.
     pub worker: usize,
-    /// How long it takes to load the saved states of a slot.
+    /// The durations of loading the saved states of a slot.
     pub load_seconds: Distribution,
-    /// How long it takes to write an epoch so that it is durable.
+    /// The durations of making an epoch durable.
     pub write_seconds: Distribution,
 }
 
-/// How often a value was between which bounds.
+/// A histogram of values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Distribution {
-    /// The upper bounds, ascending. A value on a bound is below it.
+    /// The upper bounds, ascending and inclusive.
     pub bounds: Vec<f64>,
-    /// How many values were below each bound and above the one before; the last are above all.
+    /// The number of values between each bound and the previous one; the last counts those above all bounds.
     pub counts: Vec<u64>,
     /// The sum of all values.
     pub sum: f64,
 }
 
 impl Distribution {
-    /// How many values there were.
+    /// Returns the number of values.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -360,13 +364,13 @@ impl Distribution {
 }
 
 impl RunReport {
-    /// The numbers of a step, by its id.
+    /// Returns the metrics of a step, by its id.
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&StepReport> {
         self.steps.iter().find(|step| step.step == *id)
     }
 
-    /// The number of items that sources have given.
+    /// Returns the number of items that the sources emitted.
     #[must_use]
     pub fn items(&self) -> u64 {
         let sources = self
@@ -376,19 +380,19 @@ impl RunReport {
         sources.map(StepReport::items_out).sum()
     }
 
-    /// The number of late values, by all steps.
+    /// Returns the number of late values of all steps.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.steps.iter().map(StepReport::late).sum()
     }
 
-    /// The number of items that steps have put out as errors.
+    /// Returns the number of items that steps emitted as errors.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.steps.iter().map(StepReport::errors).sum()
     }
 
-    /// The number of errors that were skipped by `skip_counted`.
+    /// Returns the number of errors skipped by `skip_counted`.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.steps.iter().map(StepReport::skipped).sum()
@@ -396,31 +400,31 @@ impl RunReport {
 }
 
 impl StepReport {
-    /// The items that the step has taken, on all workers of the process.
+    /// Returns the number of items that the step received, on all workers of the process.
     #[must_use]
     pub fn items_in(&self) -> u64 {
         self.workers.iter().map(|worker| worker.items_in).sum()
     }
 
-    /// The items that it has handed on, on all workers of the process.
+    /// Returns the number of items that it emitted, on all workers of the process.
     #[must_use]
     pub fn items_out(&self) -> u64 {
         self.workers.iter().map(|worker| worker.items_out).sum()
     }
 
-    /// The late values, whether they are read or not.
+    /// Returns the number of late values, read or dropped.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.workers.iter().map(StepNumbers::late).sum()
     }
 
-    /// The items that it has put out as errors.
+    /// Returns the number of items that it emitted as errors.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.workers.iter().map(StepNumbers::errors).sum()
     }
 
-    /// The errors that it has skipped, if that is what it does.
+    /// Returns the number of errors that it skipped, if it is a step that skips errors.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         match self.skips() {
@@ -434,7 +438,7 @@ impl StepReport {
         self.operator == "skip_counted"
     }
 
-    /// The numbers on all workers, one output after the other.
+    /// Returns the items of an output, summed over all workers.
     #[must_use]
     pub fn output(&self, name: &str) -> u64 {
         let outputs = self.workers.iter().flat_map(|worker| &worker.outputs);
@@ -449,19 +453,19 @@ impl StepNumbers {
         outputs.map(|output| output.items + output.dropped).sum()
     }
 
-    /// The late values, whether they are read or not.
+    /// Returns the number of late values, read or dropped.
     #[must_use]
     pub fn late(&self) -> u64 {
         self.sum(|name| name.starts_with("late"))
     }
 
-    /// The items from the future, whether they are read or not.
+    /// Returns the number of items from the future, read or dropped.
     #[must_use]
     pub fn future(&self) -> u64 {
         self.sum(|name| name == "future")
     }
 
-    /// The items that were put out as errors.
+    /// Returns the number of items emitted as errors.
     #[must_use]
     pub fn errors(&self) -> u64 {
         self.sum(|name| name == "errs")

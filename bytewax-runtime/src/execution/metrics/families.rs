@@ -221,13 +221,13 @@ fn run(all: &mut Gathered<'_>) {
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("process", report.process.to_string()),
     ];
-    let help = "The flow, the release of the library, and the number of the process";
+    let help = "The flow, the version of the library, and the number of the process";
     all.put("bytewax_build", None, help, Samples::Info(labels));
     let states = RunState::ALL.map(|state| {
         let labels = vec![("state", state.as_str().to_owned())];
         (labels, f64::from(u8::from(state == report.state)))
     });
-    let help = "1 for the state that the run is in";
+    let help = "1 for the current state of the run";
     all.put(
         "bytewax_run_state",
         None,
@@ -236,11 +236,11 @@ fn run(all: &mut Gathered<'_>) {
     );
     let began = report.read_at.timestamp_micros() as f64 / 1e6 - report.seconds;
     let began = Samples::Gauges(vec![(Vec::new(), began)]);
-    let help = "When the run began on this process, in seconds since 1970";
+    let help = "The start of the run on this process, in seconds since 1970";
     all.put("bytewax_run_start_time", Some(Unit::Seconds), help, began);
     if let Some(execution) = report.execution {
         let restarts = Samples::Counters(vec![(Vec::new(), Count::Whole(execution))]);
-        let help = "How often the flow was started again, by its recovery store";
+        let help = "Restarts of the flow, according to its recovery store";
         all.put("bytewax_restarts", None, help, restarts);
     }
 }
@@ -248,22 +248,22 @@ fn run(all: &mut Gathered<'_>) {
 fn items(all: &mut Gathered<'_>) {
     all.count(
         "bytewax_item_inp_count",
-        "Items that a step has taken",
+        "Items that a step received",
         |(step, numbers)| (step.kind != StepKind::Source).then_some(numbers.items_in),
     );
     all.count(
         "bytewax_item_out_count",
-        "Items that a step has handed on, by all its outputs",
+        "Items that a step emitted, on all its outputs",
         |(_, numbers)| (!numbers.outputs.is_empty()).then_some(numbers.items_out),
     );
     all.count(
         "bytewax_step_batches_in",
-        "Batches that a step has taken",
+        "Batches that a step received",
         |(step, numbers)| (step.kind != StepKind::Source).then_some(numbers.batches_in),
     );
     all.count(
         "bytewax_step_batches_out",
-        "Batches that a step has handed on, by all its outputs",
+        "Batches that a step emitted, on all its outputs",
         |(_, numbers)| (!numbers.outputs.is_empty()).then_some(numbers.batches_out),
     );
     let has = |numbers: &StepNumbers, named: fn(&str) -> bool| {
@@ -271,22 +271,22 @@ fn items(all: &mut Gathered<'_>) {
     };
     all.count(
         "bytewax_late_items",
-        "Late values of a step, whether they are read or dropped",
+        "Late values of a step, read or dropped",
         |(_, numbers)| has(numbers, |name| name.starts_with("late")).then(|| numbers.late()),
     );
     all.count(
         "bytewax_future_items",
-        "Items of a step that are too far in the future, whether they are read or dropped",
+        "Items of a step that are too far in the future, read or dropped",
         |(_, numbers)| has(numbers, |name| name == "future").then(|| numbers.future()),
     );
     all.count(
         "bytewax_error_items",
-        "Items that a step has put out as errors",
+        "Items that a step emitted as errors",
         |(_, numbers)| has(numbers, |name| name == "errs").then(|| numbers.errors()),
     );
     all.count(
         "bytewax_skipped_items",
-        "Errors that were skipped by `skip_counted`",
+        "Errors skipped by `skip_counted`",
         |(step, numbers)| step.skips().then_some(numbers.items_in),
     );
     let outputs = all.steps().flat_map(|at| {
@@ -305,9 +305,9 @@ fn items(all: &mut Gathered<'_>) {
         }
         sent.push((labels, Count::Whole(output.items)));
     }
-    let help = "Items that an output of a step has handed on";
+    let help = "Items that a step emitted on an output";
     all.put("bytewax_output_items", None, help, Samples::Counters(sent));
-    let help = "Items that were dropped, because nothing reads the output of a step";
+    let help = "Items dropped because nothing reads the output of a step";
     let dropped = Samples::Counters(dropped);
     all.put("bytewax_dropped_items", None, help, dropped);
 }
@@ -318,54 +318,54 @@ fn durations(all: &mut Gathered<'_>) {
         .steps()
         .map(|at| (of_step(at), Count::Seconds(at.1.busy_seconds)));
     let busy = Samples::Counters(busy.collect());
-    let help = "How long the code of a step has run, judged by some of its activations";
+    let help = "Time in the code of a step, estimated from a sample of its activations";
     all.put("bytewax_step_busy", seconds, help, busy);
     all.histogram(
         "bytewax_inp_part_next_batch_duration",
         seconds,
-        "How long polls of a source take",
+        "Duration of a poll of a source",
         is(StepKind::Source, |numbers| &numbers.batch_seconds),
     );
     all.histogram(
         "bytewax_inp_part_next_batch_size",
         None,
-        "How many items polls of a source give",
+        "Items of a poll of a source",
         is(StepKind::Source, |numbers| &numbers.polled_items),
     );
     all.histogram(
         "bytewax_out_part_write_batch_duration",
         seconds,
-        "How long writes of a sink take",
+        "Duration of a write of a sink",
         is(StepKind::Sink, |numbers| &numbers.batch_seconds),
     );
     all.histogram(
         "bytewax_flat_map_batch_duration",
         seconds,
-        "How long a step without state works on a batch",
+        "Duration of a batch in a step without state",
         is(StepKind::Stateless, |numbers| &numbers.batch_seconds),
     );
     all.histogram(
         "bytewax_stateful_batch_on_batch_duration",
         seconds,
-        "How long a step with state works on a batch",
+        "Duration of a batch in a step with state",
         is(StepKind::Stateful, |numbers| &numbers.batch_seconds),
     );
     all.histogram(
         "bytewax_stateful_batch_on_notify_duration",
         seconds,
-        "How long a step with state works on what is due by the clock or the watermark",
+        "Duration of timers due by the clock or the watermark in a step with state",
         is(StepKind::Stateful, |numbers| &numbers.notify_seconds),
     );
     all.histogram(
         "bytewax_stateful_batch_on_eof_duration",
         seconds,
-        "How long a step with state works on the end of its input",
+        "Duration of the end of the input in a step with state",
         is(StepKind::Stateful, |numbers| &numbers.end_seconds),
     );
     all.histogram(
         "bytewax_snapshot_duration",
         seconds,
-        "How long a part of a snapshot keeps a worker from other work",
+        "Duration of a part of a snapshot, during which a worker does nothing else",
         |(step, numbers)| step.kind.needs_name().then_some(&numbers.snapshot_seconds),
     );
 }
@@ -375,19 +375,19 @@ fn state(all: &mut Gathered<'_>) {
     all.gauge(
         "bytewax_state_keys",
         None,
-        "Keys that a step has in memory",
+        "Keys of a step in memory",
         |(_, numbers)| known(numbers.keys),
     );
     all.gauge(
         "bytewax_state_size",
         Some(Unit::Bytes),
-        "About how many bytes the keys of a step take in memory",
+        "Approximate memory of the keys of a step",
         |(_, numbers)| known(numbers.state_bytes),
     );
     let saved = all.steps().filter(|(step, _)| step.kind.needs_name());
     let saved = saved.map(|at| (of_step(at), Count::Whole(at.1.saved_bytes)));
     let saved = Samples::Counters(saved.collect());
-    let help = "Bytes of state and positions of a step that were handed to the recovery store";
+    let help = "Bytes of state and positions of a step passed to the recovery store";
     all.put("bytewax_step_saved", Some(Unit::Bytes), help, saved);
 }
 
@@ -397,7 +397,7 @@ fn event_time(all: &mut Gathered<'_>) {
     all.gauge(
         "bytewax_watermark_timestamp",
         seconds,
-        "No item that comes to a step is before this event time, in seconds since 1970",
+        "The watermark of a step, in seconds since 1970: no further item is expected before it",
         |(_, numbers)| {
             numbers
                 .watermark
@@ -408,7 +408,7 @@ fn event_time(all: &mut Gathered<'_>) {
     all.gauge(
         "bytewax_watermark_lag",
         seconds,
-        "How far the watermark of a step is behind the clock",
+        "Distance of the watermark of a step to the clock",
         |(_, numbers)| {
             numbers
                 .watermark
@@ -419,7 +419,7 @@ fn event_time(all: &mut Gathered<'_>) {
     all.of_partitions(
         "bytewax_partition_watermark_timestamp",
         seconds,
-        "No item to come of a partition is before this event time, in seconds since 1970; absent while nobody waits for it",
+        "The watermark of a partition, in seconds since 1970; absent while nobody waits for it",
         |partition| partition.watermark.map(stamp),
     );
 }
@@ -430,18 +430,18 @@ fn lag(all: &mut Gathered<'_>) {
         .filter(|(_, partition)| partition.batches > 0);
     let given = partitions.map(|(labels, partition)| (labels, Count::Whole(partition.items)));
     let given = Samples::Counters(given.collect());
-    let help = "Items that a partition of a source has given";
+    let help = "Items read from a partition of a source";
     all.put("bytewax_partition_items", None, help, given);
     all.of_partitions(
         "bytewax_source_lag_items",
         None,
-        "Items that a partition of a source has still to give",
+        "Items of a partition of a source that are not read yet",
         |partition| Some(partition.lag?.items? as f64),
     );
     all.of_partitions(
         "bytewax_source_lag",
         Some(Unit::Bytes),
-        "Bytes that a partition of a source has still to give",
+        "Bytes of a partition of a source that are not read yet",
         |partition| Some(partition.lag?.bytes? as f64),
     );
     let steps = all.report.steps.iter();
@@ -461,7 +461,7 @@ fn lag(all: &mut Gathered<'_>) {
             behind.push((labels, messages as f64));
         }
     }
-    let help = "Messages of a partition of a topic that a source has still to read";
+    let help = "Messages of a partition of a topic that a source has not read yet";
     let behind = Samples::Gauges(behind);
     all.put("bytewax_kafka_consumer_lag", None, help, behind);
 }
@@ -469,10 +469,10 @@ fn lag(all: &mut Gathered<'_>) {
 fn edges(all: &mut Gathered<'_>) {
     let (seconds, bytes) = (Some(Unit::Seconds), Some(Unit::Bytes));
     let items = all.of_edges(|edge| Count::Whole(edge.items));
-    let help = "Items that a worker has sent over an edge";
+    let help = "Items that a worker sent over an edge";
     all.put("bytewax_edge_items", None, help, Samples::Counters(items));
     let batches = all.of_edges(|edge| Count::Whole(edge.batches));
-    let help = "Batches that a worker has sent over an edge";
+    let help = "Batches that a worker sent over an edge";
     all.put(
         "bytewax_edge_batches",
         None,
@@ -480,14 +480,13 @@ fn edges(all: &mut Gathered<'_>) {
         Samples::Counters(batches),
     );
     let sent = all.of_edges(|edge| Count::Whole(edge.bytes));
-    let help = "Bytes of items that a worker has sent over an edge";
+    let help = "Bytes of items that a worker sent over an edge";
     all.put("bytewax_edge_sent", bytes, help, Samples::Counters(sent));
     let queued = all.of_edges(|edge| edge.queued_bytes as f64);
-    let help =
-        "Bytes that a worker has under way on an edge: sent, and not taken by the step behind it";
+    let help = "Bytes of a worker in flight on an edge: sent and not yet received";
     all.put("bytewax_edge_queue", bytes, help, Samples::Gauges(queued));
     let limit = all.of_edges(|edge| edge.limit_bytes as f64);
-    let help = "With so many bytes under way on an edge, the worker waits";
+    let help = "The limit of bytes in flight on an edge, at which the worker waits";
     all.put(
         "bytewax_edge_queue_limit",
         bytes,
@@ -495,7 +494,7 @@ fn edges(all: &mut Gathered<'_>) {
         Samples::Gauges(limit),
     );
     let waited = all.of_edges(|edge| Count::Seconds(edge.waited_seconds));
-    let help = "How long a worker has waited for room on an edge";
+    let help = "Time that a worker waited for room on an edge";
     all.put(
         "bytewax_edge_wait",
         seconds,
@@ -509,47 +508,47 @@ fn epochs(all: &mut Gathered<'_>) {
     all.of_workers(
         "bytewax_epoch",
         None,
-        "The epoch that a worker is in",
+        "The current epoch of a worker",
         |worker| worker.epoch.map(|epoch| epoch as f64),
     );
     all.of_workers(
         "bytewax_epoch_age",
         seconds,
-        "How long a worker has been in its epoch",
+        "The age of a worker's current epoch",
         |worker| worker.epoch_seconds,
     );
     let workers = all.report.workers.iter();
     let complete = workers.map(|worker| (of_worker(worker), Count::Whole(worker.epochs_complete)));
     let complete = Samples::Counters(complete.collect());
-    let help = "Epochs that are complete on the whole cluster";
+    let help = "Epochs completed on the whole cluster";
     all.put("bytewax_epochs_complete", None, help, complete);
     let workers = all.report.workers.iter();
     let saved = workers.map(|worker| (of_worker(worker), Count::Whole(worker.saved_bytes)));
     let saved = Samples::Counters(saved.collect());
-    let help = "Bytes of state and positions that a worker has handed to the recovery store";
+    let help = "Bytes of state and positions that a worker passed to the recovery store";
     all.put("bytewax_saved", bytes, help, saved);
     all.of_workers(
         "bytewax_last_epoch_duration",
         seconds,
-        "How long the last complete epoch took to complete after it was over: with a recovery store, its snapshot",
+        "Time from the end of the last complete epoch to its completion: with a recovery store, its snapshot",
         |worker| worker.last.as_ref()?.seconds,
     );
     all.of_workers(
         "bytewax_last_epoch_saved",
         bytes,
-        "Bytes that a worker has handed to the recovery store for the last complete epoch",
+        "Bytes that a worker passed to the recovery store for the last complete epoch",
         |worker| Some(worker.last.as_ref()?.bytes as f64),
     );
     all.of_workers(
         "bytewax_last_epoch_age",
         seconds,
-        "How long ago the last epoch was complete on the whole cluster",
+        "Time since the last epoch was completed on the whole cluster",
         |worker| Some(worker.last.as_ref()?.age_seconds),
     );
     all.of_workers(
         "bytewax_unfinished_epoch_age",
         seconds,
-        "How long the first epoch that is over has not been complete; 0 if there is none",
+        "Time since the end of the oldest incomplete epoch; 0 if there is none",
         |worker| {
             Some(
                 worker
@@ -574,10 +573,11 @@ fn stores(all: &mut Gathered<'_>) {
         load.push((named, store.load_seconds.clone()));
         write.push((labels, store.write_seconds.clone()));
     }
-    let help = "How long it takes to load the saved states of a slot from a partition of the recovery store";
+    let help =
+        "Duration of loading the saved states of a slot from a partition of the recovery store";
     let load = Samples::Histograms(load);
     all.put("bytewax_partd_load_builder_duration", seconds, help, load);
-    let help = "How long it takes to make an epoch durable in a partition of the recovery store";
+    let help = "Duration of making an epoch durable in a partition of the recovery store";
     let write = Samples::Histograms(write);
     all.put("bytewax_partd_write_duration", seconds, help, write);
 }
@@ -600,6 +600,6 @@ fn stalls(all: &mut Gathered<'_>) {
         (labels, stall.seconds)
     });
     let stalls = Samples::Gauges(stalls.collect());
-    let help = "How long the run has stalled, and because of what; absent while it does not stall";
+    let help = "Duration of the current stall, by its cause; absent while the run does not stall";
     all.put("bytewax_stall", Some(Unit::Seconds), help, stalls);
 }
