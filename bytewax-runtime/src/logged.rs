@@ -1,10 +1,11 @@
-//! Events and spans of the crate `tracing` on the threads of a run.
+//! Passes the `tracing` subscriber and span of a run to its threads.
 
 use tracing::Span;
 use tracing::dispatcher::{self, Dispatch};
 use tracing::subscriber::NoSubscriber;
 
-/// The subscriber and the span of a thread, for the threads that it starts: what happens there belongs to the same run.
+/// The subscriber and the span of a thread, for the threads that it starts: their events belong to the same
+/// run.
 #[derive(Clone, Debug)]
 pub(crate) struct Logged {
     subscriber: Option<Dispatch>,
@@ -22,12 +23,12 @@ impl Logged {
         }
     }
 
-    /// The same within a span.
+    /// The same context within a span.
     pub(crate) fn within(self, span: Span) -> Self {
         Self { span, ..self }
     }
 
-    /// Calls this on another thread.
+    /// Calls a function on another thread with this context.
     pub(crate) fn run<T>(self, body: impl FnOnce() -> T) -> T {
         let Self { subscriber, span } = self;
         let body = || span.in_scope(body);
@@ -49,7 +50,7 @@ pub(crate) mod testing {
     use tracing::span::{Attributes, Id, Record};
     use tracing::{Event, Level, Metadata, Subscriber};
 
-    /// Notes events and the beginnings of spans as lines, down to a level.
+    /// Records events and the beginnings of spans as lines, down to a level.
     #[derive(Clone)]
     pub(crate) struct Heard {
         most: Level,
@@ -57,7 +58,7 @@ pub(crate) mod testing {
     }
 
     impl Heard {
-        /// What is logged meanwhile, by this thread and those of the runs that it starts.
+        /// Returns the log of a call, by this thread and those of the runs that it starts.
         pub(crate) fn of(most: Level, body: impl FnOnce()) -> Vec<String> {
             let heard = Self {
                 most,
@@ -74,7 +75,7 @@ pub(crate) mod testing {
         }
     }
 
-    /// The message, and the values behind it.
+    /// The message, followed by the values.
     #[derive(Default)]
     struct Fields {
         message: String,

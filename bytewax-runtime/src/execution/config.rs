@@ -27,7 +27,7 @@ use crate::worker::{
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
 
-/// What lives as long as a run: what listens, what looks for stalls, and what serves the metrics.
+/// The services of a run: the cluster listener, the stall watch and the metrics server.
 type Attached<G> = (G, Option<StallWatch>, Served);
 
 /// Serves the metrics of a run until it is dropped.
@@ -213,14 +213,14 @@ impl RunConfig {
         self
     }
 
-    /// Allows clients of the [metrics server](Self::metrics) to stop the run by `POST /stop`, and to copy its
-    /// recovery store by `POST /savepoint/NAME`. They must send this token in a header
+    /// Allows clients of the [metrics server](Self::metrics) to stop the run with `POST /stop`, and to copy
+    /// its recovery store with `POST /savepoint/NAME`. They must send this token in a header
     /// `Authorization: Bearer TOKEN`. Without a token, the server refuses both.
     ///
     /// # Panics
     ///
-    /// If the token has fewer than 16 characters, or other characters than the letters, digits and signs of
-    /// ASCII.
+    /// Panics if the token has fewer than 16 characters, or characters other than ASCII letters, digits and
+    /// punctuation.
     #[cfg(feature = "metrics")]
     pub fn control_token(mut self, token: &str) -> Self {
         let token = token.parse();

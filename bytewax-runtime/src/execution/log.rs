@@ -1,4 +1,4 @@
-//! Where the events of the library go, unless the program has a subscriber of its own.
+//! Writes the events of the library, unless the program has its own subscriber.
 
 use std::fmt::{self, Debug};
 use std::str::FromStr;
@@ -18,10 +18,10 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::progress::BesideProgress;
 
-/// What is logged unless `--log` says otherwise: what people should know, of the library alone.
+/// The default of `--log`: only events of the library, from level `info` on.
 const FILTER: &str = "bytewax=info";
 
-/// Which events are logged: a level, or levels by the beginnings of their targets, separated by commas.
+/// The events to log: a level, or levels by target prefix, separated by commas.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LogFilter(Targets);
 
@@ -30,7 +30,7 @@ impl FromStr for LogFilter {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let targets = text.parse::<Targets>().ok();
-        // A word that is no level would be read as a target.
+        // A word that is not a level would be read as a target.
         let is_known = |part: &str| part.contains('=') || part.parse::<tracing::Level>().is_ok();
         let is_off = |part: &str| part.eq_ignore_ascii_case("off");
         let mut parts = text.split(',').map(str::trim);
@@ -43,13 +43,13 @@ impl FromStr for LogFilter {
     }
 }
 
-/// How events are written.
+/// The format of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// The message alone, or with `--log` also the time, the level, the spans and the values.
+    /// The message alone, or with `--log` also the time, level, spans and values.
     #[default]
     Text,
-    /// Each as a line of JSON.
+    /// One JSON object per line.
     Json,
 }
 
@@ -70,10 +70,10 @@ impl ValueEnum for LogFormat {
     }
 }
 
-/// Has events written to standard error. A program that has set a subscriber keeps it.
+/// Writes events to standard error. If the program has set a subscriber, that one stays.
 pub(super) fn start(filter: Option<&LogFilter>, format: LogFormat) {
     if dispatcher::get_default(|known| known.is::<NoSubscriber>()) {
-        // Another thread may have set one just now: then that is the one.
+        // Another thread may just have set one, which then stays.
         let _ = dispatcher::set_global_default(subscriber(filter, format, || BesideProgress));
     }
 }
@@ -84,7 +84,7 @@ where
 {
     let default = || FILTER.parse().unwrap_or_default();
     let targets = filter.map_or_else(default, |LogFilter(targets)| targets.clone());
-    // Without standard error there is nobody to read it.
+    // Without standard error, nobody reads it.
     let layer = lines::layer()
         .with_writer(writer)
         .with_ansi(false)
@@ -97,7 +97,7 @@ where
     Registry::default().with(layer.with_filter(targets)).into()
 }
 
-/// Writes the message of an event, which says all that people need.
+/// Writes only the message of an event, which is complete by itself.
 struct MessageAlone;
 
 impl<S, N> FormatEvent<S, N> for MessageAlone

@@ -1,7 +1,7 @@
-//! How far a run is, on a terminal: one line that is written over, and a summary at the end.
+//! Shows the progress of a run on a terminal: one line that is overwritten, and a summary at the end.
 //!
-//! The line is written here and not by a crate for progress bars. Such crates draw many lines, and ask for the width of the terminal;
-//! one line that the terminal cuts off at its edge needs a few control sequences, and no compile of further crates.
+//! No progress-bar crate is used. Such crates draw many lines and query the width of the terminal; a single
+//! line that the terminal truncates at its edge needs only a few control sequences, and no further crates.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,24 +15,24 @@ use crate::ids::StepKind;
 use crate::report::{PartitionReport, RunReport, RunState, StepReport};
 use crate::worker::Reading;
 
-/// How often the line is written.
+/// How often the line is updated.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Goes to the beginning of the line, and clears it.
+/// Moves to the beginning of the line, and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Whether the terminal goes on at its edge with the next line, which could not be cleared.
+/// Disables or enables wrapping at the edge of the terminal; a wrapped line could not be cleared.
 const NO_WRAP: &str = "\x1b[?7l";
 const WRAP: &str = "\x1b[?7h";
 
-/// Whether the line is on the terminal: then it is cleared before anything else is written to standard error.
+/// Whether the line is on the terminal: it is then cleared before any other output to standard error.
 static SHOWN: Mutex<bool> = Mutex::new(false);
 
 fn shown() -> MutexGuard<'static, bool> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Standard error, on which the line of the progress makes room.
+/// Standard error; clears the progress line before each write.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BesideProgress;
 
@@ -55,7 +55,7 @@ impl Write for BesideProgress {
     }
 }
 
-/// Shows how far a run is, until it is dropped. Then it shows the summary.
+/// Shows the progress of a run until it is dropped, then the summary.
 pub(super) struct Progress {
     reading: Reading,
     stop: Option<Sender<()>>,
@@ -63,8 +63,9 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Shows it on standard error, if that is a terminal. The line is not shown where standard output is one too: it
-    /// would be between the lines of the results. Of several processes that a run starts, the first shows its numbers.
+    /// Shows it on standard error, if that is a terminal. If standard output is one too, the line is not
+    /// shown, because it would appear between the results. With several processes, the first one shows its
+    /// metrics.
     pub(super) fn start(reading: Option<&Reading>) -> Option<Self> {
         let reading = reading.filter(|reading| reading.process() == 0)?;
         if !io::stderr().is_terminal() {
@@ -93,12 +94,12 @@ impl Progress {
                     let line = seen.line(&reading.report());
                     let mut shown = shown();
                     let line = format!("{CLEAR}{NO_WRAP}{line}{WRAP}");
-                    // Without a terminal there is nobody to see it.
+                    // Without a terminal, nobody sees it.
                     let _ = io::stderr().write_all(line.as_bytes());
                     *shown = true;
                 }
             });
-        // Without a thread there is no line.
+        // Without a thread, no line is shown.
         if let Ok(thread) = thread {
             self.stop = Some(stop);
             self.thread = Some(thread);
@@ -110,33 +111,33 @@ impl Drop for Progress {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic was printed by its hook.
+            // The panic hook has printed a panic.
             let _ = thread.join();
         }
         let report = self.reading.report();
-        // A run that was refused before it began has nothing to sum up.
+        // A run that was refused before it began needs no summary.
         let has_run = report.state >= RunState::Ended;
         let summary = if has_run {
             summary(&report)
         } else {
             String::new()
         };
-        // Without a terminal there is nobody to see it.
+        // Without a terminal, nobody sees it.
         let _ = BesideProgress.write_all(summary.as_bytes());
     }
 }
 
-/// What was seen of a run before.
+/// The previous observations of a run.
 #[derive(Default)]
 struct Seen {
     seconds: f64,
     items: u64,
-    /// How much each partition of a source had to give when it was seen first.
+    /// The first known size of each source partition.
     whole: BTreeMap<(String, usize, String), u64>,
 }
 
 impl Seen {
-    /// The line of a report.
+    /// The line for a report.
     fn line(&mut self, report: &RunReport) -> String {
         let (items, passed) = (report.items(), report.seconds - self.seconds);
         let more = items.saturating_sub(self.items);
@@ -152,7 +153,7 @@ impl Seen {
         line
     }
 
-    /// Which share of all input was given, if all partitions know how much they have.
+    /// The share of the input that was read, if all partitions know their size.
     fn done(&mut self, report: &RunReport) -> Option<f64> {
         let sources = report.steps.iter();
         let sources = sources.filter(|step| step.kind == StepKind::Source);
@@ -184,7 +185,7 @@ fn left_of(partition: &PartitionReport) -> Option<u64> {
     lag.bytes.or(lag.items)
 }
 
-/// How many items there were, and how many came in so many seconds.
+/// The number of items, and their rate over this many seconds.
 fn flowed(items: u64, more: u64, seconds: f64) -> String {
     let rate = if seconds > 0.0 {
         more as f64 / seconds
@@ -194,7 +195,7 @@ fn flowed(items: u64, more: u64, seconds: f64) -> String {
     format!("{items} items, {rate:.0} a second")
 }
 
-/// A span as people say it.
+/// A readable duration.
 fn span(seconds: f64) -> String {
     match seconds.round() as u64 {
         seconds @ 0..=119 => format!("{seconds} s"),
@@ -203,7 +204,7 @@ fn span(seconds: f64) -> String {
     }
 }
 
-/// What is shown at the end of a run.
+/// The summary at the end of a run.
 fn summary(report: &RunReport) -> String {
     let (items, seconds) = (report.items(), report.seconds);
     let state = report.state.as_str();
@@ -258,7 +259,7 @@ mod tests {
         assert_eq!(line, "f: 0 items, 0 a second, 0% done");
         let line = seen.line(&at(10.0, 50, Some(750)));
         assert_eq!(line, "f: 50 items, 5 a second, 25% done, 30 s left");
-        // The rate is that of the time since the line before.
+        // The rate covers the time since the previous line.
         let line = seen.line(&at(11.0, 250, Some(500)));
         assert_eq!(line, "f: 250 items, 200 a second, 50% done, 11 s left");
         // A file that grows has no negative share.

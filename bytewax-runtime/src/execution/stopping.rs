@@ -1,4 +1,4 @@
-//! Stopping a run from outside: after its present epoch, or when the time for that is over.
+//! Stops a run from outside: after the current epoch, or when the time limit is over.
 
 use std::sync::Arc;
 use std::thread;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::error::{RunError, RunErrorKind};
 use crate::kit::Shared;
 
-/// How long a run that fails because its last epoch took too long may take to end.
+/// How long a run may take to end after its last epoch exceeded the time limit.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What stops a run from outside.
+/// The reasons to stop a run from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoppedBy {
     Interrupt,
@@ -19,7 +19,7 @@ pub(super) enum StoppedBy {
 }
 
 impl StoppedBy {
-    /// The error of a run that was stopped so.
+    /// The error of a run that was stopped for this reason.
     pub(super) fn error(self) -> RunError {
         let (kind, by) = match self {
             Self::Interrupt => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
@@ -30,8 +30,8 @@ impl StoppedBy {
     }
 }
 
-/// Stops a run after its present epoch, or when the time for that is over. If even then a worker does not end,
-/// `give_up` is called with what happened.
+/// Stops a run after its current epoch, or when the time limit is over. If a worker does not end even then,
+/// calls `give_up` with a description.
 pub(super) fn stop_cleanly(
     shared: &Arc<Shared>,
     by: StoppedBy,
@@ -61,7 +61,7 @@ pub(super) fn stop_cleanly(
         .name("bytewax-stop".to_owned())
         .spawn(timer);
     if timer.is_err() {
-        // Without a thread nobody would see that it takes too long.
+        // Without a thread, the time limit cannot be checked.
         shared.fail(by.error());
     }
 }

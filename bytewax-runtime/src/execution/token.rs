@@ -1,12 +1,12 @@
-//! What allows a client to stop a run, or to have it saved.
+//! The token that authorises clients to stop a run or save its state.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The least length, so that nobody guesses it.
+/// The minimum length, so that the token cannot be guessed.
 const LEAST: usize = 16;
 
-/// A text that only those know who may. It is never shown.
+/// A secret text, which is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
@@ -30,7 +30,7 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Whether this is the token. How long it takes says nothing of what is right in it.
+    /// Compares the token in constant time.
     #[cfg(feature = "metrics")]
     pub(super) fn is(&self, given: &[u8]) -> bool {
         let own = self.0.as_bytes();

@@ -103,15 +103,15 @@ flags! {
     /// Serve the metrics of the run to Prometheus at this address, such as `127.0.0.1:9464`
     metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
 
-    /// Let clients of `--metrics` that have this token stop the run and make savepoints; the variable hides it from
-    /// others
+    /// Allow clients of `--metrics` with this token to stop the run and create savepoints; use the variable
+    /// to hide it from others
     control_token: Option<Token> = "control-token" "TOKEN" "CONTROL_TOKEN" { hide_env_values = true }
 
-    /// Log what is of this level, or of these levels by target, such as `debug` or `warn,bytewax=debug`
+    /// Log events of this level, or of levels by target, such as `debug` or `warn,bytewax=debug`
     /// [default: bytewax=info]
     log: Option<LogFilter> = "log" "FILTER" "LOG" {}
 
-    /// How the log is written to standard error
+    /// Format of the log on standard error
     log_format: LogFormat = "log-format" "FORMAT" "LOG_FORMAT" { value_enum, default_value_t }
 
     /// Wait this many seconds for the other processes at the start

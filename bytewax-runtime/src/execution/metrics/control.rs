@@ -1,4 +1,4 @@
-//! Requests that change something: they stop a run, or have it saved. Only those who have the token may send them.
+//! Requests that stop a run or save its state. They require the token.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -22,17 +22,17 @@ use crate::worker::RecoveryConfig;
 /// The longest name of a savepoint.
 const LONGEST: usize = 64;
 
-/// What clients with the token may do.
+/// The permitted actions of clients with the token.
 pub(crate) struct Control {
     token: Token,
     shared: Weak<Shared>,
     recovery: Option<RecoveryConfig>,
     logged: Logged,
-    /// Whether a savepoint is being made; the run then keeps the epochs that it may still read.
+    /// Whether a savepoint is in progress; the run then keeps the epochs that it may still read.
     saves: Arc<AtomicBool>,
 }
 
-/// What is asked for.
+/// A requested action.
 #[derive(Clone, Copy)]
 pub(super) enum Request<'a> {
     Stop,
@@ -40,7 +40,7 @@ pub(super) enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// What a path asks for, if it is one of these.
+    /// The action that a path requests, if any.
     pub(super) fn of(path: &'a str) -> Option<Self> {
         match path.strip_prefix("/savepoint/") {
             Some(name) => Some(Self::Savepoint(name)),
@@ -49,7 +49,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Does what is asked for, if the client may ask for it.
+/// Performs the requested action, if the client is authorised.
 pub(super) async fn respond(
     control: Option<&Control>,
     wanted: Request<'_>,
@@ -94,7 +94,7 @@ impl Control {
         }
     }
 
-    /// Whether a savepoint is being made, for which a connection may wait.
+    /// Whether a savepoint is in progress, for which a connection may wait.
     pub(super) fn is_saving(&self) -> bool {
         self.saves.load(Ordering::Acquire)
     }
@@ -115,7 +115,7 @@ impl Control {
         });
         #[cfg(feature = "cli")]
         signals::stop(&shared, StoppedBy::Request);
-        // The process is the program's.
+        // The process belongs to the program.
         #[cfg(not(feature = "cli"))]
         stop_cleanly(&shared, StoppedBy::Request, |_| {});
         let text = "the run stops when its epoch is complete\n";
@@ -145,7 +145,7 @@ impl Control {
             .spawn(move || {
                 let answer = logged.run(|| save(&recovery, &name));
                 drop(saves);
-                // The client may be gone.
+                // The client may have disconnected.
                 let _ = made.send(answer);
             });
         match (thread, done.await) {
@@ -158,7 +158,7 @@ impl Control {
     }
 }
 
-/// Set as long as a savepoint is being made.
+/// Set while a savepoint is in progress.
 struct Saves(Arc<AtomicBool>);
 
 impl Drop for Saves {

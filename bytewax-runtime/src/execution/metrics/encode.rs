@@ -1,4 +1,4 @@
-//! A report as text of the OpenMetrics format, which Prometheus reads.
+//! Encodes a report in the OpenMetrics text format, which Prometheus reads.
 
 use std::borrow::Cow;
 use std::fmt::{self, Debug};
@@ -12,7 +12,7 @@ use prometheus_client::registry::{self, Registry};
 use super::families::{Count, Family, Labels, Samples, Unit, families};
 use crate::report::RunReport;
 
-/// What [`text`] gives.
+/// The content type of [`text`].
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All series of a report.
@@ -63,7 +63,7 @@ fn put(family: &Family, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::
             labelled(&mut encoder, labels, |encoder| encoder.encode_gauge(value))
         }),
         Samples::Histograms(all) => all.iter().try_for_each(|(labels, of)| {
-            // The last bucket has no bound.
+            // The last bucket is unbounded.
             let bounds = of.bounds.iter().copied().chain([f64::MAX]);
             let buckets: Vec<(f64, u64)> = bounds.zip(of.counts.iter().copied()).collect();
             labelled(&mut encoder, labels, |encoder| {
@@ -87,7 +87,7 @@ fn labelled(
     encode(&mut encoder.encode_family(&labels)?)
 }
 
-/// The labels as the format writes them; the crate writes them as they are.
+/// Escapes the labels; the crate writes them unchanged.
 fn escaped(labels: &Labels) -> Vec<(&'static str, Cow<'_, str>)> {
     let escaped = labels.iter().map(|(name, value)| {
         let value = match value.contains(['\\', '"', '\n']) {

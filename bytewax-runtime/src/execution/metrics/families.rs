@@ -1,7 +1,7 @@
-//! Which series there are, and what a report says for each. It knows nothing of the format.
+//! The series, and their samples from a report. This module is independent of the format.
 //!
-//! Names follow the rules of Prometheus: base units, which end the name, and `_total` on what only grows. The series that
-//! Bytewax has keep their names.
+//! Names follow the rules of Prometheus: they end in base units, and counters in `_total`. The series of
+//! Bytewax for Python keep their names.
 
 use crate::ids::StepKind;
 use crate::report::{
@@ -34,14 +34,14 @@ pub(super) enum Samples {
     Info(Labels),
 }
 
-/// What a counter has counted.
+/// The value of a counter.
 pub(super) enum Count {
     Whole(u64),
     Seconds(f64),
 }
 
 impl Family {
-    /// Whether there is nothing to show.
+    /// Whether there are no samples.
     fn is_empty(&self) -> bool {
         match &self.samples {
             Samples::Counters(all) => all.is_empty(),
@@ -52,7 +52,7 @@ impl Family {
     }
 }
 
-/// Gathers the samples of one name.
+/// Collects the samples of one name.
 struct Gathered<'a> {
     report: &'a RunReport,
     families: Vec<Family>,
@@ -85,7 +85,7 @@ impl<'a> Gathered<'a> {
         steps.flat_map(|step| step.workers.iter().map(move |numbers| (step, numbers)))
     }
 
-    /// Counts something of steps.
+    /// Adds a counter of steps.
     fn count(
         &mut self,
         name: &'static str,
@@ -299,7 +299,7 @@ fn items(all: &mut Gathered<'_>) {
     });
     let (mut sent, mut dropped) = (Vec::new(), Vec::new());
     for (labels, output) in outputs {
-        // The others are not counted when nothing reads them: nothing of them is lost.
+        // The others are not counted when nothing reads them, because nothing is lost.
         if output.name.starts_with("late") || output.name == "future" {
             dropped.push((labels.clone(), Count::Whole(output.dropped)));
         }

@@ -1,5 +1,5 @@
-//! Numbers of a run as Prometheus reads them: `/metrics`, and `/healthz` and `/readyz` beside it; with a token also `/stop` and
-//! `/savepoint/NAME`.
+//! Serves the metrics of a run to Prometheus: `/metrics`, and also `/healthz` and `/readyz`; with a token,
+//! `/stop` and `/savepoint/NAME`.
 
 mod control;
 mod encode;

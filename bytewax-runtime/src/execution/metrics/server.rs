@@ -1,5 +1,5 @@
-//! The server of the numbers of a run. It has a thread of its own, bounds on everything that a client may
-//! make it keep, and a bound on the time of each connection.
+//! The server of a run's metrics. It has its own thread, and limits everything that a client can make it
+//! store, and the duration of each connection.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -28,26 +28,26 @@ use crate::error::{RunError, RunErrorKind};
 use crate::report::RunState;
 use crate::worker::Reading;
 
-/// So many connections are open at most. With one more, the oldest is closed: one that is slow does not keep
-/// others out.
+/// The maximum number of open connections. Another one closes the oldest, so slow clients cannot block
+/// others.
 const MOST_CONNECTIONS: usize = 256;
 
-/// How long a client may take to say what it wants.
+/// The time-out of a request.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 
-/// How long a connection may last, with the answer.
+/// The time-out of a connection, including the response.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 
-/// How large the head of a request may be.
+/// The maximum size of a request's head.
 const HEAD_BYTES: usize = 16 << 10;
 
-/// For how long the text of a report is given again.
+/// How long the text of a report is cached.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// How long to wait after a connection could not be accepted, because there are too many files for example.
+/// The pause after a failed `accept`, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the numbers of a run, until it is dropped.
+/// Serves the metrics of a run until it is dropped.
 pub(crate) struct MetricsServer {
     #[cfg(test)]
     address: SocketAddr,
@@ -86,7 +86,7 @@ impl MetricsServer {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::spawn(serve(listener, reading, control));
-                    // The end of this ends the task, and all connections.
+                    // Returning ends the task, and all connections.
                     let _ = stopped.await;
                 });
             })?;
@@ -98,7 +98,7 @@ impl MetricsServer {
         })
     }
 
-    /// Where it listens.
+    /// Its listening address.
     #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -110,7 +110,7 @@ impl Drop for MetricsServer {
         // Dropping the sender stops the thread, with all connections.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic was printed by its hook, and is none of the run's.
+            // The panic hook has printed a panic, which does not affect the run.
             let _ = thread.join();
         }
     }
@@ -142,7 +142,7 @@ async fn serve(listener: TcpListener, reading: Reading, control: Option<Control>
     }
 }
 
-/// One request and its answer.
+/// Handles one request.
 async fn connection(stream: TcpStream, served: Arc<Served>) {
     let of_answer = Arc::clone(&served);
     let answer = service_fn(move |request| {
@@ -156,7 +156,7 @@ async fn connection(stream: TcpStream, served: Arc<Served>) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
     let mut connection = pin!(connection);
-    // What a client does wrong is its own affair.
+    // Errors of a client concern only the client.
     while tokio::time::timeout(CONNECTION_TIME, connection.as_mut())
         .await
         .is_err()
@@ -166,9 +166,9 @@ async fn connection(stream: TcpStream, served: Arc<Served>) {
 
 struct Served {
     reading: Reading,
-    /// Without it, nobody may change anything.
+    /// Without it, changes are refused.
     control: Option<Control>,
-    /// The text of a report, and when it was made: many who ask do not cost more than one.
+    /// The cached text of a report and its time, so that many clients cost no more than one.
     text: Mutex<Option<(Instant, Bytes)>>,
 }
 
@@ -215,7 +215,7 @@ impl Served {
         }
     }
 
-    /// The state of the run, and whether it is good.
+    /// The state of the run, and whether it is healthy.
     fn health(&self, is_good: impl Fn(RunState) -> bool) -> Answer {
         let state = self.reading.meter.state();
         let status = match is_good(state) {

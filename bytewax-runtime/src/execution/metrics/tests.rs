@@ -1,4 +1,4 @@
-//! The text is read by another parser, and the server stands what clients do.
+//! Parses the text with an independent parser, and checks that the server withstands clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -22,7 +22,7 @@ use crate::windowing::{Lateness, Micros, StreamClock, TumblingWindower};
 use crate::worker::{Monitor, Reading};
 use crate::{RecoveryConfig, RunConfig, StepError};
 
-/// A name that has to be escaped.
+/// A name that must be escaped.
 const TOPIC: &str = "or\"d\\er\ns";
 
 /// A source of times, whose only partition is one of a topic. It says how much is left at the beginning, and when the clock

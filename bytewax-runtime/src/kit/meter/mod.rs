@@ -1,7 +1,8 @@
-//! What is counted while a flow runs: numbers of a worker, a step, an output, an edge and a partition.
+//! The metrics of a running flow: of a worker, a step, an output, an edge and a partition.
 //!
-//! They are counted where all items pass: at the door of a stage ([`Metered`]), where a step hands on its batches (`Next`),
-//! where a head takes them, and on edges; a batch at a time. A `RunReport` is read from them by other threads.
+//! They are counted per batch where all items pass: at the entry of a stage ([`Metered`]), where a step
+//! forwards its batches (`Next`), where a head receives them, and on edges. Other threads read them to create
+//! a `RunReport`.
 
 mod stage;
 mod timing;
@@ -26,16 +27,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The numbers of the workers of a process.
+/// The metrics of the workers of a process.
 #[derive(Debug)]
 pub(crate) struct RunMeter {
     state: AtomicU8,
     workers: Mutex<Vec<Arc<WorkerMeter>>>,
-    /// The number of the execution, by the store.
+    /// The number of the execution in the store.
     pub(crate) execution: Gauge,
     /// The partitions of the recovery store that workers of this process write.
     stores: Mutex<Vec<Arc<StoreMeter>>>,
-    /// What keeps the run from making progress, as it was found last.
+    /// The stalls found last.
     stalls: Mutex<Vec<StallReport>>,
     pub(crate) began: Monotonic,
 }
@@ -52,7 +53,7 @@ impl RunMeter {
         }
     }
 
-    /// Goes on to a later state; there is no way back.
+    /// Advances to a later state; earlier ones are ignored.
     pub(crate) fn enter(&self, state: RunState) {
         self.state.fetch_max(state as u8, Ordering::AcqRel);
     }
@@ -69,7 +70,7 @@ impl RunMeter {
         lock(&self.workers).push(Arc::clone(worker));
     }
 
-    /// The workers of this process that have been started.
+    /// The started workers of this process.
     pub(crate) fn workers(&self) -> Vec<Arc<WorkerMeter>> {
         let mut workers = lock(&self.workers).clone();
         workers.sort_by_key(|worker| worker.index);
@@ -95,18 +96,18 @@ impl RunMeter {
     }
 }
 
-/// The numbers of a worker.
+/// The metrics of a worker.
 #[derive(Debug)]
 pub(crate) struct WorkerMeter {
     pub(crate) index: WorkerIndex,
     steps: Box<[Arc<StepMeter>]>,
     edges: Mutex<Vec<Arc<EdgeMeter>>>,
     pub(crate) epochs: EpochMeter,
-    /// Bytes of state and positions that were handed to the store.
+    /// Bytes of state and positions passed to the store.
     pub(crate) saved_bytes: Counter,
-    /// Whether the worker has built the flow and runs it.
+    /// Whether the worker has built the flow and is running it.
     pub(crate) runs: Gauge,
-    /// The step whose code ran last, and whether an operator runs now.
+    /// The step whose code ran last, and whether an operator is running now.
     running: Gauge,
     active: Gauge,
 }
@@ -126,7 +127,7 @@ impl WorkerMeter {
         }
     }
 
-    /// Notes the step whose code runs now.
+    /// Records the step whose code is running.
     #[inline]
     pub(super) fn enter(&self, step: StepIndex) {
         self.running.set(i64::from(step.0));
@@ -150,7 +151,7 @@ impl WorkerMeter {
         ran
     }
 
-    /// The step whose code runs now, if any does.
+    /// The step whose code is running, if any.
     pub(crate) fn running(&self) -> Option<StepIndex> {
         self.active.get().and_then(|_| self.last())
     }
@@ -170,28 +171,28 @@ impl WorkerMeter {
     }
 }
 
-/// The numbers of a step on a worker.
+/// The metrics of a step on a worker.
 #[derive(Debug)]
 pub(crate) struct StepMeter {
     pub(crate) items_in: Counter,
     pub(crate) batches_in: Counter,
     outputs: Box<[Arc<OutputMeter>]>,
-    /// Nanoseconds in the code of the step, judged by the activations that are timed.
+    /// Nanoseconds in the code of the step, estimated from the timed activations.
     pub(crate) busy: Counter,
-    /// Of a batch: a poll, a write, or what a step does with the items that it takes together.
+    /// Durations of a batch: a poll, a write, or one batch of items in another step.
     pub(crate) batch: Histogram,
-    /// Of what is done when times have come.
+    /// Durations of handling due timers.
     pub(crate) notify: Histogram,
-    /// Of what is done at the end of the input.
+    /// Durations of handling the end of the input.
     pub(crate) end: Histogram,
-    /// Of what a snapshot takes of the worker's time, a part at a time.
+    /// Durations of the parts of snapshots on the worker.
     pub(crate) snapshot: Histogram,
-    /// How many items polls have given.
+    /// The numbers of items returned by polls.
     pub(crate) polled: Histogram,
     pub(crate) saved_bytes: Counter,
     pub(crate) keys: Gauge,
     pub(crate) state_bytes: Gauge,
-    /// No item to come is before this, in microseconds.
+    /// The watermark, in microseconds.
     pub(crate) watermark: Gauge,
     /// The worker that holds the watermark back.
     pub(crate) slowest: Gauge,
@@ -219,7 +220,7 @@ impl StepMeter {
         }
     }
 
-    /// Counts a batch of so many items that the step takes.
+    /// Counts a batch of this many items that the step receives.
     #[inline]
     pub(crate) fn took(&self, items: usize) {
         self.items_in.add(items as u64);
@@ -234,7 +235,7 @@ impl StepMeter {
         self.outputs.iter().map(|output| &**output)
     }
 
-    /// Notes what is said of all items to come, and who is furthest behind.
+    /// Records the watermark, and the worker that holds it back.
     pub(crate) fn mark(&self, mark: EventMark, slowest: Option<WorkerIndex>) {
         match mark {
             EventMark::NONE | EventMark::END => self.watermark.clear(),
@@ -255,17 +256,17 @@ impl StepMeter {
     }
 }
 
-/// The numbers of an output of a step on a worker.
+/// The metrics of an output of a step on a worker.
 #[derive(Debug, Default)]
 pub(crate) struct OutputMeter {
     pub(crate) items: Counter,
     pub(crate) batches: Counter,
-    /// Items that were dropped because nothing reads them.
+    /// Items dropped because nothing reads them.
     pub(crate) dropped: Counter,
 }
 
 impl OutputMeter {
-    /// Counts a batch of so many items that is handed on.
+    /// Counts a batch of this many items that is emitted.
     #[inline]
     pub(crate) fn sent(&self, items: usize) {
         self.items.add(items as u64);
@@ -273,24 +274,24 @@ impl OutputMeter {
     }
 }
 
-/// The numbers of an edge on the worker that sends over it.
+/// The metrics of an edge on the sending worker.
 #[derive(Debug)]
 pub(crate) struct EdgeMeter {
     pub(crate) place: EdgePlace,
     pub(crate) items: Counter,
     pub(crate) batches: Counter,
     pub(crate) bytes: Counter,
-    /// Nanoseconds for which the sender had to wait, before it waits now.
+    /// Nanoseconds for which the sender had to wait, without the current wait.
     pub(crate) waited: Counter,
-    /// Since when it waits, in microseconds of monotonic time.
+    /// The start of the current wait, in microseconds of monotonic time.
     pub(crate) waits_since: Gauge,
 }
 
-/// Where an edge is.
+/// The ends of an edge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EdgePlace {
     pub(crate) edge: super::EdgeId,
-    /// The source or the head whose tree sends over it.
+    /// The source or the head whose tree sends on it.
     pub(crate) root: StepIndex,
     pub(crate) reader: StepIndex,
     pub(crate) input: usize,
@@ -308,7 +309,7 @@ impl EdgeMeter {
         }
     }
 
-    /// Counts a batch of so many items, which weighs this, that is sent.
+    /// Counts a sent batch of this many items and this weight.
     #[inline]
     pub(crate) fn sent(&self, items: usize, bytes: u64) {
         self.items.add(items as u64);
@@ -321,12 +322,12 @@ impl EdgeMeter {
         self.waits_since.get().is_some()
     }
 
-    /// The sender waits from now on.
+    /// The sender starts to wait.
     pub(crate) fn wait(&self, now: Monotonic) {
         self.waits_since.set(now.micros());
     }
 
-    /// There is room again.
+    /// The edge has room again.
     pub(crate) fn go_on(&self, now: Monotonic) {
         if let Some(since) = self.waits_since.get() {
             let waited = micros_since(since, now).saturating_mul(1_000);
@@ -336,28 +337,28 @@ impl EdgeMeter {
     }
 }
 
-/// How many microseconds have passed since a time.
+/// The microseconds since a time.
 pub(crate) fn micros_since(since: i64, now: Monotonic) -> u64 {
     u64::try_from(now.micros().saturating_sub(since)).unwrap_or(0)
 }
 
-/// The numbers of a partition that a step knows of on a worker.
+/// The metrics of a partition that a step knows on a worker.
 #[derive(Debug)]
 pub(crate) struct PartitionMeter {
     pub(crate) name: String,
     pub(crate) items: Counter,
     pub(crate) batches: Counter,
     lag: Mutex<Option<Lag>>,
-    /// The newest time in it, in microseconds.
+    /// Its newest event time, in microseconds.
     pub(crate) newest: Gauge,
-    /// No item of it to come is before this, in microseconds; unknown while nobody waits for it.
+    /// Its watermark, in microseconds; unknown while nobody waits for it.
     pub(crate) bound: Gauge,
     /// Set when it has ended.
     pub(crate) ended: Gauge,
 }
 
 impl PartitionMeter {
-    /// The bound of a partition of which no item has come yet, while it is waited for.
+    /// The watermark of a partition without items so far, while something waits for it.
     pub(crate) const NOTHING_CAME: i64 = i64::MIN + 1;
 
     pub(crate) fn new(name: &str) -> Self {
@@ -377,7 +378,7 @@ impl PartitionMeter {
         self.batches.add(1);
     }
 
-    /// Notes that it has ended: it has nothing left to give, and nobody waits for it.
+    /// Records its end: it has no items left, and nothing waits for it.
     pub(crate) fn end(&self) {
         self.ended.set(1);
         self.bound.clear();
@@ -393,28 +394,28 @@ impl PartitionMeter {
     }
 }
 
-/// How far a worker is with its epochs.
+/// The progress of a worker's epochs.
 #[derive(Debug, Default)]
 pub(crate) struct EpochMeter {
-    /// The one in which the execution begins.
+    /// The first epoch of the execution.
     first: Gauge,
     pub(crate) current: Gauge,
-    /// When the present one began, in microseconds of monotonic time.
+    /// The start of the current epoch, in microseconds of monotonic time.
     pub(crate) began: Gauge,
-    /// When the one before was over: then the present one had begun.
+    /// The end of the previous epoch, after the start of the current one.
     before: Mutex<Vec<(u64, Monotonic)>>,
     pub(crate) completed: Gauge,
     pub(crate) completed_at: Gauge,
     pub(crate) complete: Counter,
-    /// How long it took until the last one was complete after it was over, in nanoseconds.
+    /// Nanoseconds from the end of the last complete epoch to its completion.
     pub(crate) last: Gauge,
-    /// How many bytes were saved from the one before it to the last one.
+    /// Bytes saved between the previous complete epoch and the last one.
     pub(crate) last_bytes: Gauge,
     saved_before: Counter,
 }
 
 impl EpochMeter {
-    /// An epoch begins, so that the one before is over.
+    /// An epoch begins, and the previous one ends.
     pub(crate) fn begins(&self, epoch: Epoch, now: Monotonic) {
         if self.first.get().is_none() {
             self.first.set(epoch.0 as i64);
@@ -423,13 +424,13 @@ impl EpochMeter {
         self.began.set(now.micros());
         let mut before = lock(&self.before);
         before.push((epoch.0, now));
-        // At most two are under way.
+        // At most two are in progress.
         if before.len() > 4 {
             before.remove(0);
         }
     }
 
-    /// An epoch is complete, with all that was saved so far.
+    /// An epoch is complete, with everything saved so far.
     pub(crate) fn completes(&self, epoch: Epoch, now: Monotonic, saved_bytes: u64) {
         self.completed.set(epoch.0 as i64);
         self.completed_at.set(now.micros());
@@ -445,7 +446,7 @@ impl EpochMeter {
         self.saved_before.set(saved_bytes);
     }
 
-    /// The first epoch that is over and not complete, and when it was over, in microseconds of monotonic time.
+    /// The first epoch that has ended but is not complete, and its end, in microseconds of monotonic time.
     pub(crate) fn unfinished(&self) -> Option<(u64, i64)> {
         let completed = self.completed.get().map(|completed| completed + 1);
         let next = u64::try_from(completed.max(self.first.get())?).ok()?;
@@ -455,7 +456,7 @@ impl EpochMeter {
     }
 }
 
-/// The numbers of a partition of the recovery store.
+/// The metrics of a partition of the recovery store.
 #[derive(Debug)]
 pub(crate) struct StoreMeter {
     pub(crate) partition: u32,

@@ -1,4 +1,4 @@
-//! The door of a stage: all its items pass here, a batch at a time.
+//! The entry of a stage: all its items pass here, one batch at a time.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::StepMeter;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 
-/// A stage that counts what it takes, and how long it works on a batch when the activation is timed.
+/// A stage that counts its input, and measures the time for a batch when the activation is timed.
 pub(in crate::kit) struct Metered<P> {
     meter: Arc<StepMeter>,
     stage: Timed<P>,
@@ -44,7 +44,7 @@ impl<T: 'static, P: Push<T>> Push<T> for Metered<P> {
     }
 }
 
-/// A stage whose time is counted for its step when the activation is timed.
+/// A stage whose time counts for its step when the activation is timed.
 pub(in crate::kit) struct Timed<P> {
     step: StepIndex,
     push: P,

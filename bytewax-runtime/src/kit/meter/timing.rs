@@ -1,8 +1,8 @@
-//! How long steps take, judged by some of the activations of their operators.
+//! Estimates the time in steps from a sample of their operators' activations.
 //!
-//! Reading the clock costs about as much as a small step does for a few items. So only some activations are timed, and
-//! each stands for those since the one before. How many are skipped follows from what timing costs: where an
-//! activation takes long, all of them are timed.
+//! Reading the clock costs about as much as a small step for a few items. Therefore only some activations are
+//! timed, and each represents those since the previous one. The cost of timing determines how many are
+//! skipped: where activations take long, all of them are timed.
 
 use std::cell::Cell;
 
@@ -11,26 +11,26 @@ use super::{Histogram, WorkerMeter};
 use crate::clock::{Monotonic, WorkerClock};
 use crate::ids::StepIndex;
 
-/// What reading the clock costs, times 256: then it takes less than half a percent.
+/// The cost of reading the clock, times 256: timing then takes less than half a percent.
 const READ_AND_REST: u64 = 40 * 256;
 
-/// So many activations are skipped at most.
+/// The most activations that are skipped.
 const MOST: u64 = 1 << 10;
 
-/// What a worker needs to time its steps.
+/// The state for timing the steps of a worker.
 #[derive(Debug)]
 pub(crate) struct Timing {
     clock: WorkerClock,
-    /// The time as it was read last.
+    /// The last time read.
     now: Cell<Monotonic>,
-    /// How many activations the present one stands for; zero when it is not timed.
+    /// The number of activations that the present one represents; zero when it is not timed.
     weight: Cell<u64>,
     /// The step whose code is running, and since when.
     step: Cell<StepIndex>,
     since: Cell<Monotonic>,
     began: Cell<Monotonic>,
     reads: Cell<u64>,
-    /// What was measured within the call that is being measured, in nanoseconds.
+    /// The time measured within the call that is being measured, in nanoseconds.
     within: Cell<u64>,
 }
 
@@ -54,13 +54,13 @@ impl Timing {
         self.weight.get() != 0
     }
 
-    /// The time as it was read last.
+    /// The last time read.
     #[inline]
     pub(crate) fn recent(&self) -> Monotonic {
         self.now.get()
     }
 
-    /// Notes the time that was read for another purpose.
+    /// Records a time that was read for another purpose.
     #[inline]
     pub(crate) fn note(&self, now: Monotonic) {
         self.now.set(now);
@@ -82,7 +82,7 @@ impl Timing {
         self.began.set(now);
     }
 
-    /// Adds what has passed to the step whose code was running, and goes on with another. Gives the one before.
+    /// Adds the elapsed time to the running step, and switches to another. Returns the previous one.
     pub(super) fn switch(&self, to: StepIndex, meter: &WorkerMeter) -> StepIndex {
         let now = self.read();
         let from = self.step.replace(to);
@@ -94,20 +94,20 @@ impl Timing {
         from
     }
 
-    /// Ends an activation. Gives how many are skipped before the next that is timed.
+    /// Ends an activation. Returns how many to skip before the next timed one.
     fn end(&self, meter: &WorkerMeter) -> u64 {
         let step = self.step.get();
         self.switch(step, meter);
         self.weight.set(0);
         if self.clock.is_by_hand() {
-            // Tests see all that happens.
+            // Tests time every activation.
             return 0;
         }
         let took = self.since.get().nanos_since(self.began.get());
         (self.reads.get() * READ_AND_REST / took.max(1)).min(MOST)
     }
 
-    /// Measures a call, if the activation is timed; without the calls within it that are measured too.
+    /// Measures a call, if the activation is timed, without nested measured calls.
     #[inline]
     pub(crate) fn measure<R>(&self, histogram: &Histogram, call: impl FnOnce() -> R) -> R {
         if self.is_on() {
@@ -134,22 +134,22 @@ impl Timing {
         result
     }
 
-    /// How many activations the present one stands for.
+    /// The number of activations that the present one represents.
     pub(super) fn weight(&self) -> u64 {
         self.weight.get()
     }
 }
 
-/// Chooses the activations of an operator that are timed.
+/// Chooses the timed activations of an operator.
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
-    /// How many are to be skipped, and how many were.
+    /// The number of activations to skip, and of those skipped.
     skips: u64,
     skipped: u64,
 }
 
 impl Sampler {
-    /// Begins an activation of the operator of a step. Gives whether it is timed.
+    /// Begins an activation of the operator of a step. Returns whether it is timed.
     #[inline]
     pub(crate) fn begin(&mut self, step: StepIndex, worker: &WorkerCx) -> bool {
         if self.skipped < self.skips {
@@ -161,7 +161,7 @@ impl Sampler {
         true
     }
 
-    /// Ends an activation that was timed.
+    /// Ends a timed activation.
     pub(crate) fn end(&mut self, worker: &WorkerCx) {
         self.skips = worker.timing.end(&worker.meter);
     }

@@ -1,13 +1,13 @@
 //! Numbers that one thread counts, and all threads may read at any time.
 //!
-//! The writer adds by a plain load and a plain store: no instruction locks anything. So a number costs what it
-//! costs as a field, and a reader needs nobody to publish it, also while the worker is stuck in user code.
+//! The writer uses a plain load and a plain store, without locked instructions. A number therefore costs as
+//! much as a field, and readers see it without any publication, even while the worker is stuck in user code.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::report::Distribution;
 
-/// A number that only grows.
+/// A counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -28,11 +28,11 @@ impl Counter {
     }
 }
 
-/// A number that goes up and down, or is not known.
+/// A gauge, which may be unknown.
 #[derive(Debug)]
 pub(crate) struct Gauge(AtomicI64);
 
-/// Stands for a number that is not known.
+/// Represents an unknown value.
 const UNKNOWN: i64 = i64::MIN;
 
 impl Default for Gauge {
@@ -60,7 +60,7 @@ impl Gauge {
         }
     }
 
-    /// The number of something, which is never negative.
+    /// The value of a gauge that is never negative.
     pub(crate) fn count(&self) -> Option<u64> {
         self.get().and_then(|value| u64::try_from(value).ok())
     }
@@ -86,24 +86,24 @@ const SIZES: [u64; 15] = [
     0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000,
 ];
 
-/// How often a value was between which bounds.
+/// A histogram.
 #[derive(Debug)]
 pub(crate) struct Histogram {
     bounds: &'static [u64],
-    /// One more than there are bounds.
+    /// One more than the number of bounds.
     counts: [Counter; 17],
     sum: Counter,
-    /// How many units of a value make one of the report.
+    /// The number of value units per unit of the report.
     unit: f64,
 }
 
 impl Histogram {
-    /// Of durations in nanoseconds, which are reported in seconds.
+    /// A histogram of durations in nanoseconds, which are reported in seconds.
     pub(crate) fn durations() -> Self {
         Self::new(&DURATIONS, 1e9)
     }
 
-    /// Of numbers of items.
+    /// A histogram of item counts.
     pub(crate) fn sizes() -> Self {
         Self::new(&SIZES, 1.0)
     }
@@ -117,7 +117,7 @@ impl Histogram {
         }
     }
 
-    /// Counts a value that stands for `weight` values.
+    /// Counts a value that represents `weight` values.
     #[inline]
     pub(crate) fn observe(&self, value: u64, weight: u64) {
         let place = self.bounds.partition_point(|bound| *bound < value);

@@ -1,4 +1,4 @@
-//! Copying a store while a run goes on.
+//! Copies a store while a run continues.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +8,18 @@ use super::repartition::copy;
 use crate::ids::Epoch;
 use crate::recovery::error::Error;
 
-/// A store that was copied from that of a run.
+/// A copy of a run's store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Savepoint {
     pub(crate) dir: PathBuf,
-    /// The last epoch that is in it.
+    /// The last epoch in it.
     pub(crate) epoch: Epoch,
     pub(crate) partitions: usize,
 }
 
-/// Copies what is complete of the store in some directories to another directory, also while a run changes it. An execution on the
-/// copy begins behind the last epoch that is complete now. When it is interrupted, no new store is there.
+/// Copies the complete epochs of the store in some directories to another directory, even while a run changes
+/// the store. An execution on the copy begins after the last epoch that is complete now. An interruption
+/// leaves no new store.
 pub(crate) fn savepoint(dirs: &[impl AsRef<Path>], dir: &Path) -> Result<Savepoint, Error> {
     let parts = Parts::look(dirs)?;
     let epoch = Epoch(parts.resume_epoch()?.0.saturating_sub(1));

@@ -1,8 +1,8 @@
-//! Why a run makes less progress than it could, and which step, worker or partition is the cause.
+//! Determines why a run makes less progress than it could, and which step, worker or partition is the cause.
 //!
-//! [`Stalls`] looks at one report after the other, and knows nothing of threads and clocks. A sign in the numbers becomes a stall
-//! when it lasts. One that ends and comes again has to last twice as long the next time, so that what is usual for a flow
-//! is not reported again and again.
+//! [`Stalls`] compares consecutive reports, and is independent of threads and clocks. A sign in the metrics
+//! becomes a stall when it persists. A sign that ends and recurs must persist twice as long the next time, so
+//! that normal behaviour of a flow is not reported repeatedly.
 
 mod signs;
 #[cfg(test)]
@@ -16,16 +16,16 @@ use crate::report::{RunReport, StallKind, StallReport};
 use signs::{Moved, Sign, signs};
 pub(crate) use watch::StallWatch;
 
-/// How long a sign lasts until it is a stall, in seconds.
+/// How long a sign must persist to become a stall, in seconds.
 const PATIENCE: f64 = 1.4;
-/// The most that this becomes for a sign that comes again and again.
+/// The maximum of this time for a recurring sign.
 const MOST_PATIENCE: f64 = 300.0;
-/// How long a sign is away until a stall is over.
+/// How long a sign must be absent until a stall is over.
 const CALM: f64 = 1.0;
-/// Reports that are further apart are not compared: the machine did something else meanwhile.
+/// Reports further apart than this are not compared: the machine was doing something else in between.
 const FAR_APART: f64 = 5.0;
 
-/// What a stall is known by from one report to the next.
+/// The identity of a stall across reports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     kind: StallKind,
@@ -35,15 +35,15 @@ struct Key {
 #[derive(Debug)]
 struct Watched {
     stall: StallReport,
-    /// Since when there are signs, if there are; and when there were any last.
+    /// The start of the present signs, if any, and the time of the last ones.
     since: Option<f64>,
     seen: f64,
-    /// Whether it has lasted long enough.
+    /// Whether it has persisted long enough.
     is_stall: bool,
     patience: f64,
 }
 
-/// What has changed from one report to the next.
+/// The changes between two reports.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Change {
     Begins(StallReport),
@@ -59,7 +59,7 @@ pub(super) struct Stalls {
 }
 
 impl Stalls {
-    /// Looks at the next report. Gives the stalls that begin and end.
+    /// Compares the next report. Returns the stalls that begin and end.
     pub(super) fn look(&mut self, report: &RunReport) -> Vec<Change> {
         let before = self.before.replace(report.clone());
         self.moved.note(report);
@@ -105,7 +105,7 @@ impl Stalls {
         changes
     }
 
-    /// The stalls that there are now.
+    /// The current stalls.
     pub(super) fn present(&self) -> Vec<StallReport> {
         let stalls = self.watched.values().filter(|watched| watched.is_stall);
         stalls.map(|watched| watched.stall.clone()).collect()

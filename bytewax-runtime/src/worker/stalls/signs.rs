@@ -1,4 +1,4 @@
-//! The signs of a stall in two reports that follow each other.
+//! The signs of a stall in two consecutive reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,18 @@ use crate::report::{
     StepReport, WorkerReport,
 };
 
-/// The share of time from which on a step or a worker is busy, or a sender waits, all the time.
+/// The share of time from which a step or a worker counts as constantly busy, or a sender as constantly
+/// waiting.
 const ALL_THE_TIME: f64 = 0.9;
-/// The share of time in which a step is what keeps its worker from other work.
+/// The share of time from which a step counts as the main load of its worker.
 const MOST_OF_THE_TIME: f64 = 0.5;
-/// The other workers do far less if this is the share of time in which they are busy, on average.
+/// The average busy share of the other workers below which they count as mostly idle.
 const FAR_LESS: f64 = 0.25;
 
-/// What may be a stall, if it lasts.
+/// A possible stall, if it persists.
 pub(super) struct Sign {
     pub(super) key: Key,
-    /// Since when it is there, in seconds of the run, if that is known: else since the report before.
+    /// When it began, in seconds of the run, if known: otherwise at the previous report.
     pub(super) began: Option<f64>,
     pub(super) stall: StallReport,
 }
@@ -29,7 +30,7 @@ pub(super) struct Sign {
 /// A partition on a worker.
 type Partition = (StepId, usize, String);
 
-/// When event time moved on last, by partition.
+/// The last advance of event time, by partition.
 #[derive(Debug, Default)]
 pub(super) struct Moved(BTreeMap<Partition, (Option<DateTime<Utc>>, f64)>);
 
@@ -58,7 +59,7 @@ fn partitions(
     numbers.flat_map(|(step, of)| of.partitions.iter().map(move |it| (step, of, it)))
 }
 
-/// All signs, those of causes before those that may follow from them.
+/// All signs; causes precede their possible consequences.
 pub(super) fn signs(before: &RunReport, now: &RunReport, moved: &Moved) -> Vec<Sign> {
     let runs = matches!(now.state, RunState::Running | RunState::Stopping);
     if !runs || before.state < RunState::Running {
@@ -88,14 +89,14 @@ pub(super) fn signs(before: &RunReport, now: &RunReport, moved: &Moved) -> Vec<S
     signs
 }
 
-/// Two reports, and how many seconds passed between them.
+/// Two reports, and the seconds between them.
 struct Look<'a> {
     before: &'a RunReport,
     now: &'a RunReport,
     passed: f64,
 }
 
-/// The busiest step of some, on a worker, and the share of time in which it was.
+/// The busiest of some steps on a worker, and its busy share.
 struct Busiest<'a> {
     step: &'a StepReport,
     worker: usize,
@@ -107,7 +108,7 @@ fn numbers<'a>(report: &'a RunReport, step: &StepId, worker: usize) -> Option<&'
     step.workers.iter().find(|known| known.worker == worker)
 }
 
-/// A number that changes with all that a worker does, but for what is within one call.
+/// A number that changes with all work of a worker, except within a single call.
 fn activity(report: &RunReport, worker: usize) -> u64 {
     let of = report.steps.iter().flat_map(|step| &step.workers);
     let of = of.filter(|numbers| numbers.worker == worker);
@@ -127,7 +128,7 @@ fn activity(report: &RunReport, worker: usize) -> u64 {
 }
 
 impl<'a> Look<'a> {
-    /// A sign of this.
+    /// Creates a sign with this cause.
     fn sign(
         &self,
         kind: StallKind,
@@ -155,7 +156,7 @@ impl<'a> Look<'a> {
         known.find(|known| known.worker == worker)
     }
 
-    /// Workers in the code of one step, which have done nothing else.
+    /// Workers that have been in the code of one step since the previous report.
     fn stuck(&self) -> Vec<Sign> {
         let mut signs = Vec::new();
         for worker in &self.now.workers {
@@ -178,7 +179,7 @@ impl<'a> Look<'a> {
         signs
     }
 
-    /// How long a step was busy on a worker, as a share of the time that has passed.
+    /// The busy share of a step on a worker.
     fn share(&self, step: &StepId, now: &StepNumbers) -> f64 {
         let before = numbers(self.before, step, now.worker);
         let busy = now.busy_seconds - before.map_or(0.0, |before| before.busy_seconds);
@@ -197,7 +198,7 @@ impl<'a> Look<'a> {
         busy.max_by(|one, other| one.share.total_cmp(&other.share))
     }
 
-    /// The edges on which a worker waited all the time, and waits still.
+    /// The edges on which a worker waited constantly, and is still waiting.
     fn full(&self) -> Vec<&'a EdgeReport> {
         let is_full = |edge: &&EdgeReport| {
             let place = |it: &EdgeReport| (it.from.clone(), it.to.clone(), it.input, it.worker);
@@ -209,11 +210,11 @@ impl<'a> Look<'a> {
         self.now.edges.iter().filter(is_full).collect()
     }
 
-    /// The steps that run with the operator of a step: those behind it, up to the next edges.
+    /// The steps that run in the operator of a step: those after it, up to the next edges.
     fn tree(&self, root: &StepId) -> BTreeSet<&'a StepId> {
         let heads: BTreeSet<&StepId> = self.now.edges.iter().map(|edge| &edge.to).collect();
         let mut tree = BTreeSet::new();
-        // Steps are in the order in which they were described, which is that of the stream.
+        // Steps are in the order of their description, which is that of the stream.
         for step in &self.now.steps {
             let reads = step.inputs.iter().any(|input| tree.contains(input));
             if step.step == *root || (reads && !heads.contains(&step.step)) {
@@ -227,7 +228,7 @@ impl<'a> Look<'a> {
         let full = self.full();
         let mut signs: Vec<Sign> = Vec::new();
         for edge in &full {
-            // The reader may wait for the one behind it.
+            // The reader may be waiting for its own reader.
             let mut reader = &edge.to;
             let mut seen = BTreeSet::new();
             while seen.insert(reader)
@@ -249,7 +250,7 @@ impl<'a> Look<'a> {
         signs
     }
 
-    /// Why the operator of a step takes less than others send.
+    /// Why the operator of a step receives less than others send.
     fn slow(&self, reader: &'a StepId, stuck: &[Sign]) -> (&'a StepId, Option<usize>, String) {
         let tree = self.tree(reader);
         let in_tree = |step: &StepId| tree.contains(step);
@@ -298,7 +299,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// An epoch that is over and is not complete.
+    /// An epoch that has ended but does not complete.
     fn snapshot(&self, causes: &[Sign]) -> Option<Sign> {
         let unfinished = self
             .now
@@ -321,7 +322,7 @@ impl<'a> Look<'a> {
         Some(sign)
     }
 
-    /// What of an epoch is not saved.
+    /// The unsaved part of an epoch.
     fn unsaved(&self) -> (Option<StepId>, Option<usize>, Option<String>, String) {
         let steps = self.now.steps.iter();
         let all = steps.flat_map(|step| step.workers.iter().map(move |of| (step, of)));
@@ -362,7 +363,7 @@ impl<'a> Look<'a> {
         (None, Some(worker), Some(partition), why)
     }
 
-    /// Partitions that hold a watermark back while others move on.
+    /// Partitions that hold a watermark back while others advance.
     fn watermarks(&self, moved: &Moved) -> Vec<Sign> {
         let mut signs = Vec::new();
         for step in &self.now.steps {
@@ -378,7 +379,7 @@ impl<'a> Look<'a> {
             let is_passed = others
                 .map(|(worker, other)| moved.at(step, *worker, other))
                 .any(|at| at > stands_since);
-            // It must not have moved on just now.
+            // It must not have advanced just now.
             if !is_passed || stands_since >= self.now.seconds {
                 continue;
             }
@@ -405,7 +406,7 @@ impl<'a> Look<'a> {
         signs
     }
 
-    /// Partitions of sources that have items left and give none.
+    /// Partitions of sources that have items left and emit none.
     fn sources(&self, stuck: &BTreeSet<usize>) -> Vec<Sign> {
         let mut signs = Vec::new();
         for (step, of, partition) in partitions(self.now) {
@@ -423,7 +424,7 @@ impl<'a> Look<'a> {
                 known.find(|known| known.name == partition.name)
             });
             let stands = before.is_some_and(|before| before.items == partition.items);
-            // What waits for room would give more.
+            // A source that waits for room would emit more.
             let mut edges = self.now.edges.iter().chain(&self.before.edges);
             let waits = edges.any(|edge| edge.waits && edge.from == *id && edge.worker == worker);
             if partition.ended || !stands || waits || stuck.contains(&worker) {
@@ -442,7 +443,7 @@ impl<'a> Look<'a> {
         signs
     }
 
-    /// A worker that is busy all the time, while the others have little to do.
+    /// A worker that is constantly busy while the others are mostly idle.
     fn skew(&self) -> Option<Sign> {
         let busy = |worker: &WorkerReport| {
             let steps = self.now.steps.iter();

@@ -1,4 +1,4 @@
-//! Looks for stalls while a run lasts.
+//! Watches a run for stalls.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -9,17 +9,17 @@ use crate::logged::Logged;
 use crate::report::StallReport;
 use crate::worker::Reading;
 
-/// How often the numbers are looked at.
+/// How often the metrics are checked.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Looks for stalls of a run, until it is dropped.
+/// Watches a run for stalls until it is dropped.
 pub(crate) struct StallWatch {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl StallWatch {
-    /// Begins to look, unless a test moves the clock of the run. Stalls are logged, and are part of the report.
+    /// Starts to watch, unless a test moves the clock of the run. Stalls are logged and added to the report.
     pub(crate) fn start(reading: &Reading) -> Option<Self> {
         if reading.is_by_hand() {
             return None;
@@ -36,11 +36,11 @@ impl StallWatch {
                         reading.meter.set_stalls(stalls.present());
                         changes.iter().for_each(log);
                     }
-                    // What is over does not stall.
+                    // A run that is over does not stall.
                     reading.meter.set_stalls(Vec::new());
                 });
             });
-        // Without a thread nobody looks, and the run is none the worse.
+        // Without a thread nothing is watched, which does not affect the run.
         Some(Self {
             stop: Some(stop),
             thread: Some(thread.ok()?),
@@ -52,7 +52,7 @@ impl Drop for StallWatch {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic was printed by its hook, and is none of the run's.
+            // The panic hook has printed a panic, which does not affect the run.
             let _ = thread.join();
         }
     }
