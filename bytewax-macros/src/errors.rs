@@ -1,4 +1,4 @@
-//! The error sink that every phase of a macro reports to.
+//! The collector of errors that every phase of a macro uses.
 
 use std::fmt::Display;
 
@@ -11,22 +11,22 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// An empty sink.
+    /// An empty collector.
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Reports a fault, and how to mend it, on the tokens to blame.
+    /// Reports a fault and its fix, at the tokens to blame.
     pub(crate) fn fault(&mut self, tokens: impl ToTokens, fault: impl Display, mend: impl Display) {
         self.note(tokens, format!("{fault}\nhelp: {mend}"));
     }
 
-    /// Reports a message of one line: the second place of a fault that has two.
+    /// Reports a one-line message: the second place of a fault with two places.
     pub(crate) fn note(&mut self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Adds an error made elsewhere, such as one of the parser's.
+    /// Adds an error from elsewhere, such as the parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         match &mut self.found {
             Some(first) => first.combine(error),
@@ -39,7 +39,7 @@ impl Errors {
         self.found.is_none()
     }
 
-    /// Gives all that was reported as one error.
+    /// Returns all reports as one error.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.found.map_or(Ok(()), Err)
     }

@@ -1,4 +1,4 @@
-//! Methods that an attribute on an `impl` looks for: which there are, and whether they have the form.
+//! The methods that an attribute on an `impl` recognises, and checks of their signatures.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use syn::{
 
 use crate::errors::Errors;
 
-/// A method that is looked for.
+/// A recognised method.
 pub(crate) struct Hook {
     pub(crate) name: &'static str,
-    /// How it is written.
+    /// Its signature in the source.
     pub(crate) form: &'static str,
     pub(crate) fits: fn(&Signature) -> bool,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Hook {
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'ast> {
     pub(crate) method: &'ast ImplItemFn,
-    /// Whether it has the form.
+    /// Whether its signature is valid.
     pub(crate) fits: bool,
 }
 
@@ -33,19 +33,19 @@ impl<'ast> Found<'ast> {
         &self.method.sig.ident
     }
 
-    /// The types of its parameters, `self` aside.
+    /// The types of its parameters, except `self`.
     pub(crate) fn inputs(&self) -> Vec<&'ast Type> {
         inputs(&self.method.sig)
     }
 
-    /// Under what conditions it is compiled.
+    /// Its `#[cfg(..)]` attributes.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &'ast Attribute> {
         let attributes = self.method.attrs.iter();
         attributes.filter(|attribute| attribute.path().is_ident("cfg"))
     }
 }
 
-/// The methods that were found, by the names of their hooks.
+/// The found methods, by the names of their hooks.
 #[derive(Default)]
 pub(crate) struct Hooks<'ast>(HashMap<&'static str, Found<'ast>>);
 
@@ -55,8 +55,8 @@ impl<'ast> Hooks<'ast> {
     }
 }
 
-/// Finds the hooks in a block, and reports what is none of them or has another form. A method with a
-/// slip in its name counts as what was meant.
+/// Finds the hooks in a block, and reports other methods and wrong signatures. A method with a misspelt name
+/// counts as the intended hook.
 pub(crate) fn find<'ast>(
     item: &'ast ItemImpl,
     attribute: &str,
@@ -116,7 +116,7 @@ impl<'ast> Hooks<'ast> {
     }
 }
 
-/// How a method takes itself.
+/// The kinds of `self` parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
     /// `&self`.
@@ -125,14 +125,14 @@ pub(crate) enum Own {
     Exclusive,
 }
 
-/// Whether a method takes itself so, and this many parameters.
+/// Whether a method has this kind of `self`, and this number of parameters.
 pub(crate) fn takes(signature: &Signature, own: Own, count: usize) -> bool {
     let taken = match signature.receiver() {
         Some(Receiver {
             kind: ReceiverKind::Reference(_, _, mutability),
             ..
         }) => match mutability {
-            // A hook that changes nothing may say so.
+            // A hook that changes nothing may take `&self`.
             None => true,
             Some(_) => own == Own::Exclusive,
         },
@@ -141,7 +141,7 @@ pub(crate) fn takes(signature: &Signature, own: Own, count: usize) -> bool {
     taken && inputs(signature).len() == count
 }
 
-/// The types of the parameters of a method, `self` aside.
+/// The types of the parameters of a method, except `self`.
 pub(crate) fn inputs(signature: &Signature) -> Vec<&Type> {
     let typed = signature.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(input) => Some(&*input.ty),
@@ -163,7 +163,7 @@ pub(crate) fn without_trait(item: &ItemImpl, attribute: &str, errors: &mut Error
     false
 }
 
-/// How many letters have to be added, removed, changed or swapped to get from one name to the other.
+/// The edit distance of two names, with swaps.
 fn distance(one: &str, other: &str) -> usize {
     let one: Vec<char> = one.chars().collect();
     let other: Vec<char> = other.chars().collect();

@@ -1,10 +1,10 @@
-//! Items that an attribute may stand on.
+//! The items to which an attribute may be applied.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::Item;
 
-/// The word that tells what sort of item it is: the place to report that it is of a wrong one.
+/// The keyword of an item, where a wrong kind is reported.
 pub(crate) fn keyword(item: &Item) -> TokenStream {
     match item {
         Item::Enum(item) => item.enum_token.to_token_stream(),

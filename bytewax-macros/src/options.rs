@@ -1,4 +1,4 @@
-//! What is written in the parentheses of an attribute: `name`, `name = value` or `name(..)`, by commas.
+//! The arguments of an attribute: `name`, `name = value` or `name(..)`, separated by commas.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -7,8 +7,8 @@ use syn::{Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
 
-/// Reads options. `take` is given the name of each, reads what follows it, and says whether there is
-/// an option of that name.
+/// Reads options. `take` receives the name of each, reads its value, and returns whether an option of that
+/// name exists.
 pub(crate) fn read(
     tokens: TokenStream,
     expected: &[&str],
@@ -46,7 +46,7 @@ pub(crate) fn path(input: ParseStream<'_>) -> syn::Result<Path> {
     input.parse::<LitStr>()?.parse()
 }
 
-/// The crate that expansions name unless told otherwise.
+/// The default crate of expansions.
 pub(crate) fn default_crate() -> Path {
     syn::parse_quote!(::bytewax)
 }
@@ -55,7 +55,7 @@ fn unknown(name: &Ident, expected: &[&str]) -> String {
     format!("unknown option `{name}`; expected {}", any_of(expected))
 }
 
-/// Words as "`a`, `b` or `c`".
+/// Formats words as "`a`, `b` or `c`".
 pub(crate) fn any_of(words: &[&str]) -> String {
     let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
     match quoted.split_last() {

@@ -1,22 +1,22 @@
 //! The built-in operators, in one table.
 
-/// What an operator does to a flow; decides how its steps may be named.
+/// The effect of an operator on a flow; determines how its steps may be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Brings items in; its position is saved under the step's name.
+    /// Reads items; its position is saved under the step's name.
     Source,
     /// Ends a stream.
     Sink,
     /// Keeps state under the step's name.
     Stateful,
-    /// Keeps nothing.
+    /// Keeps no state.
     Stateless,
-    /// Looks at items, or ends the run or the stream; counts as an output, and saves nothing.
+    /// Observes items, or ends the run or the stream; counts as an output, and saves nothing.
     Observer,
 }
 
 impl Kind {
-    /// Whether a second step of one name may take a number: only where nothing is saved by name.
+    /// Whether a second step with the same name may get a number: only if nothing is saved by name.
     pub(crate) fn is_numbered(self) -> bool {
         matches!(self, Kind::Stateless | Kind::Observer)
     }
@@ -131,8 +131,8 @@ const WITH_ERRS: &[&str] = &[
     "try_output",
 ];
 
-/// Operators of the built-in connectors, which are methods of traits. They keep nothing, and their results have the field
-/// `errs`.
+/// Operators of the built-in connectors, which are methods of traits. They keep no state, and their results
+/// have the field `errs`.
 const OF_CONNECTORS: &[&str] = &[
     "deserialize",
     "deserialize_key",
@@ -147,13 +147,13 @@ pub(crate) fn has_errs(method: &str) -> bool {
     WITH_ERRS.contains(&method) || OF_CONNECTORS.contains(&method)
 }
 
-/// Whether the type in `operator::<T>()` is what the step saves.
+/// Whether the step saves the type in `operator::<T>()`.
 pub(crate) fn names_state(method: &str) -> bool {
     ["stateful", "stateful_batch"].contains(&method)
 }
 
-/// Whether the operator of this name keeps a value of a type of the program as it is, so that another such operator
-/// can go on with it. The runtime has the same list, for what it resumes.
+/// Whether the operator of this name saves a value of a program's type unchanged, so that another such
+/// operator can continue with it. The runtime has the same list, for resumed state.
 pub(crate) fn keeps_own_type(method: &str) -> bool {
     [
         "scan",

@@ -1,15 +1,15 @@
-//! What a function's signature says, as far as its text shows it.
+//! Reads a function's signature, as far as its text shows it.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{GenericArgument, GenericParam, Generics, Pat, PathArguments, ReturnType, Type};
 
-/// The first type argument of a type that is called `name`, whatever the path before it.
+/// The first type argument of a type with the name `name` and any path.
 pub(crate) fn argument<'ty>(ty: &'ty Type, name: &str) -> Option<&'ty Type> {
     arguments(ty, name)?.first().copied()
 }
 
-/// The type arguments of a type that is called `name`, whatever the path before it.
+/// The type arguments of a type with the name `name` and any path.
 pub(crate) fn arguments<'ty>(ty: &'ty Type, name: &str) -> Option<Vec<&'ty Type>> {
     let Type::Path(path) = ty else {
         return None;
@@ -28,12 +28,12 @@ pub(crate) fn arguments<'ty>(ty: &'ty Type, name: &str) -> Option<Vec<&'ty Type>
     Some(types.collect())
 }
 
-/// Whether a type is called `name`, whatever the path before it.
+/// Whether a type has the name `name` and any path.
 pub(crate) fn is_called(ty: &Type, name: &str) -> bool {
     arguments(ty, name).is_some()
 }
 
-/// The type that is returned; none for `()`.
+/// The return type; `None` for `()`.
 pub(crate) fn returned(output: &ReturnType) -> Option<&Type> {
     match output {
         ReturnType::Default => None,
@@ -54,8 +54,8 @@ pub(crate) fn argument_name(index: usize, pattern: &Pat) -> Ident {
     }
 }
 
-/// The arguments by which a function hands its own parameters on: `::<T, N>`. Lifetimes are found by the
-/// compiler.
+/// The arguments with which a function passes on its own parameters: `::<T, N>`. The compiler infers
+/// lifetimes.
 pub(crate) fn turbofish(generics: &Generics) -> Option<TokenStream> {
     let names = generics
         .params

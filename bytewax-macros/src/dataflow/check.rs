@@ -1,4 +1,4 @@
-//! What can be wrong with a flow beside the names and streams of its body.
+//! The possible faults of a flow, except those of names and streams in its body.
 
 use syn::LitStr;
 
@@ -8,7 +8,7 @@ use crate::body::moves::Move;
 use crate::body::{self, names};
 use crate::errors::Errors;
 
-/// Reports everything that is wrong with the flow.
+/// Reports all faults of the flow.
 pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
     flow_name(&described.name, errors);
     moves(model, errors);
@@ -19,7 +19,7 @@ pub(super) fn all(model: &Model, described: &Described, errors: &mut Errors) {
     }
 }
 
-/// The name of a flow has one part.
+/// The name of a flow must have one part.
 fn flow_name(name: &LitStr, errors: &mut Errors) {
     let text = name.value();
     if !names::is_flow_name(&text) {
@@ -34,7 +34,7 @@ fn flow_name(name: &LitStr, errors: &mut Errors) {
     }
 }
 
-/// What was moved is there.
+/// Moved steps must exist.
 fn moves(model: &Model, errors: &mut Errors) {
     for moved in model.moves.iter().filter(|moved| !moved.has_step(model)) {
         let handle = &model.flow;
@@ -62,7 +62,7 @@ fn moves(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// The body describes a flow; it cannot end early.
+/// The body describes a flow, so it must not end early.
 fn leaves(model: &Model, errors: &mut Errors) {
     for leave in &model.leaves {
         errors.fault(
@@ -76,7 +76,7 @@ fn leaves(model: &Model, errors: &mut Errors) {
     }
 }
 
-/// A flow has an output, unless its streams go where we cannot see them.
+/// A flow must have an output, unless its streams are untraceable.
 fn output(model: &Model, name: &LitStr, errors: &mut Errors) {
     if !model.has_output && !model.has_escapes {
         errors.fault(

@@ -1,4 +1,4 @@
-//! How a flow is printed.
+//! Prints a flow.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -7,7 +7,7 @@ use syn::{ExprClosure, parse_quote};
 use super::parse::Described;
 use crate::body::delivery::Delivery;
 
-/// The builder call for a flow whose steps have been named, with checks of its parameters in front.
+/// The builder call for a flow with named steps, after checks of its parameters.
 pub(super) fn dataflow(described: &Described, parameters: &TokenStream) -> TokenStream {
     let Described { name, closure, .. } = described;
     let closure = match described.delivery {
@@ -21,7 +21,7 @@ pub(super) fn dataflow(described: &Described, parameters: &TokenStream) -> Token
     }
 }
 
-/// The closure, which first declares what the flow delivers.
+/// The closure, which first declares the delivery of the flow.
 fn declaring(closure: &ExprClosure, flow: &Ident, delivery: Delivery) -> TokenStream {
     let (body, variant) = (&closure.body, delivery.variant());
     let mut closure = closure.clone();

@@ -1,18 +1,18 @@
-//! What the macro gives when something is wrong.
+//! The output of the macro when there are faults.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The flow by the builder, from exactly the tokens that were written.
+/// Passes exactly the written tokens to the builder.
 ///
-/// The compiler still checks types, and an editor still sees code in which it can complete names.
-/// For a body that is not Rust this is all: the compiler says what is wrong with it, and a message
-/// of ours would be a second one for the same mistake.
+/// The compiler still checks types, and an editor can still complete names. For a body that is not valid
+/// Rust, this is the whole output: the compiler reports the mistake, and a message of ours would be a second
+/// one for it.
 pub(super) fn builder(input: &TokenStream) -> TokenStream {
     quote!(::bytewax::Dataflow::build(#input))
 }
 
-/// The errors, and the flow by the builder.
+/// The errors, and the flow through the builder.
 pub(super) fn with_builder(input: &TokenStream, error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     let builder = builder(input);
@@ -24,7 +24,7 @@ pub(super) fn with_builder(input: &TokenStream, error: &syn::Error) -> TokenStre
     }
 }
 
-/// The errors alone, where the compiler could only repeat them.
+/// Only the errors, if the compiler would repeat them.
 pub(super) fn alone(error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!({ #error })

@@ -1,7 +1,7 @@
-//! `dataflow!`: names the steps of a flow, and checks what its text shows of the graph.
+//! `dataflow!`: names the steps of a flow, and checks the visible part of the graph.
 //!
-//! Phases: [`parse`] reads the header, [`walk`] names the steps in the user's tree, [`check`] reports
-//! what is wrong, and [`codegen`] or, on errors, [`fallback`] prints.
+//! Phases: [`parse`] reads the header, [`walk`] names the steps in the user's tree, [`check`] reports faults,
+//! and [`codegen`] or, on errors, [`fallback`] prints.
 
 mod check;
 mod codegen;
@@ -20,7 +20,7 @@ use crate::errors::Errors;
 use crate::lock;
 use parse::Parsed;
 
-/// Set to the name of a flow, makes the compiler print what the flow expands to.
+/// If set to the name of a flow, makes the compiler print the expansion of the flow.
 const DEBUG_VARIABLE: &str = "BYTEWAX_MACROS_DEBUG";
 
 /// Expands one `dataflow!`, of a package that may have a lock file.
@@ -62,7 +62,7 @@ pub(crate) fn expand(input: &TokenStream, package: Option<&lock::Package>) -> To
             print_if_asked(&described.name.value(), &expanded);
             expanded
         }
-        // The compiler would report these again, in its own words.
+        // The compiler would report these again, in other words.
         Err(error) if !model.leaves.is_empty() => fallback::alone(&error),
         Err(error) => fallback::with_builder(&described.plain, &error),
     }

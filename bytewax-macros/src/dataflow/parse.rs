@@ -15,11 +15,11 @@ const NAME_MEND: &str = "`dataflow!(\"my_flow\", |flow| { .. })`; the name is pa
                          so it is fixed at compile time";
 const BODY_FAULT: &str = "expected a closure that takes the flow: `|flow| { .. }`";
 
-/// What was written between the parentheses.
+/// The arguments of the macro.
 pub(super) enum Parsed {
     /// A name and a closure.
     Flow(Box<Described>),
-    /// The header is fine, but the body is not Rust (yet): what the builder takes.
+    /// The header is valid, but the body is not valid Rust (yet): the arguments of the builder.
     BrokenBody(TokenStream),
     /// Not a name and a closure.
     BrokenHeader(syn::Error),
@@ -29,9 +29,9 @@ pub(super) enum Parsed {
 pub(super) struct Described {
     /// Its name.
     pub(super) name: LitStr,
-    /// What its paths have to promise.
+    /// The required delivery of its paths.
     pub(super) delivery: Option<Delivery>,
-    /// What was written, without options: what the builder takes.
+    /// The arguments without options, for the builder.
     pub(super) plain: TokenStream,
     /// The name of the closure's parameter.
     pub(super) flow: Ident,
@@ -87,7 +87,7 @@ pub(super) fn described(input: &TokenStream) -> Parsed {
 /// The first argument.
 enum Name {
     Literal(LitStr),
-    /// Something else, by the tokens to blame for it.
+    /// Something else, with the tokens to report.
     Other(TokenStream),
 }
 
@@ -95,9 +95,9 @@ enum Name {
 struct Split {
     name: Name,
     delivery: Option<Delivery>,
-    /// The tokens of the body, if options stand before it.
+    /// The tokens of the body, if options precede it.
     plain_body: Option<TokenStream>,
-    /// None if nothing is written.
+    /// `None` if nothing is written.
     body: Option<Body>,
 }
 
@@ -139,7 +139,7 @@ fn split(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Split> {
     Ok(Split::new(Name::Other(wrong), read_body(input)?))
 }
 
-/// Reads `name = value,` as often as it comes: what the paths of the flow have to promise.
+/// Reads any number of `name = value,`: the required delivery of the flow's paths.
 fn options(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<Delivery>> {
     let mut delivery = None;
     while input.peek(Ident::peek_any) && input.peek2(Token![=]) {
@@ -169,7 +169,7 @@ fn options(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Option<De
     Ok(delivery)
 }
 
-/// The tokens of a closure from its first bar to its last, or what stands before these.
+/// The tokens of a closure from its first bar to its last, or the tokens before these.
 fn head_of(closure: &ExprClosure) -> TokenStream {
     let ExprClosure {
         asyncness,
@@ -185,17 +185,18 @@ fn head_of(closure: &ExprClosure) -> TokenStream {
     }
 }
 
-/// What the second argument is.
+/// The second argument.
 enum Body {
-    /// A closure of the form that is asked for, and the name of its parameter.
+    /// A closure of the required form, and the name of its parameter.
     Closure(Ident, Box<ExprClosure>),
     /// A closure by its first tokens; the rest is not Rust.
     Broken,
-    /// Something else: what to blame, and for what.
+    /// Something else: the tokens to report, and the message.
     Wrong(TokenStream, &'static str),
 }
 
-/// Reads all that is left. A whole closure is read from where it stands, since handing tokens out and back costs the compiler as much.
+/// Reads the rest. A whole closure is read in place, because passing its tokens out and back costs the
+/// compiler as much.
 fn read_body(input: ParseStream<'_>) -> syn::Result<Option<Body>> {
     if input.is_empty() {
         return Ok(None);
@@ -223,7 +224,7 @@ fn body(input: ParseStream<'_>) -> syn::Result<Expr> {
     Ok(body)
 }
 
-/// The name of the only parameter, if the closure has the plain form that is asked for.
+/// The name of the only parameter, if the closure has the required plain form.
 fn parameter(closure: &ExprClosure) -> Option<Ident> {
     let is_plain = closure.asyncness.is_none()
         && closure.constness.is_none()
@@ -236,7 +237,7 @@ fn parameter(closure: &ExprClosure) -> Option<Ident> {
         .and_then(plain_name)
 }
 
-/// Succeeds on tokens that begin as the closure that is asked for.
+/// Succeeds on tokens that begin like the required closure.
 fn closure_head(input: ParseStream) -> syn::Result<()> {
     input.parse::<Option<Token![move]>>()?;
     input.parse::<Token![|]>()?;

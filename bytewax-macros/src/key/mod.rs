@@ -1,4 +1,4 @@
-//! `#[derive(Key)]`: a hash that is the same on every platform and in every release.
+//! `#[derive(Key)]`: a hash that is equal on every platform and in every release.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -89,7 +89,7 @@ fn local(number: usize) -> Ident {
     format_ident!("__bw_{number}", span = Span::mixed_site())
 }
 
-/// Adds each field to a hash; the type is written out so that an error points at it.
+/// Adds each field to a hash; the type is explicit so that an error points at it.
 fn hash(
     start: &TokenStream,
     fields: &Fields,
@@ -111,7 +111,7 @@ fn hash(
     }
 }
 
-/// The generics with `Key` demanded of each field whose type depends on a parameter.
+/// The generics, with a `Key` bound for each field whose type depends on a parameter.
 fn bounded(generics: &Generics, fields: &[&Field]) -> Generics {
     let mut bounded = generics.clone();
     for field in fields {
@@ -129,7 +129,7 @@ fn bounded(generics: &Generics, fields: &[&Field]) -> Generics {
     bounded
 }
 
-/// Looks for a parameter of the item in a type.
+/// Searches for a parameter of the item in a type.
 struct Mentions<'a> {
     generics: &'a Generics,
     found: bool,

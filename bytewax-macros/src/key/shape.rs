@@ -1,4 +1,4 @@
-//! What serde's derives save of a key, for the compiler.
+//! The saved form of a key by serde's derives, for the compiler.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Field, Fields, Ident, Lit, Meta, Token};
 
-/// The shape of a key; unknown if serde is told something that changes it.
+/// The shape of a key; unknown if a serde attribute changes it.
 pub(super) fn of(input: &DeriveInput) -> TokenStream {
     let shape = match serde_says(
         &input.attrs,
@@ -32,7 +32,7 @@ pub(super) fn of(input: &DeriveInput) -> TokenStream {
     shape.unwrap_or_else(|| quote!(::bytewax::__private::KeyShape::UNKNOWN))
 }
 
-/// A newtype is saved as what is in it.
+/// A newtype is saved as its content.
 fn of_struct(fields: &Fields) -> Option<TokenStream> {
     match fields {
         Fields::Unnamed(list) if list.unnamed.len() == 1 => shape_of(list.unnamed.first()?),
@@ -60,7 +60,7 @@ fn shape_of(field: &Field) -> Option<TokenStream> {
     Some(quote!(<#ty as ::bytewax::Key>::SHAPE))
 }
 
-/// The name that is saved, without the marks of shapes.
+/// The saved name, without the characters of the notation of shapes.
 fn name_of(ident: &Ident, attributes: &[Attribute]) -> Option<String> {
     let metas = serde_says(attributes, &["bound", "default", "rename"])?;
     let renamed = metas
@@ -81,7 +81,7 @@ fn name_of(ident: &Ident, attributes: &[Attribute]) -> Option<String> {
     Some(name.replace(mark, "_"))
 }
 
-/// What serde is told; none if that has another word than these.
+/// The serde attributes; `None` if there are others than these.
 fn serde_says(attributes: &[Attribute], known: &[&str]) -> Option<Vec<Meta>> {
     let ours = attributes.iter().filter(|it| it.path().is_ident("serde"));
     let mut all = Vec::new();

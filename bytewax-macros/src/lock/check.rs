@@ -1,4 +1,4 @@
-//! What can be wrong with a flow that is locked.
+//! The possible faults of a locked flow.
 
 use syn::LitStr;
 
@@ -8,7 +8,7 @@ use crate::body::model::{Model, Step};
 use crate::errors::Errors;
 use crate::registry::{Kind, keeps_own_type};
 
-/// Reports every source, sink and stateful step that is gone, renamed or of another kind.
+/// Reports every source, sink and stateful step that is missing, renamed or of another kind.
 pub(crate) fn all(package: &Package, flow: &LitStr, model: &Model, errors: &mut Errors) {
     if let Some(Fault { what, mend }) = package.file.as_ref().and_then(|file| file.fault.as_ref()) {
         errors.fault(flow, what, mend);
@@ -34,8 +34,8 @@ pub(crate) fn all(package: &Package, flow: &LitStr, model: &Model, errors: &mut 
     gone::report(&gone, locked, &exchanged, (flow, model), errors);
 }
 
-/// Whether a locked step may be one that cannot be seen, is dropped on purpose, or was moved to what is no step, which is
-/// reported already.
+/// Whether a locked step may be invisible, was dropped on purpose, or was moved to something that is not a
+/// step, which was already reported.
 fn is_covered(entry: &Entry, model: &Model) -> bool {
     let mut lost = model.moves.iter().filter(|moved| !moved.has_step(model));
     if lost.any(|moved| moved.was(&entry.name)) {
@@ -81,14 +81,14 @@ fn other_operator(entry: &Entry, step: &Step, model: &Model, errors: &mut Errors
     );
 }
 
-/// Whether what a locked operator has saved means the same to the operator of a step.
+/// Whether the saved state of a locked operator has the same meaning for the operator of a step.
 pub(super) fn means_the_same(locked: &str, step: &Step) -> bool {
     let now = step.callee.to_string();
     // Earlier releases locked no operator.
     locked.is_empty() || now == locked || keeps_own_type(&now) && keeps_own_type(locked)
 }
 
-/// What is dropped has been there, and is not there any more.
+/// A dropped step must have existed, and must not exist any more.
 fn drops(locked: &[Entry], model: &Model, errors: &mut Errors) {
     for dropped in &model.drops {
         let name = &dropped.name.0;

@@ -1,4 +1,4 @@
-//! What is added to the expansion of a flow that is locked.
+//! The additions to the expansion of a locked flow.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -11,8 +11,8 @@ use crate::body::model::{Model, Step};
 use crate::body::windows::Stated;
 use crate::registry::Kind;
 
-/// The builder call with what is known of the flow, and the checks of types in front. The file is a part of the
-/// program, which is compiled again when it changes, and says what it lacks when it runs.
+/// The builder call with the known facts about the flow, after type checks. The lock file is part of the
+/// program: a change of the file recompiles the program, which reports missing entries when it runs.
 pub(crate) fn beside(
     package: &Package,
     flow: &LitStr,
@@ -70,8 +70,8 @@ pub(crate) fn beside(
     }
 }
 
-/// Has the compiler hold the keys of each step that is locked against what the file says of them. It knows their types when it
-/// builds the program, as these are rarely written out.
+/// Makes the compiler compare the keys of each locked step with the file. It knows their types when it builds
+/// the program, although they are rarely explicit.
 pub(crate) fn fill_keys(package: &Package, flow: &LitStr, model: &Model, body: &mut Expr) {
     let locked = package.flow(&flow.value()).unwrap_or_default();
     codegen::fill_keys(body, |number| {
@@ -91,7 +91,7 @@ pub(crate) fn fill_keys(package: &Package, flow: &LitStr, model: &Model, body: &
     });
 }
 
-/// Whether the type of a step's state reads what was saved by that in the file.
+/// Checks that the type of a step's state reads the saved state of the type in the file.
 fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
     let Locked {
         name,
@@ -118,13 +118,13 @@ fn check(step: &Step, ty: &Type, locked: &Locked) -> TokenStream {
         ::core::assert!(#schema.reads(#version, #fingerprint), #message)
     });
     match may_be_parameter(ty) {
-        // An item sees no parameters of the function around it.
+        // An item cannot use the parameters of the enclosing function.
         true => quote!(const #check;),
         false => quote!(const _: () = #check;),
     }
 }
 
-/// Whether what an argument says of a step's state is what the file says.
+/// Checks that the fact in an argument about a step's state agrees with the file.
 fn check_fact(step: &Step, stated: &Stated, locked: &str, flow: &str) -> TokenStream {
     let Stated { fact, is, place } = stated;
     let name = &step.saved.0;
@@ -137,8 +137,7 @@ fn check_fact(step: &Step, stated: &Stated, locked: &str, flow: &str) -> TokenSt
     quote_spanned!(span=> const _: () = ::core::assert!(#is(#locked), #message);)
 }
 
-/// Whether a type may have to do with a type parameter: by the habit that these are short and upper
-/// case.
+/// Whether a type may depend on a type parameter: by convention, these are short and upper case.
 fn may_be_parameter(ty: &Type) -> bool {
     let Type::Path(path) = ty else {
         return true;

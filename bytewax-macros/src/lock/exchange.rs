@@ -1,4 +1,4 @@
-//! Steps that look as others did in the file: their names, or what they do, were exchanged.
+//! Steps that resemble other steps in the file: their names, or their code, were exchanged.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use super::file::Entry;
 use crate::body::model::{Model, Step};
 use crate::errors::Errors;
 
-/// By which word the file has the arguments of a step.
+/// The entry of the file for the arguments of a step.
 pub(super) const ARGUMENTS: &str = "arguments";
 
-/// The arguments of a step, as the file has them.
+/// The arguments of a step in the file.
 pub(super) fn arguments_text(step: &Step) -> String {
     format!("{:08x}", step.arguments)
 }
 
-/// Reports groups of steps of which each has the arguments that another one had, in a circle or up to a step that is new;
-/// gives the names that were spoken of.
+/// Reports groups of steps each of which has the arguments that another one had, in a cycle or ending at a
+/// new step; returns the reported names.
 pub(super) fn report(locked: &[Entry], model: &Model, errors: &mut Errors) -> Vec<String> {
     let confirmed = |name: &str| {
         let mut lines = model.moves.iter();
@@ -49,7 +49,7 @@ pub(super) fn report(locked: &[Entry], model: &Model, errors: &mut Errors) -> Ve
             .iter()
             .map(|(was, is)| line(&old[*was].name, &new[*is].full.0))
             .collect();
-        // A step that took the name of the first needs another one: the one that the last does not need any more.
+        // A step that took the name of the first needs another one: the name that the last no longer needs.
         let free = group
             .iter()
             .map(|(_, is)| new[*is])
@@ -90,7 +90,8 @@ pub(super) fn report(locked: &[Entry], model: &Model, errors: &mut Errors) -> Ve
     names
 }
 
-/// The groups, as pairs of the numbers of an entry and a step. The runtime finds them in the same way, for what it resumes.
+/// The groups, as pairs of an entry's and a step's number. The runtime uses the same algorithm for resumed
+/// state.
 fn groups(old: &[&Entry], new: &[&Step]) -> Vec<Vec<(usize, usize)>> {
     let mut olds: HashMap<String, Vec<usize>> = HashMap::new();
     for (number, entry) in old.iter().enumerate() {
@@ -114,7 +115,7 @@ fn groups(old: &[&Entry], new: &[&Step]) -> Vec<Vec<(usize, usize)>> {
     }
     pairs.sort_unstable();
     let own = |is: usize| old.iter().position(|it| it.name == new[is].saved.0);
-    // Where one looks like none, something else has changed, which is for people to judge.
+    // If one resembles none, something else has changed, which the user must judge.
     loop {
         let all = pairs.clone();
         pairs.retain(|(_, is)| own(*is).is_none_or(|own| all.iter().any(|(was, _)| *was == own)));

@@ -10,10 +10,10 @@ use crate::registry::Kind;
 
 const NAME: &str = "dataflow.lock";
 
-/// The version that this release knows; files of version 1 do not say it.
+/// The version that this release supports; files of version 1 do not contain it.
 const VERSION: u32 = 2;
 
-/// The program of a flow of which the file does not say it: any that has no section of its own.
+/// The program of a flow without one in the file: any that has no section of its own.
 const ANY: &str = "*";
 
 /// The package that is compiled.
@@ -21,45 +21,45 @@ const ANY: &str = "*";
 pub(crate) struct Package {
     /// The directory of its manifest.
     pub(crate) dir: String,
-    /// The program of the package, if it is not the one of its name.
+    /// The program of the package, if its name differs from the package's.
     pub(crate) program: String,
     pub(crate) file: Option<File>,
 }
 
-/// A lock file, as far as it could be read.
+/// A lock file, as far as it is readable.
 #[derive(Debug, Default)]
 pub(crate) struct File {
-    /// Where it is.
+    /// Its path.
     pub(crate) path: String,
     /// By flow and program.
     flows: HashMap<(String, String), Vec<Entry>>,
-    /// Why it could not be read.
+    /// Why it is unreadable.
     pub(crate) fault: Option<Fault>,
 }
 
-/// Why a file cannot be read, and how to mend that.
+/// Why a file is unreadable, and the fix.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) what: String,
     pub(crate) mend: &'static str,
 }
 
-/// A step as it is locked.
+/// A locked step.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     /// Its name within the flow.
     pub(crate) name: String,
-    /// What it is; none for one that was dropped.
+    /// Its kind; `None` if it was dropped.
     pub(crate) kind: Option<Kind>,
     pub(crate) operator: String,
     pub(crate) state: Option<Locked>,
-    /// Whether code of the program saves its keys in another way than it looks.
+    /// Whether custom code of the program serializes its keys in a form that differs from the type.
     pub(crate) has_keys_by_hand: bool,
-    /// What else its state means, by name.
+    /// The other facts about its state, by name.
     pub(crate) facts: HashMap<String, String>,
 }
 
-/// The type of what a step saves.
+/// The type of a step's saved state.
 #[derive(Debug, Default)]
 pub(crate) struct Locked {
     pub(crate) name: String,
@@ -67,7 +67,7 @@ pub(crate) struct Locked {
     pub(crate) fingerprint: u64,
 }
 
-/// The package that is compiled, with its lock file if it has one.
+/// The package that is compiled, with its lock file, if any.
 pub(crate) fn of_package() -> Option<Package> {
     let variable = |name: &str| std::env::var(name).ok();
     let dir = variable("CARGO_MANIFEST_DIR")?;
@@ -90,7 +90,7 @@ impl Package {
         Self { dir, program, file }
     }
 
-    /// The steps of a flow; none for a flow that is not locked.
+    /// The steps of a flow; `None` for a flow that is not locked.
     pub(crate) fn flow(&self, name: &str) -> Option<&[Entry]> {
         let steps = self.section(name, &self.program);
         let steps = steps.or_else(|| self.section(name, ANY));
@@ -102,8 +102,8 @@ impl Package {
         self.file.as_ref()?.flows.get(&key).map(Vec::as_slice)
     }
 
-    /// The name that the program of a flow had before, if the file only has the flow of one program, which the package has not
-    /// any more.
+    /// The former name of a flow's program, if the file contains the flow for exactly one program, which the
+    /// package no longer has.
     pub(crate) fn was(&self, flow: &str) -> Option<&str> {
         let programs = self.file.as_ref()?.flows.keys();
         let programs = programs.filter(|(of, _)| of == flow);
@@ -127,7 +127,7 @@ impl Package {
             return files.iter().any(|file| is_there((*file).to_owned()))
                 || manifest.contains("path = ");
         }
-        // The compiler knows it by another name than its file has.
+        // The compiler knows it by another name than that of its file.
         let names = [program.to_owned(), program.replace('_', "-")];
         let places = ["src/bin", "examples", "tests", "benches"];
         names.iter().any(|name| {
@@ -147,7 +147,7 @@ impl Package {
 }
 
 impl Entry {
-    /// What is saved of its keys, if that is what serde's derives save.
+    /// The saved form of its keys, if serde's derives define it.
     pub(crate) fn keys(&self) -> Option<&str> {
         let keys = self.facts.get("key")?;
         (!self.has_keys_by_hand).then_some(keys)
@@ -241,13 +241,13 @@ impl Fault {
     }
 }
 
-/// The version that a line says.
+/// The version in a line.
 fn version_in(line: &str) -> Option<u32> {
     let rest = line.strip_prefix("version")?.trim_start();
     rest.strip_prefix('=')?.trim().parse().ok()
 }
 
-/// Where a line ends or its comment begins.
+/// The end of a line, or the start of its comment.
 fn end(line: &str) -> usize {
     let (mut is_text, mut is_escaped) = (false, false);
     for (at, c) in line.char_indices() {
@@ -294,7 +294,7 @@ impl Parse for Entry {
                 "fingerprint" => state.fingerprint = fingerprint(&inside.parse()?)?,
                 "why" => drop(inside.parse::<LitStr>()?),
                 "keys_by_hand" => entry.has_keys_by_hand = inside.parse::<syn::LitBool>()?.value,
-                // A later release may say more.
+                // A later release may add entries.
                 word => {
                     if let Lit::Str(text) = inside.parse()? {
                         entry.facts.insert(word.to_owned(), text.value());

@@ -1,4 +1,5 @@
-//! Steps of the file that the flow has no more: which step each was likely, and how that one keeps its state.
+//! Steps of the file that the flow no longer has: finds the likely successor of each, and how it keeps the
+//! state.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use crate::body::model::{Model, Step};
 use crate::errors::Errors;
 use crate::registry::Kind;
 
-/// Reports the steps that are gone. Those that were moved together are reported together.
+/// Reports the missing steps. Those that were moved together are reported together.
 pub(super) fn report(
     gone: &[(&Entry, Kind)],
     locked: &[Entry],
@@ -99,12 +100,12 @@ pub(super) fn report(
     }
 }
 
-/// What several steps that are gone may have in common.
+/// A possible common cause of several missing steps.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Group<'a> {
-    /// Scopes that have another name now.
+    /// Renamed scopes.
     Scopes(&'a str, &'a str),
-    /// The ids of a call, or of scopes whose names are no texts, that all are in.
+    /// The ids of a call, or of scopes with computed names, that contain all of them.
     Inside(String, String),
     Step(&'a str),
 }
@@ -115,19 +116,19 @@ struct Gone<'a> {
     owner: Owner<'a>,
 }
 
-/// The step that is likely the one that is gone.
+/// The likely successor of a missing step.
 enum Owner<'a> {
     Unknown,
     Step(&'a Step),
-    /// All are equally likely, or others that are gone are as likely.
+    /// Several are equally likely, or other missing steps are equally likely.
     OneOf(Vec<&'a Step>),
-    /// It is built by a call; with the ids, or scopes, that it had and has now.
+    /// A call builds it; with the old and new ids, or scopes.
     Call {
         call: &'a Step,
         old: String,
         new: String,
     },
-    /// It is built in a scope whose name is known only when it is built.
+    /// It is built in a scope whose name is known only at run time.
     Turn {
         step: &'a Step,
         old: String,
@@ -149,7 +150,7 @@ impl<'a> Gone<'a> {
     }
 }
 
-/// Finds the likely owner of each; no step is that of two.
+/// Finds the likely successor of each; no step succeeds two.
 fn owned<'a>(
     gone: &[(&'a Entry, Kind)],
     locked: &[Entry],
@@ -183,8 +184,8 @@ fn owned<'a>(
     .collect()
 }
 
-/// Gives each on the left those on the right that it is most alike, best pairs first. One on the right is given away
-/// twice only to those that are equally like it. A pair is a likeness and two numbers.
+/// Assigns to each on the left the most similar ones on the right, best pairs first. One on the right is
+/// assigned repeatedly only to equally similar ones. A pair is a similarity and two numbers.
 fn assigned(mut pairs: Vec<(usize, usize, usize)>, count: usize) -> Vec<Vec<usize>> {
     pairs.sort_unstable_by_key(|pair| Reverse(pair.0));
     let mut given = vec![Vec::new(); count];
@@ -204,7 +205,7 @@ fn assigned(mut pairs: Vec<(usize, usize, usize)>, count: usize) -> Vec<Vec<usiz
     given
 }
 
-/// How much a step is like a locked one; 0 if it cannot go on with its state.
+/// The similarity of a step to a locked one; 0 if it cannot continue with its state.
 fn likeness(entry: &Entry, kind: Kind, step: &Step) -> usize {
     if step.kind != Some(kind) || !means_the_same(&entry.operator, step) {
         return 0;
@@ -217,7 +218,7 @@ fn likeness(entry: &Entry, kind: Kind, step: &Step) -> usize {
         + 2 * usize::from(has_same_end(entry, step))
 }
 
-/// The owner of a step that is built where its name cannot be seen.
+/// The successor of a missing step, if it is built where its name is invisible.
 fn hidden<'a>(entry: &Entry, kind: Kind, new: &[&'a Step], model: &'a Model) -> Owner<'a> {
     let name = entry.name.as_str();
     let in_turn = model.steps.iter().find_map(|step| {
@@ -239,7 +240,7 @@ fn hidden<'a>(entry: &Entry, kind: Kind, new: &[&'a Step], model: &'a Model) -> 
     let (Some(call), None) = (calls.next(), calls.next()) else {
         return Owner::Unknown;
     };
-    // A step inside a call has the name of the variable, then of the function.
+    // A step inside a call has the name of the variable, then that of the function.
     let inner = name.strip_prefix(call.scope()).unwrap_or(name);
     let (old, new) = match inner.matches('.').count() {
         0 | 1 => (name.to_owned(), format!("{}.{inner}", call.full.0)),
@@ -252,7 +253,7 @@ fn hidden<'a>(entry: &Entry, kind: Kind, new: &[&'a Step], model: &'a Model) -> 
     Owner::Call { call, old, new }
 }
 
-/// How steps that were renamed or moved keep their state.
+/// How renamed or moved steps keep their state.
 fn mend(group: &Group<'_>, gone: &[Gone<'_>], model: &Model) -> String {
     let pairs: Vec<(&str, &Step)> = gone
         .iter()
@@ -292,7 +293,7 @@ fn mend(group: &Group<'_>, gone: &[Gone<'_>], model: &Model) -> String {
     format!("if the {what} moved, add {}", lines.join(" and "))
 }
 
-/// The line that has a step go on under an old id; a line that the flow has for it already is replaced.
+/// The line with which a step keeps an old id; it replaces a line that the flow already has for the step.
 fn line(old: &str, new: &str, model: &Model) -> String {
     let handle = &model.flow;
     let line = format!("`{handle}.moved(\"{old}\", \"{new}\")`");
@@ -310,7 +311,7 @@ fn is_of_other_scope(entry: &Entry, step: &Step) -> bool {
     has_same_end(entry, step) && scope_of(entry, step) != step.scope()
 }
 
-/// Whether a step has the own name of a locked one. An operator alone tells too little.
+/// Whether a step has the own name of a locked one. An operator's default name is not enough.
 fn has_same_end(entry: &Entry, step: &Step) -> bool {
     let (own, scope) = (step.own(), scope_of(entry, step));
     (own.contains('.') || step.is_given)
@@ -318,7 +319,7 @@ fn has_same_end(entry: &Entry, step: &Step) -> bool {
         && (scope.is_empty() || scope.ends_with('.'))
 }
 
-/// What stands before the own name of a step in the name of the locked one that it was.
+/// The prefix of the step's own name in the name of its locked predecessor.
 fn scope_of<'a>(entry: &'a Entry, step: &Step) -> &'a str {
     entry.name.strip_suffix(step.own()).unwrap_or_default()
 }

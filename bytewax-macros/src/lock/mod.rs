@@ -1,8 +1,8 @@
-//! The lock file: what a flow was when state was first saved under its steps' ids.
+//! The lock file: describes a flow as it was when state was first saved under its steps' ids.
 //!
-//! `dataflow.lock` stands beside the package's `Cargo.toml`. [`file`] reads it, [`check`] holds the
-//! steps of a flow against it, and [`codegen`] adds what only the compiler can tell: whether a type of
-//! state is still the same.
+//! `dataflow.lock` is beside the package's `Cargo.toml`. [`file`] reads it, [`check`] compares the steps of a
+//! flow with it, and [`codegen`] adds the checks that only the compiler can make: whether a type of state is
+//! unchanged.
 
 mod check;
 mod codegen;

@@ -1,4 +1,4 @@
-//! What can be wrong with an operator.
+//! The possible faults of an operator.
 
 use syn::{FnArg, Signature};
 
@@ -9,7 +9,7 @@ use crate::body::names;
 use crate::errors::Errors;
 use crate::signature::returned;
 
-/// Reports what is wrong with the signature, and tells whether there is anything.
+/// Reports faults of the signature; returns whether there are any.
 pub(super) fn signature(signature: &Signature, model: &Model, errors: &mut Errors) -> bool {
     let name = &signature.ident;
     let mut is_faulty = model.has_borrowed_stream;
@@ -55,7 +55,7 @@ pub(super) fn signature(signature: &Signature, model: &Model, errors: &mut Error
     is_faulty
 }
 
-/// Reports a method form of what has none.
+/// Reports a method form for a function that cannot have one.
 pub(super) fn method(signature: &Signature, options: &Options, errors: &mut Errors) {
     let name = &signature.ident;
     if let Some(method) = &options.method
@@ -69,7 +69,7 @@ pub(super) fn method(signature: &Signature, options: &Options, errors: &mut Erro
     }
 }
 
-/// Reports what is wrong with the body.
+/// Reports faults of the body.
 pub(super) fn body(signature: &Signature, body: &body::model::Model, errors: &mut Errors) {
     let has_lost_streams = body::check::all(body, errors);
     if !has_lost_streams

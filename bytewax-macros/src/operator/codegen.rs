@@ -1,4 +1,4 @@
-//! The function as it is compiled.
+//! Prints the function.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -8,8 +8,7 @@ use syn::{FnArg, ItemFn};
 use super::model::Handle;
 use super::{Options, method};
 
-/// The function, in a scope of its name, with checks of its parameters in front; and its method form if that
-/// is asked for.
+/// The function, in a scope of its name, after checks of its parameters; and its method form, if requested.
 pub(super) fn operator(
     mut function: ItemFn,
     flow: &Handle,
@@ -37,7 +36,7 @@ pub(super) fn operator(
     quote!(#function #method)
 }
 
-/// The function without what cannot be, and without a body: what calls it is still checked.
+/// The function without its invalid parts and without a body: its callers are still checked.
 pub(super) fn stub(mut function: ItemFn) -> TokenStream {
     let signature = &mut function.sig;
     signature.asyncness = None;

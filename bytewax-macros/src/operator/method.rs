@@ -1,7 +1,7 @@
 //! The method form of an operator: a trait that streams have, `stream.dedupe(100)`.
 //!
-//! Only what the type of the stream mentions is a parameter of the trait, and all bounds stand at the
-//! method, so that the compiler tells which of them is not met.
+//! Only the parameters in the type of the stream are parameters of the trait, and all bounds are on the
+//! method, so that the compiler reports which one is not met.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -87,7 +87,7 @@ fn split(generics: &Generics, stream: &Type) -> (Generics, Generics) {
     (of_stream, of_method)
 }
 
-/// The bounds of a parameter, as they stand behind `where`.
+/// The bounds of a parameter, in the form of a `where` clause.
 fn bounds(parameter: &GenericParam) -> Option<WherePredicate> {
     match parameter {
         GenericParam::Type(it) if !it.bounds.is_empty() => {
@@ -120,7 +120,7 @@ fn without_bounds(generics: &Generics) -> Generics {
     bare
 }
 
-/// The attributes of the function that its method has too.
+/// The attributes of the function that also apply to its method.
 fn of_trait_method(attributes: &[Attribute]) -> Vec<TokenStream> {
     let words = ["doc", "must_use", "deprecated", "allow", "expect"];
     attributes

@@ -1,8 +1,8 @@
 //! `#[operator]`: a function that builds steps, in a scope of its name.
 //!
-//! Phases: [`model`] reads the signature, [`walk`] names the steps in the body, [`check`] reports what
-//! is wrong, and [`codegen`] prints, with [`method`] the form that is called on a stream. On errors in
-//! the body the function comes back as it was written.
+//! Phases: [`model`] reads the signature, [`walk`] names the steps in the body, [`check`] reports faults, and
+//! [`codegen`] prints, with [`method`] for the form that is called on a stream. If the body has faults, the
+//! function is printed unchanged.
 
 mod check;
 mod codegen;
@@ -22,7 +22,7 @@ use crate::item;
 use crate::options;
 use model::Model;
 
-/// What is written in the parentheses.
+/// The arguments of the attribute.
 struct Options {
     /// The trait of the method form.
     method: Option<Ident>,
@@ -82,7 +82,7 @@ impl Options {
     }
 }
 
-/// An error for an item of another sort; code that the compiler cannot read is its to report.
+/// An error for an item of another kind; the compiler reports unreadable code itself.
 fn not_a_function(tokens: &TokenStream) -> TokenStream {
     let Ok(item) = syn::parse2(tokens.clone()) else {
         return tokens.clone();
@@ -91,7 +91,7 @@ fn not_a_function(tokens: &TokenStream) -> TokenStream {
     beside(tokens, &syn::Error::new_spanned(item::keyword(&item), text))
 }
 
-/// An error, and the item, of which the compiler is not to say anything less.
+/// An error and the item, so that the compiler still checks the item.
 fn beside(item: &TokenStream, error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#[allow(unused)] #item #error)

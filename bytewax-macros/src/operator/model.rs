@@ -1,4 +1,4 @@
-//! What the signature of an operator says.
+//! Reads the signature of an operator.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -12,24 +12,24 @@ use crate::signature::is_called;
 /// The parameters that matter to the body.
 #[derive(Default)]
 pub(super) struct Model {
-    /// The parameters with streams or the flow, and what they hold.
+    /// The parameters with streams or the flow, and their values.
     pub(super) parameters: Vec<(Ident, Value)>,
-    /// How the body comes by the flow.
+    /// How the body gets the flow.
     pub(super) flow: Option<Handle>,
-    /// Whether a stream is borrowed, which has been reported.
+    /// Whether a stream is borrowed, which was reported.
     pub(super) has_borrowed_stream: bool,
 }
 
-/// How a body comes by the flow.
+/// How a body gets the flow.
 pub(super) enum Handle {
     /// It is a parameter.
     Given(Ident),
-    /// It is asked of a stream, and kept under the first name.
+    /// It comes from a stream, and is stored under the first name.
     Of { name: Ident, stream: Ident },
 }
 
 impl Model {
-    /// Reads the parameters; what could not be an operator's is reported.
+    /// Reads the parameters; reports invalid ones.
     pub(super) fn of(signature: &Signature, errors: &mut Errors) -> Self {
         let mut model = Self::default();
         let mut stream = None;
@@ -75,7 +75,7 @@ impl Model {
         model
     }
 
-    /// How the body can name the flow.
+    /// The name of the flow in the body.
     pub(super) fn flow_in_words(&self) -> String {
         match &self.flow {
             Some(Handle::Given(name)) => name.to_string(),
@@ -104,7 +104,7 @@ fn borrowed_stream(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// Whether a type has streams inside: `Vec<Stream<T>>`.
+/// Whether a type contains streams: `Vec<Stream<T>>`.
 fn has_streams(tokens: TokenStream) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Ident(name) => name == "Stream" || name == "KeyedStream",
@@ -113,7 +113,7 @@ fn has_streams(tokens: TokenStream) -> bool {
     })
 }
 
-/// A type as it is usually written.
+/// A type in its usual notation.
 fn spaced(ty: &Type) -> String {
     let text = ty.to_token_stream().to_string();
     text.replace(" <", "<")

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a `#[stateful]` and that the compiler would not say.
+//! The faults of a `#[stateful]` that the compiler would not report.
 
 use quote::ToTokens;
 use syn::Item;
@@ -44,7 +44,7 @@ pub(super) fn all(options: &Options, model: &Model, errors: &mut Errors) {
     by_hand(options, model, errors);
 }
 
-/// What functions of the program read and write has a number that people change.
+/// Data that functions of the program read and write has a version number, which people change.
 fn by_hand(options: &Options, model: &Model, errors: &mut Errors) {
     let Some(word) = model.by_hand.first() else {
         return;

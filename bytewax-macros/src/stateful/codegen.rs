@@ -20,7 +20,7 @@ pub(super) fn implementation(options: &Options, mut model: Model) -> TokenStream
     let version = options.own_version();
     let fields = model.entries.iter().map(|entry| field(entry, &krate));
     let gap = gap(options, &name, &krate);
-    // A type with parameters is checked where it is used.
+    // A type with parameters is checked at its uses.
     let (gap_inside, gap_beside) = match is_generic(&model.generics) {
         true => (gap.map(|gap| quote!(const { #gap };)), None),
         false => (None, gap.map(|gap| quote!(const _: () = #gap;))),
@@ -68,8 +68,8 @@ pub(super) fn alone(mut model: Model) -> TokenStream {
     model.item.into_token_stream()
 }
 
-/// Derives those of serde's traits that the item does not derive itself. With `as_functions` they become functions
-/// of the type, and the traits are left to [`within`].
+/// Derives the serde traits that the item does not derive itself. With `as_functions` they become functions
+/// of the type, and [`within`] implements the traits.
 fn add_serde(item: &mut Item, krate: &Path, as_functions: bool) {
     let attributes = match item {
         Item::Struct(item) => &mut item.attrs,
@@ -96,7 +96,7 @@ fn add_serde(item: &mut Item, krate: &Path, as_functions: bool) {
         let path = serde.to_string().replace(' ', "");
         added.push(syn::parse_quote!(#[serde(crate = #path)]));
     }
-    // In front, since serde's attributes may only come after it.
+    // First, because serde's attributes must follow it.
     attributes.splice(0..0, added);
 }
 
@@ -122,7 +122,7 @@ fn field(entry: &Entry, krate: &Path) -> TokenStream {
     }
 }
 
-/// The method `load`, unless the trait's own does.
+/// The method `load`, unless the trait's default is enough.
 fn load(
     options: &Options,
     prefixes: &[usize],
@@ -161,8 +161,8 @@ fn load(
     })
 }
 
-/// Serde's traits of a type that has older versions: where one of those is within a value, that is read, whatever
-/// type is around it.
+/// Serde's traits for a type with older versions: a nested value of an older version is readable, whatever
+/// type contains it.
 fn within(options: &Options, model: &Model, krate: &Path) -> TokenStream {
     let Model {
         ident, prefixes, ..
@@ -212,7 +212,7 @@ fn within(options: &Options, model: &Model, krate: &Path) -> TokenStream {
     }
 }
 
-/// What the schema says of older versions.
+/// The part of the schema about older versions.
 fn history(options: &Options, krate: &Path) -> Option<TokenStream> {
     let oldest = options.lowest_version();
     let within = options.reads_older().then(|| quote!(.read_within()));
@@ -226,7 +226,7 @@ fn history(options: &Options, krate: &Path) -> Option<TokenStream> {
     })
 }
 
-/// Loads the old type and converts it; faults in that are faults of the type in `from(..)`.
+/// Loads the old type and converts it; its faults are reported at the type in `from(..)`.
 fn convert(old: &Type, krate: &Path) -> TokenStream {
     let span = old.span().resolved_at(Span::mixed_site());
     let load = quote_spanned!(span=> <#old as #krate::state::State>::load);
@@ -256,7 +256,7 @@ fn is_generic(generics: &Generics) -> bool {
     generics.type_params().next().is_some() || generics.const_params().next().is_some()
 }
 
-/// The generics with every type demanded to be state.
+/// The generics, with a state bound for every type.
 fn bounded(generics: &Generics, krate: &Path) -> Generics {
     let mut bounded = generics.clone();
     for parameter in bounded.type_params_mut() {

@@ -1,9 +1,9 @@
-//! `#[stateful]`: what a type needs so that it can be kept for a key and saved; on an `impl`, what it
-//! does, by [`logic`].
+//! `#[stateful]`: makes a type saveable as the state of a key; on an `impl`, defines its behaviour, in
+//! [`logic`].
 //!
-//! Phases: [`options`] reads what is in the parentheses, [`model`] the item, [`check`] reports what
-//! is wrong with the two, and [`codegen`] prints. What is wrong never keeps the item from having an
-//! implementation, so that the user sees the one mistake and not what follows from it.
+//! Phases: [`options`] reads the arguments, [`model`] the item, [`check`] reports faults of both, and
+//! [`codegen`] prints. The item gets an implementation despite faults, so that the user sees the mistake and
+//! not its consequences.
 
 mod check;
 mod codegen;
@@ -32,13 +32,13 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
         Ok(Item::Enum(item)) => Model::of_enum(item),
         Ok(Item::Impl(item)) => return logic::expand(&options, &item, errors),
         Ok(other) => return beside(item, &check::wrong_item(&other)),
-        // The compiler says what it cannot read.
+        // The compiler reports unreadable input.
         Err(_) => return item.clone(),
     };
     check::all(&options, &model, &mut errors);
     match errors.finish() {
         Ok(()) => codegen::implementation(&options, model),
-        // No implementation for what borrows can be without errors of its own.
+        // No implementation for a borrowing item can be free of its own errors.
         Err(error) if model.generics.lifetimes().next().is_some() => {
             beside(&codegen::alone(model), &error)
         }
@@ -49,7 +49,7 @@ pub(crate) fn expand(options: TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-/// An error, and the tokens that stay usable beside it.
+/// An error, and the tokens that remain usable.
 fn beside(tokens: &TokenStream, error: &syn::Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#tokens #error)

@@ -1,4 +1,4 @@
-//! The item, and what of it is saved.
+//! The item and its saved parts.
 
 use quote::ToTokens;
 use syn::ext::IdentExt;
@@ -10,21 +10,21 @@ use syn::{
 
 use super::text;
 
-/// The item, and its fields in the order in which they are saved.
+/// The item, and its fields in the order of saving.
 pub(super) struct Model {
     pub(super) item: Item,
     pub(super) ident: Ident,
     pub(super) generics: Generics,
     pub(super) entries: Vec<Entry>,
-    /// How many of the entries an older version may have had; the last is all of them.
+    /// The possible numbers of entries in older versions; the last is all of them.
     pub(super) prefixes: Vec<usize>,
-    /// What serde was told that saved state cannot have.
+    /// The serde attributes that saved state cannot have.
     pub(super) refused: Vec<Refused>,
-    /// The words by which functions of the program read or write what is saved.
+    /// The attributes with functions that read or write saved data.
     pub(super) by_hand: Vec<Path>,
 }
 
-/// A word in `#[serde(..)]` that cannot be used, with the reason and the mend.
+/// An invalid word in `#[serde(..)]`, with the reason and the fix.
 pub(super) struct Refused {
     pub(super) word: Path,
     pub(super) why: &'static str,
@@ -38,7 +38,7 @@ pub(super) enum Entry {
         name: String,
         /// The text of the type.
         text: String,
-        /// The type, if it is saved as it saves itself.
+        /// The type, if it is saved in its own form.
         known: Option<Box<Type>>,
     },
 }
@@ -103,12 +103,12 @@ impl Model {
         }
     }
 
-    /// Notes functions that read or write a field or a variant.
+    /// Records functions that read or write a field or a variant.
     fn note_functions(&mut self, words: &[Path]) {
         self.note_words(words, &["with", "serialize_with", "deserialize_with"]);
     }
 
-    /// Notes that the type is saved as another one.
+    /// Records that the type is saved as another one.
     fn note_conversions(&mut self, words: &[Path]) {
         self.note_words(words, &["from", "try_from", "into"]);
     }
@@ -146,7 +146,7 @@ impl Model {
         true
     }
 
-    /// The words in `#[serde(..)]`; notes those that cannot be used.
+    /// The words in `#[serde(..)]`; records the invalid ones.
     fn serde_words(&mut self, attributes: &[Attribute]) -> Vec<Path> {
         let words = serde_words(attributes);
         for word in &words {
@@ -176,7 +176,7 @@ fn serde_metas(attributes: &[Attribute]) -> Vec<Meta> {
     let ours = attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("serde"));
-    // What does not parse is for serde to report.
+    // Serde reports what does not parse.
     ours.filter_map(|attribute| attribute.parse_args_with(list).ok())
         .flatten()
         .collect()
@@ -196,7 +196,7 @@ pub(super) fn derives(attributes: &[Attribute], name: &str) -> bool {
         })
 }
 
-/// What to do instead of a word that saved state cannot have.
+/// The alternative to a word that saved state cannot have.
 fn mend(word: &Path) -> Option<&'static str> {
     let text = word.to_token_stream().to_string();
     match text.as_str() {
@@ -211,7 +211,7 @@ fn mend(word: &Path) -> Option<&'static str> {
     }
 }
 
-/// The name that is saved for a field.
+/// The saved name of a field.
 fn name_of(place: usize, field: &Field) -> String {
     let own = || field.ident.as_ref().map(|ident| ident.unraw().to_string());
     renamed(&field.attrs)

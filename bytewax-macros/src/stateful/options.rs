@@ -1,4 +1,4 @@
-//! What is written in the parentheses of `#[stateful(..)]`.
+//! The arguments of `#[stateful(..)]`.
 
 use proc_macro2::TokenStream;
 use syn::parse::ParseStream;
@@ -8,17 +8,17 @@ use syn::{Ident, LitInt, Path, Token, Type, parenthesized};
 use crate::errors::Errors;
 use crate::options;
 
-/// The highest version that fits where it is saved.
+/// The highest version that fits its saved form.
 const LAST: u32 = u16::MAX as u32;
 
-/// A version, and where it was written.
+/// A version and its place in the source.
 #[derive(Clone)]
 pub(super) struct Version {
     pub(super) number: u32,
     pub(super) literal: LitInt,
 }
 
-/// The options, as far as they could be read.
+/// The options, as far as they are readable.
 #[derive(Clone, Default)]
 pub(super) struct Options {
     pub(super) version: Option<Version>,
@@ -29,7 +29,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Reads what can be read; what cannot is reported.
+    /// Reads the options; reports invalid ones.
     pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut options = Self::default();
         let expected = ["version", "from", "reads"];
@@ -39,7 +39,7 @@ impl Options {
         options
     }
 
-    /// Whether it says which version this is.
+    /// Whether it states the version.
     pub(super) fn has_version(&self) -> bool {
         self.version.is_some()
     }
@@ -49,7 +49,7 @@ impl Options {
         self.version.as_ref().map_or(1, |version| version.number)
     }
 
-    /// The oldest version that the type reads without another's help.
+    /// The oldest version that the type reads without another type.
     pub(super) fn lowest_version(&self) -> u32 {
         let reads = self.reads.iter().flat_map(|(_, versions)| versions);
         reads
@@ -57,22 +57,22 @@ impl Options {
             .fold(self.own_version(), u32::min)
     }
 
-    /// Whether it reads any version but its own.
+    /// Whether it reads any other version.
     pub(super) fn reads_older(&self) -> bool {
         self.from.is_some() || self.lowest_version() < self.own_version()
     }
 
-    /// The first option that says something of a type.
+    /// The first option that concerns a type.
     pub(super) fn of_types(&self) -> Option<&Ident> {
         self.of_types.as_ref()
     }
 
-    /// The crate that the expansion names.
+    /// The crate in the expansion.
     pub(super) fn krate(&self) -> Path {
         self.krate.clone().unwrap_or_else(options::default_crate)
     }
 
-    /// The options of a type that reads its own version only.
+    /// The options of a type that reads only its own version.
     pub(super) fn without_history(&self) -> Self {
         Self {
             version: None,
@@ -124,7 +124,7 @@ impl Options {
     }
 }
 
-/// The version that a number stands for, if any.
+/// The version for a number, if valid.
 fn version(literal: LitInt, errors: &mut Errors) -> Option<Version> {
     match literal.base10_parse() {
         Ok(0) => errors.fault(

@@ -1,11 +1,11 @@
-//! The text of a type, the same from every compiler and however it was spaced.
+//! The text of a type, independent of the compiler and of spacing.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Type;
 
-/// The text of a field's type, and whether it names the item that has the field, which is then
-/// `Self` in the text.
+/// The text of a field's type, and whether it names the item that contains the field, which the text calls
+/// `Self`.
 pub(super) fn of_type(ty: &Type, item: &Ident) -> (String, bool) {
     let mut text = Text {
         item,
@@ -48,7 +48,7 @@ impl Text<'_> {
         }
     }
 
-    /// Adds a word, apart from one before it.
+    /// Adds a word, separated from a preceding one.
     fn word(&mut self, word: &str) {
         let after_word = |c: char| c.is_alphanumeric() || c == '_';
         if self.out.ends_with(after_word) {

@@ -11,13 +11,13 @@ use crate::kit::{BuildCx, Cx, Flush, Listener, Push, WorkerCx};
 use crate::sink::{Marker, TransactionalSink, TransactionalWriter, WriterPlace};
 use crate::state::{self, State};
 
-/// How many writers a worker has: as many as epochs may be under way.
+/// The number of writers of a worker: that of the epochs that may be in progress.
 const WRITERS: usize = 2;
 
-/// About how many bytes of items are saved in one row.
+/// The approximate bytes of items in one row.
 const ROW_BYTES: usize = 64 << 10;
 
-/// A row of the outbox: the epoch, then each item behind its length.
+/// A row of the outbox: the epoch, then each item after its length.
 struct Row<'a> {
     epoch: Epoch,
     items: &'a [u8],
@@ -47,7 +47,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Adds an item to the bytes of a row.
+/// Appends an item to the bytes of a row.
 fn put<T: State>(item: &T, bytes: &mut Vec<u8>) -> Result<(), StepError> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 4]);
@@ -65,21 +65,21 @@ fn writer_name(writer: usize) -> String {
     format!("writer/{writer}")
 }
 
-/// What a store says of one writer.
+/// The saved data of one writer.
 #[derive(Default)]
 struct Saved<'a> {
     store: Option<u64>,
     rows: BTreeMap<usize, Row<'a>>,
 }
 
-/// What the store says of all writers that there may have been, by number.
+/// The saved data of all possible writers, by number.
 fn saved(build: &BuildCx) -> Result<BTreeMap<usize, Saved<'_>>, RunError> {
     let mut writers: BTreeMap<usize, Saved<'_>> = BTreeMap::new();
     let Some(store) = build.worker.store.get() else {
         return Ok(writers);
     };
-    // Those that were killed before anything was saved may have left transactions open. Those of this run are opened
-    // together with them.
+    // Writers that were killed before anything was saved may have left transactions open. The writers of this
+    // run are opened together with them.
     for number in 0..WRITERS * store.most_workers().max(build.worker.count) {
         writers.entry(number).or_default();
     }
@@ -116,7 +116,7 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Where a writer is.
+/// The state of a writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
@@ -124,17 +124,17 @@ enum Phase {
     Prepared(Epoch),
 }
 
-/// One writer, and what the store has of it.
+/// One writer and its data in the store.
 struct Writing<W> {
     writer: W,
     number: usize,
     store: u64,
-    /// Whether the store knows of it.
+    /// Whether the store contains it.
     is_known: bool,
     phase: Phase,
-    /// How many rows the store has of a transaction that is committed.
+    /// The number of rows in the store for a committed transaction.
     stored: usize,
-    /// How many it has of the one that is open.
+    /// The number of rows for the open transaction.
     rows: usize,
     /// The row that is being filled.
     bytes: Vec<u8>,
@@ -163,7 +163,7 @@ const SAVE: &str = "the items of the sink cannot be saved";
 const PREPARE: &str = "the sink cannot end the epoch";
 const RECOVER: &str = "the sink cannot be opened";
 
-/// The writers of a worker, which hear of complete epochs.
+/// The writers of a worker, which are notified of complete epochs.
 struct Writers<T, S: TransactionalSink<T>>
 where
     T: State,
@@ -188,12 +188,12 @@ pub(super) struct Outbox<T: State, S: TransactionalSink<T>> {
     sink: Arc<S>,
     writers: Rc<RefCell<Writers<T, S>>>,
     is_saved: bool,
-    /// The rows of writers of a larger cluster, which were written and are not needed any more.
+    /// The obsolete rows of writers of a larger cluster, whose items were written.
     left: Vec<String>,
 }
 
 impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
-    /// Opens the writers that the store knows of, and writes what they were to commit and have not.
+    /// Opens the writers in the store, and writes their uncommitted items.
     pub(super) fn new(build: &BuildCx, sink: Arc<S>) -> Result<Self, RunError> {
         let WorkerCx { index, count, .. } = &*build.worker;
         let is_saved = build.worker.store.get().is_some();
@@ -212,7 +212,7 @@ impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
             if number / WRITERS == index.0 {
                 writers.all[number % WRITERS] = Some(writing);
             } else {
-                // Those of a larger cluster have nothing more to do.
+                // Those of a larger cluster have no further work.
                 let rows = saved.rows.keys();
                 left.extend(rows.map(|row| row_name(number, *row)));
             }
@@ -233,7 +233,7 @@ impl<T: State, S: TransactionalSink<T>> Outbox<T, S> {
     }
 }
 
-/// Has a writer write what it was to commit and has not.
+/// Makes a writer write its uncommitted items.
 fn recover<T: State, W: TransactionalWriter<T>>(
     build: &BuildCx,
     mut writer: W,
@@ -296,7 +296,7 @@ impl<T: State, S: TransactionalSink<T>> Push<T> for Outbox<T, S> {
             let number = cx.worker.index.0 * WRITERS + parity;
             let place = WriterPlace::new(cx.step_id(self.step), number, self.is_saved);
             let mut writer = self.sink.open(&place).map_err(failed(RECOVER))?;
-            // Of this store there is nothing.
+            // This store has no data of the writer.
             writer.recover().map_err(failed(RECOVER))?;
             *writing = Some(Writing {
                 writer,
@@ -313,7 +313,7 @@ impl<T: State, S: TransactionalSink<T>> Push<T> for Outbox<T, S> {
             return Ok(());
         };
         if writing.phase != Phase::Open(cx.epoch) {
-            // An epoch that begins says that the one before the last is complete.
+            // The start of an epoch means that the one before the last is complete.
             writing.commit().map_err(failed(WRITE))?;
             writing.writer.begin(cx.epoch).map_err(failed(WRITE))?;
             writing.phase = Phase::Open(cx.epoch);
@@ -359,7 +359,7 @@ impl<T: State, S: TransactionalSink<T>> Push<T> for Outbox<T, S> {
                 // Its items are still needed.
                 Phase::Open(_) | Phase::Prepared(_) => continue,
             }
-            // What was committed before is not needed any more.
+            // Earlier commits are no longer needed.
             for row in writing.rows..std::mem::take(&mut writing.stored) {
                 cx.save_position(self.step, &row_name(writing.number, row), Vec::new());
             }

@@ -1,6 +1,6 @@
-//! `#[stateful]` on an `impl`: what is done with the state when a value or a time comes.
+//! `#[stateful]` on an `impl`: the reactions of the state to values and times.
 //!
-//! The block stays as it is; beside it comes the trait's implementation, which calls it.
+//! The block stays unchanged; the implementation of the trait is added and calls it.
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +60,7 @@ pub(super) fn expand(options: &Options, item: &ItemImpl, mut errors: Errors) -> 
     let found = hooks::find(item, "stateful", &HOOKS, &mut errors);
     let (item_hook, batch_hook) = (found.get("on_item"), found.get("on_batch"));
     match (item_hook, batch_hook) {
-        // Of a method of another name this has been said in other words.
+        // For a misnamed method, this was already reported in other words.
         (None, None) if errors.is_empty() => errors.fault(
             item.impl_token,
             "the logic has neither `on_item` nor `on_batch`",
@@ -78,12 +78,12 @@ pub(super) fn expand(options: &Options, item: &ItemImpl, mut errors: Errors) -> 
         (None, Some(hook)) => implementation(&options.krate(), item, &found, hook, true),
         (None, None) => None,
     };
-    // The forms of hooks are not the user's choice.
+    // The user does not choose the signatures of hooks.
     let allow = quote!(#[allow(clippy::needless_pass_by_value, clippy::unused_self)]);
     beside(quote!(#allow #item #implementation), errors)
 }
 
-/// The tokens, and what was reported.
+/// The tokens, and the reported faults.
 fn beside(tokens: TokenStream, errors: Errors) -> TokenStream {
     match errors.finish() {
         Ok(()) => tokens,
@@ -91,7 +91,7 @@ fn beside(tokens: TokenStream, errors: Errors) -> TokenStream {
     }
 }
 
-/// The implementation of the trait, as far as the types of its values can be read.
+/// The implementation of the trait, as far as the types of its values are readable.
 fn implementation(
     krate: &Path,
     item: &ItemImpl,
@@ -150,7 +150,7 @@ fn implementation(
     })
 }
 
-/// A method of the trait that calls the one that the user wrote.
+/// A method of the trait that calls the user's method.
 fn forward(
     found: Option<Found<'_>>,
     hook: &str,
@@ -164,7 +164,7 @@ fn forward(
     let conditions = found.conditions();
     let body = match found.fits {
         true => quote!(Self::#name(self, #arguments)),
-        // What is wrong with it has been said.
+        // Its faults were already reported.
         false => quote!(::core::unimplemented!()),
     };
     Some(quote! {
@@ -176,7 +176,7 @@ fn forward(
     })
 }
 
-/// What is emitted by the last parameter, `&mut Emit<Out>`.
+/// The output type of the last parameter, `&mut Emit<Out>`.
 fn emitted(ty: &Type) -> Option<&Type> {
     match ty {
         Type::Reference(reference) if reference.mutability.is_some() => {

@@ -358,7 +358,7 @@ fn partial<S: JoinSides>(
 struct Complete<K, W: Waiting> {
     insert: JoinInsert,
     table: KeyTable<K, W>,
-    /// Those items of a batch whose keys are waiting.
+    /// The items of a batch whose keys are waiting.
     known: Vec<Routed<K, Item<W>>>,
     next: Next<(K, <W::Sides as Sides>::Row)>,
 }
@@ -390,9 +390,9 @@ impl<K: Key, W: Waiting> HeadLogic<Routed<K, Item<W>>> for Complete<K, W> {
             }
             return self.next.send(cx);
         }
-        // Two short loops are faster than one: in the first, misses of the caches do not wait for each
-        // other, and in the second there are none. A key that is known in the first stays so to its end,
-        // so all its items keep their order.
+        // Two short loops are faster than one: in the first, cache misses overlap, and in the second there
+        // are none. A key that is known in the first stays known to its end, so all its items keep their
+        // order.
         for (hash, key, item) in items.drain(..) {
             let look = |waiting: &W| {
                 black_box(waiting.prefetch());

@@ -1,4 +1,4 @@
-//! What a join keeps of one key: the values of each side, and the rows that they make.
+//! The values of each side of a join for one key, and their rows.
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ impl<T> Values<T> {
         }
     }
 
-    /// Takes in the values of later times.
+    /// Appends later values.
     fn merge(&mut self, other: Self, insert: JoinInsert) {
         match (insert, &mut *self, other) {
             (_, _, Values::None) => {}
@@ -86,7 +86,7 @@ impl<T> Values<T> {
     }
 }
 
-/// The values of all sides of one key.
+/// The values of all sides for one key.
 pub(crate) trait Sides: State + Default {
     /// An item of any side.
     type Item: Exchange + Clone + State;
@@ -94,12 +94,12 @@ pub(crate) trait Sides: State + Default {
     type Row: 'static;
     /// A row with a value of each side that has any.
     type PartialRow: 'static;
-    /// How many sides there are.
+    /// The number of sides.
     const COUNT: usize;
 
     fn insert(&mut self, item: Self::Item, insert: JoinInsert);
 
-    /// Takes in the values of later times.
+    /// Appends later values.
     fn merge(&mut self, other: Self, insert: JoinInsert);
 
     /// Whether each side has a value.
@@ -108,15 +108,15 @@ pub(crate) trait Sides: State + Default {
     /// The row, when each side has just one value.
     fn into_row(self) -> Result<Self::Row, Self>;
 
-    /// Hands out all rows, the left-most side varying slowest.
+    /// Returns all rows; the left-most side varies slowest.
     fn rows<E>(&self, emit: impl FnMut(Self::Row) -> Result<(), E>) -> Result<(), E>;
 
-    /// Hands out all rows, in which a side without values is one `None`.
+    /// Returns all rows; a side without values is one `None`.
     fn partial_rows<E>(&self, emit: impl FnMut(Self::PartialRow) -> Result<(), E>)
     -> Result<(), E>;
 }
 
-/// A loop for each side in the next, and a row in the last.
+/// Nested loops, one per side, with a row in the innermost.
 macro_rules! product {
     ($emit:ident $each:ident $own:ident [$($row:ident)+]) => { $emit(($($row.$own(),)+))? };
     ($emit:ident $each:ident $own:ident [$($row:ident)*] $side:ident $($rest:ident)*) => {
@@ -131,7 +131,7 @@ macro_rules! joins {
         /// An item of one of the sides.
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum $item<$($V),+> { $(
-            /// Of this one.
+            /// An item of this side.
             $V($V)
         ),+ }
 
@@ -230,7 +230,7 @@ macro_rules! joins {
             }
         }
 
-        // Not for streams alone: rustc then tells what is wrong with other tuples.
+        // Also for other types than streams: rustc then reports the faults of other tuples.
         impl<$($V),+> JoinAll for ($($V,)+) {}
     )+ };
 }

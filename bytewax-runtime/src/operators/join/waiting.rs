@@ -1,4 +1,4 @@
-//! What a join keeps of a key until each side has a value.
+//! The state of a join for a key until each side has a value.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,13 @@ use crate::state::{Field, Schema, State};
 pub(crate) trait Waiting: State + Default {
     type Sides: Sides;
 
-    /// What is kept for the first value of a key.
+    /// Creates the state for the first value of a key.
     fn first(item: <Self::Sides as Sides>::Item) -> Self;
 
-    /// Reads which sides there are, to have that in the caches.
+    /// Reads the present sides, to prefetch them.
     fn prefetch(&self) -> bool;
 
-    /// Takes in a value. If no side is missing any more, gives the values of all, and nothing is left.
+    /// Adds a value. If no side is missing any more, returns the values of all and leaves nothing.
     fn take_in(
         &mut self,
         item: <Self::Sides as Sides>::Item,
