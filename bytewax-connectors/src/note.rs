@@ -1,6 +1,6 @@
-//! What is said to the user beside the results.
+//! Messages to the user, apart from the results.
 
-/// Logs what people should know.
+/// Logs a message to the user.
 pub(crate) fn note(text: &str) {
     tracing::warn!("{text}");
 }

@@ -1,4 +1,4 @@
-//! What a client says beside its answers.
+//! Receives the events of a client.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,23 +19,23 @@ use super::settings::{is_refusal, is_transient};
 use super::statistics::{Extent, KafkaStatistics, Reporter, parse};
 use crate::note::note;
 
-/// How long nothing is said again of brokers that do not answer.
+/// How long unresponsive brokers are not reported again.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Hears what a client says.
+/// Receives the events of a client.
 pub(super) struct Context {
     /// The step that the client belongs to.
     caller: Caller,
     heard: Mutex<Heard>,
-    /// How many events were served, so that it is known when there are no more.
+    /// The number of served events, which shows when none are left.
     served: AtomicUsize,
     /// Whether there may be events.
     events: AtomicBool,
-    /// Who is woken for them.
+    /// The waker for events.
     wakers: Mutex<Vec<(u64, Waker)>>,
-    /// Who wants to know what the client reports of itself.
+    /// The receiver of the client's statistics.
     reporter: Option<Reporter>,
-    /// What there is to be read of each topic's partitions, as the client has reported it.
+    /// The unread messages of each topic's partitions, from the client's last report.
     extents: Mutex<HashMap<String, HashMap<i32, Extent>>>,
 }
 
@@ -43,9 +43,9 @@ pub(super) struct Context {
 struct Heard {
     /// The text of the last error.
     last: Option<String>,
-    /// Why the brokers do not let the client in.
+    /// Why the brokers reject the client.
     refusal: Option<String>,
-    /// Why the client cannot go on.
+    /// Why the client cannot continue.
     fatal: Option<String>,
     noted: Option<Instant>,
 }
@@ -68,7 +68,7 @@ impl Context {
         }
     }
 
-    /// For a client of the step that calls, which reports what the client reports of itself.
+    /// For a client of the calling step, which forwards the client's statistics.
     pub(super) fn reporting(statistics: Option<&KafkaStatistics>) -> Self {
         Self {
             reporter: statistics.map(KafkaStatistics::reporter),
@@ -76,20 +76,20 @@ impl Context {
         }
     }
 
-    /// Nothing is read any more: what the client has reported is gone.
+    /// Reading has ended: removes the client's reports.
     pub(super) fn forget(&self) {
         if let Some(reporter) = &self.reporter {
             reporter.forget();
         }
     }
 
-    /// What there is to be read of a partition.
+    /// The unread messages of a partition.
     pub(super) fn extent(&self, topic: &str, partition: i32) -> Option<Extent> {
         let extents = lock(&self.extents);
         extents.get(topic)?.get(&partition).copied()
     }
 
-    /// An error if the run has ended, so that nobody waits for it any more.
+    /// Fails if the run has ended, so that nobody waits for it any more.
     pub(super) fn check_run(&self) -> Result<(), Error> {
         match self.caller.has_ended() {
             true => Err(Error::Stopped),
@@ -97,7 +97,7 @@ impl Context {
         }
     }
 
-    /// Logs what people should know, with the step.
+    /// Logs a message with the step.
     pub(super) fn note(&self, text: &str) {
         match self.caller.step() {
             Some(step) => note(&format!("step `{step}`: {text}")),
@@ -126,7 +126,7 @@ impl Context {
         self.served.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// There are events: somebody is woken to serve them.
+    /// There are events: wakes the one who serves them.
     pub(super) fn has_events(&self) {
         self.events.store(true, Ordering::Release);
         if let Some((_, waker)) = lock(&self.wakers).last() {
@@ -134,7 +134,7 @@ impl Context {
         }
     }
 
-    /// Whether there may be events since this was last asked.
+    /// Whether there may be events since the last call.
     pub(super) fn take_events(&self) -> bool {
         self.events.load(Ordering::Acquire) && self.events.swap(false, Ordering::AcqRel)
     }
@@ -197,7 +197,7 @@ impl ClientContext for Context {
             Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::Fenced) => {
                 heard.fatal = Some(reason.to_owned());
             }
-            // It follows what is said of each broker.
+            // It follows the reports about each broker.
             Some(RDKafkaErrorCode::AllBrokersDown) => {}
             Some(code)
                 if is_transient(code)

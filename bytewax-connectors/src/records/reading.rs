@@ -1,4 +1,4 @@
-//! A file that is read, record by record, from a position on.
+//! Reads a file, record by record, from a position on.
 
 use std::fmt;
 use std::fmt::Debug;
@@ -19,25 +19,25 @@ use super::window::{Traces, Window};
 use crate::files::Error;
 use crate::note::note;
 
-/// How a file is read, whatever is in it.
+/// The settings for reading a file of any content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
-    /// How many records a batch has at the most. At least 1.
+    /// The maximum number of records in a batch, at least 1.
     pub(crate) batch_records: usize,
-    /// How long a record may be, without the end of its line.
+    /// The maximum length of a record, without its line end.
     pub(crate) max_record_bytes: usize,
-    /// What becomes of a longer one, if it is a line of text.
+    /// The treatment of a longer one, if it is a line of text.
     pub(crate) too_long: TooLong,
-    /// What becomes of the last record when its line has no end; by whether positions are saved, unless
-    /// set.
+    /// The treatment of a last record without a line end; by default, it depends on whether positions are
+    /// saved.
     pub(crate) unended: Option<Unended>,
     pub(crate) invalid_utf8: InvalidUtf8,
-    /// Whether reading goes on behind a record that cannot be read.
+    /// Whether reading continues after an unreadable record.
     pub(crate) skip_bad: bool,
 }
 
 impl Reading {
-    /// How a source reads that has not been told otherwise.
+    /// The default settings of a source.
     pub(crate) const USUAL: Self = Self {
         batch_records: 1000,
         max_record_bytes: 64 << 20,
@@ -65,31 +65,32 @@ impl Reading {
     }
 }
 
-/// What a file has in it.
+/// The format of a file.
 pub(crate) trait Format: Clone + Debug + Send + Sync + 'static {
     type Item: Send + 'static;
     type Splitter: Splitter<Item = Self::Item>;
 
-    /// Begins to cut off records.
+    /// Creates a splitter.
     fn splitter(&self, reading: &Reading, start: Start<'_>) -> Result<Self::Splitter, Error>;
 
-    /// The byte that stands around text in which a line may end without ending the record.
+    /// The quote around text in which a line end does not end the record.
     fn quote(&self) -> Option<u8> {
         None
     }
 
-    /// How a file is read, as far as that was not looked up in the file; none if there is nothing to choose.
+    /// A description of the reading mode, as far as it was assumed rather than found in the file; `None` if
+    /// there is no choice.
     fn assumed(&self, _: &Self::Splitter) -> Option<String> {
         None
     }
 
-    /// Checks that a file has the columns that it had before.
+    /// Checks that a file has the same columns as before.
     fn check_columns(&self, _: &Place, _: &FilePosition, _: &Reading) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// Where a splitter begins.
+/// The start of a splitter.
 #[cfg_attr(
     not(feature = "csv"),
     expect(
@@ -99,20 +100,20 @@ pub(crate) trait Format: Clone + Debug + Send + Sync + 'static {
 )]
 pub(crate) struct Start<'a> {
     pub(crate) place: &'a Place,
-    /// At the beginning of the file, or at that of a record.
+    /// At the beginning of the file, or of a record.
     pub(crate) window: &'a mut Window,
-    /// The line that the window is in, counted on by what is cut off.
+    /// The line of the window's start, which is updated with each split.
     pub(crate) lines: &'a mut Lines,
 }
 
-/// Cuts off records.
+/// Splits off records.
 pub(crate) trait Splitter: 'static {
     type Item;
 
-    /// Cuts off the next record, and adds the lines that it took.
+    /// Splits off the next record, and adds its lines to the count.
     fn next(&mut self, window: &mut Window, lines: &mut u64) -> io::Result<Cut<Self::Item>>;
 
-    /// Cuts off records that are plain to read, as far as they are in the window, and adds the lines that they took. All
+    /// Splits off simple records, as far as they are in the window, and adds their lines to the count. All
     /// others are left to [`next`](Self::next).
     fn next_plain(
         &mut self,
@@ -122,26 +123,25 @@ pub(crate) trait Splitter: 'static {
         give: impl FnMut(Self::Item),
     );
 
-    /// The number of the cell with a quote that is open at the end of these bytes, which begin with a record, and of the
-    /// lines that it has by now.
+    /// The number of the cell whose quote is open at the end of these bytes, which begin with a record, and
+    /// the number of its lines so far.
     fn open_quote(&self, _: &[u8]) -> Option<(usize, u64)> {
         None
     }
 
-    /// A hash of the names of the columns, where there are any; `None` while the row that names them
-    /// waits for its end.
+    /// A hash of the names of the columns, if any; `None` while the header row is incomplete.
     fn columns(&self) -> Option<u64> {
         Some(0)
     }
 
-    /// From now on, takes a last record without an end as it is.
+    /// From now on, accepts a last record without an end.
     fn emit_unended(&mut self);
 }
 
-/// What was cut off.
+/// The result of a split.
 pub(crate) enum Cut<T> {
     Record(Result<T, Fault>),
-    /// Something that is no record, such as a blank line.
+    /// Text that is not a record, such as a blank line.
     Nothing,
     /// The input has ended.
     End,
@@ -196,7 +196,7 @@ impl<T: Send + 'static> Answer<T> for Results {
     }
 }
 
-/// A file of which the records are read. It is opened when it is polled first.
+/// A file whose records are read. The first poll opens it.
 pub(crate) struct Records<F: Format, A> {
     place: Place,
     format: F,
@@ -204,15 +204,15 @@ pub(crate) struct Records<F: Format, A> {
     range: Option<Range>,
     position: Option<FilePosition>,
     open: Option<Open<F::Splitter>>,
-    /// How many records the last batch had.
+    /// The number of records in the last batch.
     usual: usize,
-    /// What was met behind the records that were given.
+    /// The error after the emitted records.
     fault: Option<Error>,
-    /// Whether more may come behind the end.
+    /// Whether the file may grow.
     follows: bool,
-    /// Whether what is there is not held back for what comes later.
+    /// Whether available records are emitted immediately instead of waiting for a full batch.
     is_eager: bool,
-    /// Whether to tell how the file is read.
+    /// Whether to log the reading mode.
     tells: bool,
     answer: PhantomData<fn() -> A>,
 }
@@ -224,7 +224,7 @@ struct Open<S> {
 }
 
 impl<S: Splitter> Open<S> {
-    /// The position at a byte, behind which so many lines have ended since the file was opened.
+    /// The position at a byte, after this many line ends since the file was opened.
     fn place_at(&self, byte: u64, traces: Traces, since: u64) -> FilePosition {
         let line = self.lines.before.map(|before| before + since + 1);
         match self.splitter.columns() {
@@ -237,19 +237,19 @@ impl<S: Splitter> Open<S> {
     }
 }
 
-/// In which line reading is.
+/// The current line.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    /// Where reading began.
+    /// The start of reading.
     began: u64,
-    /// How many lines end before that, if it is known.
+    /// The number of lines before it, if known.
     before: Option<u64>,
-    /// How many lines ended since.
+    /// The number of lines since.
     pub(crate) since: u64,
 }
 
 impl Lines {
-    /// The lines of a file that is read from its beginning.
+    /// The count for a file that is read from its beginning.
     #[cfg(feature = "csv")]
     pub(crate) fn first() -> Self {
         Self {
@@ -297,8 +297,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
     }
 
-    /// The same, of a file that may grow behind its end, and be cut or replaced by then: whoever reads it
-    /// looks for that.
+    /// The same for a file that may grow, and may have been truncated or replaced: the caller checks that.
     pub(crate) fn following(self) -> Self {
         Self {
             follows: true,
@@ -306,12 +305,12 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
     }
 
-    /// The same, which logs how the file is read, if this is set.
+    /// The same, but logs the reading mode if this is set.
     pub(crate) fn telling(self, tells: bool) -> Self {
         Self { tells, ..self }
     }
 
-    /// Tells what was not looked up in the file, once the columns are known.
+    /// Logs the assumed reading mode, once the columns are known.
     fn tell(&mut self) {
         let Some(open) = self.open.as_ref().filter(|_| self.tells) else {
             return;
@@ -334,13 +333,13 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
     }
 
-    /// Closes the file, so that it is opened anew where reading it goes on.
+    /// Closes the file, so that it is reopened at the current position.
     pub(crate) fn reopen(&mut self) {
         self.position = Some(self.position());
         self.open = None;
     }
 
-    /// The same, of a stream that may be silent for long: records that are there are given at once.
+    /// The same for a stream that may be silent for long: available records are emitted immediately.
     pub(crate) fn eager(self) -> Self {
         Self {
             is_eager: true,
@@ -348,29 +347,29 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }
     }
 
-    /// What is open, once records were asked for.
+    /// The open file, once records were requested.
     pub(crate) fn opened(&mut self) -> Option<&mut Opened> {
         self.open.as_mut().map(|open| &mut open.opened)
     }
 
-    /// Whether the names of the columns are known, if there are to be any.
+    /// Whether the names of the columns are known, if the format has columns.
     pub(crate) fn has_columns(&self) -> bool {
         let columns = self.open.as_ref().map(|open| open.splitter.columns());
         !matches!(columns, Some(None))
     }
 
-    /// From now on, takes a last record without an end as it is.
+    /// From now on, accepts a last record without an end.
     pub(crate) fn emit_unended(&mut self) {
         if let Some(open) = &mut self.open {
             open.splitter.emit_unended();
         }
     }
 
-    /// Opens the file; none if no record begins in the range yet.
+    /// Opens the file; `None` if no record begins in the range yet.
     fn open(&self) -> Result<Option<Open<F::Splitter>>, Error> {
         let (place, quote) = (&self.place, self.format.quote());
         let begin = self.range.as_ref().map_or(0, |range| range.begin);
-        // What was not begun is at byte 0, be it a range that begins elsewhere.
+        // An unread part is at byte 0, even if its range begins elsewhere.
         let position = self.position.filter(|position| position.byte() > 0);
         let (mut opened, before) = match &position {
             Some(position) => {
@@ -408,7 +407,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         }))
     }
 
-    /// How many bytes of the file are not read yet; not known of one that is compressed, or no file.
+    /// The unread bytes of the file; unknown for a compressed file or a stream.
     pub(crate) fn left(&self) -> Option<u64> {
         if self.place.is_compressed() {
             return None;
@@ -425,7 +424,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         Some(end.saturating_sub(read))
     }
 
-    /// Opens the file, if it is not open.
+    /// Opens the file, unless it is open.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         if self.open.is_none() {
             self.open = self.open()?;
@@ -434,7 +433,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         Ok(())
     }
 
-    /// The next records; none at the end. Records before a fault are given first.
+    /// The next records; `None` at the end. Records before a fault are emitted first.
     pub(crate) fn next_records(&mut self) -> Result<Vec<A::Item>, Error> {
         self.begin()?;
         let Some(open) = &mut self.open else {
@@ -486,7 +485,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
                     match A::bad(bad) {
                         Ok(item) => items.push(item),
                         Err(bad) => {
-                            // Reading goes on in front of it, when the file has been mended.
+                            // Reading resumes before it, when the file has been corrected.
                             open.opened.window.back_to(position);
                             open.lines.since = since;
                             self.fault = Some(Error::Bad(Box::new(bad)));
@@ -514,7 +513,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         if let Some(open) = &mut self.open
             && let Err(changed) = self.place.check_more(&mut open.opened, first, traces)
         {
-            // What was read since may be of several files.
+            // The data read since may be from several files.
             self.position = Some(open.place_at(first, traces, lines));
             (self.open, self.fault) = (None, None);
             return Err(changed);
@@ -538,7 +537,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         open.place_at(window.position(), window.traces(), open.lines.since)
     }
 
-    /// Closes the file, which has ended or of which the range was read.
+    /// Closes the file, which has ended or whose range was read.
     fn close(&mut self) {
         let Some(open) = &self.open else {
             // No line begins in the range yet.
@@ -549,7 +548,7 @@ impl<F: Format, A: Answer<F::Item>> Records<F, A> {
         let rest = window.rest();
         let end = self.range.as_ref().and_then(|range| range.end);
         let is_over = end.is_some_and(|end| window.position() >= end);
-        // Of a file without columns, also the lines before those were not read for good.
+        // Without columns, the preceding lines of the file were not consumed either.
         let is_whole = open.splitter.columns().is_some()
             || matches!(window.last_byte(), None | Some(b'\n' | b'\r'));
         let position = self.position();
@@ -590,7 +589,7 @@ impl<F: Format, A: Answer<F::Item>> StatefulSourcePartition for Records<F, A> {
     fn next_batch(&mut self) -> Result<Poll<A::Item>, StepError> {
         let records = self.next_records()?;
         if records.is_empty() {
-            // A partition that has ended is kept for a while, and its file is not needed any more.
+            // An ended partition is kept for a while, and no longer needs its file.
             self.close();
             return Ok(Poll::end());
         }

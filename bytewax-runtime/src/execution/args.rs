@@ -175,8 +175,8 @@ impl RunArgs {
     }
 }
 
-// By hand, because a derived impl would put the doc comment of `RunArgs` in the place of the
-// program's own description.
+// Hand-written, because a derived impl would replace the program's own description with the doc comment of
+// `RunArgs`.
 impl Args for RunArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
         Flags::augment_args(command)
@@ -197,7 +197,7 @@ impl FromArgMatches for RunArgs {
     }
 }
 
-// What the program is to do with its flow. No doc comment here either.
+// The action of the program on its flow. No doc comment here either.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Command {
     /// Run the flow (the default)

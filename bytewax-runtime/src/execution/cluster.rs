@@ -37,8 +37,8 @@ impl Ended {
             text.push_str(error);
             text.push('\n');
         }
-        // In one piece, so that it does not mix with what others write. Without standard error
-        // there is nobody to tell.
+        // In one piece, so that it does not mix with other output. Without standard error, no report is
+        // possible.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
@@ -116,8 +116,8 @@ impl RunConfig {
             .map_err(network_error)?;
         run_cluster(job, &shared, place).map_err(|error| {
             use RunErrorKind::{Interrupted, Peer, Requested, Terminated};
-            // All processes write to the same terminal, and what follows from the error of another
-            // is no news. Of several errors at once, the parent tells the first that it gets.
+            // All processes write to the same terminal, and errors that follow from another process are
+            // redundant. Of several simultaneous errors, the parent reports the first one it receives.
             let follows = matches!(error.kind(), Interrupted | Peer | Requested | Terminated);
             let heard =
                 !is_orphan.load(Ordering::Acquire) && reporter.report(&error.report(), follows);

@@ -1,4 +1,4 @@
-//! Runs a flow by the command line of a program.
+//! Runs a flow from the command line of a program.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -85,7 +85,7 @@ pub fn run_from(
     }
 }
 
-// No doc comment: the description is made from the name of the flow.
+// No doc comment: the description is generated from the name of the flow.
 #[derive(Parser)]
 struct Cli {
     #[command(flatten)]

@@ -88,7 +88,7 @@ pub(super) fn lock(flow: &Dataflow, file: Option<&Path>, check: bool) -> Result<
         );
         return Err(RunError::new(RunErrorKind::Config, fault.trim_end()));
     }
-    // Under another name first: a compiler that runs beside reads the old file or the new one.
+    // Under another name first: a concurrent compiler reads either the old file or the new one.
     let draft = path.with_extension("lock.new");
     fs::write(&draft, &new).map_err(|error| failed(&path, "written", error))?;
     fs::rename(&draft, &path).map_err(|error| failed(&path, "written", error))?;
@@ -200,7 +200,7 @@ mod tests {
              gone, and is neither dropped nor kept\n"
         );
         assert!(problem.is_some());
-        // The same text is said of a file that is not up to date.
+        // The same message is used for a file that is not up to date.
         let error = lock(&copy("b"), Some(&old), true).unwrap_err().to_string();
         let words = text.replace("flow `copy`:\n", "");
         assert!(error.contains(&words), "{error}");

@@ -1,4 +1,4 @@
-//! Runs a flow from code, or by the command line of a program.
+//! Runs a flow from code, or from the command line of a program.
 #![expect(
     clippy::needless_pass_by_value,
     reason = "a run takes the flow itself: who runs it has no more use for it"

@@ -30,7 +30,7 @@ pub(super) fn stop(shared: &Arc<Shared>, by: StoppedBy) {
         StoppedBy::Terminate | StoppedBy::Request => 128 + SIGTERM,
     };
     stop_cleanly(shared, by, move |text| {
-        // It is stuck in the user's code. Without standard error there is nobody to tell.
+        // It is stuck in user code. Without standard error, no report is possible.
         let text =
             format!("error: {text}; a worker does not end, so the process ends without it\n");
         let _ = BesideProgress.write_all(text.as_bytes());
@@ -57,7 +57,7 @@ impl SignalGuard {
                 let mut stopped = false;
                 for signal in signals.forever() {
                     if stopped {
-                        // Someone is in a hurry: the workers may be stuck in the user's code.
+                        // The user is in a hurry: the workers may be stuck in user code.
                         signal_hook::low_level::exit(128 + signal);
                     }
                     stopped = true;
@@ -82,7 +82,7 @@ impl Drop for SignalGuard {
     fn drop(&mut self) {
         self.handle.close();
         if let Some(listener) = self.listener.take() {
-            // It cannot have panicked, and if it has there is nothing left to stop.
+            // It cannot have panicked; if it has, there is nothing left to stop.
             let _ = listener.join();
         }
     }

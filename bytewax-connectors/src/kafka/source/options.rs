@@ -1,4 +1,4 @@
-//! What was said of a source.
+//! The settings of a source.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::super::settings::Settings;
 use super::super::statistics::KafkaStatistics;
 use super::topics::{Selection, TopicPartition};
 
-/// How many kilobytes of messages a consumer has ready at most, over all its partitions.
+/// The kilobytes of messages that a consumer prefetches at most, over all its partitions.
 const READY_KIB: usize = 64 << 10;
 
 /// The group of a consumer that commits nothing. It never joins it.
 const NO_GROUP: &str = "bytewax";
 
-/// Settings that the source makes, with what to use instead.
+/// Settings that the source controls, with their replacements.
 const OWN: &[(&str, &str, &str)] = &[
     (
         "enable.auto.commit",
@@ -36,14 +36,14 @@ const OWN: &[(&str, &str, &str)] = &[
     ("enable.partition.eof", "true", "use `stop_at_end`"),
 ];
 
-/// Where a partition begins that has no saved position.
+/// The start of a partition without a saved position.
 #[derive(Clone, Debug)]
 pub(super) enum Start {
     Beginning,
     End,
     /// The first message of this time or later, in milliseconds.
     Time(i64),
-    /// Those that are not named begin at their beginning.
+    /// Other partitions start at their beginning.
     Offsets(BTreeMap<TopicPartition, i64>),
 }
 
@@ -74,9 +74,9 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// The settings of a client that reads some of so many partitions.
+    /// The settings of a client that reads some of this many partitions.
     pub(super) fn consumer_config(&self, partitions: usize) -> Result<ClientConfig, Error> {
-        // Each partition has a queue of its own.
+        // Each partition has its own queue.
         let ready = (READY_KIB / partitions.max(1)).max(1 << 10).to_string();
         let defaults = [
             ("group.id", NO_GROUP),
@@ -87,7 +87,7 @@ impl Options {
         self.settings.config(&defaults, OWN)
     }
 
-    /// The settings of a client that asks what there is.
+    /// The settings of a client that lists topics and partitions.
     pub(super) fn listing_config(&self) -> Result<ClientConfig, Error> {
         let mut config = self.settings.config(&[], OWN)?;
         config.remove("group.id");
@@ -97,7 +97,7 @@ impl Options {
 }
 
 impl Options {
-    /// The partitions that there are now.
+    /// The partitions that exist now.
     pub(super) fn list(
         &self,
         consumer: &rdkafka::consumer::BaseConsumer<super::super::context::Context>,

@@ -52,7 +52,7 @@ pub(crate) struct RestoreArgs {
     pub(crate) dir: PathBuf,
 }
 
-// What can be done with a store of any flow.
+// Commands for a store of any flow.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Show partitions, runs, and the saved state of each step

@@ -9,7 +9,7 @@ use crate::flow::{Dataflow, Step};
 use crate::recovery::{self, Migrated, MigratedStep, SavedKind, StepMeta};
 
 pub(super) fn migrate(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
-    // A program that would not resume the store could read it as something else.
+    // A program that could not resume the store might misread it.
     try_resume(flow, dirs)?;
     let graph = flow.graph();
     let steps = graph.steps.iter().filter_map(|step: &Step| {

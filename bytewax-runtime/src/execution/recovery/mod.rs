@@ -118,7 +118,7 @@ impl StoreCommand {
             } => {
                 let text = key.clone().map(Wanted::Text);
                 let bytes = key_bytes.clone().map(|bytes| Wanted::Bytes(bytes.0));
-                // One of them is there: the parser sees to it.
+                // The parser ensures that one of them is given.
                 let wanted = text.or(bytes).unwrap_or(Wanted::Bytes(Vec::new()));
                 let dump = recovery::dump(dirs, step, &wanted)?;
                 Ok(dump::print(&dump, &wanted))

@@ -77,7 +77,7 @@ impl<'a> Scope<'a> {
                     // The scopes are frames, so the last part of the name is enough.
                     let mut labels = labels(step);
                     labels[0] = format!("{name} ({})", step.operator);
-                    // A line break of Graphviz, behind the escapes of what people have written.
+                    // Graphviz's line break, which must not be escaped with the user's text.
                     let labels: Vec<String> = labels.iter().map(|label| escape(label)).collect();
                     let label = format!("\"{}\"", labels.join("\\n"));
                     let shape = shape(step.kind);
