@@ -322,7 +322,7 @@ fn a_program_that_is_stuck_ends_when_the_time_is_over() {
     running.signal("-TERM");
     running.check_end(
         Some(143),
-        "the run stalls for ",
+        "the run has stalled for ",
         "error: stopped by SIGTERM before the last epoch was complete, which took longer than 1s, the time that \
          `--stop-timeout` gives it; a worker does not end, so the process ends without it\n",
     );

@@ -18,7 +18,7 @@ impl FromStr for Token {
             return Ok(Self(text.to_owned()));
         }
         Err(format!(
-            "a token has {LEAST} characters or more, which are letters, digits and signs, and no spaces"
+            "a token needs at least {LEAST} characters: ASCII letters, digits and punctuation, without spaces"
         ))
     }
 }

@@ -147,8 +147,7 @@ pub(crate) enum Error {
     },
     #[cfg(any(test, feature = "metrics"))]
     #[error(
-        "no epoch is complete yet, so there is nothing to save; ask again when the run has lasted longer than \
-         `--snapshot-interval`"
+        "no epoch is complete yet, so there is nothing to save; retry after `--snapshot-interval`"
     )]
     NothingComplete,
     #[error("`{}`: an input or output error while {doing}; look at the disk", file.display())]

@@ -57,14 +57,14 @@ pub(super) async fn respond(
     headers: &HeaderMap,
 ) -> Answer {
     if *method != Method::POST {
-        let text = "this is asked for by POST\n";
+        let text = "use POST\n";
         let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, PLAIN, text);
         let allowed = HeaderValue::from_static("POST");
         refused.headers_mut().insert(ALLOW, allowed);
         return refused;
     }
     let Some(control) = control else {
-        let text = "nobody may do this: the run has no `--control-token` (BYTEWAX_CONTROL_TOKEN)\n";
+        let text = "forbidden: the run has no `--control-token` (BYTEWAX_CONTROL_TOKEN)\n";
         return answer(StatusCode::FORBIDDEN, PLAIN, text);
     };
     let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
@@ -134,7 +134,7 @@ impl Control {
             return answer(StatusCode::CONFLICT, PLAIN, text);
         };
         if self.saves.swap(true, Ordering::AcqRel) {
-            let text = "another savepoint is being made; ask again when it is there\n";
+            let text = "another savepoint is in progress; retry when it is complete\n";
             return answer(StatusCode::CONFLICT, PLAIN, text);
         }
         let (made, done) = oneshot::channel();
@@ -151,7 +151,7 @@ impl Control {
         match (thread, done.await) {
             (Ok(_), Ok(answer)) => answer,
             _ => {
-                let text = "the savepoint could not be made: its thread did not start, or ended\n";
+                let text = "the savepoint failed: its thread did not start, or ended\n";
                 answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
             }
         }
@@ -187,7 +187,7 @@ fn save(recovery: &RecoveryConfig, name: &str) -> Answer {
                 "epoch {epoch} is saved in `{}`, in {partitions} partitions",
                 dir.display()
             );
-            tracing::info!(epoch = epoch.0, "a request has made a savepoint: {text}");
+            tracing::info!(epoch = epoch.0, "a request created a savepoint: {text}");
             answer(StatusCode::CREATED, PLAIN, format!("{text}\n"))
         }
         Err(error) => {
@@ -196,7 +196,7 @@ fn save(recovery: &RecoveryConfig, name: &str) -> Answer {
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let report = RunError::recovery(error).report();
-            tracing::warn!("a savepoint was not made: {report}");
+            tracing::warn!("a savepoint failed: {report}");
             answer(status, PLAIN, format!("{report}\n"))
         }
     }

@@ -198,7 +198,7 @@ impl Served {
         let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/" | "/metrics" | "/healthz" | "/readyz" if !is_get => {
-                let text = "this can be read by GET alone\n";
+                let text = "use GET\n";
                 let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, PLAIN, text);
                 let allowed = HeaderValue::from_static("GET, HEAD");
                 refused.headers_mut().insert(ALLOW, allowed);
@@ -209,7 +209,7 @@ impl Served {
             "/readyz" => self.health(|state| state == RunState::Running),
             "/" => answer(StatusCode::OK, PLAIN, "/metrics\n/healthz\n/readyz\n"),
             _ => {
-                let text = "there is nothing here; see /metrics, /healthz and /readyz\n";
+                let text = "not found; see /metrics, /healthz and /readyz\n";
                 answer(StatusCode::NOT_FOUND, PLAIN, text)
             }
         }
@@ -238,7 +238,7 @@ impl Served {
                 answer(StatusCode::OK, encode::CONTENT_TYPE, made)
             }
             Err(error) => {
-                let text = format!("the numbers cannot be written: {error}\n");
+                let text = format!("the metrics cannot be encoded: {error}\n");
                 answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
             }
         }

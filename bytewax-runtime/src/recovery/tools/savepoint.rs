@@ -26,7 +26,7 @@ pub(crate) fn savepoint(dirs: &[impl AsRef<Path>], dir: &Path) -> Result<Savepoi
     if epoch == Epoch(0) {
         return Err(Error::NothingComplete);
     }
-    fs::create_dir_all(dir).map_err(Error::io(dir, "making its directory"))?;
+    fs::create_dir_all(dir).map_err(Error::io(dir, "creating its directory"))?;
     let partitions = parts.states.len() as u32;
     let copied = copy(&parts, partitions, dir)?;
     Ok(Savepoint {

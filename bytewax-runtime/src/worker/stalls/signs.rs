@@ -272,7 +272,7 @@ impl<'a> Look<'a> {
             return (
                 reader,
                 None,
-                format!("step `{reader}` takes less than that"),
+                format!("step `{reader}` receives items more slowly"),
             );
         };
         let (step, worker) = (&busiest.step.step, busiest.worker);
@@ -291,8 +291,8 @@ impl<'a> Look<'a> {
             }
             None => {
                 let why = format!(
-                    "step `{reader}` takes less than that, and is not busy itself: it waits for something outside of the \
-                     flow, or for the recovery store"
+                    "step `{reader}` receives items more slowly, but is not busy: it waits for an external system or \
+                     the recovery store"
                 );
                 (reader, None, why)
             }
@@ -314,7 +314,7 @@ impl<'a> Look<'a> {
             }
             None => self.unsaved(),
         };
-        let cause = format!("epoch {} is over and not complete: {why}", epoch.epoch);
+        let cause = format!("epoch {} has ended but is not complete: {why}", epoch.epoch);
         let kind = StallKind::Snapshot;
         let mut sign = self.sign(kind, String::new(), step.as_ref(), worker, cause);
         sign.stall.partition = partition;
@@ -389,8 +389,8 @@ impl<'a> Look<'a> {
                 None => "has had no items",
             };
             let cause = format!(
-                "the watermark of step `{id}` stands: partition `{name}`, on worker {worker}, {nothing}, and others have; \
-                 `Lateness::idle_after` has the watermark go on without it"
+                "the watermark of step `{id}` does not advance: partition `{name}`, on worker {worker}, {nothing}, unlike \
+                 others; `Lateness::idle_after` lets the watermark advance without it"
             );
             let subject = format!("{id} {name}");
             let mut sign = self.sign(
@@ -474,7 +474,7 @@ impl<'a> Look<'a> {
             _ => "`redistribute` before it spreads its items",
         };
         let cause = format!(
-            "worker {worker} is busy all the time, most with step `{id}`, and the others have little to do: {help}"
+            "worker {worker} is busy all the time, mostly with step `{id}`, while the others are mostly idle: {help}"
         );
         let of = Some(worker);
         Some(self.sign(StallKind::Skew, worker.to_string(), Some(id), of, cause))

@@ -348,7 +348,7 @@ const CASES: &[(&str, Staged, Expected)] = &[
             Some("f.out"),
             None,
             None,
-            "it waits for something outside of the flow",
+            "it waits for an external system",
         ),
     ),
     (
@@ -420,7 +420,7 @@ const CASES: &[(&str, Staged, Expected)] = &[
             Some("f.time"),
             Some(0),
             Some("c"),
-            "the watermark of step `f.time` stands",
+            "the watermark of step `f.time` does not advance",
         ),
     ),
     (
@@ -437,7 +437,7 @@ const CASES: &[(&str, Staged, Expected)] = &[
             Some("f.sums"),
             Some(1),
             None,
-            "epoch 6 is over and not complete: step `f.sums` is saving its state on worker 1, 10.0 MB a second",
+            "epoch 6 has ended but is not complete: step `f.sums` is saving its state on worker 1, 10.0 MB a second",
         ),
     ),
     (
@@ -469,7 +469,7 @@ const CASES: &[(&str, Staged, Expected)] = &[
             Some("f.sums"),
             Some(1),
             None,
-            "epoch 6 is over and not complete: the code of step `f.sums` has not returned on worker 1",
+            "epoch 6 has ended but is not complete: the code of step `f.sums` has not returned on worker 1",
         ),
     ),
     (
@@ -487,7 +487,7 @@ const CASES: &[(&str, Staged, Expected)] = &[
             Some("f.out"),
             Some(0),
             None,
-            "epoch 6 is over and not complete: the edge from `f.sums` to `f.out` is full",
+            "epoch 6 has ended but is not complete: the edge from `f.sums` to `f.out` is full",
         ),
     ),
     (

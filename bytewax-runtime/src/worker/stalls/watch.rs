@@ -77,7 +77,7 @@ fn log(change: &Change) {
             step,
             worker,
             partition,
-            "the run stalls for {seconds:.1} s: {cause}"
+            "the run has stalled for {seconds:.1} s: {cause}"
         ),
         Change::Ends(_) => tracing::warn!(
             kind,
