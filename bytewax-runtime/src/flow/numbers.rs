@@ -4,8 +4,9 @@ use super::StepKind;
 use super::graph::Graph;
 
 impl Graph {
-    /// The steps that save what code of the program reads and writes in its own way, in types without a version. What bytes mean to
-    /// such code can change without a sign, so that a number must be there which people change.
+    /// The steps with saved types that custom code of the program serializes, and that have no version. The
+    /// meaning of bytes for such code can change unnoticed, so such types need a version number, which people
+    /// change.
     pub(crate) fn unnumbered(&self) -> Vec<String> {
         let mut told = Vec::new();
         for step in &self.steps {

@@ -432,7 +432,7 @@ fn a_stream_without_a_time_is_refused() {
             .map(|_| ())
     });
     assert!(
-        told.contains("behind the step `f.state` nobody knows them"),
+        told.contains("which are unknown after the step `f.state`"),
         "{told}"
     );
 
