@@ -1,4 +1,4 @@
-//! A thread that runs futures, and what becomes of their panics.
+//! Runs futures on a thread, and turns their panics into errors.
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use crate::error::RunError;
 use crate::guard::guard;
 use crate::logged::Logged;
 
-/// A thread that runs futures, until this is dropped.
+/// A thread that runs futures until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Executor {
     handle: Handle,
-    /// A task that the thread waits for.
+    /// A task for which the thread waits.
     life: AbortHandle,
 }
 
@@ -34,9 +34,9 @@ impl Executor {
             .name(format!("{step} calls"))
             .spawn(move || {
                 logged.run(|| {
-                    // It ends as it is aborted, which is no fault.
+                    // It ends because it is aborted, which is no fault.
                     let _ = runtime.block_on(life);
-                    // A call that blocks a thread, and is not needed any more, is not waited for.
+                    // Does not wait for an obsolete call that blocks a thread.
                     runtime.shutdown_background();
                 });
             })?;
@@ -48,7 +48,7 @@ impl Executor {
         self.handle.spawn(future).abort_handle()
     }
 
-    /// Runs code that may ask for the runtime, as what makes futures often does.
+    /// Runs code that may access the runtime, as constructors of futures often do.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let _entered = self.handle.enter();
         f()
@@ -61,7 +61,7 @@ impl Drop for Executor {
     }
 }
 
-/// A future whose panic is an error.
+/// A future that turns a panic into an error.
 pub(crate) struct Guarded<F>(Pin<Box<F>>);
 
 impl<F> Guarded<F> {

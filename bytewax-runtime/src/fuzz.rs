@@ -1,5 +1,5 @@
-//! What reads bytes that may be damaged, for the fuzz targets in `fuzz/`: none of it may panic, run
-//! for long or take much memory, whatever the bytes.
+//! The readers of possibly damaged bytes, for the fuzz targets in `fuzz/`: none of them may panic, run for
+//! long or use much memory, whatever the bytes.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::codec;
 use crate::recovery;
 use crate::state::{self, State};
 
-/// All sorts of things that a state can be made of.
+/// A state with all kinds of content.
 type Sample = (
     u64,
     Option<String>,
@@ -18,7 +18,7 @@ type Sample = (
     char,
 );
 
-/// The envelope of a saved value: bytes as they are, and with what it would need around them.
+/// The envelope of a saved value: the bytes unchanged, and with a valid frame around them.
 pub fn envelope(bytes: &[u8]) {
     open(bytes);
     let mut whole = Vec::new();
@@ -41,7 +41,7 @@ fn open(bytes: &[u8]) {
     let _ = state::open::<String>(bytes);
 }
 
-/// A value without its envelope: what can be read is written and read again as the same.
+/// A value without its envelope: a readable value survives writing and reading again.
 pub fn codec(bytes: &[u8]) {
     round_trip::<Sample>(bytes);
     round_trip::<Vec<Option<Vec<String>>>>(bytes);
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What was saved, with some bytes changed.
+    /// Saved bytes with some changes.
     fn damaged() -> impl Strategy<Value = Vec<u8>> {
         let value = any::<(u64, Option<String>, Vec<(i32, bool)>)>();
         let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);

@@ -32,7 +32,7 @@ pub(crate) fn exchanged(
             .collect()
     };
     let by_inputs = alike(by_inputs);
-    // Where the arguments tell steps apart, only two that have exchanged all that they read count.
+    // If the arguments distinguish the steps, only two that have swapped everything they read count.
     let is_back = |&(was, is): &Pair| {
         let mut others = by_inputs.iter();
         others.any(|(o, n)| old[*o].id == new[is].id && new[*n].id == old[was].id)
@@ -56,7 +56,7 @@ pub(crate) fn exchanged(
     }
     pairs.sort_unstable();
     let own = |is: usize| old.iter().position(|it| it.id == new[is].id);
-    // Where one looks like none, something else has changed, which is for people to judge.
+    // If one resembles none, something else has changed, which the user must judge.
     loop {
         let count = pairs.len();
         let all = pairs.clone();
@@ -96,7 +96,7 @@ pub(crate) fn lines(
         .iter()
         .map(|(was, is)| line(&old[*was].id, &described(*is)))
         .collect();
-    // A step that took the id of the first needs another one: the one that the last does not need any more.
+    // A step that took the id of the first needs another one: the id that the last no longer needs.
     let is_old = |id: &str| old.iter().any(|it| it.id == id);
     let free = group
         .iter()
@@ -179,7 +179,7 @@ mod tests {
         );
         let chain = (moved(&[("a", "b"), ("b", "c")]), moved(&[("b", "b")]));
         assert_eq!(told(&ab, &[("b", "1"), ("c", "2")]), Some(chain));
-        // One is new in front: it needs an id of its own.
+        // The first step is new: it needs its own id.
         assert_eq!(
             told(&ab, &[("a", "3"), ("b", "1"), ("c", "2")]),
             Some((
@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(told(&ab, new), None, "{new:?}");
         }
-        // Two steps that have exchanged what they read, with and without a text.
+        // Two steps that have swapped their inputs, with and without a text.
         let read = |arguments: [&str; 2], inputs: [&str; 2]| {
             let mut looks = looks(&[("a", arguments[0]), ("b", arguments[1])]);
             for (look, inputs) in looks.iter_mut().zip(inputs) {
@@ -220,7 +220,7 @@ mod tests {
             assert_eq!(found, [[(0, 1), (1, 0)]], "{before:?} {now:?}");
             assert!(exchanged(&old, &new, |_, _| false).is_empty());
         }
-        // Steps that others have taken the inputs of are known by their arguments.
+        // The arguments identify steps whose inputs others have taken.
         let mut new = read(["1", "2"], ["y", "z"]);
         new.extend(looks(&[("c", "3")]));
         new[2].inputs = Some("x".to_owned());

@@ -356,7 +356,7 @@ impl Description {
             .enumerate()
             .map(|(index, draft)| {
                 let name = draft.name.clone().unwrap_or_else(|| {
-                    // Shown in messages and drawings only: nothing is saved under such an id.
+                    // Shown only in messages and drawings: no state is saved under such an id.
                     let seen = anonymous.entry(draft.step.operator.to_owned()).or_default();
                     *seen += 1;
                     format!("{}#{seen}", draft.step.operator)

@@ -1,4 +1,4 @@
-//! Steps that go on under the ids that they had elsewhere.
+//! Steps that keep a former id.
 
 use std::panic::Location;
 
@@ -14,25 +14,25 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
-    /// What stands behind the new id in the id of a step, if the step is meant.
+    /// The rest of a step's id after the new id, if this move applies to the step.
     fn rest<'a>(&self, described: &'a str) -> Option<&'a str> {
         let rest = described.strip_prefix(&self.new)?;
         (rest.is_empty() || rest.starts_with('.')).then_some(rest)
     }
 
-    /// Whether it says that a step is where it was.
+    /// Whether old and new id are equal.
     pub(crate) fn confirms(&self) -> bool {
         self.old == self.new
     }
 
-    /// Whether a step of this id is meant, or is in the scope that is meant.
+    /// Whether this move applies to a step with this id, or to its scope.
     pub(crate) fn means(&self, described: &str) -> bool {
         self.rest(described).is_some()
     }
 }
 
-/// The id under which a step saves that is described under this one, if it was moved. The longest id that means it
-/// counts.
+/// The id under which a step with this described id saves, if it was moved. The move with the longest
+/// matching id counts.
 pub(super) fn old_id(moves: &[Moved], described: &str) -> Option<String> {
     let meant = moves
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn old_id(moves: &[Moved], described: &str) -> Option<String> {
     Some(format!("{}{rest}", moved.old))
 }
 
-/// Reports moves that mean no step, or the same one.
+/// Reports moves that apply to no step, or to the same one.
 pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
     for (number, moved) in graph.moved.iter().enumerate() {
         let Moved { old, new, location } = moved;
@@ -82,7 +82,7 @@ pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
     }
 }
 
-/// How a move that means no step may have been meant.
+/// The likely intention of a move that applies to no step.
 fn help(graph: &Graph, moved: &Moved) -> String {
     let is_free = |step: &&Step| step.kind.needs_name() && step.described == step.id;
     let likeness = |step: &Step| {
@@ -111,7 +111,7 @@ fn help(graph: &Graph, moved: &Moved) -> String {
     }
 }
 
-/// How many parts of two ids are the same at their ends.
+/// The number of equal parts at the ends of two ids.
 pub(crate) fn same_end(one: &str, other: &str) -> usize {
     let parts = one.rsplit('.').zip(other.rsplit('.'));
     parts.take_while(|(one, other)| one == other).count()
@@ -157,7 +157,7 @@ mod tests {
         let flow = Dataflow::build("f", |flow| {
             let numbers = flow.input(TestingSource::new([1])).named("in");
             numbers.output(TestingSink::new()).named("out");
-            // The order does not matter, and names may be exchanged.
+            // The order is irrelevant, and names may be swapped.
             flow.moved("out", "in");
             flow.moved("in", "out");
         });

@@ -1,12 +1,12 @@
-//! Scopes that are named by numbers, as a loop over a list does. If the list becomes longer or shorter, the numbers do not show which
-//! element is new or gone.
+//! Scopes that are named by numbers, as in a loop over a list. If the list grows or shrinks, the numbers do
+//! not show which element is new or gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Scopes `0`, `1` and so on, or from `1`, of which there are more or fewer than before.
+/// Scopes `0`, `1` and so on, or from `1`, whose number has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Numbered {
-    /// The scope that they are in, with a dot behind it; empty for the flow.
+    /// Their enclosing scope, with a final dot; empty for the flow.
     pub(crate) around: String,
     /// The number of the first.
     first: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Numbered {
     pub(crate) now: u64,
 }
 
-/// The scopes of which ids have more or fewer numbers than others had. Numbers that are not all there, such as those of
+/// The scopes with more or fewer numbered ids than before. Incomplete sequences of numbers, such as those of
 /// customers, are names.
 pub(crate) fn changed<'a>(
     old: impl Iterator<Item = &'a str>,
@@ -37,7 +37,7 @@ pub(crate) fn changed<'a>(
     changed.collect()
 }
 
-/// The numbers of scopes by what is around them.
+/// The numbers of scopes, by their enclosing scope.
 fn numbers<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, BTreeSet<u64>> {
     let mut numbers: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for id in ids {
@@ -52,13 +52,13 @@ fn numbers<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, BTreeSet
     numbers
 }
 
-/// The number that a scope has as its name.
+/// The number that is the name of a scope.
 fn number(scope: &str) -> Option<u64> {
     let number: u64 = scope.parse().ok()?;
     (number.to_string() == scope).then_some(number)
 }
 
-/// The first of numbers that are all there, and how many there are.
+/// The first of complete consecutive numbers, and their count.
 fn counted(numbers: &BTreeSet<u64>) -> Option<(u64, u64)> {
     let (first, last) = (*numbers.first()?, *numbers.last()?);
     let count = numbers.len() as u64;
@@ -71,13 +71,13 @@ impl Numbered {
         self.number_of(id).is_some()
     }
 
-    /// Whether a step is in a scope that was one of the last.
+    /// Whether a step is in one of the former last scopes.
     pub(crate) fn is_among_last(&self, id: &str) -> bool {
         let number = self.number_of(id);
         number.is_some_and(|number| number >= self.first + self.now)
     }
 
-    /// Whether a step is in a scope that was one of the first.
+    /// Whether a step is in one of the former first scopes.
     pub(crate) fn is_among_first(&self, id: &str) -> bool {
         let gone = self.before.saturating_sub(self.now);
         let number = self.number_of(id);
@@ -101,7 +101,7 @@ impl Numbered {
         )
     }
 
-    /// What has changed.
+    /// Describes the change.
     pub(crate) fn what(&self) -> String {
         let plural = if self.before == 1 { "scope" } else { "scopes" };
         let what = match self.now > self.before {
@@ -118,22 +118,22 @@ impl Numbered {
         )
     }
 
-    /// The lines for scopes that are new behind the others.
+    /// The lines for new scopes after the others.
     pub(crate) fn added_last(&self) -> Vec<String> {
         let new = self.before..self.now;
         new.map(|place| self.moved(place, place)).collect()
     }
 
-    /// The lines for scopes that are new before the others.
+    /// The lines for new scopes before the others.
     pub(crate) fn added_first(&self) -> Vec<String> {
         let added = self.now.saturating_sub(self.before);
         let old = (0..self.before).map(|place| self.moved(place, place + added));
-        // What is new takes the ids that are free.
+        // New scopes get the free ids.
         let new = (0..added).map(|place| self.moved(self.before + place, place));
         old.chain(new).collect()
     }
 
-    /// The lines for scopes that are left when the first are gone.
+    /// The lines for the remaining scopes after the first ones were removed.
     pub(crate) fn left_last(&self) -> Vec<String> {
         let gone = self.before.saturating_sub(self.now);
         (0..self.now)

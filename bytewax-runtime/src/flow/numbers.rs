@@ -1,4 +1,4 @@
-//! What code of the program saves in its own way, which asks for a version.
+//! Finds saved types with custom serialization, which need a version.
 
 use super::StepKind;
 use super::graph::Graph;

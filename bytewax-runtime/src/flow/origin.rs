@@ -1,40 +1,40 @@
-//! What `dataflow!` knows of a flow beside its steps: where it is written, and how.
+//! The information of `dataflow!` about a flow, apart from its steps: its location and its text.
 
 use super::graph::{Graph, Step};
 
-/// What the macro saw of a flow when it was compiled.
+/// The information that the macro collected when the flow was compiled.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
     /// The directory of the package whose lock file the macro reads.
     pub package: &'static str,
-    /// The program of the package, if it is not the one of its name.
+    /// The program of the package, if its name differs from the package's.
     pub program: &'static str,
-    /// The name that the program had when its section of the lock file was written, if that is another one.
+    /// The former name of the program in the lock file, if different.
     pub was: Option<&'static str>,
-    /// The lock file as it was.
+    /// The lock file at compile time.
     pub lock: Option<&'static str>,
-    /// The names of steps, in which `*` stands for what was known only when the flow was built, each with a hash of
-    /// the text of its arguments.
+    /// The names of steps, with `*` for parts that are known only at run time, each with a hash of the text
+    /// of its arguments.
     pub arguments: &'static [(&'static str, u32)],
 }
 
 impl Origin {
-    /// The hash for a step of this name, if there is only one.
+    /// The hash for a step of this name, if it is unique.
     fn arguments_of(&self, name: &str) -> Option<u32> {
         let has_own = self.arguments.iter().any(|(pattern, _)| *pattern == name);
         let mut found = self.arguments.iter().filter(|(pattern, _)| match has_own {
             true => *pattern == name,
             false => matches(pattern, name),
         });
-        // Branches may have several of one name.
+        // Branches may have several steps with one name.
         let (_, hash) = found.next()?;
         found.all(|(_, other)| other == hash).then_some(*hash)
     }
 }
 
 impl Graph {
-    /// Notes what the macro saw.
+    /// Records the information of the macro.
     pub(super) fn set_origin(&mut self, origin: Origin) {
         let name = self.name.clone();
         for step in &mut self.steps {
@@ -44,17 +44,17 @@ impl Graph {
         self.origin = Some(origin);
     }
 
-    /// The program that the flow is of, if it is not the one of the package's name.
+    /// The program of the flow, if its name differs from the package's.
     pub(crate) fn program(&self) -> &str {
         self.origin.map_or("", |origin| origin.program)
     }
 
-    /// The name that the program had when its section of the lock file was written, if that is another one.
+    /// The former name of the program in the lock file, if different.
     pub(crate) fn program_was(&self) -> Option<&str> {
         self.origin?.was
     }
 
-    /// What people should know of a flow whose steps the compiler could not hold against the lock file.
+    /// The hints for a flow whose steps the compiler could not compare with the lock file.
     pub(crate) fn unlocked(&self) -> Option<String> {
         let origin = self.origin?;
         let file = super::LockFile::read(origin.lock?).ok()?;
@@ -91,13 +91,13 @@ impl Graph {
 }
 
 impl Step {
-    /// The text of its arguments, as the lock file and stores have it.
+    /// The text of its arguments, in the form of the lock file and stores.
     pub(crate) fn arguments_text(&self) -> Option<String> {
         self.arguments.map(|hash| format!("{hash:08x}"))
     }
 }
 
-/// How the section of a flow begins.
+/// The start of the flow's section header.
 fn header(flow: &str, program: &str) -> String {
     match program {
         "" => format!("[{flow}]"),
@@ -105,7 +105,7 @@ fn header(flow: &str, program: &str) -> String {
     }
 }
 
-/// Whether a name is one of those that a pattern stands for.
+/// Whether a pattern includes a name.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -156,7 +156,7 @@ mod tests {
         let flow = flow(SEEN);
         let steps = flow.graph().steps.iter();
         let arguments: Vec<_> = steps.map(|step| step.arguments).collect();
-        // Two patterns say something else of one step.
+        // Two patterns disagree about one step.
         assert_eq!(arguments, [Some(2), Some(4), None, Some(3)]);
     }
 
@@ -182,7 +182,7 @@ mod tests {
         let sinks = source.replace("in\"", "out\"");
         let text: &'static str = format!("[f]\n{source}{sinks}").leak();
         assert_eq!(told(Some(text)), None);
-        // It is that of another program.
+        // It belongs to another program.
         let text: &'static str = format!("version = 2\n[f.other]\n{source}{sinks}").leak();
         let text = told(Some(text)).unwrap();
         assert!(

@@ -131,7 +131,7 @@ pub(super) fn check(graph: &Graph, report: &mut impl FnMut(String, String)) {
         if path.delivery.implies(declared) {
             continue;
         }
-        // What is as strong as the declaration needs is no reason.
+        // A declaration as strong as required is no reason.
         let is_reason = |promise: Promise| match declared {
             Delivery::AtLeastOnce => promise == Promise::NotReplayable,
             Delivery::AtMostOnce => promise == Promise::Append,

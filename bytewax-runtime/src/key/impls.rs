@@ -1,4 +1,4 @@
-//! Which types are keys. The rules are listed in the documentation of the module above.
+//! The types that are keys. The documentation of the parent module lists the rules.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Key for Vec<u8> {
 
 impl<const N: usize> Key for [u8; N]
 where
-    // Serde knows arrays of up to 32 elements.
+    // Serde supports arrays of up to 32 elements.
     [u8; N]: Serialize + DeserializeOwned,
 {
     const SHAPE: KeyShape = KeyShape::repeated(&u8::SHAPE, N);

@@ -185,7 +185,7 @@ where
 
 /// The sender of batches, which wakes the source for each batch and when it is dropped.
 struct Out<T> {
-    // Before the waker, so that the source sees that nothing comes any more.
+    // Before the waker, so that the source sees the end.
     sender: Sender<Result<Vec<T>, StepError>>,
     waker: Waker,
 }
@@ -219,7 +219,7 @@ async fn read<S: Stream>(
     let mut gathering = batching.gather();
     let mut over = pin!(tokio::time::sleep(Duration::ZERO));
     loop {
-        // Time counts only while nothing comes: what is there goes together.
+        // The timer runs only while nothing arrives: available items are batched together.
         let may_wait = gathering.due().is_some();
         let next = std::future::poll_fn(|cx| match stream.as_mut().poll_next(cx) {
             Ready::Ready(next) => Ready::Ready(Some(next)),
@@ -310,7 +310,7 @@ mod tests {
         let mut batches = AsyncBatches::start(|| stream, 100, Duration::ZERO).unwrap();
         assert!(batches.next_batch().unwrap().items().is_empty());
         for n in [1, 2] {
-            // Nothing more comes before the batch is taken, so only time can complete it.
+            // No item is sent before the batch is taken, so only time can complete it.
             sender.send(n).unwrap();
             assert_eq!(next(&mut batches).unwrap(), Some(vec![n]));
         }

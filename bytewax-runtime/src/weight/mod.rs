@@ -1,9 +1,9 @@
-//! What items take in memory, with their heap.
+//! Estimates the memory of items, including their heap.
 //!
-//! A type without anything to drop has no heap, so its weight is a constant and costs nothing. Of
-//! others the weight is found by their `Serialize`, with a serializer that only adds up: for a
-//! string that is its length. It is an estimate: what lies in the item itself counts twice, and what
-//! the allocator adds does not count.
+//! A type without a destructor has no heap memory, so its weight is a constant and costs nothing. The weight
+//! of other types is determined with their `Serialize` and a serializer that only adds up sizes: for a
+//! string, its length. It is an estimate: inline data counts twice, and the overhead of the allocator does
+//! not count.
 
 mod scale;
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use self::scale::Scale;
 
-/// What an item takes in its batch. Items of no size, and those of a byte, count as eight bytes.
+/// The inline size of an item in its batch. Items of zero or one byte count as eight bytes.
 pub(crate) const fn inline_weight<T>() -> usize {
     if size_of::<T>() < 8 {
         8
@@ -24,13 +24,13 @@ pub(crate) const fn inline_weight<T>() -> usize {
     }
 }
 
-/// What an item takes, with its heap.
+/// The weight of an item, including its heap.
 #[inline]
 pub(crate) fn weight<T: Serialize>(item: &T) -> usize {
     inline_weight::<T>().saturating_add(heap_weight(item))
 }
 
-/// What an item takes outside of where it lies.
+/// The heap memory of an item.
 #[inline]
 pub(crate) fn heap_weight<T: Serialize>(item: &T) -> usize {
     if needs_drop::<T>() {
@@ -40,7 +40,7 @@ pub(crate) fn heap_weight<T: Serialize>(item: &T) -> usize {
     }
 }
 
-/// What items take, with their heap.
+/// The weight of items, including their heap.
 pub(crate) fn weight_of_all<T: Serialize>(items: &[T]) -> usize {
     if needs_drop::<T>() {
         items.iter().map(weight).fold(0, usize::saturating_add)
@@ -49,12 +49,12 @@ pub(crate) fn weight_of_all<T: Serialize>(items: &[T]) -> usize {
     }
 }
 
-/// How many bytes a value has of what it serializes.
+/// The serialized size of a value, in bytes.
 #[inline]
 fn serialized<T: Serialize + ?Sized>(value: &T) -> usize {
     let mut scale = Scale(0);
-    // A value that cannot be serialized weighs what was added before that; whether it has to travel
-    // between processes is seen when it does.
+    // A value that cannot be serialized weighs what was added before the failure; the failure is reported if
+    // the value must travel between processes.
     let _ = value.serialize(&mut scale);
     scale.0
 }
@@ -82,7 +82,7 @@ impl Scales {
         self.0.insert(TypeId::of::<T>(), Box::new(weigh));
     }
 
-    /// How items are weighed; by their size alone if nothing more is known of their type.
+    /// How items are weighed; by their inline size alone if their type has no other weight.
     pub(crate) fn weigh<T: 'static>(&self) -> Weigh<T> {
         let known = self.0.get(&TypeId::of::<T>());
         let known = known.and_then(|weigh| weigh.downcast_ref::<Weigh<T>>());

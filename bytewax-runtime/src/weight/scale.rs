@@ -1,4 +1,4 @@
-//! A serializer that adds up how many bytes it is given.
+//! A serializer that adds up sizes.
 
 use std::fmt::{self, Display};
 
@@ -8,16 +8,16 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// What a list, a map or a string takes beside what is in it.
+/// The overhead of a list, a map or a string.
 const LIST: usize = size_of::<Vec<u8>>();
 
-/// What a value takes that is serialized as the text by which it is shown.
+/// The weight of a value that is serialized as its displayed text.
 const SHOWN: usize = 32;
 
-/// What a value takes that says nothing, such as `None` or a variant without fields.
+/// The weight of a value without content, such as `None` or a variant without fields.
 const NOTHING: usize = 8;
 
-/// A serializer that adds up how many bytes it is given.
+/// A serializer that adds up sizes.
 pub(super) struct Scale(pub(super) usize);
 
 impl Scale {
@@ -28,7 +28,7 @@ impl Scale {
     }
 }
 
-/// Why a value cannot be serialized: its own `Serialize` says so.
+/// Why a value cannot be serialized, according to its own `Serialize`.
 #[derive(Debug)]
 pub(super) struct Unweighed;
 
@@ -98,7 +98,7 @@ impl Serializer for &mut Scale {
         Ok(())
     }
 
-    // Dates, addresses and their like, which it would cost more to format than to make.
+    // Dates, addresses and the like, whose formatting would cost more than their creation.
     #[inline]
     fn collect_str<T: Display + ?Sized>(self, _: &T) -> Result<(), Unweighed> {
         self.add(SHOWN);
@@ -208,7 +208,7 @@ impl Serializer for &mut Scale {
         Ok(self)
     }
 
-    // As the codec of the wire says of itself.
+    // Like the codec for connections.
     #[inline]
     fn is_human_readable(&self) -> bool {
         false

@@ -1,4 +1,4 @@
-//! What the difference between two states of a lock file means for what is saved.
+//! Determines the consequences of a lock file change for saved state.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,10 +9,10 @@ use super::Lines;
 use super::lines::{DELIVERS, Entry, PROMISE};
 use crate::state::facts::{self, ARGUMENTS, BY_HAND, HASH, INPUTS, KEY, NOTHING, OPERATOR, SAVED};
 
-/// The word of the types within what a step saves.
+/// The key of the types inside a step's saved type.
 const TYPES: &str = "types";
 
-/// Words that say what a line is of, and not what its state means.
+/// Keys that identify a step rather than describe its state.
 const OTHERS: [&str; 12] = [
     "kind",
     "why",
@@ -25,15 +25,15 @@ const OTHERS: [&str; 12] = [
     "keys_by_hand",
     BY_HAND,
     HASH,
-    // Those of the paths say it too.
+    // The keys of paths do too.
     PROMISE,
 ];
 
-/// What becomes of the saved state of a flow.
+/// The consequences for the saved state of a flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     kept: usize,
-    /// Each with what is the matter.
+    /// Each with the reason.
     parts: [Vec<String>; 6],
 }
 
@@ -44,16 +44,16 @@ const DROPPED: usize = 3;
 const REFUSED: usize = 4;
 const JUDGE: usize = 5;
 
-/// How each part begins; the last is of what no compiler can judge.
+/// The headings of the parts; the last is for changes that no compiler can judge.
 const TITLES: [&str; 6] = ["moved", "migrated", "new", "dropped", "refused", "judge"];
 
 impl Difference {
-    /// Whether there is nothing to say.
+    /// Whether there is nothing to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.iter().all(Vec::is_empty)
     }
 
-    /// Whether a store that was written by the old program is refused by the new one.
+    /// Whether the new program refuses a store of the old one.
     pub(crate) fn is_refused(&self) -> bool {
         !self.parts[REFUSED].is_empty()
     }
@@ -78,7 +78,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// What becomes of what was saved under the old lines when a program of the new ones resumes.
+/// Determines the consequences for state saved under the old lines when a program with the new ones resumes.
 pub(crate) fn difference(old: &Lines, new: &Lines) -> Difference {
     let read = |lines: &Lines| -> Vec<(String, Entry)> {
         let read = |(name, rest): (&String, &String)| (bare(name), Entry::read(rest));
@@ -124,7 +124,7 @@ fn what(name: &str, entry: &Entry) -> String {
     }
 }
 
-/// Reports steps that were exchanged, and gives their names.
+/// Reports swapped steps, and returns their names.
 fn exchanges(
     old: &[(String, Entry)],
     new: &[(String, Entry)],
@@ -170,7 +170,7 @@ fn exchanges(
     names
 }
 
-/// Reports a step that both have.
+/// Reports a step that is in both.
 fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: &mut Difference) {
     match (was.kind(), is.kind()) {
         ("dropped", _) => return,
@@ -194,7 +194,7 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
         difference.add(MOVED, text);
     }
     let is_same_type = schema(name, was, is, difference);
-    // A line says it only where there is something.
+    // The line contains it only if there are any.
     let by_hand = |entry: &Entry| entry.get(BY_HAND).unwrap_or(NOTHING).to_owned();
     if is_same_type && was.get(SAVED).is_some() && by_hand(was) != by_hand(is) {
         let text = format!(
@@ -237,7 +237,7 @@ fn judge(name: &str, was: &Entry, is: &Entry, exchanged: &[String], difference: 
     }
 }
 
-/// Reports what has become of the type of the state; gives whether it is the same.
+/// Reports changes of the state's type; returns whether it is the same.
 fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> bool {
     let number = |entry: &Entry| entry.get("version").and_then(|it| it.parse::<u32>().ok());
     let (Some(before), Some(now)) = (number(was), number(is)) else {
@@ -259,7 +259,7 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
             ),
         );
     } else if !is_same && types(name, was, is, difference) {
-        // All is said.
+        // Everything was reported.
     } else if !is_same && is.get(SAVED).is_some() && is.get(TYPES).is_none() {
         let what = what(name, is);
         difference.add(
@@ -267,7 +267,7 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
             format!("{what}: its `{ty}` has another shape in the same version {now}"),
         );
     } else if !is_same {
-        // An earlier release has not listed the types within.
+        // An earlier release did not list the inner types.
         difference.add(
             JUDGE,
             format!(
@@ -280,7 +280,7 @@ fn schema(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> b
     before == now && is_same
 }
 
-/// Reports types within what a step saves; gives whether they say what has changed.
+/// Reports changes of inner types; returns whether they explain the change.
 fn types(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> bool {
     let (Some(before), Some(now)) = (types_in(was), types_in(is)) else {
         return false;
@@ -312,7 +312,7 @@ fn types(name: &str, was: &Entry, is: &Entry, difference: &mut Difference) -> bo
     is_told
 }
 
-/// Names, versions and hashes of the types within what a step saves.
+/// The names, versions and hashes of the types inside a step's saved type.
 fn types_in(entry: &Entry) -> Option<Vec<(&str, u32, &str)>> {
     let read = |text: &'_ str| -> Option<(usize, u32)> {
         let (rest, _) = text.rsplit_once(' ')?;
@@ -327,7 +327,7 @@ fn types_in(entry: &Entry) -> Option<Vec<(&str, u32, &str)>> {
     types.collect()
 }
 
-/// Reports a step that is gone, and was not dropped.
+/// Reports a step that is missing and was not dropped.
 fn gone(
     name: &str,
     was: &Entry,
@@ -360,7 +360,7 @@ fn gone(
     );
 }
 
-/// Reports scopes that are numbered, if there are more or fewer than before and nothing says what has become of each.
+/// Reports a changed number of numbered scopes, unless lines declare the fate of each.
 fn numbered(old: &[(String, Entry)], new: &[(String, Entry)], difference: &mut Difference) {
     let is_dropped = |name: &str| {
         let mut lines = new.iter();

@@ -1,4 +1,4 @@
-//! The line of a step: what it saves, as the file says it.
+//! The line of a step: its saved state in the notation of the file.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::ids::StepId;
 use crate::state::Schema;
 use crate::state::facts::{BY_HAND, NOTHING, OPERATOR, SETTINGS};
 
-/// What a source or a sink has declared.
+/// The declaration of a source or a sink.
 pub(super) const PROMISE: &str = "promise";
-/// What the paths from a source to sinks promise.
+/// The promise of the paths from a source to sinks.
 pub(super) const DELIVERS: &str = "delivers";
 
-/// What the file says of a step, by its words.
+/// The facts of the file about a step, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) fields: BTreeMap<String, String>,
 }
 
 impl Entry {
-    /// Reads what stands behind the name of a step.
+    /// Parses the text after the name of a step.
     pub(crate) fn read(rest: &str) -> Self {
         let mut fields = BTreeMap::new();
         let inside = rest.trim().trim_start_matches('{').trim_end_matches('}');
@@ -32,7 +32,7 @@ impl Entry {
         Self { fields }
     }
 
-    /// What it says by a word.
+    /// The value of a key.
     pub(crate) fn get(&self, word: &str) -> Option<&str> {
         self.fields.get(word).map(String::as_str)
     }
@@ -109,8 +109,8 @@ pub(super) fn lines_of(graph: &Graph) -> Lines {
     lines
 }
 
-/// The types of the program in what a step saves, each with its version and a hash of its own fields, and in front what is around them;
-/// none if there are none but the type itself.
+/// The program's types inside a step's saved type, each with its version and a hash of its own fields,
+/// preceded by the type around them; `None` if there are none but the type itself.
 fn types_of(schema: &Schema) -> Option<String> {
     let types = schema.types();
     let texts = types.iter();
@@ -120,7 +120,7 @@ fn types_of(schema: &Schema) -> Option<String> {
     (types.len() > 1).then(|| texts.join(", "))
 }
 
-/// What a path promises, as the line of its source says it.
+/// The promise of a path, in the line of its source.
 fn path_text(graph: &Graph, path: &PathInfo) -> String {
     let text = format!("{} to {}", path.delivery, graph.own_id(path.sink()));
     match path.weakest.is_empty() {
@@ -132,12 +132,12 @@ fn path_text(graph: &Graph, path: &PathInfo) -> String {
     }
 }
 
-/// Whether a text may stand behind the name of a step.
+/// Whether a text is valid after the name of a step.
 pub(super) fn is_entry(rest: &str) -> bool {
     rest.starts_with('{') && rest.ends_with('}')
 }
 
-/// A text as TOML, and Rust, write it.
+/// A text in the notation of TOML and Rust.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
@@ -151,7 +151,7 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// What a value says: a text in quotes, or a number.
+/// The content of a value: a text in quotes, or a number.
 fn unquoted(value: &str) -> String {
     let inside = value.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
     let Some(inside) = inside else {
@@ -168,7 +168,7 @@ fn unquoted(value: &str) -> String {
     text
 }
 
-/// The parts between commas that are in no text.
+/// The parts between commas outside of texts.
 fn fields_of(inside: &str) -> Vec<&str> {
     let mut fields = Vec::new();
     let (mut is_text, mut is_escaped) = (false, false);
@@ -184,7 +184,7 @@ fn fields_of(inside: &str) -> Vec<&str> {
     fields
 }
 
-/// Follows whether what comes next is inside a text.
+/// Tracks whether the next character is inside a text.
 pub(super) fn opens_text(c: char, is_text: &mut bool, is_escaped: &mut bool) {
     match c {
         _ if *is_escaped => *is_escaped = false,

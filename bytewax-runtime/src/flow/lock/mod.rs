@@ -1,9 +1,9 @@
-//! The lock file: what state is saved under, written down so that the compiler can hold the next version
-//! of a flow against it.
+//! The lock file: records the names and types of saved state, so that the compiler can compare the next
+//! version of a flow with it.
 //!
-//! It has a section for each flow of each program, and in it a line for each source, sink and stateful step, and
-//! for each that was dropped. Sections and lines are sorted, so that changes of several people merge. It is TOML. What
-//! people have written into it, comments and ends of lines, stays.
+//! It has a section for each flow of each program, with a line for each source, sink and stateful step, and
+//! for each dropped one. Sections and lines are sorted, so that changes of several people merge. The format
+//! is TOML. Comments and line ends of the user are preserved.
 
 mod diff;
 mod lines;
@@ -26,10 +26,10 @@ const HEADER: &str = "\
 version = 2
 ";
 
-/// The version that this release writes. Files of version 1 do not say it, nor which program a flow is of.
+/// The version that this release writes. Files of version 1 contain neither it nor the programs of flows.
 const VERSION: u32 = 2;
 
-/// The program of a flow of which the file does not say it: any that has no section of its own.
+/// The program of a flow without one in the file: any that has no section of its own.
 const ANY: &str = "*";
 
 /// The lines of a flow, by the quoted name of the step.
@@ -50,13 +50,13 @@ pub(crate) enum Change {
     Removed(String),
 }
 
-/// What locking a flow changes.
+/// The changes of locking a flow.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
     pub(crate) lines: Vec<Change>,
-    /// Whether no more than the text of arguments has changed, which people judge, not the compiler.
+    /// Whether only the text of arguments has changed, which people judge, not the compiler.
     pub(crate) are_of_arguments: bool,
-    /// The same in words.
+    /// The changes in words.
     pub(crate) difference: Difference,
 }
 
@@ -72,7 +72,7 @@ impl Default for LockFile {
 }
 
 impl LockFile {
-    /// Reads a file; the error says which line cannot be read, and why. A file without text is a new one.
+    /// Reads a file; the error names the unreadable line and the reason. An empty file is a new one.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let (has_mark, text) = match text.strip_prefix('\u{feff}') {
             Some(text) => (true, text),
@@ -121,7 +121,7 @@ impl LockFile {
                 }
                 Line::Entry { name, rest, .. } => {
                     let section = at.and_then(|at| sections.get_mut(&at));
-                    // Of two lines for a step, the first counts.
+                    // If a step has two lines, the first counts.
                     section.and_then(|it| match it.contains_key(name) {
                         true => None,
                         false => it.insert(name.clone(), rest.clone()),
@@ -140,7 +140,7 @@ impl LockFile {
         own.or_else(|| sections.remove(&(flow, ANY)))
     }
 
-    /// How the sections of a flow begin, of whatever program.
+    /// The start of a flow's section headers, for any program.
     pub(crate) fn headers_of(&self, flow: &str) -> Vec<String> {
         let sections = self.sections().into_keys();
         let of_flow = sections.filter(|(of, _)| *of == flow);
@@ -154,8 +154,8 @@ impl LockFile {
         own.or_else(|| self.section(&graph.name, graph.program_was()?))
     }
 
-    /// What becomes of what programs of this file have saved when those of another one resume: in words, by flow.
-    /// Also whether any of it is refused.
+    /// The consequences, in words by flow, for state saved by programs of this file when those of another one
+    /// resume. Also returns whether any of it is refused.
     pub(crate) fn diff(&self, new: &Self) -> (String, bool) {
         let mut text = String::new();
         let mut is_refused = false;
@@ -195,15 +195,15 @@ impl LockFile {
         (text, is_refused)
     }
 
-    /// Whether this release has written it.
+    /// Whether this release wrote it.
     pub(crate) fn is_current(&self) -> bool {
         self.lines
             .iter()
             .any(|it| matches!(it, Line::Version { .. }))
     }
 
-    /// The names of the steps that the compiler would hold against the file, and that it lacks; none if it does not
-    /// have the flow at all.
+    /// The names of the steps that the compiler checks and the file lacks; `None` if the file lacks the whole
+    /// flow.
     pub(crate) fn lacks(&self, graph: &Graph) -> Option<Vec<String>> {
         let locked = self.section_of(graph)?;
         let mut lines = lines_of(graph);
@@ -216,12 +216,12 @@ impl LockFile {
         )
     }
 
-    /// Puts a flow as it is in place of what it was, and gives what changed.
+    /// Replaces a flow with its present form, and returns the changes.
     pub(crate) fn lock(&mut self, graph: &Graph) -> Changes {
         let mut new = lines_of(graph);
         let (flow, program) = (graph.name.as_str(), graph.program());
         let old = self.section_of(graph).unwrap_or_default();
-        // What is off for now is as it was.
+        // Steps that are off for now keep their lines.
         for kept in &graph.kept {
             let name = lines::quoted(graph.own_id(kept));
             if let Some(line) = old.get(&name) {
@@ -262,7 +262,8 @@ impl LockFile {
         }
     }
 
-    /// Says which program the section of a flow is of, where an earlier release has not, or where it had another name.
+    /// Adds the program to the header of a flow's section, if an earlier release omitted it or the program
+    /// was renamed.
     fn adopt(&mut self, flow: &str, program: &str, was: Option<&str>) {
         if !self.is_current() {
             let is_comment =
@@ -286,7 +287,7 @@ impl LockFile {
         }
     }
 
-    /// Replaces the lines of a flow, and leaves all others.
+    /// Replaces the lines of a flow, and preserves all others.
     fn put(&mut self, flow: &str, program: &str, new: &Lines) {
         if !self.lines.iter().any(|line| line.is_of(flow, program)) {
             self.make_section(flow, program);
@@ -315,7 +316,7 @@ impl LockFile {
                         }
                         insert(&mut lines, Line::entry(&first, &rest));
                     }
-                    // What is gone leaves the file, and so does a second line for a step.
+                    // Lines of missing steps are removed, and so is a second line for a step.
                     if let Some(rest) = known.remove(&name) {
                         lines.push(Line::Entry { name, rest, behind });
                     }
@@ -327,7 +328,7 @@ impl LockFile {
         self.lines = lines;
     }
 
-    /// Adds an empty section, before those that come behind it in order.
+    /// Adds an empty section at its sorted place.
     fn make_section(&mut self, flow: &str, program: &str) {
         let is_behind = |line: &Line| match line {
             Line::Header {
@@ -349,7 +350,7 @@ impl LockFile {
     }
 }
 
-/// Where the lines end, but for comments that belong to what follows.
+/// The end of the lines, without comments that belong to the next section.
 fn end_of(lines: &[Line]) -> usize {
     let is_other = |line: &&Line| matches!(line, Line::Other(_));
     lines.len() - lines.iter().rev().take_while(is_other).count()

@@ -1,4 +1,4 @@
-//! The lines of the file as they are written.
+//! The lines of the file as text.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// Reads a line of a file of this version; the error says why it cannot be read.
+    /// Parses a line of a file of this version; the error is the reason why it is unreadable.
     pub(super) fn read(line: &str, version: u32) -> Result<Self, String> {
         let (content, behind) = line.split_at(end(line));
         let content = content.trim();
@@ -137,7 +137,7 @@ fn cannot_be_read(content: &str) -> String {
     }
 }
 
-/// The key of a line and what stands behind its `=`.
+/// The key of a line, and the text after its `=`.
 fn key(content: &str) -> Option<(&str, &str)> {
     let end = match content.strip_prefix('"') {
         Some(inside) => inside.find('"')? + 2,
@@ -147,7 +147,7 @@ fn key(content: &str) -> Option<(&str, &str)> {
     Some((name, rest.trim_start().strip_prefix('=')?.trim_start()))
 }
 
-/// Where a line ends or its comment begins.
+/// The end of a line, or the start of its comment.
 fn end(line: &str) -> usize {
     let mut is_text = false;
     let mut is_escaped = false;
