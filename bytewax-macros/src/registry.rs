@@ -56,6 +56,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "lag",
             "last_n",
             "lead",
+            "match_pattern",
             "max_final",
             "max_window",
             "min_final",
@@ -65,20 +66,26 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "reduce_window",
             "sample",
             "scan",
+            "sort_by_time",
             "stateful",
             "stateful_batch",
             "stateful_batch_with",
+            "stateful_by_time",
             "stateful_flat_map",
             "stateful_map",
             "stateful_with",
             "top_n",
             "top_n_final",
+            "top_n_window",
             "window",
+            "with_broadcast",
+            "zip_latest",
         ],
     ),
     (
         Kind::Stateless,
         &[
+            "batch",
             "branch",
             "enrich_cached",
             "filter",
@@ -145,6 +152,11 @@ const OF_CONNECTORS: &[&str] = &[
 /// Whether the result of the built-in operator of this name has the field `errs`.
 pub(crate) fn has_errs(method: &str) -> bool {
     WITH_ERRS.contains(&method) || OF_CONNECTORS.contains(&method)
+}
+
+/// Whether a method of a stream builds no step: the next operator does, on its result.
+pub(crate) fn leads_to_step(method: &str) -> bool {
+    method == "expire_after"
 }
 
 /// Whether the step saves the type in `operator::<T>()`.

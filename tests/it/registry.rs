@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytewax::chrono::TimeDelta;
 use bytewax::flow::StepKind;
-use bytewax::operators::{AsyncConfig, CacheConfig, JoinInsert, Within};
+use bytewax::operators::{AsyncConfig, Batching, CacheConfig, JoinInsert, Within};
 use bytewax::prelude::*;
 use bytewax::sink::{RejectingSink, RejectingWriter};
 use bytewax::testing::{TestingSink, TestingSource};
 use bytewax::windowing::{
-    AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, SystemClock,
+    AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, Pattern, SystemClock,
 };
 use bytewax::{Epoch, StepError, StepId, WorkerIndex};
 
@@ -89,8 +89,12 @@ fn windows(numbers: KeyedStream<u64, u64>) -> KeyedStream<u64, u64> {
         .map_value(|(_, n)| n)
         .min_window(clock(), ones, |n| *n)
         .down;
-    let sums = least
+    let best = least
         .map_value(|(_, n)| n)
+        .top_n_window(clock(), ones, 1, |n| *n)
+        .down;
+    let sums = best
+        .map_value(|(_, best)| best[0])
         .reduce_window(clock(), ones, |a, b| a + b)
         .down;
     let sums = sums.map_value(|(_, n)| n).fold_window(
@@ -130,10 +134,17 @@ fn everything() -> Dataflow {
             .flat_map_batch(|batch| batch)
             .map(|n| [n])
             .flatten()
+            .batch(Batching::items(1))
+            .flatten()
             .redistribute()
             .inspect(|_| {})
             .inspect_debug()
-            .inspect_debug_with(|_, _| {});
+            .inspect_debug_with(|_, _| {})
+            .with_broadcast(
+                flow.input(numbers()),
+                |table: &mut u64, n| *table = n,
+                |_, n| [n],
+            );
         let split = plain.map(Ok::<u64, u64>).split_result();
         split.errs.raises();
         let tried = split.oks.try_map(|n| Ok::<u64, String>(*n));
@@ -177,6 +188,19 @@ fn everything() -> Dataflow {
             .last_n(1, |last| last[0])
             .sample(1)
             .sample_keys(1)
+            .sort_by_time(SystemClock::new())
+            .down
+            .stateful_by_time(SystemClock::new(), Same::default)
+            .down
+            .match_pattern(
+                SystemClock::new(),
+                Pattern::within(TimeDelta::zero()).begin(|_: &u64| true),
+            )
+            .down
+            .map_value(|found| found[0])
+            .expire_after(TimeDelta::days(1), SystemClock::new())
+            .stateful_map(|_: &mut u64, n| n)
+            .down
             .dedupe(Within::Last(1), |n| *n)
             .delay(Duration::ZERO)
             .rate_limit(1, Duration::ZERO)
@@ -200,6 +224,7 @@ fn everything() -> Dataflow {
             .map_value(|_| 1_u64);
         let joined = (joined, other()).join_running(JoinInsert::Product);
         let joined = joined.map_value(|_| 1_u64);
+        let joined = joined.zip_latest(other()).map_value(|(n, _)| n);
         let joined = joined.join_rows(other(), Inner, Kept::Unbounded);
         let joined = joined.map_value(|(n, _)| n).join_interval(
             other(),

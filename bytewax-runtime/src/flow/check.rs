@@ -86,6 +86,10 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
         let roots = || step.inputs.iter().map(|port| graph.root(*port));
         timed.push(match step.plan.stream_time() {
             StreamTime::Passes => untimed.is_none() && !step.inputs.is_empty(),
+            StreamTime::PassesFirst => {
+                let first = step.inputs.first();
+                first.is_some_and(|port| timed[port.step.get()])
+            }
             StreamTime::Ends => false,
             StreamTime::Reads => {
                 if let Some(port) = untimed {
@@ -133,7 +137,7 @@ fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, St
         let described = graph.step(step);
         let untimed = described.inputs.iter().find(|port| !timed[port.step.get()]);
         match (described.plan.stream_time(), untimed) {
-            (StreamTime::Passes, Some(port)) => step = port.step,
+            (StreamTime::Passes | StreamTime::PassesFirst, Some(port)) => step = port.step,
             (StreamTime::Ends, Some(_) | None) if described.kind != StepKind::Source => {
                 return (
                     format!(

@@ -295,6 +295,11 @@ impl<I: 'static, L: HeadLogic<I>> Operator for Head<I, L> {
                     // Without items it may not know the first epoch yet.
                     if cx.epoch < cx.worker.epochs.first() {
                         cx.advance(cx.worker.epochs.first());
+                        // What came due between two runs comes before the end of the second.
+                        if !self.settle(edges, cx)? {
+                            self.logic.flush(Flush::Activation, cx)?;
+                            return Ok(Progress::Waiting);
+                        }
                     }
                     let worker = Rc::clone(&cx.worker);
                     let end = || self.logic.end_input(cx);

@@ -227,6 +227,15 @@ pub(crate) fn local_edge<'s, T: 'static>(
     (AnyPush::before::<T>(step, Stay { step, edge }), inlet)
 }
 
+impl<T: 'static> Stay<T> {
+    fn flush_edge(&mut self, cx: &Cx) {
+        cx.enter(self.step);
+        let news = self.edge.news(cx.mark);
+        self.edge.say(cx.worker.index, news, cx);
+        self.edge.done();
+    }
+}
+
 impl<T: 'static> Push<T> for Stay<T> {
     fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
@@ -235,10 +244,36 @@ impl<T: 'static> Push<T> for Stay<T> {
     }
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        cx.enter(self.step);
-        let news = self.edge.news(cx.mark);
-        self.edge.say(cx.worker.index, news, cx);
-        self.edge.done();
+        self.flush_edge(cx);
+        Ok(())
+    }
+}
+
+/// The same for items that become those of the edge.
+struct StayAs<T, I> {
+    stay: Stay<I>,
+    wrap: fn(T) -> I,
+}
+
+/// Both ends of an edge that stays on the worker, for a step with inputs of several types.
+pub(crate) fn local_edge_as<'s, T: 'static, I: 'static>(
+    step: StepIndex,
+    outlet: &mut Outlet<'_, 's>,
+    wrap: fn(T) -> I,
+) -> (AnyPush, Inlet<'s>) {
+    let (edge, inlet) = outlet.local::<I>();
+    let stay = Stay { step, edge };
+    (AnyPush::before::<T>(step, StayAs { stay, wrap }), inlet)
+}
+
+impl<T: 'static, I: 'static> Push<T> for StayAs<T, I> {
+    fn push(&mut self, batch: &mut Vec<T>, cx: &mut Cx) -> Result<(), RunError> {
+        let mut items = batch.drain(..).map(self.wrap).collect();
+        self.stay.push(&mut items, cx)
+    }
+
+    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
+        self.stay.flush_edge(cx);
         Ok(())
     }
 }

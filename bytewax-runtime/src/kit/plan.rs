@@ -52,6 +52,8 @@ impl Plan {
 pub(crate) enum StreamTime {
     /// Its outputs have the event time of its inputs.
     Passes,
+    /// Its outputs have the event time of its first input.
+    PassesFirst,
     /// Its outputs have an event time that it determines per partition of a source.
     Declares,
     /// It reads the event time of its inputs.

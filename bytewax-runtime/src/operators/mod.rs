@@ -3,6 +3,7 @@
 //! The section *State* of an operator's documentation describes its state: the contents, per which key, and
 //! its growth. An operator without such a section keeps nothing from one batch to the next.
 
+mod batch;
 mod branch;
 mod collect;
 mod combine;
@@ -42,11 +43,14 @@ mod try_flat_map;
 mod try_map;
 mod try_map_with;
 mod try_output;
+mod with_broadcast;
+mod zip_latest;
 
 mod keyed;
 mod stage;
 
 pub use crate::kit::logic::{Emit, Keep};
+pub use batch::Batching;
 pub use branch::BranchOut;
 pub use dedupe::Within;
 pub use enrich_cached::{Cache, CacheConfig};
@@ -61,6 +65,7 @@ pub use map_async::AsyncConfig;
 pub use output::Sink;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;
+pub(crate) use top_n::Top;
 pub use try_map::{Errored, TryOut};
 pub use try_map_with::TryError;
 pub use try_output::Written;

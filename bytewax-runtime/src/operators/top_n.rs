@@ -86,9 +86,10 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-struct Top<F> {
-    n: usize,
-    by: Arc<F>,
+/// The greatest values, as a function sees them.
+pub(crate) struct Top<F> {
+    pub(crate) n: usize,
+    pub(crate) by: Arc<F>,
 }
 
 impl<F> Top<F> {
@@ -99,7 +100,7 @@ impl<F> Top<F> {
     }
 
     /// Inserts a value after those that are not less; returns whether the list has changed.
-    fn insert<V, B: PartialOrd>(&self, list: &mut Vec<V>, value: V) -> bool
+    pub(crate) fn insert<V, B: PartialOrd>(&self, list: &mut Vec<V>, value: V) -> bool
     where
         F: Fn(&V) -> B,
     {

@@ -8,8 +8,11 @@ use chrono::TimeDelta;
 use super::fault::Fault;
 use super::time::{date, span};
 use super::window::{Fired, Label, Windowed};
+#[cfg(feature = "calendar")]
+use super::windower::CalendarWindower;
 use super::windower::{
-    CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower,
+    CountWindower, CumulateWindower, CustomWindower, SessionWindower, SlidingWindower, TimeWindows,
+    TumblingWindower, Windower,
 };
 
 /// The labels of window results by the reason of their emission.
@@ -91,6 +94,7 @@ pub(crate) struct Firings {
     pub(crate) lateness: i64,
     pub(crate) early: Option<i64>,
     pub(crate) in_arrival_order: bool,
+    pub(crate) keep_open: bool,
 }
 
 impl Firings {
@@ -170,6 +174,17 @@ macro_rules! options {
             $with(self)
         }
 
+        /// Keeps windows open at the end of input, for a run that resumes and continues.
+        ///
+        /// Use it for input that is read in parts, such as a file that grows every day. Otherwise each run closes
+        /// its windows, and the next run opens them again. A window closes when a later value moves the watermark to
+        /// its end. Values that wait for the watermark continue to wait.
+        pub fn keep_open(self) -> WithOptions<$windower, $mode> {
+            let mut with = $with(self);
+            with.firings.keep_open = true;
+            with
+        }
+
         /// Processes values in order of arrival, instead of in the order of their times once the watermark
         /// reaches them.
         ///
@@ -221,7 +236,22 @@ macro_rules! windowers {
     )+ };
 }
 
-windowers!(TumblingWindower SlidingWindower SessionWindower CountWindower);
+windowers!(TumblingWindower SlidingWindower CumulateWindower SessionWindower CountWindower);
+#[cfg(feature = "calendar")]
+windowers!(CalendarWindower);
+
+impl<T: TimeWindows> CustomWindower<T> {
+    options!(Self, Once, WithOptions::new);
+}
+
+impl<T: TimeWindows> Windowing for CustomWindower<T> {
+    type Windower = Self;
+    type Mode = Once;
+
+    fn with_options(self) -> WithOptions<Self, Once> {
+        WithOptions::new(self)
+    }
+}
 
 impl<W: Windower, M: Emission> Windowing for WithOptions<W, M> {
     type Windower = W;

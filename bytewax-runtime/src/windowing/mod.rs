@@ -11,12 +11,15 @@
 //! | [`SystemClock`] | uses the time of arrival |
 //! | [`TumblingWindower`] | windows of one length, one after the other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
+//! | [`CumulateWindower`] | windows with a common start that end one step after the other |
+//! | `CalendarWindower` (feature `calendar`) | days, weeks and months in a time zone |
 //! | [`SessionWindower`] | values separated by silence |
 //! | [`CountWindower`] | a number of values |
+//! | [`CustomWindower`] | windows of your own, by their times |
 //!
 //! The operator determines what happens to the values of a window: [`count_window`], [`max_window`],
-//! [`min_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or [`window`]
-//! with your own logic. Each returns three streams, [`WindowOut`].
+//! [`min_window`], [`top_n_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or
+//! [`window`] with your own logic. Each returns three streams, [`WindowOut`].
 //!
 //! # Which clock
 //!
@@ -65,6 +68,12 @@
 //! times. Another window step reads them with [`Windowed::time`]: [`StreamClock`] has an example. The
 //! watermark follows the output of the first step, so nothing is late in the second.
 //!
+//! # Steps without windows
+//!
+//! A clock is also what [`stateful_by_time`], [`match_pattern`] and [`sort_by_time`] go by, which take values in the order
+//! of event time;
+//! [`expire_after`], which drops states that were not written for some time; and [`join_interval`] and [`join_as_of`].
+//!
 //! # More than one value a window
 //!
 //! With [`fire_early`](TumblingWindower::fire_early), windows emit their current values, and with
@@ -89,10 +98,17 @@
 //! name and declare [`flow.dropped`](crate::flow::Flow::dropped) for the old one, so that it starts empty.
 //! All other parameters can change: the wait of a clock, the allowed lateness, and early results.
 //!
+//! [`stateful_by_time`]: crate::flow::Stream::stateful_by_time
+//! [`match_pattern`]: crate::flow::Stream::match_pattern
+//! [`sort_by_time`]: crate::flow::Stream::sort_by_time
+//! [`expire_after`]: crate::flow::Stream::expire_after
+//! [`join_interval`]: crate::flow::Stream::join_interval
+//! [`join_as_of`]: crate::flow::Stream::join_as_of
 //! [`event_time`]: crate::flow::Stream::event_time
 //! [`count_window`]: crate::flow::Stream::count_window
 //! [`max_window`]: crate::flow::Stream::max_window
 //! [`min_window`]: crate::flow::Stream::min_window
+//! [`top_n_window`]: crate::flow::Stream::top_n_window
 //! [`reduce_window`]: crate::flow::Stream::reduce_window
 //! [`fold_window`]: crate::flow::Stream::fold_window
 //! [`collect_window`]: crate::flow::Stream::collect_window
@@ -111,6 +127,7 @@ mod logic;
 mod operators;
 mod probe;
 mod time;
+mod timed;
 mod window;
 mod windowed;
 mod windower;
@@ -125,6 +142,14 @@ pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 pub use probe::{WindowProbe, WindowReport};
 pub use time::{Micros, Millis, Timestamp};
+#[doc(hidden)]
+pub use timed::{And, Begin, FollowedBy, Next, Without};
+pub use timed::{Expiring, ExpiringOut, Pattern, PatternOut, PatternWithin, Stages, TimedOut};
 pub use window::{Fired, Firing, WindowId, WindowMetadata, Windowed};
 pub use windowed::WindowOut;
-pub use windower::{CountWindower, SessionWindower, SlidingWindower, TumblingWindower, Windower};
+#[cfg(feature = "calendar")]
+pub use windower::CalendarWindower;
+pub use windower::{
+    CountWindower, CumulateWindower, CustomWindower, SessionWindower, SlidingWindower, TimeWindows,
+    TumblingWindower, Windower,
+};

@@ -50,6 +50,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod broadcast;
 mod by_hand;
 mod caches;
 #[cfg(feature = "async")]

@@ -6,13 +6,17 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use bytewax_runtime::StepError;
-use bytewax_runtime::operators::TryError;
+use bytewax_runtime::operators::{Batching, TryError};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{
     RunConfig, TestingSink, TestingSource, cluster_main, run_items, run_keyed, run_main,
 };
+use chrono::TimeDelta;
 
-use crate::support::{Call, EachWrites, failure, flow_of, rows, run_on, sorted};
+use crate::by_hand::ByHand;
+use crate::support::{
+    Call, EachWrites, failure, flow_of, rows, run_in, run_on, sorted, workers_of,
+};
 
 fn odd(n: &i32) -> bool {
     n % 2 == 1
@@ -337,4 +341,46 @@ fn flat_map_holds_no_more_than_a_batch() {
     );
     run_main(flow).unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 2048);
+}
+
+/// All items in their order, and no batch above a limit.
+#[test]
+fn items_are_put_into_batches() {
+    for workers in [1, 3] {
+        for (most, read) in [(1, 1), (3, 1), (3, 100), (7, 5), (1000, 3)] {
+            let batches = run_on(workers, read, 0..50_u32, |s| s.batch(Batching::items(most)));
+            assert_eq!(batches.concat(), (0..50).collect::<Vec<_>>());
+            assert!(
+                batches
+                    .iter()
+                    .all(|batch| (1..=most).contains(&batch.len()))
+            );
+            let config = workers_of(workers).epoch_interval(Duration::ZERO);
+            let single = run_in(&config, 1, 0..9_u32, |s| s.batch(Batching::items(most)));
+            assert_eq!(
+                single,
+                (0..9).map(|n| vec![n]).collect::<Vec<_>>(),
+                "each epoch ends one"
+            );
+        }
+    }
+    let texts = vec!["x".repeat(1000); 10];
+    let by_bytes = run_on(1, 100, texts, |s| s.batch(Batching::items(100).bytes(2500)));
+    assert_eq!(
+        by_bytes.iter().map(Vec::len).collect::<Vec<_>>(),
+        [3, 3, 3, 1]
+    );
+}
+
+#[test]
+fn a_batch_does_not_wait_longer_than_it_may() {
+    let run = ByHand::start(1, |s: Stream<u32>| {
+        s.batch(Batching::items(3).time(Duration::from_secs(5)))
+    });
+    run.give([1]);
+    run.give([2, 3, 4]);
+    assert_eq!(run.next(), [1, 2, 3]);
+    assert_eq!(run.next_after(TimeDelta::seconds(5)), [4]);
+    run.give([5]);
+    assert_eq!(run.end(), [vec![5]]);
 }

@@ -108,6 +108,12 @@ impl Walk {
                 receiver.settled()
             }
             (Value::Stream(_), None) if method == "flow" && call.args.is_empty() => Value::Flow,
+            (receiver @ Value::Stream(_), None) if registry::leads_to_step(&method) => {
+                for argument in &mut call.args {
+                    self.expr(argument);
+                }
+                receiver.settled()
+            }
             (receiver @ (Value::Flow | Value::Stream(_)), None)
                 if is_extension(&method, &receiver) =>
             {

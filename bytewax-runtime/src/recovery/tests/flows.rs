@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::WorkerClock;
 use crate::flow::Dataflow;
 use crate::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
+use crate::windowing::SystemClock;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -123,6 +124,48 @@ fn a_key_that_is_forgotten() {
         let info = show(&[dir.path()]).unwrap();
         assert_eq!(kept(&info, "sums.counts"), (0, 0));
     }
+}
+
+/// States that expire are gone from memory and from the store; those that expire while nothing runs, with the next run.
+#[test]
+fn keys_whose_states_expire() {
+    const KEYS: u64 = 5000;
+    let dir = store(2);
+    let keys = (0..KEYS).map(TestingItem::Item);
+    // The last one comes when the others have expired.
+    let elements = keys.chain([TestingItem::Abort, TestingItem::Item(KEYS)]);
+    let source = TestingSource::with_marks(elements).batch_size(1000);
+    let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
+    let run = |workers| {
+        let expired = TestingSink::new();
+        let flow = Dataflow::build("sums", |flow| {
+            let items = flow.input(source.clone()).named("in").key_on(|key| *key);
+            let items = items.expire_after(TimeDelta::hours(1), SystemClock::new());
+            let counts = items.stateful_map(|count: &mut u64, _| {
+                *count += 1;
+                *count
+            });
+            let counts = counts.named("counts");
+            counts.expired.output(expired.clone()).named("expired");
+        });
+        let config = RunConfig::new().workers(workers).clock(clock.clone());
+        let config = config.recovery(RecoveryConfig::new(dir.path()));
+        cluster_main(flow, config.epoch_interval(Duration::ZERO)).unwrap();
+        let info = show(&[dir.path()]).unwrap();
+        (kept(&info, "sums.counts").0, expired.sorted())
+    };
+    assert_eq!(run(1), (KEYS, Vec::new()));
+    hand.advance(TimeDelta::minutes(59));
+    let unexpired = run(2);
+    assert_eq!(unexpired, (KEYS + 1, Vec::new()));
+    hand.advance(TimeDelta::minutes(1));
+    let all: Vec<_> = (0..KEYS).map(|key| (key, 1)).collect();
+    assert_eq!(run(3), (1, all), "the last one came later");
+    hand.advance(TimeDelta::minutes(59));
+    assert_eq!(run(1), (0, vec![(KEYS, 1)]));
+    let info = show(&[dir.path()]).unwrap();
+    let rows = |step: &StepInfo| step.meta.id.as_str() == "sums.counts" && step.rows > 0;
+    assert!(!info.steps.iter().any(rows), "nothing is left of them");
 }
 
 /// Runs that are each shorter than the backup interval.

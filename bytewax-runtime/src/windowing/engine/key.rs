@@ -255,7 +255,7 @@ where
         self.engine.fire_early(&mut key.windows.kept, mark, out);
     }
 
-    /// Closes all windows of a key at the end of input. The watermark stays where it is.
+    /// Closes all windows of a key at the end of input, unless they stay open. The watermark stays where it is.
     pub(super) fn end(
         &self,
         key: &mut Live<V, C, B, Q>,
@@ -263,6 +263,9 @@ where
         out: &mut Events<B, V>,
     ) -> Keep {
         let mark = key.windows.watermark.pass(now);
+        if self.options.keep_open {
+            return self.forget(key, now);
+        }
         self.take_waiting(key, END, out);
         self.engine.end(&mut key.windows.kept, mark, out);
         key.next = self.engine.next(&key.windows.kept);

@@ -14,7 +14,7 @@ mod tests;
 pub(crate) use out::{Aside, DOWN, LATE, LateOut, LateWay, Lost, LostOfRun, META};
 pub(crate) use per_window::PerWindow;
 pub(crate) use plan::{Inputs, Step, WindowStep, output};
-pub(crate) use queue::Queue;
+pub(crate) use queue::{Queue, Waiters};
 pub(crate) use slices::Slices;
 
 use chrono::{DateTime, Utc};
@@ -46,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) early: Option<i64>,
     /// Whether values wait until the watermark has reached them, and are taken in the order of time.
     pub(crate) ordered: bool,
+    /// Whether nothing is done at the end of input: another run goes on.
+    pub(crate) keep_open: bool,
 }
 
 /// Where the events of a key go.

@@ -147,6 +147,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             held_back: Some(lateness),
             early: self.firings.early,
             ordered: Q::ORDERED && !self.firings.in_arrival_order,
+            keep_open: self.firings.keep_open,
         };
         let mut faults: Vec<_> = self.windower.fault().into_iter().collect();
         faults.append(&mut self.firings.faults());

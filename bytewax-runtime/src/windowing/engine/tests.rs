@@ -52,6 +52,7 @@ impl<C: Timing<Time>> OneKey<C> {
             held_back: Some(0),
             early: None,
             ordered: false,
+            keep_open: false,
         };
         let keeper = Keeper::new(Arc::new(clock), sessions(), options);
         Self {
@@ -307,7 +308,7 @@ proptest! {
         let align_to = DateTime::UNIX_EPOCH + micros(align);
         let (length, offset) = (a.max(b), a.min(b));
         let windower = SlidingWindower::new(micros(length), micros(offset), align_to);
-        let options = Options { lateness, held_back: Some(lateness), early, ordered: waits };
+        let options = Options { lateness, held_back: Some(lateness), early, ordered: waits, keep_open: false };
         let each = || PerWindow { windower, fold: Collect::<Vec<Value>>::new(), lateness, emits_metadata: true };
         let once = lateness == 0;
         let of_each = found::<_, Queue<Value>>((&script, whose), wait, options, each(), once);
@@ -334,7 +335,7 @@ proptest! {
         (wait, lateness) in (0_i64..20, prop::sample::select(vec![0_i64, 0, 5, 25])),
         waits in any::<bool>(),
     ) {
-        let options = Options { lateness, held_back: Some(lateness), early: None, ordered: waits };
+        let options = Options { lateness, held_back: Some(lateness), early: None, ordered: waits, keep_open: false };
         let fold = Collect::<Vec<Value>>::new;
         let windower = SessionWindower::new(TimeDelta::microseconds(gap));
         let sessions = PerWindow { windower, fold: fold(), lateness, emits_metadata: true };
@@ -367,6 +368,7 @@ fn a_slice_that_was_left_behind_is_told() {
         held_back: Some(0),
         early: None,
         ordered: false,
+        keep_open: false,
     };
     let keeper = Keeper::<Time, _, _, ()>::new(Arc::new(clock), slices(), options);
     let mut out = Emit::new();
@@ -399,6 +401,7 @@ fn a_key_has_no_more_than_a_few_entries() {
         held_back: Some(0),
         early: None,
         ordered: true,
+        keep_open: false,
     };
     let hour = TimeDelta::hours(1);
     let hours = PerWindow {

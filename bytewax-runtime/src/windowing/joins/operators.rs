@@ -144,6 +144,7 @@ impl<C, E> Join<C, E> {
                 held_back: self.held_back,
                 early: None,
                 ordered: false,
+                keep_open: false,
             },
         };
         let make = self.make;

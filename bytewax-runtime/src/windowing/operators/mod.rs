@@ -7,6 +7,7 @@ mod join_sides;
 mod join_window;
 mod max_min_window;
 mod reduce_window;
+mod top_n_window;
 mod window;
 
 pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};

@@ -1,10 +1,14 @@
 //! Windowers: the windows, and the windows of a value.
 
+#[cfg(feature = "calendar")]
+mod calendar;
 mod count;
+mod cumulate;
 mod list;
 mod session;
 mod several;
 mod sliding;
+mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -15,11 +19,15 @@ use super::time::Time;
 use crate::state::Fact;
 use crate::state::facts::Text;
 
+#[cfg(feature = "calendar")]
+pub use calendar::CalendarWindower;
 pub use count::CountWindower;
+pub use cumulate::CumulateWindower;
 pub(crate) use list::{Open, WindowList};
 pub use session::SessionWindower;
 pub(crate) use sliding::Slicing;
 pub use sliding::{SlidingWindower, TumblingWindower};
+pub use spans::{CustomWindower, TimeWindows};
 
 /// The maximum number of windows of a value.
 const MOST_WINDOWS: i64 = 1_000_000;
@@ -42,7 +50,9 @@ pub(crate) const WINDOWER: &str = "windower";
 /// The name of the fact about the start of window 0.
 pub(crate) const ALIGN_TO: &str = "align_to";
 
-/// A windower: [`TumblingWindower`], [`SlidingWindower`], [`SessionWindower`] or [`CountWindower`].
+/// A windower: [`TumblingWindower`], [`SlidingWindower`], [`CumulateWindower`], [`SessionWindower`], [`CountWindower`],
+/// or a [`CustomWindower`] for windows that a program defines with [`TimeWindows`]. The feature `calendar` adds
+/// `CalendarWindower`.
 #[expect(private_bounds, reason = "windowers are those of this crate")]
 pub trait Windower: Windows + Clone {}
 

@@ -8,7 +8,7 @@ use super::{Open, Visit, WINDOWER, WindowList, Windower, Windows};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
-use crate::windowing::time::{Time, span};
+use crate::windowing::time::{END, Time, span};
 use crate::windowing::window::WindowId;
 
 /// Windows of values between two silences.
@@ -40,24 +40,69 @@ use crate::windowing::window::WindowId;
 /// assert_eq!(out, [('a', (WindowId(0), 3)), ('a', (WindowId(2), 1))]);
 /// ```
 ///
-/// A gap of zero groups equal times. A flow with a negative gap is refused.
+/// [`max_length`](Self::max_length) limits the length of a session. A gap of zero groups equal times. A flow with a
+/// negative gap is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct SessionWindower {
     gap: i64,
+    /// The most that the times of the first and the last value are apart.
+    max_length: i64,
 }
 
 impl SessionWindower {
     /// Creates sessions that are over after a silence of more than `gap`.
     pub const fn new(gap: TimeDelta) -> Self {
-        Self { gap: span(gap) }
+        Self {
+            gap: span(gap),
+            max_length: i64::MAX,
+        }
+    }
+
+    /// Has a session hold values that are no further apart than `length`. A value that is further from the first begins
+    /// another session, even if the gap is not over; and sessions that would be longer together do not become one.
+    ///
+    /// So a key without silences emits at least every `length`. It may change from one run to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, SessionWindower};
+    /// use chrono::TimeDelta;
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let out = run_keyed([0, 8, 16, 24].map(|at| ('a', at)), |times| {
+    ///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), ms(50));
+    ///     let windower = SessionWindower::new(ms(10)).max_length(ms(20));
+    ///     times.collect_window::<Vec<_>, _, _>(clock, windower).named("visits").down
+    /// });
+    /// let lists: Vec<_> = out.into_iter().map(|(_, (_, list))| list).collect();
+    /// assert_eq!(lists, [vec![0, 8, 16], vec![24]]);
+    /// ```
+    pub const fn max_length(mut self, length: TimeDelta) -> Self {
+        self.max_length = span(length);
+        self
+    }
+
+    /// Whether a session may have values of these times.
+    const fn may_last(&self, first: Time, last: Time) -> bool {
+        last.saturating_sub(first) <= self.max_length
     }
 
     pub(super) const fn fault_found(&self) -> Option<Fault> {
-        Fault::if_negative(
+        let gap = Fault::if_negative(
             self.gap,
             "the gap of sessions",
             "give sessions a gap of zero or more",
+        );
+        if gap.is_some() {
+            return gap;
+        }
+        Fault::if_negative(
+            self.max_length,
+            "the greatest length of sessions",
+            "give sessions a greatest length of zero or more",
         )
     }
 
@@ -79,12 +124,14 @@ impl Windows for SessionWindower {
         vec![Fact::new(WINDOWER, self.windower_text())]
     }
 
-    // Open sessions are further apart than the gap, so only two can be near enough: the one that
-    // begins last before the time, and the one behind it.
+    // Open sessions do not overlap, and are further apart than the gap unless they would be too long together. So only
+    // two can be near enough: the one that begins last before the time, and the one behind it.
     fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         let before = line.at_or_before(time).and_then(|(place, session)| {
-            let near = time.saturating_sub(session.close) <= self.gap;
-            near.then_some((place, session.id, session.close >= time))
+            let is_inside = session.close >= time;
+            let near = time.saturating_sub(session.close) <= self.gap
+                && (is_inside || self.may_last(session.open, time));
+            near.then_some((place, session.id, is_inside))
         });
         if let Some((place, _, true)) = before {
             if let Some(session) = line.get_mut(place) {
@@ -95,9 +142,14 @@ impl Windows for SessionWindower {
             return;
         }
         let after = line.after(time).and_then(|(place, session)| {
-            let near = session.open.saturating_sub(time) <= self.gap;
-            near.then_some((place, session.id))
+            let near =
+                session.open.saturating_sub(time) <= self.gap && self.may_last(time, session.close);
+            near.then_some((place, session.id, session.close))
         });
+        // Of two that would be too long together, the value is in the first.
+        let first = before.and_then(|(place, ..)| line.get_mut(place).map(|session| session.open));
+        let after =
+            after.filter(|(_, _, last)| first.is_none_or(|first| self.may_last(first, *last)));
         let place = match (before, after) {
             (None, None) => {
                 let id = line.counted;
@@ -117,7 +169,7 @@ impl Windows for SessionWindower {
                 }
                 place
             }
-            (None, Some((place, _))) => {
+            (None, Some((place, ..))) => {
                 if let Some(mut session) = line.take(place) {
                     let ends = self.ends(0, &session);
                     session.open = time;
@@ -126,7 +178,7 @@ impl Windows for SessionWindower {
                 }
                 time
             }
-            (Some((place, id, _)), Some((other_place, other_id))) => {
+            (Some((place, id, _)), Some((other_place, other_id, _))) => {
                 if let Some(mut other) = line.take(other_place)
                     && let Some(session) = line.get_mut(place)
                 {
@@ -152,7 +204,13 @@ impl Windows for SessionWindower {
     /// A session is open as long as a close enough value can arrive.
     #[inline]
     fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
-        window.close.saturating_add(self.gap).saturating_add(1)
+        let quiet = window.close.saturating_add(self.gap);
+        let longest = match self.max_length {
+            i64::MAX => END,
+            length => window.open.saturating_add(length),
+        };
+        // What was begun with a greater length in an earlier run is over at once.
+        quiet.min(longest.max(window.close)).saturating_add(1)
     }
 
     fn late(&self, _: Time) -> RangeInclusive<i64> {

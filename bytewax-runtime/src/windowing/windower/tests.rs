@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, TimeDelta};
 
+use proptest::prelude::{prop, prop_assert_eq, proptest};
+
 use super::{
-    CountWindower, Open, SessionWindower, SlidingWindower, TumblingWindower, Visit, WindowList,
-    Windows,
+    CountWindower, CumulateWindower, Open, SessionWindower, SlidingWindower, TumblingWindower,
+    Visit, WindowList, Windows,
 };
 use crate::windowing::time::{END, Time};
 
@@ -374,4 +376,107 @@ fn the_furthest_times_are_no_error() {
         windower.place(&mut WindowList::default(), time, &mut seen);
         assert!(!seen.placed.is_empty());
     }
+}
+
+fn cumulate(step: f64, length: f64, align: f64) -> CumulateWindower {
+    let align_to = DateTime::UNIX_EPOCH + seconds(align);
+    CumulateWindower::new(seconds(step), seconds(length), align_to)
+}
+
+#[test]
+fn windows_that_begin_together_and_end_step_by_step() {
+    let mut key = Key::new(cumulate(10.0, 30.0, 5.0));
+    assert_eq!(key.at(5.0), [0, 1, 2]);
+    assert_eq!(key.at(14.9), [0, 1, 2]);
+    assert_eq!(key.at(25.0), [2]);
+    assert_eq!(key.at(35.0), [3, 4, 5]);
+    assert_eq!(key.at(4.9), [-1]);
+    assert_eq!(
+        key.windows(),
+        [
+            (-1, -25.0, 5.0, vec![]),
+            (0, 5.0, 15.0, vec![]),
+            (1, 5.0, 25.0, vec![]),
+            (2, 5.0, 35.0, vec![]),
+            (3, 35.0, 45.0, vec![]),
+            (4, 35.0, 55.0, vec![]),
+            (5, 35.0, 65.0, vec![]),
+        ]
+    );
+    for (step, length) in [
+        (0.0, 10.0),
+        (-1.0, 10.0),
+        (3.0, 10.0),
+        (10.0, 5.0),
+        (0.000_001, 10.0),
+    ] {
+        assert!(
+            cumulate(step, length, 0.0).fault().is_some(),
+            "{step} {length}"
+        );
+    }
+    assert!(cumulate(10.0, 10.0, 0.0).fault().is_none());
+}
+
+proptest! {
+    /// Of values in the order of time: the next is in the session unless it is too far from the last or from the first.
+    #[test]
+    fn sessions_have_a_greatest_length(
+        steps in prop::collection::vec(0..14_i64, 0..40),
+        (gap, length) in (0..12_i64, 0..40_i64),
+    ) {
+        let micros = TimeDelta::microseconds;
+        let windower = SessionWindower::new(micros(gap)).max_length(micros(length));
+        let (mut line, mut seen) = (WindowList::default(), Seen::default());
+        let (mut now, mut session) = (0, None::<(i64, i64, i64)>);
+        for step in steps {
+            now += step;
+            let next = match session {
+                Some((id, first, last)) if now - last <= gap && now - first <= length => (id, first, now),
+                Some((id, ..)) => (id + 1, now, now),
+                None => (0, now, now),
+            };
+            session = Some(next);
+            windower.place(&mut line, now, &mut seen);
+            prop_assert_eq!(seen.placed.pop(), Some(next.0));
+            let window = line.get_mut(next.1).map(|window| (window.close, windower.ends(0, window)));
+            prop_assert_eq!(window, Some((now, (now + gap).min(next.1 + length) + 1)));
+        }
+    }
+
+    /// However values come, no session is too long, and each value is in one.
+    #[test]
+    fn sessions_of_any_order_are_no_longer(
+        times in prop::collection::vec(0..60_i64, 0..40),
+        (gap, length) in (0..12_i64, 0..40_i64),
+    ) {
+        let micros = TimeDelta::microseconds;
+        let windower = SessionWindower::new(micros(gap)).max_length(micros(length));
+        let (mut line, mut seen) = (WindowList::default(), Seen::default());
+        for time in &times {
+            windower.place(&mut line, *time, &mut seen);
+        }
+        let spans: Vec<_> = line.iter().map(|session| (session.open, session.close)).collect();
+        prop_assert_eq!(seen.placed.len(), times.len());
+        for time in &times {
+            let around = spans.iter().filter(|(open, close)| open <= time && time <= close);
+            prop_assert_eq!(around.count(), 1);
+        }
+        assert!(spans.iter().all(|(open, close)| close - open <= length));
+        assert!(spans.windows(2).all(|two| two[0].1 < two[1].0));
+    }
+}
+
+#[test]
+fn a_session_that_was_longer_is_over_at_once() {
+    let of = |length| SessionWindower::new(seconds(10.0)).max_length(seconds(length));
+    let mut key = Key::new(of(100.0));
+    for time in [0.0, 8.0, 16.0, 24.0] {
+        key.at(time);
+    }
+    key.windower = of(20.0);
+    assert_eq!(key.wake(), Some(micros(24.0) + 1));
+    assert_eq!(key.at(24.0), [0], "a value within it is still of it");
+    assert_eq!(key.at(25.0), [1]);
+    assert!(of(-1.0).fault().is_some());
 }

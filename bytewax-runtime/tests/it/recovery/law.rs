@@ -186,6 +186,20 @@ pub(super) fn sides(s: KeyedStream<u8, i64>) -> (KeyedStream<u8, i64>, KeyedStre
 }
 
 const JOINS: &[(&str, Step)] = &[
+    // Each list has a row of the table, which changes with numbers of its own.
+    ("with_broadcast", |s, name| {
+        let updates = s.clone().filter(|(_, n)| n % 5 == 0);
+        let updates = updates.map(|(key, n)| (key / 10, n));
+        let step = s.filter(|(_, n)| n % 5 != 0).with_broadcast(
+            updates,
+            |table: &mut BTreeMap<u8, i64>, (list, n)| {
+                let sum = table.entry(list).or_default();
+                *sum = mix(*sum, n);
+            },
+            |table, (key, n)| [(key, (n, table.get(&(key / 10)).copied()))],
+        );
+        shown(step.named(name))
+    }),
     ("complete", |s, name| {
         let (even, odd) = sides(s);
         shown(even.join(odd).named(name))
@@ -197,6 +211,10 @@ const JOINS: &[(&str, Step)] = &[
     ("product", |s, name| {
         let (even, odd) = sides(s);
         shown(even.join_with(odd, Product).named(name))
+    }),
+    ("zip_latest", |s, name| {
+        let (even, odd) = sides(s);
+        shown(even.zip_latest(odd).named(name))
     }),
     ("running", |s, name| {
         let (even, odd) = sides(s);

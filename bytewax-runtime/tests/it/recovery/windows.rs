@@ -7,10 +7,11 @@ use bytewax_macros::stateful;
 use bytewax_runtime::operators::JoinInsert::{Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::windowing::{
-    AsOf, Clock, CountWindower, EventClock, EventTimeOut, FullOuter, Interval, Kept, Lateness,
-    Micros, SessionWindower, SlidingWindower, StreamClock, TumblingWindower, WindowLogic, Windowed,
+    AsOf, Clock, CountWindower, CumulateWindower, EventClock, EventTimeOut, FullOuter, Interval,
+    Kept, Lateness, Micros, Pattern, SessionWindower, SlidingWindower, StreamClock, SystemClock,
+    TumblingWindower, WindowLogic, Windowed,
 };
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::law::{Step, mix, shown, sides};
 
@@ -74,7 +75,74 @@ impl WindowLogic for Traced {
     }
 }
 
+/// Emits at values what times have made of it.
+#[stateful(crate = "bytewax_runtime")]
+#[derive(Default)]
+struct Waits {
+    sum: i64,
+    due: Option<DateTime<Utc>>,
+}
+
+impl StatefulLogic for Waits {
+    type In = i64;
+    type Out = i64;
+
+    fn on_item(&mut self, n: i64, out: &mut Emit<i64>) -> Keep {
+        self.sum = mix(self.sum, n);
+        out.emit(self.sum);
+        self.due = (n % 3 != 0).then(|| out.now() + TimeDelta::hours(n % 5));
+        if n % 17 == 0 { Keep::No } else { Keep::Yes }
+    }
+
+    fn notify_at(&self) -> Option<DateTime<Utc>> {
+        self.due
+    }
+
+    fn on_notify(&mut self, out: &mut Emit<i64>) -> Keep {
+        self.sum = mix(self.sum, out.now().timestamp() / 3600);
+        Keep::Yes
+    }
+}
+
 pub(super) const WINDOWS: &[(&str, Step)] = &[
+    ("stateful_by_time", |s, name| {
+        let sums = timed(s, name).down;
+        let sums = sums.stateful_by_time(of_stream(), Waits::default);
+        shown(sums.named(name).down)
+    }),
+    ("match_pattern", |s, name| {
+        let values = timed(s, name).down;
+        let pattern = Pattern::within(TimeDelta::hours(9))
+            .begin(|n: &i64| n % 2 == 0)
+            .without(|n| n % 7 == 0)
+            .followed_by(|n| n % 3 == 0)
+            .followed_by(|n| n % 2 == 1);
+        shown(values.match_pattern(of_stream(), pattern).named(name).down)
+    }),
+    ("sort_by_time", |s, name| {
+        let sorted = timed(s, name).down.sort_by_time(of_stream());
+        shown(sorted.named(name).down)
+    }),
+    ("expire_stream", |s, name| {
+        let values = timed(s, name).down;
+        let values = values.expire_after(TimeDelta::hours(4), of_stream());
+        let sums = values.stateful_map(|sum: &mut i64, n| {
+            *sum = mix(*sum, n);
+            *sum
+        });
+        shown(sums.named(name).down)
+    }),
+    ("expire_never", |s, name| {
+        let values = s.expire_after(LONG, SystemClock::new());
+        let lists = values.stateful_flat_map(|list: &mut Option<Vec<i64>>, n: i64| {
+            if n % 3 == 0 {
+                return list.take().unwrap_or_default();
+            }
+            list.get_or_insert_default().push(n);
+            vec![]
+        });
+        shown(lists.named(name).down)
+    }),
     ("window_tumbling", |s, name| {
         let traced = s.window(clock(), tumbling(), Traced::default);
         shown(traced.named(name).down)
@@ -178,6 +246,21 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
         let most = s.max_window(clock(), tumbling(), |n: &i64| n % 10);
         shown(most.named(name).down)
     }),
+    ("top_n_window", |s, name| {
+        let best = s.top_n_window(clock(), sliding(), 2, |n: &i64| n % 10);
+        shown(best.named(name).down)
+    }),
+    ("cumulate", |s, name| {
+        let hours = TimeDelta::hours;
+        let windower = CumulateWindower::new(hours(3), hours(12), DateTime::UNIX_EPOCH);
+        shown(s.count_window(clock(), windower).named(name).down)
+    }),
+    ("session_of_a_length", |s, name| {
+        let lists = timed(s, name).down;
+        let windower = SessionWindower::new(TimeDelta::hours(5)).max_length(TimeDelta::hours(8));
+        let lists = lists.collect_window::<Vec<_>, _, _>(of_stream(), windower);
+        shown(lists.named(name).down)
+    }),
     ("min_window", |s, name| {
         let least = s.min_window(clock(), sliding(), |n: &i64| n % 10);
         shown(least.named(name).down)
@@ -185,6 +268,12 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
 ];
 
 pub(super) const JOINED_WINDOWS: &[(&str, Step)] = &[
+    ("expire_join_running", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of));
+        let even = even.expire_after(TimeDelta::hours(5), clock);
+        shown(even.join_running(odd, Last).named(name).down)
+    }),
     ("join_window", |s, name| {
         let (even, odd) = sides(s);
         let clock = EventClock::of_sides((time_of, time_of), WAIT);

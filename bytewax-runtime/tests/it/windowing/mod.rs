@@ -25,3 +25,4 @@ mod recovery;
 mod scripted;
 mod streams;
 mod support;
+mod timed;

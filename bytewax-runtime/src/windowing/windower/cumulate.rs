@@ -1,0 +1,122 @@
+//! `CumulateWindower`.
+
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::spans::{Spans, place};
+use super::{ALIGN_TO, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many};
+use crate::state::Fact;
+use crate::state::facts::Text;
+use crate::windowing::fault::Fault;
+use crate::windowing::time::{Time, span};
+
+/// Windows that begin together and end one step after the other, up to a greatest length; then the next begin.
+///
+/// So a total that grows over a day is emitted each hour: the windows of a day all begin at its begin. With *n* steps in
+/// the greatest length, the windows of a period have *n* ids one after the other; window 0 is the shortest of those that
+/// begin at the time that is given. A value belongs to all windows of its period that end after it.
+///
+/// # Examples
+///
+/// ```
+/// use bytewax_runtime::testing::run_keyed;
+/// use bytewax_runtime::windowing::{CumulateWindower, EventClock, Millis, WindowId};
+/// use chrono::{DateTime, TimeDelta};
+///
+/// let ms = TimeDelta::milliseconds;
+/// let out = run_keyed([('a', 1), ('a', 12), ('a', 31)], |times| {
+///     let clock = EventClock::per_partition(|ms: &i64| Millis(*ms), TimeDelta::zero());
+///     let windower = CumulateWindower::new(ms(10), ms(30), DateTime::UNIX_EPOCH);
+///     times.count_window(clock, windower).named("counts").down
+/// });
+/// let counts: Vec<_> = out.into_iter().map(|(_, (id, count))| (id.0, count)).collect();
+/// assert_eq!(counts, [(0, 1), (1, 2), (2, 2), (3, 1), (4, 1), (5, 1)]);
+/// ```
+///
+/// The step must be more than nothing, and the greatest length a number of steps; a flow with others is refused.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct CumulateWindower {
+    step: i64,
+    length: i64,
+    align_to: Time,
+}
+
+impl CumulateWindower {
+    /// Windows that end every `step`, and begin every `length`, once at `align_to`.
+    pub const fn new(step: TimeDelta, length: TimeDelta, align_to: DateTime<Utc>) -> Self {
+        Self {
+            step: span(step),
+            length: span(length),
+            align_to: align_to.timestamp_micros(),
+        }
+    }
+
+    fn steps(&self) -> i64 {
+        self.length / self.step
+    }
+}
+
+impl Spans for CumulateWindower {
+    fn ids(&self, time: Time) -> RangeInclusive<i64> {
+        let behind = time.saturating_sub(self.align_to);
+        let (period, inside) = (
+            behind.div_euclid(self.length),
+            behind.rem_euclid(self.length),
+        );
+        let first = period.saturating_mul(self.steps());
+        first.saturating_add(inside / self.step)..=first.saturating_add(self.steps() - 1)
+    }
+
+    fn times(&self, id: i64) -> (Time, Time) {
+        let (period, step) = (id.div_euclid(self.steps()), id.rem_euclid(self.steps()));
+        let begin = self
+            .align_to
+            .saturating_add(period.saturating_mul(self.length));
+        (begin, begin.saturating_add((step + 1) * self.step))
+    }
+}
+
+impl Windower for CumulateWindower {}
+
+impl Windows for CumulateWindower {
+    const IDS_BY_TIME: bool = true;
+
+    fn fault(&self) -> Option<Fault> {
+        if self.step <= 0 {
+            return Some(Fault::new(
+                "windows end at the same time",
+                "have windows end a microsecond or more after each other",
+            ));
+        }
+        if self.length < self.step || self.length % self.step != 0 {
+            return Some(Fault::new(
+                "the greatest length of windows is no number of steps",
+                "give windows a greatest length that is a multiple of the step",
+            ));
+        }
+        too_many(self.length, self.step, "their greatest length")
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let text = Text::new("cumulate ").span(self.step).text(" up to ");
+        vec![
+            Fact::new(WINDOWER, text.span(self.length)),
+            Fact::new(ALIGN_TO, Text::new("").time(self.align_to)),
+        ]
+    }
+
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
+        place(self, line, time, visit);
+    }
+
+    #[inline]
+    fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
+        window.close
+    }
+
+    fn late(&self, time: Time) -> RangeInclusive<i64> {
+        self.ids(time)
+    }
+}
