@@ -13,10 +13,10 @@ use crate::kit::saving::KeyedLogic;
 use crate::kit::{AnyPush, Cx, EventMark, Exchange, Flush, HeadLogic, Next, Push};
 use crate::state::{KeyTable, State};
 
-/// With more keys than this, partial results go on before the epoch ends.
+/// With more keys than this, partial results are sent before the epoch ends.
 const COMBINED_KEYS: usize = 1 << 18;
 
-/// How values become one state, and states one state.
+/// Combines values into a state, and states into one state.
 pub(crate) trait Combine<V>: Send + Sync + 'static {
     type Partial: State + Exchange;
     fn add(&self, partial: Option<Self::Partial>, value: V) -> Self::Partial;
@@ -57,7 +57,7 @@ impl<K: Key, V: 'static> Stream<(K, V)> {
     }
 }
 
-/// What combines the values of each key on the worker where they are, before the exchange.
+/// Combines the values of each key on their worker, before the exchange.
 pub(crate) fn combiner<K: Key, V: 'static, C: Combine<V>>(
     step: StepIndex,
     combine: &Arc<C>,
@@ -182,7 +182,7 @@ where
         self.next.send(cx)
     }
 
-    /// All that it emits is still to come.
+    /// Its whole output is still to come.
     fn output_mark(&self, _: EventMark) -> EventMark {
         EventMark::NONE
     }

@@ -54,8 +54,8 @@ pub struct Cache<K, V> {
     getter: Arc<Getter<K, V>>,
     now: Monotonic,
     held: HashMap<K, Held<V>>,
-    /// The keys of values in the order in which these were got. A key whose number is not that of its
-    /// value has been removed, or got again.
+    /// The keys of values in the order of their fetches. An entry whose number differs from the value's is
+    /// stale: the value was removed or fetched again.
     order: VecDeque<(u64, K)>,
     number: u64,
 }
@@ -111,7 +111,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
         self.held.remove(key).map(|held| held.value)
     }
 
-    /// Drops what is too old, and the oldest while there is no room for one more.
+    /// Drops expired values, and the oldest ones while the cache is full.
     fn make_room(&mut self) {
         let most = self.config.max_items.unwrap_or(usize::MAX);
         while let Some((number, key)) = self.order.front() {
@@ -125,7 +125,7 @@ impl<K: Hash + Eq + Clone + fmt::Debug, V> Cache<K, V> {
             }
             self.order.pop_front();
         }
-        // Only values that are got again and again, behind one that is not, leave so many.
+        // Only repeated fetches of values behind one that is never fetched again leave so many.
         if self.order.len() > 2 * self.held.len() + 64 {
             let held = &self.held;
             self.order

@@ -199,10 +199,10 @@ where
     }
 }
 
-/// From how many results of one item on it is worth to look at the size of the batch between them.
+/// The number of results of one item from which the size of the batch is checked in between.
 const MANY: usize = 64;
 
-/// Hands on what comes of one item.
+/// Emits the results of one item.
 #[inline]
 pub(super) fn send_all<U: 'static>(
     results: impl IntoIterator<Item = U>,
@@ -218,7 +218,7 @@ pub(super) fn send_all<U: 'static>(
     }
 }
 
-/// Hands on results a batch at a time, so that an item of which much comes does not fill the memory.
+/// Emits results in batches, so that an item with many results does not fill the memory.
 #[inline(never)]
 fn send_many<U: 'static>(
     mut results: impl Iterator<Item = U>,

@@ -121,7 +121,8 @@ impl Flow {
         Stream::from_port(self, step, 0)
     }
 
-    /// [`input`](Self::input) of a source whose promise is asked for: what `dataflow!` writes in a flow with a `delivery`.
+    /// [`input`](Self::input) of a source whose promise is checked; `dataflow!` uses it in a flow with a
+    /// `delivery`.
     #[doc(hidden)]
     #[track_caller]
     #[must_use]
@@ -149,7 +150,7 @@ impl<P: SourcePromise, S: FixedPartitionedSource<P>> PartitionedPlan<P, S> {
         reconciled.map_err(|error| RunError::step("the source cannot be opened", error))
     }
 
-    /// What finds partitions that are added.
+    /// Discovers added partitions.
     fn discovering(
         &self,
         build: &BuildCx,
@@ -177,10 +178,10 @@ impl<P: SourcePromise, S: FixedPartitionedSource<P>> PartitionedPlan<P, S> {
     }
 }
 
-/// What a discovery is called where partitions have names.
+/// The name of a discovery where partitions have names.
 const DISCOVERY: &str = "(added partitions)";
 
-/// A discovery, which is polled as partitions are.
+/// A discovery, which is polled like a partition.
 struct Names(Option<Discovery>);
 
 impl Listener for Names {
@@ -213,7 +214,7 @@ impl<P: SourcePromise, S: FixedPartitionedSource<P>> SourcePlan for PartitionedP
     }
 
     fn promise(&self) -> Promise {
-        // A position without bytes does not say where to go on.
+        // A position without bytes does not determine where to resume.
         match size_of::<S::Position>() {
             0 => Promise::NotReplayable,
             _ => P::PROMISE,
@@ -261,7 +262,7 @@ impl<P: SourcePromise, S: FixedPartitionedSource<P>> SourcePlan for PartitionedP
     }
 }
 
-/// Opens a partition in an epoch, where it is to go on.
+/// Opens a partition in an epoch, at its resume position.
 fn open<P: SourcePromise, S: FixedPartitionedSource<P>>(
     source: &S,
     build: &BuildCx,

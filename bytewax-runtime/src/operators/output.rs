@@ -142,7 +142,8 @@ impl<T: 'static> Stream<T> {
         Terminal::new(flow, step)
     }
 
-    /// [`output`](Self::output) to a sink whose promise is asked for: what `dataflow!` writes in a flow with a `delivery`.
+    /// [`output`](Self::output) to a sink whose promise is checked; `dataflow!` uses it in a flow with a
+    /// `delivery`.
     #[doc(hidden)]
     #[track_caller]
     pub fn output_that<Kind, S: Sink<T, Kind>>(

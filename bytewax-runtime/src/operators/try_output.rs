@@ -117,7 +117,8 @@ impl<T: 'static> Stream<T> {
         }
     }
 
-    /// [`try_output`](Self::try_output) to a sink whose promise is asked for: what `dataflow!` writes in a flow with a `delivery`.
+    /// [`try_output`](Self::try_output) to a sink whose promise is checked; `dataflow!` uses it in a flow
+    /// with a `delivery`.
     #[doc(hidden)]
     #[track_caller]
     pub fn try_output_that<P: SinkPromise, S: RejectingSink<T, P>>(
@@ -136,7 +137,7 @@ struct Writing<T, W> {
 }
 
 impl<T: 'static, W: RejectingWriter<T>> Writing<T, W> {
-    /// Sends on what was refused.
+    /// Emits rejected items.
     fn reject(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         let rejected = self.writer.take_rejected();
         if rejected.is_empty() {

@@ -5,8 +5,7 @@ use crate::codec::CodecError;
 
 /// Why a value could not be saved or read.
 ///
-/// The message says what to do, but not which step and key the value belongs to: who asks for the
-/// value knows that.
+/// The message contains the fix, but not the step and key of the value, which the caller knows.
 ///
 /// ```
 /// use bytewax_runtime::state;
@@ -106,7 +105,7 @@ fn at(place: Option<&String>) -> String {
     place.map_or(String::new(), |place| format!(" at `{place}`"))
 }
 
-/// What to do about a changed shape.
+/// The fix for a changed shape.
 fn mend(own: &Schema) -> String {
     let next = next_versions(own);
     if own.is_of_program() {
@@ -130,7 +129,7 @@ fn mend(own: &Schema) -> String {
     }
 }
 
-/// What to do about types of the program that have changed, alone or within a type; none if there are none.
+/// The fix for changed types of the program, alone or inside a type; empty if there are none.
 pub(crate) fn next_versions(own: &Schema) -> Option<String> {
     let mut types = Vec::new();
     own.collect_types(&mut types);

@@ -72,7 +72,7 @@ pub(crate) fn agree(name: &str, now: &str, saved: &str) -> bool {
             KEY | SAVED => shape::reads(now, saved),
             HASH => shape::agree(now, saved),
             INPUTS => !is_exchanged(now, saved),
-            // What the closures of a step mean, its text does not say.
+            // The text of a step's closures does not show their meaning.
             ARGUMENTS | SETTINGS => true,
             _ => false,
         }

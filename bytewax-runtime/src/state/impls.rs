@@ -1,4 +1,4 @@
-//! Which types are state without further ado. All are version 1, for ever.
+//! The types that are state without any declaration. All have version 1, forever.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -34,7 +34,7 @@ impl<T: State> State for VecDeque<T> {
     const SCHEMA: Schema = Schema::built_in("VecDeque", "list", &[T::SCHEMA]);
 }
 
-/// Saved as what is in it.
+/// Saved as its content.
 impl<T: State> State for Box<T> {
     const SCHEMA: Schema = T::SCHEMA;
 

@@ -1,8 +1,8 @@
-//! Values of today's types in which there are values of older ones: in a list, a window, a join, a struct.
+//! Reads current types that contain values of older versions: in a list, a window, a join, a struct.
 //!
-//! A fingerprint is computed from those of all types within a type, so it says which version each of them had: the
-//! one with which it comes out. The value is then read as usual, but each `#[stateful]` type that had another
-//! version reads that one and migrates from it.
+//! A fingerprint is computed from those of all inner types, so it reveals the version of each: the
+//! combination that results in this fingerprint. The value is then read as usual, but each `#[stateful]` type
+//! with another version reads that one and migrates it.
 
 use std::cell::RefCell;
 
@@ -12,17 +12,17 @@ use super::State;
 use super::schema::{Field, Fnv, Schema};
 use crate::codec::FirstFields;
 
-/// How many types with older versions are looked for in a type.
+/// The most inner types with older versions.
 const TYPES: usize = 8;
-/// How many types a [`Past`] has, with those that its types migrate from.
+/// The most types of a [`Past`], including those that its types migrate from.
 const MOST: usize = 16;
-/// How many combinations of versions are tried.
+/// The most combinations of versions that are tried.
 const COMBINATIONS: u32 = 512;
 
-/// The versions that types had when a value was saved, which are not those of today.
+/// The versions of types when a value was saved, where they differ from the current ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Past {
-    /// Which of its versions a type had, by the identity of its schema.
+    /// The version of a type, by the identity of its schema.
     types: [(u64, u32); MOST],
     len: usize,
 }
@@ -44,8 +44,8 @@ impl Past {
         None
     }
 
-    /// The same with one of the versions of a type, and of the types that it migrates from; none if that
-    /// is at odds with what was chosen before.
+    /// Adds one of the versions of a type, and of the types that it migrates from; `None` if that contradicts
+    /// earlier choices.
     const fn with(mut self, schema: &Schema, which: u32) -> Option<Self> {
         match self.of(schema) {
             Some(other) if other != which => return None,
@@ -64,9 +64,9 @@ impl Past {
         }
     }
 
-    /// Reads values of this past.
+    /// Reads values with these versions.
     pub(super) fn during<T>(&self, read: impl FnOnce() -> T) -> T {
-        /// Also when a type panics.
+        /// Also if a type panics.
         struct Until(Option<Past>);
         impl Drop for Until {
             fn drop(&mut self) {
@@ -79,11 +79,11 @@ impl Past {
 }
 
 thread_local! {
-    /// What is read on this thread.
+    /// The versions that this thread reads.
     static PAST: RefCell<Option<Past>> = const { RefCell::new(None) };
 }
 
-/// The types within a type that have older versions.
+/// The inner types that have older versions.
 struct Types {
     types: [Option<&'static Schema>; TYPES],
     len: usize,
@@ -98,7 +98,7 @@ impl Types {
         none.within(schema)
     }
 
-    /// Adds those within a type, and within what it migrates from.
+    /// Adds the types inside a type, and inside those that it migrates from.
     const fn within(mut self, schema: &Schema) -> Self {
         let mut i = 0;
         while i < schema.parts.len() {
@@ -173,7 +173,7 @@ impl Types {
 }
 
 impl Schema {
-    /// How many older versions, with all that they may have been, the type reads by itself.
+    /// The number of older versions, with all variations, that the type reads by itself.
     const fn own_pasts(&self) -> u32 {
         match self.reads_within {
             true => (self.version - self.oldest) * (self.fields.len() as u32 + 1),
@@ -181,7 +181,7 @@ impl Schema {
         }
     }
 
-    /// How many older versions there are of the type, where it is within another.
+    /// The number of older versions of the type inside another.
     const fn pasts(&self) -> u32 {
         let before = match self.before {
             Some(before) if self.reads_within => 1 + before.pasts(),
@@ -190,7 +190,7 @@ impl Schema {
         self.own_pasts() + before
     }
 
-    /// The version of one of its pasts, the first being today's, and how many fields that had.
+    /// The version of one of its pasts (the first is the current one), and its number of fields.
     const fn version_of(&self, which: u32) -> (u32, usize) {
         let fields = self.fields.len() as u32 + 1;
         match which.checked_sub(1) {
@@ -199,7 +199,7 @@ impl Schema {
         }
     }
 
-    /// Version and fingerprint of one of its pasts, when the types within it had those of `past`.
+    /// Version and fingerprint of one of its pasts, when its inner types had the versions in `past`.
     const fn at(&self, which: u32, past: &Past) -> (u32, u64) {
         match self.before {
             Some(before) if which > self.own_pasts() => {
@@ -242,7 +242,7 @@ impl Schema {
         Fnv::of_type(version, fingerprint)
     }
 
-    /// The past in which values of the type had this version and fingerprint.
+    /// The past in which the type had this version and fingerprint.
     pub(super) const fn past(&self, version: u32, fingerprint: u64) -> Option<Past> {
         let types = Types::of(self);
         let combinations = types.combinations();
@@ -289,7 +289,7 @@ impl Field {
     }
 }
 
-/// What is read of a type, where a value of an older version is: by the `Deserialize` that `#[stateful]` writes.
+/// Reads an older version in place of a type; the `Deserialize` of `#[stateful]` uses it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
 pub struct Older {
@@ -298,7 +298,7 @@ pub struct Older {
 }
 
 impl Older {
-    /// What is read in the place of a `T`; none if it is of today.
+    /// The version to read in place of a `T`; `None` for the current one.
     #[inline]
     pub fn of<T: State>() -> Option<Self> {
         PAST.with(|past| {
@@ -312,7 +312,7 @@ impl Older {
         match schema.before {
             _ if which == 0 => None,
             Some(before) if which > schema.own_pasts() => {
-                // Which of the versions before it was, the type before knows.
+                // The previous type determines which of its versions it was.
                 let (version, fields) = (before.version, 0);
                 Some(Self { version, fields })
             }
@@ -323,17 +323,17 @@ impl Older {
         }
     }
 
-    /// The version, or one that is not newer than it.
+    /// The version, or the newest one before it.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// Reads only the fields that there were, if there may have been so many.
+    /// Reads only the former fields, if this number of fields is possible.
     ///
     /// # Errors
     ///
-    /// If there cannot have been so many.
+    /// Fails if it is not.
     pub fn first<'de, D: Deserializer<'de>>(
         &self,
         may_be: &[usize],

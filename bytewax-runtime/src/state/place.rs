@@ -1,4 +1,4 @@
-//! Where in a value the bytes are that cannot be decoded: the value is read once more, and the fields on the way are noted.
+//! Finds the undecodable place in a value: the value is read again, and the fields on the way are recorded.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,8 +8,8 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, SeqAccess, Visi
 
 use crate::codec;
 
-/// The names of the fields down to the one that cannot be decoded; none if that is not known. What is within an enum or a
-/// map is not looked for.
+/// The names of the fields down to the undecodable one; empty if unknown. The search does not enter enums and
+/// maps.
 pub(super) fn of_fault<T: DeserializeOwned>(bytes: &[u8]) -> Option<String> {
     let path = RefCell::default();
     let seed = At {
@@ -48,7 +48,7 @@ impl<'a, D> At<'a, D> {
     }
 }
 
-/// Methods that are those of the inner deserializer, as enums and maps are.
+/// Methods that forward to the inner deserializer, as for enums and maps.
 macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*))+) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, D::Error> {
@@ -123,7 +123,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for At<'_, D> {
     }
 }
 
-/// A visitor of parts with these names; without names, of parts by number.
+/// A visitor of parts with these names; without names, of numbered parts.
 struct Within<'a, T> {
     path: &'a RefCell<Vec<String>>,
     inner: T,
@@ -226,7 +226,7 @@ mod tests {
         check(&Saved(0, Some(vec![(1, 1), (2, 2)])), None);
         check(&Saved(0, Some(vec![(1, 1), (2, 0)])), Some("parts.1.1"));
         assert_eq!(of_fault::<Read>(&[]).as_deref(), Some("count"));
-        // What is left over belongs to no field.
+        // Remaining bytes belong to no field.
         assert_eq!(of_fault::<Read>(&[1, 0, 0]), None);
     }
 }

@@ -125,7 +125,7 @@ impl Schema {
 
     /// Returns the type at the start of a path, and the rest of the path.
     fn part_at<'a, 'b>(&'a self, path: &'b [u32]) -> Option<(&'a Schema, &'b [u32])> {
-        // A newtype is saved as what is in it.
+        // A newtype is saved as its content.
         if self.kind.is_none()
             && let [Field { name: "0", of, .. }] = self.fields
         {

@@ -1,4 +1,4 @@
-//! What a step saves, as far as a store must know.
+//! The schema of a step's saved state, as far as a store needs it.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,19 +9,19 @@ use super::{Saved, Schema, State, StateError, peek, seal};
 use crate::codec;
 use crate::key::{Key, KeyShape};
 
-/// Reads a value of any version, and writes it as the newest; nothing if it is that already.
+/// Reads a value of any version and writes it in the newest one; `None` if it already is.
 pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
-/// The type of what a step saves, and what else its values mean.
+/// The saved type of a step, and the other facts about its values.
 #[derive(Clone, Debug)]
 pub(crate) struct StepSchema {
     pub(crate) state: Schema,
     pub(crate) facts: Vec<Fact>,
-    /// The types without a version of their own, each with a place in it that code of the program reads in its own way.
+    /// The types without their own version, each with a place in it that custom code of the program reads.
     pub(crate) unnumbered: Vec<(Schema, String)>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
     reads_key: fn(&[u8]) -> Result<SavedKey, String>,
-    /// What the compiler knows of its keys.
+    /// The compiler's information about its keys.
     keys: KeyShape,
     rewrite: Rewrite,
     shape_of: fn(u32, u64) -> Option<String>,
@@ -66,17 +66,17 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// What a saved key is for the type of a step's keys.
+/// The meaning of a saved key for the type of a step's keys.
 pub(crate) struct SavedKey {
     pub(crate) hash: u64,
-    /// How people see it.
+    /// Its display form.
     pub(crate) text: String,
 }
 
 impl StepSchema {
     pub(crate) fn of<S: State>() -> Self {
         let (mut facts, mut unnumbered) = (Vec::new(), Vec::new());
-        // Of numbers and texts, the name says all.
+        // For numbers and texts, the name is enough.
         if !S::SCHEMA.is_plain()
             && let Some(Traced { shape, by_hand, .. }) = shape::trace(|_: &S| None)
         {
@@ -103,17 +103,17 @@ impl StepSchema {
         }
     }
 
-    /// What reads a value of any version and writes it as the newest; nothing if it is that already.
+    /// Returns a function that reads a value of any version and writes it in the newest one.
     pub(crate) fn rewriter(&self) -> Rewrite {
         self.rewrite
     }
 
-    /// What is read of values of this version, as far as the program knows.
+    /// The saved form of this version, as far as the program knows.
     pub(crate) fn shape_of(&self, version: u32, fingerprint: u64) -> Option<String> {
         (self.shape_of)(version, fingerprint)
     }
 
-    /// The same of a step that keeps it by key.
+    /// The same for a step that keeps it by key.
     pub(crate) fn by_key<K: Key>(mut self) -> Self {
         let half = |key: &K| Some(key.stable_hash() as u32);
         if let Some(Traced { shape, samples, .. }) = shape::trace(half) {
@@ -129,45 +129,45 @@ impl StepSchema {
         self
     }
 
-    /// The same with what it means beside its type.
+    /// Adds the facts beyond its type.
     pub(crate) fn with_facts(mut self, facts: &[Fact]) -> Self {
         self.facts.extend_from_slice(facts);
         self
     }
 
-    /// The same of a step of this operator.
+    /// Adds the operator.
     pub(crate) fn of_operator(mut self, operator: &str) -> Self {
         self.facts.insert(0, Fact::new(OPERATOR, operator));
         self
     }
 
-    /// Whether values of this version and shape can be read; the error is for the user.
+    /// Whether values of this version and shape are readable; the error is for the user.
     pub(crate) fn check(&self, version: u32, fingerprint: u64) -> Result<(), StateError> {
-        // Without a value, reading fails at the latest when it decodes: then the type was right.
+        // Without a value, reading fails when it decodes, and the type was accepted then.
         match (self.reads)(Saved::without_value(version, fingerprint)) {
             Err(error) if error.is_newer() || error.is_other_shape() => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// Whether the compiler knows its keys, and knows them as something else than what is saved of them, because code of
-    /// the program writes or reads them.
+    /// Whether the compiler knows its keys in a form that differs from the saved one, because custom code of
+    /// the program serializes them.
     pub(crate) fn has_keys_by_hand(&self) -> bool {
         let known = self.keys.as_text();
         known.is_some() && known != self.fact(KEY)
     }
 
-    /// Whether keys that were saved in a shape are read as what they were, as far as the compiler knows.
+    /// Whether keys saved in a shape keep their meaning, as far as the compiler knows.
     pub(crate) fn reads_keys(&self, saved: &str) -> bool {
         self.keys.reads(saved)
     }
 
-    /// Reads a key as it was saved; the error says why it cannot be read.
+    /// Reads a saved key; the error is the reason why it is unreadable.
     pub(crate) fn read_key(&self, bytes: &[u8]) -> Result<SavedKey, String> {
         (self.reads_key)(bytes)
     }
 
-    /// Reads a state as it was saved, of whatever version; the error says why it cannot be read.
+    /// Reads a saved state of any version; the error is the reason why it is unreadable.
     pub(crate) fn read_state(&self, bytes: &[u8]) -> Result<(), String> {
         let read = || peek(bytes).and_then(|saved| (self.reads)(saved));
         match catch_unwind(AssertUnwindSafe(read)) {
@@ -177,13 +177,13 @@ impl StepSchema {
         }
     }
 
-    /// The type and the facts, as a store keeps them.
+    /// The type and the facts in the form of a store.
     pub(crate) fn text(&self) -> String {
         format!("{}{}", self.state, facts::written(&self.facts))
     }
 
-    /// The facts of which a store says something that does not agree, and what it says. What states of
-    /// another version look like is for those who migrate them.
+    /// The facts that disagree with a store, and the store's values. The user who migrates another version is
+    /// responsible for its states.
     pub(crate) fn changed<'a>(
         &'a self,
         saved: &'a str,
@@ -198,13 +198,13 @@ impl StepSchema {
         both.filter(|(fact, saved)| !fact.agrees(saved))
     }
 
-    /// What it says by a name.
+    /// The value of a fact.
     pub(crate) fn fact(&self, name: &str) -> Option<&str> {
         let fact = self.facts.iter().find(|fact| fact.name == name)?;
         Some(&fact.value)
     }
 
-    /// The facts of which a store says nothing, because an earlier release wrote it.
+    /// The facts that a store lacks because an earlier release wrote it.
     pub(crate) fn untold<'a>(&'a self, saved: &'a str) -> impl Iterator<Item = &'a Fact> {
         let is_told = |fact: &Fact| facts::read(saved).any(|(name, _)| name == fact.name);
         self.facts.iter().filter(move |fact| !is_told(fact))

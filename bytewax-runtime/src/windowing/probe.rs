@@ -59,7 +59,7 @@ pub struct WindowReport {
     /// The watermark of the key with the oldest window, or without open windows, with the oldest waiting
     /// value; or the shared watermark of all keys. `None` before the first value.
     pub watermark: Option<DateTime<Utc>>,
-    /// What holds the watermark back.
+    /// A description of what holds the watermark back.
     pub held_by: String,
 }
 

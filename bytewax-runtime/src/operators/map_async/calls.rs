@@ -20,19 +20,19 @@ use crate::operators::try_map::Errored;
 struct Flight<T, U> {
     item: T,
     weight: usize,
-    /// How often it has been tried.
+    /// The number of attempts so far.
     tries: u32,
     stage: Stage<U>,
 }
 
 enum Stage<U> {
-    /// A try is under way, and may be until a time.
+    /// An attempt is in progress, with this deadline.
     Tried {
         attempt: u64,
         task: AbortHandle,
         until: Option<Monotonic>,
     },
-    /// It is tried again at a time.
+    /// The next attempt starts at this time.
     Waits,
     Done(Result<U, String>),
 }
@@ -43,19 +43,19 @@ pub(super) struct Calls<T, U, F, Fut> {
     config: AsyncConfig,
     executor: Arc<Executor>,
     f: F,
-    /// Items for which there was no room yet, of one batch at most.
+    /// Items that wait for room, at most one batch.
     waiting: VecDeque<T>,
     flights: Vec<Option<Flight<T, U>>>,
     weigh: Weigh<T>,
-    /// What the items in flight weigh together.
+    /// The total weight of the items in flight.
     weight: usize,
-    /// With so much in flight, others wait.
+    /// The limit of the weight in flight, at which other items wait.
     most_weight: usize,
-    /// Slots of `flights` that are free.
+    /// The free slots of `flights`.
     free: Vec<usize>,
-    /// Flights in the order in which they go on: all of them, or those that are done.
+    /// Flights in the order of emission: all of them, or the completed ones.
     order: VecDeque<usize>,
-    /// The times of flights that are tried or wait.
+    /// The deadlines and retry times of flights.
     times: BTreeSet<(Monotonic, usize)>,
     mailbox: Mailbox<U>,
     waker: Option<RemoteAlarm>,
@@ -114,7 +114,7 @@ where
         (self.weigh)(std::slice::from_ref(item))
     }
 
-    /// Takes replies, does what is due, hands on what is done, and fills the room that this leaves.
+    /// Handles replies and due times, emits completed items, and starts waiting ones.
     fn go_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         let now = *self.now.get_or_insert_with(|| cx.worker.clock.monotonic());
         self.take_replies(now)?;
@@ -124,7 +124,7 @@ where
         Ok(())
     }
 
-    /// Begins to try items that wait for room.
+    /// Starts items that wait for room.
     fn fill(&mut self, now: Monotonic, cx: &Cx) {
         while self.in_flight() < self.config.in_flight {
             let Some(weight) = self.waiting.front().map(|item| self.weigh(item)) else {
@@ -149,7 +149,7 @@ where
         }
     }
 
-    /// Tries an item.
+    /// Starts an attempt.
     fn attempt(
         &mut self,
         slot: usize,
@@ -186,7 +186,7 @@ where
     fn take_replies(&mut self, now: Monotonic) -> Result<(), RunError> {
         let replies: Vec<_> = self.mailbox.take().collect();
         for reply in replies {
-            // One that was given up may have replied all the same.
+            // An abandoned attempt may still have replied.
             let flight = self.flights[reply.slot].as_ref();
             match flight.map(|flight| &flight.stage) {
                 Some(Stage::Tried { attempt, until, .. }) if *attempt == reply.attempt => {
@@ -201,7 +201,7 @@ where
         Ok(())
     }
 
-    /// A try has come to an end.
+    /// An attempt has ended.
     fn tried(&mut self, slot: usize, result: Result<U, String>, now: Monotonic) {
         let Some(flight) = &mut self.flights[slot] else {
             return;
@@ -218,7 +218,7 @@ where
         }
     }
 
-    /// Gives up tries that took too long, and tries those again that have waited long enough.
+    /// Abandons attempts that exceed the time-out, and starts retries that are due.
     fn do_what_is_due(&mut self, now: Monotonic, cx: &Cx) {
         while let Some((time, slot)) = self.times.first().copied()
             && time <= now
@@ -247,7 +247,7 @@ where
         }
     }
 
-    /// Hands on what is done and has its turn.
+    /// Emits completed items in their order.
     fn hand_on(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         while let Some(slot) = self.order.front().copied() {
             match self.flights[slot].take() {
@@ -275,7 +275,7 @@ where
         self.errs.send(cx)
     }
 
-    /// Has the operator woken at the next time.
+    /// Wakes the operator at the next due time.
     fn sleep(&mut self, cx: &Cx) {
         if let Some((due, _)) = self.times.first() {
             cx.worker.timers.wake_by(cx.alarm, *due);
@@ -310,7 +310,7 @@ where
         Ok(self.waiting.is_empty() && self.in_flight() == 0)
     }
 
-    // `settle` is not done while anything is in flight, so what is said of the items to come is said behind it.
+    // `settle` is not complete while anything is in flight, so watermarks follow the items.
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         if what == Flush::Activation {

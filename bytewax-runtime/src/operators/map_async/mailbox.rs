@@ -1,4 +1,4 @@
-//! How the results of calls come back to the worker.
+//! Returns the results of calls to the worker.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::RunError;
 use crate::executor::{Executor, Guarded};
 use crate::kit::RemoteAlarm;
 
-/// What came of one try.
+/// The result of one attempt.
 pub(super) struct Reply<U> {
     pub(super) slot: usize,
     pub(super) attempt: u64,
@@ -23,7 +23,7 @@ pub(super) struct Reply<U> {
 pub(super) struct Mailbox<U> {
     sender: Sender<Reply<U>>,
     receiver: Receiver<Reply<U>>,
-    /// Whether the worker is being woken for what has arrived.
+    /// Whether a wake-up of the worker is pending.
     woken: Arc<AtomicBool>,
 }
 
@@ -37,7 +37,7 @@ impl<U: Send + 'static> Mailbox<U> {
         }
     }
 
-    /// Begins a try, whose reply will wake the worker.
+    /// Starts an attempt, whose reply will wake the worker.
     pub(super) fn spawn<E: Display>(
         &self,
         slot: usize,
@@ -56,14 +56,14 @@ impl<U: Send + 'static> Mailbox<U> {
                 attempt,
                 result,
             };
-            // Nobody takes it when the run has stopped.
+            // Nobody receives it when the run has stopped.
             if sender.send(reply).is_ok() && !woken.swap(true, Ordering::AcqRel) {
                 waker.wake();
             }
         })
     }
 
-    /// What has arrived. What arrives from now on wakes the worker again.
+    /// Returns the replies so far. Later replies wake the worker again.
     pub(super) fn take(&self) -> impl Iterator<Item = Reply<U>> + '_ {
         self.woken.store(false, Ordering::Release);
         self.receiver.try_iter()

@@ -1,4 +1,4 @@
-//! Sinks with partitions: which worker writes an item, and where.
+//! Sinks with partitions: chooses the worker and the partition of each item.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use crate::kit::{
 use crate::sink::{FixedPartitionedSink, SinglePartitionSink, StatefulSinkPartition};
 use crate::state::{self, StepSchema};
 
-/// How items are made into keys and values of a sink.
+/// Converts items into keys and values of a sink.
 pub(super) trait Keying<T>: 'static {
     type Key: Key;
     type Value: Exchange;
@@ -51,7 +51,7 @@ impl<T: Exchange> Keying<T> for Plain {
     }
 }
 
-/// A sink of partitions, whose promise is known.
+/// A sink of partitions with a known promise.
 pub(super) struct Several<S, P>(pub(super) S, pub(super) PhantomData<fn(P)>);
 
 impl<K, V, P, S> FixedPartitionedSink<K, V> for Several<S, P>
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// A sink of a single partition, as one that could have more.
+/// A sink of a single partition, adapted to several.
 pub(super) struct Alone<S, P>(pub(super) S, pub(super) PhantomData<fn(P)>);
 
 impl<T, P, S> FixedPartitionedSink<(), T> for Alone<S, P>
@@ -182,7 +182,7 @@ where
     }
 }
 
-/// Chooses the partition of each item, and so its worker.
+/// Chooses the partition of each item, and thus its worker.
 struct Address<Y, V, S> {
     step: StepIndex,
     sink: Arc<S>,
@@ -236,7 +236,7 @@ impl<V: 'static, P: StatefulSinkPartition<V>> Listener for Stateful<V, P> {
     }
 }
 
-/// Writes the partitions of one worker; each is opened when its first value comes.
+/// Writes the partitions of one worker; the first value opens each partition.
 struct Writer<K, V, S: FixedPartitionedSink<K, V>>
 where
     K: Key,
@@ -256,7 +256,7 @@ struct Opened<V, P> {
 }
 
 impl<K: Key, V: Exchange, S: FixedPartitionedSink<K, V>> Writer<K, V, S> {
-    /// Opens what earlier executions have written, so that what is beyond the last snapshot is undone
+    /// Opens the partitions that earlier executions wrote, so that writes after the last snapshot are undone
     /// even if nothing is written any more.
     fn reopen(&mut self, build: &BuildCx) -> Result<(), RunError> {
         build.refuse_lost_partitions(&BTreeSet::new())?;
@@ -321,7 +321,7 @@ where
         let mut rest = std::mem::take(items).into_iter();
         while let Some((index, _)) = rest.as_slice().first() {
             let index = *index;
-            // Those of one partition often come together.
+            // Values of one partition often follow each other.
             let same = rest
                 .as_slice()
                 .iter()

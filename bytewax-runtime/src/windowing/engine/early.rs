@@ -1,13 +1,13 @@
-//! When the keys of a window step emit before the ends of their windows.
+//! Schedules the early results of keys.
 
 use crate::key::Key;
 use crate::kit::logic::Schedule;
 use crate::state::KeyTable;
 
-/// The keys that are to emit early, and the monotonic times at which they do, in microseconds.
+/// The keys with scheduled early results, and their monotonic times, in microseconds.
 ///
-/// A key has a time from its first change until it has emitted. Steps that emit only at the ends of windows have
-/// none; so it is kept apart from the windows.
+/// A key has a time from its first change until it has emitted. Steps that emit only at the ends of windows
+/// have none, so this is separate from the windows.
 pub(super) struct EarlyTimes<K> {
     times: KeyTable<K, i64>,
     schedule: Schedule<K, 10>,
@@ -21,7 +21,7 @@ impl<K: Key> EarlyTimes<K> {
         }
     }
 
-    /// Has a key emit at a time, unless it does so anyway. Returns whether that is news.
+    /// Schedules a key, unless it is scheduled already. Returns whether that is new.
     pub(super) fn wait(&mut self, time: i64, hash: u64, key: &K) -> bool {
         let mut is_new = false;
         let listed = self.times.touch(hash, key, || {
@@ -34,7 +34,7 @@ impl<K: Key> EarlyTimes<K> {
         is_new
     }
 
-    /// Forgets a key.
+    /// Removes a key.
     #[inline]
     pub(super) fn remove(&mut self, hash: u64, key: &K) {
         if self.times.len() > 0 {
@@ -42,7 +42,7 @@ impl<K: Key> EarlyTimes<K> {
         }
     }
 
-    /// Takes the first key whose time has come.
+    /// Removes and returns the first due key.
     pub(super) fn pop(&mut self, now: i64) -> Option<(u64, K)> {
         loop {
             let (time, hash, key) = self.schedule.pop(now)?;
@@ -53,12 +53,12 @@ impl<K: Key> EarlyTimes<K> {
         }
     }
 
-    /// The first time, or one before.
+    /// The first time, or an earlier one.
     pub(super) fn first(&self) -> Option<i64> {
         self.schedule.first()
     }
 
-    /// Drops what is left of forgotten keys when it is too much.
+    /// Drops entries of removed keys when they are too many.
     pub(super) fn clean(&mut self) {
         self.schedule.clean(&self.times, |time| *time);
     }

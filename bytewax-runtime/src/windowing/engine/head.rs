@@ -1,4 +1,4 @@
-//! The head of a window step: its keys, when they are looked at, and where goes what they emit.
+//! The head of a window step: its keys, their schedule, and the destinations of their results.
 
 use std::sync::Arc;
 
@@ -22,15 +22,14 @@ use crate::windowing::clock::{KeyMark, Timing};
 use crate::windowing::probe::Tally;
 use crate::windowing::time::{FIRST, Time, date};
 
-/// So long after a value, in microseconds, a key with a watermark of its own is looked at: while values come,
-/// its windows are closed by them, and only behind the last one is a wake-up for the moment at which the
-/// next is over.
+/// A key with its own watermark is visited this long after a value, in microseconds: while values arrive,
+/// they close its windows, and only after the last one a wake-up is scheduled for the end of the next window.
 const QUIET: i64 = 50_000;
 
-/// So many keys that are due at once are a peak, for which no memory is kept.
+/// More keys than this that are due at once are a peak, and its memory is released.
 const MANY: usize = 1 << 14;
 
-/// The entry of a key that is to be forgotten at the end of input.
+/// The entry of a key that is removed at the end of input.
 const GONE: Time = Time::MIN;
 
 /// A tick is about a millisecond.
@@ -42,12 +41,12 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
     keeper: Keeper<V, C, B, Q>,
     table: KeyTable<K, LiveKey<C::Mark, B::KeyState, Q>>,
     found: Found,
-    /// When keys are looked at, by the time of the step.
+    /// The schedule of keys, by the time of the step.
     looks: Times<K>,
-    /// Entries whose time has come, the first of them last.
+    /// Due entries, in reverse order.
     due: Vec<Entry<K>>,
     early: EarlyTimes<K>,
-    /// The watermark, if all keys have one.
+    /// The shared watermark, if all keys have one.
     shared: Option<SharedWatermark>,
     clock: WorkerClock,
     now: Now,
@@ -55,7 +54,7 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
     next: Next<(K, Event<B::Out, V>)>,
 }
 
-/// The present, as it was when the activation began.
+/// The times at the start of the activation.
 #[derive(Clone, Copy)]
 struct Now {
     /// The time of the step.
@@ -108,7 +107,7 @@ where
         }
     }
 
-    /// Reads the time, unless this activation has.
+    /// Reads the time, unless this activation has done so.
     fn begin(&mut self) {
         if self.now.is_read {
             return;
@@ -126,7 +125,7 @@ where
         }
     }
 
-    /// Takes a value of the key that was found at this place.
+    /// Handles a value of the key at this place.
     #[inline]
     fn take(&mut self, place: usize, (hash, key, value): Routed<K, V>) {
         let (keeper, now) = (&self.keeper, self.now);
@@ -163,7 +162,7 @@ where
         }
     }
 
-    /// Looks at a key whose time has come, unless the entry is stale.
+    /// Visits a due key, unless the entry is stale.
     fn look_at(&mut self, (time, (hash, key)): Entry<K>) {
         let (keeper, now) = (&self.keeper, self.now);
         with_key(&key, || {
@@ -186,7 +185,7 @@ where
         self.out.deliver(key, &mut self.next.buffer);
     }
 
-    /// Looks at all keys whose time has come. Gives whether there was room for what came of it.
+    /// Visits all due keys. Returns whether there was room for the results.
     fn look_at_due(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         loop {
             if self.due.is_empty() {
@@ -214,7 +213,7 @@ where
         Ok(true)
     }
 
-    /// Has keys emit early whose time has come. Gives whether there was room for what came of it.
+    /// Emits the early results of due keys. Returns whether there was room for them.
     fn emit_early(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         while let Some((hash, key)) = self.early.pop(self.now.monotonic) {
             with_key(&key, || {
@@ -231,7 +230,7 @@ where
         Ok(true)
     }
 
-    /// Sends what keys have emitted if it is a batch. Gives whether there is room for more.
+    /// Sends the results if they fill a batch. Returns whether there is room for more.
     #[inline]
     fn send_if_full(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         if !self.next.is_full(cx) {
@@ -241,7 +240,7 @@ where
         Ok(!cx.worker.any_full(edges))
     }
 
-    /// Has the operator woken when the next key is due.
+    /// Wakes the operator when the next key is due.
     fn sleep(&self, cx: &Cx) {
         if self.shared.is_none()
             && let Some(look) = self.looks.first()
@@ -268,7 +267,8 @@ where
     }
 }
 
-/// Has a key whose windows have changed emit early in a while, if windows do so and it does not wait already.
+/// Schedules the early results of a key with changed windows, if windows emit early and it is not scheduled
+/// yet.
 #[inline]
 fn wait_to_emit_early<K: Key, M: KeyMark, T, Q>(
     options: Options,
@@ -395,7 +395,7 @@ where
         &mut self.table
     }
 
-    /// A key can wait for one time only: not for a watermark and for the time at which its windows emit early.
+    /// A key has a single timer: either for a watermark or for its early results.
     fn evicts(&self) -> bool {
         C::Mark::OF_KEY || self.keeper.options.early.is_none()
     }
@@ -438,7 +438,7 @@ where
 
 #[cfg(test)]
 impl<K: Key, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<V>> WindowHead<K, V, C, B, Q> {
-    /// How many entries of times there are.
+    /// The number of timer entries.
     pub(crate) fn entries(&self) -> usize {
         self.looks.len() + self.early.len()
     }

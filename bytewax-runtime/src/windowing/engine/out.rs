@@ -1,4 +1,4 @@
-//! The outputs of a window step: what each key emits goes to one of several streams.
+//! The outputs of a window step: sends the results of each key to one of several streams.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,8 +19,8 @@ pub(crate) const LATE: usize = 2;
 /// An item of `down`, `late` or `meta`.
 type Item<K, V> = (K, (WindowId, V));
 
-/// Late values that a step has dropped on the workers of this process, because nothing reads them. It logs
-/// how many they were when the last of the workers has ended, whatever has ended it.
+/// Late values that a step dropped on the workers of this process because nothing reads them. Logs their
+/// number when the last worker has ended, for whatever reason.
 #[derive(Debug)]
 pub(crate) struct Lost {
     step: StepId,
@@ -28,7 +28,7 @@ pub(crate) struct Lost {
     count: AtomicU64,
 }
 
-/// What is lost, and how to mend that.
+/// The lost values, and the fix.
 #[derive(Clone, Copy, Debug)]
 struct What {
     name: &'static str,
@@ -60,7 +60,7 @@ impl Drop for Lost {
     }
 }
 
-/// What the workers of a process have in common: one [`Lost`] of the step in each run.
+/// The shared state of a process's workers: one [`Lost`] of the step in each run.
 #[derive(Debug)]
 pub(crate) struct LostOfRun {
     what: What,
@@ -97,11 +97,11 @@ impl LostOfRun {
     }
 }
 
-/// The way of items that are not in time: they go to who reads them, or are counted.
+/// The output for items that are not in time: they are sent to the reader, or counted.
 pub(crate) struct Aside<T> {
     next: Next<T>,
     is_read: bool,
-    /// How many items nobody has read.
+    /// The number of unread items.
     dropped: u64,
     lost: Arc<Lost>,
 }
@@ -116,7 +116,7 @@ impl<T: 'static> Aside<T> {
         }
     }
 
-    /// Sends an item, which stands for one that is lost if nobody reads it, or for none.
+    /// Sends an item, which counts as one lost item, or none, if nothing reads it.
     pub(crate) fn put_as(&mut self, item: T, one: bool) {
         if self.is_read {
             self.next.buffer.push(item);
@@ -140,7 +140,7 @@ impl<T: 'static> Aside<T> {
     }
 }
 
-/// The way of the late values of one stream.
+/// The output for the late values of one stream.
 pub(crate) type LateOut<K, V> = Aside<Item<K, V>>;
 
 impl<T> Drop for Aside<T> {
@@ -149,7 +149,7 @@ impl<T> Drop for Aside<T> {
     }
 }
 
-/// Where late values go.
+/// The destination of late values.
 pub(crate) trait LateWay<K, V>: 'static {
     /// Takes its outputs, the first of which is [`LATE`].
     fn new(outputs: &mut Outputs, lost: &Arc<Lost>) -> Self;

@@ -1,4 +1,4 @@
-//! Windows kept one by one: each takes each of its values.
+//! Windows that are kept separately: each handles all of its values.
 
 use chrono::{DateTime, Utc};
 
@@ -13,13 +13,13 @@ use crate::windowing::windower::{Open, Visit, WindowList, Windower};
 pub(crate) struct PerWindow<W, F> {
     pub(crate) windower: W,
     pub(crate) fold: F,
-    /// How long a window that is over still takes values.
+    /// How long a window that is over still accepts values.
     pub(crate) lateness: i64,
-    /// Whether anybody reads the metadata.
+    /// Whether anything reads the metadata.
     pub(crate) emits_metadata: bool,
 }
 
-/// Labels what a window emits.
+/// Labels the output of a window.
 fn emitter<U, V>(label: Label, out: &mut Emit<Event<U, V>>) -> impl FnMut(U) {
     move |value| out.emit(Event::Down(label, value))
 }
@@ -44,7 +44,7 @@ struct Adding<'a, V, W, F: Fold<V>> {
     out: &'a mut Emit<Event<F::Out, V>>,
 }
 
-/// What a window emits by itself comes early, unless it was over already.
+/// The window's own output counts as early, unless the window is over.
 fn before_or_after(was_over: bool) -> Firing {
     if was_over {
         Firing::Correction
@@ -111,8 +111,8 @@ fn fire<V, F: Fold<V>>(
 }
 
 impl<W: Windower, F> PerWindow<W, F> {
-    /// Takes windows from the front while `over` says so, and hands them out in the order in which they
-    /// were opened.
+    /// Removes windows from the front while `over` returns true, and returns them in the order of their
+    /// opening.
     fn take_over<S>(
         &self,
         line: &mut WindowList<S>,
@@ -188,11 +188,11 @@ where
         if self.lateness == 0 {
             let over = |counted, window: &_| self.ends(counted, window) <= mark;
             self.take_over(line, over, |window| {
-                // The state is consumed, so what else is reported of the window comes first, but goes out
-                // behind.
+                // The state is consumed, so the other events of the window are created first, but sent
+                // afterwards.
                 let reported = self.emits_metadata.then(|| window.metadata());
                 let label = label(&self.windower, &window, Firing::OnTime);
-                // An earlier run that allowed for late values may have reported it.
+                // An earlier run that allowed late values may have emitted it.
                 if !window.fired || window.changed {
                     let mut emit = emitter(label, out);
                     self.fold.close(window.state, &mut emit);

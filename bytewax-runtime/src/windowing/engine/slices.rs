@@ -1,9 +1,9 @@
-//! Sliding windows kept by slices: a value is taken in once, however many windows it belongs to.
+//! Sliding windows kept in slices: a value is folded once, however many windows contain it.
 //!
-//! Time is cut so that each slice lies wholly inside or outside of a window ([`Slicing`]), a value is
-//! folded into its slice, and a window's value is put together from its slices when it is asked for, as in
-//! the "panes" of Li et al. ("No pane, no gain", 2005) and the stream slicing of Traub et al. ("Scotty",
-//! 2018). The cost of a value depends on neither length nor offset.
+//! Time is cut so that each slice lies wholly inside or outside of a window ([`Slicing`]). A value is folded
+//! into its slice, and a window's value is combined from its slices on demand, as in the "panes" of Li et al.
+//! ("No pane, no gain", 2005) and the stream slicing of Traub et al. ("Scotty", 2018). The cost of a value
+//! depends on neither length nor offset.
 
 use std::collections::VecDeque;
 
@@ -18,17 +18,17 @@ use crate::windowing::time::{END, Time, date};
 use crate::windowing::window::{Firing, Label, WindowId, WindowMetadata};
 use crate::windowing::windower::{Slicing, Windows};
 
-/// Sliding windows of a fold that can be put together from parts.
+/// Sliding windows of a fold that can be combined from parts.
 pub(crate) struct Slices<F> {
     pub(crate) slicing: Slicing,
     pub(crate) fold: F,
-    /// How long a window that is over still takes values.
+    /// How long a window that is over still accepts values.
     pub(crate) lateness: i64,
-    /// Whether anybody reads the metadata.
+    /// Whether anything reads the metadata.
     pub(crate) emits_metadata: bool,
 }
 
-/// The slices of a key that hold values, in order.
+/// The slices of a key with values, in order.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Sliced<S> {
     slices: VecDeque<Slice<S>>,
@@ -41,9 +41,9 @@ pub(crate) struct Sliced<S> {
 #[derive(Serialize, Deserialize)]
 struct Slice<S> {
     begin: Time,
-    /// The last window that it lies in.
+    /// The last window that contains it.
     last: i64,
-    /// Whether it has changed since windows last emitted before their ends.
+    /// Whether it has changed since the last early results.
     changed: bool,
     state: S,
 }
@@ -71,7 +71,7 @@ impl<S> Default for Sliced<S> {
 }
 
 impl<S> Sliced<S> {
-    /// Closes windows as an end of input did in an earlier release.
+    /// Closes windows like the end of input in an earlier release.
     #[cfg(test)]
     pub(super) fn close_all_before(&mut self, id: i64) {
         self.fired = id;
@@ -114,17 +114,16 @@ impl<F> Slices<F> {
         self.slicing.windows.closes(id)
     }
 
-    /// The windows from `from` on that are over at `mark` and hold values, one after the other.
+    /// The windows from `from` on that are over at `mark` and have values, in order.
     fn next_over<S>(&self, kept: &Sliced<S>, from: i64, mark: Time) -> Option<i64> {
         let is_behind = |slice: &Slice<S>| slice.last < from;
-        // Slices before the first window that is asked for are few: those of windows that may still
-        // change.
+        // Few slices precede the first requested window: those of windows that may still change.
         let slice = kept.slices.iter().find(|slice| !is_behind(slice))?;
         let id = from.max(self.slicing.first(slice.begin, slice.last));
         (self.closes(id) <= mark).then_some(id)
     }
 
-    /// Lets the windows that are not over at `mark` take values, whatever was reported of them.
+    /// Reopens the windows that are not over at `mark`, whatever they have emitted.
     fn open_again<S>(&self, kept: &mut Sliced<S>, mark: Time) {
         kept.fired = kept.fired.min(self.slicing.first_open(mark));
         let gone = mark.saturating_sub(self.lateness);
@@ -139,7 +138,7 @@ impl<F> Slices<F> {
         }
     }
 
-    /// Puts together the value of a window from its slices.
+    /// Combines the value of a window from its slices.
     fn value<S: Clone, V>(&self, kept: &Sliced<S>, id: i64) -> Option<S>
     where
         F: Fold<V, State = S>,
@@ -158,7 +157,7 @@ impl<F> Slices<F> {
         Some(value)
     }
 
-    /// Puts together the value of the first window that there is, whose own slices are not needed again.
+    /// Combines the value of the first window, whose own slices are then obsolete.
     fn take_value<S: Clone, V>(&self, kept: &mut Sliced<S>, id: i64) -> Option<S>
     where
         F: Fold<V, State = S>,
@@ -257,13 +256,13 @@ where
                     break;
                 }
                 self.fire(kept, id, Firing::Correction, out);
-                // It may have held nothing before.
+                // It may have been empty before.
                 kept.fired = kept.fired.max(id + 1);
             }
         }
         let due = first.max(kept.fired);
         if self.lateness > 0 {
-            // A window that is fired must be dropped, and one that was never fired may be over.
+            // A fired window must be dropped, and one that was never fired may be over.
             let next = self
                 .closes(first.max(kept.gone))
                 .saturating_add(self.lateness);
@@ -308,8 +307,8 @@ where
         self.open_again(kept, mark);
     }
 
-    /// An earlier release left the windows closed that the end of input had closed: slices of values that
-    /// came for them later are in none that is still to be reported.
+    /// An earlier release left the windows closed that the end of input had closed: later values went to
+    /// slices that no future window contains.
     fn restored(&self, kept: &mut Self::KeyState, mark: Time) {
         let done = if self.lateness == 0 {
             kept.fired

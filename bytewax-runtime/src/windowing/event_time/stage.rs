@@ -45,16 +45,16 @@ pub(super) struct Declare<T, G> {
     future: Aside<T>,
 }
 
-/// How far a partition is.
+/// The progress of a partition.
 struct Partition {
     meter: Arc<PartitionMeter>,
     name: String,
     newest: Time,
-    /// What of it was saved last.
+    /// The last saved time.
     saved: Time,
-    /// Whether items came since this was last looked at.
+    /// Whether items arrived since the last check.
     has_moved: bool,
-    /// When it is idle, if nothing comes until then.
+    /// When it becomes idle without new items.
     idle_at: Option<Monotonic>,
     is_idle: bool,
     /// Whether its idleness was reported.
@@ -76,7 +76,7 @@ impl Partition {
     }
 }
 
-/// What becomes of an item.
+/// The classification of an item.
 #[derive(PartialEq, Eq)]
 enum Fate {
     InTime,
@@ -120,7 +120,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         })
     }
 
-    /// Gets to know the partitions that were added since.
+    /// Learns the added partitions.
     fn know_added(&mut self, cx: &Cx) {
         if self.partitions.len() < cx.partitions.len() {
             let added = cx.partitions.added_from(self.partitions.len());
@@ -133,14 +133,14 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         }
     }
 
-    /// The latest time that an item may have.
+    /// The latest valid time of an item.
     fn limit(&self, cx: &Cx) -> Time {
         let now = || cx.worker.clock.now().timestamp_micros();
         let ahead = self.lateness.ahead;
         ahead.map_or(Time::MAX, |ahead| now().saturating_add(ahead))
     }
 
-    /// Finds out which partitions are waited for.
+    /// Determines the active partitions.
     fn look_after(&mut self, cx: &Cx) {
         let Some(idle_after) = self.lateness.idle_after else {
             return;
@@ -181,7 +181,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         }
     }
 
-    /// Notes how far the partitions are, and what that says of all items to come.
+    /// Updates the progress of the partitions, and the watermark.
     fn count(&self, mark: EventMark, cx: &Cx) {
         for (index, partition) in self.partitions.iter().enumerate() {
             let Partition { meter, newest, .. } = partition;
@@ -202,7 +202,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         cx.worker.meter.step(self.step).mark(mark, None);
     }
 
-    /// What holds for all items to come.
+    /// The watermark of the output.
     fn mark(&self, cx: &Cx) -> EventMark {
         let waited_for = self.partitions.iter().enumerate();
         let waited_for = waited_for
@@ -215,7 +215,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         }
     }
 
-    /// Has the newest times saved with the present epoch.
+    /// Saves the newest times with the present epoch.
     fn save(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         if cx.worker.store.get().is_none() {
             return Ok(());
@@ -235,7 +235,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
     }
 }
 
-/// A span as a user says it.
+/// A duration in messages.
 fn shown(micros: i64) -> String {
     match micros {
         micros if micros % 60_000_000 == 0 => format!("{} min", micros / 60_000_000),
@@ -279,7 +279,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
             fate != Fate::InTime
         });
         if let Some(first) = aside {
-            // Most batches have none, and go on as they are.
+            // Most batches have none, and pass unchanged.
             let mut rest = batch.split_off(first).into_iter().enumerate();
             let mut put = |fate: Fate, item: T| match fate {
                 Fate::InTime => batch.push(item),
@@ -307,7 +307,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
         if what >= Flush::Epoch {
             self.save(cx)?;
         }
-        // Nothing is said of items that were not in time, until their end.
+        // The output for other items has no watermark until its end.
         self.late.flush(what, cx)?;
         self.future.flush(what, cx)?;
         let outer = cx.mark;

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::state::{Field, Schema, State};
 use crate::windowing::time::Time;
 
-/// Rows in the order of their times; of equal times, in the order in which they came.
+/// Rows in the order of their times; those with equal times in order of arrival.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Rows<T>(VecDeque<Row<T>>);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row<T> {
     pub(crate) time: Time,
-    /// Whether it has met a row of the other side.
+    /// Whether it has matched a row of the other side.
     pub(crate) matched: bool,
     pub(crate) value: T,
 }
@@ -39,11 +39,11 @@ impl<T> Rows<T> {
         self.0.is_empty()
     }
 
-    /// Rows mostly come in order, so most are put at the end.
+    /// Rows mostly arrive in order, so most are appended.
     pub(crate) fn put(&mut self, time: Time, matched: bool, value: T) {
         let rows = &mut self.0;
         if rows.len() == rows.capacity() {
-            // Many keys have few rows each: doubling would leave half of the room unused.
+            // Many keys have few rows each: doubling would leave half of the memory unused.
             rows.reserve_exact((rows.len() / 4).max(1));
         }
         let place = match rows.back() {
@@ -92,14 +92,14 @@ impl<T> Rows<T> {
         self.0.get(behind.checked_sub(1)?)
     }
 
-    /// The first row at or behind a time.
+    /// The first row at or after a time.
     pub(crate) fn at_or_after(&self, time: Time) -> Option<&Row<T>> {
         let first = self.0.partition_point(|row| row.time < time);
         self.0.get(first)
     }
 }
 
-/// What is kept of a key: the rows of both sides.
+/// The state of a key: the rows of both sides.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Both<A, B> {
     pub(crate) left: Rows<A>,

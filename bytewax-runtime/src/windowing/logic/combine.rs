@@ -3,7 +3,7 @@
 use super::Fold;
 use crate::state::State;
 
-/// A state, values taken into it, and states taken into it.
+/// A state that accepts values and other states.
 pub(crate) struct FoldWith<I, A, M> {
     pub(crate) init: I,
     pub(crate) add: A,
@@ -45,7 +45,7 @@ where
     }
 }
 
-/// Two values become one.
+/// Combines two values into one.
 pub(crate) struct Reduce<R>(pub(crate) R);
 
 impl<R> Reduce<R> {
@@ -66,7 +66,7 @@ where
     V: State + Clone,
     R: Fn(V, V) -> V + 'static,
 {
-    /// `None` only until the first value is taken in.
+    /// `None` only until the first value.
     type State = Option<V>;
     type Out = V;
 
@@ -95,7 +95,7 @@ where
     }
 }
 
-/// How many values there are.
+/// Counts values.
 pub(crate) struct Count;
 
 impl<V> Fold<V> for Count {

@@ -1,4 +1,4 @@
-//! `join_window` and its kin.
+//! `join_window` and its variants.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -7,13 +7,13 @@ use super::Fold;
 use crate::operators::JoinInsert;
 use crate::operators::join::Sides;
 
-/// Gives rows when each side has a value, and begins anew.
+/// Emits rows when each side has a value, and starts empty again.
 pub(crate) struct Complete<S> {
     insert: JoinInsert,
     sides: PhantomData<fn() -> S>,
 }
 
-/// Gives the rows that there are, at each value or at the end.
+/// Emits the current rows, at each value or at the end.
 pub(crate) struct Partial<S> {
     insert: JoinInsert,
     running: bool,

@@ -1,4 +1,4 @@
-//! What is kept for a window, and what becomes of it.
+//! The state of a window, and its operations.
 
 mod collect;
 mod combine;
@@ -16,24 +16,24 @@ use chrono::{DateTime, Utc};
 
 use crate::state::State;
 
-/// What values become in a window.
+/// The computation of a window.
 pub(crate) trait Fold<V>: 'static {
-    /// What is kept for a window.
+    /// The state of a window.
     type State: State;
-    /// What a window emits.
+    /// The output of a window.
     type Out: 'static;
 
-    /// What is done next is done at this time of the worker.
+    /// Sets the worker's time for the next operations.
     fn begin(&self, _: DateTime<Utc>) {}
 
-    /// The state of a window that is opened.
+    /// The state of a new window.
     fn open(&self) -> Self::State;
 
-    /// Takes in a value of the window.
+    /// Adds a value of the window.
     fn add(&self, state: &mut Self::State, value: V, emit: &mut impl FnMut(Self::Out));
 
-    /// Takes in another window that has become part of this one. For a fold that is kept by slices, this
-    /// is the state of values that came later in time.
+    /// Merges another window into this one. For a fold in slices, it is the state of values that are later in
+    /// time.
     fn merge(&self, state: &mut Self::State, other: Self::State, emit: &mut impl FnMut(Self::Out));
 
     /// Emits the value of a window that stays open.

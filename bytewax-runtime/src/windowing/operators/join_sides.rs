@@ -1,4 +1,4 @@
-//! What joins in windows need to know of tuples of streams.
+//! The requirements of joins in windows on tuples of streams.
 
 use std::sync::Arc;
 

@@ -46,7 +46,7 @@ impl<K: 'static, U: 'static, L> JoinWindowOut<K, U, L> {
 pub(crate) trait WindowedSides: JoinSides {
     /// Late values of each stream.
     type Late: 'static;
-    /// Where late values go.
+    /// The destination of late values.
     type LateWay: LateWay<Self::Key, <Self::Sides as Sides>::Item>;
 
     /// The streams of late values of a step, and their fields.
@@ -156,7 +156,7 @@ pub trait JoinAllWindows: Sized {
     }
 }
 
-// Not for streams alone: rustc then tells what is wrong with other tuples.
+// Also for other types than streams: rustc then reports the faults of other tuples.
 impl<S: JoinAll> JoinAllWindows for S {}
 
 /// A value of one of two streams, and the streams of their late values.

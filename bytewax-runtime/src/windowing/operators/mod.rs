@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Route};
 use crate::kit::{AnyPush, Exchange};
 
-/// What a step on one stream is made of.
+/// The parts of a step on one stream.
 type Step<C, W, Q, K, V> = WindowStep<C, W, Q, LateOut<K, V>>;
 
 /// A window step reads one stream.

@@ -8,19 +8,19 @@ use crate::windowing::time::Time;
 use crate::windowing::time::date;
 use crate::windowing::window::{WindowId, WindowMetadata};
 
-/// A window that is open, and what is kept for it.
+/// An open window and its state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Open<S> {
     pub(crate) id: i64,
     pub(crate) open: Time,
     pub(crate) close: Time,
-    /// The sessions that have become part of it.
+    /// The sessions merged into it.
     merged: Merged,
     /// Whether its value was emitted at its end.
     pub(crate) fired: bool,
     /// Whether it has changed since it last emitted a value.
     pub(crate) changed: bool,
-    /// Windows that close together do so in the order in which they were opened.
+    /// Windows that close together do so in the order of their opening.
     pub(crate) born: u32,
     pub(crate) state: S,
 }
@@ -64,7 +64,7 @@ impl<S> Open<S> {
         }
     }
 
-    /// Takes another session into this one, all but its state.
+    /// Merges another session into this one, except its state.
     pub(crate) fn absorb<T>(&mut self, other: &mut Open<T>) {
         self.open = self.open.min(other.open);
         self.close = self.close.max(other.close);
@@ -89,16 +89,16 @@ impl<S> Open<S> {
     }
 }
 
-/// The windows of a key, each at a place of its own: its id or the time at which it opens. Both are in
-/// the order in which windows end.
+/// The windows of a key, each with a unique place: its id or its opening time. Both are in the order in which
+/// windows end.
 ///
-/// The last one, to which most values belong, is kept in place; mostly it is the only one.
+/// The last one, which contains most values, is stored inline; usually it is the only one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WindowList<S> {
     last: Option<(i64, Open<S>)>,
     /// Those before the last.
     before: Option<Box<Several<Open<S>>>>,
-    /// How many windows were opened, or values counted; the source of ids.
+    /// The number of windows opened, or of values counted; the source of ids.
     pub(crate) counted: i64,
     born: u32,
 }
@@ -140,14 +140,14 @@ impl<S> WindowList<S> {
         before + usize::from(self.last.is_some())
     }
 
-    /// Reads a little of it.
+    /// Reads a little of it, to prefetch it.
     #[inline]
     pub(crate) fn prefetch(&self) -> i64 {
         let last = self.last.as_ref();
         last.map_or(0, |last| last.0 ^ i64::from(last.1.born)) ^ self.counted
     }
 
-    /// The last window, if this time lies in it.
+    /// The last window, if it contains this time.
     #[inline]
     pub(crate) fn last_around(&mut self, time: Time) -> Option<&mut Open<S>> {
         let (_, last) = self.last.as_mut()?;
@@ -171,7 +171,7 @@ impl<S> WindowList<S> {
         }
     }
 
-    /// The first window behind a place.
+    /// The first window after a place.
     pub(crate) fn after(&mut self, place: i64) -> Option<(i64, &mut Open<S>)> {
         let before = self.before.as_mut();
         if let Some(found) = before.and_then(|before| before.after(place)) {
@@ -181,14 +181,14 @@ impl<S> WindowList<S> {
         (*last > place).then_some((*last, window))
     }
 
-    /// Puts a window that has just been opened at a place where there is none.
+    /// Inserts a new window at an empty place.
     pub(crate) fn open(&mut self, place: i64, mut window: Open<S>) {
         window.born = self.born;
         self.born = self.born.wrapping_add(1);
         self.put(place, window);
     }
 
-    /// Puts a window at a place where there is none.
+    /// Inserts a window at an empty place.
     pub(crate) fn put(&mut self, place: i64, window: Open<S>) {
         let Some((last, _)) = &self.last else {
             self.last = Some((place, window));
@@ -206,7 +206,7 @@ impl<S> WindowList<S> {
         }
     }
 
-    /// Takes the window out of a place.
+    /// Removes and returns the window at a place.
     pub(crate) fn take(&mut self, place: i64) -> Option<Open<S>> {
         let is_last = self.last.as_ref().is_some_and(|(last, _)| *last == place);
         let taken = if is_last {

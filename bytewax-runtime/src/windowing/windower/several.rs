@@ -1,14 +1,14 @@
-//! Things in the order of their places: a sorted list of few, or a tree of many.
+//! Values in the order of their places: a sorted list of few, or a tree of many.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
-/// With more than this, a tree takes the place of the list.
+/// Beyond this number, a tree replaces the list.
 const FEW: usize = 16;
 
-/// Things, each at a place of its own, in the order of places.
+/// Values with unique places, in the order of places.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Several<T> {
     Few(Vec<(i64, T)>),
@@ -34,7 +34,7 @@ impl<T> Several<T> {
         (found == place).then_some(thing)
     }
 
-    /// The last up to a place.
+    /// The last value up to a place.
     pub(super) fn at_or_before(&mut self, place: i64) -> Option<(i64, &mut T)> {
         match self {
             Self::Few(few) => {
@@ -49,7 +49,7 @@ impl<T> Several<T> {
         }
     }
 
-    /// The first behind a place.
+    /// The first value after a place.
     pub(super) fn after(&mut self, place: i64) -> Option<(i64, &mut T)> {
         match self {
             Self::Few(few) => {
@@ -65,7 +65,7 @@ impl<T> Several<T> {
         }
     }
 
-    /// Puts a thing at a place where there is none.
+    /// Inserts a value at an empty place.
     pub(super) fn put(&mut self, place: i64, thing: T) {
         match self {
             Self::Few(few) if few.len() < FEW => {
@@ -83,7 +83,7 @@ impl<T> Several<T> {
         }
     }
 
-    /// Takes the thing out of a place.
+    /// Removes and returns the value at a place.
     pub(super) fn take(&mut self, place: i64) -> Option<T> {
         match self {
             Self::Few(few) => {

@@ -177,7 +177,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
         let steps = &out.worker().steps;
         let mut roots = steps.get(step).roots.iter();
         if roots.any(|root| steps.get(*root).kind != StepKind::Source) {
-            // Partitions are not known there: the stream says how far its time has got.
+            // Partitions are unknown there: the watermark is that of the stream.
             return enter(out);
         }
         let route = TimedRoute::new(step, Arc::clone(self), out);

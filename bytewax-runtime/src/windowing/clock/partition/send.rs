@@ -1,4 +1,4 @@
-//! What stands before the exchange: it sees how far each partition is.
+//! The stage before the exchange, which tracks each partition.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use crate::kit::{Cx, EventMark, Exchange, Flush, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
 use crate::windowing::time::{END, FIRST, Time};
 
-/// Sends the values of a keyed stream, and says how far time has got.
+/// Sends the values of a keyed stream, and its watermarks.
 ///
-/// A batch is cut before a value that is late by what its own worker knows, so that it arrives behind the
-/// mark that makes it so: what is late does not depend on batches.
+/// A batch is cut before a value that is late for its own worker, so that it arrives after the watermark that
+/// makes it late: lateness does not depend on batches.
 pub(crate) struct TimedRoute<K, V, G> {
     step: StepIndex,
     clock: Arc<PartitionClock<G>>,
     out: KeyedOut<K, V>,
     partitions: Vec<Partition>,
     meters: Vec<Arc<PartitionMeter>>,
-    /// The bound of all partitions but the current one.
+    /// The bound of all partitions except the current one.
     others: Time,
-    /// The last mark that was sent to each worker.
+    /// The last watermark sent to each worker.
     sent: Vec<Time>,
     /// The watermark of the step on this worker.
     known: Rc<Watermark>,
 }
 
-/// How far a partition is.
+/// The progress of a partition.
 #[derive(Clone, Copy)]
 struct Partition {
     newest: Time,
-    /// The bound of its values to come; [`END`] if none are waited for.
+    /// The bound of its later values; [`END`] if none are expected.
     bound: Time,
-    /// When it is idle, if nothing comes until then.
+    /// When it becomes idle without new values.
     idle_at: Option<Monotonic>,
 }
 
@@ -57,7 +57,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         }
     }
 
-    /// Gets to know the partitions, the first time that anything happens and when some were added.
+    /// Learns the partitions, at the first event and when some were added.
     fn begin(&mut self, cx: &Cx) {
         if self.partitions.len() != cx.partitions.len() {
             let begun = Partition {
@@ -70,7 +70,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         }
     }
 
-    /// Has the partitions counted that were not known before.
+    /// Counts partitions that are new.
     fn add_meters(&mut self, cx: &Cx) {
         let (worker, known) = (&cx.worker, self.meters.len());
         let root = worker.steps.get(self.step).roots.first();
@@ -88,7 +88,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         }
     }
 
-    /// Notes how far the partitions are.
+    /// Updates the progress of the partitions.
     fn count(&self, cx: &Cx) {
         let partitions = self.partitions.iter().zip(&self.meters);
         for (index, (partition, meter)) in partitions.enumerate() {
@@ -118,8 +118,8 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
         bounds.min().unwrap_or(END)
     }
 
-    /// Stops waiting for partitions that have ended or are idle, and has partitions that are too far ahead
-    /// left alone.
+    /// Stops waiting for partitions that have ended or are idle, and pauses partitions that are too far
+    /// ahead.
     fn look_after(&mut self, cx: &mut Cx) {
         let now = self.clock.idle_after.map(|_| cx.worker.clock.monotonic());
         let mut wake = None;
