@@ -8,7 +8,7 @@ use crate::flow::{OutputSpec, StepKind, Stream};
 use crate::kit::{Cx, EventMark, Exchange, Flush, Next, Outputs, Plan, Push, StagePlan};
 use crate::weight::weight;
 
-/// When [`Stream::batch`] emits a batch: as soon as one of these is reached.
+/// The limits of [`Stream::batch`]: a batch is emitted as soon as it reaches one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Batching {
@@ -18,7 +18,7 @@ pub struct Batching {
 }
 
 impl Batching {
-    /// A batch has at most so many items. A number of 0 counts as 1.
+    /// Limits the number of items in a batch. A number of 0 counts as 1.
     pub const fn items(most: usize) -> Self {
         Self {
             items: if most == 0 { 1 } else { most },
@@ -27,13 +27,13 @@ impl Batching {
         }
     }
 
-    /// A batch is emitted when its items take so many bytes in memory, as far as that can be told of them.
+    /// Limits the memory of the items in a batch, as far as it can be determined.
     pub const fn bytes(mut self, most: usize) -> Self {
         self.bytes = most;
         self
     }
 
-    /// A batch is emitted when so much time has passed since its first item came.
+    /// Limits the time since the first item of a batch arrived.
     pub const fn time(mut self, most: Duration) -> Self {
         self.time = Some(most);
         self
@@ -41,12 +41,12 @@ impl Batching {
 }
 
 impl<T: Exchange> Stream<T> {
-    /// Puts items together into batches, in their order, on the worker where they are: for calls and writes that take
-    /// many at once.
+    /// Groups items into batches, in their order, on their worker: for calls and writes that accept many
+    /// items at once.
     ///
-    /// A batch is emitted when one of the limits of [`Batching`] is reached, and at the end of each epoch. So nothing has
-    /// to be saved, and a batch takes no longer than the snapshot interval. For batches of each key that may take longer
-    /// than an epoch, see [`collect`](Stream::collect).
+    /// A batch is emitted when it reaches one of the limits of [`Batching`], and at the end of each epoch.
+    /// Therefore nothing needs to be saved, and a batch never takes longer than the snapshot interval. For
+    /// batches per key that may take longer than an epoch, see [`collect`](Stream::collect).
     ///
     /// # Examples
     ///
@@ -80,9 +80,9 @@ struct Batcher<T: 'static> {
     limits: Batching,
     held: Vec<T>,
     bytes: usize,
-    /// When the first of them came, if that counts.
+    /// When its first item arrived, if there is a limit of time.
     since: Option<Monotonic>,
-    /// What was said last of the items to come.
+    /// The last watermark.
     mark: EventMark,
     next: Next<Vec<T>>,
 }
@@ -95,7 +95,7 @@ impl<T: 'static> Batcher<T> {
         self.next.buffer.push(batch);
     }
 
-    /// Emits what has been held long enough, or has the operator woken when it has.
+    /// Emits a batch whose time is over, or wakes the operator at that time.
     fn emit_by_time(&mut self, cx: &Cx) {
         let Some(time) = self.limits.time.filter(|_| !self.held.is_empty()) else {
             return;

@@ -17,15 +17,15 @@ use crate::kit::{
 use crate::state::{self, State, StepSchema};
 
 impl<T: Send + 'static> Stream<T> {
-    /// Turns each item into any number of others with the help of a table that every worker has, and that changes while
-    /// the flow runs: rules, settings, prices.
+    /// Turns each item into any number of items with a table that every worker has and that changes while the
+    /// flow runs: rules, settings, prices.
     ///
-    /// The table begins as `S::default()`, and `update` takes each item of `updates` into it, on every worker. Items stay
-    /// where they are. An item meets the table as it is on its worker when the item comes: with all updates of earlier
-    /// epochs, and with those of its own epoch that have come by then. All workers take updates in the same order.
+    /// The table starts as `S::default()`. On every worker, `update` applies each item of `updates` to it.
+    /// Items stay on their worker and read its table, which contains all updates of earlier epochs, and those
+    /// of the item's own epoch that have arrived. All workers apply updates in the same order.
     ///
-    /// The table is made of the whole stream of updates, so it should be small. Where a table is large, key both streams
-    /// and use [`join_running`](Stream::join_running): then each worker has a part.
+    /// The table is built from the whole stream of updates, so it should be small. For a large table, key
+    /// both streams and use [`join_running`](Stream::join_running): each worker then stores a part of it.
     ///
     /// # Examples
     ///
@@ -58,12 +58,12 @@ impl<T: Send + 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// The table, once on each worker. It is saved once, whole, at the end of each epoch in which it changed; a resume
-    /// with any number of workers has it again.
+    /// The table, once on each worker. At the end of each epoch in which it changed, the whole table is saved
+    /// once; a resume with any number of workers restores it.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn with_broadcast<R, S, I, U, F>(
@@ -97,7 +97,7 @@ impl<T: Send + 'static> Stream<T> {
     }
 }
 
-/// The worker that has all updates first.
+/// The worker that receives all updates first.
 const FIRST: usize = 0;
 
 struct GatherPlan<R>(PhantomData<fn() -> R>);
@@ -151,7 +151,7 @@ impl<R: Exchange> HeadPlan for GatherPlan<R> {
     }
 }
 
-/// What comes to a worker.
+/// The input of a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "R: Serialize", deserialize = "R: Deserialize<'de>"))]
 enum Side<T, R> {

@@ -10,10 +10,11 @@ use crate::kit::logic::{Emit, ItemHead, ItemLogic, Keep, KeyLogic};
 use crate::state::State;
 
 impl<T: 'static> Stream<T> {
-    /// Gives the newest values of two streams for a key, whenever either has a new one, once both have had one.
+    /// Emits the newest values of two streams for a key, whenever either has a new one, once both have a
+    /// value.
     ///
-    /// Values of a key that come from one worker are taken in order; nothing is said of the order between the streams. It is
-    /// [`join_running`](Stream::join_running) without the rows that lack a value.
+    /// Values of a key from one worker are processed in order; the order between the streams is undefined.
+    /// The operator is [`join_running`](Stream::join_running) without incomplete rows.
     ///
     /// # Examples
     ///
@@ -33,7 +34,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[must_use]
     pub fn zip_latest<B>(

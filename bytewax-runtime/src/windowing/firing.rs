@@ -176,9 +176,9 @@ macro_rules! options {
 
         /// Keeps windows open at the end of input, for a run that resumes and continues.
         ///
-        /// Use it for input that is read in parts, such as a file that grows every day. Otherwise each run closes
-        /// its windows, and the next run opens them again. A window closes when a later value moves the watermark to
-        /// its end. Values that wait for the watermark continue to wait.
+        /// Use it for input that is read in parts, such as a file that grows every day. By default, each run
+        /// closes its windows, and the next run opens them again. A window closes when a later value moves
+        /// the watermark to its end. Values that wait for the watermark continue to wait.
         pub fn keep_open(self) -> WithOptions<$windower, $mode> {
             let mut with = $with(self);
             with.firings.keep_open = true;

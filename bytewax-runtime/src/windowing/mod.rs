@@ -11,11 +11,11 @@
 //! | [`SystemClock`] | uses the time of arrival |
 //! | [`TumblingWindower`] | windows of one length, one after the other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
-//! | [`CumulateWindower`] | windows with a common start that end one step after the other |
+//! | [`CumulateWindower`] | windows with a common start whose ends are one step apart |
 //! | `CalendarWindower` (feature `calendar`) | days, weeks and months in a time zone |
 //! | [`SessionWindower`] | values separated by silence |
 //! | [`CountWindower`] | a number of values |
-//! | [`CustomWindower`] | windows of your own, by their times |
+//! | [`CustomWindower`] | custom windows, defined by their times |
 //!
 //! The operator determines what happens to the values of a window: [`count_window`], [`max_window`],
 //! [`min_window`], [`top_n_window`], [`reduce_window`], [`fold_window`], [`collect_window`], [`join_window`], or
@@ -70,9 +70,9 @@
 //!
 //! # Steps without windows
 //!
-//! A clock is also what [`stateful_by_time`], [`match_pattern`] and [`sort_by_time`] go by, which take values in the order
-//! of event time;
-//! [`expire_after`], which drops states that were not written for some time; and [`join_interval`] and [`join_as_of`].
+//! Other steps use a clock too: [`stateful_by_time`], [`match_pattern`] and [`sort_by_time`], which process
+//! values in the order of event time; [`expire_after`], which drops states that were not written for some
+//! time; and [`join_interval`] and [`join_as_of`].
 //!
 //! # More than one value a window
 //!

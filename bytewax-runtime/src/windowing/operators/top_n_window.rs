@@ -15,12 +15,13 @@ use crate::windowing::logic::FoldWith;
 use crate::windowing::windowed::WindowOut;
 
 impl<T: 'static> Stream<T> {
-    /// Keeps the `n` greatest values of each key in each window by `by`, and emits them when the window is over, the
-    /// greatest first.
+    /// Keeps the `n` greatest values of each key in each window by `by`, and emits them when the window is
+    /// over, the greatest first.
     ///
-    /// Of values that are equal by `by`, the earlier in time is ahead; of one time, the one that came first. A value that
-    /// cannot be compared, such as one for which `by` returns a NaN, is behind all that can. With an `n` of 0 lists are
-    /// empty. Values are taken in the order of their times, once the watermark has reached them, unless the windower says
+    /// Of values that are equal by `by`, the earlier one comes first; of values with equal times, the one
+    /// that arrived first. A value that cannot be compared, such as one for which `by` returns a NaN, comes
+    /// after all others. With an `n` of 0, lists are empty. Values are processed in the order of their times,
+    /// once the watermark reaches them, unless the windower is
     /// [`in_arrival_order`](crate::windowing::TumblingWindower::in_arrival_order).
     ///
     /// # Examples
@@ -43,9 +44,10 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: at most `n` values for each open window, or for each slice of sliding windows; the values that wait
-    /// for the watermark, unless they are taken as they come; and what its [clock](crate::windowing#state) remembers.
-    /// `n` may change from one run to the next: a greater one fills up with what comes.
+    /// For each key: at most `n` values for each open window, or for each slice of sliding windows; the
+    /// values that wait for the watermark, unless they are processed in order of arrival; and the data of its
+    /// [clock](crate::windowing#state). `n` may change between runs: a greater one fills up with later
+    /// values.
     #[track_caller]
     pub fn top_n_window<C, W, B, F>(
         self,

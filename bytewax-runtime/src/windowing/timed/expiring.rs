@@ -23,20 +23,22 @@ use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, span};
 
 impl<T: 'static> Stream<T> {
-    /// Makes the next step drop the state of a key when no value of the key has arrived for `time`.
+    /// Makes the next step drop the state of a key when no value of the key arrives for `time`.
     ///
     /// The result is not a stream. It has the operators [`stateful_map`](Expiring::stateful_map),
     /// [`scan`](Expiring::scan), [`stateful_flat_map`](Expiring::stateful_flat_map) and
-    /// [`join_running`](Expiring::join_running). Each value of a key counts as a write, even if it changes nothing.
-    /// There is no other access. A dropped state goes to the stream `expired`, which you need not read.
+    /// [`join_running`](Expiring::join_running). Each value of a key counts as a write, even if it changes
+    /// nothing. Nothing else counts as access. A dropped state goes to the stream `expired`, which you need
+    /// not read.
     ///
-    /// `clock` selects the time. [`SystemClock`](crate::windowing::SystemClock) is the time of the worker. It advances
-    /// while the program is stopped: a resume drops what expired in the meantime.
-    /// [`StreamClock`](crate::windowing::StreamClock) is event time. A state is then dropped when a value of its key is
-    /// `time` or more after the newest value before it, or when the watermark reaches that time. So the result depends
-    /// on the values alone. A value before the watermark goes to `late` only. The end of input drops nothing.
+    /// `clock` selects the time. [`SystemClock`](crate::windowing::SystemClock) is the time of the worker. It
+    /// advances while the program is stopped: a resume drops the states that expired in the meantime.
+    /// [`StreamClock`](crate::windowing::StreamClock) is event time. A state is then dropped when a value of
+    /// its key is `time` or more after the newest value before it, or when the watermark reaches that time.
+    /// The result therefore depends on the values alone. A value before the watermark goes to `late` only.
+    /// The end of input drops nothing.
     ///
-    /// A [`stateful`](Stream::stateful) logic does not need this: it can drop its key at a time that it sets.
+    /// A [`stateful`](Stream::stateful) logic does not need this: it can set a timer and drop its key then.
     ///
     /// # Examples
     ///
@@ -107,11 +109,11 @@ impl<K, V, C> fmt::Debug for Expiring<K, V, C> {
 #[derive(Debug)]
 #[must_use]
 pub struct ExpiringOut<K, U, X, L> {
-    /// What the step emits.
+    /// The output of the step.
     pub down: KeyedStream<K, U>,
-    /// The states that have expired.
+    /// The expired states.
     pub expired: KeyedStream<K, X>,
-    /// The values that came too late; of a join, those of each stream.
+    /// The late values; for a join, those of each stream.
     pub late: L,
 }
 
@@ -132,7 +134,7 @@ type OfOne<K, U, X, V> = ExpiringOut<K, U, X, KeyedStream<K, V>>;
 type Row<A, B> = (Option<A>, Option<B>);
 
 impl<K, V, C> Expiring<K, V, C> {
-    /// Ties the type of its keys to what the compiler has found out about it.
+    /// Connects the type of its keys with the compiler's information about it.
     #[doc(hidden)]
     pub fn with_keys(self, _: PhantomData<K>) -> Self {
         self
@@ -140,7 +142,7 @@ impl<K, V, C> Expiring<K, V, C> {
 }
 
 impl<K: Key, V: 'static, C> Expiring<K, V, C> {
-    /// [`Stream::stateful_map`] with states that expire: then a key begins with `S::default()` again.
+    /// [`Stream::stateful_map`] with expiring states: after expiry, a key starts with `S::default()` again.
     ///
     /// # State
     ///
@@ -157,7 +159,7 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
         self.map_with("stateful_map", S::default, f)
     }
 
-    /// [`Stream::scan`] with states that expire: then a key begins with `init()` again.
+    /// [`Stream::scan`] with expiring states: after expiry, a key starts with `init()` again.
     ///
     /// # State
     ///
@@ -175,8 +177,8 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
         self.map_with("scan", init, f)
     }
 
-    /// [`Stream::stateful_flat_map`] with states that expire: then a key begins with `None` again. A state that is set
-    /// to `None` does not expire: it is gone.
+    /// [`Stream::stateful_flat_map`] with expiring states: after expiry, a key starts with `None` again.
+    /// Setting a state to `None` drops it without expiry.
     ///
     /// # State
     ///
@@ -197,10 +199,11 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
         })
     }
 
-    /// [`Stream::join_running`] with values that expire together, when neither stream has had one for the key. What was
-    /// known of the key goes to `expired`, as the row or, with [`JoinInsert::Product`], the rows that it makes.
+    /// [`Stream::join_running`] with expiring values: the values of a key expire together, when neither
+    /// stream has a new one for `time`. They go to `expired` as a row or, with [`JoinInsert::Product`], as
+    /// all their rows.
     ///
-    /// With event time, the clock must know the times of both streams: see
+    /// With event time, the clock must get the times of both streams: see
     /// [`StreamClock::of_sides`](crate::windowing::StreamClock::of_sides).
     ///
     /// # Examples
@@ -221,11 +224,12 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
     ///
     /// # State
     ///
-    /// For each key, one value of each stream, or with [`JoinInsert::Product`] all of them, until they expire.
+    /// For each key, one value of each stream, or all of them with [`JoinInsert::Product`], until they
+    /// expire.
     ///
     /// # Panics
     ///
-    /// When the other stream belongs to another flow.
+    /// Panics if the other stream belongs to another flow.
     #[track_caller]
     #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_running<B>(
@@ -338,7 +342,7 @@ fn out_of<K: 'static, U: 'static, X: 'static, L>(
     }
 }
 
-/// What a value does to the state of its key.
+/// The effect of a value on the state of its key.
 pub(super) trait Write<V>: 'static {
     type State: State;
     type Out: 'static;
@@ -346,7 +350,7 @@ pub(super) trait Write<V>: 'static {
 
     fn write(&self, state: &mut Option<Self::State>, value: V, emit: &mut impl FnMut(Self::Out));
 
-    /// What is emitted of a state that has expired.
+    /// Emits an expired state.
     fn expire(&self, state: Self::State, emit: &mut impl FnMut(Self::Expired));
 }
 
@@ -428,13 +432,13 @@ fn emit_rows<S: Sides>(sides: &S, emit: &mut impl FnMut(S::PartialRow)) {
     });
 }
 
-/// States that expire some time after they were written.
+/// States that expire some time after their last write.
 pub(super) struct Written<W> {
     pub(super) after: i64,
     pub(super) write: W,
 }
 
-/// What is saved of a key.
+/// The saved data of a key.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Dated<S> {
     /// The time of the newest value.

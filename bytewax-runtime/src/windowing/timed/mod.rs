@@ -1,4 +1,4 @@
-//! Steps with one state for each key, which go by a clock: a key waits for the next time that its state asks for.
+//! Steps with one state per key that follow a clock: a key waits for the next time that its state requests.
 
 mod expiring;
 mod out;
@@ -24,13 +24,13 @@ use super::window::{Label, WindowId};
 use crate::kit::logic::Emit;
 use crate::state::State;
 
-/// What a step does with the state of a key, and when.
+/// The reactions of a key's state to values and times.
 pub(super) trait TimedLogic<V>: 'static {
-    /// What is kept of a key.
+    /// The state of a key.
     type State: State;
     type Out: 'static;
 
-    /// Takes a value of a time. All that was due by then is done.
+    /// Handles a value with a time. Everything due by then has been handled.
     fn on_value(
         &self,
         kept: &mut Option<Self::State>,
@@ -39,12 +39,12 @@ pub(super) trait TimedLogic<V>: 'static {
         emit: &mut impl FnMut(Self::Out),
     );
 
-    /// The time that a key waits for; [`END`] if it waits for none.
+    /// The timer of the key; [`END`] for none.
     fn due(&self, _state: &Self::State) -> Time {
         END
     }
 
-    /// That time has come. Afterwards the key waits for another one, or for none.
+    /// The timer has fired. Afterwards the key has another timer, or none.
     fn on_due(
         &self,
         _kept: &mut Option<Self::State>,
@@ -53,7 +53,7 @@ pub(super) trait TimedLogic<V>: 'static {
     ) {
     }
 
-    /// No more values come in this run, when the watermark is at `mark`.
+    /// No more values arrive in this run; the watermark is at `mark`.
     fn on_end(
         &self,
         _kept: &mut Option<Self::State>,
@@ -63,10 +63,10 @@ pub(super) trait TimedLogic<V>: 'static {
     }
 }
 
-/// Keeps the state of a key, and wakes it when time has got to what it waits for.
+/// Stores the state of a key, and calls it when its timer fires.
 pub(super) struct ByTime<L>(pub(super) L);
 
-/// Emits what belongs to no window.
+/// Emits output that belongs to no window.
 fn emitter<U, V>(out: &mut Emit<Event<U, V>>) -> impl FnMut(U) {
     |value| out.emit(Event::Down(Label::NONE, value))
 }
@@ -79,7 +79,7 @@ impl<L> ByTime<L> {
         kept.as_ref().map_or(END, |state| self.0.due(state))
     }
 
-    /// Does what is due up to a time, in the order of times.
+    /// Fires the timers up to a time, in order.
     fn wake<V>(&self, kept: &mut Option<L::State>, until: Time, out: &mut Emit<Event<L::Out, V>>)
     where
         L: TimedLogic<V>,

@@ -1,4 +1,4 @@
-//! The streams of a step that goes by a clock, and how such a step is added.
+//! The streams of a step that follows a clock, and the addition of such a step.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::windowing::clock::Clock;
 use crate::windowing::engine::{Aside, Event, Inputs, Lost, Options, Queue, Step, Waiters, output};
 use crate::windowing::fault::Fault;
 
-/// The streams of a step whose values are taken in the order of event time.
+/// The streams of a step that processes values in the order of event time.
 #[derive(Debug)]
 #[must_use]
 pub struct TimedOut<K, U, V> {
-    /// What the step emits.
+    /// The output of the step.
     pub down: KeyedStream<K, U>,
-    /// The values that came too late.
+    /// The late values.
     pub late: KeyedStream<K, V>,
 }
 
@@ -35,16 +35,16 @@ impl<K: 'static, U: 'static, V> TimedOut<K, U, V> {
     }
 }
 
-/// What a step emits on its first or on its second stream.
+/// An item of a step's first or second stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Either<U, X> {
     Down(U),
     Second(X),
 }
 
-/// Where late values go.
+/// The destinations of late values.
 pub(super) trait LateWays<K, V>: 'static {
-    /// Takes its outputs from `first` on.
+    /// Adds its outputs from `first` on.
     fn new(outputs: &mut Outputs, first: usize, lost: &Arc<Lost>) -> Self;
 
     fn put(&mut self, key: K, value: V);
@@ -103,7 +103,7 @@ pub(super) const SECOND: usize = 1;
 /// The first of the streams of late values, in a step with a second stream.
 pub(super) const LATE: usize = 2;
 
-/// Sends what a step emits to its streams.
+/// Sends the output of a step to its streams.
 struct Split<K, U, X, L> {
     down: Next<(K, U)>,
     second: Next<(K, X)>,
@@ -143,7 +143,7 @@ where
     }
 }
 
-/// Sends what a step with one stream emits.
+/// Sends the output of a step with one stream.
 struct Plain<K, U, V> {
     down: Next<(K, U)>,
     late: Aside<(K, V)>,
@@ -168,7 +168,7 @@ impl<K: 'static, U: 'static, V: 'static> Push<(K, Event<U, V>)> for Plain<K, U, 
     }
 }
 
-/// A step that is being described.
+/// A step under description.
 pub(super) struct TimedStep<C> {
     pub(super) operator: &'static str,
     pub(super) clock: C,
@@ -198,7 +198,7 @@ impl<C> TimedStep<C> {
         }
     }
 
-    /// Adds a step that takes the values of one stream in the order of their times.
+    /// Adds a step that processes the values of one stream in the order of their times.
     #[track_caller]
     pub(super) fn ordered<K, V, L>(
         self,
@@ -228,7 +228,8 @@ impl<C> TimedStep<C> {
         }
     }
 
-    /// Adds a step with a second stream, which takes values as they come or, with a queue, in the order of their times.
+    /// Adds a step with a second stream, which processes values in order of arrival or, with a queue, in the
+    /// order of their times.
     #[track_caller]
     pub(super) fn split<K, V, L, U, X, W, Q>(
         self,

@@ -22,10 +22,11 @@ use crate::windowing::time::{Time, span};
 
 /// A sequence of values of one key, within a time; see [`Stream::match_pattern`].
 ///
-/// It begins with [`Pattern::within`]. Then each stage has a condition on its value: [`begin`](PatternWithin::begin)
-/// for the first, [`followed_by`](Self::followed_by) for one that comes at any time behind the one before, and
-/// [`next`](Self::next) for one that comes right behind it. [`without`](Self::without) says what may not come before the
-/// next stage. [`and`](Self::and) adds a condition to the last stage that sees the values matched so far.
+/// It starts with [`Pattern::within`]. Each stage then has a condition on its value:
+/// [`begin`](PatternWithin::begin) for the first, [`followed_by`](Self::followed_by) for one at any later
+/// time, and [`next`](Self::next) for one directly after the previous value. [`without`](Self::without)
+/// forbids values before the next stage. [`and`](Self::and) adds a condition to the last stage, which
+/// receives the values matched so far.
 ///
 /// # Examples
 ///
@@ -54,20 +55,20 @@ pub struct Pattern<V, S> {
     values: PhantomData<fn(&V)>,
 }
 
-/// The time of a pattern that has no stages yet.
+/// The time of a pattern without stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct PatternWithin(i64);
 
 impl Pattern<(), ()> {
-    /// A pattern whose last value is at most `time` after its first, by the times of the values.
+    /// Creates a pattern whose last value is at most `time` after its first, by the times of the values.
     pub const fn within(time: TimeDelta) -> PatternWithin {
         PatternWithin(span(time))
     }
 }
 
 impl PatternWithin {
-    /// The first value of the pattern.
+    /// Sets the condition of the first value.
     pub fn begin<V, F>(self, condition: F) -> Pattern<V, Begin<F>>
     where
         F: Fn(&V) -> bool + Send + Sync + 'static,
@@ -91,7 +92,7 @@ impl<V, S> Pattern<V, S> {
         }
     }
 
-    /// The first value behind the one before that meets the condition. Others in between are skipped.
+    /// Adds a stage for the first later value that meets the condition. Other values in between are skipped.
     pub fn followed_by<F>(self, condition: F) -> Pattern<V, FollowedBy<S, F>>
     where
         F: Fn(&V) -> bool + Send + Sync + 'static,
@@ -99,7 +100,8 @@ impl<V, S> Pattern<V, S> {
         self.with(|stages| FollowedBy(stages, condition))
     }
 
-    /// The value of the key that comes right behind the one before. If it does not meet the condition, there is no match.
+    /// Adds a stage for the key's value directly after the previous one. If it does not meet the condition,
+    /// there is no match.
     pub fn next<F>(self, condition: F) -> Pattern<V, Next<S, F>>
     where
         F: Fn(&V) -> bool + Send + Sync + 'static,
@@ -107,8 +109,8 @@ impl<V, S> Pattern<V, S> {
         self.with(|stages| Next(stages, condition))
     }
 
-    /// No value between the stages before and behind this may meet the condition. A value that meets that of the stage
-    /// behind is not between them.
+    /// Forbids values that meet the condition between the previous and the next stage. A value that meets the
+    /// condition of the next stage is not between them.
     pub fn without<F>(self, condition: F) -> Pattern<V, Without<S, F>>
     where
         F: Fn(&V) -> bool + Send + Sync + 'static,
@@ -116,7 +118,7 @@ impl<V, S> Pattern<V, S> {
         self.with(|stages| Without(stages, condition))
     }
 
-    /// The last stage must meet this condition too, which sees the values of the stages before, in their order.
+    /// Adds a condition to the last stage, which also receives the values of the previous stages, in order.
     pub fn and<F>(self, condition: F) -> Pattern<V, And<S, F>>
     where
         F: Fn(&[V], &V) -> bool + Send + Sync + 'static,
@@ -124,10 +126,10 @@ impl<V, S> Pattern<V, S> {
         self.with(|stages| And(stages, condition))
     }
 
-    /// Has each value that meets the first condition begin a match of its own, whatever others match.
+    /// Lets each value that meets the first condition start its own match, regardless of other matches.
     ///
-    /// Otherwise matches of a key do not overlap: when one is complete, all that were begun before its end are dropped, and
-    /// the next begins behind it.
+    /// By default, matches of a key do not overlap: when one is complete, all matches that started before its
+    /// end are dropped, and the next starts after it.
     pub fn overlapping(mut self) -> Self {
         self.overlapping = true;
         self
@@ -147,11 +149,11 @@ impl<V, S> fmt::Debug for Pattern<V, S> {
 #[derive(Debug)]
 #[must_use]
 pub struct PatternOut<K, V> {
-    /// The values of each match, one of each stage.
+    /// The values of each match, one per stage.
     pub down: KeyedStream<K, Vec<V>>,
-    /// The values of what was begun and not complete in time, as far as it had come.
+    /// The values of matches that were not completed in time, as far as they got.
     pub timed_out: KeyedStream<K, Vec<V>>,
-    /// The values that came too late.
+    /// The late values.
     pub late: KeyedStream<K, V>,
 }
 
@@ -168,11 +170,12 @@ impl<K: 'static, V: 'static> PatternOut<K, V> {
 impl<T: 'static> Stream<T> {
     /// Finds sequences of values of each key.
     ///
-    /// The step processes values in the order of their times, once the watermark of `clock` reaches them. So the result
-    /// does not depend on the order of arrival. A value before the watermark is late. A match is emitted at its last
-    /// value. A match that is not complete in time goes to `timed_out`. So a pattern of two stages also reports that the
-    /// second did not arrive. A match that [`without`](Pattern::without) or [`next`](Pattern::next) ends is dropped. The
-    /// end of input times out nothing.
+    /// The step processes values in the order of their times, once the watermark of `clock` reaches them. The
+    /// result therefore does not depend on the order of arrival. A value before the watermark is late. A
+    /// match is emitted at its last value. A match that is not completed in time goes to `timed_out`; a
+    /// pattern of two stages thus also reports that the second value did not arrive. A match that
+    /// [`without`](Pattern::without) or [`next`](Pattern::next) ends is dropped. At the end of input, nothing
+    /// times out.
     ///
     /// # Examples
     ///
@@ -198,9 +201,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: the values that wait for the watermark, and the values of each match that has begun, until it is
-    /// complete, ended or timed out. Each value that meets the first condition begins a match. A key without any is
-    /// dropped.
+    /// For each key: the values that wait for the watermark, and the values of each started match, until it
+    /// is complete, ended or timed out. Each value that meets the first condition starts a match. A key
+    /// without values is dropped.
     #[track_caller]
     pub fn match_pattern<C, S>(
         self,
@@ -271,11 +274,11 @@ pub(super) struct Matching<S> {
     pub(super) stages: Arc<S>,
 }
 
-/// What was begun of a key, the oldest first.
+/// The started matches of a key, the oldest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Begun<V>(VecDeque<Partial<V>>);
 
-/// A match that is not complete.
+/// An incomplete match.
 #[derive(Debug, Serialize, Deserialize)]
 struct Partial<V> {
     began: Time,

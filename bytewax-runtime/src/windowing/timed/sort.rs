@@ -12,9 +12,9 @@ use crate::windowing::time::Time;
 impl<T: 'static> Stream<T> {
     /// Emits the values of each key in the order of their times.
     ///
-    /// A value waits until the watermark of `clock` reaches its time. Values with equal times keep their order of
-    /// arrival. A value before the watermark is late. At the end of input, the values that still wait are emitted in
-    /// order. There is no order between keys.
+    /// A value waits until the watermark of `clock` reaches its time. Values with equal times keep their
+    /// order of arrival. A value before the watermark is late. At the end of input, the waiting values are
+    /// emitted in order. The order between keys is undefined.
     ///
     /// [`stateful_by_time`](Stream::stateful_by_time) and window steps sort values themselves.
     ///
@@ -35,7 +35,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// The values of each key that wait for the watermark. A key without any is dropped.
+    /// The values of each key that wait for the watermark. A key without values is dropped.
     #[track_caller]
     pub fn sort_by_time<C>(self, clock: C) -> TimedOut<KeyOf<Self>, ValueOf<Self>, ValueOf<Self>>
     where
@@ -52,7 +52,7 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-/// Keeps nothing: values come in order.
+/// Keeps no state: values arrive in order.
 struct Sorted;
 
 impl<V: 'static> TimedLogic<V> for Sorted {

@@ -1,28 +1,28 @@
 //! The stages of a pattern: each kind of stage is a type, so that conditions are called directly.
 
-/// What [`Pattern`](super::Pattern) has stages of.
+/// The stages of a [`Pattern`](super::Pattern).
 pub trait Stages<V>: Send + Sync + 'static {
-    /// How many values a match has.
+    /// The number of values of a match.
     #[doc(hidden)]
     const COUNT: usize;
 
-    /// Whether the last stage is still to come.
+    /// Whether the next stage is still missing.
     #[doc(hidden)]
     const IS_OPEN: bool = false;
 
-    /// Whether a value is that of a stage, behind the values of the stages before.
+    /// Whether a value matches a stage, after the values of the previous stages.
     #[doc(hidden)]
     fn takes(&self, stage: usize, before: &[V], value: &V) -> bool;
 
-    /// Whether a value may not come before a stage.
+    /// Whether a value is forbidden before a stage.
     #[doc(hidden)]
     fn ends(&self, stage: usize, value: &V) -> bool;
 
-    /// Whether the value of a stage has to come right behind the one before.
+    /// Whether the value of a stage must directly follow the previous one.
     #[doc(hidden)]
     fn is_next(stage: usize) -> bool;
 
-    /// Writes which stages there are.
+    /// Appends a description of the stages.
     #[doc(hidden)]
     fn write_shape(text: &mut String);
 }
@@ -32,22 +32,22 @@ pub trait Stages<V>: Send + Sync + 'static {
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct Begin<F>(pub(super) F);
 
-/// A stage at any time behind others.
+/// Stages, followed by one at any later time.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct FollowedBy<S, F>(pub(super) S, pub(super) F);
 
-/// A stage right behind others.
+/// Stages, followed by one directly after them.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct Next<S, F>(pub(super) S, pub(super) F);
 
-/// Stages, and what may not come before the next one.
+/// Stages, and the values forbidden before the next one.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct Without<S, F>(pub(super) S, pub(super) F);
 
-/// Stages, the last of which has another condition.
+/// Stages, the last of which has an additional condition.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "functions have none")]
 pub struct And<S, F>(pub(super) S, pub(super) F);

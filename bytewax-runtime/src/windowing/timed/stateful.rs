@@ -20,23 +20,25 @@ impl<T: 'static> Stream<T> {
     /// Keeps a logic for each key, like [`stateful`](Stream::stateful), by the time of `clock`. With a
     /// [`StreamClock`](crate::windowing::StreamClock), this is event time.
     ///
-    /// `make` creates the logic of a new key. The differences to [`stateful`](Stream::stateful) are:
+    /// `make` creates the logic of a new key. The differences from [`stateful`](Stream::stateful) are:
     ///
-    /// - The step processes values in the order of their times, once the watermark reaches them. Values with equal times
-    ///   keep their order of arrival. A value before the watermark is late and goes to `late` only.
+    /// - The step processes values in the order of their times, once the watermark reaches them. Values with
+    ///   equal times keep their order of arrival. A value before the watermark is late and goes to `late`
+    ///   only.
     /// - [`notify_at`](StatefulLogic::notify_at) returns a time of the clock. The step calls
-    ///   [`on_notify`](StatefulLogic::on_notify) when the time is reached: before all values of this time and later
-    ///   ones. A time in the past is reached at once. The same time is not notified twice in a row, so `on_notify` need
-    ///   not reset it.
+    ///   [`on_notify`](StatefulLogic::on_notify) when the time is reached, before all values of this time or
+    ///   later. A time in the past is reached immediately. The same time is not notified twice in a row, so
+    ///   `on_notify` need not reset it.
     /// - [`Emit::now`] is the time of the value or of the notification.
     ///
-    /// So the result depends on the values alone: not on the speed of a replay, the sizes of batches, or the number of
-    /// workers. At the end of input the step processes the values that still wait, and then calls
-    /// [`on_eof`](StatefulLogic::on_eof) at the time of the watermark. Times that are not reached are not notified.
+    /// The result therefore depends on the values alone: not on the speed of a replay, the sizes of batches,
+    /// or the number of workers. At the end of input, the step processes the waiting values, and then calls
+    /// [`on_eof`](StatefulLogic::on_eof) at the time of the watermark. Times that are not reached are not
+    /// notified.
     ///
     /// # Examples
     ///
-    /// Auctions that end at a time in their data:
+    /// Auctions whose end is a time in their data:
     ///
     /// ```
     /// use bytewax_macros::stateful;
@@ -98,8 +100,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: its logic until a call returns [`Keep::No`], and the values that wait for the watermark. A logic
-    /// that never returns it stays forever, so drop keys by a timer.
+    /// For each key: its logic until a call returns [`Keep::No`], and the values that wait for the watermark.
+    /// A logic that never returns it is never dropped, so use a timer to drop keys.
     #[track_caller]
     pub fn stateful_by_time<C, L, F>(
         self,
@@ -123,17 +125,17 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-/// The logic of a user.
+/// A user's logic.
 pub(super) struct Own<L: StatefulLogic, F> {
     make: Arc<F>,
     out: RefCell<Emit<L::Out>>,
 }
 
-/// What is saved of a key.
+/// The saved data of a key.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Waiting<L> {
     logic: L,
-    /// The time that it was called for last.
+    /// The last time for which it was notified.
     told: Option<Time>,
 }
 
@@ -153,7 +155,7 @@ impl<L: StatefulLogic, F: Fn() -> L> Own<L, F> {
         }
     }
 
-    /// Calls the logic of a key, which is forgotten if it says so.
+    /// Calls the logic of a key, and drops the key if the logic requests it.
     fn call(
         &self,
         kept: &mut Option<Waiting<L>>,
@@ -172,7 +174,7 @@ impl<L: StatefulLogic, F: Fn() -> L> Own<L, F> {
     }
 }
 
-/// The first microsecond at which a date has come.
+/// The first microsecond at or after a date.
 fn reached(date: chrono::DateTime<chrono::Utc>) -> Time {
     let whole = date.timestamp_subsec_nanos().is_multiple_of(1000);
     date.timestamp_micros() + Time::from(!whole)

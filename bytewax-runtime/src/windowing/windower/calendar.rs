@@ -13,14 +13,14 @@ use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::Time;
 
-/// Windows that are days, weeks or months in a time zone.
+/// Windows of days, weeks or months in a time zone.
 ///
-/// A day begins when its date does there, and ends when the next does. So a day on which clocks are set forward has 23
-/// hours in most zones, and one on which they are set back 25. Weeks begin on Monday. Days are numbered from
-/// 1970-01-01, weeks from that of this day, and months from January 1970.
+/// A day starts when its date does in the time zone, and ends when the next one starts. In most zones, a day
+/// therefore has 23 hours when clocks are set forward, and 25 when they are set back. Weeks start on Monday.
+/// Days are numbered from 1970-01-01, weeks from the week of that day, and months from January 1970.
 ///
-/// The rules of time zones are compiled in, so they do not depend on the machine. A government may change them: then a
-/// later release knows days that are still to come by other rules.
+/// The rules of time zones are compiled in, so they do not depend on the machine. If a government changes
+/// them, a later release applies other rules to future days.
 ///
 /// # Examples
 ///
@@ -45,9 +45,9 @@ use crate::windowing::time::Time;
 #[must_use]
 pub struct CalendarWindower {
     unit: Unit,
-    /// As it was given.
+    /// The given name.
     name: String,
-    /// UTC, if there is none of this name.
+    /// UTC, if no zone has this name.
     zone: TimeZone,
     is_known: bool,
 }
@@ -59,23 +59,23 @@ enum Unit {
     Month,
 }
 
-/// The day that windows are numbered from: 1970-01-01.
+/// The first numbered day: 1970-01-01.
 const FIRST_DAY: Date = Date::constant(1970, 1, 1);
 /// The Monday before it.
 const FIRST_MONDAY: Date = Date::constant(1969, 12, 29);
 
 impl CalendarWindower {
-    /// Days in a time zone of the IANA database, such as `Europe/Berlin`.
+    /// Creates windows of days in a time zone of the IANA database, such as `Europe/Berlin`.
     pub fn days(zone: &str) -> Self {
         Self::new(Unit::Day, zone)
     }
 
-    /// Weeks, which begin on Monday.
+    /// Creates windows of weeks, which start on Monday.
     pub fn weeks(zone: &str) -> Self {
         Self::new(Unit::Week, zone)
     }
 
-    /// Months.
+    /// Creates windows of months.
     pub fn months(zone: &str) -> Self {
         Self::new(Unit::Month, zone)
     }
@@ -114,7 +114,8 @@ impl CalendarWindower {
         }
     }
 
-    /// When a window begins: of two midnights, at the first, and where there is none, when the clocks are set forward.
+    /// The start of a window: the first of two midnights, or without a midnight, the time when clocks are set
+    /// forward.
     fn begins(&self, id: i64) -> Time {
         let begin = self.first_date(id).and_then(|date| {
             let midnight = date.to_datetime(jiff::civil::Time::midnight());
@@ -218,7 +219,7 @@ mod tests {
         text.parse::<Timestamp>().unwrap().as_microsecond()
     }
 
-    /// The windows of two years of hours, and how many hours each has.
+    /// The windows of two years of hours, and the hours of each.
     fn hours(windower: &CalendarWindower) -> Vec<(i64, i64)> {
         let mut windows: Vec<(i64, i64)> = Vec::new();
         let (begin, end) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
@@ -243,7 +244,7 @@ mod tests {
         windows
     }
 
-    /// The local date of a window's begin, and how many half hours the window has.
+    /// The local date of a window's start, and the number of its half hours.
     fn short_and_long(zone: &str) -> Vec<(String, i64)> {
         let windower = CalendarWindower::days(zone);
         let all = hours(&windower);

@@ -11,11 +11,13 @@ use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, span};
 
-/// Windows that begin together and end one step after the other, up to a greatest length; then the next begin.
+/// Windows that start together and end one step after the other, up to a maximum length; then the next ones
+/// start.
 ///
-/// So a total that grows over a day is emitted each hour: the windows of a day all begin at its begin. With *n* steps in
-/// the greatest length, the windows of a period have *n* ids one after the other; window 0 is the shortest of those that
-/// begin at the time that is given. A value belongs to all windows of its period that end after it.
+/// A total that grows over a day is thus emitted each hour: all windows of a day start when the day does. If
+/// the maximum length has *n* steps, the windows of a period have *n* consecutive ids; window 0 is the
+/// shortest of those that start at `align_to`. A value belongs to all windows of its period that end after
+/// it.
 ///
 /// # Examples
 ///
@@ -34,7 +36,7 @@ use crate::windowing::time::{Time, span};
 /// assert_eq!(counts, [(0, 1), (1, 2), (2, 2), (3, 1), (4, 1), (5, 1)]);
 /// ```
 ///
-/// The step must be more than nothing, and the greatest length a number of steps; a flow with others is refused.
+/// The step must be positive, and the maximum length a multiple of it; otherwise the flow is refused.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct CumulateWindower {
@@ -44,7 +46,7 @@ pub struct CumulateWindower {
 }
 
 impl CumulateWindower {
-    /// Windows that end every `step`, and begin every `length`, once at `align_to`.
+    /// Creates windows that end every `step`, and start every `length`, aligned to `align_to`.
     pub const fn new(step: TimeDelta, length: TimeDelta, align_to: DateTime<Utc>) -> Self {
         Self {
             step: span(step),

@@ -46,7 +46,7 @@ use crate::windowing::window::WindowId;
 #[must_use]
 pub struct SessionWindower {
     gap: i64,
-    /// The most that the times of the first and the last value are apart.
+    /// The maximum time between the first and the last value.
     max_length: i64,
 }
 
@@ -59,10 +59,10 @@ impl SessionWindower {
         }
     }
 
-    /// Has a session hold values that are no further apart than `length`. A value that is further from the first begins
-    /// another session, even if the gap is not over; and sessions that would be longer together do not become one.
+    /// Limits the time between the first and the last value of a session to `length`. A later value starts
+    /// another session, even within the gap, and sessions that would together be longer are not merged.
     ///
-    /// So a key without silences emits at least every `length`. It may change from one run to the next.
+    /// A key without gaps thus emits at least every `length`. The limit may change between runs.
     ///
     /// # Examples
     ///
@@ -85,7 +85,7 @@ impl SessionWindower {
         self
     }
 
-    /// Whether a session may have values of these times.
+    /// Whether a session may contain values of these times.
     const fn may_last(&self, first: Time, last: Time) -> bool {
         last.saturating_sub(first) <= self.max_length
     }

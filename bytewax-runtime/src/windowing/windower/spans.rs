@@ -1,4 +1,4 @@
-//! Windows that are known by the times that belong to them, and a windower of a program's own.
+//! Windows that are defined by their times, and a windower for custom ones.
 
 use std::ops::RangeInclusive;
 
@@ -9,16 +9,16 @@ use crate::state::Fact;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::{Time, date};
 
-/// Windows by number, each with a begin and an end. Of two windows, the one with the greater number ends later.
+/// Numbered windows with a start and an end. Of two windows, the one with the greater number ends later.
 pub(super) trait Spans {
-    /// The windows of a time.
+    /// The windows that contain a time.
     fn ids(&self, time: Time) -> RangeInclusive<i64>;
 
-    /// The begin and the end of a window.
+    /// The start and the end of a window.
     fn times(&self, id: i64) -> (Time, Time);
 }
 
-/// Hands out the windows of a value, as [`Windows::place`] does.
+/// Returns the windows of a value, like [`Windows::place`].
 pub(super) fn place<S>(
     spans: &impl Spans,
     line: &mut WindowList<S>,
@@ -40,23 +40,23 @@ pub(super) fn place<S>(
     }
 }
 
-/// Which windows there are, for a [`CustomWindower`]: numbered windows, each with a begin and an end.
+/// The windows of a [`CustomWindower`]: numbered windows, each with a start and an end.
 ///
-/// It is a part of what is saved: the same time must always belong to the same windows.
+/// They are part of the saved state: a time must always belong to the same windows.
 pub trait TimeWindows: Clone + Send + Sync + 'static {
-    /// What the windows are called where they are saved, in one line. A step whose saved windows have another name is
-    /// refused: so name all parameters in it.
+    /// Returns the name under which the windows are saved, in one line. A step whose saved windows have
+    /// another name is refused, so include all parameters in the name.
     fn name(&self) -> String;
 
-    /// The ids of the windows that a time belongs to: at least one. Of two windows, the one with the greater id ends
-    /// later.
+    /// Returns the ids of the windows that contain a time: at least one. Of two windows, the one with the
+    /// greater id ends later.
     fn ids(&self, time: DateTime<Utc>) -> RangeInclusive<i64>;
 
-    /// When a window begins, and when it ends, which does not belong to it.
+    /// Returns the start of a window, and its end, which it excludes.
     fn span(&self, id: i64) -> (DateTime<Utc>, DateTime<Utc>);
 }
 
-/// A windower of a program's own, whose windows are [`TimeWindows`].
+/// A windower for the [`TimeWindows`] of a program.
 ///
 /// # Examples
 ///
@@ -106,7 +106,7 @@ pub trait TimeWindows: Clone + Send + Sync + 'static {
 pub struct CustomWindower<T>(T);
 
 impl<T: TimeWindows> CustomWindower<T> {
-    /// These windows.
+    /// Creates a windower with these windows.
     pub const fn new(windows: T) -> Self {
         Self(windows)
     }
