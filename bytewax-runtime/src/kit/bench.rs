@@ -1,4 +1,4 @@
-//! A test in the place of timely: it hands an operator its input, sees what it sends, and says when it runs.
+//! A replacement of timely for tests: feeds input to an operator, records its output, and schedules it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -29,29 +29,29 @@ use crate::state::run::{Removed, Run, Table};
 use crate::state::timer::Timer;
 use crate::weight::weight_of_all;
 
-/// The step that tests are about, and the one behind it.
+/// The step under test, and the one after it.
 pub(crate) const STEP: StepIndex = StepIndex(0);
 
-/// How many outputs it has.
+/// The number of its outputs.
 const OUTPUTS: usize = 1;
 
-/// The edge in front of the step, and the one behind it.
+/// The edges before and after the step.
 pub(crate) const IN: EdgeId = EdgeId(0);
 pub(crate) const OUT: EdgeId = EdgeId(1);
 
-/// One worker, whose clock the test moves.
+/// One worker, with a clock that the test moves.
 pub(crate) struct Bench {
     pub(crate) worker: Rc<WorkerCx>,
     pub(crate) hand: ClockHand,
 }
 
 impl Bench {
-    /// Worker 0 of `workers` in this process. An edge may have `room` bytes under way.
+    /// Worker 0 of `workers` in this process. An edge may have `room` bytes in flight.
     pub(crate) fn new(workers: usize, epoch_interval: TimeDelta, room: u64) -> Self {
         Self::build(workers, epoch_interval, room, false)
     }
 
-    /// One worker, which saves each epoch on a shelf.
+    /// One worker, which saves each epoch in memory.
     pub(crate) fn saving(epoch_interval: TimeDelta, room: u64, shelf: Shelf) -> (Self, Rc<Shelf>) {
         let bench = Self::build(1, epoch_interval, room, true);
         let shelf = Rc::new(shelf);
@@ -102,7 +102,7 @@ impl Bench {
         }
     }
 
-    /// What an operator on the worker sees, what it sends, and how often it is woken.
+    /// The connections of an operator on the worker, and a count of its wake-ups.
     pub(crate) fn cx(&self) -> (Cx, Link, Woken) {
         let (link, woken) = (Link::default(), Woken::default());
         let timers = &self.worker.timers;
@@ -118,13 +118,13 @@ impl Bench {
         (cx, link, woken)
     }
 
-    /// Moves the clock on, and wakes what is due.
+    /// Advances the clock, and wakes everything due.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.hand.advance(by);
         self.worker.timers.fire(&self.worker.clock);
     }
 
-    /// The sending end of an edge, and what is sent over it.
+    /// The sending end of an edge, and a record of the sent items.
     pub(crate) fn edge<I: 'static>(&self, edge: EdgeId) -> (EdgeOut<I>, Wire<I>) {
         let wire = Wire::default();
         let end = link::Wire::Bench(wire.clone());
@@ -144,7 +144,7 @@ pub(crate) fn run(operator: &mut dyn Operator, frontier: Option<u64>, cx: &mut C
     ran.expect("the operator has no error")
 }
 
-/// What an operator may still send, and which notes it has sent.
+/// The remaining capabilities of an operator, and its sent notes.
 #[derive(Clone, Default)]
 pub(crate) struct Link(Rc<LinkState>);
 
@@ -157,12 +157,12 @@ struct LinkState {
 }
 
 impl Link {
-    /// The first epochs that items and notes may still come of.
+    /// The first epochs of possible later items and notes.
     pub(crate) fn frontier(&self) -> (u64, u64) {
         (self.0.items.get(), self.0.notes.get())
     }
 
-    /// The notes that were sent, each with its epoch.
+    /// The sent notes, each with its epoch.
     pub(crate) fn notes(&self) -> Vec<(u64, Note)> {
         self.0.sent.take()
     }
@@ -199,7 +199,7 @@ impl Link {
 /// A batch and its epoch.
 type Timed<I> = (u64, Batch<I>);
 
-/// What was sent over an edge: the epoch, the target, and the items.
+/// The record of an edge: the epoch, the target, and the items.
 pub(crate) struct Wire<I>(Rc<RefCell<Vec<Timed<I>>>>);
 
 impl<I> Clone for Wire<I> {
@@ -229,7 +229,7 @@ impl<I> Wire<I> {
     }
 }
 
-/// What would come before an operator: a queue of batches.
+/// The input of an operator: a queue of batches.
 pub(crate) struct Upstream<I>(Rc<RefCell<VecDeque<Timed<I>>>>, Arc<Shared>);
 
 impl<I: Exchange> Upstream<I> {
@@ -266,7 +266,7 @@ impl<I: Exchange> Upstream<I> {
     }
 }
 
-/// What comes out of an operator.
+/// An output of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event<T> {
     /// Items of an epoch.
@@ -274,7 +274,7 @@ pub(crate) enum Event<T> {
     Flush(Flush),
 }
 
-/// The stage behind an operator, which notes what it is given.
+/// The stage after an operator, which records its input.
 pub(crate) struct Downstream<T>(Rc<RefCell<Vec<Event<T>>>>);
 
 impl<T: 'static> Downstream<T> {
@@ -287,7 +287,7 @@ impl<T: 'static> Downstream<T> {
         Outputs::new(STEP, &Arc::new(StepMeter::new(OUTPUTS)), vec![Some(push)])
     }
 
-    /// What was seen since this was last asked.
+    /// The events since the last call.
     pub(crate) fn events(&self) -> Vec<Event<T>> {
         self.0.take()
     }
@@ -318,14 +318,14 @@ impl<T: 'static> Push<T> for Downstream<T> {
     }
 }
 
-/// A store in memory, which has room for so many changes.
+/// A store in memory, with room for a number of changes.
 pub(crate) struct Shelf {
     pub(crate) mode: SnapshotMode,
     pub(crate) room: Cell<usize>,
     pub(crate) changes: RefCell<Vec<Change>>,
-    /// What the execution resumes with.
+    /// The resumed state of the execution.
     pub(crate) runs: HashMap<Slot, Run>,
-    /// Which slots were read.
+    /// The slots that were read.
     pub(crate) loaded: RefCell<Vec<Slot>>,
     pub(crate) limit: Option<Rc<MemoryLimit>>,
     pub(crate) dir: PathBuf,
@@ -344,7 +344,7 @@ impl Shelf {
         }
     }
 
-    /// The states among the changes, of each slot the newest: what a next execution resumes with.
+    /// The newest state of each slot among the changes: the resumed state of a next execution.
     pub(crate) fn next(&self) -> Self {
         let mut runs = HashMap::new();
         let changes = self.changes.take().into_iter();
@@ -418,7 +418,7 @@ impl Store for Shelf {
     }
 }
 
-/// How often something was woken.
+/// Counts wake-ups.
 #[derive(Clone, Default)]
 pub(crate) struct Woken(Arc<AtomicUsize>);
 
@@ -427,7 +427,7 @@ impl Woken {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether it was woken since this was last asked.
+    /// Whether it was woken since the last call.
     pub(crate) fn take(&self) -> bool {
         self.0.swap(0, Ordering::Relaxed) > 0
     }

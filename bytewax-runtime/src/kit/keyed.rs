@@ -249,7 +249,7 @@ impl<T: 'static> Push<T> for Stay<T> {
     }
 }
 
-/// The same for items that become those of the edge.
+/// Sends whole batches to a step on the same worker, and converts their items.
 struct StayAs<T, I> {
     stay: Stay<I>,
     wrap: fn(T) -> I,

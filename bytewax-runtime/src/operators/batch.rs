@@ -131,7 +131,7 @@ impl<T: Exchange> Push<T> for Batcher<T> {
             self.emit();
         }
         self.emit_by_time(cx);
-        // What is held may be older than the items to come.
+        // Held items may be older than later ones.
         let mark = cx.mark;
         if self.held.is_empty() {
             self.mark = mark;

@@ -78,12 +78,12 @@ struct Dedupe<V, F> {
     values: PhantomData<fn(V)>,
 }
 
-/// The ids that were emitted, oldest first, and when each is forgotten.
+/// The emitted ids, oldest first, with their expiry times.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "I: State")]
 struct Remembered<I> {
     order: VecDeque<(I, Option<DateTime<Utc>>)>,
-    /// The same ids, to look them up; made again when the key is restored.
+    /// The same ids for look-ups; recreated when the key is restored.
     #[serde(skip, default = "HashSet::new")]
     known: HashSet<I>,
 }
@@ -103,7 +103,7 @@ impl<I: Eq + Hash> Remembered<I> {
         }
     }
 
-    /// Forgets those whose time is over.
+    /// Removes expired ids.
     fn forget_until(&mut self, now: DateTime<Utc>) {
         while self.due().is_some_and(|due| due <= now) {
             self.forget_first();
@@ -166,7 +166,7 @@ where
         if ids.known.insert(id.clone()) {
             let due = match self.within {
                 Within::Last(_) => None,
-                // What ends later than there are dates never ends.
+                // An expiry beyond the last representable date never comes.
                 Within::Time(time) => TimeDelta::from_std(time)
                     .ok()
                     .and_then(|time| out.now().checked_add_signed(time)),

@@ -81,7 +81,7 @@ impl<T: Send + 'static> Stream<T> {
     {
         let flow = self.flow();
         updates.assert_same_flow(&flow);
-        // One worker has all updates go out, so that they come in one order everywhere.
+        // One worker sends all updates, so that they arrive in the same order everywhere.
         let gather = Plan::Head(Arc::new(GatherPlan::<R>(PhantomData)));
         let outputs = vec![OutputSpec::DOWN];
         let (_, gather) = updates.then("redistribute", StepKind::Stateless, outputs, gather);
@@ -187,7 +187,7 @@ impl<T: Send + 'static, R: Exchange + Clone> Push<R> for ToAll<T, R> {
 
     fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        // The time of the items is not that of the updates.
+        // The items' watermark does not apply to the updates.
         self.router.flush(EventMark::END, cx);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What is kept of a key, and what becomes of it when values come, when time goes on, and at the end.
+//! The state of a key in a window step, and its reactions to values, to time, and to the end.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::windowing::clock::{EarlyAt, KeyMark, Timing, Watermark};
 use crate::windowing::probe::Status;
 use crate::windowing::time::{END, LAST, Time, date};
 
-/// What is saved of a key.
+/// The saved data of a key.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(
     serialize = "T: Serialize, Q: Serialize",
@@ -24,14 +24,14 @@ pub(crate) struct KeyWindows<M: KeyMark, T, Q> {
     watermark: M,
     pub(super) kept: T,
     queue: Q,
-    /// The system's time at which windows emit before their ends.
+    /// The system's time at which windows emit early.
     early_at: M::Early,
-    /// The time of the step at which the key is forgotten, if it has no windows.
+    /// The time of the step at which the key is dropped, if it has no windows.
     forget_at: Time,
 }
 
 impl<M: KeyMark, T: State, Q: State> KeyWindows<M, T, Q> {
-    /// With a watermark of its own.
+    /// With its own watermark.
     const OF_KEY: Schema = Schema::of_library(
         "KeyWindows",
         1,
@@ -44,7 +44,7 @@ impl<M: KeyMark, T: State, Q: State> KeyWindows<M, T, Q> {
         ],
     );
 
-    /// With the watermark of all keys.
+    /// With the shared watermark of all keys.
     const OF_ALL: Schema = Schema::of_library(
         "PartitionWindows",
         1,
@@ -64,17 +64,17 @@ impl<M: KeyMark, T: State, Q: State> State for KeyWindows<M, T, Q> {
     };
 }
 
-/// A key of a step, and what of it is not saved.
+/// A key of a step, with its unsaved data.
 pub(crate) struct LiveKey<M: KeyMark, T, Q> {
     pub(super) windows: KeyWindows<M, T, Q>,
-    /// The next watermark at which a window closes, or one before.
+    /// The next watermark at which a window closes, or an earlier one.
     next: Time,
-    /// The time of the step by which the key is looked at.
+    /// The time of the step by which the key is visited.
     pub(super) entry: Time,
 }
 
 impl<M: KeyMark, T, Q> LiveKey<M, T, Q> {
-    /// Notes the system's time at which windows emit early.
+    /// Sets the system's time at which windows emit early.
     #[inline]
     pub(super) fn note_early(&mut self, at: Time) {
         self.windows.early_at.note(at);
@@ -104,8 +104,8 @@ impl<M: KeyMark, T: State, Q: State> Cell for LiveKey<M, T, Q> {
         (due <= LAST).then(|| date(due))
     }
 
-    /// When a run is resumed, no key may be left unread that has the watermark of all: its windows may be
-    /// over by other keys' values.
+    /// A resume must load every key with the shared watermark: values of other keys may have ended its
+    /// windows.
     fn due_in_store(due: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         if M::OF_KEY {
             due
@@ -115,19 +115,19 @@ impl<M: KeyMark, T: State, Q: State> Cell for LiveKey<M, T, Q> {
     }
 }
 
-/// What came of a look at a key.
+/// The result of a visit to a key.
 pub(super) struct Looked {
     pub(super) keep: Keep,
-    /// Whether windows have taken values.
+    /// Whether windows have received values.
     pub(super) has_taken: bool,
     /// Whether something may be due sooner than before.
     pub(super) may_be_due_sooner: bool,
 }
 
-/// What all keys of a step have in common.
+/// The common data of all keys of a step.
 ///
-/// The *time of the step* is the system's if each key has a watermark of its own; it is the watermark if all
-/// have one.
+/// The *time of the step* is the system's if each key has its own watermark; it is the watermark if all keys
+/// share one.
 pub(crate) struct Keeper<V, C, B, Q> {
     pub(super) clock: Arc<C>,
     pub(super) engine: B,
@@ -153,7 +153,7 @@ where
         }
     }
 
-    /// A key of which nothing is known.
+    /// A new key.
     #[inline]
     pub(super) fn new_key(&self) -> Live<V, C, B, Q> {
         let windows = KeyWindows {
@@ -170,13 +170,13 @@ where
         }
     }
 
-    /// Values before this time come too late for all windows when the watermark is `mark`.
+    /// Values before this time are too late for all windows when the watermark is `mark`.
     #[inline]
     fn late_before(&self, mark: Time) -> Time {
         mark.saturating_sub(self.options.lateness)
     }
 
-    /// The same, as far as it is known without the key of a value: when all keys have one watermark.
+    /// The same, as far as it is known without the key of a value: when all keys share one watermark.
     #[inline]
     pub(super) fn late_for_all_before(&self, now: Time) -> Time {
         if C::Mark::OF_KEY {
@@ -186,7 +186,7 @@ where
         }
     }
 
-    /// Takes in a value of a key.
+    /// Handles a value of a key.
     #[inline]
     pub(super) fn take(
         &self,
@@ -205,7 +205,7 @@ where
             windows.queue.push(time, value);
         } else {
             if time < mark {
-                // What is over by now is so without this value.
+                // Windows that are over by now do not depend on this value.
                 self.catch_up(key, mark, out);
             }
             let windows = &mut key.windows;
@@ -213,7 +213,7 @@ where
             let is_first = next < key.next;
             key.next = key.next.min(next);
             if mark < key.next && key.next < END && windows.queue.is_empty() {
-                // A window is open, and nothing is due: so it is for most values.
+                // A window is open, and nothing is due: the case of most values.
                 windows.forget_at = END;
                 return Looked {
                     keep: Keep::Yes,
@@ -232,7 +232,7 @@ where
         }
     }
 
-    /// Does what is due for a key.
+    /// Handles everything due for a key.
     pub(super) fn look_at(
         &self,
         key: &mut Live<V, C, B, Q>,
@@ -248,7 +248,7 @@ where
         }
     }
 
-    /// Has the windows of a key emit what they hold so far.
+    /// Emits the early results of a key's windows.
     pub(super) fn emit_early(&self, key: &mut Live<V, C, B, Q>, now: Time, out: &mut Events<B, V>) {
         key.windows.early_at.note(END);
         let mark = key.windows.watermark.pass(now);
@@ -273,7 +273,7 @@ where
         self.forget(key, now)
     }
 
-    /// Puts right what is not saved of a key. Gives how long its windows wait until they emit early, if they
+    /// Restores the unsaved data of a key. Returns how long its windows wait until they emit early, if they
     /// do, at this date.
     pub(super) fn restored(
         &self,
@@ -292,17 +292,17 @@ where
         match windows.early_at.noted() {
             Some(END) => None,
             Some(at) => Some(at.saturating_sub(date()).clamp(0, every)),
-            // What is not saved counts from the resume.
+            // Unsaved data counts from the resume.
             None => (!self.is_idle(key)).then_some(every),
         }
     }
 
-    /// Takes in the values that the watermark has reached. Gives whether there were any.
+    /// Handles the values that the watermark has reached. Returns whether there were any.
     #[inline]
     fn take_waiting(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
         let mut any = false;
         while let Some((time, value)) = key.windows.queue.pop(mark) {
-            // It is taken in as if the watermark were at its time: it was on time.
+            // It is handled as if the watermark were at its time, because it was on time.
             let next = self
                 .engine
                 .add(&mut key.windows.kept, time, value, time, out);
@@ -312,7 +312,7 @@ where
         any
     }
 
-    /// Does what is due at a watermark. Gives whether windows took values that had waited.
+    /// Handles everything due at a watermark. Returns whether windows received waiting values.
     #[inline]
     fn catch_up(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
         let taken = self.take_waiting(key, mark, out);
@@ -328,7 +328,7 @@ where
         key.windows.queue.is_empty() && self.engine.is_empty(&key.windows.kept)
     }
 
-    /// Notes when a key that has no windows is forgotten. Gives whether that is now.
+    /// Schedules the removal of a key without windows. Returns whether it is due now.
     #[inline]
     fn forget(&self, key: &mut Live<V, C, B, Q>, now: Time) -> Keep {
         if !self.is_idle(key) {
@@ -348,7 +348,7 @@ where
         }
     }
 
-    /// The time of the step at which something is due, if no value comes; [`NEVER`] if nothing is.
+    /// The time of the step at which something is due without new values; [`NEVER`] if nothing is.
     #[inline]
     pub(super) fn due(&self, key: &Live<V, C, B, Q>) -> Time {
         let windows = &key.windows;
@@ -363,7 +363,7 @@ where
         if due > LAST { NEVER } else { due }
     }
 
-    /// What is open of a key, and its watermark.
+    /// The open windows of a key, and its watermark.
     pub(super) fn status(&self, key: &Live<V, C, B, Q>, now: Time) -> (Status, Time) {
         let windows = &key.windows;
         let (open, oldest) = self.engine.open(&windows.kept);
@@ -376,7 +376,7 @@ where
         (status, windows.watermark.at(now))
     }
 
-    /// Reads a little of all that a value will need, so that it is in the caches when its turn comes.
+    /// Prefetches the data that a value will need.
     #[inline]
     pub(super) fn prefetch(&self, key: &Live<V, C, B, Q>) -> i64 {
         self.engine.prefetch(&key.windows.kept) ^ key.windows.forget_at ^ key.next ^ key.entry

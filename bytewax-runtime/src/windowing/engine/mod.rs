@@ -1,4 +1,4 @@
-//! How window steps work: what is kept for a key, and who tells it the time.
+//! The engine of window steps: the state of keys, and their schedule.
 
 mod early;
 mod head;
@@ -24,50 +24,50 @@ use super::window::{Label, WindowId, WindowMetadata};
 use crate::kit::logic::Emit;
 use crate::state::State;
 
-/// What a window step emits.
+/// An event of a window step.
 pub(crate) enum Event<U, V> {
     /// A value of a window.
     Down(Label, U),
-    /// A value that came too late for a window, and whether that is the last of its windows.
+    /// A value that is too late for a window, and whether that is the last of its windows.
     Late(WindowId, bool, V),
     /// A window was closed.
     Meta(WindowId, WindowMetadata),
 }
 
-/// When windows emit, and in which order they take values.
+/// When windows emit, and the order in which they process values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// How long a window that is over still takes values.
+    /// How long a window that is over still accepts values.
     pub(crate) lateness: i64,
-    /// How far behind the watermark what is emitted may be stamped. A step that does not emit by it has none: what is
-    /// said of its inputs is said of its output.
+    /// The maximum distance of output timestamps behind the watermark. A step without timestamps of its own
+    /// has none: it forwards the watermarks of its inputs.
     pub(crate) held_back: Option<i64>,
-    /// How long after a change a window emits what it holds so far.
+    /// The delay of early results after a change.
     pub(crate) early: Option<i64>,
-    /// Whether values wait until the watermark has reached them, and are taken in the order of time.
+    /// Whether values wait for the watermark, and are processed in the order of time.
     pub(crate) ordered: bool,
-    /// Whether nothing is done at the end of input: another run goes on.
+    /// Whether windows stay open at the end of input, because another run continues.
     pub(crate) keep_open: bool,
 }
 
-/// Where the events of a key go.
+/// The receiver of a key's events.
 pub(crate) type Events<B, V> = Emit<Event<<B as WindowEngine<V>>::Out, V>>;
 
-/// How the windows of a key are kept.
+/// The windows of a key.
 pub(crate) trait WindowEngine<V>: 'static {
-    /// What is kept of a key.
+    /// The state of a key.
     type KeyState: State + Default;
-    /// What windows emit.
+    /// The output of windows.
     type Out: 'static;
 
-    /// Whether nothing need be remembered of a key that has no windows.
+    /// Whether a key without windows needs no state.
     const FORGETS: bool;
 
-    /// What is done next is done at this time of the worker.
+    /// Sets the worker's time for the next operations.
     fn begin(&self, now: DateTime<Utc>);
 
-    /// Takes in a value, at a time when the watermark is `mark`. Gives the next watermark at which
-    /// something is to be done for the windows of the value.
+    /// Handles a value when the watermark is `mark`. Returns the next watermark at which work is due for the
+    /// windows of the value.
     fn add(
         &self,
         kept: &mut Self::KeyState,
@@ -80,29 +80,29 @@ pub(crate) trait WindowEngine<V>: 'static {
     /// Closes the windows that are over.
     fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
-    /// Closes all windows at the end of input. The watermark stays at `mark`: what comes in another run
-    /// may belong to windows that are closed here, and opens them again.
+    /// Closes all windows at the end of input. The watermark stays at `mark`: values of a later run may
+    /// belong to windows that are closed here, and open them again.
     fn end(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
-    /// Puts right what an earlier release saved, when the watermark is at `mark`.
+    /// Corrects the saved data of an earlier release, when the watermark is at `mark`.
     fn restored(&self, _: &mut Self::KeyState, _mark: Time) {}
 
-    /// The next watermark at which [`close`](Self::close) has something to do; [`END`](super::time::END)
-    /// if there are windows that end with the input only, or no windows.
+    /// The next watermark at which [`close`](Self::close) has work to do; [`END`](super::time::END) if
+    /// windows end only with the input, or without windows.
     fn next(&self, kept: &Self::KeyState) -> Time;
 
-    /// Reads a little of all that a value will need, so that it is in the caches when its turn comes.
+    /// Prefetches the data that a value will need.
     fn prefetch(&self, kept: &Self::KeyState) -> i64;
 
     /// Whether there are no windows.
     fn is_empty(&self, kept: &Self::KeyState) -> bool;
 
-    /// Emits what windows that are not over hold so far, if it has changed.
+    /// Emits the early results of open windows that have changed.
     fn fire_early(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
 
-    /// How many windows are open, and the begin of the oldest.
+    /// The number of open windows, and the start of the oldest.
     fn open(&self, kept: &Self::KeyState) -> (usize, Option<Time>);
 
-    /// Labels a value that comes too late.
+    /// Labels a value that is too late.
     fn late(&self, time: Time, value: V, out: &mut Events<Self, V>);
 }

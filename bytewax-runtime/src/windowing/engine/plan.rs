@@ -1,4 +1,4 @@
-//! From the method of a window operator to its step.
+//! Creates the step of a window operator.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::windowing::firing::{Firings, Windowing};
 use crate::windowing::logic::Fold;
 use crate::windowing::windower::{Slicing, Windows};
 
-/// What a window step reads.
+/// The inputs of a window step.
 pub(crate) struct Inputs<E> {
     pub(crate) flow: Flow,
     pub(crate) ports: Vec<Port>,
-    /// What stands before the exchange of an input.
+    /// The stage before the exchange of an input.
     pub(crate) enter: E,
     /// The fields of the outputs.
     pub(crate) outputs: Vec<OutputSpec>,
 }
 
-/// Makes what stands before the exchange of an input, given its number.
+/// Creates the stage before the exchange of an input, given its number.
 pub(crate) trait Enter<K, V>:
     Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static
 {
@@ -40,8 +40,8 @@ impl<K, V, E> Enter<K, V> for E where
 {
 }
 
-/// A window step that is being described: its clock, its windows, its order of values (`Q`), and where
-/// late values go (`L`).
+/// A window step under description: its clock, its windows, its order of values (`Q`), and its destination of
+/// late values (`L`).
 pub(crate) struct WindowStep<C, W: Windowing, Q, L> {
     operator: &'static str,
     clock: C,
@@ -62,7 +62,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         }
     }
 
-    /// Adds the step, each of whose windows takes each of its values.
+    /// Adds the step with separate windows, each of which handles all of its values.
     #[track_caller]
     pub(crate) fn each<K, V, F, E>(
         self,
@@ -87,7 +87,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         })
     }
 
-    /// Adds the step, whose windows are put together from slices if values belong to several of them.
+    /// Adds the step, and combines its windows from slices if values belong to several of them.
     #[track_caller]
     pub(crate) fn sliced<K, V, F, E>(
         self,
@@ -117,7 +117,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         }
     }
 
-    /// How values are kept by slices, unless the parameters are wrong.
+    /// The slicing of values, unless the parameters are invalid.
     fn slicing(&self) -> Option<Slicing> {
         match self.windower.fault() {
             None => self.windower.slicing(),
@@ -169,18 +169,18 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
     }
 }
 
-/// A step with the head of windows that is being described.
+/// A step under description that uses the head of window steps.
 pub(crate) struct Step<C> {
     pub(crate) operator: &'static str,
     pub(crate) clock: C,
-    /// What its states mean, beside the clock.
+    /// The facts about its states, apart from the clock.
     pub(crate) facts: Vec<Fact>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) options: Options,
 }
 
 impl<C> Step<C> {
-    /// Adds the step. `make` makes what is kept of a key, and what stands behind the head.
+    /// Adds the step. `make` creates the state of a key and the stages after the head.
     #[track_caller]
     pub(crate) fn add<K, V, B, Q, E, P>(
         self,
@@ -215,7 +215,7 @@ impl<C> Step<C> {
             },
             move |build, outputs: &mut Outputs| {
                 let (engine, split) = make(outputs, &lost.of(build.id()));
-                // What passes here is counted by the outputs behind it.
+                // The outputs behind it count the items.
                 let next = Next::new(build.step, Some(Box::new(split)), &Arc::default());
                 let clock = Arc::clone(&clock);
                 WindowHead::<K, V, C, B, Q>::new(build, clock, (engine, options), next)
