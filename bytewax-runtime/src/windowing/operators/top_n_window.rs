@@ -49,6 +49,7 @@ impl<T: 'static> Stream<T> {
     /// [clock](crate::windowing#state). `n` may change between runs: a greater one fills up with later
     /// values.
     #[track_caller]
+    #[expect(clippy::type_complexity, reason = "it shows what is emitted")]
     pub fn top_n_window<C, W, B, F>(
         self,
         clock: C,

@@ -71,7 +71,6 @@ impl<T: 'static> Stream<T> {
     ///
     /// The state of the operator and the time of the newest value, for each key, until it expires. `time` may change
     /// between runs; the new time applies to all states.
-    #[must_use]
     pub fn expire_after<C>(
         self,
         time: TimeDelta,

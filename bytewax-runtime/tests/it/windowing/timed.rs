@@ -341,7 +341,7 @@ fn matches(
                 Outcome::Match(_, values) if begin == first => found.push(values),
                 // Its time was over before the match was complete.
                 Outcome::TimedOut(begun) if begun[0].0 + within < values[end].0 => {
-                    timed_out.push(begun)
+                    timed_out.push(begun);
                 }
                 _ if begin <= end && !overlapping => {}
                 outcome => left.push((begin, outcome)),
