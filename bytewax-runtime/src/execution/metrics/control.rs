@@ -207,5 +207,6 @@ fn save(recovery: &RecoveryConfig, _: &str) -> Answer {
     match *recovery {}
 }
 
-#[cfg(all(test, feature = "recovery"))]
+#[cfg(test)]
+#[cfg(feature = "recovery")]
 mod tests;
