@@ -147,7 +147,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            error.contains("`/no/such/place`") && error.contains("by `--file`"),
+            error.contains("`/no/such/place`") && error.contains("with `--file`"),
             "{error}"
         );
     }
