@@ -56,7 +56,7 @@ fn a_registry_that_fails_for_good() {
     );
     let to = AvroSerializer::registry(&client(&url), LONG).topic("n");
     let error = stop_error(try_bytes(to, Part::Value, &3_i64, None));
-    assert!(error.contains("does not answer"), "{error}");
+    assert!(error.contains("did not respond"), "{error}");
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn a_registry_that_is_down_stops_the_flow_and_loses_nothing() {
         report.contains("step `numbers.read.deserialize_value`, worker 0"),
         "{report}"
     );
-    let cause = format!("the schema registry `{}` does not answer", testing.url());
+    let cause = format!("the schema registry `{}` did not respond", testing.url());
     assert!(report.contains(&cause), "{report}");
     let mut all = good.take();
     assert!(all.iter().all(|(offset, _)| *offset < 5), "{all:?}");

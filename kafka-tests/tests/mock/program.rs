@@ -16,7 +16,7 @@ fn brokers_that_are_down_at_the_start_are_waited_for() {
     cluster.broker_down(1).unwrap();
     let args = ["--brokers", &brokers, "--from", "in", "--to", "out"];
     let copy = Program::start(COPY, &args);
-    let note = copy.wait_for_note("tries again");
+    let note = copy.wait_for_note("the client retries");
     assert!(note.starts_with("step `copy.messages`: Kafka: "), "{note}");
     cluster.broker_up(1).unwrap();
     copy.wait_for_lines(3);
@@ -31,7 +31,7 @@ fn a_wait_at_the_start_can_be_stopped() {
     cluster.broker_down(1).unwrap();
     let args = ["--brokers", &brokers, "--from", "in", "--to", "out"];
     let copy = Program::start(COPY, &args);
-    let _ = copy.wait_for_note("tries again");
+    let _ = copy.wait_for_note("the client retries");
     let (status, took, notes) = copy.terminate();
     assert_eq!(status.code(), Some(143), "{notes}");
     assert!(took < Duration::from_secs(10), "{took:?}");
