@@ -65,7 +65,7 @@ fn a_registry_that_accepts_and_never_responds() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let registry = client(&url).timeout(Duration::from_millis(20));
     let error = stop_error(longs(&registry).deserialize(&THREE));
-    assert!(error.contains("after 4 tries: timeout"), "{error}");
+    assert!(error.contains("after 4 attempts: timeout"), "{error}");
     // Those it has not accepted wait in the system until it is gone.
     drop(listener);
 }

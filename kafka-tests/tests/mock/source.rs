@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytewax::RunConfig;
+use bytewax::chrono::{DateTime, TimeDelta};
 use bytewax::connectors::kafka::{DecodeError, KafkaMessage, KafkaSource, LostOffset};
 use bytewax::prelude::*;
 use bytewax::testing::connector::check_source;
 use bytewax::testing::{TestingSink, run_main};
+use bytewax::windowing::{Lateness, StreamClock, TumblingWindower};
 use kafka_tests::{committed, produce, saving};
 
 use super::util::{cluster, read, read_some};
@@ -208,4 +210,54 @@ fn what_is_no_json_says_where_it_is() {
     let expect = "the value at offset 1 of the topic `words`, partition 0, is not as it should be: expected value at line \
                   1 column 1";
     assert_eq!(bad.take(), [expect]);
+}
+
+#[test]
+fn each_partition_has_a_watermark_of_its_own() {
+    // The third stays empty.
+    let (_cluster, brokers) = cluster(1, &[("clicks", 3)]);
+    produce(&brokers, "clicks", 0, (0..40).map(|n| format!("a{n}")));
+    // Their times are those of the first messages of the other partition.
+    produce(&brokers, "clicks", 1, ["b0", "b1", "b2"]);
+    for workers in 1..=3 {
+        let (on_time, late, counts) = (TestingSink::new(), TestingSink::new(), TestingSink::new());
+        let flow = Dataflow::build("clicks", |flow| {
+            let source = KafkaSource::new(&brokers, ["clicks"]).batch_messages(5);
+            let clicks = flow.input(source.stop_at_end()).named("clicks");
+            // With a watermark for all partitions, those of the second would be late behind those of the first.
+            let wait = Lateness::bounded(TimeDelta::zero());
+            let timed = clicks
+                .event_time(KafkaMessage::event_time, wait)
+                .named("timed");
+            timed
+                .late
+                .map(|click| text_of(&click))
+                .output(late.clone())
+                .named("late");
+            timed
+                .down
+                .clone()
+                .map(|click| text_of(&click))
+                .output(on_time.clone())
+                .named("on_time");
+            let keyed = timed.down.key_on(|_| ());
+            let windows = keyed.count_window(
+                StreamClock::new(KafkaMessage::event_time),
+                TumblingWindower::new(TimeDelta::milliseconds(10), DateTime::UNIX_EPOCH),
+            );
+            let windows = windows.named("windows");
+            windows.down.output(counts.clone()).named("counts");
+        });
+        RunConfig::new().workers(workers).run(flow).unwrap();
+        assert_eq!(late.take(), [""; 0]);
+        assert_eq!(on_time.take().len(), 43);
+        let counts = counts.take().into_iter();
+        let mut counts: Vec<u64> = counts.map(|((), (_, count))| count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [10, 10, 10, 13]);
+    }
+}
+
+fn text_of(message: &KafkaMessage) -> String {
+    String::from_utf8_lossy(message.value_bytes()).into_owned()
 }

@@ -18,6 +18,8 @@ const ALL_THE_TIME: f64 = 0.9;
 const MOST_OF_THE_TIME: f64 = 0.5;
 /// The average busy share of the other workers below which they count as mostly idle.
 const FAR_LESS: f64 = 0.25;
+/// How many times as many items as the others a worker must have, on average, to have most of them.
+const FAR_MORE: f64 = 2.0;
 
 /// A possible stall, if it persists.
 pub(super) struct Sign {
@@ -468,6 +470,24 @@ impl<'a> Look<'a> {
         }
         let busiest = self.busiest(|_, of| of == worker)?;
         let id = &busiest.step.step;
+        // Sharing its items evenly, a worker may still be busier than the others: it also reads them.
+        if busiest.step.kind != StepKind::Source {
+            let items = |of: &StepNumbers| {
+                let before = numbers(self.before, id, of.worker);
+                let before = before.map_or(0, |before| before.items_in);
+                of.items_in.saturating_sub(before) as f64
+            };
+            let (mut own, mut rest) = (0.0, 0.0);
+            for of in &busiest.step.workers {
+                match of.worker == worker {
+                    true => own += items(of),
+                    false => rest += items(of),
+                }
+            }
+            if own <= FAR_MORE * rest / others as f64 {
+                return None;
+            }
+        }
         let help = match busiest.step.kind {
             StepKind::Source => "it reads most of the input: more partitions spread it",
             StepKind::Stateful => "a few keys have most of its items",

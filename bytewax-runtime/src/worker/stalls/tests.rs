@@ -649,6 +649,11 @@ const QUIET: &[(&str, Staged)] = &[
         it.has_left(1, Some(9), None);
         it.partition("f.in", 1).ended = true;
     }),
+    ("a worker reads all items, and keeps half of them", |it| {
+        it.works(0);
+        it.is_busy("f.sums", 0, 0.85);
+        it.at("f.sums", 1).items_in += 10;
+    }),
     ("a source pauses for a second", |it| {
         it.works(1);
         it.has_left(0, Some(9), None);
