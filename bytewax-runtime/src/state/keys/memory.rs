@@ -65,7 +65,7 @@ impl Heap {
 const EVICTED_A_BYTE: usize = 16;
 
 /// The maximum of this allowance per process.
-const MOST_BESIDE: usize = 28 << 20;
+const MOST_BESIDE: usize = 20 << 20;
 
 /// The approximate memory of the states of all steps of one worker, and its limit.
 #[derive(Debug)]
