@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// State is saved under this id. The id of a source, a sink or a stateful step therefore never depends on
 /// order, line numbers or counters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepId(Arc<str>);
 
 impl StepId {
@@ -92,6 +93,7 @@ pub(crate) struct Port {
 
 /// The kind of a step, which determines its state and checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StepKind {

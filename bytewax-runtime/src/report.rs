@@ -11,12 +11,16 @@ use crate::ids::{StepId, StepKind};
 
 /// The metrics of a run, for the workers of one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RunReport {
     /// The name of the flow.
     pub flow: String,
     /// The number of the process in its cluster.
     pub process: usize,
+    /// The number of processes in the cluster.
+    #[serde(default = "one")]
+    pub processes: usize,
     /// When the report was read.
     pub read_at: DateTime<Utc>,
     /// The state of the run.
@@ -39,8 +43,13 @@ pub struct RunReport {
     pub stalls: Vec<StallReport>,
 }
 
+fn one() -> usize {
+    1
+}
+
 /// A condition that keeps a run from making progress, and its cause.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StallReport {
     /// The kind of stall.
@@ -59,6 +68,7 @@ pub struct StallReport {
 
 /// The kinds of stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StallKind {
@@ -93,6 +103,7 @@ impl StallKind {
 
 /// The states of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunState {
@@ -132,6 +143,7 @@ impl RunState {
 
 /// The progress of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct WorkerReport {
     /// Its number in the cluster.
@@ -157,6 +169,7 @@ pub struct WorkerReport {
 
 /// An epoch that is complete on the whole cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EpochReport {
     /// Its number.
@@ -172,6 +185,7 @@ pub struct EpochReport {
 
 /// An epoch that has ended but is not complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct UnfinishedEpoch {
     /// Its number.
@@ -182,6 +196,7 @@ pub struct UnfinishedEpoch {
 
 /// A step, with its metrics on each worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StepReport {
     /// The id of the step.
@@ -199,6 +214,7 @@ pub struct StepReport {
 
 /// The metrics of a step on a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StepNumbers {
     /// The number of the worker in the cluster.
@@ -216,29 +232,39 @@ pub struct StepNumbers {
     /// Its outputs.
     pub outputs: Vec<OutputReport>,
     /// The number of its keys in memory, if it keeps state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<u64>,
     /// The approximate memory of these keys, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bytes: Option<u64>,
     /// The bytes of its state and positions passed to the recovery store.
     pub saved_bytes: u64,
     /// Its watermark, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReport>,
     /// The partitions known to the step on this worker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<PartitionReport>,
     /// The durations of batches: a poll of a source, a write of a sink, or one batch of items in other steps.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub batch_seconds: Distribution,
     /// The durations of handling timers that are due by the clock or the watermark.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub notify_seconds: Distribution,
     /// The durations of handling the end of the input.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub end_seconds: Distribution,
     /// The durations of the parts of snapshots, during which the worker does nothing else.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub snapshot_seconds: Distribution,
     /// The numbers of items returned by polls of the source.
+    #[serde(default, skip_serializing_if = "Distribution::is_empty")]
     pub polled_items: Distribution,
 }
 
 /// An output of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OutputReport {
     /// The name of its field, such as `down`, `late` or `errs`.
@@ -253,6 +279,7 @@ pub struct OutputReport {
 
 /// The watermark of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct WatermarkReport {
     /// No further item is expected before this event time.
@@ -267,6 +294,7 @@ pub struct WatermarkReport {
 
 /// A partition of a source, or the event time of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PartitionReport {
     /// The name of the partition.
@@ -291,6 +319,7 @@ pub struct PartitionReport {
 
 /// The unread input of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LagReport {
     /// The number of items.
@@ -303,6 +332,7 @@ pub struct LagReport {
 
 /// An edge: the queue from one worker to an input of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EdgeReport {
     /// The source or the step whose operator sends.
@@ -331,6 +361,7 @@ pub struct EdgeReport {
 
 /// A partition of the recovery store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct StoreReport {
     /// Its number.
@@ -345,6 +376,7 @@ pub struct StoreReport {
 
 /// A histogram of values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Distribution {
     /// The upper bounds, ascending and inclusive.
@@ -356,6 +388,11 @@ pub struct Distribution {
 }
 
 impl Distribution {
+    /// Whether it was not read.
+    fn is_empty(&self) -> bool {
+        self.bounds.is_empty()
+    }
+
     /// Returns the number of values.
     #[must_use]
     pub fn count(&self) -> u64 {

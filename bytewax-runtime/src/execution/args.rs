@@ -37,7 +37,9 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or immediately |
 /// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
 /// | `--metrics ADDRESS` | `BYTEWAX_METRICS` | | serve `/metrics` to Prometheus, `/healthz` and `/readyz` at this address, such as `127.0.0.1:9464` (feature `metrics`); process I of `--processes` uses the port I higher |
-/// | `--control-token TOKEN` | `BYTEWAX_CONTROL_TOKEN` | | let clients of `--metrics` that have this token stop the run (`POST /stop`) and make savepoints (`POST /savepoint/NAME`); prefer the variable, which `ps` does not show |
+/// | `--web ADDRESS` | `BYTEWAX_WEB` | | serve the live page of the run at this address, such as `127.0.0.1:8088` (feature `web`); process I of `--processes` uses the port I higher |
+/// | `--web-token TOKEN` | `BYTEWAX_WEB_TOKEN` | | show the page only to those who know this token; required at an address other than loopback |
+/// | `--control-token TOKEN` | `BYTEWAX_CONTROL_TOKEN` | | let clients of `--metrics` and `--web` that have this token stop the run (`POST /stop`) and make savepoints (`POST /savepoint/NAME`); prefer the variable, which `ps` does not show |
 /// | `--log FILTER` | `BYTEWAX_LOG` | `bytewax=info` | log what is of this level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or of these levels by target, such as `warn,bytewax=debug` |
 /// | `--log-format text\|json` | `BYTEWAX_LOG_FORMAT` | `text` | how the log is written to standard error; text is the message alone, unless `--log` is given |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |

@@ -1,6 +1,6 @@
 //! The configuration of a run, and running a flow from code.
 
-#[cfg(feature = "metrics")]
+#[cfg(any(feature = "metrics", feature = "web"))]
 use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -10,10 +10,8 @@ use chrono::TimeDelta;
 
 #[cfg(feature = "cli")]
 use super::cluster::Ended;
-#[cfg(feature = "metrics")]
-use super::metrics::{Control, MetricsServer};
-#[cfg(feature = "metrics")]
-use super::token::Token;
+#[cfg(feature = "serve")]
+use super::serve::{Server, Serving};
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
@@ -27,13 +25,13 @@ use crate::worker::{
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
 
-/// The services of a run: the cluster listener, the stall watch and the metrics server.
+/// The services of a run: the cluster listener, the stall watch and the server.
 type Attached<G> = (G, Option<StallWatch>, Served);
 
-/// Serves the metrics of a run until it is dropped.
-#[cfg(feature = "metrics")]
-type Served = Option<MetricsServer>;
-#[cfg(not(feature = "metrics"))]
+/// Serves a run until it is dropped.
+#[cfg(feature = "serve")]
+type Served = Option<Server>;
+#[cfg(not(feature = "serve"))]
 type Served = ();
 
 /// The default number of worker threads in each process.
@@ -79,10 +77,8 @@ pub struct RunConfig {
     buffer_memory: u64,
     pub(super) recovery: Option<RecoveryConfig>,
     monitor: Option<Monitor>,
-    #[cfg(feature = "metrics")]
-    metrics: Option<SocketAddr>,
-    #[cfg(feature = "metrics")]
-    token: Option<Token>,
+    #[cfg(feature = "serve")]
+    serving: Serving,
 }
 
 /// The place of the workers of a run.
@@ -111,10 +107,8 @@ impl Default for RunConfig {
             buffer_memory: BUFFER_MEMORY,
             recovery: None,
             monitor: None,
-            #[cfg(feature = "metrics")]
-            metrics: None,
-            #[cfg(feature = "metrics")]
-            token: None,
+            #[cfg(feature = "serve")]
+            serving: Serving::default(),
         }
     }
 }
@@ -205,32 +199,58 @@ impl RunConfig {
     }
 
     /// Serves the metrics of the run at an address, as text for Prometheus: `/metrics`, with `/healthz` and
-    /// `/readyz`. If the port is taken, the run fails before it starts. If the run starts several processes,
-    /// process I uses the port that is I higher.
+    /// `/readyz`, and `/api/v1/report` as JSON. If the port is taken, the run fails before it starts. If the
+    /// run starts several processes, process I uses the port that is I higher.
     #[cfg(feature = "metrics")]
     pub fn metrics(mut self, address: SocketAddr) -> Self {
-        self.metrics = Some(address);
+        self.serving.metrics = Some(address);
         self
     }
 
-    /// Allows clients of the [metrics server](Self::metrics) to stop the run with `POST /stop`, and to copy
-    /// its recovery store with `POST /savepoint/NAME`. They must send this token in a header
+    /// Serves the live page of the run at an address, with its data as JSON below `/api/v1`. The address may
+    /// be that of the metrics. If the port is taken, the run fails before it starts. If the run starts several
+    /// processes, process I uses the port that is I higher.
+    ///
+    /// The page shows keys, and items on request. At an address other than loopback it therefore needs a
+    /// [token](Self::web_token).
+    #[cfg(feature = "web")]
+    pub fn web(mut self, address: SocketAddr) -> Self {
+        self.serving.page = Some(address);
+        self
+    }
+
+    /// Shows the [page](Self::web) only to clients that send this token, in a header
+    /// `Authorization: Bearer TOKEN`. In a browser, the page asks for it.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the token has fewer than 16 characters, or characters other than ASCII letters, digits and
+    /// punctuation.
+    #[cfg(feature = "web")]
+    pub fn web_token(mut self, token: &str) -> Self {
+        let token = token.parse();
+        self.serving.viewers = Some(token.unwrap_or_else(|fault: String| panic!("{fault}")));
+        self
+    }
+
+    /// Allows clients of the metrics or of the page to stop the run with `POST /stop`, and to copy its
+    /// recovery store with `POST /savepoint/NAME`. They must send this token in a header
     /// `Authorization: Bearer TOKEN`. Without a token, the server refuses both.
     ///
     /// # Panics
     ///
     /// Panics if the token has fewer than 16 characters, or characters other than ASCII letters, digits and
     /// punctuation.
-    #[cfg(feature = "metrics")]
+    #[cfg(any(feature = "metrics", feature = "web"))]
     pub fn control_token(mut self, token: &str) -> Self {
         let token = token.parse();
-        self.token = Some(token.unwrap_or_else(|fault: String| panic!("{fault}")));
+        self.serving.control = Some(token.unwrap_or_else(|fault: String| panic!("{fault}")));
         self
     }
 
-    #[cfg(all(feature = "cli", feature = "metrics"))]
-    pub(super) fn maybe_control(mut self, token: Option<Token>) -> Self {
-        self.token = token;
+    #[cfg(all(feature = "cli", feature = "serve"))]
+    pub(super) fn serving(mut self, serving: Serving) -> Self {
+        self.serving = serving;
         self
     }
 
@@ -332,35 +352,33 @@ impl RunConfig {
         }
         let listening = listen(shared, Some(&reading))?;
         let stalls = StallWatch::start(&reading);
-        Ok((listening, stalls, self.serve(reading, shared)?))
+        Ok((listening, stalls, self.serve(job, &reading, shared)?))
     }
 
-    #[cfg(feature = "metrics")]
-    fn serve(&self, reading: Reading, shared: &Arc<Shared>) -> Result<Served, RunError> {
-        let Some(mut address) = self.metrics else {
-            return Ok(None);
+    #[cfg(feature = "serve")]
+    fn serve(
+        &self,
+        job: &Job,
+        reading: &Reading,
+        shared: &Arc<Shared>,
+    ) -> Result<Served, RunError> {
+        let process_on_machine = match self.placement {
+            #[cfg(feature = "cli")]
+            Placement::Spawned { .. } => reading.process(),
+            _ => 0,
         };
-        #[cfg(feature = "cli")]
-        if matches!(self.placement, Placement::Spawned { .. }) && address.port() > 0 {
-            let number = u16::try_from(reading.process()).unwrap_or(u16::MAX);
-            let port = address.port().checked_add(number).ok_or_else(|| {
-                let text = format!(
-                    "process {number} cannot serve metrics: there is no port {number} above `{address}`; give \
-                     `--metrics` (BYTEWAX_METRICS) a lower port"
-                );
-                RunError::new(RunErrorKind::Network, text)
-            })?;
-            address.set_port(port);
-        }
-        let control = self
-            .token
-            .clone()
-            .map(|token| Control::new(token, shared, self.recovery.clone()));
-        MetricsServer::start(address, reading, control).map(Some)
+        let serving = self.serving.clone();
+        serving.start(
+            &job.graph,
+            reading,
+            shared,
+            self.recovery.clone(),
+            process_on_machine,
+        )
     }
 
-    #[cfg(not(feature = "metrics"))]
-    fn serve(&self, _: Reading, _: &Arc<Shared>) -> Result<Served, RunError> {
+    #[cfg(not(feature = "serve"))]
+    fn serve(&self, _: &Job, _: &Reading, _: &Arc<Shared>) -> Result<Served, RunError> {
         Ok(())
     }
 
@@ -380,6 +398,12 @@ impl RunConfig {
             epoch_interval: TimeDelta::from_std(self.epoch_interval).unwrap_or(TimeDelta::MAX),
             stop_timeout: self.stop_timeout,
             buffer_memory: self.buffer_memory,
+            processes: match &self.placement {
+                Placement::Here => 1,
+                Placement::Member(peers) => peers.addresses.len(),
+                #[cfg(feature = "cli")]
+                Placement::Spawned { processes } => *processes,
+            },
         }
     }
 }

@@ -15,8 +15,6 @@ mod config;
 mod lock;
 #[cfg(feature = "cli")]
 mod log;
-#[cfg(feature = "metrics")]
-mod metrics;
 #[cfg(feature = "cli")]
 mod plan;
 #[cfg(feature = "cli")]
@@ -24,11 +22,13 @@ mod progress;
 #[cfg(all(feature = "cli", feature = "recovery"))]
 mod recovery;
 mod render;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "cli")]
 mod signals;
-#[cfg(any(feature = "cli", feature = "metrics"))]
+#[cfg(any(feature = "cli", feature = "serve"))]
 mod stopping;
-#[cfg(any(feature = "cli", feature = "metrics"))]
+#[cfg(any(feature = "cli", feature = "serve"))]
 mod token;
 
 #[cfg(feature = "cli")]

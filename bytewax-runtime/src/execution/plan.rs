@@ -6,6 +6,8 @@ use super::args::{Addresses, Flags};
 #[cfg(feature = "recovery")]
 use super::args::{Bytes, Seconds};
 use super::config::{Placement, RunConfig};
+#[cfg(feature = "serve")]
+use super::serve::Serving;
 use crate::kit::ResumePolicy;
 #[cfg(feature = "recovery")]
 use crate::recovery::open_backup;
@@ -32,30 +34,41 @@ impl Flags {
         self.served(config)
     }
 
-    /// The same with the address of the metrics.
-    #[cfg(feature = "metrics")]
+    /// The same with what the run serves. Refuses options of features that the program lacks.
     fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
-        let config = match self.metrics {
-            Some(address) => config.metrics(address),
-            None if self.control_token.is_some() => {
-                let text = "`--control-token` (BYTEWAX_CONTROL_TOKEN) is given without `--metrics` (BYTEWAX_METRICS), \
-                            so nobody could use it; give an address, or omit the token";
-                return Err(usage(ErrorKind::MissingRequiredArgument, text));
-            }
-            None => config,
-        };
-        Ok(config.maybe_control(self.control_token.clone()))
+        if cfg!(not(feature = "metrics")) && self.metrics.is_some() {
+            return Err(lacks("`--metrics` (BYTEWAX_METRICS)", "metrics"));
+        }
+        if cfg!(not(feature = "web")) && (self.web.is_some() || self.web_token.is_some()) {
+            let options = "`--web` (BYTEWAX_WEB) and `--web-token` (BYTEWAX_WEB_TOKEN)";
+            return Err(lacks(options, "web"));
+        }
+        self.with_server(config)
     }
 
-    /// Refuses metrics without a server.
-    #[cfg(not(feature = "metrics"))]
-    fn served(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
-        if self.metrics.is_none() && self.control_token.is_none() {
-            return Ok(config);
+    #[cfg(feature = "serve")]
+    fn with_server(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        let serving = Serving {
+            metrics: self.metrics,
+            page: self.web,
+            control: self.control_token.clone(),
+            viewers: self.web_token.clone(),
+        };
+        match serving.fault() {
+            Some(fault) => Err(usage(ErrorKind::MissingRequiredArgument, fault)),
+            None => Ok(config.serving(serving)),
         }
-        let text = "`--metrics` (BYTEWAX_METRICS) and `--control-token` (BYTEWAX_CONTROL_TOKEN) cannot be used: the program was built without the feature `metrics`; \
-                    build it with this feature, or omit the options";
-        Err(usage(ErrorKind::InvalidValue, text))
+    }
+
+    #[cfg(not(feature = "serve"))]
+    fn with_server(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        match self.control_token {
+            Some(_) => Err(lacks(
+                "`--control-token` (BYTEWAX_CONTROL_TOKEN)",
+                "metrics",
+            )),
+            None => Ok(config),
+        }
     }
 
     /// Refuses options that would lose state.
@@ -190,6 +203,15 @@ impl Flags {
             addresses: addresses.to_vec(),
         }))
     }
+}
+
+/// Refuses options without the feature that they need.
+fn lacks(options: &str, feature: &str) -> clap::Error {
+    let text = format!(
+        "{options} cannot be used: the program was built without the feature `{feature}`; build it with this \
+         feature, or omit the option"
+    );
+    usage(ErrorKind::InvalidValue, text)
 }
 
 /// Returns the process id from the name of a pod of a StatefulSet: the part after the set's name and `-`.

@@ -31,7 +31,7 @@ impl fmt::Debug for Token {
 
 impl Token {
     /// Compares the token in constant time.
-    #[cfg(feature = "metrics")]
+    #[cfg(feature = "serve")]
     pub(super) fn is(&self, given: &[u8]) -> bool {
         let own = self.0.as_bytes();
         let differ = own
@@ -53,7 +53,7 @@ mod tests {
         for text in ["", "short", "0123456789 abcdef", "0123456789\u{e9}abcdef"] {
             assert!(text.parse::<Token>().is_err(), "{text}");
         }
-        #[cfg(feature = "metrics")]
+        #[cfg(feature = "serve")]
         for (given, is) in [
             ("0123456789abcdef", true),
             ("0123456789abcdeg", false),

@@ -67,6 +67,7 @@ impl Bench {
             epoch_interval,
             stop_timeout: Duration::from_secs(60),
             buffer_memory: 1 << 30,
+            processes: 1,
         };
         let shared = Arc::new(Shared::new(settings, 0..workers));
         shared.init_edges(2, room);

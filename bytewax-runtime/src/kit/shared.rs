@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) stop_timeout: Duration,
     /// The limit of the bytes of items in flight in this process.
     pub(crate) buffer_memory: u64,
+    /// The number of processes in the cluster.
+    pub(crate) processes: usize,
 }
 
 /// The reason why workers leave their loops before the end of input.

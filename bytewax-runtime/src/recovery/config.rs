@@ -1,6 +1,6 @@
 //! The configuration of a recovery store.
 
-#[cfg(feature = "metrics")]
+#[cfg(feature = "serve")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use}
 use super::lock::LockedPartition;
 use super::parts::{ExecutionNumber, PartitionState};
 use super::resume::Resume;
-#[cfg(feature = "metrics")]
+#[cfg(feature = "serve")]
 use super::tools::{Savepoint, savepoint};
 use crate::kit::{ResumePolicy, SnapshotMode};
 
@@ -226,7 +226,7 @@ impl RecoveryConfig {
         dirs.join(" ")
     }
 
-    #[cfg(feature = "metrics")]
+    #[cfg(feature = "serve")]
     /// Copies the newest complete epoch to the directory `savepoints/NAME` within the first directory, while a run
     /// goes on.
     pub(crate) fn savepoint(&self, name: &str) -> Result<Savepoint, Error> {

@@ -145,7 +145,7 @@ pub(crate) enum Error {
         file: PathBuf,
         execution: ExecutionNumber,
     },
-    #[cfg(any(test, feature = "metrics"))]
+    #[cfg(any(test, feature = "serve"))]
     #[error(
         "no epoch is complete yet, so there is nothing to save; retry after `--snapshot-interval`"
     )]

@@ -66,7 +66,7 @@ pub(crate) use resume::{
 };
 pub(crate) use retention::Retention;
 pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
-#[cfg(feature = "metrics")]
+#[cfg(feature = "serve")]
 pub(crate) use tools::Savepoint;
 pub(crate) use tools::{
     Dump, Migrated, MigratedStep, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step,

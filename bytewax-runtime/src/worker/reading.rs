@@ -11,11 +11,12 @@ use crate::flow::Graph;
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::kit::Shared;
 use crate::kit::meter::{
-    EdgeMeter, EpochMeter, PartitionMeter, RunMeter, StepMeter, WorkerMeter, micros_since,
+    EdgeMeter, EpochMeter, Histogram, PartitionMeter, RunMeter, StepMeter, WorkerMeter,
+    micros_since,
 };
 use crate::report::{
-    EdgeReport, EpochReport, LagReport, OutputReport, PartitionReport, RunReport, StepNumbers,
-    StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WorkerReport,
+    Distribution, EdgeReport, EpochReport, LagReport, OutputReport, PartitionReport, RunReport,
+    StepNumbers, StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WorkerReport,
 };
 use crate::source::Lag;
 
@@ -76,6 +77,7 @@ pub(crate) struct Reading {
     flow: String,
     steps: Arc<[Known]>,
     process: usize,
+    processes: usize,
     clock: WorkerClock,
     pub(crate) meter: Arc<RunMeter>,
     shared: Weak<Shared>,
@@ -103,6 +105,7 @@ impl Reading {
             flow: graph.name.clone(),
             steps: steps.collect(),
             process: shared.first_worker() / shared.workers_here().max(1),
+            processes: shared.settings.processes,
             clock: shared.settings.clock.clone(),
             meter: Arc::clone(&shared.meter),
             shared: Arc::downgrade(shared),
@@ -115,12 +118,22 @@ impl Reading {
     }
 
     /// The number of the process in its cluster.
-    #[cfg(any(feature = "cli", feature = "metrics"))]
+    #[cfg(any(feature = "cli", feature = "serve"))]
     pub(crate) fn process(&self) -> usize {
         self.process
     }
 
     pub(crate) fn report(&self) -> RunReport {
+        self.read(true)
+    }
+
+    /// A report whose steps have no histograms, which are most of it.
+    #[cfg(feature = "serve")]
+    pub(crate) fn report_without_histograms(&self) -> RunReport {
+        self.read(false)
+    }
+
+    fn read(&self, has_histograms: bool) -> RunReport {
         let now = Now {
             date: self.clock.now(),
             monotonic: self.clock.monotonic(),
@@ -130,7 +143,12 @@ impl Reading {
         let steps = steps.map(|(index, step)| {
             let index = StepIndex(index as u32);
             let of_worker = |worker: &Arc<WorkerMeter>| {
-                let mut numbers = numbers(worker.step(index), worker.index.0, &step.outputs);
+                let mut numbers = numbers(
+                    worker.step(index),
+                    worker.index.0,
+                    &step.outputs,
+                    has_histograms,
+                );
                 numbers.watermark = self.watermark(index, worker, &workers, &now);
                 if step.kind != StepKind::Stateful {
                     (numbers.keys, numbers.state_bytes) = (None, None);
@@ -148,6 +166,7 @@ impl Reading {
         RunReport {
             flow: self.flow.clone(),
             process: self.process,
+            processes: self.processes,
             read_at: now.date,
             state: self.meter.state(),
             seconds: seconds(now.monotonic.nanos_since(self.meter.began)),
@@ -306,7 +325,16 @@ fn waited(edge: &EdgeMeter, now: &Now) -> u64 {
     before.saturating_add(still.saturating_mul(1_000))
 }
 
-fn numbers(meter: &StepMeter, worker: usize, outputs: &[&str]) -> StepNumbers {
+fn numbers(
+    meter: &StepMeter,
+    worker: usize,
+    outputs: &[&str],
+    has_histograms: bool,
+) -> StepNumbers {
+    let read = |histogram: &Histogram| match has_histograms {
+        true => histogram.read(),
+        false => Distribution::default(),
+    };
     let outputs = outputs.iter().zip(meter.outputs());
     let outputs = outputs.map(|(name, output)| OutputReport {
         name: (*name).to_owned(),
@@ -328,11 +356,11 @@ fn numbers(meter: &StepMeter, worker: usize, outputs: &[&str]) -> StepNumbers {
         saved_bytes: meter.saved_bytes.get(),
         watermark: None,
         partitions: meter.partitions().iter().map(|it| partition(it)).collect(),
-        batch_seconds: meter.batch.read(),
-        notify_seconds: meter.notify.read(),
-        end_seconds: meter.end.read(),
-        snapshot_seconds: meter.snapshot.read(),
-        polled_items: meter.polled.read(),
+        batch_seconds: read(&meter.batch),
+        notify_seconds: read(&meter.notify),
+        end_seconds: read(&meter.end),
+        snapshot_seconds: read(&meter.snapshot),
+        polled_items: read(&meter.polled),
     }
 }
 

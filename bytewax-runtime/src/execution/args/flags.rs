@@ -103,8 +103,14 @@ flags! {
     /// Serve the metrics of the run to Prometheus at this address, such as `127.0.0.1:9464`
     metrics: Option<SocketAddr> = "metrics" "ADDRESS" "METRICS" { value_parser = listen_address }
 
-    /// Allow clients of `--metrics` with this token to stop the run and create savepoints; use the variable
-    /// to hide it from others
+    /// Serve the live page of the run at this address, such as `127.0.0.1:8088`
+    web: Option<SocketAddr> = "web" "ADDRESS" "WEB" { value_parser = listen_address }
+
+    /// Show the page only to those who know this token; use the variable to hide it from others
+    web_token: Option<Token> = "web-token" "TOKEN" "WEB_TOKEN" { hide_env_values = true }
+
+    /// Allow clients of `--metrics` and `--web` with this token to stop the run and create savepoints; use the
+    /// variable to hide it from others
     control_token: Option<Token> = "control-token" "TOKEN" "CONTROL_TOKEN" { hide_env_values = true }
 
     /// Log events of this level, or of levels by target, such as `debug` or `warn,bytewax=debug`

@@ -6,35 +6,57 @@ use crate::delivery::Promise;
 use crate::flow::{PathInfo, StepInfo};
 use crate::ids::StepId;
 
+/// The description of a flow.
 #[derive(Serialize)]
-struct FlowJson<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(in crate::execution) struct FlowJson<'a> {
+    /// Its name.
     flow: &'a str,
+    /// Its steps, in the order of their description.
     steps: Vec<StepJson<'a>>,
+    /// The paths from sources to sinks.
     paths: Vec<PathJson<'a>>,
 }
 
+/// A step.
+
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct StepJson<'a> {
+    /// The id of the step.
     id: &'a str,
+    /// The kind of step.
     kind: &'static str,
+    /// The method that created it.
     operator: &'static str,
+    /// Its place in the source: file, line and column.
     location: String,
+    /// What it reads, by input.
     reads: Vec<ReadJson<'a>>,
+    /// The promise of a source or a sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     promise: Option<&'static str>,
 }
 
+/// An output that a step reads.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ReadJson<'a> {
+    /// The id of the step that has the output.
     step: &'a str,
+    /// The name of the output, such as `down`, `late` or `errs`.
     output: &'static str,
 }
 
 /// A path from a source to a sink.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PathJson<'a> {
+    /// The ids of its steps.
     steps: Vec<&'a str>,
+    /// The guarantee of the path.
     delivery: &'static str,
+    /// The ids of the steps that limit it.
     weakest: Vec<&'a str>,
 }
 

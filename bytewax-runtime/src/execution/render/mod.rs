@@ -1,9 +1,11 @@
 //! Drawings of a flow.
 
 mod dot;
-mod json;
+pub(super) mod json;
 mod mermaid;
 
+#[cfg(feature = "serve")]
+use crate::flow::Graph;
 use crate::flow::{Dataflow, PathInfo, StepInfo};
 use crate::ids::StepId;
 
@@ -60,6 +62,12 @@ impl Dataflow {
             GraphFormat::Json => json::render(self.name(), &steps, &paths),
         }
     }
+}
+
+/// Returns the drawing of a flow as JSON.
+#[cfg(feature = "serve")]
+pub(super) fn json(graph: &Graph) -> String {
+    json::render(&graph.name, &graph.infos(), &graph.paths())
 }
 
 /// Returns the label of a step: its name and operator, and for a sink a line for each path to it.

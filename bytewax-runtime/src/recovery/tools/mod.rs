@@ -5,7 +5,7 @@ mod dump;
 mod migrate;
 mod repartition;
 mod restore;
-#[cfg(any(test, feature = "metrics"))]
+#[cfg(any(test, feature = "serve"))]
 mod savepoint;
 mod show;
 mod verify;
@@ -19,9 +19,9 @@ pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use migrate::{Migrated, MigratedStep, migrate};
 pub(crate) use repartition::repartition;
 pub(crate) use restore::restore_all;
-#[cfg(feature = "metrics")]
+#[cfg(feature = "serve")]
 pub(crate) use savepoint::Savepoint;
-#[cfg(any(test, feature = "metrics"))]
+#[cfg(any(test, feature = "serve"))]
 pub(crate) use savepoint::savepoint;
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};

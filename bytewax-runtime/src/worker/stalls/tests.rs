@@ -98,6 +98,7 @@ fn report() -> RunReport {
     let mut report = RunReport {
         flow: "f".to_owned(),
         process: 0,
+        processes: 1,
         read_at: DateTime::UNIX_EPOCH,
         state: RunState::Running,
         seconds: 0.0,

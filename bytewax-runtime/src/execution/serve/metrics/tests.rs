@@ -1,25 +1,20 @@
-//! Parses the text with an independent parser, and checks that the server withstands clients.
+//! Parses the text with an independent parser.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 use nom_openmetrics::parser::openmetrics;
 use nom_openmetrics::{MetricDescriptor, MetricType};
 
-use super::MetricsServer;
 use super::encode;
-use crate::kit::Shared;
 use crate::prelude::*;
-use crate::report::{RunReport, RunState};
+use crate::report::RunReport;
 use crate::source::{FixedPartitionedSource, Lag, Poll, StatefulSourcePartition};
-use crate::testing::{TestingSink, TestingSource};
+use crate::testing::TestingSink;
 use crate::windowing::{Lateness, Micros, StreamClock, TumblingWindower};
-use crate::worker::{Monitor, Reading};
+use crate::worker::Monitor;
 use crate::{RecoveryConfig, RunConfig, StepError};
 
 /// A name that must be escaped.
@@ -67,7 +62,7 @@ fn at(item: &i64) -> Micros {
 }
 
 /// A report of a flow with all kinds of steps, read while the last item is on its way.
-fn report() -> RunReport {
+pub(in crate::execution::serve) fn report() -> RunReport {
     let dir = tempfile::tempdir().unwrap();
     let monitor = Monitor::new();
     let seen = Arc::new(std::sync::Mutex::new(None));
@@ -279,188 +274,4 @@ fn the_buckets_of_a_histogram_add_up() {
         checked += 1;
     }
     assert!(checked > 10);
-}
-
-/// A server of a run of one worker that never begins.
-fn server() -> (MetricsServer, Arc<Shared>) {
-    let flow = Dataflow::build("f", |flow| {
-        let numbers = flow.input(TestingSource::new([1])).named("in");
-        numbers.output(TestingSink::new()).named("out");
-    });
-    let shared = Arc::new(Shared::new(RunConfig::new().settings(), 0..1));
-    let reading = Reading::new(flow.graph(), &shared);
-    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let server = MetricsServer::start(anywhere, reading, None).unwrap();
-    (server, shared)
-}
-
-fn connect(server: &MetricsServer) -> TcpStream {
-    let stream = TcpStream::connect(server.address()).unwrap();
-    // It only catches hangs.
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    stream
-}
-
-/// What the server says to these bytes before it closes the connection, or is closed by it.
-fn say(server: &MetricsServer, bytes: &[u8]) -> String {
-    let mut stream = connect(server);
-    // It may be closed before all is said.
-    let _ = stream.write_all(bytes);
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said);
-    String::from_utf8_lossy(&said).into_owned()
-}
-
-fn get(server: &MetricsServer, path: &str) -> (u16, String) {
-    let said = say(
-        server,
-        format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),
-    );
-    let (head, body) = said.split_once("\r\n\r\n").unwrap_or_default();
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    (status.parse().unwrap_or(0), body.to_owned())
-}
-
-#[test]
-fn health_and_readiness_follow_the_state_of_the_run() {
-    let (server, shared) = server();
-    let both = || {
-        let (health, ready) = (get(&server, "/healthz"), get(&server, "/readyz"));
-        assert_eq!(health.1, ready.1);
-        (health.0, ready.0, health.1)
-    };
-    assert_eq!(both(), (200, 503, "starting\n".to_owned()));
-    shared.meter.enter(RunState::Running);
-    assert_eq!(both(), (200, 200, "running\n".to_owned()));
-    shared.meter.enter(RunState::Stopping);
-    assert_eq!(both(), (200, 503, "stopping\n".to_owned()));
-    shared.meter.enter(RunState::Failed);
-    assert_eq!(both(), (503, 503, "failed\n".to_owned()));
-}
-
-#[test]
-fn tricks_and_garbage_get_nothing_and_harm_nothing() {
-    let (server, _shared) = server();
-    for path in [
-        "/../../etc/passwd",
-        "/%2e%2e/%2e%2e/etc/passwd",
-        "//metrics",
-        "/metrics/",
-        "/metrics/../secret",
-        "/METRICS",
-        "/healthz%00",
-    ] {
-        assert_eq!(get(&server, path).0, 404, "{path}");
-    }
-    assert_eq!(get(&server, "/metrics?x=../..").0, 200);
-    let posted = say(
-        &server,
-        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
-    );
-    assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
-    let head = say(&server, b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(
-        head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
-        "{head}"
-    );
-
-    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 20));
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(1 << 16));
-    let garbage: Vec<u8> = (0..1 << 16)
-        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    for bytes in [
-        long.as_bytes(),
-        many.as_bytes(),
-        &garbage,
-        b"\r\n\r\n\r\n\r\n",
-        b"GET\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    ] {
-        let said = say(&server, bytes);
-        assert!(!said.contains("HTTP/1.1 200"), "{said}");
-    }
-    let (status, text) = get(&server, "/metrics");
-    assert_eq!(status, 200);
-    assert!(text.ends_with("# EOF\n"));
-}
-
-#[test]
-fn slow_connections_keep_nobody_out() {
-    let (server, _shared) = server();
-    let mut slow: Vec<TcpStream> = Vec::new();
-    for number in 0..600 {
-        let mut stream = connect(&server);
-        // Half of them say something, but not all.
-        if number % 2 == 0 {
-            let _ = stream.write_all(b"GET /metrics HT");
-        }
-        slow.push(stream);
-        if number % 100 == 99 {
-            assert_eq!(
-                get(&server, "/metrics").0,
-                200,
-                "beside {number} slow connections"
-            );
-        }
-    }
-    // The oldest were closed for those that came after them.
-    let mut byte = [0];
-    assert!(matches!(slow[0].read(&mut byte), Ok(0) | Err(_)));
-    assert_eq!(get(&server, "/healthz").0, 200);
-    drop(server);
-    // With the server all are closed.
-    let last = slow.last_mut().unwrap();
-    assert!(matches!(last.read(&mut byte), Ok(0) | Err(_)));
-}
-
-#[test]
-fn a_port_that_is_taken_fails_the_run_before_any_item_is_read() {
-    struct Counted(Arc<AtomicUsize>);
-
-    impl FixedPartitionedSource for Counted {
-        type Item = i64;
-        type Position = u64;
-        type Partition = Times;
-
-        fn partitions(&self) -> Result<Vec<String>, StepError> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Ok(vec!["only".to_owned()])
-        }
-
-        fn open(&self, _: &str, _: Option<u64>) -> Result<Times, StepError> {
-            Ok(Times(Vec::new()))
-        }
-    }
-
-    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = taken.local_addr().unwrap();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let flow = || {
-        let source = Counted(Arc::clone(&asked));
-        Dataflow::build("f", |flow| {
-            let numbers = flow.input(source).named("in");
-            numbers.output(TestingSink::new()).named("out");
-        })
-    };
-    let error = RunConfig::new().metrics(address).run(flow()).unwrap_err();
-    let text = error.report();
-    assert!(
-        text.starts_with(&format!(
-            "the metrics cannot be served at `{address}`; give `--metrics`"
-        )),
-        "{text}"
-    );
-    assert!(text.contains("caused by: Address already in use"), "{text}");
-    assert_eq!(asked.load(Ordering::SeqCst), 0);
-
-    drop(taken);
-    RunConfig::new().metrics(address).run(flow()).unwrap();
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    // The port is free again when the run has ended.
-    drop(TcpListener::bind(address).unwrap());
 }

@@ -13,10 +13,11 @@ use super::families::{Count, Family, Labels, Samples, Unit, families};
 use crate::report::RunReport;
 
 /// The content type of [`text`].
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(in crate::execution::serve) const CONTENT_TYPE: &str =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All series of a report.
-pub(super) fn text(report: RunReport) -> Result<String, fmt::Error> {
+pub(in crate::execution::serve) fn text(report: RunReport) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Reported(report)));
     let mut text = String::new();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::error::{RunError, RunErrorKind};
-use crate::execution::metrics::MetricsServer;
+use crate::execution::serve::Serving;
 use crate::prelude::*;
 use crate::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use crate::testing::TestingSink;
@@ -109,12 +109,16 @@ fn start(flow: Dataflow, config: RunConfig, token: Option<&str>) -> Running {
     let (address, started) = channel();
     let thread = thread::spawn(move || {
         let listen = |shared: &Arc<Shared>, reading: Option<&crate::worker::Reading>| {
-            let control = token
-                .clone()
-                .map(|token| Control::new(token, shared, config.recovery.clone()));
-            let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            let server = MetricsServer::start(anywhere, reading.unwrap().clone(), control)?;
-            address.send(server.address()).unwrap();
+            let serving = Serving {
+                metrics: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+                control: token.clone(),
+                ..Serving::default()
+            };
+            let recovery = config.recovery.clone();
+            let server = serving.start(flow.graph(), reading.unwrap(), shared, recovery, 0)?;
+            address
+                .send(server.as_ref().unwrap().addresses()[0])
+                .unwrap();
             Ok(server)
         };
         config.run_with(&flow, listen).map_err(RunError::from)

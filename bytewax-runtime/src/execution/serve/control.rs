@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use hyper::header::{ALLOW, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{HeaderMap, Method, StatusCode};
 use tokio::sync::oneshot;
 
-use super::server::{Answer, PLAIN, answer};
+use super::answer::{Answer, PLAIN, answer, has_token, unauthorized, wrong_method};
 #[cfg(feature = "cli")]
 use crate::execution::signals;
 use crate::execution::stopping::StoppedBy;
@@ -57,24 +56,16 @@ pub(super) async fn respond(
     headers: &HeaderMap,
 ) -> Answer {
     if *method != Method::POST {
-        let text = "use POST\n";
-        let mut refused = answer(StatusCode::METHOD_NOT_ALLOWED, PLAIN, text);
-        let allowed = HeaderValue::from_static("POST");
-        refused.headers_mut().insert(ALLOW, allowed);
-        return refused;
+        return wrong_method("POST");
     }
     let Some(control) = control else {
         let text = "forbidden: the run has no `--control-token` (BYTEWAX_CONTROL_TOKEN)\n";
         return answer(StatusCode::FORBIDDEN, PLAIN, text);
     };
-    let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let given = given.and_then(|given| given.strip_prefix(b"Bearer "));
-    if !given.is_some_and(|given| control.token.is(given)) {
-        let text = "send the token of the run in a header `Authorization: Bearer TOKEN`\n";
-        let mut refused = answer(StatusCode::UNAUTHORIZED, PLAIN, text);
-        let asked = HeaderValue::from_static("Bearer");
-        refused.headers_mut().insert(WWW_AUTHENTICATE, asked);
-        return refused;
+    if !has_token(headers, [&control.token]) {
+        return unauthorized(
+            "send the token of the run in a header `Authorization: Bearer TOKEN`\n",
+        );
     }
     control.act(wanted).await
 }
@@ -92,6 +83,11 @@ impl Control {
             logged: Logged::here(),
             saves: Arc::clone(&shared.is_copied),
         }
+    }
+
+    /// The token of clients that may change the run.
+    pub(super) fn token(&self) -> &Token {
+        &self.token
     }
 
     /// Whether a savepoint is in progress, for which a connection may wait.

@@ -1,0 +1,92 @@
+//! The report of a run and its flow as JSON, below `/api/v1`.
+//!
+//! Version 1 may gain fields and paths. A change that a client would have to follow makes a new version.
+
+use hyper::StatusCode;
+use hyper::body::Bytes;
+use serde::Serialize;
+
+use super::Offers;
+use super::answer::{Answer, PLAIN, answer};
+use super::routes::{Cached, parameter};
+use crate::execution::render;
+use crate::flow::Graph;
+use crate::worker::Reading;
+
+const JSON: &str = "application/json";
+
+/// The schema of all responses; a test generates it from their types.
+pub(super) const SCHEMA: &str = include_str!("schema.json");
+
+/// The number of the version, and of the paths below it.
+#[derive(Serialize)]
+struct Contents {
+    version: u32,
+    paths: &'static [&'static str],
+}
+
+pub(super) struct Api {
+    reading: Reading,
+    flow: Bytes,
+    report: Cached,
+    with_histograms: Cached,
+}
+
+impl Api {
+    pub(super) fn new(graph: &Graph, reading: Reading) -> Self {
+        Self {
+            flow: render::json(graph).into(),
+            reading,
+            report: Cached::default(),
+            with_histograms: Cached::default(),
+        }
+    }
+
+    /// Responds to a path below `/api`.
+    pub(super) fn answer(&self, path: &str, query: Option<&str>, offers: Offers) -> Answer {
+        match path {
+            "" | "/" | "/v1" | "/v1/" => json(&Contents {
+                version: 1,
+                paths: paths(offers),
+            }),
+            "/v1/report" => self.report(query),
+            "/v1/flow" => answer(StatusCode::OK, JSON, self.flow.clone()),
+            "/v1/schema" => answer(StatusCode::OK, "application/schema+json", SCHEMA),
+            _ => {
+                let text = format!("not found; see {}\n", paths(offers).join(", "));
+                answer(StatusCode::NOT_FOUND, PLAIN, text)
+            }
+        }
+    }
+
+    fn report(&self, query: Option<&str>) -> Answer {
+        let has_histograms = parameter(query, "histograms").is_some_and(|value| value == "true");
+        let (cached, report) = match has_histograms {
+            true => (&self.with_histograms, Reading::report as fn(&Reading) -> _),
+            false => (
+                &self.report,
+                Reading::report_without_histograms as fn(&Reading) -> _,
+            ),
+        };
+        match cached.get(|| serde_json::to_string(&report(&self.reading))) {
+            Ok(text) => answer(StatusCode::OK, JSON, text),
+            Err(error) => cannot_encode(&error),
+        }
+    }
+}
+
+fn paths(_: Offers) -> &'static [&'static str] {
+    &["/api/v1/flow", "/api/v1/report", "/api/v1/schema"]
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    match serde_json::to_string(value) {
+        Ok(text) => answer(StatusCode::OK, JSON, text),
+        Err(error) => cannot_encode(&error),
+    }
+}
+
+fn cannot_encode(error: &serde_json::Error) -> Answer {
+    let text = format!("the response cannot be encoded: {error}\n");
+    answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
+}

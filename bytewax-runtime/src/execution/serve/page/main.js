@@ -1,0 +1,246 @@
+// The live page of a run: asks for the report once a second while it is looked at, and shows it.
+
+import { NeedsToken, get, setToken, takeTokenOfAddress } from "./client.js";
+import { Spark } from "./chart.js";
+import { el, keyed, mark, say } from "./dom.js";
+import { bytes, rate, short, span, whole } from "./format.js";
+import { Graph } from "./graph.js";
+import { Model } from "./model.js";
+import { Panel } from "./panel.js";
+import { hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
+
+const EVERY = 1000;
+const find = (id) => document.getElementById(id);
+
+let model = null;
+let isLost = false;
+let timer = 0;
+let runs = 0;
+
+// Views -------------------------------------------------------------------------------------------------------------
+
+const address = () => new URLSearchParams(location.hash.slice(1));
+
+function setAddress(name, value) {
+  const parameters = address();
+  if (value) parameters.set(name, value);
+  else parameters.delete(name);
+  const text = parameters.toString();
+  history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+}
+
+const graph = new Graph(select);
+const panel = new Panel(find("panel"), () => select(null));
+const steps = stepsTable(select);
+const workers = workersTable(() => model);
+const partitions = partitionsTable(null);
+const snapshots = snapshotsTable();
+const stores = storesTable();
+const troubles = troublesTable(select);
+const spark = new Spark();
+
+const titled = (title, root) => el("section", { class: "titled" }, el("h2", { text: title }), root);
+
+const views = [
+  { id: "graph", name: "Graph", root: graph.root, show: () => graph.show(model) },
+  { id: "steps", name: "Steps", root: steps.root, show: () => steps.show(found()) },
+  { id: "workers", name: "Workers", root: titled("Workers of this process", workers.root), show: () => workers.show(model.workers) },
+  { id: "sources", name: "Sources", root: titled("Partitions of sources and of event time", partitions.root), show: () => partitions.show(partitionsOf(model)) },
+  {
+    id: "snapshots",
+    name: "Snapshots",
+    root: el("div", { class: "stack" }, titled("Complete epochs, newest first", snapshots.root), titled("Partitions of the recovery store", stores.root)),
+    show: () => {
+      snapshots.show(model.snapshots.map((it) => ({ ...it, now: model.report.read_at })));
+      stores.show(model.report.stores);
+    },
+  },
+  { id: "errors", name: "Errors", root: titled("Steps with errors and late items", troubles.root), show: () => troubles.show([...model.steps.values()].filter(hasTrouble)) },
+];
+
+let view = views.find((it) => it.id === address().get("view")) ?? views[0];
+let chosen = address().get("step");
+
+const tabs = new Map();
+for (const it of views) {
+  const tab = el("button", { role: "tab", type: "button", id: `tab-${it.id}`, "aria-controls": "main", text: it.name, on: { click: () => open(it) } });
+  tabs.set(it.id, tab);
+  find("tabs").append(tab);
+}
+find("tabs").addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  const next = views[(views.indexOf(view) + step + views.length) % views.length];
+  open(next);
+  tabs.get(next.id).focus();
+  event.preventDefault();
+});
+
+function open(next) {
+  view = next;
+  setAddress("view", next === views[0] ? null : next.id);
+  const main = find("main");
+  mark(main, "data-view", next.id);
+  main.setAttribute("role", "tabpanel");
+  main.setAttribute("aria-labelledby", `tab-${next.id}`);
+  main.replaceChildren(next.root);
+  for (const [id, tab] of tabs) {
+    mark(tab, "aria-selected", id === next.id ? "true" : "false");
+    tab.tabIndex = id === next.id ? 0 : -1;
+  }
+  show();
+}
+
+function select(id) {
+  const before = chosen;
+  chosen = id === chosen ? null : id;
+  setAddress("step", chosen);
+  show();
+  if (chosen) {
+    panel.root.scrollTop = 0;
+    panel.name.focus({ preventScroll: true });
+  } else if (before) graph.rows.get(before)?.button.focus({ preventScroll: true });
+}
+
+// Search ------------------------------------------------------------------------------------------------------------
+
+const wanted = () => find("find").value.trim().toLowerCase();
+
+function found() {
+  const text = wanted();
+  const all = [...model.steps.values()].filter((step) => step.numbers);
+  return text ? all.filter((step) => step.name.toLowerCase().includes(text) || step.operator.includes(text)) : all;
+}
+
+find("find").addEventListener("input", () => {
+  if (!model) return;
+  graph.find(wanted());
+  show();
+});
+find("find").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !model) return;
+  const first = graph.find(wanted());
+  if (!first) return;
+  if (first !== chosen) select(first);
+  graph.reveal(first);
+});
+
+// Showing -----------------------------------------------------------------------------------------------------------
+
+function show() {
+  if (!model?.report) return;
+  const report = model.report;
+  say(find("flow"), report.flow);
+  document.title = `${report.flow} – ${report.state}`;
+  const state = find("state");
+  say(state, isLost ? "no answer" : report.state);
+  mark(state, "data-state", isLost ? "lost" : report.state);
+  const count = report.workers.length;
+  const parts = [`${count} worker${count === 1 ? "" : "s"}`];
+  if (report.processes > 1) parts.push(`process ${report.process} of ${report.processes}`);
+  parts.push(`up ${span(Math.floor(report.seconds))}`);
+  if (report.execution) parts.push(`restarted ${report.execution === 1 ? "once" : `${whole(report.execution)} times`}`);
+  say(find("where"), parts.join(" · "));
+  showTiles();
+  showStalls(report.stalls);
+  view.show();
+  graph.choose(chosen);
+  panel.show(model, chosen);
+}
+
+function showTiles() {
+  const { snapshot } = model;
+  const tiles = [
+    { name: "Items", value: rate(model.itemRate), note: `${whole(model.items)} in all`, spark: true },
+    {
+      name: "Source lag",
+      value: model.lagItems !== null ? short(model.lagItems) : bytes(model.lagBytes),
+      note: model.lagItems !== null ? "items" : model.lagBytes !== null ? "to be read" : "not known",
+    },
+    { name: "Watermark", value: span(model.behind), note: model.behind === null ? "no event time" : "behind" },
+    {
+      name: "Last snapshot",
+      value: snapshot ? span(snapshot.age) : "–",
+      note: snapshot ? `ago · took ${span(snapshot.seconds)} · ${bytes(snapshot.bytes)}` : "none yet",
+    },
+    { name: "Late", value: short(model.late), note: "items", level: model.late ? "some" : null },
+    { name: "Errors", value: short(model.errors), note: model.skipped ? `${short(model.skipped)} skipped` : "items", level: model.errors ? "high" : null },
+  ];
+  keyed(
+    find("tiles"), tiles, (it) => it.name,
+    (it) => el("div", { class: "tile" }, el("dt", { text: it.name }), el("dd", {}, el("strong", {}), el("small", {})), it.spark && spark.root),
+    (element, it) => {
+      const value = element.children[1];
+      say(value.firstElementChild, it.value);
+      say(value.lastElementChild, it.note);
+      mark(element, "data-level", it.level);
+      mark(element, "title", it.name);
+    },
+  );
+  spark.show(model.total);
+}
+
+function showStalls(stalls) {
+  const root = find("stalls");
+  mark(root, "hidden", stalls.length === 0);
+  keyed(
+    root, stalls, (it) => [it.kind, it.step, it.worker, it.partition].join(" "),
+    (it) => {
+      const place = [it.step && model.name(it.step), it.worker !== null && `worker ${it.worker}`, it.partition && `partition ${it.partition}`];
+      const title = el("button", { type: "button", class: "link", text: place.filter(Boolean).join(" · ") || "the run", on: { click: () => it.step && it.step !== chosen && select(it.step) } });
+      return el("article", { class: "stall" }, el("span", { class: "pill", text: `${it.kind} stall` }), title, el("span", { class: "for" }), el("p", {}));
+    },
+    (element, it) => {
+      say(element.children[2], `for ${span(Math.floor(it.seconds))}`);
+      say(element.children[3], it.cause);
+    },
+  );
+}
+
+// Asking ------------------------------------------------------------------------------------------------------------
+
+async function look() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  try {
+    const report = await get("report");
+    if (!model?.isOf(report)) {
+      // Another run: what is known of the one before is not of this one.
+      model = new Model(await get("flow"));
+      runs += 1;
+      document.body.dataset.runs = String(runs);
+    }
+    model.update(report);
+    isLost = false;
+    mark(find("lost"), "hidden", true);
+    show();
+    document.body.dataset.ready = "true";
+  } catch (error) {
+    if (error instanceof NeedsToken) return askForToken();
+    isLost = true;
+    const lost = find("lost");
+    const since = model?.report ? ` The numbers are those of ${new Date(model.report.read_at).toLocaleTimeString()}.` : "";
+    say(lost, `The run does not answer: it has ended, or is starting again.${since}`);
+    mark(lost, "hidden", false);
+    show();
+  }
+  timer = setTimeout(look, EVERY);
+}
+
+function askForToken() {
+  const login = find("login");
+  if (sessionStorage.getItem("bytewax-token")) say(find("login-fault"), "This token is not that of the run.");
+  if (!login.open) login.showModal();
+}
+
+find("login-form").addEventListener("submit", () => {
+  setToken(find("token").value.trim());
+  find("token").value = "";
+  look();
+});
+find("login").addEventListener("cancel", (event) => event.preventDefault());
+document.addEventListener("visibilitychange", look);
+
+takeTokenOfAddress();
+open(view);
+look();

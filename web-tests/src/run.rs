@@ -1,0 +1,147 @@
+//! A run of a staged flow, with its page.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::PATIENCE;
+
+/// A program that runs until it is dropped.
+#[derive(Debug)]
+pub struct Run {
+    child: Child,
+    /// The address of its page: host and port.
+    pub address: String,
+    errors: Receiver<String>,
+}
+
+impl Run {
+    /// Starts the program with these words, and waits until its page is served.
+    #[must_use]
+    pub fn start(program: &str, words: &str) -> Self {
+        Self::at(program, "127.0.0.1:0", words)
+    }
+
+    /// The same at an address.
+    #[must_use]
+    pub fn at(program: &str, address: &str, words: &str) -> Self {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BYTEWAX_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .args(words.split_whitespace())
+            .args(["--web", address]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (sender, errors) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // The test may be over.
+                let _ = sender.send(line);
+            }
+        });
+        let mut run = Self {
+            child,
+            address: String::new(),
+            errors,
+        };
+        let line = run.line("the page is at http://");
+        let (_, address) = line.split_once("http://").expect("it was found by it");
+        run.address = address.trim_end_matches('/').to_owned();
+        run
+    }
+
+    /// Waits for a line on standard error with this text.
+    #[track_caller]
+    pub fn line(&mut self, text: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while let Ok(line) = self
+            .errors
+            .recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            if line.contains(text) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("the program does not print `{text}`, but {seen:#?}");
+    }
+
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The response to a request without a token.
+    #[must_use]
+    pub fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("the run serves");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("the run reads");
+        let mut said = String::new();
+        stream.read_to_string(&mut said).expect("the run responds");
+        let (head, body) = said.split_once("\r\n\r\n").expect("it is a response");
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        body.to_owned()
+    }
+
+    /// The report of the run.
+    #[must_use]
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.get("/api/v1/report")).expect("it is JSON")
+    }
+
+    /// The processor time that it has used, in seconds.
+    #[must_use]
+    pub fn processor_seconds(&self) -> f64 {
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = std::fs::read_to_string(path).expect("the process runs");
+        let (_, rest) = stat
+            .rsplit_once(") ")
+            .expect("the name stands in parentheses");
+        let fields: Vec<&str> = rest.split(' ').collect();
+        // User and system time, in hundredths of a second.
+        let ticks = |at: usize| fields[at].parse::<f64>().expect("it is a number");
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// Waits for its end after a request, and returns the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child
+            .wait()
+            .expect("it is a child of this process")
+            .code()
+    }
+
+    /// Kills it.
+    pub fn kill(mut self) -> String {
+        self.stop();
+        self.address.clone()
+    }
+
+    fn stop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

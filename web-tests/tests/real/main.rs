@@ -1,0 +1,347 @@
+//! The page in Chromium. The screenshots are in `target/page`.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use web_tests::{Browser, Run, Tab};
+
+const STAGED: &str = env!("CARGO_BIN_EXE_staged");
+
+const IS_READY: &str = "document.body.dataset.ready === 'true'";
+
+fn page_of(run: &Run, width: u32, height: u32) -> Tab {
+    let mut tab = Browser::start().tab(width, height);
+    tab.open(&format!("http://{}/", run.address));
+    tab.wait(IS_READY);
+    tab
+}
+
+/// The text of a tile: its value, and the note below it.
+fn tile(tab: &mut Tab, name: &str) -> (String, String) {
+    let part =
+        |part: &str| format!("document.querySelector('.tile[title=\"{name}\"] {part}').innerText");
+    let texts = ["strong", "small"].map(|it| tab.value(&part(it)));
+    let [value, note] = texts.map(|text| text.as_str().unwrap_or_default().to_owned());
+    (value, note)
+}
+
+/// A number as it is shown with separators or with a letter.
+fn number(text: &str) -> f64 {
+    let text = text
+        .split([' ', '/'])
+        .next()
+        .unwrap_or_default()
+        .replace(',', "");
+    let (digits, unit) = match text.chars().last() {
+        Some('k') => (&text[..text.len() - 1], 1e3),
+        Some('M') => (&text[..text.len() - 1], 1e6),
+        _ => (text.as_str(), 1.0),
+    };
+    let digits: f64 = digits
+        .parse()
+        .unwrap_or_else(|_| panic!("`{text}` is no number"));
+    digits * unit
+}
+
+fn sum(step: &Value, field: &str) -> u64 {
+    let workers = step["workers"].as_array().expect("it is a list");
+    workers.iter().filter_map(|it| it[field].as_u64()).sum()
+}
+
+/// The items that the sources have given so far.
+fn items(run: &Run) -> u64 {
+    let report = run.report();
+    let steps = report["steps"].as_array().expect("it is a list");
+    let sources = steps.iter().filter(|step| step["kind"] == "source");
+    sources.map(|step| sum(step, "items_out")).sum()
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn the_page_is_there_within_a_second_of_the_start() {
+    let mut tab = Browser::start().tab(1280, 800);
+    // What else the machine does may delay one start, but not each.
+    let times: Vec<Duration> = (0..3)
+        .map(|_| {
+            let began = Instant::now();
+            let run = Run::start(STAGED, "counted");
+            tab.open(&format!("http://{}/", run.address));
+            tab.wait(&format!(
+                "location.host === '{}' && {IS_READY}",
+                run.address
+            ));
+            tab.wait("document.querySelectorAll('.step').length === 9");
+            began.elapsed()
+        })
+        .collect();
+    let least = times.iter().min().expect("there are three");
+    assert!(*least < Duration::from_secs(1), "{times:?}");
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn the_page_shows_the_numbers_of_the_report() {
+    let run = Run::start(STAGED, "counted --items 15000 --rate 50000 -w 2");
+    let mut tab = page_of(&run, 1280, 800);
+    tab.wait_for(
+        "document.querySelector('.tile[title=Items] small').innerText",
+        "30,000 in all",
+    );
+    assert_eq!(
+        tile(&mut tab, "Errors"),
+        ("300".to_owned(), "300 skipped".to_owned())
+    );
+    assert_eq!(tile(&mut tab, "Late").0, "0");
+    assert_eq!(
+        tile(&mut tab, "Source lag"),
+        ("0".to_owned(), "items".to_owned())
+    );
+    tab.click("#tab-steps");
+    // All have arrived at the end of the flow.
+    let cell = |step: &str, at: usize| {
+        format!(
+            "[...document.querySelectorAll('main tbody tr')].find(row => row.cells[0].innerText === '{step}')?.cells[{at}].innerText"
+        )
+    };
+    tab.wait_for(&cell("out", 4), "15,000");
+    for (step, taken, given) in [
+        ("numbers", "", "30,000"),
+        ("parsed", "30,000", "30,000"),
+        ("skipped", "300", ""),
+        ("timed", "29,700", "29,700"),
+        ("even", "29,700", "15,000"),
+        ("sums", "15,000", "15,000"),
+        ("shaped", "15,000", "15,000"),
+    ] {
+        assert_eq!(tab.value(&cell(step, 4)), taken, "{step}");
+        assert_eq!(tab.value(&cell(step, 5)), given, "{step}");
+    }
+    // And they are those of the report, step by step.
+    let report = run.report();
+    for step in report["steps"].as_array().expect("it is a list") {
+        let id = step["step"].as_str().expect("it is a text");
+        let name = id.trim_start_matches("counted.");
+        for (at, field) in [(4, "items_in"), (5, "items_out")] {
+            let shown = tab.value(&cell(name, at));
+            let shown = shown
+                .as_str()
+                .unwrap_or_else(|| panic!("{name} is not in the table"));
+            let shown = if shown.is_empty() {
+                0
+            } else {
+                number(shown) as u64
+            };
+            assert_eq!(shown, sum(step, field), "{name} {field}");
+        }
+    }
+    // The panel shows where the step is, and what it is made of.
+    tab.click("main tbody tr:nth-child(7) button");
+    tab.wait("!document.querySelector('#panel').hidden");
+    let panel = tab.text("#panel");
+    for text in [
+        "sums",
+        "stateful_map",
+        "web-tests/src/staged.rs:",
+        "Keys in memory",
+        "Watermark",
+        "Queues before it",
+    ] {
+        assert!(panel.contains(text), "{text} is not in {panel}");
+    }
+    let address = tab.value("location.hash");
+    assert_eq!(address, "#view=steps&step=counted.sums");
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn the_page_follows_a_run_for_a_minute() {
+    let run = Run::start(STAGED, "counted --rate 1000 -s 1 -w 2");
+    let mut tab = page_of(&run, 1280, 800);
+    let mut last = 0.0;
+    for round in 0..12 {
+        thread::sleep(Duration::from_secs(5));
+        let before = items(&run);
+        let (rate, note) = tile(&mut tab, "Items");
+        let after = items(&run);
+        let shown = number(&note);
+        // What is shown is at most three seconds old.
+        let oldest = before.saturating_sub(6000) as f64;
+        assert!(
+            shown > last && shown >= oldest && shown <= after as f64,
+            "{before} {shown} {after}"
+        );
+        let rate = number(&rate);
+        assert!(
+            (1700.0..2300.0).contains(&rate),
+            "{rate} items a second in round {round}"
+        );
+        last = shown;
+    }
+    tab.click("#tab-snapshots");
+    tab.wait("document.querySelectorAll('main tbody tr').length > 10");
+    tab.click("#tab-workers");
+    tab.wait("document.querySelectorAll('main tbody tr').length === 2");
+    tab.click("#tab-sources");
+    tab.wait(
+        "[...document.querySelectorAll('main tbody th')].some(it => it.innerText === 'south')",
+    );
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn the_page_survives_a_restart_of_the_flow() {
+    let run = Run::start(STAGED, "counted --rate 5000");
+    let mut tab = page_of(&run, 1280, 800);
+    tab.wait("Number(document.querySelector('.tile[title=Items] small').innerText.replaceAll(/\\D/g, '')) > 20000");
+    let address = run.kill();
+    tab.wait("!document.querySelector('#lost').hidden");
+    assert_eq!(tab.text("#state"), "no answer");
+    // The last numbers stay.
+    assert!(number(&tile(&mut tab, "Items").1) > 20_000.0);
+
+    let run = Run::at(STAGED, &address, "stalled --rate 100 --items 1000");
+    tab.wait("document.querySelector('#lost').hidden && document.body.dataset.runs === '2'");
+    assert_eq!(tab.text("#state"), "running");
+    tab.wait_for(
+        "document.querySelector('.tile[title=Items] small').innerText",
+        "2,000 in all",
+    );
+    assert_eq!(items(&run), 2000);
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn a_token_is_asked_for_and_stays_out_of_the_address() {
+    let run = Run::start(STAGED, "counted --web-token 0123456789abcdef");
+    let mut tab = Browser::start().tab(1280, 800);
+    let address = format!("http://{}/", run.address);
+    tab.open(&address);
+    tab.wait("document.querySelector('#login')?.open === true");
+    assert_eq!(tab.text("#flow"), "…");
+    let enter = |token: &str| {
+        format!(
+            "document.querySelector('#token').value = '{token}'; document.querySelector('#login-form').requestSubmit()"
+        )
+    };
+    tab.value(&enter("not-the-token-at-all"));
+    tab.wait("document.querySelector('#login').open && document.querySelector('#login-fault').innerText !== ''");
+    tab.value(&enter("0123456789abcdef"));
+    tab.wait(IS_READY);
+    assert_eq!(tab.text("#flow"), "counted");
+
+    let mut tab = Browser::start().tab(1280, 800);
+    tab.open(&format!("{address}#token=0123456789abcdef&view=workers"));
+    tab.wait(IS_READY);
+    assert_eq!(tab.value("location.hash"), "#view=workers");
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn all_of_it_can_be_reached_by_keys() {
+    let run = Run::start(STAGED, "counted");
+    let mut tab = page_of(&run, 1280, 800);
+    let focus = "document.activeElement.id || document.activeElement.dataset.step || document.activeElement.className";
+    tab.press("Tab");
+    assert_eq!(tab.value(focus), "skip");
+    tab.press("Tab");
+    assert_eq!(tab.value(focus), "tab-graph");
+    tab.press("ArrowRight");
+    assert_eq!(tab.value(focus), "tab-steps");
+    tab.press("ArrowLeft");
+    tab.press("Tab");
+    assert_eq!(tab.value(focus), "find");
+    tab.press("Tab");
+    assert_eq!(tab.value(focus), "view");
+    tab.press("Tab");
+    assert_eq!(tab.value(focus), "counted.numbers");
+    tab.press("Enter");
+    tab.wait("!document.querySelector('#panel').hidden");
+    assert_eq!(tab.text("#panel h2"), "numbers");
+    tab.press("Escape");
+    tab.wait("document.querySelector('#panel').hidden");
+    assert_eq!(tab.value(focus), "counted.numbers");
+    // Every control has a name.
+    let nameless = "[...document.querySelectorAll('button, input, [role=region]')].filter(it => \
+        !(it.innerText?.trim() || it.ariaLabel || it.labels?.length)).map(it => it.outerHTML)";
+    assert_eq!(tab.value(nameless), serde_json::json!([]));
+    tab.is_well();
+}
+
+/// Whether all of the page fits into the width of the window.
+const FITS: &str = "document.documentElement.scrollWidth <= innerWidth";
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn a_stall_is_shown_with_its_cause() {
+    let run = Run::start(
+        STAGED,
+        "stalled --rate 200000 --buffer-memory 256KiB -s 1 -w 2",
+    );
+    let mut tab = page_of(&run, 1360, 860);
+    tab.wait("[...document.querySelectorAll('.stall')].some(it => it.innerText.includes('full'))");
+    tab.wait(
+        "document.querySelector('.step[data-step=\"counted.shaped\"]').dataset.load === 'high'",
+    );
+    tab.wait("[...document.querySelectorAll('.flow')].some(it => it.dataset.level === 'high')");
+    let stall = tab.text(".stall");
+    assert!(stall.contains("counted.shaped"), "{stall}");
+    tab.screenshot("1-stalled-light");
+    tab.colours("dark");
+    tab.click(".step[data-step='counted.sums']");
+    tab.wait("document.querySelector('#panel .trace').getAttribute('d').length > 40");
+    tab.screenshot("2-stalled-dark-with-a-step");
+    tab.press("Escape");
+    tab.colours("light");
+    tab.resize(390, 844);
+    tab.wait(FITS);
+    tab.screenshot("3-stalled-phone");
+    tab.value("document.querySelector('.view').scrollIntoView()");
+    tab.screenshot("4-stalled-phone-graph");
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn two_hundred_steps_are_usable_and_cost_under_a_hundredth_of_a_core() {
+    let run = Run::start(STAGED, "wide --rate 100 -w 2");
+    thread::sleep(Duration::from_secs(2));
+    let used_in = |seconds: u64| {
+        let before = run.processor_seconds();
+        thread::sleep(Duration::from_secs(seconds));
+        run.processor_seconds() - before
+    };
+    let alone = used_in(15);
+    let mut tab = page_of(&run, 1360, 860);
+    tab.wait("document.querySelectorAll('.step').length === 200");
+    tab.wait(
+        "[...document.querySelectorAll('.speed')].every(it => /[1-9].*\\/s/.test(it.innerText))",
+    );
+    let watched = used_in(15);
+    println!(
+        "{:.4} of a core without the page, {:.4} with it",
+        alone / 15.0,
+        watched / 15.0
+    );
+    assert!(
+        (watched - alone) / 15.0 < 0.01,
+        "{alone} s without the page, {watched} s with it, in 15 s"
+    );
+    // All of them are in sight, and one is found by its name.
+    tab.wait(FITS);
+    tab.screenshot("5-wide");
+    tab.value("const find = document.querySelector('#find'); find.value = 'line_7_step_11'; find.dispatchEvent(new Event('input')); \
+               find.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter' }))");
+    tab.wait("document.querySelector('#panel h2')?.innerText === 'line_7_step_11'");
+    tab.screenshot("6-wide-found");
+    tab.click("#panel .close");
+    tab.resize(390, 844);
+    tab.wait(FITS);
+    tab.screenshot("7-wide-phone");
+    tab.is_well();
+}
