@@ -10,7 +10,7 @@ use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{FixedPartitionedSource, Lag, Poll, StatefulSourcePartition};
 use bytewax::windowing::{Lateness, Micros};
 use bytewax::{ExitCode, RunArgs, StepError, StepId, WorkerIndex};
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 
 #[derive(clap::Parser)]
 struct Args {
@@ -34,6 +34,8 @@ enum Kind {
     Stalled,
     /// 200 steps in ten lines
     Wide,
+    /// Keys of which each has half as many numbers as the one before
+    Skewed,
 }
 
 /// Numbers from 0, at a steady pace.
@@ -119,12 +121,16 @@ impl<T: 'static> StatelessSinkPartition<T> for Nowhere {
     }
 }
 
-/// The event time of a number: a millisecond each, from a day in 2026.
-fn at(number: &u64) -> Micros {
-    Micros(1_780_000_000_000_000 + *number as i64 * 1000)
+/// The event time of a number: when it is due.
+fn time_of(rate: u64) -> impl Fn(&u64) -> Micros + Clone {
+    let start = Utc::now().timestamp_micros();
+    move |number| Micros(start + (number * 1_000_000 / rate) as i64)
 }
 
 fn counted(numbers: Numbers, is_slow: bool) -> Dataflow {
+    let at = time_of(numbers.rate);
+    // All work of the slow step is that of one worker, for which the others wait.
+    let keys = if is_slow { 1 } else { 7 };
     Dataflow::build("counted", |flow| {
         let numbers = flow.input(numbers).named("numbers");
         let parsed = numbers
@@ -137,7 +143,7 @@ fn counted(numbers: Numbers, is_slow: bool) -> Dataflow {
         let lateness = Lateness::bounded(TimeDelta::seconds(2)).any_future();
         let timed = parsed.oks.event_time(at, lateness).named("timed");
         let even = timed.down.filter(|n| n % 2 == 0).named("even");
-        let by_rest = even.key_on(|n| format!("rest {}", n % 7)).named("by_rest");
+        let by_rest = even.key_on(move |n| format!("rest {}", n % keys)).named("by_rest");
         let sums = by_rest
             .stateful_map(|sum: &mut u64, n| {
                 *sum += n;
@@ -176,6 +182,18 @@ fn wide(numbers: Numbers) -> Dataflow {
     })
 }
 
+fn skewed(numbers: Numbers) -> Dataflow {
+    Dataflow::build("skewed", |flow| {
+        let numbers = flow.input(numbers).named("numbers");
+        let keyed = numbers.key_on(|n| format!("key {}", (n + 1).trailing_zeros()));
+        let sums = keyed.named("keyed").stateful_map(|sum: &mut u64, n| {
+            *sum += n;
+            *sum
+        });
+        sums.named("sums").output(Nowhere).named("out");
+    })
+}
+
 fn main() -> ExitCode {
     let args = <Args as clap::Parser>::parse();
     let numbers = Numbers {
@@ -186,6 +204,7 @@ fn main() -> ExitCode {
         Kind::Counted => counted(numbers, false),
         Kind::Stalled => counted(numbers, true),
         Kind::Wide => wide(numbers),
+        Kind::Skewed => skewed(numbers),
     };
     args.run.execute(flow)
 }

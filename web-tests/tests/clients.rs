@@ -62,7 +62,11 @@ fn ten_thousand_slow_connections_keep_neither_viewers_nor_items() {
             if number % 1000 == 999 {
                 let began = Instant::now();
                 assert_eq!(run.report()["flow"], "counted");
-                assert!(began.elapsed() < Duration::from_secs(2), "{:?} beside {number}", began.elapsed());
+                assert!(
+                    began.elapsed() < Duration::from_secs(2),
+                    "{:?} beside {number}",
+                    began.elapsed()
+                );
             }
         }
     });
@@ -71,29 +75,47 @@ fn ten_thousand_slow_connections_keep_neither_viewers_nor_items() {
 
 #[test]
 fn garbage_and_tricks_get_nothing_and_slow_nothing() {
-    let run = Run::start(STAGED, "counted --rate 2000 --web-token 0123456789abcdef --control-token fedcba9876543210");
+    let run = Run::start(
+        STAGED,
+        "counted --rate 2000 --web-token 0123456789abcdef --control-token fedcba9876543210",
+    );
     let ask = |text: &[u8]| {
         let mut stream = connect(&run);
-        stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("it is a socket");
         let _ = stream.write_all(text);
         let mut said = Vec::new();
         let _ = stream.read_to_end(&mut said);
         String::from_utf8_lossy(&said).into_owned()
     };
     let report = |token: &str| {
-        let lines = format!("GET /api/v1/report HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
+        let lines = format!(
+            "GET /api/v1/report HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
         let said = ask(lines.as_bytes());
         let (_, body) = said.split_once("\r\n\r\n").expect("it is a response");
         serde_json::from_str::<Value>(body).ok()
     };
     let items = || {
         let report = report("0123456789abcdef").expect("the token is right");
-        let workers = report["steps"][0]["workers"].as_array().cloned().expect("it is a list");
-        let items: u64 = workers.iter().filter_map(|it| it["items_out"].as_u64()).sum();
-        (items as f64, report["seconds"].as_f64().expect("it is a number"))
+        let workers = report["steps"][0]["workers"]
+            .as_array()
+            .cloned()
+            .expect("it is a list");
+        let items: u64 = workers
+            .iter()
+            .filter_map(|it| it["items_out"].as_u64())
+            .sum();
+        (
+            items as f64,
+            report["seconds"].as_f64().expect("it is a number"),
+        )
     };
     let before = items();
-    let garbage: Vec<u8> = (0..1 << 16).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let garbage: Vec<u8> = (0..1 << 16)
+        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     for _ in 0..20 {
         for path in [
             "/api/v1/report",
@@ -107,13 +129,25 @@ fn garbage_and_tricks_get_nothing_and_slow_nothing() {
             "/savepoint/x",
         ] {
             for method in ["GET", "POST", "PUT", "DELETE", "BREW"] {
-                let said = ask(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+                let said =
+                    ask(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
                 let status = said.split(' ').nth(1).unwrap_or_default();
-                assert!(["400", "401", "404", "405"].contains(&status), "{method} {path}: {said}");
-                assert!(!said.contains("root:") && !said.contains("counted."), "{method} {path}: {said}");
+                assert!(
+                    ["400", "401", "404", "405"].contains(&status),
+                    "{method} {path}: {said}"
+                );
+                assert!(
+                    !said.contains("root:") && !said.contains("counted."),
+                    "{method} {path}: {said}"
+                );
             }
         }
-        for bytes in [&garbage[..], b"\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", &[b'a'; 1 << 17]] {
+        for bytes in [
+            &garbage[..],
+            b"\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            &[b'a'; 1 << 17],
+        ] {
             let said = ask(bytes);
             assert!(!said.contains("HTTP/1.1 200"), "{said}");
         }

@@ -324,6 +324,11 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
 impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving<K, V, L> {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.taken += items.len();
+        if self.meter.hot.is_on() {
+            self.meter
+                .hot
+                .note(items.iter().map(|(hash, key, _)| (*hash, key)));
+        }
         self.restore_for(items)?;
         self.logic.batch(items, cx)
     }

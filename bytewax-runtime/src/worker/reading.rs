@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{Monotonic, WorkerClock};
 use crate::flow::Graph;
+#[cfg(feature = "web")]
+use crate::ids::WorkerIndex;
 use crate::ids::{StepId, StepIndex, StepKind};
 use crate::kit::Shared;
 use crate::kit::meter::{
@@ -193,6 +195,18 @@ impl Reading {
                 .collect(),
             stalls: self.meter.stalls(),
         }
+    }
+
+    /// The meters of a step on the workers of the process, if it keeps state per key.
+    #[cfg(feature = "web")]
+    pub(crate) fn keyed_step(&self, id: &str) -> Option<Vec<(WorkerIndex, Arc<StepMeter>)>> {
+        let place = self.steps.iter().position(|step| step.id == *id)?;
+        let index = StepIndex(place as u32);
+        let is_keyed = self.steps[place].kind == StepKind::Stateful;
+        let workers = self.meter.workers();
+        let meters = workers.iter();
+        let meters = meters.map(|worker| (worker.index, Arc::clone(worker.step(index))));
+        is_keyed.then(|| meters.collect())
     }
 
     fn id(&self, step: StepIndex) -> StepId {

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use web_tests::{Browser, Run, Tab};
+use web_tests::{Browser, PATIENCE, Run, Tab};
 
 const STAGED: &str = env!("CARGO_BIN_EXE_staged");
 
@@ -102,7 +102,7 @@ fn the_page_shows_the_numbers_of_the_report() {
     // All have arrived at the end of the flow.
     let cell = |step: &str, at: usize| {
         format!(
-            "[...document.querySelectorAll('main tbody tr')].find(row => row.cells[0].innerText === '{step}')?.cells[{at}].innerText"
+            "[...document.querySelectorAll('#view tbody tr')].find(row => row.cells[0].innerText === '{step}')?.cells[{at}].innerText"
         )
     };
     tab.wait_for(&cell("out", 4), "15,000");
@@ -137,7 +137,7 @@ fn the_page_shows_the_numbers_of_the_report() {
         }
     }
     // The panel shows where the step is, and what it is made of.
-    tab.click("main tbody tr:nth-child(7) button");
+    tab.click("#view tbody tr:nth-child(7) button");
     tab.wait("!document.querySelector('#panel').hidden");
     let panel = tab.text("#panel");
     for text in [
@@ -152,6 +152,17 @@ fn the_page_shows_the_numbers_of_the_report() {
     }
     let address = tab.value("location.hash");
     assert_eq!(address, "#view=steps&step=counted.sums");
+    // What came before the page was opened is there too.
+    let until = Instant::now() + PATIENCE;
+    let came = || {
+        let course: Value = serde_json::from_str(&run.get("/api/v1/history?step=counted.sums")).expect("it is JSON");
+        let rates = course["items_in"].as_array().expect("it is a list").iter();
+        rates.filter_map(Value::as_f64).sum::<f64>()
+    };
+    while came() == 0.0 {
+        assert!(Instant::now() < until, "nothing is kept");
+        thread::sleep(Duration::from_millis(100));
+    }
     tab.is_well();
 }
 
@@ -181,13 +192,35 @@ fn the_page_follows_a_run_for_a_minute() {
         last = shown;
     }
     tab.click("#tab-snapshots");
-    tab.wait("document.querySelectorAll('main tbody tr').length > 10");
+    tab.wait("document.querySelectorAll('#view tbody tr').length > 10");
     tab.click("#tab-workers");
-    tab.wait("document.querySelectorAll('main tbody tr').length === 2");
+    tab.wait("document.querySelectorAll('#view tbody tr').length === 2");
     tab.click("#tab-sources");
     tab.wait(
-        "[...document.querySelectorAll('main tbody th')].some(it => it.innerText === 'south')",
+        "[...document.querySelectorAll('#view tbody th')].some(it => it.innerText === 'south')",
     );
+    tab.is_well();
+}
+
+#[test]
+#[ignore = "needs Chromium; see .ci/browser"]
+fn the_hottest_keys_are_those_with_most_items() {
+    let run = Run::start(STAGED, "skewed --rate 20000 -w 2");
+    let mut tab = page_of(&run, 1280, 800);
+    tab.click(".step[data-step='skewed.sums']");
+    // Half of the numbers have one key, a quarter the next, and so on.
+    let keys = "[...document.querySelectorAll('.hot tbody tr')].map(row => row.cells[0].innerText)";
+    tab.wait(&format!("JSON.stringify({keys}.slice(0, 4)) === JSON.stringify(['\"key 0\"', '\"key 1\"', '\"key 2\"', '\"key 3\"'])"));
+    let shares = "[...document.querySelectorAll('.hot tbody tr')].map(row => parseFloat(row.cells[1].innerText))";
+    tab.wait(&format!("(([a, b]) => a > 46 && a < 54 && b > 22 && b < 28)({shares})"));
+    let counted = || run.get("/api/v1/keys?step=skewed.sums");
+    let first: Value = serde_json::from_str(&counted()).expect("it is JSON");
+    assert!(first["sampled"].as_u64() > Some(0), "{first}");
+    // When nobody looks any more, nothing is counted, and what was counted is forgotten.
+    tab.press("Escape");
+    thread::sleep(Duration::from_secs(13));
+    let again: Value = serde_json::from_str(&counted()).expect("it is JSON");
+    assert_eq!(again["sampled"], 0, "{again}");
     tab.is_well();
 }
 
@@ -284,13 +317,18 @@ fn a_stall_is_shown_with_its_cause() {
         "stalled --rate 200000 --buffer-memory 256KiB -s 1 -w 2",
     );
     let mut tab = page_of(&run, 1360, 860);
-    tab.wait("[...document.querySelectorAll('.stall')].some(it => it.innerText.includes('full'))");
+    tab.wait("[...document.querySelectorAll('.stall')].some(it => it.innerText.includes('is full, so worker'))");
     tab.wait(
         "document.querySelector('.step[data-step=\"counted.shaped\"]').dataset.load === 'high'",
     );
     tab.wait("[...document.querySelectorAll('.flow')].some(it => it.dataset.level === 'high')");
-    let stall = tab.text(".stall");
-    assert!(stall.contains("counted.shaped"), "{stall}");
+    let stalls = tab.text("#stalls");
+    assert!(stalls.contains("step `counted.shaped` is busy"), "{stalls}");
+    let report = run.report();
+    for stall in report["stalls"].as_array().expect("it is a list") {
+        let cause = stall["cause"].as_str().expect("it is a text");
+        tab.wait(&format!("document.querySelector('#stalls').innerText.includes({cause:?})"));
+    }
     tab.screenshot("1-stalled-light");
     tab.colours("dark");
     tab.click(".step[data-step='counted.sums']");

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::Offers;
 use super::answer::{Answer, PLAIN, answer};
+#[cfg(feature = "web")]
+use super::live::Live;
 use super::routes::{Cached, parameter};
 use crate::execution::render;
 use crate::flow::Graph;
@@ -30,12 +32,16 @@ pub(super) struct Api {
     flow: Bytes,
     report: Cached,
     with_histograms: Cached,
+    #[cfg(feature = "web")]
+    pub(super) live: Live,
 }
 
 impl Api {
     pub(super) fn new(graph: &Graph, reading: Reading) -> Self {
         Self {
             flow: render::json(graph).into(),
+            #[cfg(feature = "web")]
+            live: Live::new(reading.clone()),
             reading,
             report: Cached::default(),
             with_histograms: Cached::default(),
@@ -51,6 +57,16 @@ impl Api {
             }),
             "/v1/report" => self.report(query),
             "/v1/flow" => answer(StatusCode::OK, JSON, self.flow.clone()),
+            #[cfg(feature = "web")]
+            "/v1/history" if offers.page => {
+                let step = parameter(query, "step");
+                known(self.live.course(step.as_deref()).as_ref())
+            }
+            #[cfg(feature = "web")]
+            "/v1/keys" if offers.page => {
+                let step = parameter(query, "step").unwrap_or_default();
+                known(self.live.keys(&step).as_ref())
+            }
             "/v1/schema" => answer(StatusCode::OK, "application/schema+json", SCHEMA),
             _ => {
                 let text = format!("not found; see {}\n", paths(offers).join(", "));
@@ -75,8 +91,24 @@ impl Api {
     }
 }
 
-fn paths(_: Offers) -> &'static [&'static str] {
-    &["/api/v1/flow", "/api/v1/report", "/api/v1/schema"]
+fn paths(offers: Offers) -> &'static [&'static str] {
+    const ALL: [&str; 5] = [
+        "/api/v1/flow",
+        "/api/v1/report",
+        "/api/v1/schema",
+        "/api/v1/history",
+        "/api/v1/keys",
+    ];
+    // The address of the metrics has no content of the flow.
+    if offers.page { &ALL } else { &ALL[..3] }
+}
+
+/// The response for a step, if there is such a step.
+#[cfg(feature = "web")]
+fn known(value: Option<&impl Serialize>) -> Answer {
+    let none =
+        "not found: give `step` the id of a step; one that keeps state per key, for its keys\n";
+    value.map_or_else(|| answer(StatusCode::NOT_FOUND, PLAIN, none), json)
 }
 
 fn json(value: &impl Serialize) -> Answer {

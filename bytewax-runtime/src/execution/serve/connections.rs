@@ -78,6 +78,11 @@ impl Server {
             .name("bytewax-server".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
+                    #[cfg(feature = "web")]
+                    if listeners.iter().any(|(_, offers)| offers.page) {
+                        let routes = Arc::clone(&routes);
+                        tokio::spawn(async move { routes.follow().await });
+                    }
                     for (listener, offers) in listeners {
                         tokio::spawn(accept(listener, offers, Arc::clone(&routes)));
                     }

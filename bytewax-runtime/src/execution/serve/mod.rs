@@ -5,6 +5,10 @@ mod answer;
 mod api;
 mod connections;
 mod control;
+#[cfg(feature = "web")]
+mod history;
+#[cfg(feature = "web")]
+mod live;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "web")]

@@ -9,11 +9,15 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{HOST, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
+#[cfg(feature = "web")]
+use tokio::time::MissedTickBehavior;
 
 use super::Offers;
 use super::answer::{Answer, PLAIN, answer, has_token, unauthorized, wrong_method};
 use super::api::Api;
 use super::control::{self, Control};
+#[cfg(feature = "web")]
+use super::live::EVERY;
 #[cfg(feature = "metrics")]
 use super::metrics;
 #[cfg(feature = "web")]
@@ -52,6 +56,17 @@ impl Routes {
             viewers,
             #[cfg(feature = "metrics")]
             metrics: Cached::default(),
+        }
+    }
+
+    /// Follows the run, for those who open the page later.
+    #[cfg(feature = "web")]
+    pub(super) async fn follow(&self) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.api.live.tick();
         }
     }
 

@@ -29,7 +29,14 @@ fn anywhere() -> SocketAddr {
 fn server_of(serving: Serving) -> (Server, Arc<Shared>) {
     let flow = Dataflow::build("f", |flow| {
         let numbers = flow.input(TestingSource::new([1])).named("in");
-        numbers.output(TestingSink::new()).named("out");
+        let sums = numbers
+            .key_on(|_| 0_u8)
+            .named("keys")
+            .stateful_map(|sum: &mut i32, n| {
+                *sum += n;
+                *sum
+            });
+        sums.named("sums").output(TestingSink::new()).named("out");
     });
     let shared = Arc::new(Shared::new(RunConfig::new().settings(), 0..1));
     let reading = Reading::new(flow.graph(), &shared);
@@ -359,7 +366,7 @@ fn the_report_is_read_back_as_it_was() {
     );
     assert_eq!((report.process, report.processes), (0, 1));
     let ids: Vec<&str> = report.steps.iter().map(|step| step.step.as_str()).collect();
-    assert_eq!(ids, ["f.in", "f.out"]);
+    assert_eq!(ids, ["f.in", "f.keys", "f.sums", "f.out"]);
     // Many clients cost no more than one: within half a second, each gets the same.
     let again = get(&server, "/api/v1/report");
     let age = report.read_at - serde_json::from_str::<RunReport>(&again.1).unwrap().read_at;

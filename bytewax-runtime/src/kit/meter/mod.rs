@@ -4,6 +4,7 @@
 //! forwards its batches (`Next`), where a head receives them, and on edges. Other threads read them to create
 //! a `RunReport`.
 
+mod hot;
 mod stage;
 mod timing;
 mod values;
@@ -19,6 +20,7 @@ use crate::source::Lag;
 use super::edge::EventMark;
 use super::steps::Steps;
 
+pub(crate) use hot::HotKeys;
 pub(super) use stage::{Metered, Timed};
 pub(crate) use timing::{Sampler, Timing};
 pub(crate) use values::{Counter, Gauge, Histogram};
@@ -196,6 +198,8 @@ pub(crate) struct StepMeter {
     pub(crate) watermark: Gauge,
     /// The worker that holds the watermark back.
     pub(crate) slowest: Gauge,
+    /// The most frequent keys, if it keeps state per key.
+    pub(crate) hot: HotKeys,
     partitions: Mutex<Vec<Arc<PartitionMeter>>>,
 }
 
@@ -216,6 +220,7 @@ impl StepMeter {
             state_bytes: Gauge::default(),
             watermark: Gauge::default(),
             slowest: Gauge::default(),
+            hot: HotKeys::default(),
             partitions: Mutex::default(),
         }
     }

@@ -63,7 +63,7 @@ let chosen = address().get("step");
 
 const tabs = new Map();
 for (const it of views) {
-  const tab = el("button", { role: "tab", type: "button", id: `tab-${it.id}`, "aria-controls": "main", text: it.name, on: { click: () => open(it) } });
+  const tab = el("button", { role: "tab", type: "button", id: `tab-${it.id}`, "aria-controls": "view", text: it.name, on: { click: () => open(it) } });
   tabs.set(it.id, tab);
   find("tabs").append(tab);
 }
@@ -79,11 +79,10 @@ find("tabs").addEventListener("keydown", (event) => {
 function open(next) {
   view = next;
   setAddress("view", next === views[0] ? null : next.id);
-  const main = find("main");
-  mark(main, "data-view", next.id);
-  main.setAttribute("role", "tabpanel");
-  main.setAttribute("aria-labelledby", `tab-${next.id}`);
-  main.replaceChildren(next.root);
+  const root = find("view");
+  mark(root, "data-view", next.id);
+  mark(root, "aria-labelledby", `tab-${next.id}`);
+  root.replaceChildren(next.root);
   for (const [id, tab] of tabs) {
     mark(tab, "aria-selected", id === next.id ? "true" : "false");
     tab.tabIndex = id === next.id ? 0 : -1;
@@ -94,6 +93,8 @@ function open(next) {
 function select(id) {
   const before = chosen;
   chosen = id === chosen ? null : id;
+  panel.showKeys(null);
+  lookAtStep();
   setAddress("step", chosen);
   show();
   if (chosen) {
@@ -209,12 +210,14 @@ async function look() {
       model = new Model(await get("flow"));
       runs += 1;
       document.body.dataset.runs = String(runs);
+      keepCourse(model);
     }
     model.update(report);
     isLost = false;
     mark(find("lost"), "hidden", true);
     show();
     document.body.dataset.ready = "true";
+    lookAtStep();
   } catch (error) {
     if (error instanceof NeedsToken) return askForToken();
     isLost = true;
@@ -225,6 +228,32 @@ async function look() {
     show();
   }
   timer = setTimeout(look, EVERY);
+}
+
+// What the run has kept of the time before the page was opened.
+function keepCourse(of) {
+  get("history").then((course) => of.keep(course), () => {});
+}
+
+// What is asked for one step alone, while it is looked at.
+async function lookAtStep() {
+  const [id, of] = [chosen, model];
+  const step = of?.steps.get(id);
+  if (!step) return;
+  try {
+    if (!step.isKept) {
+      step.isKept = true;
+      of.keep(await get(`history?step=${encodeURIComponent(id)}`));
+    }
+    const keys = step.kind === "stateful" ? await get(`keys?step=${encodeURIComponent(id)}`) : null;
+    if (id === chosen && of === model) {
+      panel.showKeys(keys);
+      panel.show(model, chosen);
+    }
+  } catch {
+    // The next report says whether the run answers; these come again with it.
+    step.isKept = false;
+  }
 }
 
 function askForToken() {

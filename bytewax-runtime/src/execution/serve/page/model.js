@@ -163,6 +163,18 @@ export class Model {
     this.sum(report);
   }
 
+  // Adds what the run itself has kept of the time before the page was opened.
+  keep(course) {
+    const known = course.step ? this.history.get(course.step) : this.total;
+    if (!known) return;
+    const first = known[0]?.[0] ?? Infinity;
+    const entry = (at) =>
+      course.step
+        ? [course.seconds[at], course.items_in[at], course.items_out[at], course.busy[at], course.waiting[at]]
+        : [course.seconds[at], course.items_out[at]];
+    known.unshift(...course.seconds.map((_, at) => entry(at)).filter((it) => it[0] < first));
+  }
+
   // The numbers of the whole run.
   sum(report) {
     const steps = [...this.steps.values()].filter((step) => step.numbers);

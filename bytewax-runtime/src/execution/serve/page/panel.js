@@ -41,14 +41,28 @@ export class Panel {
       { name: "Full", kind: "number", text: (it) => percent(it.fill) },
       { name: "Bytes", kind: "number", text: (it) => `${bytes(it.queued)} of ${bytes(it.limit)}` },
     ], { key: (it) => it.input, empty: "It runs in the operator of the step before it, without a queue.", sortable: false });
-    this.extra = el("div", {});
+    this.hotKeys = new Table("Hottest keys", [
+      { name: "Key", text: (it) => it.key },
+      { name: "Share", kind: "number", text: (it) => `${(100 * it.share).toFixed(it.share < 0.1 ? 1 : 0)} %` },
+      { name: "Worker", kind: "number", text: (it) => String(it.worker) },
+    ], { key: (it) => `${it.worker} ${it.key}`, empty: "No item has come since they are counted.", sortable: false });
+    this.sampled = el("p", { class: "muted small" });
+    this.hot = el("section", { class: "hot" }, el("h3", { text: "Hottest keys" }), this.hotKeys.root, this.sampled);
     const part = (title, table) => el("section", {}, el("h3", { text: title }), table.root);
     this.root.replaceChildren(
       el("div", { class: "panel-top" }, el("div", {}, this.name, this.kind), button),
       this.place, this.rates.root, this.load.root, this.facts,
-      part("Queues before it", this.queues), part("Outputs", this.outputs), part("Workers", this.workers), this.extra,
+      part("Queues before it", this.queues), part("Outputs", this.outputs), part("Workers", this.workers), this.hot,
     );
     this.root.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  }
+
+  // Shows the most frequent keys, which are counted while the step is looked at.
+  showKeys(keys) {
+    mark(this.hot, "hidden", !keys);
+    if (!keys) return;
+    this.hotKeys.show(keys.keys);
+    say(this.sampled, `Of a sample of ${whole(keys.sampled)} items in ${span(Math.round(keys.seconds))}. Keys are counted only while this is open.`);
   }
 
   show(model, id) {

@@ -6,9 +6,11 @@ use std::path::Path;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::{get, server};
+use super::{Serving, anywhere, ask, server_of};
 use crate::execution::render::json::FlowJson;
 use crate::execution::serve::api::SCHEMA;
+use crate::execution::serve::history::Course;
+use crate::execution::serve::live::KeysReport;
 use crate::execution::serve::metrics::tests::report;
 use crate::report::RunReport;
 
@@ -17,6 +19,8 @@ fn generated() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let report = generator.subschema_for::<RunReport>();
     let flow = generator.subschema_for::<FlowJson<'_>>();
+    let history = generator.subschema_for::<Course>();
+    let keys = generator.subschema_for::<KeysReport>();
     let definitions = generator.take_definitions(true);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -25,6 +29,8 @@ fn generated() -> Value {
         "type": "object",
         "properties": {
             "/api/v1/flow": flow,
+            "/api/v1/history": history,
+            "/api/v1/keys": keys,
             "/api/v1/report": report,
         },
         "$defs": definitions,
@@ -111,15 +117,28 @@ fn check(value: &Value, schema: &Value, root: &Value, at: &str) {
 
 #[test]
 fn responses_follow_the_schema() {
-    let (server, _shared) = server();
-    let (status, schema) = get(&server, "/api/v1/schema");
+    let (server, _shared) = server_of(Serving {
+        page: Some(anywhere()),
+        ..Serving::default()
+    });
+    let get = |path: &str| {
+        let (status, _, body) = ask(server.addresses()[0], path, "Host: localhost\r\n");
+        (status, body)
+    };
+    let (status, schema) = get("/api/v1/schema");
     assert_eq!((status, schema.as_str()), (200, SCHEMA));
     let schema: Value = serde_json::from_str(&schema).unwrap();
     for (path, of) in schema["properties"].as_object().unwrap() {
-        let (status, text) = get(&server, path);
+        let asked = match path.as_str() {
+            "/api/v1/keys" => "/api/v1/keys?step=f.sums",
+            path => path,
+        };
+        let (status, text) = get(asked);
         assert_eq!(status, 200, "{path}: {text}");
         check(&serde_json::from_str(&text).unwrap(), of, &schema, path);
     }
+    assert_eq!(get("/api/v1/keys?step=f.in").0, 404);
+    assert_eq!(get("/api/v1/keys?step=f.none").0, 404);
     // One with all kinds of steps, and histograms.
     let report = serde_json::to_value(report()).unwrap();
     check(
