@@ -143,7 +143,9 @@ fn counted(numbers: Numbers, is_slow: bool) -> Dataflow {
         let lateness = Lateness::bounded(TimeDelta::seconds(2)).any_future();
         let timed = parsed.oks.event_time(at, lateness).named("timed");
         let even = timed.down.filter(|n| n % 2 == 0).named("even");
-        let by_rest = even.key_on(move |n| format!("rest {}", n % keys)).named("by_rest");
+        let by_rest = even
+            .key_on(move |n| format!("rest {}", n % keys))
+            .named("by_rest");
         let sums = by_rest
             .stateful_map(|sum: &mut u64, n| {
                 *sum += n;

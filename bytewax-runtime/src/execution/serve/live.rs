@@ -26,8 +26,8 @@ pub(super) struct KeysReport {
     step: String,
     /// How long they have been counted, in seconds.
     seconds: f64,
-    /// The number of counted items.
-    sampled: u64,
+    /// The approximate number of items since then.
+    items: u64,
     /// The most frequent keys, the first one most.
     keys: Vec<KeyReport>,
 }
@@ -40,7 +40,7 @@ pub(super) struct KeyReport {
     key: String,
     /// Its worker.
     worker: usize,
-    /// Its share of the counted items.
+    /// Its approximate share of the items.
     share: f64,
     /// How much of this share may be that of other keys.
     error: f64,
@@ -95,17 +95,17 @@ impl Live {
             *looked = now;
             *since
         };
-        let (mut sampled, mut keys) = (0, Vec::new());
+        let (mut items, mut keys) = (0, Vec::new());
         for (worker, meter) in meters {
             // A worker may have started since the last request.
             meter.hot.start();
-            let (counted, hot) = meter.hot.read(MOST_KEYS);
-            sampled += counted;
+            let (of_worker, hot) = meter.hot.read(MOST_KEYS);
+            items += of_worker;
             keys.extend(hot.into_iter().map(|hot| (worker.0, hot)));
         }
         keys.sort_by(|(_, one), (_, other)| other.count.cmp(&one.count));
         keys.truncate(MOST_KEYS);
-        let share = |count: u64| count as f64 / sampled.max(1) as f64;
+        let share = |count: u64| count as f64 / items.max(1) as f64;
         let keys = keys.into_iter().map(|(worker, hot)| KeyReport {
             share: share(hot.count),
             error: share(hot.error),
@@ -115,7 +115,7 @@ impl Live {
         Some(KeysReport {
             step: step.to_owned(),
             seconds: (now - since).as_secs_f64(),
-            sampled,
+            items,
             keys: keys.collect(),
         })
     }

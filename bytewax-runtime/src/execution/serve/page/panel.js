@@ -62,7 +62,7 @@ export class Panel {
     mark(this.hot, "hidden", !keys);
     if (!keys) return;
     this.hotKeys.show(keys.keys);
-    say(this.sampled, `Of a sample of ${whole(keys.sampled)} items in ${span(Math.round(keys.seconds))}. Keys are counted only while this is open.`);
+    say(this.sampled, `Estimated from a sample of ${short(keys.items)} items in ${span(Math.round(keys.seconds))}. Keys are counted only while this is open.`);
   }
 
   show(model, id) {
