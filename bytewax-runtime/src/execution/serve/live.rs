@@ -1,5 +1,6 @@
 //! What the page asks for beside the report: the course of the run, and the most frequent keys.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -103,7 +104,7 @@ impl Live {
             items += of_worker;
             keys.extend(hot.into_iter().map(|hot| (worker.0, hot)));
         }
-        keys.sort_by(|(_, one), (_, other)| other.count.cmp(&one.count));
+        keys.sort_by_key(|(_, hot)| Reverse(hot.count));
         keys.truncate(MOST_KEYS);
         let share = |count: u64| count as f64 / items.max(1) as f64;
         let keys = keys.into_iter().map(|(worker, hot)| KeyReport {

@@ -102,7 +102,8 @@ export class Model {
     for (const edge of report.edges) {
       const key = `${edge.to} ${edge.input}`;
       const known = queues.get(key) ?? { fill: 0, queued: 0, limit: 0, waits: false };
-      known.fill = Math.max(known.fill, edge.limit_bytes ? edge.queued_bytes / edge.limit_bytes : 0);
+      // The last batch may exceed the limit.
+      known.fill = Math.max(known.fill, edge.limit_bytes ? Math.min(1, edge.queued_bytes / edge.limit_bytes) : 0);
       known.queued += edge.queued_bytes;
       known.limit += edge.limit_bytes;
       known.waits ||= edge.waits;
