@@ -1,6 +1,7 @@
 //! The events, as the crate `nexmark` generates them.
 
 use bytewax::StepError;
+use bytewax::chrono::TimeDelta;
 use bytewax::prelude::*;
 use bytewax::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use bytewax::windowing::Millis;
@@ -15,12 +16,18 @@ pub struct Person {
     pub id: u64,
     /// The name.
     pub name: String,
+    /// The address for mail.
+    pub email_address: String,
+    /// The number of a card.
+    pub credit_card: String,
     /// The city.
     pub city: String,
     /// The state, in two letters.
     pub state: String,
     /// When the person has registered, in milliseconds.
     pub at: i64,
+    /// Text of no meaning, so that a person has the size that it has in practice.
+    pub extra: String,
 }
 
 /// An auction that begins.
@@ -29,6 +36,14 @@ pub struct Person {
 pub struct Auction {
     /// The number of the auction.
     pub id: u64,
+    /// The name of the thing.
+    pub item_name: String,
+    /// What it is.
+    pub description: String,
+    /// The first price, in cents.
+    pub initial_bid: u64,
+    /// The least price at which it is sold, in cents; the queries sell at any.
+    pub reserve: u64,
     /// Who sells.
     pub seller: u64,
     /// What kind of thing it is.
@@ -37,6 +52,8 @@ pub struct Auction {
     pub expires: i64,
     /// When it begins, in milliseconds.
     pub at: i64,
+    /// Text of no meaning.
+    pub extra: String,
 }
 
 /// A bid.
@@ -49,8 +66,14 @@ pub struct Bid {
     pub bidder: u64,
     /// How many cents.
     pub price: u64,
+    /// Where it comes from.
+    pub channel: String,
+    /// The address of the page.
+    pub url: String,
     /// When, in milliseconds.
     pub at: i64,
+    /// Text of no meaning.
+    pub extra: String,
 }
 
 /// What happens.
@@ -83,22 +106,33 @@ impl From<nexmark::event::Event> for Event {
             nexmark::event::Event::Person(person) => Self::Person(Person {
                 id: person.id as u64,
                 name: person.name,
+                email_address: person.email_address,
+                credit_card: person.credit_card,
                 city: person.city,
                 state: person.state,
                 at: person.date_time as i64,
+                extra: person.extra,
             }),
             nexmark::event::Event::Auction(auction) => Self::Auction(Auction {
                 id: auction.id as u64,
+                item_name: auction.item_name,
+                description: auction.description,
+                initial_bid: auction.initial_bid as u64,
+                reserve: auction.reserve as u64,
                 seller: auction.seller as u64,
                 category: auction.category as u64,
                 expires: auction.expires as i64,
                 at: auction.date_time as i64,
+                extra: auction.extra,
             }),
             nexmark::event::Event::Bid(bid) => Self::Bid(Bid {
                 auction: bid.auction as u64,
                 bidder: bid.bidder as u64,
                 price: bid.price as u64,
+                channel: bid.channel,
+                url: bid.url,
                 at: bid.date_time as i64,
+                extra: bid.extra,
             }),
         }
     }
@@ -106,9 +140,6 @@ impl From<nexmark::event::Event> for Event {
 
 /// How many events are shuffled with each other.
 const GROUP: usize = 50;
-
-/// How many events there are in a second of event time.
-const RATE: usize = 1000;
 
 /// The first events of the benchmark, dealt to partitions.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -119,15 +150,19 @@ pub struct Events {
     /// How many partitions they come from.
     #[arg(long, default_value_t = 4)]
     pub partitions: u64,
+    /// How many events there are in a second of event time.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: u32,
 }
 
 impl Events {
     /// Events that begin with this one, of every `step`th.
-    fn from(first: u64, step: u64) -> EventGenerator {
+    fn from(self, first: u64, step: u64) -> EventGenerator {
         let config = NexmarkConfig {
-            base_time: 1_436_918_400_000,
-            first_rate: RATE,
-            next_rate: RATE,
+            // Noon of 2015-07-15.
+            base_time: 1_436_961_600_000,
+            first_rate: self.rate as usize,
+            next_rate: self.rate as usize,
             out_of_order_group_size: GROUP,
             ..NexmarkConfig::default()
         };
@@ -136,10 +171,16 @@ impl Events {
             .with_step(step)
     }
 
+    /// How late an event can be: as many as are shuffled with each other come before it.
+    #[must_use]
+    pub fn disorder(self) -> TimeDelta {
+        TimeDelta::milliseconds(GROUP as i64 * 1000 / i64::from(self.rate) + 1000)
+    }
+
     /// All events.
     pub fn all(self) -> impl Iterator<Item = Event> {
         let events = usize::try_from(self.events).unwrap_or(usize::MAX);
-        Self::from(0, 1).take(events).map(Event::from)
+        self.from(0, 1).take(events).map(Event::from)
     }
 }
 
@@ -161,7 +202,7 @@ impl FixedPartitionedSource for Events {
         };
         let step = self.partitions.max(1);
         Ok(Part {
-            generator: Self::from(next, step),
+            generator: self.from(next, step),
             next,
             step,
             end: self.events,

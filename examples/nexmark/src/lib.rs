@@ -8,7 +8,10 @@ mod events;
 pub mod models;
 pub mod queries;
 
+use std::path::PathBuf;
+
 use bytewax::chrono::TimeDelta;
+use bytewax::connectors::files::DirSink;
 use bytewax::connectors::stdio::StdOutSink;
 use bytewax::operators::{Sink, Source};
 use bytewax::prelude::*;
@@ -19,20 +22,36 @@ pub use events::{Auction, Bid, Event, Events, Part, Person};
 /// A query: from events to lines.
 pub type Query = fn(Stream<Event>) -> Stream<String>;
 
-/// The flow of a query.
-pub fn flow<S, K, O, L>(query: Query, events: S, sink: O) -> Dataflow
+/// The flow of a query over events that are at most so late.
+pub fn flow<S, K, O, L>(query: Query, events: S, late: TimeDelta, sink: O) -> Dataflow
 where
     S: Source<K, Item = Event>,
     O: Sink<String, L>,
 {
     Dataflow::build("nexmark", |flow| {
         let events = flow.input(events).named("events");
-        // Events are shuffled, but not by as much as a second; and they are of the past.
-        let lateness = Lateness::bounded(TimeDelta::seconds(1))
-            .never_idle()
-            .any_future();
+        // All partitions have events until they end, and all are of the past.
+        let lateness = Lateness::bounded(late).never_idle().any_future();
         let events = events.event_time(Event::at, lateness).named("times");
         query(events.down).output(sink).named("lines");
+    })
+}
+
+/// The flow of q10: lines go to a file for each minute of the hour, exactly once.
+pub fn files<S, K>(events: S, late: TimeDelta, directory: PathBuf) -> Dataflow
+where
+    S: Source<K, Item = Event>,
+{
+    let minute = |line: &String| line.get(14..16).and_then(|minute| minute.parse().ok());
+    let sink = DirSink::new(directory, 60).names(|minute| format!("{minute:02}.csv"));
+    let sink = sink.assign(|minute: &u64| *minute as usize);
+    Dataflow::build("nexmark", |flow| {
+        let events = flow.input(events).named("events");
+        let lateness = Lateness::bounded(late).never_idle().any_future();
+        let events = events.event_time(Event::at, lateness).named("times");
+        let lines = queries::q10(events.down);
+        let by_minute = lines.key_on(move |line| minute(line).unwrap_or_default());
+        by_minute.output(sink).named("files");
     })
 }
 
@@ -47,7 +66,24 @@ struct Args {
 /// The program of a query, which prints its lines.
 #[must_use]
 pub fn main(query: Query) -> bytewax::ExitCode {
-    let args = <Args as clap::Parser>::parse();
-    args.run
-        .execute(flow(query, args.events, StdOutSink::new()))
+    let Args { events, run } = <Args as clap::Parser>::parse();
+    run.execute(flow(query, events, events.disorder(), StdOutSink::new()))
+}
+
+#[derive(clap::Parser)]
+struct FilesArgs {
+    /// The directory of the files.
+    directory: PathBuf,
+    #[command(flatten)]
+    events: Events,
+    #[command(flatten)]
+    run: bytewax::RunArgs,
+}
+
+/// The program of q10, which writes files.
+#[must_use]
+pub fn main_of_files() -> bytewax::ExitCode {
+    let args = <FilesArgs as clap::Parser>::parse();
+    let late = args.events.disorder();
+    args.run.execute(files(args.events, late, args.directory))
 }
