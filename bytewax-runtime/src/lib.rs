@@ -40,6 +40,7 @@ pub mod prelude;
 #[cfg(feature = "recovery")]
 mod recovery;
 pub mod report;
+mod secret;
 pub mod sink;
 pub mod source;
 pub mod state;
@@ -65,6 +66,7 @@ pub use ids::{Epoch, StepId, WorkerIndex};
 pub use kit::{Exchange, ResumePolicy, SnapshotMode};
 #[cfg(feature = "recovery")]
 pub use recovery::RecoveryConfig;
+pub use secret::Secret;
 pub use worker::Monitor;
 
 #[doc(hidden)]

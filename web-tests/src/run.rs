@@ -105,18 +105,27 @@ impl Run {
         serde_json::from_str(&self.get("/api/v1/report")).expect("it is JSON")
     }
 
-    /// The processor time that it has used, in seconds.
+    /// The processor time that a thread of it has used, in seconds.
     #[must_use]
-    pub fn processor_seconds(&self) -> f64 {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let stat = std::fs::read_to_string(path).expect("the process runs");
-        let (_, rest) = stat
-            .rsplit_once(") ")
-            .expect("the name stands in parentheses");
-        let fields: Vec<&str> = rest.split(' ').collect();
-        // User and system time, in hundredths of a second.
-        let ticks = |at: usize| fields[at].parse::<f64>().expect("it is a number");
-        (ticks(11) + ticks(12)) / 100.0
+    pub fn processor_seconds(&self, thread: &str) -> f64 {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let tasks = std::fs::read_dir(tasks).expect("the process runs");
+        let of = |file: &str| {
+            let path = |task: &std::fs::DirEntry| task.path().join(file);
+            move |task: &std::fs::DirEntry| std::fs::read_to_string(path(task)).unwrap_or_default()
+        };
+        let (name, times) = (of("comm"), of("schedstat"));
+        let mut tasks = tasks.map_while(Result::ok);
+        let task = tasks
+            .find(|task| name(task).trim() == thread)
+            .expect("it has this thread");
+        // The first number is the time on a processor, in nanoseconds.
+        let times = times(&task);
+        let nanoseconds = times
+            .split(' ')
+            .next()
+            .and_then(|time| time.parse::<f64>().ok());
+        nanoseconds.expect("it is a number") / 1e9
     }
 
     /// Waits for its end after a request, and returns the exit code.

@@ -152,6 +152,7 @@ fn counted(numbers: Numbers, is_slow: bool) -> Dataflow {
                 *sum
             })
             .named("sums");
+        let sums = sums.shown();
         let shaped = sums
             .map(move |(rest, sum)| {
                 if is_slow {

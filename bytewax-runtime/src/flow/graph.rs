@@ -8,6 +8,7 @@ use super::Origin;
 use super::moved::{Moved, old_id};
 use crate::delivery::{Delivery, Promise};
 use crate::ids::{Port, StepId, StepIndex, StepKind};
+use crate::kit::meter::ShowPlan;
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 use crate::state::facts::{ARGUMENTS, INPUTS};
 use crate::state::{Fact, StepSchema};
@@ -28,6 +29,8 @@ pub struct StepInfo {
     pub reads: Vec<(StepId, &'static str)>,
     /// The declared promise, if it is a source or a sink.
     pub promise: Option<Promise>,
+    /// The outputs whose items the live page may show; see [`Stream::shown`](crate::flow::Stream::shown).
+    pub shown: Vec<&'static str>,
 }
 
 /// An output of a step under description.
@@ -99,6 +102,8 @@ pub(crate) struct OutputPort {
     pub(crate) field: &'static str,
     pub(crate) must_read: Option<&'static str>,
     pub(crate) tee: Option<TeePlan>,
+    /// How its items are shown to those who ask.
+    pub(crate) show: Option<ShowPlan>,
     /// The inputs that read this output: step and input number.
     pub(crate) readers: Vec<(StepIndex, usize)>,
 }
@@ -213,6 +218,12 @@ impl Graph {
                 .map(|port| (self.step(port.step).id.clone(), self.port(*port).field))
                 .collect(),
             promise: step.plan.promise(),
+            shown: step
+                .outputs
+                .iter()
+                .filter(|output| output.show.is_some())
+                .map(|output| output.field)
+                .collect(),
         };
         self.steps.iter().map(info).collect()
     }
@@ -232,6 +243,7 @@ struct Draft {
     name: Option<String>,
     step: NewStep,
     tees: Vec<Option<TeePlan>>,
+    shows: Vec<Option<ShowPlan>>,
 }
 
 /// A description under construction.
@@ -288,6 +300,7 @@ impl Description {
             scope: self.scopes.join("."),
             name: None,
             tees: step.outputs.iter().map(|_| None).collect(),
+            shows: step.outputs.iter().map(|_| None).collect(),
             step,
         });
         index
@@ -336,6 +349,10 @@ impl Description {
         self.faults.push((step, fault));
     }
 
+    pub(crate) fn set_show(&mut self, port: Port, show: ShowPlan) {
+        self.drafts[port.step.get()].shows[usize::from(port.output)] = Some(show);
+    }
+
     pub(crate) fn set_tee(&mut self, port: Port, tee: TeePlan) {
         self.drafts[port.step.get()].tees[usize::from(port.output)] = Some(tee);
     }
@@ -367,12 +384,14 @@ impl Description {
                 };
                 let old = old_id(&self.moved, &described);
                 let id = |own: &str| StepId::new(format!("{}.{own}", self.name));
-                let outputs = draft.step.outputs.iter().zip(draft.tees).enumerate();
+                let given = draft.tees.into_iter().zip(draft.shows);
+                let outputs = draft.step.outputs.iter().zip(given).enumerate();
                 let outputs = outputs
-                    .map(|(output, (spec, tee))| OutputPort {
+                    .map(|(output, (spec, (tee, show)))| OutputPort {
                         field: spec.field,
                         must_read: spec.must_read,
                         tee,
+                        show,
                         readers: readers
                             .remove(&Port {
                                 step: StepIndex(index as u32),

@@ -348,6 +348,10 @@ impl Flow {
             .fault(step, FlowDefect { fault, help });
     }
 
+    pub(crate) fn set_show(&self, port: crate::ids::Port, show: crate::kit::meter::ShowPlan) {
+        self.description.borrow_mut().set_show(port, show);
+    }
+
     pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::kit::TeePlan) {
         self.description.borrow_mut().set_tee(port, tee);
     }

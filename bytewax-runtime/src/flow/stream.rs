@@ -6,6 +6,7 @@ use std::panic::Location;
 
 use super::{Flow, NewStep, OutputSpec, StepKind};
 use crate::ids::{Port, StepIndex};
+use crate::kit::meter::ShowPlan;
 use crate::kit::{Plan, TeePlan};
 
 /// A stream of items of one type: the output of a step.
@@ -81,6 +82,33 @@ impl<T: 'static> Stream<T> {
     /// `dataflow!` names every step.
     pub fn named(self, name: &str) -> Self {
         self.flow.name_step(self.port.step, name);
+        self
+    }
+
+    /// Allows the live page of a run to show items of this stream: a sample of them, as their [`Debug`] form,
+    /// shortened, and only while somebody asks for them. Without this, no item leaves the flow.
+    ///
+    /// Wrap the fields of a type that nobody should see in [`Secret`](crate::Secret). This adds no step and
+    /// changes no id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::prelude::*;
+    /// use bytewax_runtime::testing::{TestingSink, TestingSource};
+    ///
+    /// let flow = Dataflow::build("doubles", |flow| {
+    ///     let numbers = flow.input(TestingSource::new([1, 2])).named("numbers");
+    ///     let doubles = numbers.map(|n| 2 * n).named("doubles").shown();
+    ///     doubles.output(TestingSink::new()).named("out");
+    /// });
+    /// assert_eq!(flow.steps()[1].shown, ["down"]);
+    /// ```
+    pub fn shown(self) -> Self
+    where
+        T: fmt::Debug,
+    {
+        self.flow.set_show(self.port, ShowPlan::debug::<T>());
         self
     }
 

@@ -10,12 +10,13 @@ use super::budget::Portion;
 use super::edge::{Edges, EventMark};
 use super::epochs::Epochs;
 use super::link::Link;
-use super::meter::{Timing, WorkerMeter};
+use super::meter::{SeenError, Timing, WorkerMeter};
 use super::shared::{EdgeId, Shared};
 use super::steps::Steps;
 use super::store::Store;
 use super::timers::{Alarm, Timers};
 use super::watermark::{Partitions, Watermark};
+use crate::brief::brief_text;
 use crate::clock::WorkerClock;
 use crate::error::RunError;
 use crate::ids::{Epoch, StepId, StepIndex, WorkerIndex};
@@ -59,7 +60,8 @@ impl WorkerCx {
         shared: Arc<Shared>,
     ) -> Self {
         let clock = shared.settings.clock.clone();
-        let meter = Arc::new(WorkerMeter::new(index, &steps));
+        let keeps_errors = shared.meter.keeps_errors();
+        let meter = Arc::new(WorkerMeter::new(index, &steps, keeps_errors));
         shared.meter.add_worker(&meter);
         Self {
             meter,
@@ -229,6 +231,28 @@ impl Cx {
 
     pub(crate) fn step_id(&self, step: StepIndex) -> &StepId {
         &self.worker.steps.get(step).id
+    }
+
+    /// Records an error of an item in the step whose code is running, if a page shows errors.
+    #[inline]
+    pub(crate) fn note_error(&self, text: &str) {
+        if self.worker.meter.keeps_errors {
+            self.keep_error(text);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_error(&self, text: &str) {
+        let Some(step) = self.worker.running() else {
+            return;
+        };
+        let (clock, errors) = (&self.worker.clock, &self.worker.meter.step(step).errors);
+        errors.note(clock.monotonic(), || SeenError {
+            at: clock.now(),
+            epoch: self.epoch,
+            text: brief_text(text).into_owned(),
+        });
     }
 
     /// Returns the number of items to process together.

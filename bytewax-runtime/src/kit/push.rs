@@ -125,6 +125,9 @@ impl<T: 'static> Next<T> {
         };
         let (items, sent) = (self.buffer.len(), cx.worker.sent());
         self.meter.sent(items);
+        if self.meter.tail.is_on() {
+            self.meter.tail.note(&self.buffer, &cx.worker.clock);
+        }
         push.push(&mut self.buffer, cx)?;
         cx.note_portion(&mut self.portion, items, sent);
         self.full_at = self.batch_items(cx);
@@ -154,6 +157,9 @@ impl<T: 'static> Next<T> {
         match &mut self.push {
             Some(push) if !batch.is_empty() => {
                 self.meter.sent(batch.len());
+                if self.meter.tail.is_on() {
+                    self.meter.tail.note(batch, &cx.worker.clock);
+                }
                 push.push(batch, cx)?;
                 cx.enter(self.step);
             }

@@ -51,9 +51,11 @@ pub struct Errored<T> {
 impl<T> Errored<T> {
     /// An error of the step that is running.
     pub(super) fn new(item: T, error: &impl Display, cx: &Cx) -> Self {
+        let error = error.to_string();
+        cx.note_error(&error);
         Self {
             item,
-            error: error.to_string(),
+            error,
             step: cx.running().to_string(),
             worker: cx.worker.index,
             epoch: cx.epoch,

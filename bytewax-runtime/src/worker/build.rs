@@ -116,6 +116,7 @@ impl<'s> Builder<'s, '_> {
         ) -> Result<Box<dyn Operator>, RunError>,
     ) {
         let described = self.graph.step(step);
+        show(&self.cx, self.graph, step);
         let mut operator = OperatorBuilder::new(described.id.to_string(), self.scope);
         let inputs = (0..described.inputs.len()).map(|input| {
             let inlet = self.inlets.remove(&(step, input));
@@ -198,6 +199,7 @@ fn tree<'s>(
                 push
             }
             Plan::Stage(plan) => {
+                show(cx, graph, *reader);
                 let outputs = (0..step.outputs.len() as u16).map(|output| Port {
                     step: *reader,
                     output,
@@ -219,6 +221,15 @@ fn tree<'s>(
         (1, _) => readers.pop(),
         (_, Some(tee)) => tee.build(port.step, readers),
         (_, None) => unreachable!("a stream is read twice only after `clone`, which sets the tee"),
+    }
+}
+
+/// Tells the outputs of a step how their items are shown.
+fn show(cx: &WorkerCx, graph: &Graph, step: StepIndex) {
+    for (output, port) in graph.step(step).outputs.iter().enumerate() {
+        if let Some(plan) = &port.show {
+            cx.meter.step(step).output(output).tail.shows(plan);
+        }
     }
 }
 

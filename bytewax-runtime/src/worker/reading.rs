@@ -16,6 +16,8 @@ use crate::kit::meter::{
     EdgeMeter, EpochMeter, Histogram, PartitionMeter, RunMeter, StepMeter, WorkerMeter,
     micros_since,
 };
+#[cfg(feature = "web")]
+use crate::kit::meter::{OutputMeter, SeenError};
 use crate::report::{
     Distribution, EdgeReport, EpochReport, LagReport, OutputReport, PartitionReport, RunReport,
     StepNumbers, StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WorkerReport,
@@ -207,6 +209,37 @@ impl Reading {
         let meters = workers.iter();
         let meters = meters.map(|worker| (worker.index, Arc::clone(worker.step(index))));
         is_keyed.then(|| meters.collect())
+    }
+
+    /// The newest errors of items, by step and worker.
+    #[cfg(feature = "web")]
+    pub(crate) fn errors(&self) -> Vec<(StepId, WorkerIndex, SeenError)> {
+        let mut errors = Vec::new();
+        for worker in self.meter.workers() {
+            for (place, step) in self.steps.iter().enumerate() {
+                let of = worker.step(StepIndex(place as u32)).errors.read();
+                errors.extend(of.into_iter().map(|it| (step.id.clone(), worker.index, it)));
+            }
+        }
+        errors
+    }
+
+    /// The meters of an output on the workers of the process.
+    #[cfg(feature = "web")]
+    pub(crate) fn output(
+        &self,
+        id: &str,
+        name: &str,
+    ) -> Option<Vec<(WorkerIndex, Arc<OutputMeter>)>> {
+        let place = self.steps.iter().position(|step| step.id == *id)?;
+        let mut outputs = self.steps[place].outputs.iter();
+        let output = outputs.position(|known| *known == name)?;
+        let workers = self.meter.workers();
+        let meter = |worker: &Arc<WorkerMeter>| {
+            let step = worker.step(StepIndex(place as u32));
+            (worker.index, Arc::clone(step.output(output)))
+        };
+        Some(workers.iter().map(meter).collect())
     }
 
     fn id(&self, step: StepIndex) -> StepId {

@@ -13,7 +13,7 @@ use reader::{Named, named};
 /// re-exports from all, is on top.
 const FLOORS: &[&[&str]] = &[
     &[
-        "ids", "clock", "codec", "brief", "delivery", "weight", "logged",
+        "ids", "clock", "codec", "brief", "delivery", "weight", "logged", "secret",
     ],
     &["error", "key", "report"],
     &["client", "guard"],

@@ -86,6 +86,10 @@ impl Walk {
         if call.method == "named" {
             return self.named(call, given);
         }
+        // It belongs to the step before it.
+        if call.method == "shown" && call.args.is_empty() {
+            return self.link(&mut call.receiver, given);
+        }
         let built = self.built;
         let receiver = self.link(&mut call.receiver, None);
         let is_made_here = self.built > built;

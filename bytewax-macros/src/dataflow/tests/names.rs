@@ -50,6 +50,18 @@ fn every_step_of_a_statement_shares_its_name() {
 }
 
 #[test]
+fn a_stream_whose_items_are_shown_is_named_like_any_other() {
+    check("let x = a.map(f).shown();", &["x.map"]);
+    check(
+        "let x = a.map(f).shown().filter(g);",
+        &["x.map", "x.filter"],
+    );
+    check("let x = a.map(f).shown().named(\"y\");", &["y"]);
+    check("let x = a.map(f).named(\"y\").shown();", &["y"]);
+    check("a.shown().output(s);", &["a.output"]);
+}
+
+#[test]
 fn a_join_of_a_tuple_is_a_step() {
     check("let x = (a, b.map(f)).join();", &["x.map", "x.join"]);
     check(

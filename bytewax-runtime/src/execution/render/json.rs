@@ -36,6 +36,9 @@ struct StepJson<'a> {
     /// The promise of a source or a sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     promise: Option<&'static str>,
+    /// The outputs whose items may be shown, by `shown`.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    shown: &'a [&'static str],
 }
 
 /// An output that a step reads.
@@ -82,6 +85,7 @@ impl<'a> StepJson<'a> {
             location: step.location.to_string(),
             reads: step.reads.iter().map(read).collect(),
             promise: step.promise.map(Promise::as_str),
+            shown: &step.shown,
         }
     }
 }

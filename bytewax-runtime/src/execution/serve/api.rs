@@ -67,6 +67,14 @@ impl Api {
                 let step = parameter(query, "step").unwrap_or_default();
                 known(self.live.keys(&step).as_ref())
             }
+            #[cfg(feature = "web")]
+            "/v1/errors" if offers.page => json(&self.live.errors()),
+            #[cfg(feature = "web")]
+            "/v1/tail" if offers.page => {
+                let (step, output) = (parameter(query, "step"), parameter(query, "output"));
+                let (step, output) = (step.unwrap_or_default(), output.unwrap_or("down".into()));
+                known(self.live.tail(&step, &output).as_ref())
+            }
             "/v1/schema" => answer(StatusCode::OK, "application/schema+json", SCHEMA),
             _ => {
                 let text = format!("not found; see {}\n", paths(offers).join(", "));
@@ -92,12 +100,14 @@ impl Api {
 }
 
 fn paths(offers: Offers) -> &'static [&'static str] {
-    const ALL: [&str; 5] = [
+    const ALL: [&str; 7] = [
         "/api/v1/flow",
         "/api/v1/report",
         "/api/v1/schema",
         "/api/v1/history",
         "/api/v1/keys",
+        "/api/v1/errors",
+        "/api/v1/tail",
     ];
     // The address of the metrics has no content of the flow.
     if offers.page { &ALL } else { &ALL[..3] }
@@ -107,7 +117,7 @@ fn paths(offers: Offers) -> &'static [&'static str] {
 #[cfg(feature = "web")]
 fn known(value: Option<&impl Serialize>) -> Answer {
     let none =
-        "not found: give `step` the id of a step; one that keeps state per key, for its keys\n";
+        "not found: give `step` the id of a step, which has state per key or this `output`\n";
     value.map_or_else(|| answer(StatusCode::NOT_FOUND, PLAIN, none), json)
 }
 

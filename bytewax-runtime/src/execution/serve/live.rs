@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::history::{Course, History};
+use crate::ids::StepId;
+use crate::kit::meter::{SeenError, SeenItem};
 use crate::worker::Reading;
 
 pub(super) use super::history::EVERY;
@@ -15,8 +18,9 @@ pub(super) use super::history::EVERY;
 /// How long keys are counted after the last request for them.
 const LOOKED_AT: Duration = Duration::from_secs(10);
 
-/// The number of keys in a response.
+/// The number of keys, and of errors, in a response.
 const MOST_KEYS: usize = 10;
+const MOST_ERRORS: usize = 200;
 
 /// The most frequent keys of a step that keeps state per key. They are counted, in a sample of the items, from the
 /// first request until ten seconds after the last one.
@@ -47,11 +51,62 @@ pub(super) struct KeyReport {
     error: f64,
 }
 
+/// The newest errors of items: of each step and worker a sample of at most twenty.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ErrorsReport {
+    /// The errors, the newest first.
+    errors: Vec<ErrorReport>,
+}
+
+/// An error of an item.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ErrorReport {
+    /// When it occurred.
+    at: DateTime<Utc>,
+    /// The step.
+    step: StepId,
+    /// Its worker.
+    worker: usize,
+    /// The epoch of the item.
+    epoch: u64,
+    /// The text of the error.
+    error: String,
+}
+
+/// Items of an output that may be shown, at most ten a second of each worker. They are kept from the first request
+/// until ten seconds after the last one.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TailReport {
+    /// The step.
+    step: String,
+    /// Its output.
+    output: String,
+    /// The items, the newest first.
+    items: Vec<ItemReport>,
+}
+
+/// An item of an output.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ItemReport {
+    /// When it was emitted.
+    at: DateTime<Utc>,
+    /// The worker.
+    worker: usize,
+    /// Its debug form, shortened.
+    item: String,
+}
+
 pub(super) struct Live {
     reading: Reading,
     history: History,
     /// The steps whose keys are counted: since when, and the time of the last request.
     counted: Mutex<BTreeMap<String, (Instant, Instant)>>,
+    /// The outputs whose items are shown, by step and name, and the time of the last request.
+    shown: Mutex<BTreeMap<(String, String), Instant>>,
 }
 
 impl Live {
@@ -60,6 +115,7 @@ impl Live {
             reading,
             history: History::default(),
             counted: Mutex::default(),
+            shown: Mutex::default(),
         }
     }
 
@@ -79,6 +135,61 @@ impl Live {
             }
             is_looked_at
         });
+        self.shown().retain(|(step, output), looked| {
+            let is_looked_at = looked.elapsed() < LOOKED_AT;
+            if !is_looked_at {
+                for (_, meter) in self.reading.output(step, output).unwrap_or_default() {
+                    meter.tail.stop();
+                }
+            }
+            is_looked_at
+        });
+    }
+
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<(String, String), Instant>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest errors of items.
+    pub(super) fn errors(&self) -> ErrorsReport {
+        let errors = self.reading.errors().into_iter();
+        let errors = errors.map(
+            |(step, worker, SeenError { at, epoch, text })| ErrorReport {
+                at,
+                step,
+                worker: worker.0,
+                epoch: epoch.0,
+                error: text,
+            },
+        );
+        let mut errors: Vec<ErrorReport> = errors.collect();
+        errors.sort_by_key(|error| Reverse(error.at));
+        errors.truncate(MOST_ERRORS);
+        ErrorsReport { errors }
+    }
+
+    /// Items of an output, if there is one of this name.
+    pub(super) fn tail(&self, step: &str, output: &str) -> Option<TailReport> {
+        let meters = self.reading.output(step, output)?;
+        let (step, output) = (step.to_owned(), output.to_owned());
+        let place = (step.clone(), output.clone());
+        self.shown().insert(place, Instant::now());
+        let mut items = Vec::new();
+        for (worker, meter) in meters {
+            meter.tail.start();
+            let seen = meter.tail.read().into_iter();
+            items.extend(seen.map(|SeenItem { at, text }| ItemReport {
+                at,
+                worker: worker.0,
+                item: text,
+            }));
+        }
+        items.sort_by_key(|item| Reverse(item.at));
+        Some(TailReport {
+            step,
+            output,
+            items,
+        })
     }
 
     /// The course of a step, if there is one of this id; without an id, that of the run.

@@ -131,6 +131,10 @@ impl Serving {
         if places.is_empty() {
             return Ok(None);
         }
+        #[cfg(feature = "web")]
+        if self.page.is_some() {
+            shared.meter.keep_errors();
+        }
         let control = self
             .control
             .map(|token| Control::new(token, shared, recovery));

@@ -4,12 +4,14 @@
 //! forwards its batches (`Next`), where a head receives them, and on edges. Other threads read them to create
 //! a `RunReport`.
 
+mod errors;
 mod hot;
 mod stage;
+mod tail;
 mod timing;
 mod values;
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Monotonic;
@@ -20,8 +22,12 @@ use crate::source::Lag;
 use super::edge::EventMark;
 use super::steps::Steps;
 
+pub(crate) use errors::{NewestErrors, SeenError};
 pub(crate) use hot::HotKeys;
 pub(super) use stage::{Metered, Timed};
+#[cfg(feature = "web")]
+pub(crate) use tail::SeenItem;
+pub(crate) use tail::ShowPlan;
 pub(crate) use timing::{Sampler, Timing};
 pub(crate) use values::{Counter, Gauge, Histogram};
 
@@ -40,6 +46,8 @@ pub(crate) struct RunMeter {
     stores: Mutex<Vec<Arc<StoreMeter>>>,
     /// The stalls found last.
     stalls: Mutex<Vec<StallReport>>,
+    /// Whether workers keep the newest errors of items, because a page shows them.
+    keeps_errors: AtomicBool,
     pub(crate) began: Monotonic,
 }
 
@@ -51,6 +59,7 @@ impl RunMeter {
             execution: Gauge::default(),
             stores: Mutex::default(),
             stalls: Mutex::default(),
+            keeps_errors: AtomicBool::new(false),
             began,
         }
     }
@@ -77,6 +86,16 @@ impl RunMeter {
         let mut workers = lock(&self.workers).clone();
         workers.sort_by_key(|worker| worker.index);
         workers
+    }
+
+    /// Has workers that start from now on keep the newest errors of items.
+    #[cfg(feature = "web")]
+    pub(crate) fn keep_errors(&self) {
+        self.keeps_errors.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn keeps_errors(&self) -> bool {
+        self.keeps_errors.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_stalls(&self, stalls: Vec<StallReport>) {
@@ -112,10 +131,12 @@ pub(crate) struct WorkerMeter {
     /// The step whose code ran last, and whether an operator is running now.
     running: Gauge,
     active: Gauge,
+    /// Whether the newest errors of items are kept.
+    pub(crate) keeps_errors: bool,
 }
 
 impl WorkerMeter {
-    pub(crate) fn new(index: WorkerIndex, steps: &Steps) -> Self {
+    pub(crate) fn new(index: WorkerIndex, steps: &Steps, keeps_errors: bool) -> Self {
         let step = |outputs: usize| Arc::new(StepMeter::new(outputs));
         Self {
             index,
@@ -126,6 +147,7 @@ impl WorkerMeter {
             runs: Gauge::default(),
             running: Gauge::default(),
             active: Gauge::default(),
+            keeps_errors,
         }
     }
 
@@ -200,6 +222,7 @@ pub(crate) struct StepMeter {
     pub(crate) slowest: Gauge,
     /// The most frequent keys, if it keeps state per key.
     pub(crate) hot: HotKeys,
+    pub(crate) errors: NewestErrors,
     partitions: Mutex<Vec<Arc<PartitionMeter>>>,
 }
 
@@ -221,6 +244,7 @@ impl StepMeter {
             watermark: Gauge::default(),
             slowest: Gauge::default(),
             hot: HotKeys::default(),
+            errors: NewestErrors::default(),
             partitions: Mutex::default(),
         }
     }
@@ -268,6 +292,7 @@ pub(crate) struct OutputMeter {
     pub(crate) batches: Counter,
     /// Items dropped because nothing reads them.
     pub(crate) dropped: Counter,
+    pub(crate) tail: tail::Tail,
 }
 
 impl OutputMeter {

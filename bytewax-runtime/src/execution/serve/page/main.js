@@ -7,7 +7,7 @@ import { bytes, rate, short, span, whole } from "./format.js";
 import { Graph } from "./graph.js";
 import { Model } from "./model.js";
 import { Panel } from "./panel.js";
-import { hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
+import { errorsTable, hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
 
 const EVERY = 1000;
 const find = (id) => document.getElementById(id);
@@ -37,6 +37,7 @@ const partitions = partitionsTable(null);
 const snapshots = snapshotsTable();
 const stores = storesTable();
 const troubles = troublesTable(select);
+const errors = errorsTable();
 const spark = new Spark();
 
 const titled = (title, root) => el("section", { class: "titled" }, el("h2", { text: title }), root);
@@ -55,7 +56,13 @@ const views = [
       stores.show(model.report.stores);
     },
   },
-  { id: "errors", name: "Errors", root: titled("Steps with errors and late items", troubles.root), show: () => troubles.show([...model.steps.values()].filter(hasTrouble)) },
+  {
+    id: "errors",
+    name: "Errors",
+    root: el("div", { class: "stack" }, titled("Steps with errors and late items", troubles.root), titled("Newest errors, a sample", errors.root)),
+    show: () => troubles.show([...model.steps.values()].filter(hasTrouble)),
+    ask: async () => errors.show((await get("errors")).errors.map((it) => ({ ...it, name: model.name(it.step), now: model.report.read_at }))),
+  },
 ];
 
 let view = views.find((it) => it.id === address().get("view")) ?? views[0];
@@ -88,12 +95,14 @@ function open(next) {
     tab.tabIndex = id === next.id ? 0 : -1;
   }
   show();
+  lookAtView();
 }
 
 function select(id) {
   const before = chosen;
   chosen = id === chosen ? null : id;
   panel.showKeys(null);
+  if (panel.isTailing) panel.switchTail();
   lookAtStep();
   setAddress("step", chosen);
   show();
@@ -218,6 +227,7 @@ async function look() {
     show();
     document.body.dataset.ready = "true";
     lookAtStep();
+    lookAtView();
   } catch (error) {
     if (error instanceof NeedsToken) return askForToken();
     isLost = true;
@@ -235,6 +245,11 @@ function keepCourse(of) {
   get("history").then((course) => of.keep(course), () => {});
 }
 
+// What is asked for one view alone, while it is open.
+function lookAtView() {
+  if (model?.report) view.ask?.().catch(() => {});
+}
+
 // What is asked for one step alone, while it is looked at.
 async function lookAtStep() {
   const [id, of] = [chosen, model];
@@ -246,7 +261,10 @@ async function lookAtStep() {
       of.keep(await get(`history?step=${encodeURIComponent(id)}`));
     }
     const keys = step.kind === "stateful" ? await get(`keys?step=${encodeURIComponent(id)}`) : null;
+    const output = panel.tailed(step);
+    const items = output && (await get(`tail?step=${encodeURIComponent(id)}&output=${encodeURIComponent(output)}`));
     if (id === chosen && of === model) {
+      if (items && panel.isTailing) panel.showItems(items);
       panel.showKeys(keys);
       panel.show(model, chosen);
     }
@@ -270,6 +288,7 @@ find("login-form").addEventListener("submit", () => {
 find("login").addEventListener("cancel", (event) => event.preventDefault());
 document.addEventListener("visibilitychange", look);
 
+panel.onTail = lookAtStep;
 takeTokenOfAddress();
 open(view);
 look();

@@ -41,6 +41,11 @@ export class Panel {
       { name: "Full", kind: "number", text: (it) => percent(it.fill) },
       { name: "Bytes", kind: "number", text: (it) => `${bytes(it.queued)} of ${bytes(it.limit)}` },
     ], { key: (it) => it.input, empty: "It runs in the operator of the step before it, without a queue.", sortable: false });
+    this.tail = el("ol", { class: "tail", tabindex: "0", "aria-label": "Items" });
+    this.tailHint = el("p", { class: "muted small" });
+    this.tailButton = el("button", { type: "button", class: "switch", "aria-pressed": "false", on: { click: () => this.switchTail() } });
+    this.isTailing = false;
+    this.items = el("section", { class: "items" }, el("h3", { text: "Items" }), this.tailButton, this.tailHint, this.tail);
     this.hotKeys = new Table("Hottest keys", [
       { name: "Key", text: (it) => it.key },
       { name: "Share", kind: "number", text: (it) => `${(100 * it.share).toFixed(it.share < 0.1 ? 1 : 0)} %` },
@@ -52,9 +57,27 @@ export class Panel {
     this.root.replaceChildren(
       el("div", { class: "panel-top" }, el("div", {}, this.name, this.kind), button),
       this.place, this.rates.root, this.load.root, this.facts,
-      part("Queues before it", this.queues), part("Outputs", this.outputs), part("Workers", this.workers), this.hot,
+      part("Queues before it", this.queues), part("Outputs", this.outputs), part("Workers", this.workers), this.hot, this.items,
     );
     this.root.addEventListener("keydown", (event) => event.key === "Escape" && close());
+  }
+
+  // Starts or stops to show items; nothing is shown unless somebody asks.
+  switchTail() {
+    this.isTailing = !this.isTailing;
+    this.tail.replaceChildren();
+    this.tail.known = null;
+    this.onTail?.();
+  }
+
+  // The output whose items are asked for, if any.
+  tailed(step) {
+    return this.isTailing ? (step.shown ?? [])[0] : undefined;
+  }
+
+  showItems(report) {
+    keyed(this.tail, report.items, (it) => `${it.at} ${it.worker} ${it.item}`, (it) =>
+      el("li", {}, el("span", { class: "muted", text: `${it.at.slice(11, 19)} · worker ${it.worker}` }), el("code", { text: it.item })));
   }
 
   // Shows the most frequent keys, which are counted while the step is looked at.
@@ -72,6 +95,12 @@ export class Panel {
     say(this.name, step.name);
     say(this.kind, `${step.operator} · ${step.kind}${step.promise ? ` · ${step.promise}` : ""}`);
     say(this.place, step.location);
+    const shown = step.shown ?? [];
+    mark(this.tailButton, "hidden", shown.length === 0);
+    mark(this.tailButton, "aria-pressed", this.isTailing ? "true" : "false");
+    say(this.tailButton, this.isTailing ? "Stop showing items" : "Show items as they come");
+    mark(this.tail, "hidden", !this.isTailing || shown.length === 0);
+    say(this.tailHint, shown.length === 0 ? "The program does not allow to show items of this step; `.shown()` on its stream does." : this.isTailing ? "A sample: at most ten items a second of each worker." : "");
     const numbers = step.numbers;
     if (!numbers) return;
     this.rates.show(model.history.get(id));

@@ -208,6 +208,20 @@ export function troublesTable(select) {
   );
 }
 
+export function errorsTable() {
+  return new Table(
+    "Newest errors",
+    [
+      { name: "Time", text: (it) => time(it.at, it.now), value: (it) => it.at },
+      { name: "Step", text: (it) => it.name, value: (it) => it.name },
+      number("Worker", (it) => String(it.worker), (it) => it.worker),
+      number("Epoch", (it) => String(it.epoch), (it) => it.epoch),
+      { name: "Error", kind: "long", text: (it) => it.error, value: (it) => it.error },
+    ],
+    { key: (it) => `${it.at} ${it.step} ${it.worker} ${it.error}`, empty: "No error since the run began." },
+  );
+}
+
 export const hasTrouble = (step) => {
   const it = step.numbers;
   return it && (it.errors || it.skipped || it.late || it.outputs.some((output) => output.dropped));

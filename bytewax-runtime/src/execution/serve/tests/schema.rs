@@ -10,7 +10,7 @@ use super::{Serving, anywhere, ask, server_of};
 use crate::execution::render::json::FlowJson;
 use crate::execution::serve::api::SCHEMA;
 use crate::execution::serve::history::Course;
-use crate::execution::serve::live::KeysReport;
+use crate::execution::serve::live::{ErrorsReport, KeysReport, TailReport};
 use crate::execution::serve::metrics::tests::report;
 use crate::report::RunReport;
 
@@ -21,6 +21,8 @@ fn generated() -> Value {
     let flow = generator.subschema_for::<FlowJson<'_>>();
     let history = generator.subschema_for::<Course>();
     let keys = generator.subschema_for::<KeysReport>();
+    let errors = generator.subschema_for::<ErrorsReport>();
+    let tail = generator.subschema_for::<TailReport>();
     let definitions = generator.take_definitions(true);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -28,10 +30,12 @@ fn generated() -> Value {
         "description": "Each property is a path; its schema is that of the response. Later releases may add paths and properties.",
         "type": "object",
         "properties": {
+            "/api/v1/errors": errors,
             "/api/v1/flow": flow,
             "/api/v1/history": history,
             "/api/v1/keys": keys,
             "/api/v1/report": report,
+            "/api/v1/tail": tail,
         },
         "$defs": definitions,
     })
@@ -131,6 +135,7 @@ fn responses_follow_the_schema() {
     for (path, of) in schema["properties"].as_object().unwrap() {
         let asked = match path.as_str() {
             "/api/v1/keys" => "/api/v1/keys?step=f.sums",
+            "/api/v1/tail" => "/api/v1/tail?step=f.in",
             path => path,
         };
         let (status, text) = get(asked);
@@ -139,6 +144,7 @@ fn responses_follow_the_schema() {
     }
     assert_eq!(get("/api/v1/keys?step=f.in").0, 404);
     assert_eq!(get("/api/v1/keys?step=f.none").0, 404);
+    assert_eq!(get("/api/v1/tail?step=f.in&output=none").0, 404);
     // One with all kinds of steps, and histograms.
     let report = serde_json::to_value(report()).unwrap();
     check(
