@@ -110,17 +110,13 @@ impl Run {
     pub fn processor_seconds(&self, thread: &str) -> f64 {
         let tasks = format!("/proc/{}/task", self.child.id());
         let tasks = std::fs::read_dir(tasks).expect("the process runs");
-        let of = |file: &str| {
-            let path = |task: &std::fs::DirEntry| task.path().join(file);
-            move |task: &std::fs::DirEntry| std::fs::read_to_string(path(task)).unwrap_or_default()
+        let read = |task: &std::fs::DirEntry, file: &str| {
+            std::fs::read_to_string(task.path().join(file)).unwrap_or_default()
         };
-        let (name, times) = (of("comm"), of("schedstat"));
         let mut tasks = tasks.map_while(Result::ok);
-        let task = tasks
-            .find(|task| name(task).trim() == thread)
-            .expect("it has this thread");
+        let task = tasks.find(|task| read(task, "comm").trim() == thread);
+        let times = read(&task.expect("it has this thread"), "schedstat");
         // The first number is the time on a processor, in nanoseconds.
-        let times = times(&task);
         let nanoseconds = times
             .split(' ')
             .next()

@@ -1,4 +1,4 @@
-// The live page of a run: asks for the report once a second while it is looked at, and shows it.
+// The live page of a run: asks for the report again and again while it is looked at, and shows it.
 
 import { NeedsToken, get, setToken, takeTokenOfAddress } from "./client.js";
 import { Spark } from "./chart.js";
@@ -9,7 +9,8 @@ import { Model } from "./model.js";
 import { Panel } from "./panel.js";
 import { errorsTable, hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
 
-const EVERY = 1000;
+// How often the report is asked for, in milliseconds. One of many steps is long.
+const every = () => (model?.steps.size > 100 ? 2000 : 1000);
 const find = (id) => document.getElementById(id);
 
 let model = null;
@@ -237,7 +238,7 @@ async function look() {
     mark(lost, "hidden", false);
     show();
   }
-  timer = setTimeout(look, EVERY);
+  timer = setTimeout(look, every());
 }
 
 // What the run has kept of the time before the page was opened.
