@@ -43,6 +43,10 @@ pub(crate) struct Sketch {
     random: u64,
 }
 
+#[cfg_attr(
+    not(feature = "web"),
+    allow(dead_code, reason = "only the page asks for keys")
+)]
 impl HotKeys {
     /// Whether somebody looks. The only cost while nobody does, once per batch.
     #[inline]
