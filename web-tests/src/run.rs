@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -30,6 +31,26 @@ impl Run {
     /// The same at an address.
     #[must_use]
     pub fn at(program: &str, address: &str, words: &str) -> Self {
+        let mut run = Self::spawn(program, address, words);
+        let line = run.line("the page is at http://");
+        let (_, address) = line.split_once("http://").expect("it was found by it");
+        run.address = address.trim_end_matches('/').to_owned();
+        run
+    }
+
+    /// The same on this machine for a run of two processes, of which each prints the address of its page. `None`
+    /// if a port of theirs is taken.
+    #[must_use]
+    pub fn at_port(program: &str, port: u16, words: &str) -> Option<Self> {
+        let address = format!("127.0.0.1:{port}");
+        let mut run = Self::spawn(program, &address, words);
+        let lines = [run.line("127.0.0.1:"), run.line("127.0.0.1:")];
+        run.address = address;
+        let is_taken = lines.iter().any(|line| line.contains("cannot be served"));
+        (!is_taken).then_some(run)
+    }
+
+    fn spawn(program: &str, address: &str, words: &str) -> Self {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BYTEWAX_") {
@@ -39,6 +60,8 @@ impl Run {
         command
             .args(words.split_whitespace())
             .args(["--web", address]);
+        // In a group of its own, so that it is killed with all processes that it starts.
+        command.process_group(0);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -52,15 +75,11 @@ impl Run {
                 let _ = sender.send(line);
             }
         });
-        let mut run = Self {
+        Self {
             child,
             address: String::new(),
             errors,
-        };
-        let line = run.line("the page is at http://");
-        let (_, address) = line.split_once("http://").expect("it was found by it");
-        run.address = address.trim_end_matches('/').to_owned();
-        run
+        }
     }
 
     /// Waits for a line on standard error with this text.
@@ -140,7 +159,10 @@ impl Run {
 
     fn stop(&mut self) {
         // It may have ended.
-        let _ = self.child.kill();
+        let group = format!("-{}", self.child.id());
+        let mut kill = Command::new("kill");
+        kill.args(["-KILL", "--", &group]).stderr(Stdio::null());
+        let _ = kill.status();
         let _ = self.child.wait();
     }
 }

@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 #[cfg(feature = "cli")]
 use super::cluster::Ended;
 #[cfg(feature = "serve")]
-use super::serve::{Server, Serving};
+use super::serve::{Here, Server, Serving};
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
@@ -362,19 +362,16 @@ impl RunConfig {
         reading: &Reading,
         shared: &Arc<Shared>,
     ) -> Result<Served, RunError> {
-        let process_on_machine = match self.placement {
+        let here = match self.placement {
             #[cfg(feature = "cli")]
-            Placement::Spawned { .. } => reading.process(),
-            _ => 0,
+            Placement::Spawned { processes } => Here {
+                process: reading.process(),
+                processes,
+            },
+            _ => Here::default(),
         };
         let serving = self.serving.clone();
-        serving.start(
-            &job.graph,
-            reading,
-            shared,
-            self.recovery.clone(),
-            process_on_machine,
-        )
+        serving.start(&job.graph, reading, shared, self.recovery.clone(), here)
     }
 
     #[cfg(not(feature = "serve"))]

@@ -37,7 +37,7 @@ struct StepJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     promise: Option<&'static str>,
     /// The outputs whose items may be shown, by `shown`.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     shown: &'a [&'static str],
 }
 

@@ -20,16 +20,23 @@ const JSON: &str = "application/json";
 /// The schema of all responses; a test generates it from their types.
 pub(super) const SCHEMA: &str = include_str!("schema.json");
 
-/// The number of the version, and of the paths below it.
+/// What there is to read.
 #[derive(Serialize)]
-struct Contents {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Contents {
+    /// The version of the responses.
     version: u32,
+    /// The paths at this address.
     paths: &'static [&'static str],
+    /// The ports of the pages of all processes that this machine has started together.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    ports: Vec<u16>,
 }
 
 pub(super) struct Api {
     reading: Reading,
     flow: Bytes,
+    ports: Vec<u16>,
     report: Cached,
     with_histograms: Cached,
     #[cfg(feature = "web")]
@@ -37,8 +44,9 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(graph: &Graph, reading: Reading) -> Self {
+    pub(super) fn new(graph: &Graph, reading: Reading, ports: Vec<u16>) -> Self {
         Self {
+            ports,
             flow: render::json(graph).into(),
             #[cfg(feature = "web")]
             live: Live::new(reading.clone()),
@@ -54,6 +62,7 @@ impl Api {
             "" | "/" | "/v1" | "/v1/" => json(&Contents {
                 version: 1,
                 paths: paths(offers),
+                ports: self.ports.clone(),
             }),
             "/v1/report" => self.report(query),
             "/v1/flow" => answer(StatusCode::OK, JSON, self.flow.clone()),

@@ -24,6 +24,7 @@ use crate::flow::Graph;
 use crate::kit::Shared;
 use crate::worker::{Reading, RecoveryConfig};
 
+use api::Api;
 pub(crate) use connections::Server;
 use control::Control;
 use routes::Routes;
@@ -37,6 +38,22 @@ pub(crate) struct Serving {
     pub(crate) control: Option<Token>,
     /// What clients of the page send.
     pub(crate) viewers: Option<Token>,
+}
+
+/// The place of a process among those that this machine started together, which use consecutive ports.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    pub(crate) process: usize,
+    pub(crate) processes: usize,
+}
+
+impl Default for Here {
+    fn default() -> Self {
+        Self {
+            process: 0,
+            processes: 1,
+        }
+    }
 }
 
 /// What one address offers.
@@ -74,41 +91,29 @@ impl Serving {
         ))
     }
 
-    /// The addresses of a process, each with what it offers. Processes of one machine use consecutive ports.
-    fn places(&self, process_on_machine: usize) -> Result<Vec<(SocketAddr, Offers)>, RunError> {
+    /// The ports of the pages of all processes, if there are several.
+    fn ports(&self, here: Here) -> Vec<u16> {
+        let first = self.page.map_or(0, |page| page.port());
+        if first == 0 || here.processes == 1 {
+            return Vec::new();
+        }
+        let ports = (0..here.processes).filter_map(|by| first.checked_add(u16::try_from(by).ok()?));
+        ports.collect()
+    }
+
+    /// The addresses of a process, each with what it offers.
+    fn places(&self, here: Here) -> Result<Vec<(SocketAddr, Offers)>, RunError> {
         let mut places: Vec<(SocketAddr, Offers)> = Vec::new();
-        let metrics = self.metrics.map(|at| {
-            (
-                at,
-                Offers {
-                    metrics: true,
-                    page: false,
-                },
-            )
-        });
-        let page = self.page.map(|at| {
-            (
-                at,
-                Offers {
-                    metrics: false,
-                    page: true,
-                },
-            )
-        });
+        let metrics = self.metrics.map(|address| (address, Offers::METRICS));
+        let page = self.page.map(|address| (address, Offers::PAGE));
         for (mut address, offers) in metrics.into_iter().chain(page) {
             if address.port() > 0 {
-                address.set_port(higher(address, offers, process_on_machine)?);
+                address.set_port(higher(address, offers, here.process)?);
             }
-            match places
-                .iter_mut()
-                .find(|(known, _)| *known == address && address.port() > 0)
-            {
-                Some((_, both)) => {
-                    *both = Offers {
-                        metrics: true,
-                        page: true,
-                    }
-                }
+            let is_fixed = address.port() > 0;
+            let mut known = places.iter_mut();
+            match known.find(|(known, _)| is_fixed && *known == address) {
+                Some((_, offered)) => *offered = Offers::BOTH,
                 None => places.push((address, offers)),
             }
         }
@@ -122,12 +127,12 @@ impl Serving {
         reading: &Reading,
         shared: &Arc<Shared>,
         recovery: Option<RecoveryConfig>,
-        process_on_machine: usize,
+        here: Here,
     ) -> Result<Option<Server>, RunError> {
         if let Some(fault) = self.fault() {
             return Err(RunError::new(RunErrorKind::Config, fault));
         }
-        let places = self.places(process_on_machine)?;
+        let places = self.places(here)?;
         if places.is_empty() {
             return Ok(None);
         }
@@ -135,15 +140,34 @@ impl Serving {
         if self.page.is_some() {
             shared.meter.keep_errors();
         }
+        let ports = self.ports(here);
         let control = self
             .control
             .map(|token| Control::new(token, shared, recovery));
-        let routes = Routes::new(graph, reading.clone(), control, self.viewers);
+        let routes = Routes::new(
+            Api::new(graph, reading.clone(), ports),
+            reading.clone(),
+            control,
+            self.viewers,
+        );
         Server::start(&places, routes).map(Some)
     }
 }
 
 impl Offers {
+    const METRICS: Self = Self {
+        metrics: true,
+        page: false,
+    };
+    const PAGE: Self = Self {
+        metrics: false,
+        page: true,
+    };
+    const BOTH: Self = Self {
+        metrics: true,
+        page: true,
+    };
+
     /// The options that set the address, with their variables.
     fn option(self) -> &'static str {
         match self.page {

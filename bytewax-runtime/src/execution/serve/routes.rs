@@ -23,7 +23,6 @@ use super::metrics;
 #[cfg(feature = "web")]
 use super::page;
 use crate::execution::token::Token;
-use crate::flow::Graph;
 use crate::report::RunState;
 use crate::worker::Reading;
 
@@ -44,13 +43,13 @@ pub(super) struct Routes {
 
 impl Routes {
     pub(super) fn new(
-        graph: &Graph,
+        api: Api,
         reading: Reading,
         control: Option<Control>,
         viewers: Option<Token>,
     ) -> Self {
         Self {
-            api: Api::new(graph, reading.clone()),
+            api,
             reading,
             control,
             viewers,

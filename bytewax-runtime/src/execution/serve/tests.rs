@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Server, Serving};
+use super::{Here, Offers, Server, Serving};
 use crate::error::RunErrorKind;
 use crate::kit::Shared;
 use crate::prelude::*;
@@ -40,7 +40,7 @@ fn server_of(serving: Serving) -> (Server, Arc<Shared>) {
     });
     let shared = Arc::new(Shared::new(RunConfig::new().settings(), 0..1));
     let reading = Reading::new(flow.graph(), &shared);
-    let server = serving.start(flow.graph(), &reading, &shared, None, 0);
+    let server = serving.start(flow.graph(), &reading, &shared, None, Here::default());
     (server.unwrap().unwrap(), shared)
 }
 
@@ -268,6 +268,38 @@ fn a_port_that_is_taken_fails_the_run_before_any_item_is_read() {
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     // The port is free again when the run has ended.
     drop(TcpListener::bind(address).unwrap());
+}
+
+#[test]
+fn processes_of_one_machine_use_consecutive_ports_and_know_them() {
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let serving = Serving {
+        metrics: Some(at(9464)),
+        page: Some(at(8088)),
+        ..Serving::default()
+    };
+    let here = |process, processes| Here { process, processes };
+    assert_eq!(serving.ports(here(1, 3)), [8088, 8089, 8090]);
+    assert!(serving.ports(Here::default()).is_empty());
+    let places = serving.places(here(2, 3)).unwrap();
+    let addresses: Vec<SocketAddr> = places.iter().map(|(address, _)| *address).collect();
+    assert_eq!(addresses, [at(9466), at(8090)]);
+    // What has the same address is served by one socket.
+    let both = Serving {
+        metrics: Some(at(8088)),
+        ..serving
+    };
+    let places = both.places(here(1, 3)).unwrap();
+    assert_eq!(places, [(at(8089), Offers::BOTH)]);
+    let high = Serving {
+        page: Some(at(65_534)),
+        ..Serving::default()
+    };
+    let error = high.places(here(2, 3)).unwrap_err();
+    assert!(
+        error.to_string().contains("there is no port 2 above"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::error::{RunError, RunErrorKind};
-use crate::execution::serve::Serving;
+use crate::execution::serve::{Here, Serving};
 use crate::prelude::*;
 use crate::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use crate::testing::TestingSink;
@@ -115,7 +115,13 @@ fn start(flow: Dataflow, config: RunConfig, token: Option<&str>) -> Running {
                 ..Serving::default()
             };
             let recovery = config.recovery.clone();
-            let server = serving.start(flow.graph(), reading.unwrap(), shared, recovery, 0)?;
+            let server = serving.start(
+                flow.graph(),
+                reading.unwrap(),
+                shared,
+                recovery,
+                Here::default(),
+            )?;
             address
                 .send(server.as_ref().unwrap().addresses()[0])
                 .unwrap();

@@ -18,8 +18,10 @@ export function setToken(token) {
   sessionStorage.setItem(KEY, token);
 }
 
+export const ownToken = () => sessionStorage.getItem(KEY);
+
 export async function get(path, limit = 5000) {
-  const token = sessionStorage.getItem(KEY);
+  const token = ownToken();
   const response = await fetch(`/api/v1/${path}`, {
     headers: token ? { Authorization: `Bearer ${token}` } : {},
     cache: "no-store",

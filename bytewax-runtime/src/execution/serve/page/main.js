@@ -1,6 +1,6 @@
 // The live page of a run: asks for the report again and again while it is looked at, and shows it.
 
-import { NeedsToken, get, setToken, takeTokenOfAddress } from "./client.js";
+import { NeedsToken, get, ownToken, setToken, takeTokenOfAddress } from "./client.js";
 import { Spark } from "./chart.js";
 import { el, keyed, mark, say } from "./dom.js";
 import { bytes, rate, short, span, whole } from "./format.js";
@@ -148,7 +148,7 @@ function show() {
   mark(state, "data-state", isLost ? "lost" : report.state);
   const count = report.workers.length;
   const parts = [`${count} worker${count === 1 ? "" : "s"}`];
-  if (report.processes > 1) parts.push(`process ${report.process} of ${report.processes}`);
+  if (report.processes > 1) parts.push(`process ${report.process}, one of ${report.processes}`);
   parts.push(`up ${span(Math.floor(report.seconds))}`);
   if (report.execution) parts.push(`restarted ${report.execution === 1 ? "once" : `${whole(report.execution)} times`}`);
   say(find("where"), parts.join(" · "));
@@ -221,6 +221,7 @@ async function look() {
       runs += 1;
       document.body.dataset.runs = String(runs);
       keepCourse(model);
+      linkProcesses();
     }
     model.update(report);
     isLost = false;
@@ -239,6 +240,22 @@ async function look() {
     show();
   }
   timer = setTimeout(look, every());
+}
+
+// Links to the pages of the other processes, if this machine has started them together.
+function linkProcesses() {
+  const root = find("processes");
+  const show = ({ ports }) => {
+    mark(root, "hidden", !ports);
+    const links = (ports ?? []).map((port, process) => {
+      const isThis = String(port) === location.port;
+      const token = ownToken() ? `#token=${encodeURIComponent(ownToken())}` : "";
+      const href = `${location.protocol}//${location.hostname}:${port}/${token}`;
+      return el("a", { href, "aria-current": isThis ? "page" : null, text: `process ${process}` });
+    });
+    root.replaceChildren(...links);
+  };
+  get("").then(show, () => {});
 }
 
 // What the run has kept of the time before the page was opened.
@@ -277,7 +294,7 @@ async function lookAtStep() {
 
 function askForToken() {
   const login = find("login");
-  if (sessionStorage.getItem("bytewax-token")) say(find("login-fault"), "This token is not that of the run.");
+  if (ownToken()) say(find("login-fault"), "This token is not that of the run.");
   if (!login.open) login.showModal();
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Serving, anywhere, ask, server_of};
 use crate::execution::render::json::FlowJson;
-use crate::execution::serve::api::SCHEMA;
+use crate::execution::serve::api::{Contents, SCHEMA};
 use crate::execution::serve::history::Course;
 use crate::execution::serve::live::{ErrorsReport, KeysReport, TailReport};
 use crate::execution::serve::metrics::tests::report;
@@ -23,6 +23,7 @@ fn generated() -> Value {
     let keys = generator.subschema_for::<KeysReport>();
     let errors = generator.subschema_for::<ErrorsReport>();
     let tail = generator.subschema_for::<TailReport>();
+    let contents = generator.subschema_for::<Contents>();
     let definitions = generator.take_definitions(true);
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -30,6 +31,7 @@ fn generated() -> Value {
         "description": "Each property is a path; its schema is that of the response. Later releases may add paths and properties.",
         "type": "object",
         "properties": {
+            "/api/v1": contents,
             "/api/v1/errors": errors,
             "/api/v1/flow": flow,
             "/api/v1/history": history,
