@@ -301,3 +301,25 @@ fn the_macro_knows_the_operators_whose_errors_must_be_read() {
         .collect();
     assert_eq!(table, erring);
 }
+
+/// What the documentation says of the order of items.
+#[test]
+fn the_order_that_each_operator_keeps_is_documented() {
+    let text = include_str!("../../bytewax-runtime/src/operators/mod.rs");
+    let rows: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("//! | `"))
+        .collect();
+    let mut documented: Vec<&str> = Vec::new();
+    for row in rows {
+        let operators = row.split(" | ").nth(1).expect("a column of operators");
+        documented.extend(operators.split('`').skip(1).step_by(2));
+    }
+    documented.sort_unstable();
+    let expected: Vec<_> = table()
+        .into_iter()
+        .filter(|(_, kind)| *kind != StepKind::Source)
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(documented, expected);
+}
