@@ -119,6 +119,32 @@ impl WorkerCx {
         Rc::clone(self.watermarks.borrow_mut().entry(step).or_default())
     }
 
+    /// Returns the watermark of the first step that follows the time of a source's stream, once all steps are built.
+    pub(crate) fn watermark_behind(&self, source: StepIndex) -> Option<Rc<Watermark>> {
+        let is_behind = |step: &&StepIndex| {
+            // There may be many ways from one step to another.
+            let mut ahead = vec![**step];
+            let mut next = 0;
+            while let Some(step) = ahead.get(next) {
+                let roots = &self.steps.get(*step).roots;
+                let new: Vec<_> = roots
+                    .iter()
+                    .filter(|root| !ahead.contains(root))
+                    .copied()
+                    .collect();
+                ahead.extend(new);
+                next += 1;
+            }
+            ahead[1..].contains(&source)
+        };
+        let watermarks = self.watermarks.borrow();
+        let first = watermarks
+            .keys()
+            .filter(is_behind)
+            .min_by_key(|step| step.get())?;
+        watermarks.get(first).map(Rc::clone)
+    }
+
     pub(crate) fn running(&self) -> Option<StepIndex> {
         self.meter.last()
     }

@@ -3,11 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use chrono::TimeDelta;
+
 use super::context::Cx;
 use super::edge::EventMark;
 use super::marks::Marks;
 use super::plan::BuildCx;
 use super::timers::{Alarm, Timers};
+use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::ids::{StepIndex, WorkerIndex};
 use crate::state;
@@ -152,6 +155,14 @@ pub(crate) struct SharedWatermark {
     /// The watermark when it was last saved.
     saved: i64,
     known: Rc<Watermark>,
+    /// How long all senders are idle before it advances with time.
+    idle_after: Option<TimeDelta>,
+    /// Where it starts before any item.
+    start: i64,
+    /// Whether no sender is waited for.
+    is_idle: bool,
+    /// When the last sender became idle, and where the watermark was.
+    idle_since: Option<(Monotonic, i64)>,
 }
 
 impl SharedWatermark {
@@ -175,7 +186,43 @@ impl SharedWatermark {
             slowest: None,
             saved: at,
             known,
+            idle_after: None,
+            start,
+            is_idle: false,
+            idle_since: None,
         }
+    }
+
+    /// Makes it advance with time while all senders are idle, once they have been for this time.
+    pub(crate) fn advancing(mut self, idle_after: Option<TimeDelta>) -> Self {
+        self.idle_after = idle_after;
+        self
+    }
+
+    /// Advances by the time that has passed, if all senders are idle.
+    pub(crate) fn pass(&mut self, now: impl FnOnce() -> Monotonic, timers: &Timers) {
+        let Some(idle_after) = self.idle_after else {
+            return;
+        };
+        if !self.is_idle || self.at <= self.start {
+            self.idle_since = None;
+            return;
+        }
+        let now = now();
+        let (since, from) = *self.idle_since.get_or_insert((now, self.at));
+        let passed = now.since(since);
+        let at = from.saturating_add(passed.num_microseconds().unwrap_or(i64::MAX));
+        if passed >= idle_after && at > self.at {
+            self.at = at;
+            self.known.set(at, timers);
+        }
+    }
+
+    /// When it gets to a time, if all senders stay idle.
+    pub(crate) fn reaches(&self, time: i64) -> Option<Monotonic> {
+        let (since, from) = self.idle_since?;
+        let by = TimeDelta::microseconds(time.saturating_sub(from).max(0));
+        Some(since.after(by.max(self.idle_after?)))
     }
 
     pub(crate) fn at(&self) -> i64 {
@@ -186,6 +233,7 @@ impl SharedWatermark {
     pub(crate) fn update(&mut self, marks: &Marks, timers: &Timers) {
         self.slowest = marks.slowest();
         let EventMark(least) = marks.least();
+        self.is_idle = least == EventMark::END.0;
         // Without any active sender, the watermark does not advance.
         if least < EventMark::END.0 && least > self.at {
             self.at = least;

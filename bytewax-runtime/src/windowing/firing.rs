@@ -11,8 +11,8 @@ use super::window::{Fired, Label, Windowed};
 #[cfg(feature = "calendar")]
 use super::windower::CalendarWindower;
 use super::windower::{
-    CountWindower, CumulateWindower, CustomWindower, SessionWindower, SlidingWindower, TimeWindows,
-    TumblingWindower, Windower,
+    CountWindower, CumulateWindower, CustomWindower, GlobalWindower, SessionWindower,
+    SessionsUntil, SlidingWindower, TimeWindows, TumblingWindower, Windower,
 };
 
 /// The labels of window results by the reason of their emission.
@@ -93,6 +93,8 @@ pub struct WithOptions<W, M> {
 pub(crate) struct Firings {
     pub(crate) lateness: i64,
     pub(crate) early: Option<i64>,
+    /// After how many values windows emit early.
+    pub(crate) every: Option<u64>,
     pub(crate) in_arrival_order: bool,
     pub(crate) keep_open: bool,
 }
@@ -100,7 +102,14 @@ pub(crate) struct Firings {
 impl Firings {
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let early = self.early.and_then(early_fault);
-        late_fault(self.lateness).into_iter().chain(early).collect()
+        let every = self.every.filter(|values| *values == 0).map(|_| {
+            Fault::new(
+                "windows are to emit after no values",
+                "fire after every value or more",
+            )
+        });
+        let faults = late_fault(self.lateness).into_iter().chain(early);
+        faults.chain(every).collect()
     }
 }
 
@@ -165,6 +174,41 @@ macro_rules! options {
         ) -> WithOptions<$windower, <$mode as Emission>::Labelled> {
             let mut with = $with(self);
             with.firings.early = Some(span(every));
+            with
+        }
+
+        /// Emits the current value of an open window, as [`Firing::Early`](crate::windowing::Firing::Early),
+        /// whenever `values` values have been added to it since it last emitted. With 1, it emits on each change.
+        ///
+        /// Unlike [`fire_early`](Self::fire_early), this depends on the values alone. The number is saved with the
+        /// window, so a resume continues it.
+        ///
+        /// With more than 1, windows that overlap are not combined from slices, because each counts its own values. A
+        /// step with saved windows that overlap can therefore not change to it or back.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use bytewax_runtime::testing::run_keyed;
+        /// use bytewax_runtime::windowing::{EventClock, Firing, Millis, TumblingWindower};
+        /// use chrono::{DateTime, TimeDelta};
+        ///
+        /// let ms = TimeDelta::milliseconds;
+        /// let out = run_keyed([1, 2, 3, 4, 5, 12].map(|at| ('a', at)), |times| {
+        ///     let clock = EventClock::per_partition(|at: &i64| Millis(*at), ms(0));
+        ///     let tens = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH).fire_every(2);
+        ///     times.count_window(clock, tens).named("counts").down
+        /// });
+        /// let counts = out.into_iter().map(|(_, (window, fired))| (window.0, fired.firing, fired.value));
+        /// let (early, on_time) = (Firing::Early, Firing::OnTime);
+        /// assert!(counts.eq([(0, early, 2), (0, early, 4), (0, on_time, 5), (1, on_time, 1)]));
+        /// ```
+        pub fn fire_every(
+            self,
+            values: u64,
+        ) -> WithOptions<$windower, <$mode as Emission>::Labelled> {
+            let mut with = $with(self);
+            with.firings.every = Some(values);
             with
         }
 
@@ -236,7 +280,7 @@ macro_rules! windowers {
     )+ };
 }
 
-windowers!(TumblingWindower SlidingWindower CumulateWindower SessionWindower CountWindower);
+windowers!(TumblingWindower SlidingWindower CumulateWindower SessionWindower CountWindower GlobalWindower);
 #[cfg(feature = "calendar")]
 windowers!(CalendarWindower);
 
@@ -245,6 +289,21 @@ impl<T: TimeWindows> CustomWindower<T> {
 }
 
 impl<T: TimeWindows> Windowing for CustomWindower<T> {
+    type Windower = Self;
+    type Mode = Once;
+
+    fn with_options(self) -> WithOptions<Self, Once> {
+        WithOptions::new(self)
+    }
+}
+
+impl<V: 'static, F: Fn(&V) -> bool + Clone + Send + Sync + 'static> SessionsUntil<V, F> {
+    options!(Self, Once, WithOptions::new);
+}
+
+impl<V: 'static, F: Fn(&V) -> bool + Clone + Send + Sync + 'static> Windowing
+    for SessionsUntil<V, F>
+{
     type Windower = Self;
     type Mode = Once;
 

@@ -9,12 +9,14 @@
 //! | [`EventClock::per_partition`] | the same for windows directly after the source, declared and used in one step |
 //! | [`EventClock::new`] | reads the event time from values; each key has its own watermark, which advances with the system time |
 //! | [`SystemClock`] | uses the time of arrival |
+//! | [`CustomClock`] | custom times and watermarks of each key |
 //! | [`TumblingWindower`] | windows of one length, one after the other |
 //! | [`SlidingWindower`] | windows of one length that overlap |
 //! | [`CumulateWindower`] | windows with a common start whose ends are one step apart |
 //! | `CalendarWindower` (feature `calendar`) | days, weeks and months in a time zone |
 //! | [`SessionWindower`] | values separated by silence |
 //! | [`CountWindower`] | a number of values |
+//! | [`GlobalWindower`] | all values of a key |
 //! | [`CustomWindower`] | custom windows, defined by their times |
 //!
 //! The operator determines what happens to the values of a window: [`count_window`], [`max_window`],
@@ -76,7 +78,8 @@
 //!
 //! # More than one value a window
 //!
-//! With [`fire_early`](TumblingWindower::fire_early), windows emit their current values, and with
+//! With [`fire_early`](TumblingWindower::fire_early), windows emit their current values after some time, and
+//! with [`fire_every`](TumblingWindower::fire_every) after a number of values. With
 //! [`allow_late`](TumblingWindower::allow_late), they accept late values and emit corrections. Each value is
 //! then [`Fired`], which contains the reason.
 //!
@@ -133,7 +136,8 @@ mod windowed;
 mod windower;
 
 pub use clock::{
-    Clock, EventClock, JoinClock, PartitionClock, StreamClock, SystemClock, TimeOf, TimeOfSides,
+    Clock, CustomClock, EventClock, JoinClock, KeyMarks, Pace, PartitionClock, StreamClock,
+    SystemClock, TimeOf, TimeOfSides, WithTime, WithValues,
 };
 pub use event_time::{EventTimeOut, Lateness};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions, WithTimes};
@@ -150,6 +154,6 @@ pub use windowed::WindowOut;
 #[cfg(feature = "calendar")]
 pub use windower::CalendarWindower;
 pub use windower::{
-    CountWindower, CumulateWindower, CustomWindower, SessionWindower, SlidingWindower, TimeWindows,
-    TumblingWindower, Windower,
+    CountWindower, CumulateWindower, CustomWindower, GlobalWindower, SessionWindower,
+    SessionsUntil, SlidingWindower, TimeWindows, TumblingWindower, Windower,
 };

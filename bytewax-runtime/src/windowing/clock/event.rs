@@ -163,7 +163,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
     }
 
     #[inline]
-    fn observe(&self, mark: &mut Watermark, time: Time, now: Time) -> (Time, Time) {
+    fn observe(&self, mark: &mut Watermark, (time, _): (Time, &V), now: Time) -> (Time, Time) {
         mark.begin(FIRST, now);
         mark.pass(now);
         (time, mark.raise(bound(time, self.wait)))

@@ -1,5 +1,6 @@
 //! Clocks: the times of values, and watermarks.
 
+mod custom;
 mod event;
 mod partition;
 mod stream;
@@ -8,12 +9,13 @@ mod system;
 mod tests;
 mod watermark;
 
+pub use custom::{CustomClock, KeyMarks, Pace, WithTime, WithValues};
 pub use event::{EventClock, TimeOf, TimeOfSides};
 pub(crate) use event::{Getter, event_time};
 pub use partition::PartitionClock;
 pub use stream::StreamClock;
 pub use system::SystemClock;
-pub(crate) use watermark::{EarlyAt, KeyMark, OfAllKeys, Watermark, bound};
+pub(crate) use watermark::{EarlyAt, KeyMark, OfAllKeys, Standing, Watermark, bound};
 
 use std::sync::Arc;
 
@@ -65,7 +67,7 @@ pub(super) const fn lead_fault(max_lead: i64) -> Option<Fault> {
 }
 
 /// The clock of a window step: [`StreamClock`], [`PartitionClock`] or [`EventClock`] for values of the type
-/// that its function takes, or [`SystemClock`].
+/// that its function takes, [`SystemClock`], or a [`CustomClock`] for watermarks that a program defines.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a clock for `{V}`",
     label = "not a clock for values of this type",
@@ -115,8 +117,8 @@ pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
     /// Returns the time of a value, as far as it is known without its key. `now` is the time of the step.
     fn time(&self, value: &V, now: Time) -> Time;
 
-    /// Observes a value of a key. Returns its time and the watermark.
-    fn observe(&self, mark: &mut Self::Mark, time: Time, now: Time) -> (Time, Time);
+    /// Observes a value of a key and its time. Returns its time and the watermark.
+    fn observe(&self, mark: &mut Self::Mark, value: (Time, &V), now: Time) -> (Time, Time);
 
     /// Returns how long a key without windows is kept, in microseconds.
     fn forget_after(&self) -> i64;

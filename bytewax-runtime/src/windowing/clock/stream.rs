@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Clock, Getter, JoinClock, OfAllKeys, TimeOf, TimeOfSides, Timing, forget_fault};
+use super::{
+    Clock, Getter, JoinClock, OfAllKeys, TimeOf, TimeOfSides, Timing, forget_fault, idle_fault,
+};
 use crate::kit::{BuildCx, SharedWatermark, StreamTime};
 use crate::windowing::fault::Fault;
 use crate::windowing::probe::WindowProbe;
@@ -63,6 +65,7 @@ use chrono::TimeDelta;
 pub struct StreamClock<G> {
     getter: G,
     forget_after: i64,
+    idle_after: Option<i64>,
     probe: Option<WindowProbe>,
 }
 
@@ -90,6 +93,7 @@ impl<G> StreamClock<G> {
         Self {
             getter,
             forget_after: super::FORGET_AFTER,
+            idle_after: None,
             probe: None,
         }
     }
@@ -97,6 +101,20 @@ impl<G> StreamClock<G> {
     /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
+        self
+    }
+
+    /// Lets the watermark of the step advance with the system time while all partitions of the stream are idle, once
+    /// they have been for `time`. By default it stands still.
+    ///
+    /// Windows then close by the clock when the stream dries up. In return, the values of a partition that wakes up may
+    /// be late, and the result depends on when the flow runs. A partition is idle as [`event_time`] defines:
+    /// see [`Lateness::idle_after`].
+    ///
+    /// [`event_time`]: crate::flow::Stream::event_time
+    /// [`Lateness::idle_after`]: crate::windowing::Lateness::idle_after
+    pub fn advance_when_idle(mut self, time: TimeDelta) -> Self {
+        self.idle_after = Some(span(time));
         self
     }
 
@@ -119,7 +137,8 @@ impl<V: 'static, G: Getter<V>> Timing<V> for StreamClock<G> {
     const REMEMBERS: bool = false;
 
     fn faults(&self) -> Vec<Fault> {
-        forget_fault(self.forget_after).into_iter().collect()
+        let forget = forget_fault(self.forget_after).into_iter();
+        forget.chain(self.idle_after.and_then(idle_fault)).collect()
     }
 
     #[inline]
@@ -128,7 +147,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for StreamClock<G> {
     }
 
     #[inline]
-    fn observe(&self, _: &mut OfAllKeys, time: Time, now: Time) -> (Time, Time) {
+    fn observe(&self, _: &mut OfAllKeys, (time, _): (Time, &V), now: Time) -> (Time, Time) {
         (time, now)
     }
 
@@ -141,7 +160,8 @@ impl<V: 'static, G: Getter<V>> Timing<V> for StreamClock<G> {
     }
 
     fn shared(&self, build: &BuildCx) -> Option<SharedWatermark> {
-        Some(SharedWatermark::resume(build, FIRST))
+        let idle_after = self.idle_after.map(TimeDelta::microseconds);
+        Some(SharedWatermark::resume(build, FIRST).advancing(idle_after))
     }
 }
 

@@ -81,7 +81,7 @@ impl<V: 'static> Timing<V> for SystemClock {
     }
 
     #[inline]
-    fn observe(&self, mark: &mut Watermark, _: Time, now: Time) -> (Time, Time) {
+    fn observe(&self, mark: &mut Watermark, _: (Time, &V), now: Time) -> (Time, Time) {
         mark.begin(now, now);
         let now = mark.pass(now);
         (now, now)

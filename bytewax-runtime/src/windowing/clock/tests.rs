@@ -39,7 +39,9 @@ impl<C: Timing<f64, Mark = Watermark>> OneKey<C> {
 
     fn item(&mut self, seconds: f64) -> i64 {
         let time = self.clock.time(&seconds, self.now);
-        self.clock.observe(&mut self.watermark, time, self.now).1
+        self.clock
+            .observe(&mut self.watermark, (time, &seconds), self.now)
+            .1
     }
 }
 

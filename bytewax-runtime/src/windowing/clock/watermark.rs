@@ -105,6 +105,35 @@ impl KeyMark for Watermark {
     }
 }
 
+/// A watermark that only values move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing(pub(super) Watermark);
+
+impl KeyMark for Standing {
+    type Early = Time;
+
+    const OF_KEY: bool = true;
+
+    #[inline]
+    fn new() -> Self {
+        Self(<Watermark as KeyMark>::new())
+    }
+
+    #[inline]
+    fn pass(&mut self, _: Time) -> Time {
+        self.0.at
+    }
+
+    fn at(&self, _: Time) -> Time {
+        self.0.at
+    }
+
+    #[inline]
+    fn reaches(&self, time: Time) -> Time {
+        if time <= self.0.at { self.0.since } else { END }
+    }
+}
+
 /// A key shares the watermark of all keys.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct OfAllKeys;

@@ -242,10 +242,15 @@ where
 
     /// Wakes the operator when the next key is due.
     fn sleep(&self, cx: &Cx) {
-        if self.shared.is_none()
-            && let Some(look) = self.looks.first()
-        {
-            cx.worker.timers.wake_by(cx.alarm, date(look));
+        if let Some(look) = self.looks.first() {
+            match &self.shared {
+                None => cx.worker.timers.wake_by(cx.alarm, date(look)),
+                Some(shared) => {
+                    if let Some(at) = shared.reaches(look) {
+                        cx.worker.timers.wake_by(cx.alarm, at);
+                    }
+                }
+            }
         }
         if let Some(early) = self.early.first() {
             let early = Monotonic::of_micros(early);
@@ -333,6 +338,11 @@ where
 
     fn settle(&mut self, edges: &[EdgeId], cx: &mut Cx) -> Result<bool, RunError> {
         self.begin();
+        if let Some(shared) = &mut self.shared {
+            shared.pass(|| self.clock.monotonic(), &cx.worker.timers);
+            self.now.step = shared.at();
+            self.now.late_before = self.keeper.late_for_all_before(self.now.step);
+        }
         let has_room = self.look_at_due(edges, cx)? && self.emit_early(edges, cx)?;
         self.next.send(cx)?;
         if has_room {

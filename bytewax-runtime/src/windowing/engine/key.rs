@@ -195,7 +195,9 @@ where
         now: Time,
         out: &mut Events<B, V>,
     ) -> Looked {
-        let (time, mark) = self.clock.observe(&mut key.windows.watermark, time, now);
+        let (time, mark) = self
+            .clock
+            .observe(&mut key.windows.watermark, (time, &value), now);
         let windows = &mut key.windows;
         let mut has_taken = false;
         if C::Mark::OF_KEY && time < self.late_before(mark) {

@@ -15,6 +15,8 @@ pub(crate) struct PerWindow<W, F> {
     pub(crate) fold: F,
     /// How long a window that is over still accepts values.
     pub(crate) lateness: i64,
+    /// After how many values a window emits early.
+    pub(crate) fires_every: Option<u64>,
     /// Whether anything reads the metadata.
     pub(crate) emits_metadata: bool,
 }
@@ -36,6 +38,9 @@ struct Adding<'a, V, W, F: Fold<V>> {
     windower: &'a W,
     fold: &'a F,
     lateness: i64,
+    fires_every: Option<u64>,
+    /// Whether the value closes its window.
+    closes: bool,
     value: Option<V>,
     mark: Time,
     /// Whether the window was over before the value.
@@ -54,6 +59,11 @@ fn before_or_after(was_over: bool) -> Firing {
 }
 
 impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_, V, W, F> {
+    #[inline]
+    fn closes(&self) -> bool {
+        self.closes
+    }
+
     #[inline]
     fn open(&mut self) -> F::State {
         self.fold.open()
@@ -84,6 +94,13 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
     #[inline]
     fn settled(&mut self, window: &mut Open<F::State>, ends: Time) {
         if self.lateness == 0 || ends > self.mark {
+            if let Some(every) = self.fires_every
+                && ends > self.mark
+                && (every == 1 || window.count_value() >= every)
+            {
+                let label = label(self.windower, window, before_or_after(window.fired));
+                fire(self.fold, window, label, self.out);
+            }
             self.next = self.next.min(ends);
             return;
         }
@@ -107,7 +124,7 @@ fn fire<V, F: Fold<V>>(
     out: &mut Emit<Event<F::Out, V>>,
 ) {
     fold.fire(&mut window.state, &mut emitter(label, out));
-    window.changed = false;
+    window.has_emitted();
 }
 
 impl<W: Windower, F> PerWindow<W, F> {
@@ -174,6 +191,8 @@ where
             windower: &self.windower,
             fold: &self.fold,
             lateness: self.lateness,
+            fires_every: self.fires_every,
+            closes: self.windower.closes(&value),
             value: Some(value),
             mark,
             was_over: false,

@@ -79,10 +79,12 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         E: Enter<K, V>,
     {
         let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
+        let fires_every = self.firings.every;
         self.add(inputs, move |emits_metadata| PerWindow {
             windower: windower.clone(),
             fold: fold(),
             lateness,
+            fires_every,
             emits_metadata,
         })
     }
@@ -107,21 +109,24 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             None => self.each(inputs, fold),
             Some(slicing) => {
                 let lateness = self.firings.lateness;
+                let fires_always = self.firings.every.is_some();
                 self.add(inputs, move |emits_metadata| Slices {
                     slicing,
                     fold: fold(),
                     lateness,
+                    fires_always,
                     emits_metadata,
                 })
             }
         }
     }
 
-    /// The slicing of values, unless the parameters are invalid.
+    /// The slicing of values, unless the parameters are invalid, or windows count their values.
     fn slicing(&self) -> Option<Slicing> {
+        let counts = self.firings.every.is_some_and(|every| every > 1);
         match self.windower.fault() {
-            None => self.windower.slicing(),
-            Some(_) => None,
+            None if !counts => self.windower.slicing(),
+            _ => None,
         }
     }
 
@@ -150,6 +155,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             keep_open: self.firings.keep_open,
         };
         let mut faults: Vec<_> = self.windower.fault().into_iter().collect();
+        faults.extend(self.windower.fault_with::<V>());
         faults.append(&mut self.firings.faults());
         let step = Step {
             operator: self.operator,

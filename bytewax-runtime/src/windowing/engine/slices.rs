@@ -24,6 +24,8 @@ pub(crate) struct Slices<F> {
     pub(crate) fold: F,
     /// How long a window that is over still accepts values.
     pub(crate) lateness: i64,
+    /// Whether windows emit early after each value.
+    pub(crate) fires_always: bool,
     /// Whether anything reads the metadata.
     pub(crate) emits_metadata: bool,
 }
@@ -247,9 +249,16 @@ where
     ) -> Time {
         let (begin, last) = self.slicing.slice(time);
         let slice = kept.slice((begin, last), || self.fold.open());
-        slice.changed = true;
+        slice.changed = !self.fires_always;
         self.fold.add(&mut slice.state, value, &mut |_| {});
         let first = self.slicing.first(begin, last);
+        if self.fires_always {
+            for id in first.max(kept.fired)..=last {
+                if self.closes(id) > mark {
+                    self.fire(kept, id, Firing::Early, out);
+                }
+            }
+        }
         if time < mark {
             for id in first.max(kept.gone)..=last {
                 if self.closes(id) > mark {

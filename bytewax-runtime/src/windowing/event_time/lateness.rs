@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::windowing::clock::{idle_fault, wait_fault};
+use crate::windowing::clock::{idle_fault, lead_fault, wait_fault};
 use crate::windowing::fault::Fault;
 use crate::windowing::time::span;
 
@@ -31,6 +31,7 @@ pub struct Lateness {
     pub(super) wait: i64,
     pub(super) idle_after: Option<i64>,
     pub(super) ahead: Option<i64>,
+    pub(super) max_lead: Option<i64>,
 }
 
 impl Lateness {
@@ -42,6 +43,7 @@ impl Lateness {
             wait: span(wait),
             idle_after: Some(span(IDLE_AFTER)),
             ahead: Some(span(AHEAD)),
+            max_lead: None,
         }
     }
 
@@ -52,7 +54,8 @@ impl Lateness {
     /// items of the partition may be too late for window steps, which emit them as `late`. The partition
     /// counts again as soon as it emits items. The watermark always waits for a partition that is not polled
     /// because of backpressure or because the machine is suspended. If all partitions are idle, the watermark
-    /// stands still.
+    /// stands still, unless a step lets it
+    /// [advance with the clock](crate::windowing::StreamClock::advance_when_idle).
     pub const fn idle_after(mut self, time: TimeDelta) -> Self {
         self.idle_after = Some(span(time));
         self
@@ -79,11 +82,25 @@ impl Lateness {
         self
     }
 
+    /// Sets how far a partition may be ahead of the watermark, beyond the wait, before it is not read until the others
+    /// catch up. By default there is no bound.
+    ///
+    /// It bounds what later steps store for partitions that are ahead: open windows, and values that wait. The
+    /// watermark is that of the first step behind that follows the time of the stream, such as a window step with a
+    /// [`StreamClock`](crate::windowing::StreamClock), so partitions of several sources that meet there are aligned
+    /// with each other. Without such a step, nothing is bounded. A partition that has no items, and is not idle yet,
+    /// pauses the others too.
+    pub const fn max_lead(mut self, time: TimeDelta) -> Self {
+        self.max_lead = Some(span(time));
+        self
+    }
+
     pub(super) fn faults(&self) -> Vec<Fault> {
         let all = [
             wait_fault(self.wait),
             self.idle_after.and_then(idle_fault),
             self.ahead.and_then(future_fault),
+            self.max_lead.and_then(lead_fault),
         ];
         all.into_iter().flatten().collect()
     }

@@ -1,5 +1,6 @@
 //! The stage that declares the event time of a stream, partition by partition.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -9,11 +10,11 @@ use crate::clock::Monotonic;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::kit::meter::PartitionMeter;
-use crate::kit::{BuildCx, Cx, EventMark, Flush, Next, Outputs, Push};
+use crate::kit::{BuildCx, Cx, EventMark, Flush, Next, Outputs, Push, Watermark};
 use crate::state;
 use crate::windowing::clock::{Getter, bound};
 use crate::windowing::engine::{Aside, LostOfRun};
-use crate::windowing::time::Time;
+use crate::windowing::time::{FIRST, Time};
 
 /// The items of the step that a run drops because nothing reads them.
 #[derive(Debug)]
@@ -40,6 +41,9 @@ pub(super) struct Declare<T, G> {
     getter: Arc<G>,
     lateness: Lateness,
     partitions: Vec<Partition>,
+    /// The watermark of a later step on this worker, which partitions must not be too far ahead of; looked for when all
+    /// steps are built.
+    known: Option<Rc<Watermark>>,
     down: Next<T>,
     late: Aside<T>,
     future: Aside<T>,
@@ -114,6 +118,7 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
                 .into_iter()
                 .map(partition)
                 .collect::<Result<_, RunError>>()?,
+            known: None,
             down: outputs.next(DOWN),
             late: Aside::new(outputs, LATE, &lost.late.of(build.id())),
             future: Aside::new(outputs, FUTURE, &lost.future.of(build.id())),
@@ -178,6 +183,26 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
         }
         if let Some(wake) = wake {
             cx.worker.timers.wake_by(cx.alarm, wake);
+        }
+    }
+
+    /// Pauses partitions that are too far ahead.
+    fn align(&mut self, cx: &mut Cx) {
+        let Some(lead) = self.lateness.max_lead else {
+            return;
+        };
+        if self.known.is_none() {
+            let root = cx.worker.steps.get(self.step).roots.first();
+            self.known = root.and_then(|root| cx.worker.watermark_behind(*root));
+        }
+        let Some(known) = &self.known else { return };
+        let limit = known.get().max(FIRST).saturating_add(self.lateness.wait);
+        let limit = limit.saturating_add(lead);
+        for (index, partition) in self.partitions.iter().enumerate() {
+            if partition.newest > limit && !cx.partitions.has_ended(index) {
+                cx.partitions.hold(index);
+                known.wait(cx.alarm);
+            }
         }
     }
 
@@ -304,6 +329,7 @@ impl<T: 'static, G: Getter<T>> Push<T> for Declare<T, G> {
         cx.enter(self.step);
         self.know_added(cx);
         self.look_after(cx);
+        self.align(cx);
         if what >= Flush::Epoch {
             self.save(cx)?;
         }

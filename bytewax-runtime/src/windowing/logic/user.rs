@@ -28,8 +28,17 @@ pub trait WindowLogic: State {
     fn on_value(&mut self, value: Self::In, out: &mut Emit<Self::Out>);
 
     /// Called when another window of the key is merged into this one. This happens only for sessions, and
-    /// only if values are processed in order of arrival.
-    fn on_merge(&mut self, other: Self, out: &mut Emit<Self::Out>);
+    /// only if values are processed in order of arrival. All other logics need not define it.
+    ///
+    /// # Panics
+    ///
+    /// The default panics, because it cannot know what belongs together.
+    fn on_merge(&mut self, _other: Self, _out: &mut Emit<Self::Out>) {
+        panic!(
+            "two sessions became one, and the logic does not define `on_merge`: define it, or process values in the \
+             order of their times"
+        );
+    }
 
     /// Called once when the window is over, to emit its value. If the windower fires early or allows late
     /// values, it is called before and after that too.
@@ -87,5 +96,36 @@ where
 
     fn close(&self, mut state: L, emit: &mut impl FnMut(L::Out)) {
         self.call(emit, |out| state.on_close(out));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytewax_macros::stateful;
+
+    use super::*;
+
+    #[stateful(crate = "crate")]
+    #[derive(Default)]
+    struct Last(i64);
+
+    impl WindowLogic for Last {
+        type In = i64;
+        type Out = i64;
+
+        fn on_value(&mut self, value: i64, _: &mut Emit<i64>) {
+            self.0 = value;
+        }
+
+        fn on_close(&mut self, out: &mut Emit<i64>) {
+            out.emit(self.0);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the logic does not define `on_merge`")]
+    fn a_logic_that_is_merged_must_say_how() {
+        let own = Own::new(Last::default);
+        own.merge(&mut Last(1), Last(2), &mut |_| {});
     }
 }

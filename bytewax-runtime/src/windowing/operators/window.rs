@@ -45,10 +45,6 @@ impl<T: 'static> Stream<T> {
     ///         }
     ///     }
     ///
-    ///     fn on_merge(&mut self, other: Self, _: &mut Emit<&'static str>) {
-    ///         self.0 += other.0;
-    ///     }
-    ///
     ///     fn on_close(&mut self, _: &mut Emit<&'static str>) {}
     /// }
     ///

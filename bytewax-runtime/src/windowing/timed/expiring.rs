@@ -70,7 +70,9 @@ impl<T: 'static> Stream<T> {
     /// # State
     ///
     /// The state of the operator and the time of the newest value, for each key, until it expires. `time` may change
-    /// between runs; the new time applies to all states.
+    /// between runs; the new time applies to all states. States that were saved without `expire_after` have no such
+    /// time, so a resume with it is refused, and so is one without it. Give the step another name, and drop the old
+    /// states with [`flow.dropped`](crate::flow::Flow::dropped).
     pub fn expire_after<C>(
         self,
         time: TimeDelta,

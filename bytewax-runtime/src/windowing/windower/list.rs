@@ -14,7 +14,7 @@ pub(crate) struct Open<S> {
     pub(crate) id: i64,
     pub(crate) open: Time,
     pub(crate) close: Time,
-    /// The sessions merged into it.
+    /// The sessions merged into it, and notes about it.
     merged: Merged,
     /// Whether its value was emitted at its end.
     pub(crate) fired: bool,
@@ -42,13 +42,71 @@ impl<S: State> State for Open<S> {
     );
 }
 
-/// A list that is nearly always empty.
+/// A list that is nearly always empty: notes, which are less than 0, and behind them ids of sessions.
+///
+/// The notes are here because few windows have any, and because windows that an earlier release saved have none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(
     clippy::box_collection,
     reason = "most windows have none, and there are many windows"
 )]
 struct Merged(Option<Box<Vec<i64>>>);
+
+/// The note of a session that an item has closed. Lower ones count values.
+const CLOSED: i64 = -1;
+
+impl Merged {
+    fn all(&self) -> &[i64] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    fn notes(&self) -> &[i64] {
+        let notes = self.all().iter().take_while(|note| **note < 0).count();
+        &self.all()[..notes]
+    }
+
+    fn ids(&self) -> &[i64] {
+        &self.all()[self.notes().len()..]
+    }
+
+    /// Takes the ids of another session after its own.
+    fn append(&mut self, other: i64, merged: &Self) {
+        let ids = self.0.get_or_insert_default();
+        ids.push(other);
+        ids.extend_from_slice(merged.ids());
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_some() && self.notes().contains(&CLOSED)
+    }
+
+    fn close(&mut self) {
+        if !self.is_closed() {
+            self.0.get_or_insert_default().insert(0, CLOSED);
+        }
+    }
+
+    /// The values that were counted.
+    fn count(&self) -> u64 {
+        let count = self.notes().iter().find(|note| **note < CLOSED);
+        count.map_or(0, |count| count.abs_diff(CLOSED))
+    }
+
+    fn set_count(&mut self, count: u64) {
+        let mut list = self.0.take().unwrap_or_default();
+        let old = list.iter().position(|note| *note < CLOSED);
+        let note = CLOSED.saturating_sub_unsigned(count);
+        match old {
+            Some(place) if count > 0 => list[place] = note,
+            Some(place) => {
+                list.remove(place);
+            }
+            None if count > 0 => list.insert(0, note),
+            None => {}
+        }
+        self.0 = (!list.is_empty()).then_some(list);
+    }
+}
 
 impl<S> Open<S> {
     pub(crate) fn new(id: i64, open: Time, close: Time, state: S) -> Self {
@@ -70,16 +128,44 @@ impl<S> Open<S> {
         self.close = self.close.max(other.close);
         self.fired |= other.fired;
         self.changed = true;
-        let merged = self.merged.0.get_or_insert_default();
-        merged.push(other.id);
-        if let Some(mut before) = other.merged.0.take() {
-            merged.append(&mut before);
+        let counted = self.merged.count() + other.merged.count();
+        self.merged.append(other.id, &other.merged);
+        if other.is_closed() {
+            self.merged.close();
+        }
+        if counted > 0 {
+            self.merged.set_count(counted);
         }
     }
 
+    /// Counts a value. Returns how many there were since the window last emitted.
+    pub(crate) fn count_value(&mut self) -> u64 {
+        let count = self.merged.count() + 1;
+        self.merged.set_count(count);
+        count
+    }
+
+    /// The window has emitted.
+    pub(crate) fn has_emitted(&mut self) {
+        self.changed = false;
+        if self.merged.0.is_some() {
+            self.merged.set_count(0);
+        }
+    }
+
+    /// Whether an item has closed the session.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.merged.is_closed()
+    }
+
+    /// Closes the session behind its last value.
+    pub(crate) fn close_by_item(&mut self) {
+        self.merged.close();
+    }
+
     pub(crate) fn metadata(&self) -> WindowMetadata {
-        let merged = self.merged.0.as_deref().map_or(&[][..], Vec::as_slice);
-        let mut merged_ids: Vec<_> = merged.iter().copied().map(WindowId).collect();
+        let mut merged_ids: Vec<_> = self.merged.ids().iter().copied().map(WindowId).collect();
         merged_ids.sort_unstable();
         WindowMetadata {
             open_time: date(self.open),
@@ -247,6 +333,28 @@ mod tests {
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     use super::*;
+
+    #[test]
+    fn notes_are_no_sessions() {
+        let mut window = Open::new(3, 0, 0, ());
+        assert_eq!([window.count_value(), window.count_value()], [1, 2]);
+        window.close_by_item();
+        let mut first = Open::new(1, 0, 0, ());
+        assert_eq!(first.count_value(), 1);
+        first.absorb(&mut window);
+        assert!(first.is_closed());
+        assert_eq!(first.metadata().merged_ids, [WindowId(3)]);
+        assert_eq!(first.count_value(), 4);
+        first.has_emitted();
+        assert_eq!(first.count_value(), 1);
+        first.close_by_item();
+        assert!(first.is_closed());
+        assert_eq!(first.metadata().merged_ids, [WindowId(3)]);
+        let mut plain = Open::new(1, 0, 0, ());
+        assert_eq!(plain.count_value(), 1);
+        plain.has_emitted();
+        assert_eq!(plain, Open::new(1, 0, 0, ()), "nothing is left of it");
+    }
 
     proptest! {
         /// One, few or many: always as a tree of all.

@@ -4,6 +4,7 @@
 mod calendar;
 mod count;
 mod cumulate;
+mod global;
 mod list;
 mod session;
 mod several;
@@ -23,8 +24,9 @@ use crate::state::facts::Text;
 pub use calendar::CalendarWindower;
 pub use count::CountWindower;
 pub use cumulate::CumulateWindower;
+pub use global::GlobalWindower;
 pub(crate) use list::{Open, WindowList};
-pub use session::SessionWindower;
+pub use session::{SessionWindower, SessionsUntil};
 pub(crate) use sliding::Slicing;
 pub use sliding::{SlidingWindower, TumblingWindower};
 pub use spans::{CustomWindower, TimeWindows};
@@ -51,7 +53,7 @@ pub(crate) const WINDOWER: &str = "windower";
 pub(crate) const ALIGN_TO: &str = "align_to";
 
 /// A windower: [`TumblingWindower`], [`SlidingWindower`], [`CumulateWindower`], [`SessionWindower`], [`CountWindower`],
-/// or a [`CustomWindower`] for windows that a program defines with [`TimeWindows`]. The feature `calendar` adds
+/// [`GlobalWindower`], or a [`CustomWindower`] for windows that a program defines with [`TimeWindows`]. The feature `calendar` adds
 /// `CalendarWindower`.
 #[expect(private_bounds, reason = "windowers are those of this crate")]
 pub trait Windower: Windows + Clone {}
@@ -63,6 +65,17 @@ pub(crate) trait Windows: Send + Sync + 'static {
 
     /// Checks the parameters.
     fn fault(&self) -> Option<Fault>;
+
+    /// Checks the parameters against the type of values.
+    fn fault_with<V: 'static>(&self) -> Option<Fault> {
+        None
+    }
+
+    /// Whether a value closes its window.
+    #[inline]
+    fn closes<V: 'static>(&self, _: &V) -> bool {
+        false
+    }
 
     /// Returns the facts about the saved windows.
     fn facts(&self) -> Vec<Fact>;
@@ -89,6 +102,12 @@ pub(crate) trait Windows: Send + Sync + 'static {
 
 /// The actions on the windows of a value.
 pub(crate) trait Visit<S> {
+    /// Whether the value closes its window.
+    #[inline]
+    fn closes(&self) -> bool {
+        false
+    }
+
     /// Creates the state of a new window.
     fn open(&mut self) -> S;
 

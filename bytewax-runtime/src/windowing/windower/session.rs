@@ -1,5 +1,8 @@
 //! `SessionWindower`.
 
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use chrono::TimeDelta;
@@ -85,6 +88,41 @@ impl SessionWindower {
         self
     }
 
+    /// Lets values close sessions: one for which `closes` returns `true` is the last of its session, and the next value
+    /// starts another one, even within the gap. A logout, or the payment of an order, are such values.
+    ///
+    /// Values with the time of the closing one still belong to the session. If values are processed in the order of
+    /// their times, all later ones belong to the next session. If they are processed in order of arrival, a closing value
+    /// that arrives behind later values of its session closes the session with these.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::{EventClock, Millis, SessionWindower};
+    /// use chrono::TimeDelta;
+    ///
+    /// let ms = TimeDelta::milliseconds;
+    /// let visits = [('a', (0, "home")), ('a', (4, "logout")), ('a', (5, "home")), ('a', (30, "home"))];
+    /// let out = run_keyed(visits.map(|(user, (at, page))| (user, (at, page.to_owned()))), |visits| {
+    ///     let clock = EventClock::per_partition(|visit: &(i64, String)| Millis(visit.0), ms(5));
+    ///     let sessions = SessionWindower::new(ms(10)).until(|visit: &(i64, String)| visit.1 == "logout");
+    ///     visits.collect_window::<Vec<_>, _, _>(clock, sessions).named("visits").down
+    /// });
+    /// let lengths: Vec<_> = out.into_iter().map(|(_, (_, pages))| pages.len()).collect();
+    /// assert_eq!(lengths, [2, 1, 1]);
+    /// ```
+    pub const fn until<V, F>(self, closes: F) -> SessionsUntil<V, F>
+    where
+        F: Fn(&V) -> bool + Clone + Send + Sync + 'static,
+    {
+        SessionsUntil {
+            sessions: self,
+            closes,
+            values: PhantomData,
+        }
+    }
+
     /// Whether a session may contain values of these times.
     const fn may_last(&self, first: Time, last: Time) -> bool {
         last.saturating_sub(first) <= self.max_length
@@ -124,26 +162,32 @@ impl Windows for SessionWindower {
         vec![Fact::new(WINDOWER, self.windower_text())]
     }
 
-    // Open sessions do not overlap, and are further apart than the gap unless they would be too long together. So only
-    // two can be near enough: the one that begins last before the time, and the one behind it.
+    // Open sessions do not overlap, and are further apart than the gap unless they would be too long together, or an
+    // item has closed the first. So only two can be near enough: the one that begins last before the time, and the one
+    // behind it.
     fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
+        let closes = visit.closes();
         let before = line.at_or_before(time).and_then(|(place, session)| {
             let is_inside = session.close >= time;
             let near = time.saturating_sub(session.close) <= self.gap
-                && (is_inside || self.may_last(session.open, time));
+                && (is_inside || !session.is_closed() && self.may_last(session.open, time));
             near.then_some((place, session.id, is_inside))
         });
         if let Some((place, _, true)) = before {
             if let Some(session) = line.get_mut(place) {
                 let ends = self.ends(0, session);
                 visit.add(session, ends, false);
-                visit.settled(session, ends);
+                if closes {
+                    session.close_by_item();
+                }
+                visit.settled(session, self.ends(0, session));
             }
             return;
         }
         let after = line.after(time).and_then(|(place, session)| {
-            let near =
-                session.open.saturating_sub(time) <= self.gap && self.may_last(time, session.close);
+            let near = !closes
+                && session.open.saturating_sub(time) <= self.gap
+                && self.may_last(time, session.close);
             near.then_some((place, session.id, session.close))
         });
         // Of two that would be too long together, the value is in the first.
@@ -196,6 +240,9 @@ impl Windows for SessionWindower {
             }
         };
         if let Some(session) = line.get_mut(place) {
+            if closes {
+                session.close_by_item();
+            }
             let ends = self.ends(0, session);
             visit.settled(session, ends);
         }
@@ -204,6 +251,9 @@ impl Windows for SessionWindower {
     /// A session is open as long as a close enough value can arrive.
     #[inline]
     fn ends<S>(&self, _: i64, window: &Open<S>) -> Time {
+        if window.is_closed() {
+            return window.close.saturating_add(1);
+        }
         let quiet = window.close.saturating_add(self.gap);
         let longest = match self.max_length {
             i64::MAX => END,
@@ -215,5 +265,85 @@ impl Windows for SessionWindower {
 
     fn late(&self, _: Time) -> RangeInclusive<i64> {
         WindowId::NONE.0..=WindowId::NONE.0
+    }
+}
+
+/// Sessions that a value may close; see [`SessionWindower::until`].
+#[must_use]
+pub struct SessionsUntil<V, F> {
+    sessions: SessionWindower,
+    closes: F,
+    values: PhantomData<fn(&V)>,
+}
+
+impl<V, F: Clone> Clone for SessionsUntil<V, F> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions,
+            closes: self.closes.clone(),
+            values: PhantomData,
+        }
+    }
+}
+
+impl<V, F> fmt::Debug for SessionsUntil<V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsUntil")
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V, F> Windower for SessionsUntil<V, F>
+where
+    V: 'static,
+    F: Fn(&V) -> bool + Clone + Send + Sync + 'static,
+{
+}
+
+/// The same as of sessions that nothing closes, so that a step can change to them and back.
+impl<V, F> Windows for SessionsUntil<V, F>
+where
+    V: 'static,
+    F: Fn(&V) -> bool + Clone + Send + Sync + 'static,
+{
+    const IDS_BY_TIME: bool = false;
+
+    fn fault(&self) -> Option<Fault> {
+        self.sessions.fault()
+    }
+
+    fn fault_with<T: 'static>(&self) -> Option<Fault> {
+        let is_same = TypeId::of::<T>() == TypeId::of::<V>();
+        (!is_same).then(|| {
+            Fault::new(
+                "the function that closes sessions is for other values",
+                "let the function of `until` take the values of the stream",
+            )
+        })
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        self.sessions.facts()
+    }
+
+    // A comparison of types, which the compiler knows.
+    #[inline]
+    fn closes<T: 'static>(&self, value: &T) -> bool {
+        let value = (value as &dyn Any).downcast_ref::<V>();
+        value.is_some_and(|value| (self.closes)(value))
+    }
+
+    fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
+        self.sessions.place(line, time, visit);
+    }
+
+    #[inline]
+    fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time {
+        self.sessions.ends(counted, window)
+    }
+
+    fn late(&self, time: Time) -> RangeInclusive<i64> {
+        self.sessions.late(time)
     }
 }

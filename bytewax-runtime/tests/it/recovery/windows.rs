@@ -7,9 +7,9 @@ use bytewax_macros::stateful;
 use bytewax_runtime::operators::JoinInsert::{Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::windowing::{
-    AsOf, Clock, CountWindower, CumulateWindower, EventClock, EventTimeOut, FullOuter, Interval,
-    Kept, Lateness, Micros, Pattern, SessionWindower, SlidingWindower, StreamClock, SystemClock,
-    TumblingWindower, WindowLogic, Windowed,
+    AsOf, Clock, CountWindower, CumulateWindower, CustomClock, EventClock, EventTimeOut, FullOuter,
+    GlobalWindower, Interval, Kept, KeyMarks, Lateness, Micros, Pattern, SessionWindower,
+    SlidingWindower, StreamClock, SystemClock, TumblingWindower, WindowLogic, Windowed, WithTime,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -23,6 +23,23 @@ fn time_of(hours: &i64) -> Micros {
 
 fn clock() -> impl Clock<i64> {
     EventClock::new(time_of, WAIT)
+}
+
+/// The same, as a program defines it.
+struct Trailing;
+
+impl KeyMarks<i64> for Trailing {
+    type Pace = WithTime;
+
+    const NAME: &'static str = "behind by the wait";
+
+    fn time(&self, hours: &i64, _: DateTime<Utc>) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::hours(*hours)
+    }
+
+    fn watermark(&self, _: &i64, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(time - WAIT)
+    }
 }
 
 /// The same with a time that is declared near the source.
@@ -259,6 +276,25 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
         let lists = timed(s, name).down;
         let windower = SessionWindower::new(TimeDelta::hours(5)).max_length(TimeDelta::hours(8));
         let lists = lists.collect_window::<Vec<_>, _, _>(of_stream(), windower);
+        shown(lists.named(name).down)
+    }),
+    ("fire_every", |s, name| {
+        let windower = sliding().fire_every(2);
+        shown(s.count_window(clock(), windower).named(name).down)
+    }),
+    ("global", |s, name| {
+        let windower = GlobalWindower::new().fire_every(3);
+        let most = s.max_window(clock(), windower, |n: &i64| n % 10);
+        shown(most.named(name).down)
+    }),
+    ("session_until", |s, name| {
+        let lists = timed(s, name).down;
+        let windower = SessionWindower::new(TimeDelta::hours(9)).until(|n: &i64| n % 4 == 0);
+        let lists = lists.collect_window::<Vec<_>, _, _>(of_stream(), windower);
+        shown(lists.named(name).down)
+    }),
+    ("custom_clock", |s, name| {
+        let lists = s.collect_window::<Vec<_>, _, _>(CustomClock::new(Trailing), tumbling());
         shown(lists.named(name).down)
     }),
     ("min_window", |s, name| {

@@ -15,9 +15,12 @@
 
 mod conformance;
 mod conserved;
+mod expiry;
 mod faults;
 mod firing;
+mod graphs;
 mod joins;
+mod keep_open;
 mod partitions;
 mod probe;
 mod properties;
@@ -26,3 +29,4 @@ mod scripted;
 mod streams;
 mod support;
 mod timed;
+mod triggers;

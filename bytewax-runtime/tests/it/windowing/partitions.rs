@@ -1,5 +1,6 @@
 //! One time for all keys: that of the partition that is furthest behind.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::state::{Schema, State};
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
-    Clock as WindowClock, EventClock, Micros, PartitionClock, TimeOf, WindowLogic,
+    Clock as WindowClock, EventClock, Lateness, Micros, PartitionClock, StreamClock, TimeOf,
+    WindowLogic,
 };
 use chrono::{DateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -285,6 +287,65 @@ fn a_partition_that_is_too_far_ahead_is_not_polled() {
         out,
         ["a/10=1", "a/20=1", "a/30=1", "a/40=1", "a/50=1", "b/70=1"]
     );
+}
+
+/// The same for a time that is declared near the source, with the partitions on one worker or on two.
+#[test]
+fn a_declared_time_aligns_partitions() {
+    for (workers, reads) in [(1, true), (2, true), (2, false)] {
+        let (ahead, before) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let out = TestingSink::new();
+        let flow = Dataflow::build("f", |flow| {
+            let (ahead, before) = (Arc::clone(&ahead), Arc::clone(&before));
+            let source = Parts(&["ahead", "behind"], move |name: &str| {
+                let (ahead, before) = (Arc::clone(&ahead), Arc::clone(&before));
+                let (name, mut polls) = (name.to_owned(), 0);
+                Ok(move || -> Answer<(String, Value)> {
+                    polls += 1;
+                    if name == "ahead" {
+                        ahead.fetch_add(1, Ordering::SeqCst);
+                    }
+                    match (name.as_str(), polls) {
+                        ("ahead", 1..=5) => Ok(Poll::batch(values(&format!("a/x@{polls}00")))),
+                        // Without a step that follows the time, nothing is held.
+                        ("behind", _) if !reads && ahead.load(Ordering::SeqCst) < 6 => {
+                            Ok(Poll::idle(Duration::ZERO))
+                        }
+                        ("behind", 1..=50) => Ok(Poll::idle(Duration::ZERO)),
+                        ("behind", 51) => {
+                            before.store(ahead.load(Ordering::SeqCst), Ordering::SeqCst);
+                            Ok(Poll::batch(values("b/y@700")))
+                        }
+                        _ => Ok(Poll::end()),
+                    }
+                })
+            });
+            let lateness = Lateness::bounded(seconds(0.0)).max_lead(seconds(150.0));
+            let at = |(_, value): &(String, Value)| Micros(value.1);
+            let values = flow.input(source).named("in").event_time(at, lateness);
+            let values = values.named("time").down;
+            if reads {
+                let clock = StreamClock::new(|value: &Value| Micros(value.1));
+                let counts = values.count_window(clock, tumbling(10.0)).named("counts");
+                counts.down.map(told_down).output(out.clone()).named("down");
+            } else {
+                let texts = values.map(|(_, value)| value.0);
+                texts.output(out.clone()).named("down");
+            }
+        });
+        cluster_main(flow, RunConfig::new().workers(workers)).unwrap();
+        if reads {
+            let before = before.load(Ordering::SeqCst);
+            assert!(
+                before <= 1,
+                "it is held until the other comes: {before} polls"
+            );
+            let expect = ["a/10=1", "a/20=1", "a/30=1", "a/40=1", "a/50=1", "b/70=1"];
+            assert_eq!(out.sorted(), expect);
+        } else {
+            assert_eq!(out.sorted(), ["x", "x", "x", "x", "x", "y"]);
+        }
+    }
 }
 
 #[test]

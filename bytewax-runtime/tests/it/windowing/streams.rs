@@ -14,27 +14,27 @@ use bytewax_runtime::windowing::{
     Clock as WindowClock, EventClock, Lateness, Micros, StreamClock, Windowed,
 };
 use chrono::{DateTime, TimeDelta};
-use proptest::prelude::*;
 
 use super::support::{seconds, tumbling};
-use crate::support::{Answer, Parts, sorted};
+use crate::by_hand::ByHand;
+use crate::support::{Answer, Parts};
 
 /// How long it is waited for what does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A page, and a time in microseconds.
-type Hit = (u64, i64);
+pub(super) type Hit = (u64, i64);
 
 fn hits() -> Vec<(u64, Hit)> {
     let hit = |n: i64| (n as u64 % 7, (n as u64 % 7, n * 50_000));
     (0..12_000).map(hit).collect()
 }
 
-fn at(hit: &Hit) -> Micros {
+pub(super) fn at(hit: &Hit) -> Micros {
     Micros(hit.1)
 }
 
-fn at_end(count: &Windowed<u64>) -> Micros {
+pub(super) fn at_end(count: &Windowed<u64>) -> Micros {
     Micros(count.time().timestamp_micros())
 }
 
@@ -230,161 +230,6 @@ fn results_do_not_wait_for_the_end_of_input() {
     }
 }
 
-/// What may stand in a random graph: it loses nothing and adds nothing.
-type Passes = fn(KeyedStream<u64, Hit>, &str) -> KeyedStream<u64, Hit>;
-
-const PASSES: &[Passes] = &[
-    |s, _| s.filter(|_| true),
-    |s, name| s.stateful_map(|_: &mut u64, hit| hit).named(name),
-    |s, name| {
-        let other = s.key_rm().key_on(|hit| hit.1 as u64 % 3);
-        other
-            .scan(|| 0_u64, |_, hit| hit)
-            .named(name)
-            .map(|(_, hit)| (hit.0, hit))
-    },
-    |s, _| s.redistribute(),
-    |s, name| {
-        let even = s.clone().filter_value(|hit| hit.0 % 2 == 0);
-        let odd = s
-            .filter_value(|hit| hit.0 % 2 != 0)
-            .scan(|| 0_u64, |_, hit| hit);
-        even.merge(odd.named(name))
-    },
-];
-
-/// A partition: its items, and after how many of them it has nothing for a few polls.
-#[derive(Clone, Debug)]
-struct Part {
-    hits: Vec<Hit>,
-    pauses: Vec<usize>,
-}
-
-fn part() -> impl Strategy<Value = Part> {
-    let hits = prop::collection::vec((0..6_u64, 0..8_i64, -25..25_i64), 0..60);
-    let pauses = prop::collection::vec(0..60_usize, 0..4);
-    (hits, pauses).prop_map(|(hits, pauses)| {
-        let mut now = 0;
-        let hit = |(page, step, off): (u64, i64, i64)| {
-            now += step;
-            (page, (now + off).max(0) * 1_000_000)
-        };
-        Part {
-            hits: hits.into_iter().map(hit).collect(),
-            pauses,
-        }
-    })
-}
-
-/// Sums of the second windows by page group and window, and what is late, in order.
-type Outcome = (Vec<(u64, i64, u64)>, Vec<Hit>);
-
-/// What comes of it: each partition by itself says what is late; the rest are counted per page and ten seconds, and
-/// these counts added up per two pages and thirty seconds.
-fn model(parts: &[Part], wait: i64) -> Outcome {
-    let (mut sums, mut late) = (BTreeMap::new(), Vec::new());
-    for part in parts {
-        let mut newest = i64::MIN;
-        for hit in &part.hits {
-            newest = newest.max(hit.1);
-            if hit.1 < newest - wait {
-                late.push(*hit);
-            } else {
-                *sums.entry((hit.0 / 2, hit.1 / 30_000_000)).or_insert(0) += 1;
-            }
-        }
-    }
-    let sums = sums
-        .into_iter()
-        .map(|((pages, window), sum)| (pages, window, sum));
-    (sums.collect(), sorted(late))
-}
-
-fn outcome(parts: &[Part], wait: i64, graph: &[usize], workers: usize, batch: usize) -> Outcome {
-    let (down, late, windows_late) = (TestingSink::new(), TestingSink::new(), TestingSink::new());
-    let flow = Dataflow::build("f", |flow| {
-        let parts = parts.to_vec();
-        let source = Parts(&["0", "1", "2"], move |name: &str| {
-            let Part { hits, pauses } = parts[name.parse::<usize>()?].clone();
-            let (mut given, mut silent) = (0, 0);
-            Ok(move || -> Answer<(u64, Hit)> {
-                if given == hits.len() {
-                    return Ok(Poll::end());
-                }
-                if silent < 3 && pauses.contains(&given) {
-                    silent += 1;
-                    return Ok(Poll::idle(Duration::ZERO));
-                }
-                silent = 0;
-                let next = pauses.iter().filter(|pause| **pause > given).min();
-                let next = next.copied().unwrap_or(usize::MAX).min(given + batch);
-                let some = &hits[given..next.min(hits.len())];
-                given += some.len();
-                Ok(Poll::batch(some.iter().map(|hit| (hit.0, *hit)).collect()))
-            })
-        });
-        let hits = flow.input(source).named("in");
-        let lateness = Lateness::bounded(TimeDelta::microseconds(wait));
-        let timed = hits.event_time(|(_, hit)| at(hit), lateness).named("time");
-        timed
-            .late
-            .map(|(_, hit)| hit)
-            .output(late.clone())
-            .named("late");
-        let mut hits = timed.down;
-        for (place, step) in graph.iter().enumerate() {
-            hits = PASSES[*step](hits, &format!("step{place}"));
-        }
-        let first = hits
-            .count_window(StreamClock::new(at), tumbling(10.0).with_times())
-            .named("first");
-        let none = first.late.map(|(_, (_, hit))| hit);
-        none.output(windows_late.clone()).named("first_late");
-        let counts = first.down.map(|(page, (_, count))| (page / 2, count));
-        let second = counts.fold_window(
-            StreamClock::new(at_end),
-            tumbling(30.0),
-            || 0,
-            |sum: &mut u64, count: Windowed<u64>| *sum += count.value,
-            |sum, other| *sum += other,
-        );
-        let second = second.named("second");
-        let none = second.late.map(|(_, (_, count))| (count.value, 0));
-        none.output(windows_late.clone()).named("second_late");
-        second
-            .down
-            .map(|(pages, (id, sum))| (pages, id.0, sum))
-            .output(down.clone())
-            .named("out");
-    });
-    if let Err(error) = cluster_main(flow, RunConfig::new().workers(workers)) {
-        panic!("{}", error.report());
-    }
-    assert_eq!(
-        windows_late.take(),
-        [],
-        "nothing is late behind the declaration"
-    );
-    (down.sorted(), late.sorted())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 25, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn windows_and_late_values_depend_on_the_items_alone(
-        parts in prop::collection::vec(part(), 3),
-        wait in 0..20_000_000_i64,
-        graph in prop::collection::vec(0..PASSES.len(), 0..4),
-        batch in 1..20_usize,
-    ) {
-        let expect = model(&parts, wait);
-        for workers in [1, 2, 4] {
-            prop_assert_eq!(&outcome(&parts, wait, &graph, workers, batch), &expect, "{} workers", workers);
-        }
-    }
-}
-
 /// What a flow of these steps lacks.
 fn lacks(body: impl FnOnce(KeyedStream<u64, Hit>) -> Stream<()>) -> String {
     let flow = Dataflow::build("f", |flow| {
@@ -524,5 +369,26 @@ fn a_partition_without_items_is_waited_for_a_minute() {
             "after {minutes} minutes"
         );
         assert!(seen.load(Ordering::SeqCst));
+    }
+}
+
+#[test]
+fn a_stream_that_dries_up_can_go_on_with_the_clock() {
+    for workers in [1, 3] {
+        let run = ByHand::start(workers, |hits: KeyedStream<u64, Hit>| {
+            let lateness = Lateness::bounded(seconds(1.0)).idle_after(TimeDelta::seconds(10));
+            let hits = hits.event_time(|(_, hit)| at(hit), lateness.any_future());
+            let clock = StreamClock::new(at).advance_when_idle(TimeDelta::seconds(30));
+            let hits = hits.named("time").down;
+            let counts = hits.count_window(clock, tumbling(10.0)).named("counts");
+            let late = counts.late.map_value(|_| 0);
+            counts.down.map_value(|(_, count)| count).merge(late)
+        });
+        run.give([(1, (1, 3_000_000))]);
+        assert_eq!(run.next_after(TimeDelta::seconds(5)), (1, 1));
+        run.give([(1, (1, 5_000_000))]);
+        assert_eq!(run.next(), (1, 0), "the window is over, so it is late");
+        run.give([(1, (1, 500_000_000))]);
+        assert_eq!(run.end(), [(1, 1)]);
     }
 }

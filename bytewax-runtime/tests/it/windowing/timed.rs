@@ -1,4 +1,4 @@
-//! Steps that go by event time without windows, against loops over the values of each key; and states that expire.
+//! Steps that go by event time without windows, against loops over the values of each key.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -18,8 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::support::seconds;
-use crate::by_hand::ByHand;
-use crate::support::{Answer, Parts, sorted};
+use crate::support::{Answer, Parts};
 
 /// A time in seconds, and a number.
 type Value = (i64, i64);
@@ -519,69 +518,6 @@ proptest! {
         };
         case.check(body, model)?;
     }
-}
-
-#[test]
-fn a_state_expires_by_the_clock_of_the_worker() {
-    for workers in 1..=3 {
-        let run = ByHand::start(workers, |values: KeyedStream<char, i64>| {
-            let values = values.expire_after(TimeDelta::seconds(60), SystemClock::new());
-            let sums = values.scan(
-                || 100,
-                |sum, n| {
-                    *sum += n;
-                    *sum
-                },
-            );
-            let sums = sums.named("sums");
-            let expired = sums.expired.map_value(|sum| (true, sum));
-            sums.down.map_value(|sum| (false, sum)).merge(expired)
-        });
-        run.give([('a', 1)]);
-        assert_eq!(run.next(), ('a', (false, 101)));
-        run.hand.advance(TimeDelta::seconds(59));
-        run.give([('a', 2)]);
-        assert_eq!(run.next(), ('a', (false, 103)));
-        // Each value puts it off.
-        run.hand.advance(TimeDelta::seconds(59));
-        run.give([('b', 1), ('a', 3)]);
-        assert_eq!(
-            sorted([run.next(), run.next()]),
-            [('a', (false, 106)), ('b', (false, 101))]
-        );
-        run.hand.advance(TimeDelta::seconds(60));
-        assert_eq!(
-            sorted([run.next(), run.next()]),
-            [('a', (true, 106)), ('b', (true, 101))]
-        );
-        run.give([('a', 4)]);
-        assert_eq!(run.next(), ('a', (false, 104)));
-        assert_eq!(run.end(), [], "nothing expires at the end of input");
-    }
-}
-
-#[test]
-fn a_row_of_a_running_join_expires() {
-    let run = ByHand::start(2, |numbers: KeyedStream<char, i64>| {
-        let sides = numbers.branch(|(_, n)| *n < 10);
-        let small = sides
-            .trues
-            .expire_after(TimeDelta::seconds(60), SystemClock::new());
-        let rows = small
-            .join_running(sides.falses, JoinInsert::Last)
-            .named("rows");
-        let expired = rows.expired.map_value(|row| (true, row));
-        rows.down.map_value(|row| (false, row)).merge(expired)
-    });
-    run.give([('a', 1)]);
-    assert_eq!(run.next(), ('a', (false, (Some(1), None))));
-    run.give([('a', 30)]);
-    assert_eq!(run.next(), ('a', (false, (Some(1), Some(30)))));
-    run.hand.advance(TimeDelta::seconds(60));
-    assert_eq!(run.next(), ('a', (true, (Some(1), Some(30)))));
-    run.give([('a', 40)]);
-    assert_eq!(run.next(), ('a', (false, (None, Some(40)))));
-    assert_eq!(run.end(), []);
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
     }
 
     #[inline]
-    fn observe(&self, _: &mut OfAllKeys, time: Time, now: Time) -> (Time, Time) {
+    fn observe(&self, _: &mut OfAllKeys, (time, _): (Time, &V), now: Time) -> (Time, Time) {
         (time, now)
     }
 
