@@ -1,6 +1,6 @@
 //! Translates errors of the database into errors of the store.
 
-use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use rusqlite::ErrorCode;
@@ -20,12 +20,15 @@ impl<T> Doing<T> for rusqlite::Result<T> {
 }
 
 pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) -> Error {
+    // First, since each later call of the system may replace it.
+    let system = io::Error::last_os_error();
     let file = file.to_path_buf();
     let cause_of = |cause| Box::new(cause);
     match cause.sqlite_error_code() {
-        // The database reports only that it cannot open a file. If no file can be opened, the limit is
-        // reached.
-        Some(ErrorCode::CannotOpen) if no_more_files() => Error::TooManyFiles {
+        // The database reports only that it cannot open a file. The system's own error is what its last call
+        // left behind, as in `sqlite3_system_errno`. To open a file as a trial would not show the limit, since
+        // the database has closed what it had opened before.
+        Some(ErrorCode::CannotOpen) if is_too_many_files(&system) => Error::TooManyFiles {
             file,
             doing,
             cause: cause_of(cause),
@@ -58,9 +61,4 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
             cause: cause_of(cause),
         },
     }
-}
-
-/// Whether this process cannot open any file.
-fn no_more_files() -> bool {
-    File::open("/dev/null").is_err_and(|error| is_too_many_files(&error))
 }
