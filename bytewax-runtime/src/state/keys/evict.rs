@@ -1,6 +1,7 @@
 //! Evicts keys from memory, and restores them.
 //!
-//! When the keys take too much memory, keys that were not touched since their last inspection are evicted.
+//! When the keys take too much memory, keys that were not touched since their last inspection are evicted, and
+//! those that were touched only once since they came back.
 //! Unsaved changes of an evicted key stay recorded, so that a snapshot finds the key's bytes.
 
 #[cfg(test)]

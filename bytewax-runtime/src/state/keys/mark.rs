@@ -16,8 +16,11 @@ const IDLE: u32 = 1 << 29;
 /// The round in which the key was last touched, if it was not saved since.
 const ROUND: u32 = ((1 << 5) - 1) << ROUND_AT;
 const ROUND_AT: u32 = 24;
+/// The key came back from its eviction for the next touch. It stays idle after that one: if it is not touched
+/// again, it is evicted before the keys that are touched often.
+const BACK: u32 = 1 << 23;
 /// The memory, in units.
-const WEIGHT: u32 = (1 << ROUND_AT) - 1;
+const WEIGHT: u32 = BACK - 1;
 
 /// A round in the form of marks, or none: rounds count snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,15 +44,17 @@ impl KeyMark {
         Self(round.0 | weight)
     }
 
-    /// The mark of a key that is restored from the store or after eviction.
+    /// The mark of a key that is restored after its eviction.
     pub(super) fn restored(stored: bool, timer: bool, round: Round) -> Self {
-        let flag = |is: bool, flag: u32| if is { flag } else { 0 };
-        Self(flag(stored, STORED) | flag(timer, TIMER) | round.0)
+        let stored = if stored { STORED } else { 0 };
+        let timer = if timer { TIMER } else { 0 };
+        Self(stored | timer | round.0 | IDLE | BACK)
     }
 
     /// The mark of a key in the store.
     pub(super) fn stored(timer: bool) -> Self {
-        Self::restored(true, timer, Round::default())
+        let timer = if timer { TIMER } else { 0 };
+        Self(STORED | timer)
     }
 
     /// Whether a touch in a round changes nothing.
@@ -65,7 +70,8 @@ impl KeyMark {
     }
 
     pub(super) fn touch(&mut self, round: Round) {
-        self.0 = self.0 & !(ROUND | IDLE) | round.0;
+        let idle = if self.0 & BACK != 0 { IDLE } else { 0 };
+        self.0 = self.0 & !(ROUND | IDLE | BACK) | round.0 | idle;
     }
 
     /// Records that the key is saved.
@@ -141,5 +147,20 @@ mod tests {
         mark.touch(first);
         assert!(mark.is_stored() && mark.is_noted(first));
         assert_eq!(mark.weight(), WEIGHT);
+    }
+
+    #[test]
+    fn a_key_that_is_back_is_busy_from_its_second_touch_on() {
+        let (first, second) = (Round::of(1), Round::of(2));
+        for round in [first, second] {
+            let mut mark = KeyMark::restored(true, false, first);
+            mark.set_weight(160);
+            assert!(mark.is_idle() && mark.is_of(first) && mark.is_stored());
+            mark.touch(round);
+            assert!(mark.is_idle() && mark.is_of(round) && !mark.is_noted(round));
+            mark.touch(round);
+            assert!(!mark.is_idle() && mark.is_noted(round));
+            assert_eq!((mark.weight(), mark.is_stored()), (10, true));
+        }
     }
 }

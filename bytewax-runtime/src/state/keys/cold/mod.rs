@@ -3,7 +3,6 @@
 //! The file is a log. Restoring a key leaves a gap. Segments without records are reused, and when most of the
 //! file is gaps, the remaining records are compacted. The file has no name, so nothing here outlives the
 //! process: the recovery store contains everything that must.
-//! to is in the recovery store.
 
 mod directory;
 mod log;
