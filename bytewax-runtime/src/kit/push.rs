@@ -138,17 +138,21 @@ impl<T: 'static> Next<T> {
     /// Passes the buffer on if it has grown to a batch.
     #[inline]
     pub(crate) fn send_if_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if self.is_full(cx) {
-            self.send_full(cx)?;
+        if self.buffer.len() < self.full_at {
+            return Ok(());
         }
-        Ok(())
+        self.send_if_batch(cx)
     }
 
-    /// Kept out of the code that runs per item, which it would slow down.
+    /// Kept out of the code that runs per item: with more than this one call, the compiler keeps addresses of
+    /// functions in registers that the loop over the items needs.
     #[cold]
     #[inline(never)]
-    fn send_full(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        self.send(cx)
+    fn send_if_batch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
+        if self.is_batch(cx) {
+            self.send(cx)?;
+        }
+        Ok(())
     }
 
     /// Passes on a batch from elsewhere.

@@ -128,7 +128,7 @@ where
     /// Handles a value of the key at this place.
     #[inline]
     fn take(&mut self, place: usize, (hash, key, value): Routed<K, V>) {
-        let (keeper, now) = (&self.keeper, self.now);
+        let (keeper, now) = (&self.keeper, &self.now);
         with_key(&key, || {
             let time = keeper.clock.time(&value, now.step);
             if time < now.late_before {
@@ -154,7 +154,7 @@ where
                 }
             }
             if looked.has_taken {
-                wait_to_emit_early(keeper.options, &mut self.early, now, (hash, &key), live);
+                wait_to_emit_early(keeper.options, &mut self.early, *now, (hash, &key), live);
             }
         });
         if self.out.has_any() {

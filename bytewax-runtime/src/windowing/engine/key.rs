@@ -202,7 +202,9 @@ where
         let mut has_taken = false;
         if C::Mark::OF_KEY && time < self.late_before(mark) {
             self.engine.late(time, value, out);
-        } else if self.options.ordered && (time > mark || time == mark && !windows.queue.is_empty())
+        } else if Q::ORDERED
+            && self.options.ordered
+            && (time > mark || time == mark && !windows.queue.is_empty())
         {
             windows.queue.push(time, value);
         } else {
