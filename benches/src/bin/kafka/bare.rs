@@ -14,6 +14,9 @@ use crate::{Copy, Failure, PATIENCE};
 /// How many messages are sent before it is looked what has become of them.
 const LOOK: usize = 1000;
 
+/// How long a full queue is waited for: the client always waits that long.
+const FULL: Duration = Duration::from_millis(1);
+
 fn consumer(brokers: &str, partitions: i32) -> Result<BaseConsumer, Failure> {
     // As much is kept ready as a `KafkaSource` does.
     let ready = (64 << 10) / usize::try_from(partitions)?.max(1);
@@ -29,7 +32,9 @@ fn consumer(brokers: &str, partitions: i32) -> Result<BaseConsumer, Failure> {
 fn producer(brokers: &str, id: Option<&str>) -> Result<BaseProducer, Failure> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers);
+    // As a `KafkaSink` does.
     config.set("enable.idempotence", "true");
+    config.set("delivery.report.only.error", "true");
     if let Some(id) = id {
         config.set("transactional.id", id);
     }
@@ -58,7 +63,7 @@ fn send(producer: &BaseProducer, to: &str, message: &BorrowedMessage<'_>) -> Res
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
             return Err(error.into());
         }
-        producer.poll(Duration::from_millis(10));
+        producer.poll(FULL);
         record = refused;
     }
     Ok(())
