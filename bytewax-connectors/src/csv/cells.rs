@@ -121,7 +121,6 @@ impl Cells {
 
     /// Splits the row at the beginning of a text into cells, and returns its length with its end; `None` if
     /// it has quotes or is incomplete.
-    /// without quotes, or not all of it is there.
     pub(super) fn take_plain(&mut self, text: &str) -> Option<usize> {
         let bytes = text.as_bytes();
         let end = memchr3(b'\n', b'\r', self.dialect.quote, bytes)?;

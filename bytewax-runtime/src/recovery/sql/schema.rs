@@ -14,7 +14,6 @@ pub(super) const APPLICATION: u32 = u32::from_be_bytes(*b"Bxwr");
 ///
 /// 8 KiB pages: a block takes five. Incremental vacuum: the pages that a collection frees return to the file
 /// system in small steps.
-/// collection frees go back to the file system in small steps.
 pub(super) const LAYOUT: &str = "
     PRAGMA page_size = 8192;
     PRAGMA auto_vacuum = INCREMENTAL;

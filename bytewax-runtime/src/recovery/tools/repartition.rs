@@ -21,7 +21,6 @@ use crate::recovery::writer::PartitionWriter;
 ///
 /// Copies only the newest state: the new store cannot resume from an older epoch. An interruption leaves no
 /// new store.
-/// interrupted, no new store is there.
 pub(crate) fn repartition(
     dirs: &[impl AsRef<Path>],
     partitions: u32,
