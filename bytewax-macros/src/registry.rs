@@ -29,7 +29,7 @@ impl Kind {
 
 const OPERATORS: &[(Kind, &[&str])] = &[
     (Kind::Source, &["input"]),
-    (Kind::Sink, &["output"]),
+    (Kind::Sink, &["for_each", "output", "try_for_each"]),
     (
         Kind::Stateful,
         &[

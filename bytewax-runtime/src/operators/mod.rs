@@ -40,6 +40,7 @@ mod filter;
 mod filter_map;
 mod flat_map;
 mod fold_final;
+mod for_each;
 mod input;
 mod inspect;
 pub(crate) mod join;

@@ -138,7 +138,13 @@ impl<T: 'static> Stream<T> {
     /// An error of the sink while it opens, writes or closes fails the run.
     #[track_caller]
     pub fn output<Kind, S: Sink<T, Kind>>(self, sink: S) -> Terminal {
-        let (flow, step) = self.then("output", StepKind::Sink, vec![], sink.into_step().0);
+        self.end_in("output", sink)
+    }
+
+    /// Adds the step of a sink.
+    #[track_caller]
+    pub(super) fn end_in<Kind>(self, operator: &'static str, sink: impl Sink<T, Kind>) -> Terminal {
+        let (flow, step) = self.then(operator, StepKind::Sink, vec![], sink.into_step().0);
         Terminal::new(flow, step)
     }
 
