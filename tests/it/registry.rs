@@ -235,7 +235,10 @@ fn everything() -> Dataflow {
         let joined = joined.down.map_value(|(n, _)| n);
         let joined = joined.join_as_of(other(), SystemClock::new(), AsOf::backward());
         let joined = windows(joined.down.map_value(|_| 1));
-        joined.key_rm().output(TestingSink::new());
+        let ended = joined.key_rm();
+        ended.clone().for_each(|_| {});
+        ended.clone().try_for_each(|_| Ok::<(), StepError>(()));
+        ended.output(TestingSink::new());
     })
 }
 
