@@ -109,8 +109,8 @@ pub use bytewax_macros::stateful;
 pub use bytewax_runtime::flow::Dataflow;
 pub use bytewax_runtime::key::Key;
 pub use bytewax_runtime::{
-    Epoch, Exchange, GraphFormat, Monitor, ResumePolicy, RunConfig, RunError, RunErrorKind, Secret,
-    SnapshotMode, StepError, StepId, WorkerIndex,
+    Epoch, Exchange, GraphFormat, Monitor, ResumePolicy, Run, RunConfig, RunError, RunErrorKind,
+    Secret, SnapshotMode, StepError, StepId, WorkerIndex,
 };
 #[cfg(feature = "recovery")]
 pub use bytewax_runtime::{RecoveryConfig, backup};

@@ -124,7 +124,7 @@ pub enum RunErrorKind {
     Interrupted,
     /// The run was stopped by SIGTERM.
     Terminated,
-    /// The run was stopped by a request to `/stop`.
+    /// The run was stopped by a request: `POST /stop`, or [`Run::stop`](crate::Run::stop).
     Requested,
 }
 

@@ -59,7 +59,7 @@ pub mod backup {
 }
 
 pub use error::{RunError, RunErrorKind, StepError};
-pub use execution::{GraphFormat, RunConfig};
+pub use execution::{GraphFormat, Run, RunConfig};
 #[cfg(feature = "cli")]
 pub use execution::{RunArgs, run, run_from};
 pub use ids::{Epoch, StepId, WorkerIndex};

@@ -9,9 +9,13 @@ use clap::{Args, FromArgMatches, Subcommand};
 
 use super::config::RunConfig;
 use super::log;
+#[cfg(feature = "otlp")]
+use super::otlp::Spans;
 #[cfg(feature = "recovery")]
 use super::recovery::RecoveryCommand;
 use super::render::GraphFormat;
+#[cfg(feature = "top")]
+use super::top::TopArgs;
 
 pub(crate) use flags::Flags;
 pub(crate) use values::{Addresses, Bytes, Seconds};
@@ -40,6 +44,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--web ADDRESS` | `BYTEWAX_WEB` | | serve the live page of the run at this address, such as `127.0.0.1:8088` (feature `web`); process I of `--processes` uses the port I higher |
 /// | `--web-token TOKEN` | `BYTEWAX_WEB_TOKEN` | | show the page only to those who know this token; required at an address other than loopback |
 /// | `--control-token TOKEN` | `BYTEWAX_CONTROL_TOKEN` | | let clients of `--metrics` and `--web` that have this token stop the run (`POST /stop`) and make savepoints (`POST /savepoint/NAME`); prefer the variable, which `ps` does not show |
+/// | `--otlp URL` | `BYTEWAX_OTLP` | | push metrics and spans to a collector by OTLP over HTTP, such as `http://localhost:4318` (feature `otlp`) |
 /// | `--log FILTER` | `BYTEWAX_LOG` | `bytewax=info` | log what is of this level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or of these levels by target, such as `warn,bytewax=debug` |
 /// | `--log-format text\|json` | `BYTEWAX_LOG_FORMAT` | `text` | how the log is written to standard error; text is the message alone, unless `--log` is given |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
@@ -54,6 +59,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `run` | runs the flow; the default |
 /// | `graph [--format mermaid\|dot\|json]` | draws the flow |
 /// | `lock [--file FILE] [--check]` | writes the names and types of saved state to `dataflow.lock`, for the compiler to check; with `--check`, reports the differences |
+/// | `top [ADDRESS] [--once]` | shows the numbers of a running flow with `--metrics` in the terminal (feature `top`) |
 /// | `recovery init DIR N` | creates a recovery store of N partitions |
 /// | `recovery restore BACKUP DIR` | creates a recovery store from a backup |
 /// | `recovery try DIR..` | reports whether this program would resume a store; runs and changes nothing |
@@ -162,9 +168,28 @@ impl RunArgs {
         self.flags.config(&|name| std::env::var(name).ok())
     }
 
-    /// Has the log written as the flags say, unless the program has a subscriber of its own.
-    pub(super) fn start_log(&self) {
-        log::start(self.flags.log.as_ref(), self.flags.log_format);
+    /// Writes the log and exports spans as the flags say, unless the program has a subscriber of its own.
+    pub(super) fn start_log(&self, flow: &str) -> log::Exported {
+        log::start(self.flags.log.as_ref(), self.flags.log_format, || {
+            self.export(flow)
+        })
+    }
+
+    /// Starts the export of the spans of a run.
+    #[cfg(feature = "otlp")]
+    fn export(&self, flow: &str) -> log::Exported {
+        let is_run = self.command() == Command::Run;
+        // The configuration of the run reports a fault of the option.
+        let collector = self.flags.collector().ok().flatten();
+        collector
+            .filter(|_| is_run)
+            .map(|collector| Spans::start(collector, flow))
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn export(&self, _: &str) -> log::Exported {
+        None
     }
 
     #[cfg(test)]
@@ -232,6 +257,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RecoveryCommand,
     },
+    #[cfg(feature = "top")]
+    /// Show the numbers of a running flow in the terminal
+    Top(TopArgs),
 }
 
 #[cfg(all(test, feature = "recovery"))]

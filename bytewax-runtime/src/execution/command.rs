@@ -151,7 +151,7 @@ impl RunArgs {
         flow: &Dataflow,
         format: impl FnOnce(clap::Error) -> clap::Error,
     ) -> ExitCode {
-        self.start_log();
+        let _exported = self.start_log(flow.name());
         let ended = match self.command() {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
             Command::Lock { file, check } => {
@@ -160,6 +160,8 @@ impl RunArgs {
             }
             #[cfg(feature = "recovery")]
             Command::Recovery { command } => finish(command.execute(flow)).map_err(Ended::from),
+            #[cfg(feature = "top")]
+            Command::Top(top) => top.execute().map_err(Ended::from),
             Command::Run => match self.config() {
                 Ok(config) => config.run_with(flow, |shared, reading| {
                     Ok((SignalGuard::listen(shared)?, Progress::start(reading)))

@@ -10,6 +10,8 @@ use chrono::TimeDelta;
 
 #[cfg(feature = "cli")]
 use super::cluster::Ended;
+#[cfg(feature = "otlp")]
+use super::otlp::{Collector, MetricsPush};
 #[cfg(feature = "serve")]
 use super::serve::{Here, Server, Serving};
 use crate::clock::WorkerClock;
@@ -25,8 +27,14 @@ use crate::worker::{
 #[cfg(not(feature = "cli"))]
 type Ended = RunError;
 
-/// The services of a run: the cluster listener, the stall watch and the server.
-type Attached<G> = (G, Option<StallWatch>, Served);
+/// The services of a run: the cluster listener, the stall watch, the push of metrics and the server.
+type Attached<G> = (G, Option<StallWatch>, Pushed, Served);
+
+/// Pushes the metrics of a run until it is dropped.
+#[cfg(feature = "otlp")]
+type Pushed = Option<MetricsPush>;
+#[cfg(not(feature = "otlp"))]
+type Pushed = ();
 
 /// Serves a run until it is dropped.
 #[cfg(feature = "serve")]
@@ -79,6 +87,8 @@ pub struct RunConfig {
     monitor: Option<Monitor>,
     #[cfg(feature = "serve")]
     serving: Serving,
+    #[cfg(feature = "otlp")]
+    otlp: Option<Collector>,
 }
 
 /// The place of the workers of a run.
@@ -109,6 +119,8 @@ impl Default for RunConfig {
             monitor: None,
             #[cfg(feature = "serve")]
             serving: Serving::default(),
+            #[cfg(feature = "otlp")]
+            otlp: None,
         }
     }
 }
@@ -198,6 +210,11 @@ impl RunConfig {
         self
     }
 
+    /// The monitor that was attached.
+    pub(super) fn own_monitor(&self) -> Option<&Monitor> {
+        self.monitor.as_ref()
+    }
+
     /// Serves the metrics of the run at an address, as text for Prometheus: `/metrics`, with `/healthz` and
     /// `/readyz`, and `/api/v1/report` as JSON. If the port is taken, the run fails before it starts. If the
     /// run starts several processes, process I uses the port that is I higher.
@@ -251,6 +268,34 @@ impl RunConfig {
     #[cfg(all(feature = "cli", feature = "serve"))]
     pub(super) fn serving(mut self, serving: Serving) -> Self {
         self.serving = serving;
+        self
+    }
+
+    /// Pushes the metrics of the run to a collector, by the protocol of OpenTelemetry (OTLP) over HTTP: every
+    /// 10 seconds, and at the end of the run. `url` is its base, such as `http://localhost:4318`.
+    ///
+    /// The series are those of the [metrics server](Self::metrics). These environment variables of
+    /// OpenTelemetry apply: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SERVICE_NAME`
+    /// and `OTEL_RESOURCE_ATTRIBUTES`. If the collector does not respond, that is logged, and the run continues.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL, or a header of the environment, is invalid.
+    #[cfg(feature = "otlp")]
+    pub fn otlp(mut self, url: &str) -> Result<Self, RunError> {
+        let collector = url.parse::<Collector>();
+        self.otlp = Some(collector.map_err(|fault| {
+            RunError::new(
+                RunErrorKind::Config,
+                format!("metrics cannot be pushed: {fault}"),
+            )
+        })?);
+        Ok(self)
+    }
+
+    #[cfg(all(feature = "cli", feature = "otlp"))]
+    pub(super) fn maybe_otlp(mut self, collector: Option<Collector>) -> Self {
+        self.otlp = collector;
         self
     }
 
@@ -352,7 +397,24 @@ impl RunConfig {
         }
         let listening = listen(shared, Some(&reading))?;
         let stalls = StallWatch::start(&reading);
-        Ok((listening, stalls, self.serve(job, &reading, shared)?))
+        let pushed = self.push(&reading)?;
+        Ok((
+            listening,
+            stalls,
+            pushed,
+            self.serve(job, &reading, shared)?,
+        ))
+    }
+
+    #[cfg(feature = "otlp")]
+    fn push(&self, reading: &Reading) -> Result<Pushed, RunError> {
+        let push = |collector: &Collector| MetricsPush::start(collector.clone(), reading.clone());
+        self.otlp.as_ref().map(push).transpose()
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn push(&self, _: &Reading) -> Result<Pushed, RunError> {
+        Ok(())
     }
 
     #[cfg(feature = "serve")]

@@ -1,5 +1,7 @@
 //! Writes the events of the library, unless the program has its own subscriber.
 
+#[cfg(not(feature = "otlp"))]
+use std::convert::Infallible as ExportedSpans;
 use std::fmt::{self, Debug};
 use std::str::FromStr;
 
@@ -16,6 +18,8 @@ use tracing_subscriber::fmt::{self as lines, FmtContext, FormatEvent, FormatFiel
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
+#[cfg(feature = "otlp")]
+use super::otlp::Spans as ExportedSpans;
 use super::progress::BesideProgress;
 
 /// The default of `--log`: only events of the library, from level `info` on.
@@ -70,15 +74,44 @@ impl ValueEnum for LogFormat {
     }
 }
 
-/// Writes events to standard error. If the program has set a subscriber, that one stays.
-pub(super) fn start(filter: Option<&LogFilter>, format: LogFormat) {
-    if dispatcher::get_default(|known| known.is::<NoSubscriber>()) {
-        // Another thread may just have set one, which then stays.
-        let _ = dispatcher::set_global_default(subscriber(filter, format, || BesideProgress));
+/// Exports spans until it is dropped.
+pub(super) type Exported = Option<ExportedSpans>;
+
+/// Writes events to standard error, and exports spans. If the program has set a subscriber, that one stays.
+pub(super) fn start(
+    filter: Option<&LogFilter>,
+    format: LogFormat,
+    export: impl FnOnce() -> Exported,
+) -> Exported {
+    if !dispatcher::get_default(|known| known.is::<NoSubscriber>()) {
+        return None;
     }
+    let exported = export();
+    let subscriber = subscriber(filter, format, exported.as_ref(), || BesideProgress);
+    // Another thread may just have set one, which then stays.
+    let is_set = dispatcher::set_global_default(subscriber).is_ok();
+    exported.filter(|_| is_set)
 }
 
-fn subscriber<W>(filter: Option<&LogFilter>, format: LogFormat, writer: W) -> Dispatch
+/// Receives the exported spans.
+#[cfg(feature = "otlp")]
+fn exporting(spans: &ExportedSpans) -> Layers {
+    spans.layer()
+}
+
+#[cfg(not(feature = "otlp"))]
+fn exporting(never: &ExportedSpans) -> Layers {
+    match *never {}
+}
+
+type Layers = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn subscriber<W>(
+    filter: Option<&LogFilter>,
+    format: LogFormat,
+    exported: Option<&ExportedSpans>,
+    writer: W,
+) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -89,12 +122,14 @@ where
         .with_writer(writer)
         .with_ansi(false)
         .log_internal_errors(false);
-    let layer: Box<dyn Layer<Registry> + Send + Sync> = match (format, filter) {
+    let layer: Layers = match (format, filter) {
         (LogFormat::Json, _) => layer.json().flatten_event(true).boxed(),
         (LogFormat::Text, Some(_)) => layer.boxed(),
         (LogFormat::Text, None) => layer.event_format(MessageAlone).boxed(),
     };
-    Registry::default().with(layer.with_filter(targets)).into()
+    let mut layers = vec![layer.with_filter(targets).boxed()];
+    layers.extend(exported.map(exporting));
+    Registry::default().with(layers).into()
 }
 
 /// Writes only the message of an event, which is complete by itself.

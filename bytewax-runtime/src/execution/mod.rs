@@ -6,6 +6,7 @@
 
 #[cfg(feature = "cli")]
 mod args;
+mod background;
 #[cfg(feature = "cli")]
 mod cluster;
 #[cfg(feature = "cli")]
@@ -15,6 +16,8 @@ mod config;
 mod lock;
 #[cfg(feature = "cli")]
 mod log;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "cli")]
 mod plan;
 #[cfg(feature = "cli")]
@@ -26,13 +29,15 @@ mod render;
 mod serve;
 #[cfg(feature = "cli")]
 mod signals;
-#[cfg(any(feature = "cli", feature = "serve"))]
 mod stopping;
 #[cfg(any(feature = "cli", feature = "serve"))]
 mod token;
+#[cfg(feature = "top")]
+mod top;
 
 #[cfg(feature = "cli")]
 pub use args::RunArgs;
+pub use background::Run;
 #[cfg(feature = "cli")]
 pub use command::{run, run_from};
 pub use config::{RunConfig, cluster_main, run_main};

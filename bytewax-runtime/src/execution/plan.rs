@@ -6,6 +6,8 @@ use super::args::{Addresses, Flags};
 #[cfg(feature = "recovery")]
 use super::args::{Bytes, Seconds};
 use super::config::{Placement, RunConfig};
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 #[cfg(feature = "serve")]
 use super::serve::Serving;
 use crate::kit::ResumePolicy;
@@ -31,7 +33,32 @@ impl Flags {
             .stop_timeout(self.stop_timeout.0)
             .buffer_memory(self.buffer_memory.0)
             .maybe_recovery(self.recovery()?);
-        self.served(config)
+        self.pushed(self.served(config)?)
+    }
+
+    /// The same with the collector.
+    #[cfg(feature = "otlp")]
+    fn pushed(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        Ok(config.maybe_otlp(self.collector()?))
+    }
+
+    /// Refuses a collector that nothing is sent to.
+    #[cfg(not(feature = "otlp"))]
+    fn pushed(&self, config: RunConfig) -> Result<RunConfig, clap::Error> {
+        match self.otlp {
+            Some(_) => Err(lacks("`--otlp` (BYTEWAX_OTLP)", "otlp")),
+            None => Ok(config),
+        }
+    }
+
+    /// The collector that receives metrics and spans.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn collector(&self) -> Result<Option<Collector>, clap::Error> {
+        let collector = self.otlp.as_deref().map(str::parse).transpose();
+        collector.map_err(|fault: String| {
+            let text = format!("`--otlp` (BYTEWAX_OTLP) cannot be used: {fault}");
+            usage(ErrorKind::InvalidValue, &text)
+        })
     }
 
     /// The same with what the run serves. Refuses options of features that the program lacks.

@@ -27,7 +27,7 @@ pub(crate) struct SignalGuard {
 pub(super) fn stop(shared: &Arc<Shared>, by: StoppedBy) {
     let code = match by {
         StoppedBy::Interrupt => 128 + SIGINT,
-        StoppedBy::Terminate | StoppedBy::Request => 128 + SIGTERM,
+        _ => 128 + SIGTERM,
     };
     stop_cleanly(shared, by, move |text| {
         // It is stuck in user code. Without standard error, no report is possible.

@@ -13,18 +13,27 @@ const GRACE: Duration = Duration::from_secs(5);
 /// The reasons to stop a run from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoppedBy {
+    #[cfg(feature = "cli")]
     Interrupt,
+    #[cfg(feature = "cli")]
     Terminate,
+    #[cfg(any(feature = "cli", feature = "serve"))]
     Request,
+    /// A call of `Run::stop`.
+    Handle,
 }
 
 impl StoppedBy {
     /// The error of a run that was stopped for this reason.
     pub(super) fn error(self) -> RunError {
         let (kind, by) = match self {
+            #[cfg(feature = "cli")]
             Self::Interrupt => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
+            #[cfg(feature = "cli")]
             Self::Terminate => (RunErrorKind::Terminated, "SIGTERM"),
+            #[cfg(any(feature = "cli", feature = "serve"))]
             Self::Request => (RunErrorKind::Requested, "a request to `/stop`"),
+            Self::Handle => (RunErrorKind::Requested, "`Run::stop`"),
         };
         RunError::new(kind, format!("stopped by {by}"))
     }

@@ -111,7 +111,7 @@ fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
     let (kind, by) = match reason {
         StopReason::Interrupted => (RunErrorKind::Interrupted, "SIGINT (Ctrl-C)"),
         StopReason::Terminated => (RunErrorKind::Terminated, "SIGTERM"),
-        StopReason::Requested => (RunErrorKind::Requested, "a request to `/stop`"),
+        StopReason::Requested => (RunErrorKind::Requested, "a request"),
         StopReason::Aborted => return None,
     };
     Some(RunError::new(

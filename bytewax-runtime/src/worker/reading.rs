@@ -121,6 +121,12 @@ impl Reading {
         self.clock.is_by_hand()
     }
 
+    /// The name of the flow.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn flow(&self) -> &str {
+        &self.flow
+    }
+
     /// The number of the process in its cluster.
     #[cfg(any(feature = "cli", feature = "serve"))]
     pub(crate) fn process(&self) -> usize {

@@ -50,6 +50,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod background;
 mod broadcast;
 mod by_hand;
 mod caches;

@@ -113,6 +113,9 @@ flags! {
     /// variable to hide it from others
     control_token: Option<Token> = "control-token" "TOKEN" "CONTROL_TOKEN" { hide_env_values = true }
 
+    /// Push metrics and spans to the collector at this URL, such as `http://localhost:4318`, by OTLP over HTTP
+    otlp: Option<String> = "otlp" "URL" "OTLP" {}
+
     /// Log events of this level, or of levels by target, such as `debug` or `warn,bytewax=debug`
     /// [default: bytewax=info]
     log: Option<LogFilter> = "log" "FILTER" "LOG" {}

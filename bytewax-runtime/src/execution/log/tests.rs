@@ -28,7 +28,7 @@ fn written(filter: Option<&str>, format: LogFormat, events: impl FnOnce()) -> St
     let filter = filter.map(|filter| filter.parse::<LogFilter>().unwrap());
     let paper = Paper::default();
     let made = paper.clone();
-    let dispatch = subscriber(filter.as_ref(), format, move || made.clone());
+    let dispatch = subscriber(filter.as_ref(), format, None, move || made.clone());
     dispatcher::with_default(&dispatch, events);
     let bytes = paper.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

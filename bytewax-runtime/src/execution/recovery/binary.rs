@@ -9,8 +9,10 @@ use super::{InitArgs, Outcome, RestoreArgs, StoreCommand};
 use crate::error::RunError;
 use crate::execution::command::{exit, finish};
 use crate::execution::lock::diff;
+#[cfg(feature = "top")]
+use crate::execution::top::TopArgs;
 
-/// Inspects and changes recovery stores without the program of their flow
+/// Inspects running flows, and inspects and changes recovery stores, without the program of their flow
 #[derive(Parser)]
 #[command(name = "bytewax", version)]
 struct Cli {
@@ -23,6 +25,9 @@ enum Command {
     /// Work on a recovery store
     #[command(subcommand)]
     Recovery(AnyFlow),
+    #[cfg(feature = "top")]
+    /// Show the numbers of a running flow in the terminal
+    Top(TopArgs),
     /// Report the changes of saved state between two lock files; fails if any is refused
     Diff {
         /// Old lock file, such as that of the main branch
@@ -58,6 +63,8 @@ enum AnyFlow {
 #[must_use = "it is the exit code of the process: give it back from `main`"]
 pub fn recovery_main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        #[cfg(feature = "top")]
+        Command::Top(top) => return exit(top.execute().map_err(Into::into)),
         Command::Recovery(command) => command.execute(),
         Command::Diff { old, new } => {
             diff(&old, &new).map(|(text, problem)| Outcome { text, problem })

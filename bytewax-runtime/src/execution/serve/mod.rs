@@ -27,6 +27,8 @@ use crate::worker::{Reading, RecoveryConfig};
 use api::Api;
 pub(crate) use connections::Server;
 use control::Control;
+#[cfg(feature = "otlp")]
+pub(crate) use metrics::{Count, Family, Labels, Samples, Unit, families};
 use routes::Routes;
 
 /// What a run serves, and where.

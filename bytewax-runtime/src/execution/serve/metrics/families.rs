@@ -10,24 +10,24 @@ use crate::report::{
 };
 
 /// The labels of a sample.
-pub(super) type Labels = Vec<(&'static str, String)>;
+pub(crate) type Labels = Vec<(&'static str, String)>;
 
 /// Samples of one name.
-pub(super) struct Family {
+pub(crate) struct Family {
     /// Without the unit, and without `_total`.
-    pub(super) name: &'static str,
-    pub(super) help: &'static str,
-    pub(super) unit: Option<Unit>,
-    pub(super) samples: Samples,
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) unit: Option<Unit>,
+    pub(crate) samples: Samples,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Seconds,
     Bytes,
 }
 
-pub(super) enum Samples {
+pub(crate) enum Samples {
     Counters(Vec<(Labels, Count)>),
     Gauges(Vec<(Labels, f64)>),
     Histograms(Vec<(Labels, Distribution)>),
@@ -35,7 +35,7 @@ pub(super) enum Samples {
 }
 
 /// The value of a counter.
-pub(super) enum Count {
+pub(crate) enum Count {
     Whole(u64),
     Seconds(f64),
 }
@@ -196,7 +196,7 @@ fn is(
 }
 
 /// All series of a report.
-pub(super) fn families(report: &RunReport) -> Vec<Family> {
+pub(crate) fn families(report: &RunReport) -> Vec<Family> {
     let mut all = Gathered {
         report,
         families: Vec::new(),

@@ -99,10 +99,10 @@ pub(in crate::execution::serve) fn report() -> RunReport {
 }
 
 /// A sample: its name, and its labels.
-type Of = (String, BTreeMap<String, String>);
+pub(super) type Of = (String, BTreeMap<String, String>);
 
 /// The samples of a text, which must follow the rules of the format.
-fn samples(text: &str) -> BTreeMap<Of, f64> {
+pub(super) fn samples(text: &str) -> BTreeMap<Of, f64> {
     let read = openmetrics(text);
     let (rest, families) = read.unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(rest, "");
