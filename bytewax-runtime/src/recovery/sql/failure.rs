@@ -1,5 +1,6 @@
 //! Translates errors of the database into errors of the store.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -26,13 +27,14 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
     let cause_of = |cause| Box::new(cause);
     match cause.sqlite_error_code() {
         // The database reports only that it cannot open a file. The system's own error is what its last call
-        // left behind, as in `sqlite3_system_errno`. To open a file as a trial would not show the limit, since
-        // the database has closed what it had opened before.
-        Some(ErrorCode::CannotOpen) if is_too_many_files(&system) => Error::TooManyFiles {
-            file,
-            doing,
-            cause: cause_of(cause),
-        },
+        // left behind, as in `sqlite3_system_errno`, unless the database has made others since.
+        Some(ErrorCode::CannotOpen) if is_too_many_files(&system) || are_few_left() => {
+            Error::TooManyFiles {
+                file,
+                doing,
+                cause: cause_of(cause),
+            }
+        }
         Some(ErrorCode::DiskFull) => Error::DiskFull {
             file,
             doing,
@@ -61,4 +63,20 @@ pub(super) fn failure(file: &Path, doing: &'static str, cause: rusqlite::Error) 
             cause: cause_of(cause),
         },
     }
+}
+
+/// More files than the databases of a few threads close before they report that they cannot open one: each
+/// its own, its log, the index of the log, and a directory.
+const CLOSED: usize = 16;
+
+/// Whether this process cannot open that many files.
+fn are_few_left() -> bool {
+    let mut open = Vec::with_capacity(CLOSED);
+    (0..CLOSED).any(|_| match File::open("/dev/null") {
+        Ok(file) => {
+            open.push(file);
+            false
+        }
+        Err(error) => is_too_many_files(&error),
+    })
 }
