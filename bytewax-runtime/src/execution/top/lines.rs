@@ -119,7 +119,10 @@ pub(super) fn head(report: &RunReport, rates: &Rates) -> Vec<String> {
     if let Some(execution) = report.execution {
         run += &format!(", execution {execution}");
     }
-    run += &format!(", {} workers", report.workers.len());
+    run += &match report.workers.len() {
+        1 => ", 1 worker".to_owned(),
+        workers => format!(", {workers} workers"),
+    };
     let mut items = format!(
         "{} items/s, {} in all",
         number(rates.items()),

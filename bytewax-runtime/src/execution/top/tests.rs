@@ -84,7 +84,7 @@ fn rates() -> Rates {
 fn rates_are_those_between_two_reports() {
     let text = lines::text(&rates(), &View::default());
     let expected = "\
-orders: running for 12 s, process 0, execution 3, 1 workers
+orders: running for 12 s, process 0, execution 3, 1 worker
 1000 items/s, 12.0k in all, 12 late
 epoch 71, epoch 70 complete 4.1 s ago after 84 ms, 1.2 MiB saved
 
