@@ -1,8 +1,7 @@
 //! `#[derive(Key)]`: a hash that is equal on every platform and in every release.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{format_ident, quote};
 use syn::visit::{self, Visit};
 use syn::{Data, DataEnum, DeriveInput, Field, Fields, Generics, Member, Type, Variant};
 
@@ -89,7 +88,8 @@ fn local(number: usize) -> Ident {
     format_ident!("__bw_{number}", span = Span::mixed_site())
 }
 
-/// Adds each field to a hash; the type is explicit so that an error points at it.
+/// Adds each field to a hash. The type is explicit and is named as in the shape, so that the compiler reports a field
+/// that is no key once, and points at it.
 fn hash(
     start: &TokenStream,
     fields: &Fields,
@@ -101,8 +101,7 @@ fn hash(
     let hash = Ident::new("__bw_hash", Span::mixed_site());
     let adds = fields.iter().zip(values).map(|(field, value)| {
         let ty = &field.ty;
-        let span = ty.span().resolved_at(Span::mixed_site());
-        quote_spanned!(span=> #hash.add::<#ty>(#value);)
+        quote!(#hash.add_hash(<#ty as ::bytewax::Key>::stable_hash(#value));)
     });
     quote! {
         let mut #hash = #start;

@@ -22,8 +22,8 @@ impl ::bytewax::Key for Point {
     );
     fn stable_hash(&self) -> u64 {
         let mut __bw_hash = ::bytewax::__private::FieldsHash::new();
-        __bw_hash.add::<i64>(&self.x);
-        __bw_hash.add::<i64>(&self.y);
+        __bw_hash.add_hash(<i64 as ::bytewax::Key>::stable_hash(&self.x));
+        __bw_hash.add_hash(<i64 as ::bytewax::Key>::stable_hash(&self.y));
         __bw_hash.finish()
     }
 }
@@ -54,10 +54,10 @@ where
     );
     fn stable_hash(&self) -> u64 {
         let mut __bw_hash = ::bytewax::__private::FieldsHash::new();
-        __bw_hash.add::<A>(&self.0);
-        __bw_hash.add::<Vec<B>>(&self.1);
-        __bw_hash.add::<[u8; N]>(&self.2);
-        __bw_hash.add::<u8>(&self.3);
+        __bw_hash.add_hash(<A as ::bytewax::Key>::stable_hash(&self.0));
+        __bw_hash.add_hash(<Vec<B> as ::bytewax::Key>::stable_hash(&self.1));
+        __bw_hash.add_hash(<[u8; N] as ::bytewax::Key>::stable_hash(&self.2));
+        __bw_hash.add_hash(<u8 as ::bytewax::Key>::stable_hash(&self.3));
         __bw_hash.finish()
     }
 }
@@ -114,13 +114,13 @@ impl ::bytewax::Key for Place {
             }
             Self::Room(__bw_0, __bw_1) => {
                 let mut __bw_hash = ::bytewax::__private::FieldsHash::variant("Room");
-                __bw_hash.add::<u32>(__bw_0);
-                __bw_hash.add::<char>(__bw_1);
+                __bw_hash.add_hash(<u32 as ::bytewax::Key>::stable_hash(__bw_0));
+                __bw_hash.add_hash(<char as ::bytewax::Key>::stable_hash(__bw_1));
                 __bw_hash.finish()
             }
             Self::r#In { city: __bw_0 } => {
                 let mut __bw_hash = ::bytewax::__private::FieldsHash::variant("In");
-                __bw_hash.add::<String>(__bw_0);
+                __bw_hash.add_hash(<String as ::bytewax::Key>::stable_hash(__bw_0));
                 __bw_hash.finish()
             }
         }

@@ -101,10 +101,16 @@ impl FieldsHash {
     /// ```
     #[inline]
     pub fn add<K: Key>(&mut self, field: &K) {
+        self.add_hash(field.stable_hash());
+    }
+
+    /// Adds the next field by its hash, for the code of `#[derive(Key)]`.
+    #[doc(hidden)]
+    #[inline]
+    pub fn add_hash(&mut self, hash: u64) {
         // Field hashes are mixed already, and `finish` mixes again: what is left to do here is to
         // make the order count.
-        self.state =
-            (self.state.rotate_left(23) ^ field.stable_hash()).wrapping_mul(0x9fb2_1c65_1e98_df25);
+        self.state = (self.state.rotate_left(23) ^ hash).wrapping_mul(0x9fb2_1c65_1e98_df25);
     }
 
     /// Returns the hash of the fields added so far.

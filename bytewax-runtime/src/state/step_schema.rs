@@ -17,7 +17,8 @@ pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
 pub(crate) struct StepSchema {
     pub(crate) state: Schema,
     pub(crate) facts: Vec<Fact>,
-    /// The types without their own version, each with a place in it that custom code of the program reads.
+    /// The types without their own version, each with a place in it that custom code of the program reads or
+    /// writes.
     pub(crate) unnumbered: Vec<(Schema, String)>,
     reads: fn(Saved<'_>) -> Result<(), StateError>,
     reads_key: fn(&[u8]) -> Result<SavedKey, String>,
@@ -78,8 +79,9 @@ impl StepSchema {
         let (mut facts, mut unnumbered) = (Vec::new(), Vec::new());
         // For numbers and texts, the name is enough.
         if !S::SCHEMA.is_plain()
-            && let Some(Traced { shape, by_hand, .. }) = shape::trace(|_: &S| None)
+            && let Some(traced) = shape::trace(|_: &S| None)
         {
+            let Traced { shape, by_hand, .. } = traced;
             facts.push(Fact::new(SAVED, shape));
             let places: Vec<&str> = by_hand.iter().map(|(_, place)| place.as_str()).collect();
             facts.push(Fact::new(
@@ -89,7 +91,12 @@ impl StepSchema {
                     false => places.join(", "),
                 },
             ));
-            unnumbered = without_number(&S::SCHEMA, by_hand);
+            // What gives saved bytes their meaning is how they are read, so only that is a fact of the store.
+            let mut places = by_hand;
+            places.extend(traced.written_by_hand);
+            places.sort_unstable();
+            places.dedup();
+            unnumbered = without_number(&S::SCHEMA, places);
         }
         Self {
             state: S::SCHEMA,

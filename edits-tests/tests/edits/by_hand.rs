@@ -147,6 +147,19 @@ states! {
             }
         }
     }
+    written_by_impl #[stateful] {
+        #[derive(Default, Deserialize)]
+        struct Inner(u64);
+        impl Serialize for Inner {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                (self.0 - self.0 % 100).serialize(to)
+            }
+        }
+    }
+    written_by_function #[stateful] {
+        #[derive(Default, Serialize, Deserialize)]
+        struct Inner(#[serde(serialize_with = "same::serialize")] u64);
+    }
     mended #[stateful(version = 2, from(SumV1))] {
         old! { pub(super) struct Inner(pub(super) u64); }
         #[derive(Default, Serialize, Deserialize)]
@@ -187,8 +200,9 @@ rows! {
     "Functions of `#[serde(with = \"..\")]`, the conversions of `#[serde(from, into)]` and hand-written impls of \
      `Serialize` and `Deserialize` can change the meaning of bytes, and no check detects this. A type that contains \
      such code must therefore declare its version: `#[stateful(version = 1)]`. `#[stateful]` itself requires it \
-     where it sees the attribute; `lock` and a resume require it where an inner type contains the code. The store \
-     records the places."
+     where it sees the attribute; `lock` and a resume require it where an inner type contains the code. They see \
+     code that only writes by `#[serde(serialize_with = \"..\")]`, or by what it writes for sample values: a derived \
+     impl writes a sample as it was read. The store records the places that such code reads."
 
     functions_added "a number in a type in the state is saved by functions of `#[serde(with)]`":
         row(plain::program, numbered::program)
@@ -234,7 +248,13 @@ fn lock_asks_for_the_version() {
         assert_eq!(code == bytewax::ExitCode::SUCCESS, file.exists());
         std::fs::read_to_string(file).ok()
     };
-    for program in [by_function::program as Program, in_an_option::program] {
+    let programs = [
+        by_function::program as Program,
+        in_an_option::program,
+        written_by_impl::program,
+        written_by_function::program,
+    ];
+    for program in programs {
         assert_eq!(locked(program), None);
     }
     assert!(

@@ -54,6 +54,18 @@ pub(super) fn is_function(seed: &str) -> bool {
     seed.contains("::__DeserializeWith")
 }
 
+/// Whether a value is written by a function of `with` or `serialize_with`.
+pub(super) fn is_writing_function(ty: &str) -> bool {
+    ty.contains("::__SerializeWith")
+}
+
+/// Whether a type is read and written as its parts, as numbers, texts, tuples and collections are.
+pub(super) fn is_plain(ty: &str) -> bool {
+    let head = ty.split_once("::").map_or("", |(head, _)| head);
+    let is_path = head.chars().all(|c| c.is_alphanumeric() || c == '_');
+    !is_path || ["", "alloc", "core", "std"].contains(&head)
+}
+
 /// Whether serde generated the reader.
 pub(super) fn is_written_by_serde(visitor: &str) -> bool {
     visitor.contains("::deserialize::__Visitor")

@@ -20,6 +20,12 @@ const DEPTH: usize = 100;
 #[derive(Debug)]
 pub(super) struct Refused(String);
 
+impl Refused {
+    pub(super) fn new(text: impl fmt::Display) -> Self {
+        Self(text.to_string())
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -30,7 +36,7 @@ impl std::error::Error for Refused {}
 
 impl Error for Refused {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
+        Self::new(text)
     }
 }
 
@@ -70,12 +76,22 @@ impl<'a> De<'a> {
 
     /// Records on its first call whether the type at this place has custom reading code.
     fn begin<V>(&mut self) {
-        if let Some(ty) = self.expects.take()
-            && by_hand::is_of(&self.tracing.borrow().own, ty)
-            && !by_hand::is_derived(type_name::<V>(), ty)
-        {
+        let Some(ty) = self.expects.take() else {
+            return;
+        };
+        let mut tracing = self.tracing.borrow_mut();
+        let types = tracing.types.entry(self.path.clone());
+        types.or_default().push(ty);
+        let is_own = by_hand::is_of(&tracing.own, ty);
+        drop(tracing);
+        if is_own && !by_hand::is_derived(type_name::<V>(), ty) {
             self.note_by_hand();
         }
+    }
+
+    /// Records the value that is read here.
+    fn feed(&self, value: impl fmt::Display) {
+        self.tracing.borrow_mut().fed.note(&self.path, value);
     }
 
     fn note_by_hand(&self) {
@@ -153,7 +169,9 @@ macro_rules! numbers {
             self.begin::<V>();
             self.note(Node::Leaf($name));
             self.tracing.borrow_mut().last = None;
-            visitor.$visit(<$type>::from(leaf::number(&self.path)))
+            let value = <$type>::from(leaf::number(&self.path));
+            self.feed(format_args!("{} {value}", $name));
+            visitor.$visit(value)
         }
     )+};
 }
@@ -196,19 +214,25 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_i8<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Leaf("i8"));
-        visitor.visit_i8(leaf::number(&self.path).cast_signed())
+        let value = leaf::number(&self.path).cast_signed();
+        self.feed(format_args!("i8 {value}"));
+        visitor.visit_i8(value)
     }
 
     fn deserialize_bool<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Leaf("bool"));
-        visitor.visit_bool(leaf::number(&self.path) % 2 == 1)
+        let value = leaf::number(&self.path) % 2 == 1;
+        self.feed(format_args!("bool {value}"));
+        visitor.visit_bool(value)
     }
 
     fn deserialize_char<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Leaf("char"));
-        visitor.visit_char(char::from(b'a' + leaf::number(&self.path) % 26))
+        let value = char::from(b'a' + leaf::number(&self.path) % 26);
+        self.feed(format_args!("char {value}"));
+        visitor.visit_char(value)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
@@ -220,7 +244,10 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.note(Node::Leaf("str"));
         let attempt = self.attempt(Attempted::Place(self.path.clone()));
         match leaf::text(&self.path, attempt) {
-            Some(text) => visitor.visit_string(text),
+            Some(text) => {
+                self.feed(format_args!("str {text}"));
+                visitor.visit_string(text)
+            }
             None => {
                 self.tracing.borrow_mut().last = None;
                 Err(Refused("no text fits".to_owned()))
@@ -235,15 +262,21 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_byte_buf<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Leaf("bytes"));
-        visitor.visit_byte_buf(vec![leaf::number(&self.path)])
+        let value = vec![leaf::number(&self.path)];
+        self.feed(format_args!("bytes {value:?}"));
+        visitor.visit_byte_buf(value)
     }
 
     fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Option);
         match self.is_again {
-            true => visitor.visit_none(),
+            true => {
+                self.feed("none");
+                visitor.visit_none()
+            }
             false => {
+                self.feed("some");
                 let expects = by_hand::type_in_option(type_name::<V>());
                 let part = self.part(0);
                 visitor.visit_some(Self { expects, ..part })
@@ -254,6 +287,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
         self.begin::<V>();
         self.note(Node::Tuple(0));
+        self.feed("unit");
         visitor.visit_unit()
     }
 
@@ -292,6 +326,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.begin::<V>();
         self.note(Node::List);
         let count = u32::from(!self.is_again);
+        self.feed(format_args!("list {count}"));
         visitor.visit_seq(self.parts(count))
     }
 
@@ -320,6 +355,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         self.begin::<V>();
         self.note(Node::Map);
         let count = u32::from(!self.is_again);
+        self.feed(format_args!("map {count}"));
         visitor.visit_map(self.parts(2 * count))
     }
 
@@ -353,6 +389,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             self.tracing.borrow_mut().last = None;
             return Err(Refused("no variant fits".to_owned()));
         }
+        self.feed(format_args!("variant {variant}"));
         visitor.visit_enum(Variant { of: self, variant })
     }
 }

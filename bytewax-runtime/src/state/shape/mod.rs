@@ -7,6 +7,7 @@
 mod by_hand;
 mod de;
 mod leaf;
+mod ser;
 mod trace;
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::trace::trace_within;
 use super::{agree, reads, trace};
 use crate::key::Key;
 
-fn shape<T: serde::de::DeserializeOwned>() -> String {
+fn shape<T: serde::de::DeserializeOwned + Serialize>() -> String {
     let traced = trace(|_: &T| None);
     traced.map_or("unknown".to_owned(), |traced| traced.shape)
 }
@@ -25,7 +26,7 @@ fn samples<K: Key>() -> String {
 mod types {
     use super::*;
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     pub(super) struct Order {
         user: String,
         #[serde(rename = "count")]
@@ -34,7 +35,7 @@ mod types {
         cached: u64,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     pub(super) enum Event {
         Click,
         Buy(Order),
@@ -42,24 +43,24 @@ mod types {
         Move { from: Option<i8>, to: Box<Event> },
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     pub(super) enum Tree {
         Node(Box<Tree>, Box<Tree>),
         Leaf(f32),
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     pub(super) struct List {
         first: u8,
         rest: Option<Box<List>>,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     pub(super) struct Wrapped<T>(T);
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(try_from = "u32")]
-    pub(super) struct Port(u32);
+    pub(super) struct Port(pub(super) u32);
 
     impl TryFrom<u32> for Port {
         type Error = String;
@@ -72,12 +73,100 @@ mod types {
         }
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(untagged)]
     pub(super) enum Untagged {
         Text(String),
         Number(u64),
     }
+}
+
+/// Types of which only the writing is by hand.
+mod written {
+    use serde::Serializer;
+
+    use super::*;
+
+    /// Writes a number as it is read.
+    #[derive(Deserialize)]
+    pub(super) struct Same(u64);
+
+    impl Serialize for Same {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_u64(self.0)
+        }
+    }
+
+    /// Writes a tenth of it.
+    #[derive(Deserialize)]
+    pub(super) struct Tenths(u64);
+
+    impl Serialize for Tenths {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_u64(self.0 / 10)
+        }
+    }
+
+    /// Writes it as text.
+    #[derive(Deserialize)]
+    pub(super) enum Text {
+        Number(u64),
+        Nothing,
+    }
+
+    impl Serialize for Text {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Self::Number(number) => to.collect_str(number),
+                Self::Nothing => to.serialize_unit_variant("Text", 1, "Nothing"),
+            }
+        }
+    }
+
+    /// Writes no made-up number.
+    #[derive(Deserialize)]
+    pub(super) struct Panics(u64);
+
+    impl Serialize for Panics {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("{} is not a number of the program", self.0);
+        }
+    }
+
+    #[derive(Serialize, Deserialize)]
+    pub(super) struct State {
+        pub(super) same: Same,
+        pub(super) list: Vec<Option<Tenths>>,
+        pub(super) map: BTreeMap<u8, Text>,
+        #[serde(serialize_with = "as_is")]
+        pub(super) by_function: u64,
+        pub(super) at: DateTime<chrono::FixedOffset>,
+        pub(super) boxed: Box<Event>,
+        pub(super) ports: (f64, [Wrapped<types::Port>; 1]),
+        pub(super) tree: Tree,
+    }
+
+    fn as_is<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(*number)
+    }
+}
+
+/// Foreign types may write otherwise than they read; derived code does not.
+#[test]
+fn what_is_written_by_hand_is_found() {
+    let own = || vec!["bytewax_runtime"];
+    let traced = trace_within(own(), |_: &written::State| None).unwrap();
+    let places: Vec<_> = traced
+        .written_by_hand
+        .iter()
+        .map(|(_, place)| &place[..])
+        .collect();
+    assert_eq!(places, ["list", "map.value", "by_function"]);
+    let read: Vec<_> = traced.by_hand.iter().map(|(_, place)| &place[..]).collect();
+    assert_eq!(read, ["ports.1.0"], "by a conversion");
+    let traced = trace_within(own(), |_: &(written::Panics, written::Tenths)| None).unwrap();
+    assert_eq!(traced.shape, "(u64, u64)");
+    assert_eq!(traced.written_by_hand, []);
 }
 
 use types::{Event, List, Order, Tree, Untagged, Wrapped};

@@ -5,10 +5,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::by_hand;
 use super::de::{De, Refused};
+use super::ser::{Values, Written, written};
 
 /// The most values that a trace creates.
 const MOST: usize = 2000;
@@ -53,6 +55,11 @@ pub(super) struct Tracing {
     pub(super) own: Vec<&'static str>,
     /// The places that custom code of the program reads.
     pub(super) by_hand: BTreeSet<Path>,
+    /// The places that custom code of the program writes otherwise than they are read.
+    written_by_hand: BTreeSet<Path>,
+    /// The named types at each place, the outermost first, and the values that the present attempt reads.
+    pub(super) types: BTreeMap<Path, Vec<&'static str>>,
+    pub(super) fed: Values,
 }
 
 /// The shape of a type, and a function's result for a sample of each variant.
@@ -63,20 +70,49 @@ pub(crate) struct Traced {
     pub(crate) samples: String,
     /// The places that custom code of the program reads, by numbers and by names.
     pub(crate) by_hand: Vec<(Vec<u32>, String)>,
+    /// The places that custom code of the program writes, as far as it shows: a function of `serialize_with`, or
+    /// an impl that writes a sample otherwise than it was read.
+    pub(crate) written_by_hand: Vec<(Vec<u32>, String)>,
+}
+
+/// What a trace makes of a value that it has read.
+#[derive(Default)]
+struct Sample {
+    number: Option<u32>,
+    written: Option<Written>,
 }
 
 /// Traces a type; `None` if it cannot be read from made-up values because it accepts only few.
-pub(crate) fn trace<T: DeserializeOwned>(sample: impl Fn(&T) -> Option<u32>) -> Option<Traced> {
-    let read = |de: De<'_>| T::deserialize(de).map(|value| sample(&value));
+pub(crate) fn trace<T: DeserializeOwned + Serialize>(
+    number: impl Fn(&T) -> Option<u32>,
+) -> Option<Traced> {
+    trace_within(by_hand::crates(type_name::<T>()), number)
+}
+
+/// Traces a type of a program that consists of these crates.
+pub(super) fn trace_within<T: DeserializeOwned + Serialize>(
+    own: Vec<&'static str>,
+    number: impl Fn(&T) -> Option<u32>,
+) -> Option<Traced> {
+    let read = |de: De<'_>| {
+        let value = T::deserialize(de)?;
+        Ok(Sample {
+            number: number(&value),
+            // Code that panics for a made-up value may be right for those of the program.
+            written: catch_unwind(AssertUnwindSafe(|| written(&value)))
+                .ok()
+                .flatten(),
+        })
+    };
     // A panic here concerns a made-up value, not one of the program's.
-    let own = by_hand::crates(type_name::<T>());
-    catch_unwind(AssertUnwindSafe(|| traced(own, &read))).ok()?
+    let traced = || traced(own, type_name::<T>(), &read);
+    catch_unwind(AssertUnwindSafe(traced)).ok()?
 }
 
 /// Reads a value, and creates a sample of it.
-type Read<'a> = dyn Fn(De<'_>) -> Result<Option<u32>, Refused> + 'a;
+type Read<'a> = dyn Fn(De<'_>) -> Result<Sample, Refused> + 'a;
 
-fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
+fn traced(own: Vec<&'static str>, ty: &'static str, read: &Read<'_>) -> Option<Traced> {
     let tracing = RefCell::new(Tracing {
         own,
         ..Tracing::default()
@@ -90,7 +126,7 @@ fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
             if made > MOST {
                 return None;
             }
-            tracing.borrow_mut().last = None;
+            tracing.borrow_mut().begin(ty);
             match read(De::new(&tracing)) {
                 Ok(sample) => break Some(sample),
                 Err(_) if tracing.borrow_mut().try_else() => {}
@@ -100,9 +136,12 @@ fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
         let mut known = tracing.borrow_mut();
         match (sample, target.take()) {
             (Some(sample), at) => {
-                if let Some(sample) = sample {
+                if let Some(number) = sample.number {
                     let name = at.map(|at| known.name(&at)).unwrap_or_default();
-                    samples.push(format!("{name}{sample:08x}"));
+                    samples.push(format!("{name}{number:08x}"));
+                }
+                if let Some(written) = sample.written {
+                    known.compare(&written);
                 }
             }
             (None, None) => return None,
@@ -110,18 +149,54 @@ fn traced(own: Vec<&'static str>, read: &Read<'_>) -> Option<Traced> {
         }
         target = known.choose_next();
         if target.is_none() {
-            let by_hand = known.by_hand.iter();
-            let by_hand = by_hand.map(|path| (path.clone(), known.place(path)));
             return Some(Traced {
                 shape: known.shape(&mut Path::new()),
                 samples: samples.join(" "),
-                by_hand: by_hand.collect(),
+                by_hand: known.named(&known.by_hand),
+                written_by_hand: known.named(&known.written_by_hand),
             });
         }
     }
 }
 
 impl Tracing {
+    /// Prepares an attempt to read a value of a type.
+    fn begin(&mut self, ty: &'static str) {
+        self.last = None;
+        self.types = BTreeMap::from([(Path::new(), vec![ty])]);
+        self.fed = Values::default();
+    }
+
+    /// Records the places where a sample is written otherwise than it was read.
+    fn compare(&mut self, written: &Written) {
+        let functions = written.functions.iter();
+        let functions = functions.filter_map(|path| self.owner(path).and(Some(path)));
+        let differences = self.fed.differences(&written.values);
+        let differences = differences.filter_map(|path| self.owner(path));
+        let places: Vec<Path> = functions.chain(differences).cloned().collect();
+        self.written_by_hand.extend(places);
+    }
+
+    /// The place of the program's own type that reads and writes a place; `None` if a type of another crate
+    /// does.
+    fn owner<'a>(&'a self, path: &Path) -> Option<&'a Path> {
+        let around = self.types.range(..=path.clone()).rev();
+        let mut around = around.filter(|(of, _)| path.starts_with(of));
+        let (path, ty) = around.find_map(|(path, types)| {
+            let ty = types.iter().rev().find(|ty| !by_hand::is_plain(ty))?;
+            Some((path, ty))
+        })?;
+        by_hand::is_of(&self.own, ty).then_some(path)
+    }
+
+    /// Places, with their names.
+    fn named(&self, places: &BTreeSet<Path>) -> Vec<(Path, String)> {
+        let places = places.iter();
+        places
+            .map(|path| (path.clone(), self.place(path)))
+            .collect()
+    }
+
     /// Makes the next attempt use a different value for the refused one.
     fn try_else(&mut self) -> bool {
         let Some(last) = self.last.take() else {
