@@ -39,6 +39,12 @@
 //! # Ok::<(), FormatError>(())
 //! ```
 
+// What only Avro and Protobuf share stands in modules of all formats.
+#![cfg_attr(
+    not(any(feature = "avro", feature = "protobuf")),
+    allow(dead_code, reason = "it is of formats that are off")
+)]
+
 #[cfg(feature = "avro")]
 mod avro;
 mod json;

@@ -1,6 +1,8 @@
 //! Protobuf schemas as texts of files.
 
-use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto};
+#[cfg(feature = "schema-registry")]
+use prost_reflect::prost_types::DescriptorProto;
+use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{DescriptorPool, FileDescriptor};
 
 use crate::formats::schema::Texts;
@@ -33,6 +35,7 @@ pub(super) fn compile(texts: &Texts) -> Result<FileDescriptor, String> {
 }
 
 /// The messages of a list, with their numbers, without the compiler's additions for maps.
+#[cfg(feature = "schema-registry")]
 fn numbered(messages: &[DescriptorProto]) -> impl Iterator<Item = (usize, &DescriptorProto)> {
     let is_written = |message: &&DescriptorProto| {
         !message

@@ -10,13 +10,8 @@ use crate::formats::schema::{Reference, Referenced, Schema};
 /// The language of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::formats) enum Kind {
-    #[cfg_attr(not(feature = "avro"), expect(dead_code, reason = "it is of Avro"))]
     Avro,
     Json,
-    #[cfg_attr(
-        not(feature = "protobuf"),
-        expect(dead_code, reason = "it is of Protobuf")
-    )]
     Protobuf,
     Other(String),
 }

@@ -2,7 +2,7 @@ use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("f", |flow| {
         let numbers = if std::env::args().count() > 1 {
             flow.input(TestingSource::new(vec![1_u64]))

@@ -6,7 +6,7 @@ fn below(numbers: Stream<u64>, limit: u64) -> Stream<u64> {
     numbers.filter(move |n| *n < limit)
 }
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("f", |flow| {
         let numbers = flow.input(TestingSource::new(vec![1_u64, 2]));
         let small = below(numbers.map(|n| n + 1), 3);

@@ -12,7 +12,7 @@ fn upsert(rows: Vec<u64>) {
     let _ = rows;
 }
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("rows", delivery = exactly_once, |flow| {
         flow.input(ticks()).output(upsert());
     });

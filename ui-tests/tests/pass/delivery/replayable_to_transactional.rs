@@ -1,7 +1,7 @@
 use bytewax::connectors::files::{FileSink, FileSource};
 use bytewax::prelude::*;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("copy", delivery = exactly_once, |flow| {
         let lines = flow.input(FileSource::new("in.txt"));
         let long = lines.filter(|line| line.len() > 10);

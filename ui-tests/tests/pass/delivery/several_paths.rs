@@ -2,7 +2,7 @@ use bytewax::connectors::files::{DirSink, FileSink};
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("orders", delivery = exactly_once, |flow| {
         let eu = flow.input(TestingSource::new([1_u64, 2]));
         let us = flow.input(TestingSource::new([3_u64, 4]));

@@ -2,7 +2,7 @@ use bytewax::connectors::files::{FileSink, FileSource};
 use bytewax::connectors::stdio::StdInSource;
 use bytewax::prelude::*;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("copy", delivery = exactly_once, |flow| {
         // No sink depends on what is only looked at.
         let typed = flow.input(StdInSource::new());

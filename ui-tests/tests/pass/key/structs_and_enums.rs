@@ -14,7 +14,7 @@ enum Place<T> {
     Other { value: T },
 }
 
-fn main() {
+pub(super) fn main() {
     let seat = Seat { row: 1, number: 2 };
     let other = Seat { row: 2, number: 1 };
     assert_ne!(seat.stable_hash(), other.stable_hash());

@@ -2,7 +2,7 @@ use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("sums", |flow| {
         flow.dropped("sums.stateful_map", "they were too many");
         flow.dropped("sums.output", "nothing to print");

@@ -7,7 +7,7 @@ fn kept(all: KeyedStream<u64, u64>) -> KeyedStream<u64, u64> {
     all.stateful_map(|sum: &mut u64, n| *sum + n)
 }
 
-fn main() {
+pub(super) fn main() {
     let flow = dataflow!("call", |flow| {
         flow.moved("fresh", "new");
         let numbers = flow.input(TestingSource::new([(1_u64, 2_u64)]));

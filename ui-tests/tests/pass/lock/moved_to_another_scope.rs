@@ -2,7 +2,7 @@ use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;
 
-fn main() {
+pub(super) fn main() {
     let flow = dataflow!("scoped", |flow| {
         flow.moved("eu", "europe");
         flow.scope("europe", || {

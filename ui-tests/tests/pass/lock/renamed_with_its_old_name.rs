@@ -2,7 +2,7 @@ use bytewax::connectors::stdio::StdOutSink;
 use bytewax::prelude::*;
 use bytewax::testing::TestingSource;
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("sums", |flow| {
         let numbers = flow.input(TestingSource::new([(1_u64, 2_u64)]));
         let totals = numbers

@@ -32,7 +32,7 @@ impl From<OldCart> for Cart {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("carts", |flow| {
         let numbers = flow.input(TestingSource::new([(1_u64, 2_u64)]));
         let carts = numbers.stateful::<Cart>();

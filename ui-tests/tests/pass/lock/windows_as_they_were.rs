@@ -5,7 +5,7 @@ use bytewax::testing::TestingSource;
 use bytewax::windowing::{EventClock, Millis, TumblingWindower};
 
 /// All but the windower and the clock may change, and be written in other words.
-fn main() {
+pub(super) fn main() {
     let _flow = dataflow!("windowed", |flow| {
         let times = flow.input(TestingSource::new([('a', 1_i64)]));
         let counts = times.count_window(

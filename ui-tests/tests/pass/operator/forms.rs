@@ -22,7 +22,7 @@ pub fn repeated(up: bytewax::flow::Stream<String>, times: impl Into<usize>) -> S
     return up.flat_map(move |text| vec![text; times]);
 }
 
-fn main() {
+pub(super) fn main() {
     let out = bytewax::testing::run_items(["a".to_owned()], |up| up.repeated(2_usize));
     assert_eq!(out, ["a", "a"]);
 }

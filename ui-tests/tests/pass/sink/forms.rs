@@ -42,7 +42,7 @@ impl Lines {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let (to, lengths_of) = channel();
     let flow = dataflow!("f", |flow| {
         let numbers = flow.input(TestingSource::new([5_u64, 6]).batch_size(2));

@@ -63,7 +63,7 @@ impl Part {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let out = TestingSink::new();
     let flow = dataflow!("f", |flow| {
         let numbers = flow.input(words::<usize>("3 4".to_owned()));

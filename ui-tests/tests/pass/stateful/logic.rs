@@ -37,7 +37,7 @@ where
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let out = bytewax::testing::run_keyed([(1, 1_u64), (1, 2)], |up| {
         let sums = up.stateful::<Visits>().named("x");
         sums.stateful_batch_with(|_| Largest { value: None }).named("y")

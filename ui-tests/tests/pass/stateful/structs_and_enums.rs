@@ -30,7 +30,7 @@ mod mine {
     pub struct Schema(pub u8);
 }
 
-fn main() {
+pub(super) fn main() {
     const MEAN: Schema =
         Schema::new("Mean", 1, &[Field::of::<f64>("sum"), Field::of::<u64>("count")]);
     // Its version is 1 only because no other is written.

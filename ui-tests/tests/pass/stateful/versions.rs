@@ -24,7 +24,7 @@ impl<T: Default> From<Option<T>> for Old<T> {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let mut bytes = Vec::new();
     seal(&Some(7_u8), &mut bytes).unwrap();
     let new: New<u8> = open(&bytes).unwrap();
