@@ -29,6 +29,9 @@ pub struct RunReport {
     pub seconds: f64,
     /// The number of this execution in the recovery store, if there is one: how often the flow was restarted.
     pub execution: Option<u64>,
+    /// The processes whose workers are in the report, if it is one of the whole cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<ProcessReport>,
     /// The workers that have started.
     pub workers: Vec<WorkerReport>,
     /// The steps, in the order of their description.
@@ -45,6 +48,47 @@ pub struct RunReport {
 
 fn one() -> usize {
     1
+}
+
+/// A process of the cluster, as the one that was asked sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ProcessReport {
+    /// The number of the process in the cluster.
+    pub process: usize,
+    /// Whether its numbers are current.
+    pub state: ProcessState,
+    /// The age of its numbers, in seconds; `None` without any.
+    pub age_seconds: Option<f64>,
+}
+
+impl ProcessReport {
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server asks other processes")
+    )]
+    pub(crate) fn new(process: usize, state: ProcessState, age_seconds: Option<f64>) -> Self {
+        Self {
+            process,
+            state,
+            age_seconds,
+        }
+    }
+}
+
+/// Whether a process answers when it is asked for its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ProcessState {
+    /// It answers: its numbers are current.
+    Current,
+    /// It has not answered for half a second or longer: its numbers are those of its last answer.
+    Slow,
+    /// It has never answered: nothing is known of its workers.
+    Silent,
 }
 
 /// A condition that keeps a run from making progress, and its cause.
@@ -148,6 +192,12 @@ impl RunState {
 pub struct WorkerReport {
     /// Its number in the cluster.
     pub worker: usize,
+    /// The number of its process.
+    #[serde(default)]
+    pub process: usize,
+    /// The duration of the run on its process when its numbers were read, in seconds.
+    #[serde(default)]
+    pub run_seconds: f64,
     /// Whether it has built the flow and is running it.
     pub runs: bool,
     /// The step whose code it is running, if any.
@@ -242,6 +292,10 @@ pub struct StepNumbers {
     /// Its watermark, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReport>,
+    /// Its open windows, if it has windows: counted about once a second, and less often if there are very many
+    /// keys. Keys that are evicted from memory are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsReport>,
     /// The partitions known to the step on this worker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<PartitionReport>,
@@ -290,6 +344,47 @@ pub struct WatermarkReport {
     pub worker: Option<usize>,
     /// The partition that holds it back, if known and in this process.
     pub partition: Option<String>,
+}
+
+/// The open windows of a step on a worker, and what they wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct WindowsReport {
+    /// The number of open windows.
+    pub open: u64,
+    /// The number of values that wait for the watermark.
+    pub waiting: u64,
+    /// The start of the oldest open window.
+    #[serde(default)]
+    pub oldest: Option<DateTime<Utc>>,
+    /// The watermark at which the next window closes or emits; `None` if all windows end with the input.
+    #[serde(default)]
+    pub closes_at: Option<DateTime<Utc>>,
+    /// The watermark that this window waits for: that of its key, or of all keys.
+    #[serde(default)]
+    pub watermark: Option<DateTime<Utc>>,
+    /// What holds this watermark back.
+    pub held_by: HeldBy,
+    /// The key of this window, shortened. The address of the metrics does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// What holds the watermark of a window back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HeldBy {
+    /// The partition that is furthest behind: the `watermark` of the step names it and its worker.
+    Partition,
+    /// The newest value of the key. The watermark of the key advances with later values and with time.
+    Key,
+    /// The clock of the worker.
+    Clock,
+    /// Nothing is open, or no partition has values left.
+    Nothing,
 }
 
 /// A partition of a source, or the event time of one.

@@ -1,7 +1,7 @@
 //! A run of a staged flow, with its page.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -48,6 +48,23 @@ impl Run {
         run.address = address;
         let is_taken = lines.iter().any(|line| line.contains("cannot be served"));
         (!is_taken).then_some(run)
+    }
+
+    /// A run of two processes on two consecutive ports. Returns the port of the second too.
+    #[must_use]
+    pub fn pair(program: &str, words: &str) -> (Self, u16) {
+        Self::pair_with(program, |_| words.to_owned())
+    }
+
+    /// The same with words that name the first port.
+    #[must_use]
+    pub fn pair_with(program: &str, words: impl Fn(u16) -> String) -> (Self, u16) {
+        // Ports that are free now may be taken when the run starts; then others are used.
+        let found = (0..10).find_map(|_| {
+            let (first, second) = two_ports();
+            Self::at_port(program, first, &words(first)).map(|run| (run, second))
+        });
+        found.expect("two ports are free")
     }
 
     fn spawn(program: &str, address: &str, words: &str) -> Self {
@@ -170,5 +187,19 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// Two consecutive ports that are free.
+fn two_ports() -> (u16, u16) {
+    loop {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+        let port = first.local_addr().expect("it listens").port();
+        let next = port.checked_add(1);
+        if let Some(next) =
+            next.filter(|next| TcpListener::bind((Ipv4Addr::LOCALHOST, *next)).is_ok())
+        {
+            return (port, next);
+        }
     }
 }

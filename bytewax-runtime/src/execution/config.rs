@@ -394,6 +394,7 @@ impl RunConfig {
         let reading = Reading::new(&job.graph, shared);
         if let Some(monitor) = &self.monitor {
             monitor.watch(reading.clone());
+            shared.meter.count_windows();
         }
         let listening = listen(shared, Some(&reading))?;
         let stalls = StallWatch::start(&reading);

@@ -8,7 +8,7 @@ use super::Origin;
 use super::moved::{Moved, old_id};
 use crate::delivery::{Delivery, Promise};
 use crate::ids::{Port, StepId, StepIndex, StepKind};
-use crate::kit::meter::ShowPlan;
+use crate::kit::meter::{KeyTypes, ShowPlan};
 use crate::kit::{Plan, StepEntry, Steps, TeePlan};
 use crate::state::facts::{ARGUMENTS, INPUTS};
 use crate::state::{Fact, StepSchema};
@@ -130,6 +130,8 @@ pub(crate) struct Graph {
     /// The promise that each path must keep.
     pub(crate) delivery: Option<Delivery>,
     pub(crate) origin: Option<Origin>,
+    /// The types of keyed items.
+    pub(crate) keys: KeyTypes,
 }
 
 impl Graph {
@@ -192,7 +194,7 @@ impl Graph {
             roots: step.inputs.iter().map(|port| self.root(*port)).collect(),
             outputs: step.outputs.len(),
         };
-        Steps::new(self.steps.iter().map(entry).collect())
+        Steps::new(self.steps.iter().map(entry).collect(), self.keys.clone())
     }
 
     /// Returns the source or the head whose tree contains an output.
@@ -257,6 +259,7 @@ pub(crate) struct Description {
     kept: Vec<StepId>,
     moved: Vec<Moved>,
     delivery: Option<Delivery>,
+    keys: KeyTypes,
     finished: bool,
 }
 
@@ -272,6 +275,7 @@ impl Description {
             kept: Vec::new(),
             moved: Vec::new(),
             delivery: None,
+            keys: KeyTypes::default(),
             finished: false,
         }
     }
@@ -353,6 +357,11 @@ impl Description {
         self.drafts[port.step.get()].shows[usize::from(port.output)] = Some(show);
     }
 
+    /// The types of keyed items.
+    pub(crate) fn keys(&mut self) -> &mut KeyTypes {
+        &mut self.keys
+    }
+
     pub(crate) fn set_tee(&mut self, port: Port, tee: TeePlan) {
         self.drafts[port.step.get()].tees[usize::from(port.output)] = Some(tee);
     }
@@ -424,6 +433,7 @@ impl Description {
             moved: std::mem::take(&mut self.moved),
             delivery: self.delivery,
             origin: None,
+            keys: std::mem::take(&mut self.keys),
         }
     }
 }

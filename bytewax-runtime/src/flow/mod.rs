@@ -352,6 +352,18 @@ impl Flow {
         self.description.borrow_mut().set_show(port, show);
     }
 
+    /// Records a type of keyed items.
+    pub(crate) fn add_pair<K: 'static, V: 'static>(&self) {
+        self.description.borrow_mut().keys().add_pair::<K, V>();
+    }
+
+    /// Records a type of keyed items with its type of keys.
+    pub(crate) fn add_keys<K: std::fmt::Debug + 'static, V: 'static>(&self) {
+        let mut description = self.description.borrow_mut();
+        description.keys().add_key::<K>();
+        description.keys().add_pair::<K, V>();
+    }
+
     pub(crate) fn set_tee(&self, port: crate::ids::Port, tee: crate::kit::TeePlan) {
         self.description.borrow_mut().set_tee(port, tee);
     }

@@ -57,12 +57,20 @@ pub type KeyOf<S> = <S as Keyed>::Key;
 /// The type of the values of a keyed stream.
 pub type ValueOf<S> = <S as Keyed>::Value;
 
+impl<K: 'static, V: 'static> Stream<(K, V)> {
+    /// Records that the items are keys with values.
+    pub(crate) fn with_pairs(self) -> Self {
+        self.flow.add_pair::<K, V>();
+        self
+    }
+}
+
 impl<K: 'static, V: 'static> Keyed for Stream<(K, V)> {
     type Key = K;
     type Value = V;
 
     fn pairs(self) -> Self {
-        self
+        self.with_pairs()
     }
 }
 

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::hash::{bytes, mix, mix_wide};
 use super::{FieldsHash, Key, KeyShape};
+use crate::secret::Secret;
 
 /// Integers of at most 64 bits, with the 64-bit type that extends them without changing the number.
 macro_rules! integer_keys {
@@ -50,6 +51,16 @@ impl Key for i128 {
             Ok(number) => mix(number as u64),
             Err(_) => (*self as u128).stable_hash(),
         }
+    }
+}
+
+/// The same key as its value, so the state of a key stays when it becomes secret.
+impl<K: Key> Key for Secret<K> {
+    const SHAPE: KeyShape = K::SHAPE;
+
+    #[inline]
+    fn stable_hash(&self) -> u64 {
+        self.0.stable_hash()
     }
 }
 

@@ -55,8 +55,9 @@ pub(crate) use slot::{SlotOwners, position_slot, table_hash};
 /// A type that can be the key of a keyed stream.
 ///
 /// Implemented for all integers, `bool`, `char`, `String`, `Arc<str>`, `Box<str>`, `Vec<u8>`, `[u8; N]`,
-/// `()`, `Option`, tuples of up to twelve keys, `DateTime<Utc>`, `NaiveDate` and IP addresses. For your own
-/// struct or enum write `#[derive(Key)]`.
+/// `()`, `Option`, tuples of up to twelve keys, `DateTime<Utc>`, `NaiveDate`, IP addresses, and
+/// [`Secret`](crate::Secret) keys, which no message and no page shows. For your own struct or enum write
+/// `#[derive(Key)]`.
 ///
 /// ```
 /// use bytewax_runtime::key::Key;

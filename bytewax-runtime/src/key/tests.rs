@@ -561,3 +561,13 @@ fn keys_come_back_from_json() {
     comes_back(&(time(1_483_228_799, 1_500_000_000), date(-4000, 1, 1)));
     comes_back(&IpAddr::V6(Ipv6Addr::LOCALHOST));
 }
+
+#[test]
+fn a_secret_key_is_the_key_inside_it() {
+    let secret = crate::secret::Secret("ada".to_owned());
+    assert_eq!(secret.stable_hash(), "ada".to_owned().stable_hash());
+    let (mut hidden, mut plain) = (Vec::new(), Vec::new());
+    crate::codec::encode_stored(&secret, &mut hidden).unwrap();
+    crate::codec::encode_stored(&"ada", &mut plain).unwrap();
+    assert_eq!(hidden, plain, "the bytes in a store are the same");
+}

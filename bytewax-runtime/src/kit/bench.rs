@@ -77,7 +77,7 @@ impl Bench {
             roots: Vec::new(),
             outputs: OUTPUTS,
         };
-        let steps = Rc::new(Steps::new([step].into()));
+        let steps = Rc::new(Steps::new([step].into(), super::meter::KeyTypes::default()));
         let worker = Rc::new(WorkerCx::new(WorkerIndex(0), workers, steps, shared));
         let now = worker.clock.monotonic();
         let protocol = Protocol::new(Pace::of(epoch_interval), saves, Epoch::FIRST, now);

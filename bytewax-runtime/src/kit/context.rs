@@ -1,5 +1,6 @@
 //! The context of code on a worker: the worker, its clock, its timers, and the current epoch.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -261,15 +262,15 @@ impl Cx {
 
     /// Records an error of an item in the step whose code is running, if a page shows errors.
     #[inline]
-    pub(crate) fn note_error(&self, text: &str) {
+    pub(crate) fn note_error<T: 'static>(&self, item: &T, text: &str) {
         if self.worker.meter.keeps_errors {
-            self.keep_error(text);
+            self.keep_error(item, text);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn keep_error(&self, text: &str) {
+    fn keep_error(&self, item: &dyn Any, text: &str) {
         let Some(step) = self.worker.running() else {
             return;
         };
@@ -277,6 +278,7 @@ impl Cx {
         errors.note(clock.monotonic(), || SeenError {
             at: clock.now(),
             epoch: self.epoch,
+            key: self.worker.steps.keys().key_of(item),
             text: brief_text(text).into_owned(),
         });
     }

@@ -1,6 +1,7 @@
 //! The kit in which operators are written: batches and stages, heads behind edges, sources, state that is
 //! saved, times and wake-ups; what an operator sees of its worker.
 
+mod answers;
 mod assignment;
 mod batch;
 #[cfg(test)]
@@ -31,6 +32,9 @@ mod tests;
 mod timers;
 mod watermark;
 
+#[cfg(feature = "serve")]
+pub(crate) use answers::PATIENCE;
+pub(crate) use answers::{Answer, Question};
 pub(crate) use assignment::Assignment;
 pub(crate) use budget::Budget;
 pub(crate) use context::{Cx, WorkerCx};

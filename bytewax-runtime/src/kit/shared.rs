@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
+use super::answers::{Answers, Question};
 use super::link::RemoteAlarm;
 use super::meter::RunMeter;
 use crate::clock::WorkerClock;
@@ -58,6 +59,12 @@ pub(crate) trait PeerLink: Send + Sync {
     fn credit(&self, edge: EdgeId, worker: WorkerIndex, load: u64);
     /// A worker of this process has begun an epoch.
     fn epoch(&self, epoch: Epoch);
+    /// All other processes are asked for their numbers.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server asks other processes")
+    )]
+    fn ask(&self, number: u32, question: Question);
 }
 
 /// The shared data of the workers of one process.
@@ -83,6 +90,8 @@ pub(crate) struct Shared {
     latest_epoch: AtomicU64,
     /// The sources of each worker, which join epochs.
     sources: Mutex<Vec<(WorkerIndex, RemoteAlarm)>>,
+    /// What the other processes have answered.
+    pub(crate) answers: Answers,
     /// Set while the recovery store is copied: no epoch is collected until the copy is complete.
     pub(crate) is_copied: Arc<AtomicBool>,
 }
@@ -117,6 +126,7 @@ impl Shared {
             wakers: Mutex::default(),
             latest_epoch: AtomicU64::new(Epoch::FIRST.0),
             sources: Mutex::default(),
+            answers: Answers::default(),
             is_copied: Arc::default(),
         }
     }
@@ -125,6 +135,24 @@ impl Shared {
         if self.peers.set(peers).is_err() {
             unreachable!("a run connects to its peers once");
         }
+    }
+
+    /// Asks all other processes for their numbers. Returns the number of the question; `None` if there are none,
+    /// or they are not connected yet.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server asks other processes")
+    )]
+    pub(crate) fn ask(&self, question: Question) -> Option<u32> {
+        let peers = self.peers.get()?;
+        let own = self.workers.start / self.workers.len().max(1);
+        let others = (0..self.settings.processes).filter(|process| *process != own);
+        self.answers.expect(others);
+        let (number, question) = self.answers.ask(question, Instant::now());
+        if let Some(question) = question {
+            peers.ask(number, question);
+        }
+        Some(number)
     }
 
     /// Returns the index of the first worker of this process.

@@ -1,5 +1,6 @@
 //! The properties of steps that their code can read while the flow runs.
 
+use super::meter::KeyTypes;
 use crate::ids::{StepId, StepIndex, StepKind};
 
 /// One step of a flow.
@@ -15,18 +16,26 @@ pub(crate) struct StepEntry {
 
 /// The steps of a flow, in the order in which they were described.
 #[derive(Debug)]
-pub(crate) struct Steps(Box<[StepEntry]>);
+pub(crate) struct Steps {
+    entries: Box<[StepEntry]>,
+    keys: KeyTypes,
+}
 
 impl Steps {
-    pub(crate) fn new(steps: Box<[StepEntry]>) -> Self {
-        Self(steps)
+    pub(crate) fn new(entries: Box<[StepEntry]>, keys: KeyTypes) -> Self {
+        Self { entries, keys }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &StepEntry> {
-        self.0.iter()
+        self.entries.iter()
     }
 
     pub(crate) fn get(&self, step: StepIndex) -> &StepEntry {
-        &self.0[step.get()]
+        &self.entries[step.get()]
+    }
+
+    /// The types of keyed items.
+    pub(crate) fn keys(&self) -> &KeyTypes {
+        &self.keys
     }
 }

@@ -60,5 +60,6 @@ impl<T: 'static> Stream<T> {
                     }));
                 next.send(cx)
             })
+            .with_pairs()
     }
 }

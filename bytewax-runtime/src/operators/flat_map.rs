@@ -67,6 +67,7 @@ impl<T: 'static> Stream<T> {
                 }
                 next.send(cx)
             })
+            .with_pairs()
     }
 
     /// Turns each item into any number of items, with a resource that each worker creates for itself.

@@ -22,6 +22,7 @@ impl<K: Key, T: 'static> Stream<(K, T)> {
         U: 'static,
         L: KeyedLogic<K, V>,
     {
+        self.flow().add_keys::<K, T>();
         let enter = move |step, _, out| enter(step, out);
         keyed_step_of(&self.flow(), operator, vec![self.port()], enter, make)
     }
@@ -41,6 +42,7 @@ impl<K: Key, V: Exchange> Stream<(K, V)> {
             |step, out: KeyedOut<K, V>| AnyPush::before(step, Route::new(step, out)),
             move |build, outputs| ItemHead::new(build, outputs, make()),
         )
+        .with_pairs()
     }
 }
 

@@ -23,6 +23,7 @@ impl<T: 'static> Stream<T> {
         K: Key,
         F: Fn(&T) -> K + Send + Sync + 'static,
     {
+        self.flow().add_keys::<K, T>();
         self.stage("key_on", move |batch, next, cx| {
             let numbers = cx.numbers(batch.len());
             let items = batch.drain(..).enumerate();

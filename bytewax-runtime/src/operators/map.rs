@@ -62,13 +62,14 @@ impl<T: 'static> Stream<T> {
         U: 'static,
         F: Fn(ValueOf<Self>) -> U + Send + Sync + 'static,
     {
-        self.pairs().stage("map_value", move |batch, next, cx| {
+        let mapped = self.pairs().stage("map_value", move |batch, next, cx| {
             let numbers = cx.numbers(batch.len());
             let items = batch.drain(..).enumerate();
             next.buffer
                 .extend(items.map(|(index, (key, value))| (key, numbers.at(index, || f(value)))));
             next.send(cx)
-        })
+        });
+        mapped.with_pairs()
     }
 
     /// Turns each item into one other item, with a resource that each worker creates for itself.

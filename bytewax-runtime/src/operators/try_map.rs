@@ -48,11 +48,11 @@ pub struct Errored<T> {
     pub epoch: Epoch,
 }
 
-impl<T> Errored<T> {
+impl<T: 'static> Errored<T> {
     /// An error of the step that is running.
     pub(super) fn new(item: T, error: &impl Display, cx: &Cx) -> Self {
         let error = error.to_string();
-        cx.note_error(&error);
+        cx.note_error(&item, &error);
         Self {
             item,
             error,

@@ -91,7 +91,7 @@ pub(crate) use facts::Fact;
 pub(crate) use keys::batch;
 pub(crate) use keys::{
     Cell, Changed, ColdError, FEW, Few, Found, KeyTable, MemoryLimit, RestoreError, Restored,
-    Unsaved,
+    TablePlace, Unsaved,
 };
 pub(crate) use keys::{run, timer};
 #[doc(hidden)]

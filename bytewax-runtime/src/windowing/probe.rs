@@ -71,45 +71,83 @@ pub(crate) struct Status {
     pub(crate) oldest: Option<Time>,
     /// The time of the first waiting value.
     pub(crate) first_waiting: Option<Time>,
+    /// The watermark at which the next window closes.
+    pub(crate) closes_at: Option<Time>,
 }
 
 /// The sum over all keys.
 pub(crate) struct Tally<K> {
     keys: usize,
-    windows: usize,
-    waiting: usize,
-    /// The oldest window, its key, and the watermark of the key.
-    oldest: Option<(Time, K, Time)>,
-    /// The first waiting value, its key, and the watermark of the key.
-    first_waiting: Option<(Time, K, Time)>,
+    pub(crate) windows: usize,
+    pub(crate) waiting: usize,
+    oldest: Option<FirstKey<K>>,
+    first_waiting: Option<FirstKey<K>>,
+    closes_first: Option<FirstKey<K>>,
 }
 
-/// Keeps the earliest time with its data.
-fn keep_first<K>(first: &mut Option<(Time, K, Time)>, time: Option<Time>, key: K, mark: Time) {
+/// The key with the earliest time of some kind.
+pub(crate) struct FirstKey<K> {
+    time: Time,
+    pub(crate) key: K,
+    /// The watermark of the key.
+    pub(crate) mark: Time,
+}
+
+/// Keeps the earliest time with its key.
+fn keep_first<K: Clone>(first: &mut Option<FirstKey<K>>, time: Option<Time>, key: &K, mark: Time) {
     if let Some(time) = time
-        && first.as_ref().is_none_or(|(than, ..)| time < *than)
+        && first.as_ref().is_none_or(|first| time < first.time)
     {
-        *first = Some((time, key, mark));
+        let key = key.clone();
+        *first = Some(FirstKey { time, key, mark });
     }
 }
 
-impl<'a, K> Tally<&'a K> {
-    pub(crate) fn of(keys: impl Iterator<Item = (&'a K, Status, Time)>) -> Self {
-        let mut tally = Self {
+impl<K: Clone> Tally<K> {
+    pub(crate) fn new() -> Self {
+        Self {
             keys: 0,
             windows: 0,
             waiting: 0,
             oldest: None,
             first_waiting: None,
-        };
+            closes_first: None,
+        }
+    }
+
+    /// Adds a key with its watermark.
+    pub(crate) fn add(&mut self, key: &K, status: Status, mark: Time) {
+        self.keys += 1;
+        self.windows += status.windows;
+        self.waiting += status.waiting;
+        keep_first(&mut self.oldest, status.oldest, key, mark);
+        keep_first(&mut self.first_waiting, status.first_waiting, key, mark);
+        keep_first(&mut self.closes_first, status.closes_at, key, mark);
+    }
+
+    pub(crate) fn of(keys: impl Iterator<Item = (K, Status, Time)>) -> Self {
+        let mut tally = Self::new();
         for (key, status, mark) in keys {
-            tally.keys += 1;
-            tally.windows += status.windows;
-            tally.waiting += status.waiting;
-            keep_first(&mut tally.oldest, status.oldest, key, mark);
-            keep_first(&mut tally.first_waiting, status.first_waiting, key, mark);
+            tally.add(&key, status, mark);
         }
         tally
+    }
+
+    /// The start of the oldest window.
+    pub(crate) fn oldest_start(&self) -> Option<Time> {
+        self.oldest.as_ref().map(|first| first.time)
+    }
+
+    /// The watermark at which the next window closes.
+    pub(crate) fn closes_at(&self) -> Option<Time> {
+        self.closes_first.as_ref().map(|first| first.time)
+    }
+
+    /// The key that is waited for: that of the next window to close, or of the oldest, or of the first waiting
+    /// value.
+    pub(crate) fn first(&self) -> Option<&FirstKey<K>> {
+        let first = self.closes_first.as_ref().or(self.oldest.as_ref());
+        first.or(self.first_waiting.as_ref())
     }
 }
 
@@ -152,7 +190,7 @@ impl WindowProbe {
                 )
             }
             (Some((mark, None)), _) => (mark, "no partition has values to come".to_owned()),
-            (None, Some((_, key, mark))) => {
+            (None, Some(FirstKey { key, mark, .. })) => {
                 let held_by = format!(
                     "the newest value of key {}; it goes on with the system's time",
                     brief(key)
@@ -169,7 +207,7 @@ impl WindowProbe {
             oldest: tally
                 .oldest
                 .as_ref()
-                .map(|(time, key, _)| (date(*time), brief(key))),
+                .map(|first| (date(first.time), brief(&first.key))),
             watermark: (watermark > FIRST).then(|| date(watermark)),
             held_by,
         };

@@ -1,18 +1,21 @@
 //! Runs the part of a flow that belongs to one process of a cluster.
 
 use std::net::TcpListener;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
 use super::net::{self, Control, Handler, Identity, NetError, Peers, StopReason};
+use super::questions::{self, Asked};
+use super::reading::Reading;
 use super::run::{Job, run_allocators};
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
-use crate::kit::{EdgeId, PeerLink, Shared, Stop};
+use crate::kit::{EdgeId, PeerLink, Question, Shared, Stop};
 
 /// The time that an ended process waits for the others to end.
 const LEAVE: Duration = Duration::from_secs(60);
@@ -61,7 +64,15 @@ pub(crate) fn run_cluster(
     };
 
     let control = Arc::new(connections.control);
-    let handler = Arc::new(FromPeers(Arc::downgrade(shared)));
+    let reading = Reading::new(&job.graph, shared);
+    let questions = questions::answer(reading, &control).map_err(|error| {
+        let text = "the thread that answers other processes could not be started";
+        RunError::new(RunErrorKind::Network, text).caused_by(error)
+    })?;
+    let handler = Arc::new(FromPeers {
+        shared: Arc::downgrade(shared),
+        questions,
+    });
     control.start(handler).map_err(network_error)?;
     shared.set_peers(Box::new(ToPeers {
         control: Arc::clone(&control),
@@ -121,11 +132,14 @@ fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
 }
 
 /// Receives the messages of other processes. Weak, because the shared data refers to the connections in turn.
-struct FromPeers(Weak<Shared>);
+struct FromPeers {
+    shared: Weak<Shared>,
+    questions: SyncSender<Asked>,
+}
 
 impl FromPeers {
     fn stop(&self, kind: RunErrorKind, text: String) {
-        if let Some(shared) = self.0.upgrade() {
+        if let Some(shared) = self.shared.upgrade() {
             shared.stop_with_peer(Stop::Failed(RunError::new(kind, text)));
         }
     }
@@ -141,27 +155,38 @@ impl Handler for FromPeers {
     }
 
     fn stopped(&self, process: usize, reason: StopReason) {
-        if let Some(shared) = self.0.upgrade() {
+        if let Some(shared) = self.shared.upgrade() {
             let stop = stopped(process, reason).map_or(Stop::Aborted, Stop::Failed);
             shared.stop_with_peer(stop);
         }
     }
 
     fn stops_cleanly(&self, process: usize, reason: StopReason) {
-        if let (Some(shared), Some(error)) = (self.0.upgrade(), stopped(process, reason)) {
+        if let (Some(shared), Some(error)) = (self.shared.upgrade(), stopped(process, reason)) {
             shared.stop_cleanly_with_peer(error);
         }
     }
 
     fn credit(&self, edge: u32, worker: u32, load: u64) {
-        if let Some(shared) = self.0.upgrade() {
+        if let Some(shared) = self.shared.upgrade() {
             shared.credited(EdgeId(edge), WorkerIndex(worker as usize), load);
         }
     }
 
     fn epoch(&self, epoch: u64) {
-        if let Some(shared) = self.0.upgrade() {
+        if let Some(shared) = self.shared.upgrade() {
             shared.join_epoch(Epoch(epoch), None);
+        }
+    }
+
+    fn asked(&self, process: usize, number: u32, what: u8) {
+        // With too many questions, it is as if this one were lost.
+        let _ = (self.questions).try_send((process, number, Question::from_bits(what)));
+    }
+
+    fn answered(&self, process: usize, number: u32, text: String) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.answers.note(process, number, text, Instant::now());
         }
     }
 
@@ -210,5 +235,9 @@ impl PeerLink for ToPeers {
 
     fn epoch(&self, epoch: Epoch) {
         self.control.epoch(epoch.0);
+    }
+
+    fn ask(&self, number: u32, question: Question) {
+        self.control.ask(number, question.bits());
     }
 }

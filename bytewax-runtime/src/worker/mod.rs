@@ -7,6 +7,7 @@ mod cluster;
 mod completion;
 mod gather;
 mod net;
+mod questions;
 mod reading;
 mod run;
 mod stalls;
@@ -20,9 +21,13 @@ mod store;
 #[cfg(not(feature = "recovery"))]
 #[path = "no_store.rs"]
 mod store;
+#[cfg(feature = "serve")]
+mod whole;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
 pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
+#[cfg(feature = "serve")]
+pub(crate) use reading::Detail;
 pub use reading::Monitor;
 pub(crate) use reading::Reading;
 pub(crate) use run::{Job, run_here, run_threads};

@@ -8,19 +8,19 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::{Monotonic, WorkerClock};
 use crate::flow::Graph;
+use crate::ids::{StepId, StepIndex, StepKind, WorkerIndex};
 #[cfg(feature = "web")]
-use crate::ids::WorkerIndex;
-use crate::ids::{StepId, StepIndex, StepKind};
-use crate::kit::Shared;
+use crate::kit::meter::OutputMeter;
+use crate::kit::meter::SeenError;
 use crate::kit::meter::{
-    EdgeMeter, EpochMeter, Histogram, PartitionMeter, RunMeter, StepMeter, WorkerMeter,
-    micros_since,
+    EdgeMeter, EpochMeter, Histogram, PartitionMeter, RunMeter, SeenWindows, StepMeter,
+    WorkerMeter, micros_since,
 };
-#[cfg(feature = "web")]
-use crate::kit::meter::{OutputMeter, SeenError};
+use crate::kit::{Answer, Question, Shared};
 use crate::report::{
     Distribution, EdgeReport, EpochReport, LagReport, OutputReport, PartitionReport, RunReport,
-    StepNumbers, StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WorkerReport,
+    StepNumbers, StepReport, StoreReport, UnfinishedEpoch, WatermarkReport, WindowsReport,
+    WorkerReport,
 };
 use crate::source::Lag;
 
@@ -84,7 +84,16 @@ pub(crate) struct Reading {
     processes: usize,
     clock: WorkerClock,
     pub(crate) meter: Arc<RunMeter>,
-    shared: Weak<Shared>,
+    pub(super) shared: Weak<Shared>,
+}
+
+/// What a report contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Detail {
+    /// The histograms of steps, which are most of it.
+    pub(crate) histograms: bool,
+    /// Keys of items.
+    pub(crate) keys: bool,
 }
 
 /// The static information about a step.
@@ -134,16 +143,14 @@ impl Reading {
     }
 
     pub(crate) fn report(&self) -> RunReport {
-        self.read(true)
+        self.read(Detail {
+            histograms: true,
+            keys: true,
+        })
     }
 
-    /// A report whose steps have no histograms, which are most of it.
-    #[cfg(feature = "serve")]
-    pub(crate) fn report_without_histograms(&self) -> RunReport {
-        self.read(false)
-    }
-
-    fn read(&self, has_histograms: bool) -> RunReport {
+    /// A report with these details.
+    pub(crate) fn read(&self, detail: Detail) -> RunReport {
         let now = Now {
             date: self.clock.now(),
             monotonic: self.clock.monotonic(),
@@ -153,12 +160,8 @@ impl Reading {
         let steps = steps.map(|(index, step)| {
             let index = StepIndex(index as u32);
             let of_worker = |worker: &Arc<WorkerMeter>| {
-                let mut numbers = numbers(
-                    worker.step(index),
-                    worker.index.0,
-                    &step.outputs,
-                    has_histograms,
-                );
+                let mut numbers =
+                    numbers(worker.step(index), worker.index.0, &step.outputs, detail);
                 numbers.watermark = self.watermark(index, worker, &workers, &now);
                 if step.kind != StepKind::Stateful {
                     (numbers.keys, numbers.state_bytes) = (None, None);
@@ -181,13 +184,15 @@ impl Reading {
             state: self.meter.state(),
             seconds: seconds(now.monotonic.nanos_since(self.meter.began)),
             execution: self.meter.execution.count(),
+            members: Vec::new(),
             steps: steps.collect(),
             edges: self.edges(&workers, &now),
             workers: workers
                 .iter()
                 .map(|worker| WorkerReport {
                     running: worker.running().map(|step| self.id(step)),
-                    ..of_worker(worker, &now)
+                    process: self.process,
+                    ..of_worker(worker, self.meter.began, &now)
                 })
                 .collect(),
             stores: self
@@ -205,6 +210,27 @@ impl Reading {
         }
     }
 
+    /// The number of processes in the cluster.
+    #[cfg(feature = "serve")]
+    pub(crate) fn processes(&self) -> usize {
+        self.processes
+    }
+
+    /// Answers the question of another process.
+    pub(super) fn answer(&self, question: Question) -> Answer {
+        let detail = Detail {
+            histograms: question.histograms,
+            keys: true,
+        };
+        Answer {
+            report: self.read(detail),
+            errors: match question.errors {
+                true => self.errors(),
+                false => Vec::new(),
+            },
+        }
+    }
+
     /// The meters of a step on the workers of the process, if it keeps state per key.
     #[cfg(feature = "web")]
     pub(crate) fn keyed_step(&self, id: &str) -> Option<Vec<(WorkerIndex, Arc<StepMeter>)>> {
@@ -218,7 +244,6 @@ impl Reading {
     }
 
     /// The newest errors of items, by step and worker.
-    #[cfg(feature = "web")]
     pub(crate) fn errors(&self) -> Vec<(StepId, WorkerIndex, SeenError)> {
         let mut errors = Vec::new();
         for worker in self.meter.workers() {
@@ -343,10 +368,12 @@ fn date(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
 }
 
-fn of_worker(worker: &WorkerMeter, now: &Now) -> WorkerReport {
+fn of_worker(worker: &WorkerMeter, began: Monotonic, now: &Now) -> WorkerReport {
     let epochs = &worker.epochs;
     WorkerReport {
         worker: worker.index.0,
+        process: 0,
+        run_seconds: seconds(now.monotonic.nanos_since(began)),
         runs: worker.runs.get().is_some(),
         running: None,
         epoch: epochs.current.count(),
@@ -378,13 +405,8 @@ fn waited(edge: &EdgeMeter, now: &Now) -> u64 {
     before.saturating_add(still.saturating_mul(1_000))
 }
 
-fn numbers(
-    meter: &StepMeter,
-    worker: usize,
-    outputs: &[&str],
-    has_histograms: bool,
-) -> StepNumbers {
-    let read = |histogram: &Histogram| match has_histograms {
+fn numbers(meter: &StepMeter, worker: usize, outputs: &[&str], detail: Detail) -> StepNumbers {
+    let read = |histogram: &Histogram| match detail.histograms {
         true => histogram.read(),
         false => Distribution::default(),
     };
@@ -408,12 +430,25 @@ fn numbers(
         state_bytes: meter.state_bytes.count(),
         saved_bytes: meter.saved_bytes.get(),
         watermark: None,
+        windows: meter.windows.read().map(|seen| windows(seen, detail)),
         partitions: meter.partitions().iter().map(|it| partition(it)).collect(),
         batch_seconds: read(&meter.batch),
         notify_seconds: read(&meter.notify),
         end_seconds: read(&meter.end),
         snapshot_seconds: read(&meter.snapshot),
         polled_items: read(&meter.polled),
+    }
+}
+
+fn windows(seen: SeenWindows, detail: Detail) -> WindowsReport {
+    WindowsReport {
+        open: seen.open as u64,
+        waiting: seen.waiting as u64,
+        oldest: seen.oldest.and_then(date),
+        closes_at: seen.closes_at.and_then(date),
+        watermark: seen.watermark.and_then(date),
+        held_by: seen.held_by,
+        key: seen.key.filter(|_| detail.keys),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The page in Chromium. The screenshots are in `target/page`.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,20 +15,6 @@ fn page_of(run: &Run, width: u32, height: u32) -> Tab {
     tab.open(&format!("http://{}/", run.address));
     tab.wait(IS_READY);
     tab
-}
-
-/// Two consecutive ports that are free.
-fn two_ports() -> (u16, u16) {
-    loop {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-        let port = first.local_addr().expect("it listens").port();
-        let next = port.checked_add(1);
-        if let Some(next) =
-            next.filter(|next| TcpListener::bind((Ipv4Addr::LOCALHOST, *next)).is_ok())
-        {
-            return (port, next);
-        }
-    }
 }
 
 /// The text of a tile: its value, and the note below it.
@@ -245,17 +230,21 @@ fn the_hottest_keys_are_those_with_most_items() {
 #[test]
 #[ignore = "needs Chromium; see .ci/browser"]
 fn processes_of_one_machine_are_linked() {
-    // Two consecutive ports that are free now; others are taken if they are no more.
-    let mut run = (0..10).find_map(|_| {
-        let (first, second) = two_ports();
-        let run = Run::at_port(STAGED, first, "counted --rate 1000 -p 2");
-        run.map(|run| (run, second))
-    });
-    let (run, second) = run.as_mut().expect("two ports are free");
-    let mut tab = page_of(run, 1280, 800);
+    let (run, second) = Run::pair(STAGED, "counted --rate 1000 -p 2");
+    let mut tab = page_of(&run, 1280, 800);
     tab.wait("document.querySelectorAll('#processes a').length === 2");
     assert_eq!(tab.text("#processes [aria-current]"), "process 0");
-    assert!(tab.text("#where").contains("process 0, one of 2"));
+    // Process 0 shows the workers of both, with their share.
+    assert!(tab.text("#where").contains("2 workers · 2 processes"));
+    tab.click("#tab-workers");
+    let rows = "[...document.querySelectorAll('#view section:not([hidden])')].map(it => it.querySelectorAll('tbody tr').length)";
+    tab.wait(&format!("JSON.stringify({rows}) === '[2,2]'"));
+    let shares = "[...document.querySelectorAll('#view section:nth-child(2) tbody tr')].map(row => parseFloat(row.cells[3].innerText))";
+    tab.wait(&format!(
+        "(([a, b]) => a > 20 && b > 20 && a + b > 95 && a + b < 105)({shares})"
+    ));
+    assert_eq!(tab.value("document.querySelector('#absent').hidden"), true);
+    tab.screenshot("9-cluster");
     tab.click("#processes a:nth-child(2)");
     tab.wait(&format!("location.port === '{second}' && {IS_READY}"));
     tab.wait("document.querySelector('#where').innerText.includes('process 1, one of 2')");

@@ -13,7 +13,8 @@ use super::live::Live;
 use super::routes::{Cached, parameter};
 use crate::execution::render;
 use crate::flow::Graph;
-use crate::worker::Reading;
+use crate::kit::Question;
+use crate::worker::{Detail, Reading};
 
 const JSON: &str = "application/json";
 
@@ -37,8 +38,8 @@ pub(super) struct Api {
     reading: Reading,
     flow: Bytes,
     ports: Vec<u16>,
-    report: Cached,
-    with_histograms: Cached,
+    /// With and without histograms, keys, and the other processes.
+    reports: [Cached; 8],
     #[cfg(feature = "web")]
     pub(super) live: Live,
 }
@@ -51,8 +52,7 @@ impl Api {
             #[cfg(feature = "web")]
             live: Live::new(reading.clone()),
             reading,
-            report: Cached::default(),
-            with_histograms: Cached::default(),
+            reports: Default::default(),
         }
     }
 
@@ -64,7 +64,7 @@ impl Api {
                 paths: paths(offers),
                 ports: self.ports.clone(),
             }),
-            "/v1/report" => self.report(query),
+            "/v1/report" => self.report(query, offers),
             "/v1/flow" => answer(StatusCode::OK, JSON, self.flow.clone()),
             #[cfg(feature = "web")]
             "/v1/history" if offers.page => {
@@ -77,7 +77,7 @@ impl Api {
                 known(self.live.keys(&step).as_ref())
             }
             #[cfg(feature = "web")]
-            "/v1/errors" if offers.page => json(&self.live.errors()),
+            "/v1/errors" if offers.page => json(&self.live.errors(is_whole(query))),
             #[cfg(feature = "web")]
             "/v1/tail" if offers.page => {
                 let (step, output) = (parameter(query, "step"), parameter(query, "output"));
@@ -92,20 +92,40 @@ impl Api {
         }
     }
 
-    fn report(&self, query: Option<&str>) -> Answer {
-        let has_histograms = parameter(query, "histograms").is_some_and(|value| value == "true");
-        let (cached, report) = match has_histograms {
-            true => (&self.with_histograms, Reading::report as fn(&Reading) -> _),
-            false => (
-                &self.report,
-                Reading::report_without_histograms as fn(&Reading) -> _,
-            ),
+    fn report(&self, query: Option<&str>, offers: Offers) -> Answer {
+        let detail = Detail {
+            histograms: parameter(query, "histograms").is_some_and(|value| value == "true"),
+            // The address of the metrics has no content of the flow.
+            keys: offers.page,
         };
-        match cached.get(|| serde_json::to_string(&report(&self.reading))) {
+        let is_whole = is_whole(query);
+        let kind = [detail.histograms, detail.keys, is_whole];
+        let kind = kind.iter().fold(0, |kind, is| 2 * kind + usize::from(*is));
+        let read = || match is_whole {
+            true => self.reading.read_whole(detail),
+            false => self.reading.read(detail),
+        };
+        match self.reports[kind].get(|| serde_json::to_string(&read())) {
             Ok(text) => answer(StatusCode::OK, JSON, text),
             Err(error) => cannot_encode(&error),
         }
     }
+}
+
+/// Whether a request is for the whole cluster.
+pub(super) fn is_whole(query: Option<&str>) -> bool {
+    parameter(query, "all").is_some_and(|value| value == "true")
+}
+
+/// What the other processes must be asked before the response to a path below `/api`.
+pub(super) fn question(path: &str, query: Option<&str>) -> Option<Question> {
+    let has_histograms = parameter(query, "histograms").is_some_and(|value| value == "true");
+    let question = Question {
+        histograms: path == "/v1/report" && has_histograms,
+        errors: path == "/v1/errors",
+    };
+    let is_asked = ["/v1/report", "/v1/errors"].contains(&path);
+    (is_asked && is_whole(query)).then_some(question)
 }
 
 fn paths(offers: Offers) -> &'static [&'static str] {

@@ -106,6 +106,14 @@ impl History {
 
 impl Point {
     fn between(before: &RunReport, now: &RunReport, passed: f64) -> Self {
+        // The numbers of other processes are of other times; a slow one has given none since.
+        let then = before.workers.iter();
+        let then: HashMap<usize, f64> = then.map(|it| (it.worker, it.run_seconds)).collect();
+        let passed_on = now.workers.iter().filter_map(|it| {
+            let passed = it.run_seconds - then.get(&it.worker)?;
+            Some((it.worker, passed))
+        });
+        let passed_on: HashMap<usize, f64> = passed_on.collect();
         let (waited_before, waited_now) = (waited(before), waited(now));
         let values = |(place, step): (usize, &StepReport)| {
             // The steps of a run are always the same.
@@ -113,6 +121,10 @@ impl Point {
             let workers_before = known.map_or(&[][..], |known| known.workers.as_slice());
             let mut values = Values::default();
             for of in &step.workers {
+                let passed = passed_on.get(&of.worker).copied().unwrap_or(passed);
+                if passed <= 0.0 {
+                    continue;
+                }
                 let old = workers_before.iter().find(|old| old.worker == of.worker);
                 let rate = |now: u64, before: Option<u64>| {
                     now.saturating_sub(before.unwrap_or(now)) as f64 / passed

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::history::{Course, History};
 use crate::ids::StepId;
+use crate::kit::Question;
 use crate::kit::meter::{SeenError, SeenItem};
-use crate::worker::Reading;
+use crate::worker::{Detail, Reading};
 
 pub(super) use super::history::EVERY;
 
@@ -71,6 +72,9 @@ pub(super) struct ErrorReport {
     worker: usize,
     /// The epoch of the item.
     epoch: u64,
+    /// The debug form of its key, shortened, if the item has a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     /// The text of the error.
     error: String,
 }
@@ -125,7 +129,20 @@ impl Live {
 
     /// Notes the present numbers, and stops to count keys that nobody looks at. Called every [`EVERY`].
     pub(super) fn tick(&self) {
-        self.history.note(self.reading.report_without_histograms());
+        let detail = Detail {
+            histograms: false,
+            keys: false,
+        };
+        // Process 0 shows the whole cluster.
+        let is_first = self.reading.process() == 0 && self.reading.processes() > 1;
+        self.history.note(match is_first {
+            true => self.reading.read_whole(detail),
+            false => self.reading.read(detail),
+        });
+        if is_first {
+            // The answers are for the next time.
+            self.reading.ask(Question::default());
+        }
         self.counted().retain(|step, (_, looked)| {
             let is_looked_at = looked.elapsed() < LOOKED_AT;
             if !is_looked_at {
@@ -150,15 +167,28 @@ impl Live {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest errors of items.
-    pub(super) fn errors(&self) -> ErrorsReport {
-        let errors = self.reading.errors().into_iter();
-        let errors = errors.map(
-            |(step, worker, SeenError { at, epoch, text })| ErrorReport {
+    /// The newest errors of items: of the workers of this process, or of the whole cluster.
+    pub(super) fn errors(&self, is_whole: bool) -> ErrorsReport {
+        let errors = match is_whole {
+            true => self.reading.errors_of_all(),
+            false => self.reading.errors(),
+        };
+        let errors = errors.into_iter().map(
+            |(
+                step,
+                worker,
+                SeenError {
+                    at,
+                    epoch,
+                    key,
+                    text,
+                },
+            )| ErrorReport {
                 at,
                 step,
                 worker: worker.0,
                 epoch: epoch.0,
+                key,
                 error: text,
             },
         );

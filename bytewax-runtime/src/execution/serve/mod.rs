@@ -138,6 +138,7 @@ impl Serving {
         if places.is_empty() {
             return Ok(None);
         }
+        shared.meter.count_windows();
         #[cfg(feature = "web")]
         if self.page.is_some() {
             shared.meter.keep_errors();

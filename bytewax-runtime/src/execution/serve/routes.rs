@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::Offers;
 use super::answer::{Answer, PLAIN, answer, has_token, unauthorized, wrong_method};
-use super::api::Api;
+use super::api::{self, Api};
 use super::control::{self, Control};
 #[cfg(feature = "web")]
 use super::live::EVERY;
@@ -23,11 +23,19 @@ use super::metrics;
 #[cfg(feature = "web")]
 use super::page;
 use crate::execution::token::Token;
+use crate::kit::{PATIENCE, Question};
+#[cfg(feature = "metrics")]
+use crate::report::RunReport;
 use crate::report::RunState;
+#[cfg(feature = "metrics")]
+use crate::worker::Detail;
 use crate::worker::Reading;
 
 /// How long a response that many clients may ask for is cached.
 const FRESH: Duration = Duration::from_millis(500);
+
+/// How often answers of other processes are looked for.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// What the server knows of the run.
 pub(super) struct Routes {
@@ -39,6 +47,9 @@ pub(super) struct Routes {
     viewers: Option<Token>,
     #[cfg(feature = "metrics")]
     metrics: Cached,
+    /// Those of all processes.
+    #[cfg(feature = "metrics")]
+    all_metrics: Cached,
 }
 
 impl Routes {
@@ -55,6 +66,8 @@ impl Routes {
             viewers,
             #[cfg(feature = "metrics")]
             metrics: Cached::default(),
+            #[cfg(feature = "metrics")]
+            all_metrics: Cached::default(),
         }
     }
 
@@ -98,12 +111,32 @@ impl Routes {
             Place::Ready => self.health(|state| state == RunState::Running),
             Place::Contents => answer(StatusCode::OK, PLAIN, offers.paths().join("\n") + "\n"),
             #[cfg(feature = "metrics")]
-            Place::Metrics => self.metrics(),
+            Place::Metrics if api::is_whole(request.uri().query()) => {
+                let histograms = true;
+                let question = Question {
+                    histograms,
+                    ..Question::default()
+                };
+                self.gather(question).await;
+                let detail = Detail {
+                    histograms,
+                    keys: false,
+                };
+                respond(&self.all_metrics, || self.reading.read_whole(detail))
+            }
+            #[cfg(feature = "metrics")]
+            Place::Metrics => respond(&self.metrics, || self.reading.report()),
             #[cfg(feature = "web")]
             Place::Page(file) => page::answer_file(file),
             Place::Api(path) => match self.refusal(offers, is_local, headers) {
                 Some(refused) => refused,
-                None => self.api.answer(path, request.uri().query(), offers),
+                None => {
+                    let query = request.uri().query();
+                    if let Some(question) = api::question(path, query) {
+                        self.gather(question).await;
+                    }
+                    self.api.answer(path, query, offers)
+                }
             },
         }
     }
@@ -138,14 +171,26 @@ impl Routes {
         answer(status, PLAIN, format!("{}\n", state.as_str()))
     }
 
-    #[cfg(feature = "metrics")]
-    fn metrics(&self) -> Answer {
-        match self.metrics.get(|| metrics::text(self.reading.report())) {
-            Ok(text) => answer(StatusCode::OK, metrics::CONTENT_TYPE, text),
-            Err(error) => {
-                let text = format!("the metrics cannot be encoded: {error}\n");
-                answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
-            }
+    /// Asks the other processes, and waits until those that are not slow have answered.
+    async fn gather(&self, question: Question) {
+        let Some(asked) = self.reading.ask(question) else {
+            return;
+        };
+        let until = Instant::now() + PATIENCE;
+        while !self.reading.are_complete(asked) && Instant::now() < until {
+            tokio::time::sleep(GATHERING).await;
+        }
+    }
+}
+
+/// Responds with the metrics of a report.
+#[cfg(feature = "metrics")]
+fn respond(cached: &Cached, report: impl FnOnce() -> RunReport) -> Answer {
+    match cached.get(|| metrics::text(report())) {
+        Ok(text) => answer(StatusCode::OK, metrics::CONTENT_TYPE, text),
+        Err(error) => {
+            let text = format!("the metrics cannot be encoded: {error}\n");
+            answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, text)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Checks that the server withstands clients, and shows only what they may see.
 
+mod contents;
 mod schema;
 
 use std::io::{Read, Write};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Monotonic;
 use crate::ids::Epoch;
@@ -24,10 +25,12 @@ struct Kept {
 }
 
 /// An error of an item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SeenError {
     pub(crate) at: DateTime<Utc>,
     pub(crate) epoch: Epoch,
+    /// The key of the item, if it has one.
+    pub(crate) key: Option<String>,
     pub(crate) text: String,
 }
 
@@ -46,7 +49,6 @@ impl NewestErrors {
     }
 
     /// The errors, the oldest first.
-    #[cfg(feature = "web")]
     pub(crate) fn read(&self) -> Vec<SeenError> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.errors.iter().cloned().collect()
@@ -64,6 +66,7 @@ mod tests {
             errors.note(Monotonic::of_micros(1000 * milliseconds), || SeenError {
                 at: DateTime::UNIX_EPOCH,
                 epoch: Epoch(1),
+                key: None,
                 text: milliseconds.to_string(),
             });
         }

@@ -6,10 +6,12 @@
 
 mod errors;
 mod hot;
+mod keys;
 mod stage;
 mod tail;
 mod timing;
 mod values;
+mod windows;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,12 +26,14 @@ use super::steps::Steps;
 
 pub(crate) use errors::{NewestErrors, SeenError};
 pub(crate) use hot::HotKeys;
+pub(crate) use keys::KeyTypes;
 pub(super) use stage::{Metered, Timed};
 #[cfg(feature = "web")]
 pub(crate) use tail::SeenItem;
 pub(crate) use tail::ShowPlan;
 pub(crate) use timing::{Sampler, Timing};
 pub(crate) use values::{Counter, Gauge, Histogram};
+pub(crate) use windows::{CountedWindows, SeenWindows};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,6 +52,8 @@ pub(crate) struct RunMeter {
     stalls: Mutex<Vec<StallReport>>,
     /// Whether workers keep the newest errors of items, because a page shows them.
     keeps_errors: AtomicBool,
+    /// Whether workers count open windows, because somebody may read the report.
+    counts_windows: AtomicBool,
     pub(crate) began: Monotonic,
 }
 
@@ -60,6 +66,7 @@ impl RunMeter {
             stores: Mutex::default(),
             stalls: Mutex::default(),
             keeps_errors: AtomicBool::new(false),
+            counts_windows: AtomicBool::new(false),
             began,
         }
     }
@@ -96,6 +103,15 @@ impl RunMeter {
 
     pub(crate) fn keeps_errors(&self) -> bool {
         self.keeps_errors.load(Ordering::Acquire)
+    }
+
+    /// Has workers that start from now on count open windows, once a second.
+    pub(crate) fn count_windows(&self) {
+        self.counts_windows.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn counts_windows(&self) -> bool {
+        self.counts_windows.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_stalls(&self, stalls: Vec<StallReport>) {
@@ -223,6 +239,8 @@ pub(crate) struct StepMeter {
     /// The most frequent keys, if it keeps state per key.
     pub(crate) hot: HotKeys,
     pub(crate) errors: NewestErrors,
+    /// The open windows, if they are counted.
+    pub(crate) windows: CountedWindows,
     partitions: Mutex<Vec<Arc<PartitionMeter>>>,
 }
 
@@ -245,6 +263,7 @@ impl StepMeter {
             slowest: Gauge::default(),
             hot: HotKeys::default(),
             errors: NewestErrors::default(),
+            windows: CountedWindows::default(),
             partitions: Mutex::default(),
         }
     }

@@ -28,6 +28,7 @@ pub(crate) use cold::ColdError;
 pub(crate) use few::{FEW, Few, Found};
 pub(crate) use mark::KeyMark;
 pub(crate) use memory::MemoryLimit;
+pub(crate) use slots::TablePlace;
 pub(crate) use stored::{RestoreError, Restored, Unsaved};
 
 /// The value of a table for a key, and the saved part of it.
@@ -135,6 +136,18 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Visits a part of the keys from a place on, without touching them: those of so many buckets. Returns
+    /// whether there are more.
+    pub(crate) fn visit(
+        &self,
+        place: &mut TablePlace,
+        most: usize,
+        mut look: impl FnMut(&K, &C),
+    ) -> bool {
+        self.slots
+            .visit(place, most, |slot| look(&slot.key, &slot.cell))
     }
 
     /// The state of a key, created if the key is new.

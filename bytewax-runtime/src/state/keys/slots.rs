@@ -41,6 +41,13 @@ pub(super) struct Slots<K, C> {
     hand: Hand,
 }
 
+/// The key that [`visit`](Slots::visit) visits next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TablePlace {
+    part: usize,
+    bucket: usize,
+}
+
 /// The key that [`sweep`](Slots::sweep) visits next.
 #[derive(Clone, Copy, Default)]
 struct Hand {
@@ -113,6 +120,37 @@ impl<K: Key, C> Slots<K, C> {
     pub(super) fn iter(&self) -> impl Iterator<Item = &Slot<K, C>> {
         let parts = self.many.iter().flat_map(|parts| parts.iter());
         self.few.iter().chain(parts.flatten())
+    }
+
+    /// Visits so many buckets from a place on. Returns whether there are more. Keys that are moved between two
+    /// visits, because a table grows, may be visited twice or not at all.
+    pub(super) fn visit(
+        &self,
+        place: &mut TablePlace,
+        most: usize,
+        mut look: impl FnMut(&Slot<K, C>),
+    ) -> bool {
+        let parts = self.many.as_ref().map_or(1, |parts| parts.len());
+        let mut left = most;
+        while place.part < parts {
+            let part = match &self.many {
+                Some(parts) => &parts[place.part],
+                None => &self.few,
+            };
+            while place.bucket < part.num_buckets() {
+                if left == 0 {
+                    return true;
+                }
+                left -= 1;
+                part.get_bucket(place.bucket).map(&mut look);
+                place.bucket += 1;
+            }
+            *place = TablePlace {
+                part: place.part + 1,
+                bucket: 0,
+            };
+        }
+        false
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<K, C>> {

@@ -95,7 +95,7 @@ pub(crate) const CLOCK: &str = "clock";
 pub(super) const OF_KEYS: &str = "event time by key";
 pub(super) const OF_PARTITIONS: &str = "event time by partition";
 pub(super) const OF_STREAM: &str = "event time of the stream";
-pub(super) const OF_SYSTEM: &str = "time of arrival";
+pub(crate) const OF_SYSTEM: &str = "time of arrival";
 
 /// The interface of a clock to a window step: the times of values, and the watermark.
 pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {

@@ -376,6 +376,7 @@ where
             waiting: windows.queue.len(),
             oldest,
             first_waiting: windows.queue.first(),
+            closes_at: (open > 0).then(|| self.engine.next(&windows.kept)),
         };
         (status, windows.watermark.at(now))
     }

@@ -289,6 +289,8 @@ fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
             }
             Message::Credit { .. }
             | Message::Epoch(_)
+            | Message::Ask { .. }
+            | Message::Answer { .. }
             | Message::CleanStop { .. }
             | Message::Heartbeat
             | Message::Bye => {}

@@ -151,6 +151,25 @@ impl Control {
         }
     }
 
+    /// Asks all processes for their numbers. Never waits.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server asks other processes")
+    )]
+    pub(crate) fn ask(&self, number: u32, what: u8) {
+        for peer in &self.shared.peers {
+            peer.outbox.push(Message::Ask { number, what });
+        }
+    }
+
+    /// Answers a question of a process. Never waits.
+    pub(crate) fn answer(&self, process: usize, number: u32, text: String) {
+        let mut peers = self.shared.peers.iter();
+        if let Some(peer) = peers.find(|peer| peer.process == process) {
+            peer.outbox.push(Message::Answer { number, text });
+        }
+    }
+
     /// Announces a clean end, and waits at most `limit` until the others announce theirs, so that none
     /// considers this process lost. Returns true if all have. Call it after timely's guard is dropped.
     pub(crate) fn bye(&self, limit: Duration) -> bool {

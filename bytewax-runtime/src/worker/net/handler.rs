@@ -14,6 +14,10 @@ pub(crate) trait Handler: Send + Sync {
     fn credit(&self, edge: u32, worker: u32, load: u64);
     /// A worker of another process has begun this epoch.
     fn epoch(&self, epoch: u64);
+    /// Process `process` asks for the numbers of this one: answer with `Control::answer`, on another thread.
+    fn asked(&self, process: usize, number: u32, what: u8);
+    /// Process `process` has answered a question.
+    fn answered(&self, process: usize, number: u32, text: String);
     /// A process was lost: "process {process} at `{address}` {why}". Called once, and not when the
     /// cluster is ending for another cause.
     fn lost(&self, process: usize, address: &str, why: &str);

@@ -10,7 +10,7 @@ use super::identity::Identity;
 
 const MAGIC: &[u8; 8] = b"BYTEWAX\n";
 /// Version of this handshake and of the messages after it.
-pub(super) const PROTOCOL: u16 = 2;
+pub(super) const PROTOCOL: u16 = 3;
 /// Longest body of a hello or a verdict.
 const MAX_BODY: usize = 64 << 10;
 /// Magic, protocol and length of the body.

@@ -13,6 +13,11 @@ const HEARTBEAT: u8 = 5;
 const BYE: u8 = 6;
 const EPOCH: u8 = 7;
 const CLEAN_STOP: u8 = 8;
+const ASK: u8 = 9;
+const ANSWER: u8 = 10;
+
+/// Longest answer. The text of a longer one is left out.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// Why a cluster stops without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +79,10 @@ pub(super) enum Message {
     Credit { edge: u32, worker: u32, load: u64 },
     /// A worker has begun an epoch; all others follow.
     Epoch(u64),
+    /// The sender wants to know the numbers of the receiver; `what` says which.
+    Ask { number: u32, what: u8 },
+    /// The numbers of the sender.
+    Answer { number: u32, text: String },
     /// The sender is alive.
     Heartbeat,
     /// The sender has ended without a failure.
@@ -124,6 +133,18 @@ impl Message {
             Self::Epoch(epoch) => {
                 bytes.push(EPOCH);
                 bytes.extend_from_slice(&epoch.to_be_bytes());
+            }
+            Self::Ask { number, what } => {
+                bytes.push(ASK);
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.push(*what);
+            }
+            Self::Answer { number, text } => {
+                bytes.push(ANSWER);
+                bytes.extend_from_slice(&number.to_be_bytes());
+                let text = if text.len() > MAX_ANSWER { "" } else { text };
+                put_number(bytes, text.len());
+                bytes.extend_from_slice(text.as_bytes());
             }
             Self::Heartbeat => bytes.push(HEARTBEAT),
             Self::Bye => bytes.push(BYE),
@@ -193,6 +214,15 @@ impl<'a> Rest<'a> {
                 load: u64::from_be_bytes(self.take()?),
             },
             EPOCH => Message::Epoch(u64::from_be_bytes(self.take()?)),
+            ASK => {
+                let number = self.number()?;
+                let [what] = self.take()?;
+                Message::Ask { number, what }
+            }
+            ANSWER => Message::Answer {
+                number: self.number()?,
+                text: self.text_of(MAX_ANSWER)?,
+            },
             HEARTBEAT => Message::Heartbeat,
             BYE => Message::Bye,
             _ => return Err(Short::Sense),
@@ -217,8 +247,12 @@ impl<'a> Rest<'a> {
     }
 
     fn text(&mut self) -> Result<String, Short> {
+        self.text_of(MAX_TEXT)
+    }
+
+    fn text_of(&mut self, most: usize) -> Result<String, Short> {
         let length = self.number()? as usize;
-        if length > MAX_TEXT {
+        if length > most {
             return Err(Short::Sense);
         }
         let part: &'a [u8] = self.0.get(..length).ok_or(Short::Bytes)?;
@@ -263,6 +297,11 @@ mod tests {
                 load: u64::MAX,
             },
             Message::Epoch(u64::MAX),
+            Message::Ask { number: 7, what: 3 },
+            Message::Answer {
+                number: 7,
+                text: "{}".repeat(9),
+            },
             Message::Heartbeat,
             Message::Bye,
         ];
@@ -307,5 +346,18 @@ mod tests {
             why: "x".repeat(MAX_TEXT),
         };
         assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_left_out() {
+        let mut bytes = Vec::new();
+        let text = "x".repeat(MAX_ANSWER + 1);
+        Message::Answer { number: 1, text }.encode(&mut bytes);
+        let text = String::new();
+        let expected = Message::Answer { number: 1, text };
+        assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
+        let mut announced = vec![ANSWER, 0, 0, 0, 1];
+        announced.extend_from_slice(&(MAX_ANSWER as u32 + 1).to_be_bytes());
+        assert_eq!(Message::decode(&announced), Err(Garbled));
     }
 }

@@ -11,7 +11,7 @@ use super::sync::lock;
 const MAX_WORDS: usize = 64;
 
 /// The queue of one peer. It never blocks the sender, and it stays small: credits of the same edge and worker
-/// are added up, and only the last epoch is kept.
+/// are added up, and only the last epoch, question and answer are kept.
 #[derive(Default)]
 pub(super) struct Outbox {
     state: Mutex<State>,
@@ -23,6 +23,9 @@ struct State {
     words: Vec<Message>,
     credits: BTreeMap<(u32, u32), u64>,
     epoch: Option<u64>,
+    /// The last question, and the last answer.
+    ask: Option<Message>,
+    answer: Option<Message>,
     finished: bool,
 }
 
@@ -50,6 +53,8 @@ impl Outbox {
                 *sum = sum.saturating_add(load);
             }
             Message::Epoch(epoch) => state.epoch = state.epoch.max(Some(epoch)),
+            Message::Ask { .. } => state.ask = Some(message),
+            Message::Answer { .. } => state.answer = Some(message),
             word if state.words.len() < MAX_WORDS => state.words.push(word),
             _ => return,
         }
@@ -84,6 +89,8 @@ impl Outbox {
                 .map(|((edge, worker), load)| Message::Credit { edge, worker, load }),
         );
         messages.extend(state.epoch.take().map(Message::Epoch));
+        messages.extend(state.ask.take());
+        messages.extend(state.answer.take());
         match (messages.is_empty(), state.finished) {
             (false, _) => Next::Write(messages),
             (true, true) => Next::Finished,
@@ -94,7 +101,12 @@ impl Outbox {
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.credits.is_empty() && self.epoch.is_none() && !self.finished
+        let is_asked = self.ask.is_some() || self.answer.is_some();
+        self.words.is_empty()
+            && self.credits.is_empty()
+            && self.epoch.is_none()
+            && !is_asked
+            && !self.finished
     }
 }
 
@@ -128,6 +140,28 @@ mod tests {
             outbox.next(Duration::ZERO),
             Next::Write(vec![Message::Epoch(6)])
         );
+        assert_eq!(outbox.next(Duration::ZERO), Next::Idle);
+    }
+
+    #[test]
+    fn only_the_last_question_and_answer_are_kept() {
+        let outbox = Outbox::default();
+        let answer = |number| Message::Answer {
+            number,
+            text: String::new(),
+        };
+        for number in 0..1000 {
+            outbox.push(Message::Ask { number, what: 1 });
+            outbox.push(answer(number));
+        }
+        outbox.push(Message::Bye);
+        let number = 999;
+        let expected = vec![
+            Message::Bye,
+            Message::Ask { number, what: 1 },
+            answer(number),
+        ];
+        assert_eq!(outbox.next(Duration::ZERO), Next::Write(expected));
         assert_eq!(outbox.next(Duration::ZERO), Next::Idle);
     }
 

@@ -110,6 +110,16 @@ impl Reader<'_> {
                     handler.epoch(epoch);
                 }
             }
+            Message::Ask { number, what } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.asked(self.peer.process, number, what);
+                }
+            }
+            Message::Answer { number, text } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.answered(self.peer.process, number, text);
+                }
+            }
             word => self.shared.receive(word, Some(self.peer.process)),
         }
     }

@@ -125,6 +125,8 @@ impl Shared {
             }
             Message::Credit { .. }
             | Message::Epoch(_)
+            | Message::Ask { .. }
+            | Message::Answer { .. }
             | Message::CleanStop { .. }
             | Message::Heartbeat
             | Message::Bye => {}

@@ -37,6 +37,7 @@ fn numbers(worker: usize) -> StepNumbers {
         state_bytes: None,
         saved_bytes: 0,
         watermark: None,
+        windows: None,
         partitions: Vec::new(),
         batch_seconds: none(),
         notify_seconds: none(),
@@ -72,6 +73,8 @@ fn report() -> RunReport {
         workers: vec![numbers(0), numbers(1)],
     };
     let worker = |worker| WorkerReport {
+        process: 0,
+        run_seconds: 0.0,
         worker,
         runs: true,
         running: None,
@@ -103,6 +106,7 @@ fn report() -> RunReport {
         state: RunState::Running,
         seconds: 0.0,
         execution: None,
+        members: Vec::new(),
         workers: vec![worker(0), worker(1)],
         steps: STEPS.iter().map(step).collect(),
         edges: EDGES

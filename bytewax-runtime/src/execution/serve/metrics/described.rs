@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::encode;
 use super::tests::{report, samples};
-use crate::report::{LagReport, RunReport, StallKind, StallReport, UnfinishedEpoch};
+use crate::report::{
+    LagReport, ProcessReport, ProcessState, RunReport, StallKind, StallReport, UnfinishedEpoch,
+};
 
 const GUIDE: &str = include_str!("../../../../../docs/guide/src/production.md");
 
@@ -32,6 +34,8 @@ fn full_report() -> RunReport {
             messages: Some(1),
         });
     }
+    let state = ProcessState::Slow;
+    report.members.push(ProcessReport::new(0, state, Some(4.0)));
     report.stalls.push(StallReport {
         kind: StallKind::Step,
         step: None,

@@ -5,8 +5,8 @@
 
 use crate::ids::StepKind;
 use crate::report::{
-    Distribution, EdgeReport, PartitionReport, RunReport, RunState, StepNumbers, StepReport,
-    WorkerReport,
+    Distribution, EdgeReport, PartitionReport, ProcessReport, ProcessState, RunReport, RunState,
+    StepNumbers, StepReport, WorkerReport,
 };
 
 /// The labels of a sample.
@@ -202,6 +202,7 @@ pub(crate) fn families(report: &RunReport) -> Vec<Family> {
         families: Vec::new(),
     };
     run(&mut all);
+    members(&mut all);
     items(&mut all);
     durations(&mut all);
     state(&mut all);
@@ -243,6 +244,24 @@ fn run(all: &mut Gathered<'_>) {
         let help = "Restarts of the flow, according to its recovery store";
         all.put("bytewax_restarts", None, help, restarts);
     }
+}
+
+fn members(all: &mut Gathered<'_>) {
+    let members = &all.report.members;
+    let labels = |member: &ProcessReport| vec![("process", member.process.to_string())];
+    let current = members.iter().map(|member| {
+        let is_current = member.state == ProcessState::Current;
+        (labels(member), f64::from(u8::from(is_current)))
+    });
+    let current = Samples::Gauges(current.collect());
+    let help =
+        "1 if a process of the cluster answers when it is asked for its numbers, otherwise 0";
+    all.put("bytewax_process_current", None, help, current);
+    let ages = members.iter();
+    let ages = ages.filter_map(|member| Some((labels(member), member.age_seconds?)));
+    let ages = Samples::Gauges(ages.collect());
+    let help = "The age of the numbers of a process of the cluster";
+    all.put("bytewax_process_age", Some(Unit::Seconds), help, ages);
 }
 
 fn items(all: &mut Gathered<'_>) {

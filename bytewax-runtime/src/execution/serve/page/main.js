@@ -7,7 +7,7 @@ import { bytes, rate, short, span, whole } from "./format.js";
 import { Graph } from "./graph.js";
 import { Model } from "./model.js";
 import { Panel } from "./panel.js";
-import { errorsTable, hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
+import { Members, errorsTable, hasTrouble, partitionsOf, partitionsTable, snapshotsTable, stepsTable, storesTable, troublesTable, workersTable } from "./tables.js";
 
 // How often the report is asked for, in milliseconds. One of many steps is long.
 const every = () => (model?.steps.size > 100 ? 2000 : 1000);
@@ -34,6 +34,7 @@ const graph = new Graph(select);
 const panel = new Panel(find("panel"), () => select(null));
 const steps = stepsTable(select);
 const workers = workersTable(() => model);
+const members = new Members();
 const partitions = partitionsTable(null);
 const snapshots = snapshotsTable();
 const stores = storesTable();
@@ -46,7 +47,7 @@ const titled = (title, root) => el("section", { class: "titled" }, el("h2", { te
 const views = [
   { id: "graph", name: "Graph", root: graph.root, show: () => graph.show(model) },
   { id: "steps", name: "Steps", root: steps.root, show: () => steps.show(found()) },
-  { id: "workers", name: "Workers", root: titled("Workers of this process", workers.root), show: () => workers.show(model.workers) },
+  { id: "workers", name: "Workers", root: el("div", { class: "stack" }, titled("Workers", workers.root), members.root), show: () => (workers.show(model.workers), members.show(model)) },
   { id: "sources", name: "Sources", root: titled("Partitions of sources and of event time", partitions.root), show: () => partitions.show(partitionsOf(model)) },
   {
     id: "snapshots",
@@ -62,7 +63,7 @@ const views = [
     name: "Errors",
     root: el("div", { class: "stack" }, titled("Steps with errors and late items", troubles.root), titled("Newest errors, a sample", errors.root)),
     show: () => troubles.show([...model.steps.values()].filter(hasTrouble)),
-    ask: async () => errors.show((await get("errors")).errors.map((it) => ({ ...it, name: model.name(it.step), now: model.report.read_at }))),
+    ask: async () => errors.show((await get(model.report.members ? "errors?all=true" : "errors")).errors.map((it) => ({ ...it, name: model.name(it.step), now: model.report.read_at }))),
   },
 ];
 
@@ -148,12 +149,14 @@ function show() {
   mark(state, "data-state", isLost ? "lost" : report.state);
   const count = report.workers.length;
   const parts = [`${count} worker${count === 1 ? "" : "s"}`];
-  if (report.processes > 1) parts.push(`process ${report.process}, one of ${report.processes}`);
+  if (report.members) parts.push(`${report.processes} processes`);
+  else if (report.processes > 1) parts.push(`process ${report.process}, one of ${report.processes}`);
   parts.push(`up ${span(Math.floor(report.seconds))}`);
   if (report.execution) parts.push(`restarted ${report.execution === 1 ? "once" : `${whole(report.execution)} times`}`);
   say(find("where"), parts.join(" · "));
   showTiles();
   showStalls(report.stalls);
+  showAbsent(report.members ?? []);
   view.show();
   graph.choose(chosen);
   panel.show(model, chosen);
@@ -208,13 +211,29 @@ function showStalls(stalls) {
   );
 }
 
+// The processes whose numbers are missing or old.
+function showAbsent(members) {
+  const absent = members.filter((it) => it.state !== "current");
+  const root = find("absent");
+  mark(root, "hidden", absent.length === 0);
+  const name = (it) => (it.state === "silent" ? `Process ${it.process} has not answered yet.` : `Process ${it.process} has not answered for ${span(Math.round(it.age_seconds))}: its numbers are those of its last answer.`);
+  say(root, absent.map(name).join(" "));
+}
+
 // Asking ------------------------------------------------------------------------------------------------------------
+
+// The report: process 0 shows the whole cluster, any other its own workers.
+async function ask() {
+  if (model?.report?.members) return get("report?all=true");
+  const report = await get("report");
+  return report.processes > 1 && report.process === 0 ? get("report?all=true") : report;
+}
 
 async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const report = await get("report");
+    const report = await ask();
     if (!model?.isOf(report)) {
       // Another run: what is known of the one before is not of this one.
       model = new Model(await get("flow"));
@@ -283,7 +302,8 @@ async function lookAtStep() {
     const items = output && (await get(`tail?step=${encodeURIComponent(id)}&output=${encodeURIComponent(output)}`));
     if (id === chosen && of === model) {
       if (items && panel.isTailing) panel.showItems(items);
-      panel.showKeys(keys);
+      const ofProcess = of.report.members && ` They are those of process ${of.report.process}; each process has a page with its own.`;
+      panel.showKeys(keys && { ...keys, ofProcess });
       panel.show(model, chosen);
     }
   } catch {

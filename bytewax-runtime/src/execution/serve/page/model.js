@@ -18,10 +18,10 @@ function counters(report) {
     steps.set(step.step, {
       in: sum(step.workers, (it) => it.items_in),
       out: sum(step.workers, (it) => it.items_out),
-      busy: step.workers.map((it) => it.busy_seconds),
-      workers: step.workers.map((it) => [it.items_in, it.items_out]),
+      busy: new Map(step.workers.map((it) => [it.worker, it.busy_seconds])),
+      workers: new Map(step.workers.map((it) => [it.worker, [it.items_in, it.items_out]])),
       outputs: outputs(step),
-      waited: [],
+      waited: new Map(),
     });
   }
   // The edges of an operator may wait at the same time: the longest wait of a worker counts.
@@ -32,9 +32,19 @@ function counters(report) {
   }
   for (const step of report.steps) {
     const of = steps.get(step.step);
-    of.waited = step.workers.map((it) => waits.get(`${step.step} ${it.worker}`) ?? 0);
+    of.waited = new Map(step.workers.map((it) => [it.worker, waits.get(`${step.step} ${it.worker}`) ?? 0]));
   }
-  return { seconds: report.seconds, steps };
+  return { seconds: report.seconds, steps, workers: new Map(report.workers.map((it) => [it.worker, it.run_seconds])) };
+}
+
+// The open windows of all workers of a step, and those of the worker whose next window closes first.
+function windowsOf(step) {
+  const of = step.workers.filter((it) => it.windows);
+  if (!of.length) return null;
+  const all = of.map((it) => ({ ...it.windows, worker: it.worker, holder: it.watermark }));
+  const earliest = (field) => all.filter((it) => it[field]).sort((one, other) => one[field].localeCompare(other[field]))[0];
+  const first = earliest("closes_at") ?? all.find((it) => it.open + it.waiting > 0) ?? all[0];
+  return { ...first, open: sum(all, (it) => it.open), waiting: sum(all, (it) => it.waiting), oldest: earliest("oldest")?.oldest ?? null };
 }
 
 function outputs(step) {
@@ -98,6 +108,12 @@ export class Model {
     const passed = now.seconds - before.seconds;
     this.hasRates = passed > 0;
     const rate = (one, other) => (this.hasRates ? Math.max(0, (other - one) / passed) : null);
+    // The numbers of another process are of another time, and those of a slow one do not change.
+    const rateOn = (worker, one, other) => {
+      if (!this.hasRates) return null;
+      const passedOn = (now.workers.get(worker) ?? 0) - (before.workers.get(worker) ?? 0);
+      return before.workers.has(worker) && passedOn > 0 ? Math.max(0, (other - (one ?? other)) / passedOn) : 0;
+    };
     const queues = new Map();
     for (const edge of report.edges) {
       const key = `${edge.to} ${edge.input}`;
@@ -113,16 +129,18 @@ export class Model {
       const of = this.steps.get(step.step);
       if (!of) continue;
       const [one, other] = [before.steps.get(step.step), now.steps.get(step.step)];
-      const busy = other.busy.map((it, at) => share(rate(one?.busy[at] ?? it, it) ?? 0));
-      const waiting = other.waited.map((it, at) => share(rate(one?.waited[at] ?? it, it) ?? 0));
+      const sharesOf = (field) => [...other[field]].map(([worker, it]) => share(rateOn(worker, one?.[field].get(worker), it) ?? 0));
+      const [busy, waiting] = [sharesOf("busy"), sharesOf("waited")];
+      const ratesOf = (place) => [...other.workers].map(([worker, it]) => rateOn(worker, one?.workers.get(worker)?.[place], it[place]));
+      const [inRates, outRates] = [ratesOf(0), ratesOf(1)];
       const watermarks = step.workers.map((it) => it.watermark).filter(Boolean);
       const partitions = step.workers.flatMap((it) => (it.partitions ?? []).map((part) => ({ ...part, worker: it.worker })));
       const known = (field) => step.workers.filter((it) => it[field] !== undefined && it[field] !== null);
       of.numbers = {
         in: other.in,
         out: other.out,
-        inRate: rate(one?.in ?? other.in, other.in),
-        outRate: rate(one?.out ?? other.out, other.out),
+        inRate: this.hasRates ? sum(inRates, (it) => it) : null,
+        outRate: this.hasRates ? sum(outRates, (it) => it) : null,
         // The worker that does most limits the step.
         busy: this.hasRates ? most(busy, (it) => it) : null,
         waiting: this.hasRates ? most(waiting, (it) => it) : null,
@@ -130,8 +148,8 @@ export class Model {
           worker: it.worker,
           in: it.items_in,
           out: it.items_out,
-          inRate: rate(one?.workers[at]?.[0] ?? it.items_in, it.items_in),
-          outRate: rate(one?.workers[at]?.[1] ?? it.items_out, it.items_out),
+          inRate: inRates[at],
+          outRate: outRates[at],
           busy: busy[at],
           waiting: waiting[at],
           keys: it.keys ?? null,
@@ -148,6 +166,7 @@ export class Model {
         stateBytes: known("state_bytes").length ? sum(known("state_bytes"), (it) => it.state_bytes) : null,
         savedBytes: sum(step.workers, (it) => it.saved_bytes),
         watermark: watermarks.sort((a, b) => b.behind_seconds - a.behind_seconds)[0] ?? null,
+        windows: windowsOf(step),
         partitions,
         ...lagOf(partitions),
       };

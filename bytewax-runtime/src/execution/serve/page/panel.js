@@ -7,6 +7,23 @@ import { Table } from "./tables.js";
 
 const [IN, OUT, BUSY, WAITING] = [1, 2, 3, 4];
 
+// What the next window to close waits for.
+function whyOpen(windows, now) {
+  if (!windows.closes_at) return "at the end of the input";
+  const { partition, worker } = windows.holder ?? {};
+  const holders = {
+    partition: [partition && `partition ${partition}`, Number.isInteger(worker) && `worker ${worker}`].filter(Boolean).join(" of "),
+    key: `the newest value of key ${windows.key}, and passes with time`,
+    clock: "the clock",
+  };
+  const parts = [`at the watermark ${time(windows.closes_at, now)}`];
+  if (windows.key && windows.held_by !== "key") parts.push(`key ${windows.key}`);
+  parts.push(windows.watermark ? `it is ${time(windows.watermark, now)}` : "there is none yet");
+  const holder = holders[windows.held_by];
+  if (holder) parts.push(`held back by ${holder}`);
+  return parts.join("; ");
+}
+
 export class Panel {
   constructor(root, close) {
     this.root = root;
@@ -85,7 +102,7 @@ export class Panel {
     mark(this.hot, "hidden", !keys);
     if (!keys) return;
     this.hotKeys.show(keys.keys);
-    say(this.sampled, `Estimated from a sample of ${short(keys.items)} items in ${span(Math.round(keys.seconds))}. Keys are counted only while this is open.`);
+    say(this.sampled, `Estimated from a sample of ${short(keys.items)} items in ${span(Math.round(keys.seconds))}. Keys are counted only while this is open.${keys.ofProcess ?? ""}`);
   }
 
   show(model, id) {
@@ -107,11 +124,15 @@ export class Panel {
     this.load.show(model.history.get(id));
     const held = numbers.watermark;
     const holder = [held?.partition && `partition ${held.partition}`, Number.isInteger(held?.worker) && `worker ${held.worker}`].filter(Boolean).join(" of ");
+    const windows = numbers.windows;
     const facts = [
       ["Items in", whole(numbers.in)],
       ["Items out", whole(numbers.out)],
       ["Watermark", held && `${time(held.at, model.report.read_at)}, ${span(held.behind_seconds)} behind`],
       ["Held back by", held && holder],
+      ["Open windows", windows && [whole(windows.open), windows.oldest && `the oldest since ${time(windows.oldest, model.report.read_at)}`].filter(Boolean).join(", ")],
+      ["Next to close", windows?.open > 0 && whyOpen(windows, model.report.read_at)],
+      ["Values that wait", windows?.waiting > 0 && whole(windows.waiting)],
       ["Keys in memory", numbers.keys !== null && whole(numbers.keys)],
       ["State in memory", numbers.stateBytes !== null && bytes(numbers.stateBytes)],
       ["Saved so far", numbers.savedBytes > 0 && bytes(numbers.savedBytes)],

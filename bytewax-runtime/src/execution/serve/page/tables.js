@@ -103,6 +103,7 @@ export function workersTable(model) {
     "Workers",
     [
       { name: "Worker", text: (it) => `worker ${it.worker}`, value: (it) => it.worker },
+      number("Process", (it) => String(it.process), (it) => it.process),
       { name: "Runs", text: (it) => (it.running ? model().name(it.running) : it.runs ? "idle" : "starting") },
       number("Share of the work", (it) => percent(it.share), (it) => it.share),
       { ...number("Busy", (it) => percent(it.busy), (it) => it.busy), level: (it) => loadOf(it.busy) },
@@ -115,6 +116,37 @@ export function workersTable(model) {
     ],
     { key: (it) => it.worker, empty: "No worker has started." },
   );
+}
+
+// The processes of the cluster with their share of the work, where one shows the others.
+export class Members {
+  constructor() {
+    this.table = new Table(
+      "Processes",
+      [
+        { name: "Process", text: (it) => `process ${it.process}`, value: (it) => it.process },
+        { name: "Numbers", text: (it) => ({ current: "current", slow: `${span(Math.round(it.age_seconds))} old`, silent: "none yet" })[it.state] ?? it.state, level: (it) => (it.state === "current" ? null : "high") },
+        number("Workers", (it) => whole(it.workers), (it) => it.workers),
+        number("Share of the work", (it) => percent(it.share), (it) => it.share),
+        number("Items", (it) => rate(it.inRate), (it) => it.inRate),
+        number("Keys", (it) => whole(it.keys), (it) => it.keys),
+        number("State", (it) => bytes(it.stateBytes), (it) => it.stateBytes),
+      ],
+      { key: (it) => it.process, empty: "The run has one process." },
+    );
+    this.root = el("section", { class: "titled", hidden: true }, el("h2", { text: "Processes" }), this.table.root);
+  }
+
+  show(model) {
+    const { members } = model.report;
+    mark(this.root, "hidden", !members);
+    if (!members) return;
+    this.table.show(members.map((member) => {
+      const of = model.workers.filter((it) => it.process === member.process);
+      const sum = (field) => of.reduce((all, it) => all + (it[field] ?? 0), 0);
+      return { ...member, workers: of.length, share: of.some((it) => it.share !== null) ? sum("share") : null, inRate: sum("inRate"), keys: sum("keys"), stateBytes: sum("stateBytes") };
+    }));
+  }
 }
 
 const lag = (part) => {
@@ -216,6 +248,7 @@ export function errorsTable() {
       { name: "Step", text: (it) => it.name, value: (it) => it.name },
       number("Worker", (it) => String(it.worker), (it) => it.worker),
       number("Epoch", (it) => String(it.epoch), (it) => it.epoch),
+      { name: "Key", text: (it) => it.key ?? "–", value: (it) => it.key ?? "" },
       { name: "Error", kind: "long", text: (it) => it.error, value: (it) => it.error },
     ],
     { key: (it) => `${it.at} ${it.step} ${it.worker} ${it.error}`, empty: "No error since the run began." },

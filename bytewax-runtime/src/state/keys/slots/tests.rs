@@ -174,3 +174,21 @@ fn a_snapshot_may_begin_before_the_split_and_end_after_it() {
     }
     assert_eq!(saved, count);
 }
+
+#[test]
+fn a_visit_in_parts_sees_each_key_once() {
+    for count in [0, 10, MANY + 1] {
+        let mut slots = with_keys(count.min(MANY));
+        if count > MANY {
+            let key = MANY as u64;
+            slots.insert(key.stable_hash(), slot(key));
+        }
+        let (mut seen, mut place, mut visits) = (Vec::new(), TablePlace::default(), 0);
+        while slots.visit(&mut place, 1 << 14, |slot| seen.push(slot.key)) {
+            visits += 1;
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq(0..count as u64), "{count}");
+        assert_eq!(visits > 10, count > MANY);
+    }
+}

@@ -132,12 +132,12 @@ fn another_protocol() {
     assert_eq!(
         text,
         format!(
-            "a process at `{from}` speaks protocol `7` of the cluster, this process speaks `2`; build all processes of a cluster from the same release"
+            "a process at `{from}` speaks protocol `7` of the cluster, this process speaks `3`; build all processes of a cluster from the same release"
         )
     );
     let mut answer = Vec::new();
     other.read_to_end(&mut answer).expect("an answer");
-    assert!(answer.starts_with(b"BYTEWAX\n\0\x02"));
+    assert!(answer.starts_with(b"BYTEWAX\n\0\x03"));
 }
 
 #[test]

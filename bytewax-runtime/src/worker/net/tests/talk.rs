@@ -68,6 +68,26 @@ fn a_stop_reaches_all() {
 }
 
 #[test]
+fn a_question_goes_to_all_and_its_answer_to_the_one_that_asked() {
+    let connected = cluster(3);
+    let heard = started(&connected);
+    connected[0].control.ask(7, 3);
+    for index in [1, 2] {
+        assert_eq!(next(&heard[index]), "process 0 asks 7: 3");
+        let text = format!("of {index} ").repeat(20_000);
+        connected[index].control.answer(0, 7, text.clone());
+        assert_eq!(
+            next(&heard[0]),
+            format!("process {index} answers 7: {text}")
+        );
+    }
+    // There is no such process.
+    connected[0].control.answer(9, 7, String::new());
+    connected[0].control.ask(8, 0);
+    assert_eq!(next(&heard[1]), "process 0 asks 8: 0");
+}
+
+#[test]
 fn credits_arrive_where_they_are_sent() {
     let connected = cluster(3);
     let heard = started(&connected);

@@ -153,6 +153,14 @@ impl Handler for Heard {
         self.tell(format!("epoch {epoch}"));
     }
 
+    fn asked(&self, process: usize, number: u32, what: u8) {
+        self.tell(format!("process {process} asks {number}: {what}"));
+    }
+
+    fn answered(&self, process: usize, number: u32, text: String) {
+        self.tell(format!("process {process} answers {number}: {text}"));
+    }
+
     fn lost(&self, process: usize, address: &str, why: &str) {
         self.tell(format!("process {process} at `{address}` {why}"));
     }
