@@ -7,8 +7,10 @@ use bytewax::chrono::{DateTime, TimeDelta};
 use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{RunConfig, cluster_main};
-use bytewax::windowing::{Clock, EventClock, Micros, SlidingWindower, WindowId};
-use bytewax::{Dataflow, RunError, StepError, StepId, WorkerIndex, stateful};
+use bytewax::windowing::{
+    Clock, EventClock, Lateness, Micros, SlidingWindower, StreamClock, TumblingWindower, WindowId,
+};
+use bytewax::{Dataflow, Key, RunError, StepError, StepId, WorkerIndex, stateful};
 
 use crate::case::Case;
 use crate::chain;
@@ -123,6 +125,40 @@ pub fn windows(case: &Case) -> Result<StreamCheck, RunError> {
 pub fn windows_per_key(case: &Case) -> Result<StreamCheck, RunError> {
     let wait = TimeDelta::microseconds(windows::WAIT);
     windows_by(case, EventClock::new(|event: &Timed| Micros(event.0), wait))
+}
+
+/// The greatest value of all events of W4 in each window of a minute, by the time of the stream; all have this key.
+pub fn most_of_all<K: Key + Sync>(case: &Case, key: &K) -> Result<StreamCheck, RunError> {
+    let (n, batch) = (case.n(), case.batch());
+    let tally = Tally::new(|check: &mut StreamCheck, most: &[(i64, f64)]| {
+        for (window, value) in most {
+            check.add(*window as u64 ^ value.to_bits());
+        }
+    });
+    let span = TimeDelta::microseconds;
+    let flow = Dataflow::build("most", |flow| {
+        let events = flow.input(Feed(move |part, parts| {
+            let events = windows::events(part, parts, n);
+            let items = events.map(|(_, time, value)| (time, value));
+            Ok(Chunks { items, batch })
+        }));
+        let at = |event: &Timed| Micros(event.0);
+        let timed = events
+            .named("events")
+            .event_time(at, Lateness::bounded(span(windows::WAIT)));
+        let key = key.clone();
+        let events = timed
+            .named("times")
+            .down
+            .map(move |event| (key.clone(), event));
+        let minutes = TumblingWindower::new(span(windows::LENGTH), DateTime::UNIX_EPOCH);
+        let most = events.max_window(StreamClock::new(at), minutes, |event| event.1);
+        let most = most.named("most").down;
+        let most = most.map(|(_, (id, (_, value))): (K, (WindowId, Timed))| (id.0, value));
+        most.output(tally.clone()).named("tally");
+    });
+    run(flow, case)?;
+    Ok(tally.total())
 }
 
 /// The time and the value of an event.

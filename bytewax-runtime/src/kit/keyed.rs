@@ -24,7 +24,7 @@ pub(crate) struct KeyedOut<K, V> {
 }
 
 impl<K: Key, V: Exchange> KeyedOut<K, V> {
-    pub(super) fn new(edge: EdgeOut<Routed<K, V>>) -> Self {
+    pub(crate) fn new(edge: EdgeOut<Routed<K, V>>) -> Self {
         Self {
             owners: Rc::clone(edge.worker().owners()),
             router: Router::new(edge),

@@ -1,6 +1,7 @@
 //! The watermarks of the senders of an operator.
 
 use super::assignment::Assignment;
+use super::context::WorkerCx;
 use super::edge::EventMark;
 use super::plan::BuildCx;
 use crate::ids::{StepIndex, WorkerIndex};
@@ -25,7 +26,9 @@ impl Marks {
             marks.extend((0..worker.count).map(|sender| {
                 let sends = match is_local {
                     true => sender == worker.index.0,
-                    false => root.is_none_or(|root| has_any(build, root, sender)),
+                    false => {
+                        root.is_none_or(|root| is_waited_for(worker, root, WorkerIndex(sender)))
+                    }
                 };
                 if sends {
                     EventMark::NONE
@@ -69,15 +72,12 @@ impl Marks {
     }
 }
 
-/// Whether a worker has a partition of the step at the root of an input, as far as that is known.
-fn has_any(build: &BuildCx, root: StepIndex, worker: usize) -> bool {
-    let assigned = build
-        .worker
-        .assignments
-        .get()
-        .and_then(|all| all.get(&root));
+/// Whether a worker is waited for at the start: it has a partition of the step at the root of an input, as far as that is
+/// known.
+pub(crate) fn is_waited_for(here: &WorkerCx, root: StepIndex, worker: WorkerIndex) -> bool {
+    let assigned = here.assignments.get().and_then(|all| all.get(&root));
     assigned.is_none_or(|assigned: &Assignment| {
-        let mut owners = assigned.partitions.iter().map(|(_, owner)| owner.0);
+        let mut owners = assigned.partitions.iter().map(|(_, owner)| *owner);
         owners.any(|owner| owner == worker)
     })
 }

@@ -46,7 +46,7 @@ pub(crate) use epochs::{Frontier, Pace, Protocol, STOPPED};
 pub(crate) use head::{Head, HeadLogic, HeadPlan, Operator, Progress};
 pub(crate) use link::{Link, RemoteAlarm, Wake};
 pub(crate) use listeners::Listener;
-pub(crate) use marks::Marks;
+pub(crate) use marks::{Marks, is_waited_for};
 pub(crate) use notes::{Note, NoteBody};
 pub(crate) use plan::{BuildCx, Outputs, Plan, StagePlan, StreamTime, TeePlan};
 pub(crate) use push::{AnyPush, Flush, Next, Push};

@@ -11,9 +11,10 @@ use super::window::{Fired, Label, Windowed};
 #[cfg(feature = "calendar")]
 use super::windower::CalendarWindower;
 use super::windower::{
-    CountWindower, CumulateWindower, CustomWindower, GlobalWindower, SessionWindower,
-    SessionsUntil, SlidingWindower, TimeWindows, TumblingWindower, Windower,
+    CountWindower, CumulateWindower, CustomWindower, FixedWindows, GlobalWindower, MOST_WINDOWS,
+    SessionWindower, SessionsUntil, SlidingWindower, TimeWindows, TumblingWindower, Windower,
 };
+use crate::state::facts::Text;
 
 /// The labels of window results by the reason of their emission.
 pub trait Emission: Copy + Debug + Send + Sync + 'static {
@@ -95,6 +96,8 @@ pub(crate) struct Firings {
     pub(crate) early: Option<i64>,
     /// After how many values windows emit early.
     pub(crate) every: Option<u64>,
+    /// How many windows without values may follow one with values.
+    pub(crate) empty: u32,
     pub(crate) in_arrival_order: bool,
     pub(crate) keep_open: bool,
 }
@@ -109,8 +112,17 @@ impl Firings {
             )
         });
         let faults = late_fault(self.lateness).into_iter().chain(early);
-        faults.chain(every).collect()
+        faults.chain(every).chain(empty_fault(self.empty)).collect()
     }
+}
+
+/// Checks the number of empty windows in a row.
+fn empty_fault(windows: u32) -> Option<Fault> {
+    (i64::from(windows) > MOST_WINDOWS).then(|| {
+        let fault = Text::new("each key may emit ").number(i64::from(windows));
+        let help = Text::new("emit no more than ").number(MOST_WINDOWS);
+        Fault::of(fault.text(" windows without values in a row"), help)
+    })
 }
 
 /// Checks the allowed lateness.
@@ -242,6 +254,63 @@ macro_rules! options {
         }
     };
 }
+
+/// The option of windowers with fixed windows. `$with` returns the windower as [`WithOptions`].
+macro_rules! empty {
+    ($windower:ty, $mode:ty, $with:path) => {
+        /// Emits windows without values too: up to `windows` of them after each window of a key that has values.
+        ///
+        /// The result of an empty window is what its operator makes of no values: a count of 0, an empty list, the
+        /// initial state of `fold_window`. `reduce_window`, `max_window`, `min_window` and joins have no such result,
+        /// so a flow with them is refused.
+        ///
+        /// Once it had a value, a key thus emits each window, until `windows` windows in a row were empty. It is then
+        /// dropped, and its next value starts again. At the end of input, these windows close like all others.
+        ///
+        /// Each key keeps a window open for as long. The number can change between runs. Windows that overlap are
+        /// not combined from slices, so a step with saved windows that overlap can neither add nor remove the option.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use bytewax_runtime::testing::run_keyed;
+        /// use bytewax_runtime::windowing::{EventClock, Millis, TumblingWindower};
+        /// use chrono::{DateTime, TimeDelta};
+        ///
+        /// let ms = TimeDelta::milliseconds;
+        /// let out = run_keyed([1, 2, 31, 90].map(|at| ('a', at)), |times| {
+        ///     let clock = EventClock::per_partition(|at: &i64| Millis(*at), ms(0));
+        ///     let tens = TumblingWindower::new(ms(10), DateTime::UNIX_EPOCH).emit_empty(3);
+        ///     times.count_window(clock, tens).named("counts").down
+        /// });
+        /// let counts: Vec<_> = out.into_iter().map(|(_, (window, count))| (window.0, count)).collect();
+        /// // Windows 1 and 2 are empty; the key is silent for longer after 3 and at the end.
+        /// let expect = [(0, 2), (1, 0), (2, 0), (3, 1), (4, 0), (5, 0), (6, 0), (9, 1), (10, 0), (11, 0), (12, 0)];
+        /// assert_eq!(counts, expect);
+        /// ```
+        pub fn emit_empty(self, windows: u32) -> WithOptions<$windower, $mode> {
+            let mut with = $with(self);
+            with.firings.empty = windows;
+            with
+        }
+    };
+}
+
+impl<W: FixedWindows, M: Emission> WithOptions<W, M> {
+    empty!(W, M, WithOptions::like);
+}
+
+macro_rules! fixed {
+    ($($windower:ident)+) => { $(
+        impl $windower {
+            empty!($windower, Once, WithOptions::new);
+        }
+    )+ };
+}
+
+fixed!(TumblingWindower SlidingWindower CumulateWindower);
+#[cfg(feature = "calendar")]
+fixed!(CalendarWindower);
 
 impl<W, M: Emission> WithOptions<W, M> {
     fn new(windower: W) -> Self {

@@ -83,6 +83,11 @@
 //! [`allow_late`](TumblingWindower::allow_late), they accept late values and emit corrections. Each value is
 //! then [`Fired`], which contains the reason.
 //!
+//! # Windows without values
+//!
+//! A window starts with its first value, so a window without values emits nothing. With
+//! [`emit_empty`](TumblingWindower::emit_empty), windows that follow one with values emit too, for example a count of 0.
+//!
 //! # Why is it open?
 //!
 //! A [`WindowProbe`] on the clock reports the open windows of a running step, the watermark, and what holds
@@ -99,7 +104,7 @@
 //! with the step and recorded in the lock file. If a step has another windower or clock, the flow does not
 //! compile where `dataflow!` can read them, and a resume refuses it. Restore them, or give the step another
 //! name and declare [`flow.dropped`](crate::flow::Flow::dropped) for the old one, so that it starts empty.
-//! All other parameters can change: the wait of a clock, the allowed lateness, and early results.
+//! All other parameters can change: the wait of a clock, the allowed lateness, early results and empty windows.
 //!
 //! [`stateful_by_time`]: crate::flow::Stream::stateful_by_time
 //! [`match_pattern`]: crate::flow::Stream::match_pattern
@@ -154,6 +159,6 @@ pub use windowed::WindowOut;
 #[cfg(feature = "calendar")]
 pub use windower::CalendarWindower;
 pub use windower::{
-    CountWindower, CumulateWindower, CustomWindower, GlobalWindower, SessionWindower,
+    CountWindower, CumulateWindower, CustomWindower, FixedWindows, GlobalWindower, SessionWindower,
     SessionsUntil, SlidingWindower, TimeWindows, TumblingWindower, Windower,
 };

@@ -1,5 +1,6 @@
 //! The engine of window steps: the state of keys, and their schedule.
 
+mod ahead;
 mod census;
 mod early;
 mod head;
@@ -12,9 +13,10 @@ mod slices;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ahead::Ahead;
 pub(crate) use out::{Aside, DOWN, LATE, LateOut, LateWay, Lost, LostOfRun, META};
 pub(crate) use per_window::PerWindow;
-pub(crate) use plan::{Inputs, Step, WindowStep, output};
+pub(crate) use plan::{Enter, Inputs, Step, WindowStep, output};
 pub(crate) use queue::{Queue, Waiters};
 pub(crate) use slices::Slices;
 

@@ -17,6 +17,8 @@ pub(crate) struct PerWindow<W, F> {
     pub(crate) lateness: i64,
     /// After how many values a window emits early.
     pub(crate) fires_every: Option<u64>,
+    /// How many windows without values may follow one with values.
+    pub(crate) empty: u32,
     /// Whether anything reads the metadata.
     pub(crate) emits_metadata: bool,
 }
@@ -39,6 +41,8 @@ struct Adding<'a, V, W, F: Fold<V>> {
     fold: &'a F,
     lateness: i64,
     fires_every: Option<u64>,
+    /// Whether windows without values emit.
+    emits_empty: bool,
     /// Whether the value closes its window.
     closes: bool,
     value: Option<V>,
@@ -83,6 +87,9 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
             self.fold.add(&mut window.state, value, &mut emit);
         }
         window.changed = true;
+        if self.emits_empty {
+            window.has_value();
+        }
     }
 
     fn merge(&mut self, into: &mut Open<F::State>, other: Open<F::State>) {
@@ -112,7 +119,9 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
         let label = label(self.windower, window, firing);
         fire(self.fold, window, label, self.out);
         window.fired = true;
-        self.next = self.next.min(ends.saturating_add(self.lateness));
+        // Windows without values may follow it, and be over too.
+        let gone = ends.saturating_add(self.lateness);
+        self.next = self.next.min(if self.emits_empty { ends } else { gone });
     }
 }
 
@@ -129,13 +138,25 @@ fn fire<V, F: Fold<V>>(
 
 impl<W: Windower, F> PerWindow<W, F> {
     /// Removes windows from the front while `over` returns true, and returns them in the order of their
-    /// opening.
+    /// opening; with empty windows, in the order of time.
     fn take_over<S>(
         &self,
         line: &mut WindowList<S>,
         over: impl Fn(i64, &Open<S>) -> bool,
+        open: impl Fn() -> S,
         mut each: impl FnMut(Open<S>),
     ) {
+        if self.empty > 0 {
+            // One at a time, because each may open the next.
+            while let Some((place, window)) = line.first()
+                && over(line.counted, window)
+                && let Some(window) = line.take(place)
+            {
+                self.open_next(line, (window.id, window.more_empty()), &open);
+                each(window);
+            }
+            return;
+        }
         let mut pop = || {
             let counted = line.counted;
             let (place, _) = line.first().filter(|(_, window)| over(counted, window))?;
@@ -150,6 +171,38 @@ impl<W: Windower, F> PerWindow<W, F> {
         several.extend(std::iter::from_fn(pop));
         several.sort_by_key(|window| window.born);
         several.into_iter().for_each(each);
+    }
+
+    /// Opens the window after one that is over, given by its id and the number of windows without values that may follow it,
+    /// if it was opened without a value.
+    fn open_next<S>(
+        &self,
+        line: &mut WindowList<S>,
+        (id, more): (i64, Option<u32>),
+        open: impl FnOnce() -> S,
+    ) {
+        let more = more.map_or(self.empty, |more| more.min(self.empty));
+        let (Some(more), Some(next)) = (more.checked_sub(1), id.checked_add(1)) else {
+            return;
+        };
+        if let Some(window) = line.get_mut(next) {
+            window.raise_more_empty(more);
+        } else if let Some(times) = self.windower.times(next) {
+            line.open(next, Open::without_values(next, times, open(), more));
+        }
+    }
+
+    /// Opens all windows without values that are over.
+    fn open_empty<S>(&self, line: &mut WindowList<S>, mark: Time, open: impl Fn() -> S) {
+        let (mut before, counted) = (i64::MIN, line.counted);
+        while self.empty > 0
+            && let Some((place, window)) = line.after(before)
+            && self.ends(counted, window) <= mark
+        {
+            let over = (window.id, window.more_empty());
+            self.open_next(line, over, &open);
+            before = place;
+        }
     }
 
     fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time {
@@ -192,6 +245,7 @@ where
             fold: &self.fold,
             lateness: self.lateness,
             fires_every: self.fires_every,
+            emits_empty: self.empty > 0,
             closes: self.windower.closes(&value),
             value: Some(value),
             mark,
@@ -204,9 +258,10 @@ where
     }
 
     fn close(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
+        let open = || self.fold.open();
         if self.lateness == 0 {
             let over = |counted, window: &_| self.ends(counted, window) <= mark;
-            self.take_over(line, over, |window| {
+            self.take_over(line, over, open, |window| {
                 // The state is consumed, so the other events of the window are created first, but sent
                 // afterwards.
                 let reported = self.emits_metadata.then(|| window.metadata());
@@ -222,12 +277,15 @@ where
             });
             return;
         }
+        self.open_empty(line, mark, open);
         let counted = line.counted;
         let is_due = |window: &&mut Open<_>| {
             self.ends(counted, window) <= mark && (!window.fired || window.changed)
         };
         let mut due: Vec<_> = line.iter_mut().filter(is_due).collect();
-        due.sort_by_key(|window| window.born);
+        if self.empty == 0 {
+            due.sort_by_key(|window| window.born);
+        }
         for window in due {
             let firing = if window.fired {
                 Firing::Correction
@@ -240,7 +298,7 @@ where
         }
         let gone =
             |counted, window: &_| self.ends(counted, window).saturating_add(self.lateness) <= mark;
-        self.take_over(line, gone, |window| self.emit_metadata(&window, out));
+        self.take_over(line, gone, open, |window| self.emit_metadata(&window, out));
     }
 
     fn end(&self, line: &mut Self::KeyState, _: Time, out: &mut Events<Self, V>) {

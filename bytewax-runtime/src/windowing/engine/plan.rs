@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::head::WindowHead;
 use super::out::{LateWay, Lost, LostOfRun, META, Split};
 use super::queue::Waiters;
-use super::{Event, Options, PerWindow, Slices, WindowEngine};
+use super::{Ahead, Event, Options, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
 use crate::kit::{AnyPush, Exchange, Next, Outputs, Push, StreamTime};
 use crate::state::Fact;
-use crate::windowing::clock::{CLOCK, Clock};
+use crate::windowing::clock::{CLOCK, Clock, KeyMark};
 use crate::windowing::fault::Fault;
 use crate::windowing::firing::{Firings, Windowing};
 use crate::windowing::logic::Fold;
@@ -44,7 +44,7 @@ impl<K, V, E> Enter<K, V> for E where
 /// late values (`L`).
 pub(crate) struct WindowStep<C, W: Windowing, Q, L> {
     operator: &'static str,
-    clock: C,
+    clock: Arc<C>,
     windower: W::Windower,
     firings: Firings,
     kinds: PhantomData<fn(Q, L)>,
@@ -55,11 +55,26 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         let windowing = windowing.with_options();
         Self {
             operator,
-            clock,
+            clock: Arc::new(clock),
             windower: windowing.windower,
             firings: windowing.firings,
             kinds: PhantomData,
         }
+    }
+
+    /// Returns how values are combined before the exchange, if they can be: there is one key, all of whose values go to one
+    /// worker, and one watermark; a time determines the windows of a value; and no window counts its values.
+    pub(crate) fn ahead<K, V, R>(&self, combine: &Arc<R>) -> Option<Ahead<C, W::Windower, R>>
+    where
+        C: Clock<V>,
+    {
+        let is_apt = size_of::<K>() == 0 && !C::Mark::OF_KEY && self.firings.every.is_none();
+        let has_cells = || self.windower.fault().is_none() && self.windower.cell(0).is_some();
+        (is_apt && has_cells()).then(|| Ahead {
+            clock: Arc::clone(&self.clock),
+            windower: self.windower.clone(),
+            combine: Arc::clone(combine),
+        })
     }
 
     /// Adds the step with separate windows, each of which handles all of its values.
@@ -78,15 +93,25 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         L: LateWay<K, V>,
         E: Enter<K, V>,
     {
-        let (windower, lateness) = (self.windower.clone(), self.firings.lateness);
-        let fires_every = self.firings.every;
-        self.add(inputs, move |emits_metadata| PerWindow {
+        let (windower, firings) = (self.windower.clone(), self.firings);
+        let (operator, empty) = (self.operator, firings.empty);
+        let (flow, step) = self.add(inputs, move |emits_metadata| PerWindow {
             windower: windower.clone(),
             fold: fold(),
-            lateness,
-            fires_every,
+            lateness: firings.lateness,
+            fires_every: firings.every,
+            empty,
             emits_metadata,
-        })
+        });
+        if empty > 0 && !F::HAS_EMPTY {
+            flow.fault(
+                step,
+                format!("`{operator}` has no result for windows without values"),
+                "remove `emit_empty`, or use an operator with such a result, such as `fold_window`"
+                    .to_owned(),
+            );
+        }
+        (flow, step)
     }
 
     /// Adds the step, and combines its windows from slices if values belong to several of them.
@@ -121,11 +146,12 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
         }
     }
 
-    /// The slicing of values, unless the parameters are invalid, or windows count their values.
+    /// The slicing of values, unless the parameters are invalid, or windows must be kept one by one.
     fn slicing(&self) -> Option<Slicing> {
         let counts = self.firings.every.is_some_and(|every| every > 1);
+        let is_each = counts || self.firings.empty > 0;
         match self.windower.fault() {
-            None if !counts => self.windower.slicing(),
+            None if !is_each => self.windower.slicing(),
             _ => None,
         }
     }
@@ -178,7 +204,7 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
 /// A step under description that uses the head of window steps.
 pub(crate) struct Step<C> {
     pub(crate) operator: &'static str,
-    pub(crate) clock: C,
+    pub(crate) clock: Arc<C>,
     /// The facts about its states, apart from the clock.
     pub(crate) facts: Vec<Fact>,
     pub(crate) faults: Vec<Fault>,
@@ -211,7 +237,7 @@ impl<C> Step<C> {
             None => StreamTime::Passes,
             Some(_) => C::STREAM_TIME,
         };
-        let (clock, lost) = (Arc::new(self.clock), LostOfRun::late_values());
+        let (clock, lost) = (self.clock, LostOfRun::late_values());
         let (of_senders, enter) = (Arc::clone(&clock), inputs.enter);
         let plan = keyed_plan(
             facts,

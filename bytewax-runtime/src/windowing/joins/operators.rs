@@ -136,7 +136,7 @@ impl<C, E> Join<C, E> {
         };
         let step = Step {
             operator: self.operator,
-            clock: self.clock,
+            clock: Arc::new(self.clock),
             facts: Vec::new(),
             faults: self.fault.into_iter().collect(),
             options: Options {

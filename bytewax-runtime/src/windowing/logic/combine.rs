@@ -70,6 +70,8 @@ where
     type State = Option<V>;
     type Out = V;
 
+    const HAS_EMPTY: bool = false;
+
     fn open(&self) -> Option<V> {
         None
     }

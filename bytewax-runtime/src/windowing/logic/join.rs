@@ -63,6 +63,8 @@ impl<S: Sides> Fold<S::Item> for Complete<S> {
     type State = S;
     type Out = S::Row;
 
+    const HAS_EMPTY: bool = false;
+
     fn open(&self) -> S {
         S::default()
     }
@@ -85,6 +87,8 @@ impl<S: Sides> Fold<S::Item> for Complete<S> {
 impl<S: Sides> Fold<S::Item> for Partial<S> {
     type State = S;
     type Out = S::PartialRow;
+
+    const HAS_EMPTY: bool = false;
 
     fn open(&self) -> S {
         S::default()

@@ -23,6 +23,9 @@ pub(crate) trait Fold<V>: 'static {
     /// The output of a window.
     type Out: 'static;
 
+    /// Whether a window without values has a result.
+    const HAS_EMPTY: bool = true;
+
     /// Sets the worker's time for the next operations.
     fn begin(&self, _: DateTime<Utc>) {}
 

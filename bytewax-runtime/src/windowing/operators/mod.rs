@@ -29,10 +29,20 @@ fn inputs<K: Key, V: Exchange, U: 'static>(
 ) -> Inputs<
     impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static + use<K, V, U>,
 > {
+    inputs_by::<K, V, U, _>(stream, |step, _, out| {
+        AnyPush::before(step, Route::new(step, out))
+    })
+}
+
+/// The same with another stage before the exchange.
+fn inputs_by<K: Key, V: Exchange, U: 'static, E>(
+    stream: &KeyedStream<K, V>,
+    enter: E,
+) -> Inputs<E> {
     Inputs {
         flow: stream.flow(),
         ports: vec![stream.port()],
-        enter: |step, _, out| AnyPush::before(step, Route::new(step, out)),
+        enter,
         outputs: WindowOut::<K, U, V>::outputs(),
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::{Step, inputs};
-use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
 use crate::state::State;
 use crate::windowing::clock::Clock;
+use crate::windowing::engine::{Enter, Inputs};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Reduce;
 use crate::windowing::windowed::WindowOut;
@@ -56,21 +57,27 @@ impl<T: 'static> Stream<T> {
         W: Windowing,
         R: Fn(ValueOf<Self>, ValueOf<Self>) -> ValueOf<Self> + Send + Sync + 'static,
     {
-        reduce_step("reduce_window", &self.pairs(), clock, windower, reduce)
+        let stream = self.pairs();
+        let step = Step::<_, _, (), _, _>::new("reduce_window", clock, windower);
+        let inputs = inputs::<_, _, Emitted<W, ValueOf<Self>>>(&stream);
+        reduce_step(step, inputs, Arc::new(reduce))
     }
 }
 
 #[track_caller]
-pub(super) fn reduce_step<K: Key, V: State + Exchange + Clone, C: Clock<V>, W: Windowing>(
-    operator: &'static str,
-    stream: &KeyedStream<K, V>,
-    clock: C,
-    windower: W,
-    reduce: impl Fn(V, V) -> V + Send + Sync + 'static,
-) -> Reduced<K, V, W> {
-    let step = Step::<_, _, (), _, _>::new(operator, clock, windower);
-    let inputs = inputs::<_, _, Emitted<W, V>>(stream);
-    let reduce = Arc::new(reduce);
+pub(super) fn reduce_step<K, V, C, W, R, E>(
+    step: Step<C, W, (), K, V>,
+    inputs: Inputs<E>,
+    reduce: Arc<R>,
+) -> Reduced<K, V, W>
+where
+    K: Key,
+    V: State + Exchange + Clone,
+    C: Clock<V>,
+    W: Windowing,
+    R: Fn(V, V) -> V + Send + Sync + 'static,
+    E: Enter<K, V>,
+{
     WindowOut::of(step.sliced(inputs, move || {
         let reduce = Arc::clone(&reduce);
         Reduce(move |a, b| reduce(a, b))

@@ -185,7 +185,7 @@ impl<C> TimedStep<C> {
         let reads_time = C::STREAM_TIME != StreamTime::Ends;
         Step {
             operator: self.operator,
-            clock: self.clock,
+            clock: Arc::new(self.clock),
             facts: self.facts,
             faults: self.faults,
             options: Options {

@@ -7,7 +7,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp};
 
 use super::spans::{Spans, place};
-use super::{Open, Visit, WINDOWER, WindowList, Windower, Windows};
+use super::{FixedWindows, Open, Visit, WINDOWER, WindowList, Windower, Windows};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -169,6 +169,7 @@ impl Spans for CalendarWindower {
 }
 
 impl Windower for CalendarWindower {}
+impl FixedWindows for CalendarWindower {}
 
 impl Windows for CalendarWindower {
     const IDS_BY_TIME: bool = true;
@@ -207,6 +208,14 @@ impl Windows for CalendarWindower {
     fn late(&self, time: Time) -> RangeInclusive<i64> {
         self.ids(time)
     }
+
+    fn times(&self, id: i64) -> Option<(Time, Time)> {
+        Some(Spans::times(self, id))
+    }
+
+    fn cell(&self, time: Time) -> Option<(Time, Time)> {
+        Some(Spans::times(self, self.id(time)))
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +234,7 @@ mod tests {
         let (begin, end) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
         for time in (begin..end).step_by(HOUR as usize) {
             let id = windower.id(time);
-            let (begins, ends) = windower.times(id);
+            let (begins, ends) = Spans::times(&windower, id);
             assert!(begins <= time && time < ends, "{id}");
             assert_eq!(windower.id(begins), id);
             assert_eq!(windower.id(ends - 1), id);
@@ -249,7 +258,7 @@ mod tests {
         let windower = CalendarWindower::days(zone);
         let all = hours(&windower);
         let length = |id| {
-            let (begins, ends) = windower.times(id);
+            let (begins, ends) = Spans::times(&windower, id);
             (ends - begins) / (HOUR / 2)
         };
         let odd = all
@@ -377,7 +386,7 @@ mod tests {
             CalendarWindower::months("Europe/Berlin"),
         ] {
             for time in [crate::windowing::time::FIRST, crate::windowing::time::LAST] {
-                let (begins, ends) = windower.times(windower.id(time));
+                let (begins, ends) = Spans::times(&windower, windower.id(time));
                 assert!(begins <= time && time < ends);
             }
         }

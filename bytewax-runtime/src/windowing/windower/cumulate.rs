@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::spans::{Spans, place};
-use super::{ALIGN_TO, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many};
+use super::{
+    ALIGN_TO, FixedWindows, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many,
+};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -81,6 +83,7 @@ impl Spans for CumulateWindower {
 }
 
 impl Windower for CumulateWindower {}
+impl FixedWindows for CumulateWindower {}
 
 impl Windows for CumulateWindower {
     const IDS_BY_TIME: bool = true;
@@ -120,5 +123,15 @@ impl Windows for CumulateWindower {
 
     fn late(&self, time: Time) -> RangeInclusive<i64> {
         self.ids(time)
+    }
+
+    fn times(&self, id: i64) -> Option<(Time, Time)> {
+        Some(Spans::times(self, id))
+    }
+
+    fn cell(&self, time: Time) -> Option<(Time, Time)> {
+        // The first window of a time ends with its step.
+        let (_, end) = Spans::times(self, *self.ids(time).start());
+        Some((end.saturating_sub(self.step), end))
     }
 }

@@ -54,6 +54,19 @@ struct Merged(Option<Box<Vec<i64>>>);
 
 /// The note of a session that an item has closed. Lower ones count values.
 const CLOSED: i64 = -1;
+/// The note of a window that was opened without a value, after which no other may be; with more, it is greater by
+/// their number.
+const EMPTY: i64 = i64::MIN;
+
+/// Whether a note is of a window that was opened without a value.
+const fn is_of_empty(note: i64) -> bool {
+    note <= EMPTY + u32::MAX as i64
+}
+
+/// Whether a note counts values.
+const fn counts(note: i64) -> bool {
+    note < CLOSED && !is_of_empty(note)
+}
 
 impl Merged {
     fn all(&self) -> &[i64] {
@@ -88,21 +101,36 @@ impl Merged {
 
     /// The values that were counted.
     fn count(&self) -> u64 {
-        let count = self.notes().iter().find(|note| **note < CLOSED);
+        let count = self.notes().iter().find(|note| counts(**note));
         count.map_or(0, |count| count.abs_diff(CLOSED))
     }
 
     fn set_count(&mut self, count: u64) {
-        let mut list = self.0.take().unwrap_or_default();
-        let old = list.iter().position(|note| *note < CLOSED);
         let note = CLOSED.saturating_sub_unsigned(count);
-        match old {
-            Some(place) if count > 0 => list[place] = note,
-            Some(place) => {
+        self.set(counts, (count > 0).then_some(note));
+    }
+
+    /// How many windows without values may follow this one, if it was opened without a value.
+    fn more_empty(&self) -> Option<u32> {
+        let note = *self.notes().iter().find(|note| is_of_empty(**note))?;
+        u32::try_from(note.abs_diff(EMPTY)).ok()
+    }
+
+    fn set_more_empty(&mut self, more: Option<u32>) {
+        self.set(is_of_empty, more.map(|more| EMPTY + i64::from(more)));
+    }
+
+    /// Replaces the note of a kind.
+    fn set(&mut self, is_old: fn(i64) -> bool, note: Option<i64>) {
+        let mut list = self.0.take().unwrap_or_default();
+        let old = list.iter().position(|note| is_old(*note));
+        match (old, note) {
+            (Some(place), Some(note)) => list[place] = note,
+            (Some(place), None) => {
                 list.remove(place);
             }
-            None if count > 0 => list.insert(0, note),
-            None => {}
+            (None, Some(note)) => list.insert(0, note),
+            (None, None) => {}
         }
         self.0 = (!list.is_empty()).then_some(list);
     }
@@ -119,6 +147,34 @@ impl<S> Open<S> {
             changed: false,
             born: 0,
             state,
+        }
+    }
+
+    /// Creates a window without values, after which `more` may be.
+    pub(crate) fn without_values(id: i64, times: (Time, Time), state: S, more: u32) -> Self {
+        let mut window = Self::new(id, times.0, times.1, state);
+        window.merged.set_more_empty(Some(more));
+        window
+    }
+
+    /// How many windows without values may follow this one, if it was opened without a value.
+    pub(crate) fn more_empty(&self) -> Option<u32> {
+        self.merged.0.as_ref()?;
+        self.merged.more_empty()
+    }
+
+    /// Lets at least `more` windows without values follow a window that was opened without a value.
+    pub(crate) fn raise_more_empty(&mut self, more: u32) {
+        if self.more_empty().is_some_and(|before| before < more) {
+            self.merged.set_more_empty(Some(more));
+        }
+    }
+
+    /// A value was added.
+    #[inline]
+    pub(crate) fn has_value(&mut self) {
+        if self.merged.0.is_some() {
+            self.merged.set_more_empty(None);
         }
     }
 
@@ -354,6 +410,24 @@ mod tests {
         assert_eq!(plain.count_value(), 1);
         plain.has_emitted();
         assert_eq!(plain, Open::new(1, 0, 0, ()), "nothing is left of it");
+    }
+
+    #[test]
+    fn a_window_without_values_notes_how_many_may_follow() {
+        let mut window = Open::without_values(3, (0, 10), (), 5);
+        assert_eq!(window.more_empty(), Some(5));
+        window.raise_more_empty(4);
+        assert_eq!(window.more_empty(), Some(5));
+        window.raise_more_empty(u32::MAX);
+        assert_eq!(window.more_empty(), Some(u32::MAX));
+        assert_eq!([window.count_value(), window.count_value()], [1, 2]);
+        assert!(!window.is_closed());
+        assert_eq!(window.metadata().merged_ids, []);
+        window.has_emitted();
+        assert_eq!(window.more_empty(), Some(u32::MAX));
+        window.has_value();
+        window.raise_more_empty(9);
+        assert_eq!(window, Open::new(3, 0, 10, ()), "nothing is left of it");
     }
 
     proptest! {

@@ -31,8 +31,8 @@ pub(crate) use sliding::Slicing;
 pub use sliding::{SlidingWindower, TumblingWindower};
 pub use spans::{CustomWindower, TimeWindows};
 
-/// The maximum number of windows of a value.
-const MOST_WINDOWS: i64 = 1_000_000;
+/// The maximum number of windows of a value, and of empty windows in a row.
+pub(super) const MOST_WINDOWS: i64 = 1_000_000;
 
 /// Returns a fault if a value belongs to too many windows.
 const fn too_many(length: i64, offset: i64, of_what: &str) -> Option<Fault> {
@@ -57,6 +57,10 @@ pub(crate) const ALIGN_TO: &str = "align_to";
 /// `CalendarWindower`.
 #[expect(private_bounds, reason = "windowers are those of this crate")]
 pub trait Windower: Windows + Clone {}
+
+/// A windower whose windows have fixed times and follow each other, so that a window can be empty: [`TumblingWindower`],
+/// [`SlidingWindower`], [`CumulateWindower`] and `CalendarWindower`.
+pub trait FixedWindows: Windower {}
 
 /// The windows of each key, in a [`WindowList`].
 pub(crate) trait Windows: Send + Sync + 'static {
@@ -92,6 +96,18 @@ pub(crate) trait Windows: Send + Sync + 'static {
     /// Returns the start and the exclusive end of a window.
     fn span<S>(&self, window: &Open<S>) -> (Time, Time) {
         (window.open, self.ends(0, window))
+    }
+
+    /// Returns the start and the end of a window without values, if its id determines them and the ids of windows have no
+    /// gaps.
+    fn times(&self, _id: i64) -> Option<(Time, Time)> {
+        None
+    }
+
+    /// Returns a span of time around a value, excluding its end, all of whose values have the same windows, if times
+    /// determine them.
+    fn cell(&self, _time: Time) -> Option<(Time, Time)> {
+        None
     }
 
     /// Returns the slicing that stores a value of several windows once.

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ALIGN_TO, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many};
+use super::{
+    ALIGN_TO, FixedWindows, Open, Visit, WINDOWER, WindowList, Windower, Windows, too_many,
+};
 use crate::state::Fact;
 use crate::state::facts::Text;
 use crate::windowing::fault::Fault;
@@ -166,6 +168,8 @@ impl SlidingWindower {
 
 impl Windower for SlidingWindower {}
 impl Windower for TumblingWindower {}
+impl FixedWindows for SlidingWindower {}
+impl FixedWindows for TumblingWindower {}
 
 impl Windows for SlidingWindower {
     const IDS_BY_TIME: bool = true;
@@ -222,6 +226,14 @@ impl Windows for SlidingWindower {
         self.ids(time)
     }
 
+    fn times(&self, id: i64) -> Option<(Time, Time)> {
+        Some((self.opens(id), self.closes(id)))
+    }
+
+    fn cell(&self, time: Time) -> Option<(Time, Time)> {
+        Some(Slicing::of(*self).around(time))
+    }
+
     fn slicing(&self) -> Option<Slicing> {
         (self.offset < self.length).then(|| Slicing::of(*self))
     }
@@ -250,6 +262,14 @@ impl Windows for TumblingWindower {
 
     fn late(&self, time: Time) -> RangeInclusive<i64> {
         self.0.late(time)
+    }
+
+    fn times(&self, id: i64) -> Option<(Time, Time)> {
+        self.0.times(id)
+    }
+
+    fn cell(&self, time: Time) -> Option<(Time, Time)> {
+        self.0.cell(time)
     }
 }
 
@@ -286,6 +306,18 @@ impl Slicing {
         let begin = self.windows.opens(last);
         let cut = begin.saturating_add(self.rest);
         (if time >= cut { cut } else { begin }, last)
+    }
+
+    /// Returns the start and the end of the slice of a time.
+    fn around(&self, time: Time) -> (Time, Time) {
+        let (begin, last) = self.slice(time);
+        let cut = self.windows.opens(last).saturating_add(self.rest);
+        let end = if begin < cut {
+            cut
+        } else {
+            self.windows.opens(last.saturating_add(1))
+        };
+        (begin, end)
     }
 
     /// Returns the first window that is not over at a watermark.

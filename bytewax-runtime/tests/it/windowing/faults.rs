@@ -63,6 +63,31 @@ fn windowers_by_time() {
 }
 
 #[test]
+fn windows_without_values() {
+    let most = tumbling(1.0).emit_empty(1_000_000);
+    let flow = |windower| {
+        Dataflow::build("f", |flow| {
+            let values = flow.input(TestingSource::new([('a', 1_i64)])).named("in");
+            let most = values.max_window(SystemClock::new(), windower, |at| *at);
+            most.named("most")
+                .down
+                .output(TestingSink::new())
+                .named("out");
+        })
+    };
+    let text = run_main(flow(most)).unwrap_err().report();
+    let reason = ": `max_window` has no result for windows without values\n    help: ";
+    assert!(text.contains(reason), "{text}");
+    assert!(!text.contains("each key may emit"), "{text}");
+    run_main(flow(tumbling(1.0).emit_empty(0))).unwrap();
+    refused(
+        SystemClock::new(),
+        tumbling(1.0).emit_empty(1_000_001),
+        &["each key may emit 1000001 windows without values in a row"],
+    );
+}
+
+#[test]
 fn windowers_by_number() {
     let now = SystemClock::new;
     refused(now(), CountWindower::new(0), &["windows have no values"]);

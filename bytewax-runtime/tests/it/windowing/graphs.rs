@@ -64,12 +64,12 @@ const PASSES: &[Passes] = &[
 
 /// A partition: its items, and after how many of them it has nothing for a few polls.
 #[derive(Clone, Debug)]
-struct Part {
-    hits: Vec<Hit>,
+pub(super) struct Part {
+    pub(super) hits: Vec<Hit>,
     pauses: Vec<usize>,
 }
 
-fn part() -> impl Strategy<Value = Part> {
+pub(super) fn part() -> impl Strategy<Value = Part> {
     let hits = prop::collection::vec((0..6_u64, 0..8_i64, -25..25_i64), 0..60);
     let pauses = prop::collection::vec(0..60_usize, 0..4);
     (hits, pauses).prop_map(|(hits, pauses)| {
@@ -86,14 +86,14 @@ fn part() -> impl Strategy<Value = Part> {
 }
 
 /// The partitions, of which the first may stop the run once.
-struct Dealt {
-    parts: Vec<Part>,
-    batch: usize,
-    stop: Option<usize>,
-    has_stopped: Arc<AtomicBool>,
+pub(super) struct Dealt {
+    pub(super) parts: Vec<Part>,
+    pub(super) batch: usize,
+    pub(super) stop: Option<usize>,
+    pub(super) has_stopped: Arc<AtomicBool>,
 }
 
-struct DealtPart {
+pub(super) struct DealtPart {
     part: Part,
     batch: usize,
     given: usize,

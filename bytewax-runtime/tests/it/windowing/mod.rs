@@ -13,8 +13,10 @@
 //! These have no test, because the compiler refuses what they try: X45 and X46 (what can be collected,
 //! and into what, is a matter of types).
 
+mod combined;
 mod conformance;
 mod conserved;
+mod empty;
 mod expiry;
 mod faults;
 mod firing;

@@ -395,6 +395,25 @@ fn what_says_nothing_of_saved_windows_may_change() {
     assert_eq!(told, ("0=1 1=1 2=2 4=1".to_owned(), String::new()));
 }
 
+/// Windows that were saved without the option have values; those that were opened without values are told in any case.
+#[test]
+fn windows_without_values_may_come_and_go() {
+    let dir = left_open();
+    let windower = tumbling(10.0).emit_empty(2);
+    let told = counts(clock(15.0), windower).resume(dir.path()).unwrap();
+    assert_eq!(told.0, "0=1 1=1 2=2 3=0 4=1 5=0 6=0");
+
+    let dir = tempfile::tempdir().unwrap();
+    let with = Texts::new("a@1 b@32 ABORT", |_, values| {
+        values.count_window(clock(15.0), windower)
+    });
+    assert_eq!(with.resume(dir.path()).unwrap().0, "0=1");
+    let without = Texts::new("a@1 b@32 c@41 d@80", |_, values| {
+        values.count_window(clock(15.0), tumbling(10.0))
+    });
+    assert_eq!(without.resume(dir.path()).unwrap().0, "1=0 3=1 4=1 8=1");
+}
+
 /// What an earlier release does not say is taken from the first run that resumes its store.
 #[test]
 fn a_store_that_does_not_say_what_windows_it_has_learns_it() {
