@@ -25,10 +25,18 @@ const MANY_EVICTED: usize = 1 << 12;
 /// A single table with room for this many keys never shrinks.
 const SMALL: usize = 1 << 10;
 
+/// The slots of two neighbouring parts, and of the smaller of them.
+///
+/// A hash table doubles when it is full, and then half of it is unused. If all parts were equal, all would be half empty
+/// at the same time; the larger parts double before the smaller ones.
+const PAIR: usize = 2 * SLOTS / PARTS;
+const SMALLER: usize = PAIR * 13 / 32;
+
 /// The part with the keys of a slot.
 #[inline]
 pub(super) fn part_of(slot: KeySlot) -> usize {
-    slot.index() / (SLOTS / PARTS)
+    let (pair, place) = (slot.index() / PAIR, slot.index() % PAIR);
+    2 * pair + usize::from(place >= SMALLER)
 }
 
 type Shard<K, C> = HashTable<Slot<K, C>>;

@@ -241,7 +241,8 @@ impl<K: Key> Changes<K> {
         });
         let mut parts: Vec<SnapshotPart> = touched.collect();
         parts.resize_with(PARTS, SnapshotPart::default);
-        for removed in self.removed.drain(..) {
+        // Most epochs remove few keys, and one in which many expire must not keep their memory.
+        for removed in std::mem::take(&mut self.removed) {
             let part = &mut parts[part_of_hash(removed.hash)];
             let encoded = part.encode_removed(&removed);
             encoded.map_err(|error| Unsaved::new(&removed.key, error))?;

@@ -45,6 +45,21 @@ fn all_keys_are_found_before_and_after_the_split() {
     assert!(keys.into_iter().eq(0..=key));
 }
 
+/// From one doubling of a table to the next, it has 2.3 to 1.1 buckets for each key.
+#[test]
+fn parts_do_not_grow_together() {
+    let mut slots = with_keys(MANY);
+    for key in MANY as u64..(8 * MANY) as u64 {
+        slots.insert(key.stable_hash(), slot(key));
+        if key.is_multiple_of(10_000) && key > 300_000 {
+            let parts = slots.many.iter().flat_map(|parts| parts.iter());
+            let buckets: usize = parts.map(HashTable::num_buckets).sum();
+            let most = 2 * slots.len();
+            assert!(buckets < most, "{buckets} buckets of {} keys", slots.len());
+        }
+    }
+}
+
 #[test]
 fn a_key_found_before_the_split_is_the_same_key_after_it() {
     let mut slots = with_keys(MANY);
