@@ -27,6 +27,7 @@ chapters! {
     connectors: "src/connectors.md",
     testing: "src/testing.md",
     production: "src/production.md",
+    security: "src/security.md",
     performance: "src/performance.md",
     from_python: "src/from-python.md",
     from_flink: "src/from-flink-and-kafka-streams.md",

@@ -1,6 +1,7 @@
 //! Process 0 shows the whole cluster, and names the processes that do not answer.
 
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -115,7 +116,12 @@ fn process_0_shows_all_workers_and_names_a_process_that_does_not_answer() {
 
 #[test]
 fn the_metrics_of_all_processes_are_those_of_each() {
-    let words = "counted --rate 1000 -p 2 --items 2000 --metrics";
+    // The processes have a secret, so all that they send is sealed.
+    let mut secret = tempfile::NamedTempFile::new().expect("there is a place for files");
+    writeln!(secret, "{}", "c0ffee99".repeat(8)).expect("it can be written");
+    let secret = secret.path().display();
+    let words =
+        format!("counted --rate 1000 -p 2 --items 2000 --cluster-secret-file {secret} --metrics");
     // The metrics have the address of the page.
     let (run, _) = Run::pair_with(STAGED, |port| format!("{words} {port}"));
     let until = Instant::now() + PATIENCE;

@@ -31,6 +31,8 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `-p`, `--processes N` | `BYTEWAX_PROCESSES` | | start N processes on this machine |
 /// | `-i`, `--process-id I` | `BYTEWAX_PROCESS_ID` | | number of this process in `--addresses`, from 0 |
 /// | `-a`, `--addresses LIST` | `BYTEWAX_ADDRESSES` | | `host:port` of each process, separated by `;` |
+/// | `--cluster-secret-file FILE` | `BYTEWAX_CLUSTER_SECRET_FILE` | | read the secret of the cluster from this file: 64 hexadecimal digits, the same for all processes (feature `encryption`); or set the secret itself in `BYTEWAX_CLUSTER_SECRET` |
+/// | `--insecure [=BOOL]` | `BYTEWAX_INSECURE` | `false` | connect to other machines without a secret, in a network that you trust |
 /// | `-s`, `--snapshot-interval SECONDS` | `BYTEWAX_SNAPSHOT_INTERVAL` | 10 | length of an epoch |
 /// | `-r`, `--recovery-directory DIR` | `BYTEWAX_RECOVERY_DIRECTORY` | | save state in this directory, and resume from it; repeat the option to use several directories |
 /// | `-d`, `--local-state DIR` | `BYTEWAX_LOCAL_STATE` | | save state in this local directory, and copy each epoch to `--backup`; replaces `--recovery-directory` |

@@ -19,8 +19,8 @@ use crate::error::{RunError, RunErrorKind};
 use crate::flow::Dataflow;
 use crate::kit::{Settings, Shared};
 use crate::worker::{
-    ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, StallWatch, run_cluster, run_here,
-    run_threads,
+    ClusterKey, ClusterPlace, Job, Monitor, Peers, Reading, RecoveryConfig, StallWatch,
+    run_cluster, run_here, run_threads,
 };
 
 /// Only runs by a command line start processes, which report more than an error.
@@ -82,6 +82,10 @@ pub struct RunConfig {
     clock: WorkerClock,
     connect_timeout: Duration,
     stop_timeout: Duration,
+    /// The key of the cluster.
+    cluster_key: Option<ClusterKey>,
+    /// Whether connections to other machines need none.
+    is_insecure: bool,
     buffer_memory: u64,
     pub(super) recovery: Option<RecoveryConfig>,
     monitor: Option<Monitor>,
@@ -114,6 +118,8 @@ impl Default for RunConfig {
             clock: WorkerClock::system(),
             connect_timeout: CONNECT_TIMEOUT,
             stop_timeout: STOP_TIMEOUT,
+            cluster_key: None,
+            is_insecure: false,
             buffer_memory: BUFFER_MEMORY,
             recovery: None,
             monitor: None,
@@ -167,6 +173,32 @@ impl RunConfig {
     /// before the addresses of all processes are known.
     pub fn listener(mut self, listener: TcpListener) -> Self {
         self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Sets the secret of the cluster: 64 hexadecimal digits, the same in all processes; `openssl rand -hex 32` makes
+    /// one. The processes then authenticate each other, and encrypt what they send.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the secret is something else.
+    #[cfg(feature = "encryption")]
+    pub fn cluster_secret(self, secret: &str) -> Result<Self, RunError> {
+        let key = secret
+            .parse()
+            .map_err(|fault: String| RunError::new(RunErrorKind::Config, fault))?;
+        Ok(self.maybe_cluster_key(Some(key)))
+    }
+
+    pub(super) fn maybe_cluster_key(mut self, key: Option<ClusterKey>) -> Self {
+        self.cluster_key = key;
+        self
+    }
+
+    /// Allows connections to other machines without a secret: whoever can reach the ports of the cluster can then
+    /// read, change and inject its items. Use it in a network that you trust.
+    pub fn insecure(mut self, is_allowed: bool) -> Self {
+        self.is_insecure = is_allowed;
         self
     }
 
@@ -368,6 +400,7 @@ impl RunConfig {
                 Ok(ended?)
             }
             Placement::Member(peers) => {
+                self.check_reach(peers)?;
                 let listener = self.listener.as_ref();
                 let listener = listener.map(|listener| listener.try_clone()).transpose();
                 let listener = listener.map_err(|error| {
@@ -382,6 +415,21 @@ impl RunConfig {
             #[cfg(feature = "cli")]
             Placement::Spawned { processes } => self.run_spawned(*processes, &job, listen),
         }
+    }
+
+    /// Refuses connections that others could read and change, unless that is allowed.
+    fn check_reach(&self, peers: &Peers) -> Result<(), RunError> {
+        let (Some(outside), None, false) = (peers.outside(), &self.cluster_key, self.is_insecure)
+        else {
+            return Ok(());
+        };
+        let text = format!(
+            "the cluster has processes on other machines (`{outside}`), and nothing would protect the connections to \
+             them: whoever can reach a port could read and inject items; give all processes the same secret in \
+             BYTEWAX_CLUSTER_SECRET or in a file that `--cluster-secret-file` names (feature `encryption`), or, in a \
+             network that you trust, give `--insecure` (BYTEWAX_INSECURE=true)"
+        );
+        Err(RunError::new(RunErrorKind::Config, text))
     }
 
     /// Attaches the listeners of the run.
@@ -449,6 +497,7 @@ impl RunConfig {
             listener,
             workers_per_process: self.workers,
             connect_timeout: self.connect_timeout,
+            key: self.cluster_key.clone(),
         }
     }
 

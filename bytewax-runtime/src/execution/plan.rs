@@ -13,7 +13,7 @@ use super::serve::Serving;
 use crate::kit::ResumePolicy;
 #[cfg(feature = "recovery")]
 use crate::recovery::open_backup;
-use crate::worker::{Peers, RecoveryConfig};
+use crate::worker::{ClusterKey, Peers, RecoveryConfig};
 
 /// The default backup of local state.
 #[cfg(feature = "recovery")]
@@ -29,6 +29,8 @@ impl Flags {
             .workers(self.workers)
             .at(self.placement(env)?)
             .epoch_interval(self.snapshot_interval.0)
+            .maybe_cluster_key(self.cluster_key(env)?)
+            .insecure(self.insecure)
             .connect_timeout(self.connect_timeout.0)
             .stop_timeout(self.stop_timeout.0)
             .buffer_memory(self.buffer_memory.0)
@@ -208,6 +210,36 @@ impl Flags {
                 Err(usage(ErrorKind::MissingRequiredArgument, text))
             }
         }
+    }
+
+    /// The key of the cluster: from the file, or else from the environment. No option has it as its value, because
+    /// others see the options of a process.
+    fn cluster_key(&self, env: Env<'_>) -> Result<Option<ClusterKey>, clap::Error> {
+        let (text, from) = match &self.cluster_secret_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    let text = format!(
+                        "cannot read `{}`, the file that `--cluster-secret-file` (BYTEWAX_CLUSTER_SECRET_FILE) names: \
+                         {error}",
+                        path.display()
+                    );
+                    usage(ErrorKind::Io, text)
+                })?;
+                let from = "`--cluster-secret-file` (BYTEWAX_CLUSTER_SECRET_FILE)";
+                (text, from)
+            }
+            None => match env("BYTEWAX_CLUSTER_SECRET") {
+                Some(text) => (text, "BYTEWAX_CLUSTER_SECRET"),
+                None => return Ok(None),
+            },
+        };
+        let key = text.parse().map_err(|fault: String| {
+            usage(
+                ErrorKind::ValueValidation,
+                format!("{from} cannot be used: {fault}"),
+            )
+        })?;
+        Ok(Some(key))
     }
 
     fn member(&self, process: usize, addresses: &Addresses) -> Result<Placement, clap::Error> {

@@ -9,7 +9,7 @@ use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
-use super::net::{self, Control, Handler, Identity, NetError, Peers, StopReason};
+use super::net::{self, ClusterKey, Control, Handler, Identity, NetError, Peers, StopReason};
 use super::questions::{self, Asked};
 use super::reading::Reading;
 use super::run::{Job, run_allocators};
@@ -27,6 +27,8 @@ pub(crate) struct ClusterPlace {
     pub(crate) listener: Option<TcpListener>,
     pub(crate) workers_per_process: usize,
     pub(crate) connect_timeout: Duration,
+    /// The key of the cluster, if its connections are authenticated and encrypted.
+    pub(crate) key: Option<ClusterKey>,
 }
 
 impl ClusterPlace {
@@ -56,7 +58,13 @@ pub(crate) fn run_cluster(
     };
     let stopping = || shared.is_stopping();
     let limit = place.connect_timeout;
-    let connected = net::connect(&place.peers, place.listener, &identity, limit, &stopping);
+    let connected = net::connect(
+        &place.peers,
+        place.listener,
+        (&identity, place.key.as_ref()),
+        limit,
+        &stopping,
+    );
     let connections = match connected {
         Ok(connections) => connections,
         Err(NetError::Stopped) => return shared.outcome(),

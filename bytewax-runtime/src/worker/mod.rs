@@ -25,7 +25,7 @@ mod store;
 mod whole;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
-pub(crate) use net::{Child, Peers, SpawnOutcome, StopReason, child, spawn_processes};
+pub(crate) use net::{Child, ClusterKey, Peers, SpawnOutcome, StopReason, child, spawn_processes};
 #[cfg(feature = "serve")]
 pub(crate) use reading::Detail;
 pub use reading::Monitor;

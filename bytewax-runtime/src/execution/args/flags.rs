@@ -66,6 +66,16 @@ flags! {
     /// `host:port` of each process, separated by `;`
     addresses: Option<Addresses> = "addresses" "LIST" "ADDRESSES" { short = 'a' }
 
+    /// Read the secret of the cluster from this file: 64 hexadecimal digits, the same for all processes. Or set it in
+    /// BYTEWAX_CLUSTER_SECRET
+    cluster_secret_file: Option<PathBuf> = "cluster-secret-file" "FILE" "CLUSTER_SECRET_FILE" {}
+
+    /// Connect to other machines without a secret, in a network that you trust
+    insecure: bool = "insecure" "BOOL" "INSECURE" {
+        action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false,
+        default_missing_value = "true", hide_possible_values = true
+    }
+
     /// Length of an epoch, in whole seconds
     snapshot_interval: Seconds = "snapshot-interval" "SECONDS" "SNAPSHOT_INTERVAL" {
         short = 's', default_value_t = Seconds(EPOCH_INTERVAL)

@@ -256,5 +256,5 @@ fn the_table_of_the_docs_has_each_flag_with_its_variable_and_its_default() {
         }
         count += 1;
     }
-    assert_eq!(count, 22);
+    assert_eq!(count, 24);
 }

@@ -256,3 +256,71 @@ fn state_that_would_not_be_kept_is_refused() {
     }
     assert!(config("--state-memory 1MiB", "").is_ok());
 }
+
+/// Runs as one process of a cluster on other machines, of which none is there.
+fn run_abroad(flags: &str, env: &str) -> Result<(), String> {
+    use crate::prelude::*;
+    use crate::testing::{TestingSink, TestingSource};
+
+    let flags = format!("-i 1 -a 127.0.0.1:1;host.invalid:2 --connect-timeout 0 {flags}");
+    let config = config(&flags, env)?;
+    let flow = Dataflow::build("f", |flow| {
+        let numbers = flow.input(TestingSource::new([1])).named("numbers");
+        numbers.output(TestingSink::new()).named("out");
+    });
+    config.run(flow).map_err(|error| error.report())
+}
+
+#[test]
+fn other_machines_need_a_secret_or_a_permission() {
+    let error = run_abroad("", "").unwrap_err();
+    for part in ["`host.invalid:2`", "BYTEWAX_CLUSTER_SECRET", "`--insecure`"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // With a permission, the next thing that is missing is the address.
+    for flags in ["--insecure", "--insecure=true"] {
+        let error = run_abroad(flags, "").unwrap_err();
+        assert!(error.contains("cannot listen on its address"), "{error}");
+    }
+    assert!(
+        run_abroad("--insecure=false", "")
+            .unwrap_err()
+            .contains("`--insecure`")
+    );
+}
+
+#[test]
+fn a_secret_is_read_from_the_environment_or_a_file_and_never_shown() {
+    let secret = "0123456789abcdef".repeat(4);
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "{secret}").unwrap();
+    let flag = format!("--cluster-secret-file {}", file.path().display());
+    let variable = format!("BYTEWAX_CLUSTER_SECRET={secret}");
+    for (flags, env) in [(flag.as_str(), ""), ("", variable.as_str())] {
+        let error = run_abroad(flags, env).unwrap_err();
+        assert!(!error.contains(&secret), "{error}");
+        match cfg!(feature = "encryption") {
+            true => assert!(error.contains("cannot listen on its address"), "{error}"),
+            false => assert!(
+                error.contains("without the feature `encryption`"),
+                "{error}"
+            ),
+        }
+    }
+    for (flags, env, told) in [
+        (
+            "",
+            "BYTEWAX_CLUSTER_SECRET=short-secret",
+            "BYTEWAX_CLUSTER_SECRET",
+        ),
+        (
+            "--cluster-secret-file /none/there",
+            "",
+            "cannot read `/none/there`",
+        ),
+    ] {
+        let error = config(flags, env).unwrap_err();
+        assert!(error.contains(told), "{error}");
+        assert!(!error.contains("short-secret"), "{error}");
+    }
+}

@@ -4,10 +4,15 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::cipher::{Cipher, ClusterKey, Handshake};
 use super::connect::{Local, Pair};
 use super::dial::other_protocol;
 use super::error::NetError;
-use super::hello::{CONFIRM, Hello, Role, Unreadable, Verdict};
+use super::hello::{
+    CONFIRM, Hello, MAX_SEALED, PROLOGUE, REFUSED, Role, Unreadable, Verdict, clip, sealed,
+    take_sealed_hello,
+};
+use super::wire::{SHORTEST, Wire};
 
 /// How long a connection may take for each step of the handshake.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,8 +37,8 @@ struct Half {
     instance: Option<u64>,
     /// Their remote address.
     from: String,
-    data: Option<TcpStream>,
-    control: Option<TcpStream>,
+    data: Option<Wire>,
+    control: Option<Wire>,
     /// A handle to the control connection, after both were handed over.
     joined: Option<TcpStream>,
 }
@@ -46,6 +51,11 @@ struct Pending {
     bytes: Vec<u8>,
     /// The hello, once it is answered.
     hello: Option<Hello>,
+    /// The ciphers, once a sealed hello is answered.
+    cipher: Option<Cipher>,
+    /// Why the cluster cannot start with the sender of a sealed hello. That counts when the sender has shown that
+    /// the hello is not an old one that somebody has recorded.
+    misfit: Option<String>,
 }
 
 /// The result of a handshake step.
@@ -117,12 +127,17 @@ impl Acceptor {
                 until: Instant::now() + PATIENCE,
                 bytes: Vec::new(),
                 hello: None,
+                cipher: None,
+                misfit: None,
             });
         }
     }
 
     fn step(&self, pending: &mut Pending) -> Step {
         let open = pending.read();
+        if let (None, Some(key)) = (&pending.hello, &self.local.key) {
+            return self.open(pending, key, open);
+        }
         let Some(hello) = &pending.hello else {
             return match Hello::decode(&pending.bytes) {
                 Ok(Some((hello, used))) if used == pending.bytes.len() => {
@@ -139,14 +154,60 @@ impl Acceptor {
                 }
             };
         };
-        match pending.bytes.as_slice() {
-            [CONFIRM] => match self.refusal(hello, &pending.from) {
+        let word = Wire::open_first(pending.cipher.as_ref(), &pending.bytes);
+        match (word.as_ref().map(Option::as_deref), &pending.misfit) {
+            (Ok(Some([CONFIRM | REFUSED])), Some(text)) => {
+                Step::Refused(NetError::Refused(text.clone()))
+            }
+            (Ok(Some([CONFIRM])), None) => match self.refusal(hello, &pending.from) {
                 None => Step::Ready,
                 Some(_) => Step::Dropped,
             },
-            [] if open && Instant::now() < pending.until => Step::Waiting,
+            (Ok(None), _) if open && Instant::now() < pending.until => Step::Waiting,
             _ => Step::Dropped,
         }
+    }
+
+    /// Opens and answers a sealed hello. Whoever does not know the key of the cluster is dropped before anything
+    /// that takes time.
+    fn open(&self, pending: &mut Pending, key: &ClusterKey, open: bool) -> Step {
+        let message = match take_sealed_hello(&pending.bytes) {
+            Ok(Some(message)) => message,
+            Ok(None) if open && Instant::now() < pending.until => return Step::Waiting,
+            Ok(None) | Err(_) => return Step::Dropped,
+        };
+        let Some(mut handshake) = Handshake::responder(key, PROLOGUE) else {
+            return Step::Dropped;
+        };
+        let hello = handshake.read(message);
+        let Some(Ok(Some((hello, _)))) = hello.map(|hello| Hello::decode(&hello)) else {
+            tracing::debug!(from = pending.from, "a stranger was refused");
+            return Step::Dropped;
+        };
+        let who = self.local.peers.who(hello.from);
+        let misfit = self.misfit(&hello, &who);
+        let refusal = misfit
+            .clone()
+            .or_else(|| self.refusal(&hello, &pending.from));
+        let verdict = match refusal {
+            Some(text) => Verdict::Refused(clip(&text, MAX_SEALED).to_owned()),
+            None => Verdict::Welcome,
+        };
+        let is_refused = verdict != Verdict::Welcome;
+        let mut answer = self.local.hello(hello.role, hello.from).encode();
+        verdict.encode(&mut answer);
+        let Some(answer) = handshake.write(&answer) else {
+            return Step::Dropped;
+        };
+        if pending.socket.write_all(&sealed(&answer)).is_err() || is_refused && misfit.is_none() {
+            return Step::Dropped;
+        }
+        pending.cipher = handshake.finish();
+        pending.misfit = misfit;
+        pending.bytes.clear();
+        pending.until = Instant::now() + PATIENCE;
+        pending.hello = Some(hello);
+        Step::Waiting
     }
 
     /// Answers a hello.
@@ -216,15 +277,19 @@ impl Acceptor {
                 ..Half::default()
             };
         }
+        let wire = match pending.cipher {
+            Some(cipher) => Wire::after_first(pending.socket, cipher),
+            None => Wire::plain(pending.socket),
+        };
         match hello.role {
-            Role::Data => half.data = Some(pending.socket),
-            Role::Control => half.control = Some(pending.socket),
+            Role::Data => half.data = Some(wire),
+            Role::Control => half.control = Some(wire),
         }
         if half.data.is_none() || half.control.is_none() {
             return None;
         }
         let (data, control) = (half.data.take()?, half.control.take()?);
-        half.joined = control.try_clone().ok();
+        half.joined = control.socket.try_clone().ok();
         Some((hello.from, Pair { data, control }))
     }
 }
@@ -232,9 +297,8 @@ impl Acceptor {
 impl Half {
     /// Whether the process at the other end still holds the connections.
     fn is_alive(&self) -> bool {
-        let mut sockets = [&self.data, &self.control, &self.joined]
-            .into_iter()
-            .flatten();
+        let wires = [&self.data, &self.control].into_iter().flatten();
+        let mut sockets = wires.map(|wire| &wire.socket).chain(&self.joined);
         !sockets.any(|socket| match socket.peek(&mut [0]) {
             Ok(count) => count == 0,
             Err(error) => !waits(&error),
@@ -247,8 +311,9 @@ impl Pending {
     fn read(&mut self) -> bool {
         // After the hello, the handshake contains only the confirmation.
         let mut chunk = [0; 4096];
+        let confirmation = if self.cipher.is_some() { SHORTEST } else { 1 };
         let room = if self.hello.is_some() {
-            1 - self.bytes.len().min(1)
+            confirmation.saturating_sub(self.bytes.len())
         } else {
             chunk.len()
         };

@@ -1,12 +1,13 @@
 //! Connects the processes of a cluster.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::accept::Acceptor;
+use super::cipher::ClusterKey;
 use super::control::Control;
 use super::data::DataStream;
 use super::dial::{Dial, Dialed};
@@ -17,6 +18,7 @@ use super::message::Message;
 use super::peers::Peers;
 use super::text::reason;
 use super::timing::Timing;
+use super::wire::Wire;
 
 /// How often the start-up checks for news.
 const POLL: Duration = Duration::from_millis(10);
@@ -34,9 +36,9 @@ pub(crate) struct Connections {
 /// Both connections to a process.
 pub(super) struct Pair {
     /// Carries timely's messages.
-    pub(super) data: TcpStream,
+    pub(super) data: Wire,
     /// Carries everything else.
-    pub(super) control: TcpStream,
+    pub(super) control: Wire,
 }
 
 /// The identity of this process for the others.
@@ -48,6 +50,8 @@ pub(super) struct Local {
     pub(super) identity: Identity,
     /// A random number for each start.
     pub(super) instance: u64,
+    /// The key of the cluster; without one, connections are neither authenticated nor encrypted.
+    pub(super) key: Option<ClusterKey>,
 }
 
 impl Local {
@@ -70,14 +74,14 @@ impl Local {
 pub(crate) fn connect(
     peers: &Peers,
     listener: Option<TcpListener>,
-    identity: &Identity,
+    (identity, key): (&Identity, Option<&ClusterKey>),
     limit: Duration,
     stopping: &dyn Fn() -> bool,
 ) -> Result<Connections, NetError> {
     connect_with(
         peers,
         listener,
-        identity,
+        (identity, key),
         limit,
         stopping,
         Timing::default(),
@@ -88,7 +92,7 @@ pub(crate) fn connect(
 pub(super) fn connect_with(
     peers: &Peers,
     listener: Option<TcpListener>,
-    identity: &Identity,
+    (identity, key): (&Identity, Option<&ClusterKey>),
     limit: Duration,
     stopping: &dyn Fn() -> bool,
     timing: Timing,
@@ -102,6 +106,7 @@ pub(super) fn connect_with(
         peers: peers.clone(),
         identity: identity.clone(),
         instance: RandomState::new().build_hasher().finish(),
+        key: key.cloned(),
     };
     let mut startup = Startup::new(local, listener)?;
     match startup.run(limit, stopping) {
@@ -165,7 +170,7 @@ impl Startup {
                 return Err(NetError::NotUp { missing, limit });
             }
             match self.news.1.recv_timeout(POLL) {
-                Ok(Dialed::Connected(process, pair)) => self.pairs[process] = Some(pair),
+                Ok(Dialed::Connected(process, pair)) => self.pairs[process] = Some(*pair),
                 Ok(Dialed::Refused(error)) => return Err(error),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -234,12 +239,13 @@ impl Startup {
                 data.push(None);
                 continue;
             };
-            for socket in [&socket, &control] {
+            let (socket, ways) = socket.split();
+            for socket in [&socket, &control.socket] {
                 socket.set_nonblocking(false).map_err(setup)?;
                 socket.set_read_timeout(None).map_err(setup)?;
                 socket.set_write_timeout(None).map_err(setup)?;
             }
-            let (stream, link) = DataStream::new(socket).map_err(setup)?;
+            let (stream, link) = DataStream::new(socket, ways).map_err(setup)?;
             data.push(Some(stream));
             controls.push((process, control, link));
         }
@@ -249,7 +255,7 @@ impl Startup {
     }
 
     /// Sends the connected processes the reason why the cluster does not start.
-    fn give_up(&self, error: &NetError) {
+    fn give_up(&mut self, error: &NetError) {
         let process = self.local.peers.index;
         let mut bytes = Vec::new();
         Message::Failed {
@@ -258,9 +264,10 @@ impl Startup {
             text: error.to_string(),
         }
         .encode(&mut bytes);
-        for pair in self.pairs.iter().flatten() {
+        for pair in self.pairs.iter_mut().flatten() {
+            let Wire { socket, sealer, .. } = &mut pair.control;
             // An unreachable process sees the end of the connection.
-            let _ = (&pair.control).write_all(&bytes);
+            let _ = sealer.write_all(socket, &bytes);
         }
     }
 }
@@ -273,12 +280,13 @@ enum Look {
 }
 
 /// Peeks at the bytes that a process has sent. They stay for the reader of the control connection.
-fn look(control: &TcpStream, bytes: &mut [u8]) -> Look {
-    let mut rest: &[u8] = match peek(control, bytes) {
+fn look(control: &Wire, bytes: &mut [u8]) -> Look {
+    let plain = match peek(&control.socket, bytes) {
         None => return Look::Fine,
         Some(0) => return Look::Gone,
-        Some(count) => &bytes[..count],
+        Some(count) => control.opener.peek(&bytes[..count]),
     };
+    let mut rest: &[u8] = &plain;
     while let Ok(Some((message, used))) = Message::decode(rest) {
         rest = &rest[used..];
         match message {

@@ -1,6 +1,8 @@
 //! The control connections of a process.
 
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+#[cfg(test)]
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use super::shared::{Peer, Shared};
 use super::sync::lock;
 use super::text::reason;
 use super::timing::Timing;
+use super::wire::Wire;
 use super::{reader, writer};
 use crate::logged::Logged;
 
@@ -28,19 +31,21 @@ impl Control {
     pub(super) fn new(
         process: usize,
         addresses: &[String],
-        sockets: Vec<(usize, TcpStream, Arc<Link>)>,
+        wires: Vec<(usize, Wire, Arc<Link>)>,
         timing: Timing,
     ) -> Result<Self, NetError> {
         let setup = |error: std::io::Error| NetError::Setup {
             what: String::from("a control connection"),
             why: reason(&error),
         };
-        let mut peers = Vec::with_capacity(sockets.len());
-        for (process, socket, link) in sockets {
+        let mut peers = Vec::with_capacity(wires.len());
+        for (process, wire, link) in wires {
+            let (socket, ways) = wire.split();
             socket.set_read_timeout(Some(timing.tick)).map_err(setup)?;
             peers.push(Arc::new(Peer {
                 process,
                 socket,
+                ways,
                 outbox: Outbox::default(),
                 link,
             }));

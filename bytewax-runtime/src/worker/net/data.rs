@@ -9,6 +9,7 @@ use timely::communication::allocator::zero_copy::stream::Stream;
 use super::frames::Frames;
 use super::sync::lock;
 use super::text::loss;
+use super::wire::{Opener, Sealer, Ways};
 
 /// A data connection that never fails from timely's point of view.
 ///
@@ -21,6 +22,10 @@ pub(crate) struct DataStream {
     socket: TcpStream,
     frames: Frames,
     link: Arc<Link>,
+    /// Both directions. Timely reads with one handle and writes with another.
+    ways: Arc<Ways>,
+    opener: Option<Opener>,
+    sealer: Option<Sealer>,
 }
 
 /// State shared between the data connection and the control connection of a process.
@@ -77,7 +82,7 @@ impl Link {
 
 impl DataStream {
     /// Wraps a connection after its handshake.
-    pub(super) fn new(socket: TcpStream) -> io::Result<(Self, Arc<Link>)> {
+    pub(super) fn new(socket: TcpStream, ways: Ways) -> io::Result<(Self, Arc<Link>)> {
         let link = Arc::new(Link {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -87,13 +92,20 @@ impl DataStream {
             socket,
             frames: Frames::new(),
             link: Arc::clone(&link),
+            ways: Arc::new(ways),
+            opener: None,
+            sealer: None,
         };
         Ok((stream, link))
     }
 
     fn read_socket(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let opener = match &mut self.opener {
+            Some(opener) => opener,
+            none => none.insert(self.ways.take_opener()?),
+        };
         let read = loop {
-            match self.socket.read(buffer) {
+            match opener.read(&self.socket, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -108,6 +120,14 @@ impl DataStream {
             ));
         }
         Ok(read)
+    }
+
+    fn write_socket(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sealer = match &mut self.sealer {
+            Some(sealer) => sealer,
+            none => none.insert(self.ways.take_sealer()?),
+        };
+        sealer.write(&self.socket, bytes)
     }
 
     /// Reads after a loss: the bytes missing to a proper end, then nothing.
@@ -148,7 +168,7 @@ impl Write for DataStream {
         if self.link.broken() {
             return Ok(bytes.len());
         }
-        match self.socket.write(bytes) {
+        match self.write_socket(bytes) {
             Ok(0) if !bytes.is_empty() => self.link.lose(&io::ErrorKind::WriteZero.into()),
             Err(error) if error.kind() != io::ErrorKind::Interrupted => self.link.lose(&error),
             other => return other,
@@ -167,6 +187,9 @@ impl Stream for DataStream {
             socket: self.socket.try_clone()?,
             frames: Frames::new(),
             link: Arc::clone(&self.link),
+            ways: Arc::clone(&self.ways),
+            opener: None,
+            sealer: None,
         })
     }
 

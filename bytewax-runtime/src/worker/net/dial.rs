@@ -8,11 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::cipher::{ClusterKey, Handshake, LONGEST};
 use super::connect::{Local, Pair};
 use super::error::NetError;
-use super::hello::{CONFIRM, Hello, PROTOCOL, Role, Unreadable, Verdict};
+use super::hello::{
+    CONFIRM, Hello, PROLOGUE, PROTOCOL, REFUSED, Role, Unreadable, Verdict, sealed_hello,
+    take_sealed,
+};
 use super::sync::lock;
 use super::text::reason;
+use super::wire::Wire;
 
 /// The pause after the first failure. It doubles up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -25,7 +30,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// The result of the attempts to connect to a process.
 pub(super) enum Dialed {
     /// They succeeded.
-    Connected(usize, Pair),
+    Connected(usize, Box<Pair>),
     /// Further attempts are useless.
     Refused(NetError),
 }
@@ -112,7 +117,7 @@ impl Attempts {
         let mut pause = FIRST_PAUSE;
         while !self.cancelled.load(Ordering::SeqCst) {
             match self.attempt() {
-                Ok(pair) => return Some(Dialed::Connected(self.process, pair)),
+                Ok(pair) => return Some(Dialed::Connected(self.process, Box::new(pair))),
                 Err(Failure::Refused(error)) => return Some(Dialed::Refused(error)),
                 Err(Failure::Retry(why)) => *lock(&self.why) = why,
             }
@@ -126,21 +131,71 @@ impl Attempts {
         let data = self.open(Role::Data)?;
         let control = self.open(Role::Control)?;
         // The start-up polls it.
-        control.set_nonblocking(true)?;
+        control.socket.set_nonblocking(true)?;
         Ok(Pair { data, control })
     }
 
-    fn open(&self, role: Role) -> Result<TcpStream, Failure> {
+    fn open(&self, role: Role) -> Result<Wire, Failure> {
         let mut socket = reach(&self.local.peers.addresses[self.process])?;
         socket.set_nodelay(true)?;
         socket.set_write_timeout(Some(ANSWER))?;
+        if let Some(key) = &self.local.key {
+            return self.open_sealed(role, socket, key);
+        }
         socket.write_all(&self.local.hello(role, self.process).encode())?;
         self.read_answer(&mut socket)?;
         if self.cancelled.load(Ordering::SeqCst) {
             return Err(Failure::Retry(String::from("given up")));
         }
         socket.write_all(&[CONFIRM])?;
-        Ok(socket)
+        Ok(Wire::plain(socket))
+    }
+
+    /// The same with the key of the cluster. Until the answer is opened, the other end may be anybody, so nothing
+    /// that it sends ends the attempts.
+    fn open_sealed(
+        &self,
+        role: Role,
+        mut socket: TcpStream,
+        key: &ClusterKey,
+    ) -> Result<Wire, Failure> {
+        let stranger = || {
+            let why = "what answers does not know the secret of the cluster";
+            Failure::Retry(String::from(why))
+        };
+        let mut handshake = Handshake::initiator(key, PROLOGUE).ok_or_else(stranger)?;
+        let hello = self.local.hello(role, self.process).encode();
+        let message = handshake.write(&hello).ok_or_else(stranger)?;
+        socket.write_all(&sealed_hello(&message))?;
+        let answer = read_sealed(&mut socket)?;
+        let answer = handshake.read(&answer).ok_or_else(stranger)?;
+        let cipher = handshake.finish().ok_or_else(stranger)?;
+        let mut wire = Wire::new(socket, Some(cipher));
+        let verdict = self.judge(&answer);
+        let word = if verdict.is_ok() { CONFIRM } else { REFUSED };
+        if self.cancelled.load(Ordering::SeqCst) {
+            return Err(Failure::Retry(String::from("given up")));
+        }
+        // The other process learns from a refusal that this one is there.
+        let Wire { socket, sealer, .. } = &mut wire;
+        sealer.write_all(&*socket, &[word])?;
+        verdict.map(|()| wire)
+    }
+
+    /// The answer of a process that knows the secret.
+    fn judge(&self, answer: &[u8]) -> Result<(), Failure> {
+        let wrong = || Failure::Retry(String::from("its answer is not complete"));
+        let hello = Hello::decode(answer).map_err(|error| self.unreadable(&error))?;
+        let (hello, used) = hello.ok_or_else(wrong)?;
+        self.check(&hello)?;
+        let verdict = Verdict::decode(&answer[used..]).map_err(|error| self.unreadable(&error))?;
+        match verdict.ok_or_else(wrong)? {
+            Verdict::Welcome => Ok(()),
+            Verdict::Refused(text) => {
+                let who = self.local.peers.who(self.process);
+                Err(refused(format!("{who} refused this process: {text}")))
+            }
+        }
     }
 
     fn read_answer(&self, socket: &mut TcpStream) -> Result<(), Failure> {
@@ -211,6 +266,32 @@ impl Attempts {
                 other_protocol(&self.local.peers.who(self.process), *other)
             }
         })
+    }
+}
+
+/// Reads the sealed answer to a hello.
+fn read_sealed(socket: &mut TcpStream) -> Result<Vec<u8>, Failure> {
+    let until = Instant::now() + ANSWER;
+    let mut bytes = Vec::new();
+    loop {
+        if let Some(message) = take_sealed(&bytes) {
+            return Ok(message.to_vec());
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() || bytes.len() > 2 * LONGEST {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        let mut chunk = [0; 4096];
+        match socket.read(&mut chunk) {
+            Ok(0) => {
+                let why = "it closed the connection before it answered: does it have the same cluster secret?";
+                return Err(Failure::Retry(String::from(why)));
+            }
+            Ok(read) => bytes.extend_from_slice(&chunk[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

@@ -18,7 +18,44 @@ const HEAD: usize = MAGIC.len() + 2 + 4;
 /// The byte with which the connecting process confirms a connection.
 pub(super) const CONFIRM: u8 = b'+';
 const WELCOME: u8 = b'+';
-const REFUSED: u8 = b'-';
+pub(super) const REFUSED: u8 = b'-';
+
+/// The start of a sealed handshake, which both ends must agree on: the protocol is its last byte.
+pub(super) const PROLOGUE: &[u8; 9] = b"BYTEWAX#\x03";
+/// The most bytes of a sealed hello, besides the prologue and its length.
+pub(super) const MAX_SEALED: usize = 4 << 10;
+
+/// A sealed hello as it is sent.
+pub(super) fn sealed_hello(message: &[u8]) -> Vec<u8> {
+    [&PROLOGUE[..], &sealed(message)].concat()
+}
+
+/// A message of the handshake as it is sent.
+pub(super) fn sealed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], message].concat()
+}
+
+/// The message of the handshake at the start of `bytes`, if it is complete.
+pub(super) fn take_sealed(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
+
+/// The sealed hello in `bytes`. `None` requests more bytes; an error is no such hello, or a longer one than any
+/// process sends.
+pub(super) fn take_sealed_hello(bytes: &[u8]) -> Result<Option<&[u8]>, Unreadable> {
+    let known = bytes.len().min(PROLOGUE.len());
+    if bytes[..known] != PROLOGUE[..known] || bytes.len() > PROLOGUE.len() + 2 + MAX_SEALED {
+        return Err(Unreadable::Stranger);
+    }
+    let rest = &bytes[known..];
+    match take_sealed(rest) {
+        Some(message) if rest.len() == 2 + message.len() => Ok(Some(message)),
+        Some(_) => Err(Unreadable::Stranger),
+        None => Ok(None),
+    }
+}
 
 /// The purpose of a connection.
 #[derive(Serialize, Deserialize, PartialEq, Eq, Debug, Clone, Copy)]

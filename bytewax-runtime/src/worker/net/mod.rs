@@ -13,6 +13,11 @@
 //! [`Control::close`] releases.
 
 mod accept;
+#[cfg(feature = "encryption")]
+mod cipher;
+#[cfg(not(feature = "encryption"))]
+#[path = "no_cipher.rs"]
+mod cipher;
 mod connect;
 mod control;
 mod data;
@@ -34,8 +39,10 @@ mod sync;
 mod tests;
 mod text;
 mod timing;
+mod wire;
 mod writer;
 
+pub(crate) use cipher::ClusterKey;
 pub(crate) use connect::connect;
 pub(crate) use control::Control;
 pub(crate) use error::NetError;

@@ -1,6 +1,6 @@
 //! The processes of a cluster and their addresses.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 
 use super::error::NetError;
 use super::text::{reason, who};
@@ -41,6 +41,12 @@ impl Peers {
         Ok(())
     }
 
+    /// The first address that is not one of this machine alone. Names are not looked up: only `localhost` is known.
+    pub(crate) fn outside(&self) -> Option<&str> {
+        let mut addresses = self.addresses.iter().map(String::as_str);
+        addresses.find(|address| !is_loopback(address))
+    }
+
     /// Listens on the address of this process.
     pub(super) fn listen(&self) -> Result<TcpListener, NetError> {
         TcpListener::bind(&self.addresses[self.index]).map_err(|error| self.cannot_listen(&error))
@@ -62,6 +68,13 @@ impl Peers {
             None => format!("process {process}"),
         }
     }
+}
+
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    is_loopback || host.eq_ignore_ascii_case("localhost")
 }
 
 fn check_address(address: &str) -> Result<(), &'static str> {
@@ -105,6 +118,31 @@ mod tests {
             refusal(0, &["a:1", "b:1", "a:1"]),
             "processes 0 and 2 have the same address `a:1`; give each process its own"
         );
+    }
+
+    #[test]
+    fn addresses_of_other_machines_are_outside() {
+        let outside = |list: &[&str]| {
+            let addresses = list.iter().map(|&address| address.to_owned()).collect();
+            let peers = Peers {
+                index: 0,
+                addresses,
+            };
+            peers.outside().map(str::to_owned)
+        };
+        assert_eq!(
+            outside(&["127.0.0.1:1", "localhost:2", "[::1]:3", "127.9.8.7:4"]),
+            None
+        );
+        for other in [
+            "10.0.0.1:1",
+            "host-a:1",
+            "0.0.0.0:1",
+            "[fe80::1]:1",
+            "localhost.evil:1",
+        ] {
+            assert_eq!(outside(&["127.0.0.1:1", other]).as_deref(), Some(other));
+        }
     }
 
     #[test]

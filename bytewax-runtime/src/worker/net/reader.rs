@@ -1,6 +1,6 @@
 //! The thread that reads from a peer.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::Instant;
 
 use super::message::Message;
@@ -46,9 +46,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn run(&mut self) {
         let mut chunk = [0; 4096];
+        // This thread alone reads.
+        let mut opener = self.peer.ways.take_opener();
         let gone = loop {
-            let mut socket = &self.peer.socket;
-            match socket.read(&mut chunk) {
+            let read = match &mut opener {
+                Ok(opener) => opener.read(&self.peer.socket, &mut chunk),
+                Err(error) => Err(io::Error::other(error.to_string())),
+            };
+            match read {
                 Ok(0) => break String::from("connection closed"),
                 Ok(read) => {
                     self.heard = Some(Instant::now());

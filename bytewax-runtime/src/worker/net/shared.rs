@@ -12,11 +12,13 @@ use super::message::Message;
 use super::outbox::Outbox;
 use super::sync::lock;
 use super::timing::Timing;
+use super::wire::Ways;
 
 /// The control connection to one process.
 pub(super) struct Peer {
     pub(super) process: usize,
     pub(super) socket: TcpStream,
+    pub(super) ways: Ways,
     pub(super) outbox: Outbox,
     pub(super) link: Arc<Link>,
 }

@@ -1,6 +1,5 @@
 //! The thread that writes to a peer.
 
-use std::io::Write;
 use std::net::Shutdown;
 
 use super::message::Message;
@@ -9,8 +8,9 @@ use super::shared::{Peer, Shared};
 
 /// Writes the messages in the outbox of `peer`, and a heartbeat when none come.
 pub(super) fn write(shared: &Shared, peer: &Peer) {
-    let mut socket = &peer.socket;
     let mut bytes = Vec::new();
+    // This thread alone writes.
+    let mut sealer = peer.ways.take_sealer();
     loop {
         let messages = match peer.outbox.next(shared.timing.heartbeat) {
             Next::Write(messages) => messages,
@@ -21,7 +21,11 @@ pub(super) fn write(shared: &Shared, peer: &Peer) {
         for message in messages {
             message.encode(&mut bytes);
         }
-        if socket.write_all(&bytes).is_err() {
+        let written = match &mut sealer {
+            Ok(sealer) => sealer.write_all(&peer.socket, &bytes).is_ok(),
+            Err(_) => false,
+        };
+        if !written {
             // The reader determines the reason.
             peer.outbox.abandon();
             break;

@@ -98,7 +98,11 @@ fn the_report_says_which_windows_are_open_and_which_key_holds_them() {
     assert_eq!((windows.open, windows.waiting), (2, 0), "3 was late");
     assert_eq!(windows.oldest, Some(at(10)));
     assert_eq!(windows.closes_at, Some(at(20)));
-    assert_eq!(windows.watermark, Some(at(9)), "it was 7 two seconds before");
+    assert_eq!(
+        windows.watermark,
+        Some(at(9)),
+        "it was 7 two seconds before"
+    );
     assert_eq!(windows.held_by, HeldBy::Key);
     assert_eq!(windows.key.as_deref(), Some(r#""a""#));
     assert_eq!(mark, None, "each key has its own");

@@ -145,9 +145,36 @@ fn all<T: Send + 'static>(running: Vec<Running>, end: fn(Running) -> T) -> Vec<T
         .collect()
 }
 
+#[cfg(feature = "encryption")]
+#[test]
+fn a_dataflow_with_a_secret_runs_to_its_end() {
+    use std::net::TcpStream;
+
+    use super::sealed::sealed;
+    use super::util::{connect_all, succeed};
+
+    let connected = succeed(connect_all(sealed(3)));
+    let address = connected[0].control.addresses()[0].clone();
+    // While the cluster runs, nobody listens to strangers.
+    let strangers = thread::spawn(move || {
+        // The system may give the port to somebody else meanwhile.
+        (0..10_000).for_each(|_| drop(TcpStream::connect(&address)));
+    });
+    let connected = connected.into_iter().enumerate();
+    runs_to_its_end(
+        connected
+            .map(|(index, connections)| run(index, connections, Some(1000)))
+            .collect(),
+    );
+    strangers.join().expect("no panic");
+}
+
 #[test]
 fn a_dataflow_runs_to_its_end() {
-    let running = start(3, Some(1000));
+    runs_to_its_end(start(3, Some(1000)));
+}
+
+fn runs_to_its_end(running: Vec<Running>) {
     let sums: Vec<_> = running.iter().map(|r| Arc::clone(&r.sum)).collect();
     for heard in all(running, Running::finish) {
         assert_eq!(heard, Vec::<String>::new());

@@ -3,6 +3,8 @@
 mod data;
 mod mismatch;
 mod rendezvous;
+#[cfg(feature = "encryption")]
+mod sealed;
 mod startup;
 mod talk;
 mod util;

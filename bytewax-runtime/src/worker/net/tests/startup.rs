@@ -77,7 +77,7 @@ fn the_start_can_be_stopped() {
     let result = connect(
         &process.peers,
         Some(process.listener),
-        &process.identity,
+        (&process.identity, None),
         LONG,
         &stopping,
     );
@@ -100,7 +100,7 @@ fn who_gives_up_tells_the_connected() {
         connect(
             &first.peers,
             Some(first.listener),
-            &first.identity,
+            (&first.identity, None),
             LONG,
             &stopping,
         )
@@ -137,7 +137,7 @@ fn an_address_in_use_is_named() {
         addresses: vec![address.clone()],
     };
     assert_eq!(
-        refusal(connect(&peers, None, &identity(1), LONG, &|| false)),
+        refusal(connect(&peers, None, (&identity(1), None), LONG, &|| false)),
         format!(
             "process 0 cannot listen on its address `{address}`: address already in use; end what uses the port, or give the process another address of this machine"
         )
@@ -150,7 +150,7 @@ fn an_unknown_host_is_named() {
         index: 0,
         addresses: vec![String::from("no such host:2101")],
     };
-    let text = refusal(connect(&peers, None, &identity(1), LONG, &|| false));
+    let text = refusal(connect(&peers, None, (&identity(1), None), LONG, &|| false));
     assert!(
         text.starts_with("process 0 cannot listen on its address `no such host:2101`: "),
         "{text}"

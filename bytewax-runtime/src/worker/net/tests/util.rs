@@ -10,7 +10,7 @@ use super::super::connect::Connections;
 use super::super::connect::connect_with;
 use super::super::sync::lock;
 use super::super::timing::Timing;
-use super::super::{Handler, Identity, NetError, Peers, StopReason};
+use super::super::{ClusterKey, Handler, Identity, NetError, Peers, StopReason};
 
 /// Longer than anything that succeeds may take.
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -36,6 +36,7 @@ pub(super) struct Process {
     pub(super) peers: Peers,
     pub(super) listener: TcpListener,
     pub(super) identity: Identity,
+    pub(super) key: Option<ClusterKey>,
     pub(super) timing: Timing,
     pub(super) limit: Duration,
 }
@@ -51,6 +52,7 @@ pub(super) fn processes(count: usize) -> Vec<Process> {
         },
         listener,
         identity: identity(count),
+        key: None,
         timing: quick(),
         limit: LONG,
     };
@@ -71,10 +73,12 @@ impl Process {
             peers,
             listener,
             identity,
+            key,
             timing,
             limit,
         } = self;
-        connect_with(&peers, Some(listener), &identity, limit, &|| false, timing)
+        let identity = (&identity, key.as_ref());
+        connect_with(&peers, Some(listener), identity, limit, &|| false, timing)
     }
 
     pub(super) fn spawn(self) -> JoinHandle<Result<Connections, NetError>> {
