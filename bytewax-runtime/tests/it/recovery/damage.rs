@@ -62,9 +62,9 @@ fn a_flipped_bit_never_gives_a_wrong_result() {
 
     // Some bits of all of the file, and more where a page says what is in it.
     let pages = (0..sound.len()).step_by(PAGE);
-    let headers = pages.flat_map(|page| (page * 8..(page + HEADER) * 8).step_by(3));
-    let bits: Vec<usize> = (5..sound.len() * 8).step_by(1201).chain(headers).collect();
-    assert!(bits.len() > 500, "{}", bits.len());
+    let headers = pages.flat_map(|page| (page * 8..(page + HEADER) * 8).step_by(7));
+    let bits: Vec<usize> = (5..sound.len() * 8).step_by(3001).chain(headers).collect();
+    assert!(bits.len() > 200, "{}", bits.len());
     let mut told = 0;
     for bit in bits {
         let dir = tempfile::tempdir().unwrap();
@@ -81,5 +81,5 @@ fn a_flipped_bit_never_gives_a_wrong_result() {
             }
         }
     }
-    assert!(told > 100, "{told}");
+    assert!(told > 40, "{told}");
 }
