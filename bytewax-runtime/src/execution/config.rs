@@ -392,6 +392,7 @@ impl RunConfig {
         match &self.placement {
             Placement::Here => {
                 let shared = Arc::new(Shared::new(self.settings(), 0..self.workers));
+                #[allow(clippy::let_unit_value, reason = "nothing listens without a server")]
                 let _listening = self.attach(&job, &shared, listen)?;
                 let ended = match self.workers {
                     1 => run_here(&job, &shared),
