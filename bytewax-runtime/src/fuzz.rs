@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::codec;
 use crate::recovery;
 use crate::state::{self, State};
+use crate::worker;
 
 /// A state with all kinds of content.
 type Sample = (
@@ -74,6 +75,11 @@ pub fn object(bytes: &[u8]) {
     recovery::fuzz::object(bytes);
 }
 
+/// What a process of a cluster receives.
+pub fn network(bytes: &[u8]) {
+    worker::fuzz::network(bytes);
+}
+
 /// A directory with partitions.
 pub fn store(dir: &Path) {
     recovery::fuzz::store(dir);
@@ -108,6 +114,7 @@ mod tests {
             codec(&bytes);
             run(&bytes);
             object(&bytes);
+            network(&bytes);
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, FnArg, ItemFn, PatType, Path, Signature, Type};
+use syn::{Attribute, Expr, FnArg, ItemFn, Pat, PatType, Path, Signature, Type};
 
 use crate::errors::Errors;
 use crate::signature::{argument_name, mentions, turbofish};
@@ -50,6 +50,16 @@ impl Parameters {
             if let FnArg::Typed(input) = input {
                 let parameter = parameters.read(index, input, has_items, errors);
                 parameters.all.push(parameter);
+            }
+        }
+        // A setting that only creates a local is not unused.
+        for input in &mut function.sig.inputs {
+            if let FnArg::Typed(input) = input
+                && let Pat::Ident(pattern) = &*input.pat
+                && (parameters.locals.iter()).any(|(_, value)| mentions(value, &pattern.ident))
+            {
+                let allow = syn::parse_quote!(#[allow(unused_variables)]);
+                input.attrs.push(allow);
             }
         }
         parameters

@@ -87,8 +87,10 @@ pub fn read<T: Decode>(
 > + ::core::clone::Clone {
     #[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
     fn read<T: Decode>(
+        #[allow(unused_variables)]
         url: &Url,
         client: &mut Client,
+        #[allow(unused_variables)]
         mut every: Duration,
         next: &mut u64,
         tags: &[&'static str],

@@ -25,6 +25,8 @@ mod store;
 mod whole;
 
 pub(crate) use cluster::{ClusterPlace, network_error, run_cluster};
+#[cfg(feature = "recovery")]
+pub(crate) use net::fuzz;
 pub(crate) use net::{Child, ClusterKey, Peers, SpawnOutcome, StopReason, child, spawn_processes};
 #[cfg(feature = "serve")]
 pub(crate) use reading::Detail;

@@ -1,6 +1,10 @@
 //! Programs that the compiler accepts, each as users write it.
 
-#![allow(unreachable_pub, reason = "items are public as in a program's root")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "users need not write as this repository does"
+)]
 
 /// A test for each program, which runs it.
 macro_rules! programs {

@@ -25,6 +25,8 @@ mod dial;
 mod end_causes;
 mod error;
 mod frames;
+#[cfg(feature = "recovery")]
+pub(crate) mod fuzz;
 mod handler;
 mod hello;
 mod identity;

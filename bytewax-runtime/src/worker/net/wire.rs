@@ -160,7 +160,7 @@ fn record(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 impl Opener {
-    fn new(cipher: Option<Cipher>) -> Self {
+    pub(super) fn new(cipher: Option<Cipher>) -> Self {
         Self {
             cipher,
             number: 0,
