@@ -234,7 +234,7 @@ mod tests {
         let (begin, end) = (at("2025-01-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
         for time in (begin..end).step_by(HOUR as usize) {
             let id = windower.id(time);
-            let (begins, ends) = Spans::times(&windower, id);
+            let (begins, ends) = Spans::times(windower, id);
             assert!(begins <= time && time < ends, "{id}");
             assert_eq!(windower.id(begins), id);
             assert_eq!(windower.id(ends - 1), id);
