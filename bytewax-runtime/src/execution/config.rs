@@ -392,7 +392,6 @@ impl RunConfig {
         match &self.placement {
             Placement::Here => {
                 let shared = Arc::new(Shared::new(self.settings(), 0..self.workers));
-                #[allow(clippy::let_unit_value, reason = "nothing listens without a server")]
                 let _listening = self.attach(&job, &shared, listen)?;
                 let ended = match self.workers {
                     1 => run_here(&job, &shared),
@@ -446,12 +445,10 @@ impl RunConfig {
             shared.meter.count_windows();
         }
         let listening = listen(shared, Some(&reading))?;
-        let stalls = StallWatch::start(&reading);
-        let pushed = self.push(&reading)?;
         Ok((
             listening,
-            stalls,
-            pushed,
+            StallWatch::start(&reading),
+            self.push(&reading)?,
             self.serve(job, &reading, shared)?,
         ))
     }

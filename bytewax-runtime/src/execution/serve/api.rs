@@ -94,7 +94,7 @@ impl Api {
 
     fn report(&self, query: Option<&str>, offers: Offers) -> Answer {
         let detail = Detail {
-            histograms: parameter(query, "histograms").is_some_and(|value| value == "true"),
+            histograms: is_set(query, "histograms"),
             // The address of the metrics has no content of the flow.
             keys: offers.page,
         };
@@ -114,14 +114,18 @@ impl Api {
 
 /// Whether a request is for the whole cluster.
 pub(super) fn is_whole(query: Option<&str>) -> bool {
-    parameter(query, "all").is_some_and(|value| value == "true")
+    is_set(query, "all")
+}
+
+/// Whether a parameter is `true`.
+fn is_set(query: Option<&str>, name: &str) -> bool {
+    parameter(query, name).is_some_and(|value| value == "true")
 }
 
 /// What the other processes must be asked before the response to a path below `/api`.
 pub(super) fn question(path: &str, query: Option<&str>) -> Option<Question> {
-    let has_histograms = parameter(query, "histograms").is_some_and(|value| value == "true");
     let question = Question {
-        histograms: path == "/v1/report" && has_histograms,
+        histograms: path == "/v1/report" && is_set(query, "histograms"),
         errors: path == "/v1/errors",
     };
     let is_asked = ["/v1/report", "/v1/errors"].contains(&path);

@@ -1,10 +1,11 @@
 //! The head of a window step: its keys, their schedule, and the destinations of their results.
 
+mod census;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::census::{Census, Held};
 use super::early::EarlyTimes;
 use super::key::{Keeper, KeyWindows, LiveKey};
 use super::queue::Waiters;
@@ -18,11 +19,11 @@ use crate::kit::keyed::Routed;
 use crate::kit::logic::{Emit, Entry, Keep, NEVER, Schedule};
 use crate::kit::saving::KeyedLogic;
 use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, Next, SharedWatermark};
-use crate::report::HeldBy;
-use crate::state::{Cell, FEW, Few, Found, KeyTable, Restored, TablePlace};
-use crate::windowing::clock::{KeyMark, OF_SYSTEM, Timing};
-use crate::windowing::probe::{Status, Tally};
+use crate::state::{Cell, FEW, Few, Found, KeyTable, Restored};
+use crate::windowing::clock::{KeyMark, Timing};
+use crate::windowing::probe::Tally;
 use crate::windowing::time::{FIRST, Time, date};
+use census::Census;
 
 /// A key with its own watermark is visited this long after a value, in microseconds: while values arrive,
 /// they close its windows, and only after the last one a wake-up is scheduled for the end of the next window.
@@ -264,44 +265,6 @@ where
         }
     }
 
-    /// Counts a part of the open windows, if that is due.
-    fn count_windows(&mut self, cx: &Cx) {
-        let Some(census) = &mut self.census else {
-            return;
-        };
-        if !census.is_due(self.clock.monotonic()) {
-            // What changes until then is counted, even if nothing happens later.
-            return cx.worker.timers.wake_by(cx.alarm, census.due());
-        }
-        if self.count_some_windows() == Some(true) {
-            let due = self.census.as_ref().map(|census| census.due());
-            due.into_iter()
-                .for_each(|due| cx.worker.timers.wake_by(cx.alarm, due));
-        }
-    }
-
-    /// Counts all open windows at the end of input.
-    fn count_all_windows(&mut self) {
-        if let Some(census) = &mut self.census {
-            census.restart();
-        }
-        while self.count_some_windows() == Some(true) {}
-    }
-
-    /// Counts a part of the open windows. Returns whether there are more; `None` if they are not counted.
-    fn count_some_windows(&mut self) -> Option<bool> {
-        let held = held(&*self.keeper.clock, self.shared.as_ref());
-        let (table, keeper, now) = (&self.table, &self.keeper, self.now.step);
-        let visit = |place: &mut TablePlace, most, note: &mut dyn FnMut(&K, Status, Time)| {
-            table.visit(place, most, |key, live| {
-                let (status, mark) = keeper.status(live, now);
-                note(key, status, mark);
-            })
-        };
-        let clock = || self.clock.monotonic();
-        Some(self.census.as_mut()?.count(held, clock, visit))
-    }
-
     fn report(&self, cx: &Cx) {
         let Some(probe) = self.keeper.clock.probe() else {
             return;
@@ -313,20 +276,6 @@ where
         let shared = self.shared.as_ref();
         let shared = shared.map(|shared| (shared.at(), shared.slowest()));
         probe.report(cx.worker.index, &Tally::of(keys), shared);
-    }
-}
-
-/// What holds the watermark of a step back.
-fn held<V, C: Timing<V>>(_: &C, shared: Option<&SharedWatermark>) -> Held {
-    let by = match shared {
-        Some(shared) if shared.slowest().is_some() => HeldBy::Partition,
-        Some(_) => HeldBy::Nothing,
-        None if C::NAME == OF_SYSTEM => HeldBy::Clock,
-        None => HeldBy::Key,
-    };
-    Held {
-        by,
-        watermark: shared.map(SharedWatermark::at),
     }
 }
 

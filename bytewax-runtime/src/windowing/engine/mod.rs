@@ -1,7 +1,6 @@
 //! The engine of window steps: the state of keys, and their schedule.
 
 mod ahead;
-mod census;
 mod early;
 mod head;
 mod key;

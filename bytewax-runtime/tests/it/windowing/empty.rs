@@ -15,6 +15,7 @@ use bytewax_runtime::windowing::{
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
+use super::random::{Clocks, numbered, with_disorder};
 use super::support::tumbling;
 use crate::by_hand::ByHand;
 
@@ -30,13 +31,6 @@ enum Kind {
     Tumbling,
     Sliding,
     Cumulate,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Clocks {
-    Keys,
-    Partitions,
-    Stream,
 }
 
 #[derive(Clone, Debug)]
@@ -67,26 +61,19 @@ fn cases() -> impl Strategy<Value = Case> {
     let stops = prop::collection::btree_set(0..50_usize, 0..3);
     let rest = (any::<bool>(), 1..20_usize, workers, stops);
     (kind, clock, spans, times, values, rest).prop_map(
-        |(kind, clock, spans, times, values, rest)| {
-            let mut now = 0;
-            let mut value = |(key, step): (u8, i64)| {
-                now += step / 4;
-                (key, now + step)
-            };
-            Case {
-                kind,
-                clock,
-                part: spans.0,
-                parts: spans.1,
-                empty: spans.2,
-                wait: times.0,
-                lateness: times.1,
-                ordered: rest.0,
-                values: values.into_iter().map(&mut value).collect(),
-                batch: rest.1,
-                workers: rest.2,
-                stops: rest.3,
-            }
+        |(kind, clock, spans, times, values, rest)| Case {
+            kind,
+            clock,
+            part: spans.0,
+            parts: spans.1,
+            empty: spans.2,
+            wait: times.0,
+            lateness: times.1,
+            ordered: rest.0,
+            values: with_disorder(values),
+            batch: rest.1,
+            workers: rest.2,
+            stops: rest.3,
         },
     )
 }
@@ -100,13 +87,6 @@ fn at(value: &Value) -> Micros {
 }
 
 impl Case {
-    fn numbered(&self) -> Vec<(u8, Value)> {
-        let numbered = self.values.iter().zip(0..);
-        numbered
-            .map(|((key, time), number)| (*key, (*time, number)))
-            .collect()
-    }
-
     /// The windows of a time.
     fn ids(&self, time: i64) -> Vec<i64> {
         let length = self.part * self.parts;
@@ -130,7 +110,7 @@ impl Case {
     /// Each window with values, and those behind it.
     fn expected(&self) -> Windows {
         let (mut marks, mut windows) = (BTreeMap::new(), Windows::new());
-        for (key, value) in self.numbered() {
+        for (key, value) in numbered(&self.values) {
             let whose = if matches!(self.clock, Clocks::Keys) {
                 key
             } else {
@@ -203,7 +183,7 @@ impl Case {
     fn told(&self, stopped: bool) -> (Vec<((u8, i64), Vec<Value>)>, Vec<(u8, i64)>) {
         let mut elements: Vec<TestingItem<(u8, Value)>> = Vec::new();
         let mut runs = 1;
-        for (place, value) in self.numbered().into_iter().enumerate() {
+        for (place, value) in numbered(&self.values).into_iter().enumerate() {
             if stopped && self.stops.contains(&place) {
                 elements.push(Abort);
                 runs += 1;

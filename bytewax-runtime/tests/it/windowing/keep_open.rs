@@ -14,17 +14,12 @@ use bytewax_runtime::windowing::{
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
+use super::random::{Clocks, with_disorder};
+
 /// A time in microseconds, and the number of the value.
 type Value = (i64, u32);
 type Values = KeyedStream<u8, Value>;
 type Lists = WindowOut<u8, Windowed<Vec<Value>>, Value>;
-
-#[derive(Clone, Copy, Debug)]
-enum Clocks {
-    Keys,
-    Partitions,
-    Stream,
-}
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -49,24 +44,17 @@ fn cases() -> impl Strategy<Value = Case> {
     let rest = (0..25_i64, any::<bool>(), any::<bool>());
     let ends = prop::collection::vec(0..50_usize, 0..6);
     let workers = [1..4_usize, 1..4_usize, 1..4_usize, 1..4_usize];
-    (kinds, rest, values, ends, workers).prop_map(|(kinds, rest, values, ends, workers)| {
-        let mut now = 0;
-        let mut value = |(key, step): (u8, i64)| {
-            now += step / 4;
-            (key, now + step)
-        };
-        Case {
-            clock: kinds.0,
-            windows: kinds.1,
-            part: kinds.2,
-            length: kinds.2 * kinds.3,
-            wait: rest.0,
-            arriving: rest.1,
-            twice: rest.2,
-            values: values.into_iter().map(&mut value).collect(),
-            ends,
-            workers,
-        }
+    (kinds, rest, values, ends, workers).prop_map(|(kinds, rest, values, ends, workers)| Case {
+        clock: kinds.0,
+        windows: kinds.1,
+        part: kinds.2,
+        length: kinds.2 * kinds.3,
+        wait: rest.0,
+        arriving: rest.1,
+        twice: rest.2,
+        values: with_disorder(values),
+        ends,
+        workers,
     })
 }
 

@@ -26,6 +26,7 @@ mod keep_open;
 mod partitions;
 mod probe;
 mod properties;
+mod random;
 mod recovery;
 mod scripted;
 mod streams;

@@ -17,6 +17,8 @@ use proptest::prelude::{
     ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, proptest,
 };
 
+use super::random::{numbered, with_disorder};
+
 /// The time of a value, and its number.
 type Value = (i64, u32);
 type Values = KeyedStream<u8, Value>;
@@ -74,12 +76,7 @@ fn cases() -> impl Strategy<Value = Case> {
         });
     let values = prop::collection::vec((0_u8..3, -5_i64..25), 0..60).prop_map(|steps| {
         // Times move on, with disorder.
-        let mut now = 0;
-        let mut value = |(key, step): (u8, i64)| {
-            now += step / 4;
-            (key, now + step)
-        };
-        steps.into_iter().map(&mut value).collect::<Vec<_>>()
+        with_disorder(steps)
     });
     let rest = (1_usize..20, 1_usize..5, any::<bool>(), any::<bool>());
     let times = (0_i64..40, prop::sample::select(vec![0_i64, 0, 5, 25]));
@@ -98,18 +95,11 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn numbered(&self) -> Vec<(u8, Value)> {
-        let numbered = self.values.iter().zip(0..);
-        numbered
-            .map(|((key, time), number)| (*key, (*time, number)))
-            .collect()
-    }
-
     /// The values of each key that are taken, in the order in which they are, and those that are late.
     fn taken(&self) -> (Taken, BTreeSet<(u8, Value)>) {
         let mut marks: BTreeMap<u8, i64> = BTreeMap::new();
         let (mut taken, mut late) = (Taken::new(), BTreeSet::new());
-        for (key, value) in self.numbered() {
+        for (key, value) in numbered(&self.values) {
             let whose = if self.partitioned { 0 } else { key };
             let mark = marks.entry(whose).or_insert(i64::MIN);
             *mark = (*mark).max(value.0 - self.wait);
@@ -238,7 +228,7 @@ impl Run {
     }
 
     fn whole(case: &Case) -> Self {
-        let run = Self::new(case, case.numbered().into_iter().map(Item).collect());
+        let run = Self::new(case, numbered(&case.values).into_iter().map(Item).collect());
         run.go(RunConfig::new().workers(case.workers));
         run
     }
@@ -294,7 +284,7 @@ proptest! {
         for (key, lists) in windows {
             all.extend(lists.into_iter().flatten().map(|value| (key, value)));
         }
-        prop_assert_eq!(all, case.numbered().into_iter().collect::<BTreeSet<_>>());
+        prop_assert_eq!(all, numbered(&case.values).into_iter().collect::<BTreeSet<_>>());
 
         // A window is on time once at most, and corrected only after that.
         for (window, fired) in emitted {
@@ -327,7 +317,7 @@ proptest! {
     fn a_run_that_is_stopped_gives_the_rest_when_it_is_resumed(case in cases()) {
         let whole = Run::whole(&case);
         let mut elements = Vec::new();
-        for (index, value) in case.numbered().into_iter().enumerate() {
+        for (index, value) in numbered(&case.values).into_iter().enumerate() {
             if case.stops.contains(&index) {
                 elements.push(Abort);
             }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use super::{Waiters, WindowEngine, WindowHead};
 use crate::clock::Monotonic;
+use crate::key::Key;
 use crate::kit::meter::{SeenWindows, StepMeter};
+use crate::kit::{Cx, SharedWatermark};
 use crate::report::HeldBy;
 use crate::state::TablePlace;
+use crate::windowing::clock::{OF_SYSTEM, Timing};
 use crate::windowing::probe::{Status, Tally};
 use crate::windowing::time::{FIRST, LAST, Time};
 
@@ -35,10 +39,10 @@ pub(super) struct Census<K> {
 
 /// The time of all keys of a step.
 #[derive(Clone, Copy)]
-pub(super) struct Held {
-    pub(super) by: HeldBy,
+struct Held {
+    by: HeldBy,
     /// The watermark, if all keys share one.
-    pub(super) watermark: Option<Time>,
+    watermark: Option<Time>,
 }
 
 impl<K: Clone + std::fmt::Debug> Census<K> {
@@ -53,17 +57,17 @@ impl<K: Clone + std::fmt::Debug> Census<K> {
     }
 
     /// Whether a part of the keys is to be counted at this time.
-    pub(super) fn is_due(&self, now: Monotonic) -> bool {
+    fn is_due(&self, now: Monotonic) -> bool {
         now.micros() >= self.due
     }
 
     /// When the next part is due.
-    pub(super) fn due(&self) -> Monotonic {
+    fn due(&self) -> Monotonic {
         Monotonic::of_micros(self.due)
     }
 
     /// Begins a new count at once.
-    pub(super) fn restart(&mut self) {
+    fn restart(&mut self) {
         self.place = TablePlace::default();
         self.tally = Tally::new();
         self.due = i64::MIN;
@@ -71,7 +75,7 @@ impl<K: Clone + std::fmt::Debug> Census<K> {
 
     /// Counts a part of the keys. `visit` visits as many as it is told from a place on, and returns whether there
     /// are more. Returns whether more is to be done soon.
-    pub(super) fn count(
+    fn count(
         &mut self,
         held: Held,
         clock: impl Fn() -> Monotonic,
@@ -113,5 +117,66 @@ impl<K: Clone + std::fmt::Debug> Census<K> {
             },
             key: first.map(|first| crate::brief::brief(&first.key)),
         });
+    }
+}
+
+impl<K, V, C, B, Q> WindowHead<K, V, C, B, Q>
+where
+    K: Key,
+    V: Clone + 'static,
+    C: Timing<V>,
+    B: WindowEngine<V>,
+    Q: Waiters<V>,
+{
+    /// Counts a part of the open windows, if that is due.
+    pub(super) fn count_windows(&mut self, cx: &Cx) {
+        let Some(census) = &mut self.census else {
+            return;
+        };
+        if !census.is_due(self.clock.monotonic()) {
+            // What changes until then is counted, even if nothing happens later.
+            return cx.worker.timers.wake_by(cx.alarm, census.due());
+        }
+        if self.count_some_windows() == Some(true) {
+            let due = self.census.as_ref().map(|census| census.due());
+            due.into_iter()
+                .for_each(|due| cx.worker.timers.wake_by(cx.alarm, due));
+        }
+    }
+
+    /// Counts all open windows at the end of input.
+    pub(super) fn count_all_windows(&mut self) {
+        if let Some(census) = &mut self.census {
+            census.restart();
+        }
+        while self.count_some_windows() == Some(true) {}
+    }
+
+    /// Counts a part of the open windows. Returns whether there are more; `None` if they are not counted.
+    fn count_some_windows(&mut self) -> Option<bool> {
+        let held = held(&*self.keeper.clock, self.shared.as_ref());
+        let (table, keeper, now) = (&self.table, &self.keeper, self.now.step);
+        let visit = |place: &mut TablePlace, most, note: &mut dyn FnMut(&K, Status, Time)| {
+            table.visit(place, most, |key, live| {
+                let (status, mark) = keeper.status(live, now);
+                note(key, status, mark);
+            })
+        };
+        let clock = || self.clock.monotonic();
+        Some(self.census.as_mut()?.count(held, clock, visit))
+    }
+}
+
+/// What holds the watermark of a step back.
+fn held<V, C: Timing<V>>(_: &C, shared: Option<&SharedWatermark>) -> Held {
+    let by = match shared {
+        Some(shared) if shared.slowest().is_some() => HeldBy::Partition,
+        Some(_) => HeldBy::Nothing,
+        None if C::NAME == OF_SYSTEM => HeldBy::Clock,
+        None => HeldBy::Key,
+    };
+    Held {
+        by,
+        watermark: shared.map(SharedWatermark::at),
     }
 }
