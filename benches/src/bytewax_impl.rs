@@ -127,16 +127,17 @@ pub fn windows_per_key(case: &Case) -> Result<StreamCheck, RunError> {
     windows_by(case, EventClock::new(|event: &Timed| Micros(event.0), wait))
 }
 
-/// The greatest value of all events of W4 in each window of a minute, by the time of the stream; all have this key.
-pub fn most_of_all<K: Key + Sync>(case: &Case, key: &K) -> Result<StreamCheck, RunError> {
+/// The greatest value of all events of W4 in each window of a minute, or their number; by the time of the stream, with the
+/// same key for all.
+pub fn of_all<K: Key + Sync>(case: &Case, key: &K, counts: bool) -> Result<StreamCheck, RunError> {
     let (n, batch) = (case.n(), case.batch());
-    let tally = Tally::new(|check: &mut StreamCheck, most: &[(i64, f64)]| {
-        for (window, value) in most {
-            check.add(*window as u64 ^ value.to_bits());
+    let tally = Tally::new(|check: &mut StreamCheck, results: &[(i64, f64)]| {
+        for (window, result) in results {
+            check.add(*window as u64 ^ result.to_bits());
         }
     });
     let span = TimeDelta::microseconds;
-    let flow = Dataflow::build("most", |flow| {
+    let flow = Dataflow::build("of_all", |flow| {
         let events = flow.input(Feed(move |part, parts| {
             let events = windows::events(part, parts, n);
             let items = events.map(|(_, time, value)| (time, value));
@@ -152,10 +153,16 @@ pub fn most_of_all<K: Key + Sync>(case: &Case, key: &K) -> Result<StreamCheck, R
             .down
             .map(move |event| (key.clone(), event));
         let minutes = TumblingWindower::new(span(windows::LENGTH), DateTime::UNIX_EPOCH);
-        let most = events.max_window(StreamClock::new(at), minutes, |event| event.1);
-        let most = most.named("most").down;
-        let most = most.map(|(_, (id, (_, value))): (K, (WindowId, Timed))| (id.0, value));
-        most.output(tally.clone()).named("tally");
+        let clock = StreamClock::new(at);
+        let results = if counts {
+            let count = events.count_window(clock, minutes).named("results").down;
+            count.map(|(_, (id, count)): (K, (WindowId, u64))| (id.0, count as f64))
+        } else {
+            let most = events.max_window(clock, minutes, |event| event.1);
+            let most = most.named("results").down;
+            most.map(|(_, (id, (_, value))): (K, (WindowId, Timed))| (id.0, value))
+        };
+        results.output(tally.clone()).named("tally");
     });
     run(flow, case)?;
     Ok(tally.total())

@@ -1,144 +1,168 @@
 //! Combines values of the only key before the exchange.
 //!
 //! All values of the key `()` go to one worker. Of values that have the same windows and are on time wherever they
-//! arrive, only what they combine to is sent: once per activation, so nothing is held when the watermark or the epoch
+//! arrive, only the state that they combine to is sent: once per activation, so nothing is held when the watermark or the epoch
 //! advances.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::Part;
 use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::KeyedOut;
 use crate::kit::{AnyPush, Cx, EventMark, Exchange, Flush, Push, Watermark, is_waited_for};
 use crate::windowing::clock::Timing;
+use crate::windowing::logic::Fold;
 use crate::windowing::time::Time;
 use crate::windowing::windower::Windower;
 
 /// With more cells than this, the combined values are sent.
 const MOST_CELLS: usize = 16;
 
-/// How a window step combines values, two at a time, before the exchange.
-pub(crate) struct Ahead<C, W, R> {
+/// How a window step combines values before the exchange.
+pub(crate) struct Ahead<C, W, M> {
     pub(super) clock: Arc<C>,
     pub(super) windower: W,
-    pub(super) combine: Arc<R>,
+    /// Creates the fold.
+    pub(super) fold: Arc<M>,
+    /// Whether it combines them at all.
+    pub(super) combines: bool,
 }
 
-impl<C, W, R> Ahead<C, W, R> {
+impl<C, W, M> Ahead<C, W, M> {
     /// Creates the stage before the exchange.
-    pub(crate) fn stage<K, V>(&self, step: StepIndex, out: KeyedOut<K, V>) -> AnyPush
+    pub(crate) fn stage<K, V, F>(
+        &self,
+        step: StepIndex,
+        out: KeyedOut<K, Part<V, F::State>>,
+    ) -> AnyPush
     where
         K: Key,
         V: Exchange,
         C: Timing<V>,
         W: Windower,
-        R: Fn(V, V) -> V + Send + Sync + 'static,
+        F: Fold<V>,
+        M: Fn() -> F,
     {
         let worker = out.worker();
         let root = worker.steps.get(step).roots.first();
+        let is_waited_for = root.is_none_or(|root| is_waited_for(worker, *root, worker.index));
         let combining = Combining {
             step,
             clock: Arc::clone(&self.clock),
             windower: self.windower.clone(),
-            combine: Arc::clone(&self.combine),
+            fold: (self.fold)(),
             cells: Vec::new(),
             known: worker.watermark(step),
             on_time_from: None,
-            is_waited_for: root.is_none_or(|root| is_waited_for(worker, *root, worker.index)),
+            combines: self.combines && is_waited_for,
             out,
         };
         AnyPush::before::<(K, V)>(step, combining)
     }
 }
 
-/// What the values with the same windows combine to.
-struct Cell<K, V> {
+/// The state of the values with the same windows.
+struct Cell<K, S> {
     /// All times from the first up to the second, exclusive, have these windows.
     times: (Time, Time),
-    item: Option<(K, V)>,
+    key: K,
+    /// The time of the last value.
+    time: Time,
+    state: S,
 }
 
 /// The stage before the exchange.
-struct Combining<K, V, C, W, R> {
+struct Combining<K, V, C, W, F: Fold<V>> {
     step: StepIndex,
     clock: Arc<C>,
     windower: W,
-    combine: Arc<R>,
+    fold: F,
     /// In the order of their first values.
-    cells: Vec<Cell<K, V>>,
+    cells: Vec<Cell<K, F::State>>,
     /// The watermark of the step on this worker.
     known: Rc<Watermark>,
     /// Values from this time on are on time on all workers, as long as these wait for this one: the greatest watermark
     /// that this worker has sent, and at least the watermark with which the step resumed.
     on_time_from: Option<Time>,
-    /// Whether the workers have waited for this one since the start. They do not if it has no partition, or when its
-    /// partitions are idle.
-    is_waited_for: bool,
-    out: KeyedOut<K, V>,
+    /// Whether the step combines values, and the workers have waited for this one since the start. They do not if it has no
+    /// partition, or when its partitions are idle.
+    combines: bool,
+    out: KeyedOut<K, Part<V, F::State>>,
 }
 
-impl<K, V, C, W, R> Combining<K, V, C, W, R>
+impl<K, V, C, W, F> Combining<K, V, C, W, F>
 where
     K: Key,
     V: Exchange,
     C: Timing<V>,
     W: Windower,
-    R: Fn(V, V) -> V,
+    F: Fold<V>,
 {
     fn take(&mut self, key: K, value: V, on_time_from: Time, cx: &Cx) {
         let time = self.clock.time(&value, on_time_from);
-        let times = if time < on_time_from {
-            None
-        } else {
-            let inside = |cell: &&mut Cell<K, V>| cell.times.0 <= time && time < cell.times.1;
-            if let Some(cell) = self.cells.iter_mut().find(inside) {
-                cell.item = match cell.item.take() {
-                    Some((key, before)) => Some((key, (self.combine)(before, value))),
-                    None => Some((key, value)),
+        if time < on_time_from {
+            return self.pass(key, value, cx);
+        }
+        let inside = |cell: &Cell<K, _>| cell.times.0 <= time && time < cell.times.1;
+        let at = match self.cells.iter().position(inside) {
+            Some(at) => at,
+            None => {
+                let Some(times) = self.windower.cell(time) else {
+                    return self.pass(key, value, cx);
                 };
-                return;
-            }
-            self.windower.cell(time)
-        };
-        match times {
-            Some(times) => {
                 if self.cells.len() == MOST_CELLS {
                     self.send(cx);
                 }
-                let item = Some((key, value));
-                self.cells.push(Cell { times, item });
+                let state = self.fold.open();
+                self.cells.push(Cell {
+                    times,
+                    key,
+                    time,
+                    state,
+                });
+                self.cells.len() - 1
             }
-            None => {
-                // It may be late; values stay in their order.
-                self.send(cx);
-                self.out.send(key.stable_hash(), key, value, cx);
-            }
-        }
+        };
+        let cell = &mut self.cells[at];
+        cell.time = time;
+        self.fold.add(&mut cell.state, value, &mut |_| {});
+    }
+
+    /// Sends a value that may be late. Values stay in their order.
+    fn pass(&mut self, key: K, value: V, cx: &Cx) {
+        self.send(cx);
+        self.out
+            .send(key.stable_hash(), key, Part::Value(value), cx);
     }
 
     /// Sends what the values combine to.
     fn send(&mut self, cx: &Cx) {
-        for (key, value) in self.cells.drain(..).filter_map(|cell| cell.item) {
-            self.out.send(key.stable_hash(), key, value, cx);
+        for Cell {
+            key, time, state, ..
+        } in self.cells.drain(..)
+        {
+            let part = Part::Combined(time, state);
+            self.out.send(key.stable_hash(), key, part, cx);
         }
     }
 }
 
-impl<K, V, C, W, R> Push<(K, V)> for Combining<K, V, C, W, R>
+impl<K, V, C, W, F> Push<(K, V)> for Combining<K, V, C, W, F>
 where
     K: Key,
     V: Exchange,
     C: Timing<V>,
     W: Windower,
-    R: Fn(V, V) -> V + Send + Sync + 'static,
+    F: Fold<V>,
 {
     fn push(&mut self, batch: &mut Vec<(K, V)>, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
-        if !self.is_waited_for {
+        if !self.combines {
             for (key, value) in batch.drain(..) {
-                self.out.send(key.stable_hash(), key, value, cx);
+                self.pass(key, value, cx);
             }
             return Ok(());
         }
@@ -157,7 +181,7 @@ where
         self.out.flush(cx);
         let EventMark(mark) = cx.mark;
         if cx.mark == EventMark::END {
-            self.is_waited_for &= what == Flush::End;
+            self.combines &= what == Flush::End;
         } else {
             let from = self.on_time_from.unwrap_or(self.known.get());
             self.on_time_from = Some(from.max(mark));
@@ -175,6 +199,7 @@ mod tests {
     use super::*;
     use crate::kit::bench::{Bench, OUT, STEP};
     use crate::kit::keyed::Routed;
+    use crate::windowing::logic::Reduce;
     use crate::windowing::{Micros, StreamClock, TumblingWindower};
 
     type Value = (Time, u32);
@@ -182,13 +207,15 @@ mod tests {
     #[test]
     fn values_that_may_be_late_are_sent_as_they_are() {
         let bench = Bench::new(1, TimeDelta::seconds(10), 1 << 30);
-        let (edge, wire) = bench.edge::<Routed<(), Value>>(OUT);
+        let (edge, wire) = bench.edge::<Routed<(), Part<Value, Option<Value>>>>(OUT);
+        let most = || Reduce(|a: Value, b: Value| if b.1 > a.1 { b } else { a });
         let ahead = Ahead {
             clock: Arc::new(StreamClock::new(|value: &Value| Micros(value.0))),
             windower: TumblingWindower::new(TimeDelta::microseconds(10), DateTime::UNIX_EPOCH),
-            combine: Arc::new(|a: Value, b: Value| if b.1 > a.1 { b } else { a }),
+            fold: Arc::new(most),
+            combines: true,
         };
-        let stage = ahead.stage(STEP, KeyedOut::new(edge));
+        let stage = ahead.stage::<(), Value, _>(STEP, KeyedOut::new(edge));
         let mut stage = stage.downcast::<((), Value)>();
         let (mut cx, ..) = bench.cx();
         let mut sent = |values: &[Value], mark: EventMark| -> Vec<Value> {
@@ -197,7 +224,11 @@ mod tests {
             cx.mark = mark;
             stage.flush(Flush::Activation, &mut cx).unwrap();
             let sent = wire.sent().into_iter().flat_map(|(_, _, items)| items);
-            sent.map(|(_, (), value)| value).collect()
+            let value = |part: Part<Value, Option<Value>>| match part {
+                Part::Value(value) => value,
+                Part::Combined(_, state) => state.unwrap(),
+            };
+            sent.map(|(_, (), part)| value(part)).collect()
         };
         let values = [(1, 5), (3, 9), (12, 1), (4, 7), (19, 2), (5, 9)];
         assert_eq!(sent(&values, EventMark(3)), [(3, 9), (19, 2)]);

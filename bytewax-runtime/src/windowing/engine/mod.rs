@@ -5,6 +5,7 @@ mod early;
 mod head;
 mod key;
 mod out;
+mod parts;
 mod per_window;
 mod plan;
 mod queue;
@@ -12,10 +13,10 @@ mod slices;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use ahead::Ahead;
 pub(crate) use out::{Aside, DOWN, LATE, LateOut, LateWay, Lost, LostOfRun, META};
+use parts::Part;
 pub(crate) use per_window::PerWindow;
-pub(crate) use plan::{Enter, Inputs, Step, WindowStep, output};
+pub(crate) use plan::{Inputs, Step, WindowStep, output};
 pub(crate) use queue::{Queue, Waiters};
 pub(crate) use slices::Slices;
 

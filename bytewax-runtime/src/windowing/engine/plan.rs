@@ -3,17 +3,19 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::head::WindowHead;
 use super::out::{LateWay, Lost, LostOfRun, META, Split};
+use super::parts::{FoldParts, LateParts, OfParts};
 use super::queue::Waiters;
-use super::{Ahead, Event, Options, PerWindow, Slices, WindowEngine};
+use super::{Event, Options, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, keyed_plan};
 use crate::kit::{AnyPush, Exchange, Next, Outputs, Push, StreamTime};
 use crate::state::Fact;
-use crate::windowing::clock::{CLOCK, Clock, KeyMark};
+use crate::windowing::clock::{CLOCK, Clock};
 use crate::windowing::fault::Fault;
 use crate::windowing::firing::{Firings, Windowing};
 use crate::windowing::logic::Fold;
@@ -60,21 +62,6 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             firings: windowing.firings,
             kinds: PhantomData,
         }
-    }
-
-    /// Returns how values are combined before the exchange, if they can be: there is one key, all of whose values go to one
-    /// worker, and one watermark; a time determines the windows of a value; and no window counts its values.
-    pub(crate) fn ahead<K, V, R>(&self, combine: &Arc<R>) -> Option<Ahead<C, W::Windower, R>>
-    where
-        C: Clock<V>,
-    {
-        let is_apt = size_of::<K>() == 0 && !C::Mark::OF_KEY && self.firings.every.is_none();
-        let has_cells = || self.windower.fault().is_none() && self.windower.cell(0).is_some();
-        (is_apt && has_cells()).then(|| Ahead {
-            clock: Arc::clone(&self.clock),
-            windower: self.windower.clone(),
-            combine: Arc::clone(combine),
-        })
     }
 
     /// Adds the step with separate windows, each of which handles all of its values.
@@ -144,6 +131,41 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
                 })
             }
         }
+    }
+
+    /// Adds the step like [`sliced`](Self::sliced), for one key, all of whose values go to one worker: each worker combines
+    /// its values before it sends them. It sends the state of a window whenever it was active, so the state should be no
+    /// larger than a value.
+    #[track_caller]
+    pub(crate) fn ahead<K, V, F, M, E>(self, inputs: Inputs<E>, fold: M) -> (Flow, StepIndex)
+    where
+        K: Key,
+        V: Exchange + Clone,
+        C: Clock<V>,
+        F: Fold<V, State: Exchange + Clone>,
+        M: Fn() -> F + Send + Sync + 'static,
+    {
+        let fold = Arc::new(fold);
+        let ahead = Ahead {
+            clock: Arc::clone(&self.clock),
+            windower: self.windower.clone(),
+            fold: Arc::clone(&fold),
+            combines: self.firings.every.is_none(),
+        };
+        let step = WindowStep::<OfParts<C>, W, (), LateParts<K, V>> {
+            operator: self.operator,
+            clock: Arc::new(OfParts(self.clock)),
+            windower: self.windower,
+            firings: self.firings,
+            kinds: PhantomData,
+        };
+        let inputs = Inputs {
+            flow: inputs.flow,
+            ports: inputs.ports,
+            enter: move |step, _, out| ahead.stage::<K, V, F>(step, out),
+            outputs: inputs.outputs,
+        };
+        step.sliced(inputs, move || FoldParts(fold()))
     }
 
     /// The slicing of values, unless the parameters are invalid, or windows must be kept one by one.

@@ -1,6 +1,6 @@
 //! `count_window`.
 
-use super::{Step, inputs};
+use super::{Step, combining};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
@@ -38,6 +38,11 @@ impl<T: 'static> Stream<T> {
     ///
     /// For each key: a count per open window, or per slice of sliding windows; and the data of its
     /// [clock](crate::windowing#state).
+    ///
+    /// # Windows over all keys
+    ///
+    /// Each worker counts its own values of the key `()` before it sends the counts, as
+    /// [`max_window`](Stream::max_window) compares them.
     #[track_caller]
     pub fn count_window<C, W>(
         self,
@@ -49,9 +54,7 @@ impl<T: 'static> Stream<T> {
         C: Clock<ValueOf<Self>>,
         W: Windowing,
     {
-        let stream = self.pairs();
-        let step = Step::<_, _, (), _, _>::new("count_window", clock, windower);
-        let inputs = inputs::<_, _, Emitted<W, u64>>(&stream);
-        WindowOut::of(step.sliced(inputs, || Count))
+        let step = Step::new("count_window", clock, windower);
+        combining(&self.pairs(), step, || Count)
     }
 }

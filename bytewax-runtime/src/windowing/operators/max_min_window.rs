@@ -1,14 +1,10 @@
 //! `max_window`, `min_window`.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use super::reduce_window::{Reduced, reduce_step};
-use super::{Step, inputs_by};
-use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
+use super::reduce_window::reduce_step;
+use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
-use crate::kit::keyed::{KeyedOut, Route};
-use crate::kit::{AnyPush, Exchange};
 use crate::operators::max_min_final::further;
 use crate::state::State;
 use crate::windowing::clock::Clock;
@@ -47,7 +43,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// All values of the key `()` go to one worker. With a [`StreamClock`](crate::windowing::StreamClock), each worker
     /// first compares its own values, and sends only the greatest of each window, or of each slice, that it has
-    /// processed together. It sends each value if it may be late, if windows emit [after a number of
+    /// processed together. Windows must be those of a windower that derives their ids from times, such as tumbling, sliding,
+    /// cumulating or calendar windows. It sends each value if it may be late, if windows emit [after a number of
     /// values](crate::windowing::TumblingWindower::fire_every), and once the partitions of the worker were idle.
     #[track_caller]
     pub fn max_window<C, W, B, F>(
@@ -64,7 +61,7 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Greater);
-        best_step("max_window", &self.pairs(), clock, windower, reduce)
+        reduce_step("max_window", &self.pairs(), clock, windower, reduce)
     }
 
     /// Emits the least value of each key in each window by `by`.
@@ -107,26 +104,6 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let reduce = move |a, b| further(a, b, &by, Ordering::Less);
-        best_step("min_window", &self.pairs(), clock, windower, reduce)
+        reduce_step("min_window", &self.pairs(), clock, windower, reduce)
     }
-}
-
-#[track_caller]
-fn best_step<K: Key, V: State + Exchange + Clone, C: Clock<V>, W: Windowing>(
-    operator: &'static str,
-    stream: &KeyedStream<K, V>,
-    clock: C,
-    windower: W,
-    better: impl Fn(V, V) -> V + Send + Sync + 'static,
-) -> Reduced<K, V, W> {
-    let step = Step::<_, _, (), _, _>::new(operator, clock, windower);
-    let better = Arc::new(better);
-    // The better of two values is one of them, so its time is in their windows.
-    let ahead = step.ahead::<K, V, _>(&better);
-    let enter = move |step, _, out: KeyedOut<K, V>| match &ahead {
-        Some(ahead) => ahead.stage(step, out),
-        None => AnyPush::before(step, Route::new(step, out)),
-    };
-    let inputs = inputs_by::<_, _, Emitted<W, V>, _>(stream, enter);
-    reduce_step(step, inputs, better)
 }

@@ -18,7 +18,11 @@ use crate::flow::KeyedStream;
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Route};
-use crate::kit::{AnyPush, Exchange};
+use crate::kit::{AnyPush, Exchange, StreamTime};
+use crate::windowing::clock::Clock;
+use crate::windowing::firing::{Emitted, Windowing};
+use crate::windowing::logic::Fold;
+use crate::windowing::windower::Windows;
 
 /// The parts of a step on one stream.
 type Step<C, W, Q, K, V> = WindowStep<C, W, Q, LateOut<K, V>>;
@@ -29,20 +33,38 @@ fn inputs<K: Key, V: Exchange, U: 'static>(
 ) -> Inputs<
     impl Fn(StepIndex, usize, KeyedOut<K, V>) -> AnyPush + Send + Sync + 'static + use<K, V, U>,
 > {
-    inputs_by::<K, V, U, _>(stream, |step, _, out| {
-        AnyPush::before(step, Route::new(step, out))
-    })
-}
-
-/// The same with another stage before the exchange.
-fn inputs_by<K: Key, V: Exchange, U: 'static, E>(
-    stream: &KeyedStream<K, V>,
-    enter: E,
-) -> Inputs<E> {
     Inputs {
         flow: stream.flow(),
         ports: vec![stream.port()],
-        enter,
+        enter: |step, _, out| AnyPush::before(step, Route::new(step, out)),
         outputs: WindowOut::<K, U, V>::outputs(),
     }
+}
+
+/// Adds a step that combines the values of a window. With one key, one watermark, and windows that times determine, it
+/// combines them before the exchange too.
+#[track_caller]
+fn combining<K, V, C, W, F>(
+    stream: &KeyedStream<K, V>,
+    step: Step<C, W, (), K, V>,
+    fold: impl Fn() -> F + Send + Sync + 'static,
+) -> WindowOut<K, Emitted<W, F::Out>, V>
+where
+    K: Key,
+    V: Exchange + Clone,
+    C: Clock<V>,
+    W: Windowing,
+    F: Fold<V, State: Exchange + Clone>,
+{
+    let inputs = inputs::<_, _, Emitted<W, F::Out>>(stream);
+    // The compiler generates one of them.
+    let step = if const {
+        let is_declared = matches!(C::STREAM_TIME, StreamTime::Reads);
+        size_of::<K>() == 0 && is_declared && W::Windower::IDS_BY_TIME
+    } {
+        step.ahead::<K, V, _, _, _>(inputs, fold)
+    } else {
+        step.sliced(inputs, fold)
+    };
+    WindowOut::of(step)
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Step, inputs};
-use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
+use super::{Step, combining};
+use crate::flow::{KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::key::Key;
-use crate::kit::Exchange;
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::engine::{Enter, Inputs};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::Reduce;
 use crate::windowing::windowed::WindowOut;
@@ -44,6 +42,11 @@ impl<T: 'static> Stream<T> {
     ///
     /// For each key: a value per open window, or per slice of sliding windows; and the data of its
     /// [clock](crate::windowing#state).
+    ///
+    /// # Windows over all keys
+    ///
+    /// Each worker reduces its own values of the key `()` before it sends the results, as
+    /// [`max_window`](Stream::max_window) compares them.
     #[track_caller]
     pub fn reduce_window<C, W, R>(
         self,
@@ -57,29 +60,28 @@ impl<T: 'static> Stream<T> {
         W: Windowing,
         R: Fn(ValueOf<Self>, ValueOf<Self>) -> ValueOf<Self> + Send + Sync + 'static,
     {
-        let stream = self.pairs();
-        let step = Step::<_, _, (), _, _>::new("reduce_window", clock, windower);
-        let inputs = inputs::<_, _, Emitted<W, ValueOf<Self>>>(&stream);
-        reduce_step(step, inputs, Arc::new(reduce))
+        reduce_step("reduce_window", &self.pairs(), clock, windower, reduce)
     }
 }
 
 #[track_caller]
-pub(super) fn reduce_step<K, V, C, W, R, E>(
-    step: Step<C, W, (), K, V>,
-    inputs: Inputs<E>,
-    reduce: Arc<R>,
+pub(super) fn reduce_step<K, V, C, W, R>(
+    operator: &'static str,
+    stream: &KeyedStream<K, V>,
+    clock: C,
+    windower: W,
+    reduce: R,
 ) -> Reduced<K, V, W>
 where
     K: Key,
-    V: State + Exchange + Clone,
+    V: State + Clone,
     C: Clock<V>,
     W: Windowing,
     R: Fn(V, V) -> V + Send + Sync + 'static,
-    E: Enter<K, V>,
 {
-    WindowOut::of(step.sliced(inputs, move || {
+    let (step, reduce) = (Step::new(operator, clock, windower), Arc::new(reduce));
+    combining(stream, step, move || {
         let reduce = Arc::clone(&reduce);
         Reduce(move |a, b| reduce(a, b))
-    }))
+    })
 }

@@ -1,4 +1,4 @@
-//! The greatest values of all keys: each worker compares its own before it sends them.
+//! Windows over all keys: each worker combines its own values before it sends them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,13 +48,17 @@ fn ids(kind: Kind, time: i64) -> Vec<i64> {
     }
 }
 
-/// What is compared.
+/// What is compared: at least 0.
 fn weight(hit: &Hit) -> i64 {
     (hit.0 as i64 * 7919 + hit.1 / 1_000_000 * 104_729) % 997
 }
 
-/// The greatest of each window, and the late values.
-type Outcome = (Vec<(i64, i64)>, Vec<Hit>);
+/// The greatest value by its weight, the number of values, the sum of their numbers; and the step before all of them.
+const STEPS: [&str; 3] = ["most", "count", "sum"];
+const TIME: usize = STEPS.len();
+
+/// Of each step, the result of each window, and the late values.
+type Outcome = (Vec<(usize, i64, i64)>, Vec<(usize, Hit)>);
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -65,7 +69,7 @@ struct Case {
     stop: Option<usize>,
     /// After how long a partition is not waited for.
     idle_after: Option<TimeDelta>,
-    /// Whether values go to other workers before they are compared.
+    /// Whether values go to other workers before they are combined.
     spread: bool,
 }
 
@@ -86,7 +90,7 @@ impl Case {
         }
     }
 
-    fn run<W: Windowing<Mode = Once>>(&self, workers: &[usize], windower: W) -> Outcome {
+    fn run<W: Windowing<Mode = Once> + Clone>(&self, workers: &[usize], windower: W) -> Outcome {
         let (down, late) = (TestingSink::new(), TestingSink::new());
         let flow = Dataflow::build("f", |flow| {
             let source = Dealt {
@@ -101,18 +105,39 @@ impl Case {
                 lateness = lateness.idle_after(time);
             }
             let timed = hits.event_time(|(_, hit)| at(hit), lateness).named("time");
-            let too_late = timed.late.map(|(_, hit)| hit);
+            let too_late = timed.late.map(|(_, hit)| (TIME, hit));
             too_late.output(late.clone()).named("late");
             let mut hits = timed.down;
             if self.spread {
                 hits = hits.redistribute();
             }
-            let most = hits.max_window(StreamClock::new(at), windower, weight);
-            let most = most.named("most");
-            let windows = most.down.map(|((), (id, hit))| (id.0, weight(&hit)));
-            windows.output(down.clone()).named("down");
-            let too_late = most.late.map(|((), (_, hit))| hit);
+            let most = hits
+                .clone()
+                .max_window(StreamClock::new(at), windower.clone(), weight);
+            let most = most.named(STEPS[0]);
+            let weights = most.down.map(|((), (id, hit))| (0, id.0, weight(&hit)));
+            weights.output(down.clone()).named("most_down");
+            let too_late = most.late.map(|((), (_, hit))| (0, hit));
             too_late.output(late.clone()).named("most_late");
+
+            let count = hits
+                .clone()
+                .count_window(StreamClock::new(at), windower.clone());
+            let count = count.named(STEPS[1]);
+            let counts = count.down.map(|((), (id, count))| (1, id.0, count as i64));
+            counts.output(down.clone()).named("count_down");
+            let too_late = count.late.map(|((), (_, hit))| (1, hit));
+            too_late.output(late.clone()).named("count_late");
+
+            // The sum has no time.
+            let sum = |a: Hit, b: Hit| (a.0 + b.0, i64::MIN);
+            let sum = hits
+                .reduce_window(StreamClock::new(at), windower, sum)
+                .named(STEPS[2]);
+            let sums = sum.down.map(|((), (id, sum))| (2, id.0, sum.0 as i64));
+            sums.output(down.clone()).named("sum_down");
+            let too_late = sum.late.map(|((), (_, hit))| (2, hit));
+            too_late.output(late.clone()).named("sum_late");
         });
         let dir = tempfile::tempdir().unwrap();
         for workers in workers {
@@ -128,17 +153,24 @@ impl Case {
         (down.sorted(), late.sorted())
     }
 
-    /// The greatest of each window, if these values are late.
-    fn most(&self, late: &[Hit]) -> Vec<(i64, i64)> {
-        let mut most = BTreeMap::new();
-        let all = self.parts.iter().flat_map(|part| &part.hits);
-        for hit in all.filter(|hit| !late.contains(hit)) {
-            for id in ids(self.kind, hit.1 / 1_000_000) {
-                let greatest = most.entry(id).or_insert(i64::MIN);
-                *greatest = weight(hit).max(*greatest);
+    /// The results of each step, if these values are late.
+    fn results(&self, late: &[(usize, Hit)]) -> Vec<(usize, i64, i64)> {
+        let mut results = BTreeMap::new();
+        for hit in self.parts.iter().flat_map(|part| &part.hits) {
+            let is_late = |step| late.contains(&(step, *hit));
+            for step in (0..TIME).filter(|step| !is_late(TIME) && !is_late(*step)) {
+                for id in ids(self.kind, hit.1 / 1_000_000) {
+                    let result: &mut i64 = results.entry((step, id)).or_default();
+                    *result = match STEPS[step] {
+                        "most" => weight(hit).max(*result),
+                        "count" => *result + 1,
+                        _ => *result + hit.0 as i64,
+                    };
+                }
             }
         }
-        most.into_iter().collect()
+        let result = |((step, id), result)| (step, id, result);
+        results.into_iter().map(result).collect()
     }
 
     /// Each partition by itself determines what is late, if all are waited for.
@@ -149,11 +181,11 @@ impl Case {
             for hit in &part.hits {
                 newest = newest.max(hit.1);
                 if hit.1 < newest - self.wait {
-                    late.push(*hit);
+                    late.push((TIME, *hit));
                 }
             }
         }
-        (self.most(&late), sorted(late))
+        (self.results(&late), sorted(late))
     }
 }
 
@@ -186,7 +218,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_greatest_of_all_depend_on_the_values_alone(case in cases()) {
+    fn results_for_all_keys_depend_on_the_values_alone(case in cases()) {
         for workers in [1, 2, 4] {
             prop_assert_eq!(case.outcome(&[workers]), case.model(), "{} workers", workers);
         }
@@ -194,7 +226,7 @@ proptest! {
 
     /// What was told in the epoch of the stop is told again, and nothing else.
     #[test]
-    fn a_stop_does_not_change_the_greatest(
+    fn a_stop_does_not_change_the_results(
         mut case in cases(),
         stop in 0..60_usize,
         workers in [1..5_usize, 1..5_usize],
@@ -208,15 +240,15 @@ proptest! {
         prop_assert_eq!(once(case.outcome(&workers)), once(case.model()));
     }
 
-    /// What is late then depends on the run; but each value is late, or it was compared.
+    /// What is late then depends on the run; but each value is late, or it was combined.
     #[test]
-    fn values_of_partitions_that_were_idle_are_late_or_compared(
+    fn values_of_partitions_that_were_idle_are_late_or_combined(
         mut case in cases(),
         micros in 1..3_000_i64,
         workers in 1..5_usize,
     ) {
         case.idle_after = Some(TimeDelta::microseconds(micros));
-        let (most, late) = case.outcome(&[workers]);
-        prop_assert_eq!(most, case.most(&late), "late: {:?}", late);
+        let (results, late) = case.outcome(&[workers]);
+        prop_assert_eq!(results, case.results(&late), "late: {:?}", late);
     }
 }
