@@ -4,7 +4,7 @@ mod browser;
 mod run;
 
 pub use browser::{Browser, Tab};
-pub use run::Run;
+pub use run::{Run, post};
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -67,8 +68,34 @@ impl Run {
         found.expect("two ports are free")
     }
 
+    /// A run of two processes that are started one by one, each in its own directory. Both serve their pages.
+    #[must_use]
+    pub fn cluster(program: &str, dirs: [&Path; 2], words: &str) -> [Self; 2] {
+        let found = (0..10).find_map(|_| {
+            let (first, second) = two_ports();
+            let start = |(dir, process): (&Path, usize)| {
+                let addresses = format!("127.0.0.1:{first};127.0.0.1:{second}");
+                let words = format!("{words} -i {process} -a {addresses}");
+                Self::spawn_in(dir, program, "127.0.0.1:0", &words)
+            };
+            let mut runs = [(dirs[0], 0), (dirs[1], 1)].map(start);
+            let lines = runs.each_mut().map(|run| run.line("127.0.0.1:"));
+            for (run, line) in runs.iter_mut().zip(&lines) {
+                let (_, address) = line.split_once("http://")?;
+                run.address = address.trim_end_matches('/').to_owned();
+            }
+            Some(runs)
+        });
+        found.expect("two ports are free")
+    }
+
     fn spawn(program: &str, address: &str, words: &str) -> Self {
+        Self::spawn_in(Path::new("."), program, address, words)
+    }
+
+    fn spawn_in(dir: &Path, program: &str, address: &str, words: &str) -> Self {
         let mut command = Command::new(program);
+        command.current_dir(dir);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("BYTEWAX_") {
                 command.env_remove(name);
@@ -188,6 +215,21 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The status and the text of the response to `POST` with a token at an address; `None` if the run ends before it
+/// responds.
+#[must_use]
+pub fn post(address: &str, path: &str, token: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut said = String::new();
+    stream.read_to_string(&mut said).ok()?;
+    let (head, body) = said.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
 
 /// Two consecutive ports that are free.

@@ -34,6 +34,8 @@ enum Kind {
     Stalled,
     /// 200 steps in ten lines
     Wide,
+    /// Numbers of which each key must have every 64th of a partition: the run fails if one is lost or repeated
+    Checked,
     /// Keys of which each has half as many numbers as the one before
     Skewed,
 }
@@ -43,9 +45,14 @@ enum Kind {
 struct Numbers {
     items: u64,
     rate: u64,
+    /// Whether those of the second partition have a tag.
+    is_tagged: bool,
 }
 
+const TAG: u64 = 1 << 63;
+
 struct Part {
+    is_second: bool,
     next: u64,
     first: u64,
     of: Numbers,
@@ -61,9 +68,10 @@ impl FixedPartitionedSource for Numbers {
         Ok(vec!["north".to_owned(), "south".to_owned()])
     }
 
-    fn open(&self, _: &str, next: Option<u64>) -> Result<Part, StepError> {
+    fn open(&self, name: &str, next: Option<u64>) -> Result<Part, StepError> {
         let next = next.unwrap_or(0);
         Ok(Part {
+            is_second: name == "south",
             next,
             first: next,
             of: *self,
@@ -90,7 +98,12 @@ impl StatefulSourcePartition for Part {
         if due <= self.next {
             return Ok(Poll::idle(Duration::from_millis(20)));
         }
-        let items = (self.next..due).collect();
+        let tag = if self.of.is_tagged && self.is_second {
+            TAG
+        } else {
+            0
+        };
+        let items = (self.next..due).map(|number| number | tag).collect();
         self.next = due;
         Ok(Poll::batch(items))
     }
@@ -197,17 +210,34 @@ fn skewed(numbers: Numbers) -> Dataflow {
     })
 }
 
+fn checked(numbers: Numbers) -> Dataflow {
+    const KEYS: u64 = 64;
+    Dataflow::build("checked", |flow| {
+        let numbers = flow.input(numbers).named("numbers");
+        let keyed = numbers.key_on(|n| (n & TAG) | (n % KEYS)).named("keyed");
+        let checked = keyed.stateful_map(|next: &mut Option<u64>, number| {
+            let number = number & !TAG;
+            assert_eq!(number, next.unwrap_or(number % KEYS), "the next number");
+            *next = Some(number + KEYS);
+            number
+        });
+        checked.named("checked").output(Nowhere).named("out");
+    })
+}
+
 fn main() -> ExitCode {
     let args = <Args as clap::Parser>::parse();
     let numbers = Numbers {
         items: args.items,
         rate: args.rate,
+        is_tagged: matches!(args.kind, Kind::Checked),
     };
     let flow = match args.kind {
         Kind::Counted => counted(numbers, false),
         Kind::Stalled => counted(numbers, true),
         Kind::Wide => wide(numbers),
         Kind::Skewed => skewed(numbers),
+        Kind::Checked => checked(numbers),
     };
     args.run.execute(flow)
 }

@@ -21,6 +21,7 @@ mod notes;
 mod numbers;
 mod plan;
 mod push;
+mod rounds;
 mod router;
 pub(crate) mod saving;
 mod shared;

@@ -1,6 +1,6 @@
 //! The shared data of the workers of one process: the reason to stop, flow control, settings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 use super::answers::{Answers, Question};
 use super::link::RemoteAlarm;
 use super::meter::RunMeter;
+use super::rounds::Rounds;
 use crate::clock::WorkerClock;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
@@ -65,6 +66,12 @@ pub(crate) trait PeerLink: Send + Sync {
         allow(dead_code, reason = "only the server asks other processes")
     )]
     fn ask(&self, number: u32, question: Question);
+    /// All other processes take a step of a savepoint.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server makes savepoints")
+    )]
+    fn step(&self, number: u32, text: &str);
 }
 
 /// The shared data of the workers of one process.
@@ -92,6 +99,8 @@ pub(crate) struct Shared {
     sources: Mutex<Vec<(WorkerIndex, RemoteAlarm)>>,
     /// What the other processes have answered.
     pub(crate) answers: Answers,
+    /// The steps of savepoints that this process coordinates.
+    pub(crate) rounds: Rounds,
     /// Set while the recovery store is copied: no epoch is collected until the copy is complete.
     pub(crate) is_copied: Arc<AtomicBool>,
 }
@@ -127,6 +136,7 @@ impl Shared {
             latest_epoch: AtomicU64::new(Epoch::FIRST.0),
             sources: Mutex::default(),
             answers: Answers::default(),
+            rounds: Rounds::default(),
             is_copied: Arc::default(),
         }
     }
@@ -145,7 +155,7 @@ impl Shared {
     )]
     pub(crate) fn ask(&self, question: Question) -> Option<u32> {
         let peers = self.peers.get()?;
-        let own = self.workers.start / self.workers.len().max(1);
+        let own = self.process();
         let others = (0..self.settings.processes).filter(|process| *process != own);
         self.answers.expect(others);
         let (number, question) = self.answers.ask(question, Instant::now());
@@ -153,6 +163,29 @@ impl Shared {
             peers.ask(number, question);
         }
         Some(number)
+    }
+
+    /// Lets all other processes take a step of a savepoint. Returns what came of it, by process; `None` if the run
+    /// ends first, or the others are not connected yet.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server makes savepoints")
+    )]
+    pub(crate) fn round(&self, text: &str) -> Option<BTreeMap<usize, String>> {
+        let others = self.settings.processes.saturating_sub(1);
+        if others == 0 {
+            return Some(BTreeMap::new());
+        }
+        let peers = self.peers.get()?;
+        let number = self.rounds.begin();
+        peers.step(number, text);
+        let has_ended = || self.is_stopping() || self.meter.state() == RunState::Ended;
+        self.rounds.wait(others, has_ended)
+    }
+
+    /// Returns the number of this process.
+    pub(crate) fn process(&self) -> usize {
+        self.workers.start / self.workers.len().max(1)
     }
 
     /// Returns the index of the first worker of this process.

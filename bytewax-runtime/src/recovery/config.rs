@@ -1,11 +1,11 @@
 //! The configuration of a recovery store.
 
-#[cfg(feature = "serve")]
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "serve")]
+use super::backup::savepoint_in_backup;
 use super::backup::{
     Backup, Restored, Share, Term, Uploads, begin, restore, shared_parts, take_term,
 };
@@ -15,7 +15,7 @@ use super::lock::LockedPartition;
 use super::parts::{ExecutionNumber, PartitionState};
 use super::resume::Resume;
 #[cfg(feature = "serve")]
-use super::tools::{Savepoint, savepoint};
+use super::tools::{Held, Others, Own, Savepoint, savepoint, while_held};
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// The default number of partitions of a store: this number, or four per worker.
@@ -226,12 +226,31 @@ impl RecoveryConfig {
         dirs.join(" ")
     }
 
+    /// Copies the newest complete epoch to a savepoint, while a run continues: to the backup, if there is one, or to
+    /// the first directory of each process that has partitions. This process coordinates the others.
     #[cfg(feature = "serve")]
-    /// Copies the newest complete epoch to the directory `savepoints/NAME` within the first directory, while a run
-    /// goes on.
-    pub(crate) fn savepoint(&self, name: &str) -> Result<Savepoint, Error> {
-        let first = self.dirs.first().map_or(Path::new(""), PathBuf::as_path);
-        savepoint(&self.dirs, &first.join("savepoints").join(name))
+    pub(crate) fn savepoint(
+        &self,
+        flow: &str,
+        name: &str,
+        process: usize,
+        others: Others<'_>,
+    ) -> Result<Savepoint, Error> {
+        match &self.backup {
+            Some(backup) => while_held(name, others, || savepoint_in_backup(&**backup, flow, name)),
+            None => savepoint(&self.dirs, name, process, others),
+        }
+    }
+
+    /// Keeps a view of the partitions of this process, for a savepoint that another process coordinates. With a
+    /// backup, nothing is read from them.
+    #[cfg(feature = "serve")]
+    pub(crate) fn hold(&self, name: &str, process: usize) -> Result<(Option<Own>, Held), Error> {
+        if self.has_backup() {
+            return Ok((None, Held::default()));
+        }
+        let (own, held) = Own::hold(&self.dirs, name, process)?;
+        Ok((Some(own), held))
     }
 
     pub(crate) fn mode(&self) -> SnapshotMode {

@@ -150,6 +150,24 @@ pub(crate) enum Error {
         "no epoch is complete yet, so there is nothing to save; retry after `--snapshot-interval`"
     )]
     NothingComplete,
+    #[cfg(any(test, feature = "serve"))]
+    #[error("another savepoint is in progress; retry when it is complete")]
+    SavepointInProgress,
+    #[cfg(any(test, feature = "serve"))]
+    #[error("the run ended before all processes had taken part in the savepoint; make it again")]
+    RunEnded,
+    #[cfg(any(test, feature = "serve"))]
+    #[error("process {process} failed to take part in the savepoint: {text}")]
+    OfProcess { process: usize, text: String },
+    #[cfg(any(test, feature = "serve"))]
+    #[error("the savepoint `{place}` exists; give the new one another name")]
+    SavepointExists { place: String },
+    #[cfg(any(test, feature = "serve"))]
+    #[error(
+        "the savepoint `{place}` exists, but partitions of it are missing; bring them back, or remove it, or give the \
+         new one another name"
+    )]
+    SavepointIncomplete { place: String },
     #[error("`{}`: an input or output error while {doing}; look at the disk", file.display())]
     Io {
         file: PathBuf,

@@ -14,7 +14,7 @@ use super::parts::{Meta, PartitionIndex, PartitionState};
 use super::sql::Db;
 
 /// The extension of partition files; the rest of the name does not matter.
-const EXTENSION: &str = "sqlite3";
+pub(super) const EXTENSION: &str = "sqlite3";
 
 /// A partition file that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

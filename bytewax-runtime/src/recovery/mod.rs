@@ -66,12 +66,12 @@ pub(crate) use resume::{
 };
 pub(crate) use retention::Retention;
 pub(crate) use thread::{Message, Room, StepPlace, WriterEvent, WriterStopped, WriterThread};
-#[cfg(feature = "serve")]
-pub(crate) use tools::Savepoint;
 pub(crate) use tools::{
     Dump, Migrated, MigratedStep, PartitionInfo, Report, StepInfo, StoreInfo, Wanted, drop_step,
     dump, migrate, repartition, restore_all, show, verify,
 };
+#[cfg(any(test, feature = "serve"))]
+pub(crate) use tools::{Own, Reply, Savepoint, SavepointStep};
 pub(crate) use versions::SavedVersion;
 pub(crate) use writer::PartitionWriter;
 
@@ -80,7 +80,9 @@ pub(crate) use {
     crate::state::batch::{Batch, TooLong},
     crate::state::run::{Run, Table},
     crate::state::timer::push_timer,
-    backup::{Restored, Share, begin, restore, shared_parts, take_term},
+    backup::{
+        BackupError, Restored, Share, begin, restore, savepoint_in_backup, shared_parts, take_term,
+    },
     error::ResumeError,
     layout::{discover, discover_to_use, init_on_first_use},
     parts::ExecutionNumber,

@@ -13,6 +13,8 @@ use super::net::{self, ClusterKey, Control, Handler, Identity, NetError, Peers, 
 use super::questions::{self, Asked};
 use super::reading::Reading;
 use super::run::{Job, run_allocators};
+#[cfg(all(feature = "serve", feature = "recovery"))]
+use super::savepoints::Savepoints;
 use crate::error::{RunError, RunErrorKind};
 use crate::ids::{Epoch, WorkerIndex};
 use crate::kit::{EdgeId, PeerLink, Question, Shared, Stop};
@@ -80,6 +82,13 @@ pub(crate) fn run_cluster(
     let handler = Arc::new(FromPeers {
         shared: Arc::downgrade(shared),
         questions,
+        #[cfg(all(feature = "serve", feature = "recovery"))]
+        savepoints: Savepoints::new(
+            job.recovery.clone(),
+            place.peers.index,
+            &shared.is_copied,
+            &control,
+        ),
     });
     control.start(handler).map_err(network_error)?;
     shared.set_peers(Box::new(ToPeers {
@@ -143,6 +152,8 @@ fn stopped(process: usize, reason: StopReason) -> Option<RunError> {
 struct FromPeers {
     shared: Weak<Shared>,
     questions: SyncSender<Asked>,
+    #[cfg(all(feature = "serve", feature = "recovery"))]
+    savepoints: Savepoints,
 }
 
 impl FromPeers {
@@ -198,6 +209,21 @@ impl Handler for FromPeers {
         }
     }
 
+    #[cfg(all(feature = "serve", feature = "recovery"))]
+    fn steps(&self, process: usize, number: u32, text: String) {
+        self.savepoints.take(process, number, text);
+    }
+
+    // All processes run the same program, so none wants this.
+    #[cfg(not(all(feature = "serve", feature = "recovery")))]
+    fn steps(&self, _: usize, _: u32, _: String) {}
+
+    fn stepped(&self, process: usize, number: u32, text: String) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.rounds.note(process, number, text);
+        }
+    }
+
     fn lost(&self, process: usize, address: &str, why: &str) {
         let text = format!(
             "process {process} at `{address}` {why}; if it failed, its own output says why"
@@ -247,5 +273,9 @@ impl PeerLink for ToPeers {
 
     fn ask(&self, number: u32, question: Question) {
         self.control.ask(number, question.bits());
+    }
+
+    fn step(&self, number: u32, text: &str) {
+        self.control.step(number, text);
     }
 }

@@ -10,6 +10,8 @@ mod net;
 mod questions;
 mod reading;
 mod run;
+#[cfg(all(feature = "serve", feature = "recovery"))]
+mod savepoints;
 mod stalls;
 #[cfg(feature = "recovery")]
 mod start;

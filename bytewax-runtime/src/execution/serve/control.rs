@@ -25,6 +25,7 @@ const LONGEST: usize = 64;
 pub(crate) struct Control {
     token: Token,
     shared: Weak<Shared>,
+    flow: String,
     recovery: Option<RecoveryConfig>,
     logged: Logged,
     /// Whether a savepoint is in progress; the run then keeps the epochs that it may still read.
@@ -73,12 +74,14 @@ pub(super) async fn respond(
 impl Control {
     pub(crate) fn new(
         token: Token,
+        flow: &str,
         shared: &Arc<Shared>,
         recovery: Option<RecoveryConfig>,
     ) -> Self {
         Self {
             token,
             shared: Arc::downgrade(shared),
+            flow: flow.to_owned(),
             recovery,
             logged: Logged::here(),
             saves: Arc::clone(&shared.is_copied),
@@ -104,7 +107,7 @@ impl Control {
 
     fn stop(&self) -> Answer {
         let Some(shared) = self.shared.upgrade() else {
-            return answer(StatusCode::CONFLICT, PLAIN, "the run has ended\n");
+            return has_ended();
         };
         self.logged.clone().run(|| {
             tracing::info!("a request stops the run");
@@ -129,17 +132,20 @@ impl Control {
             let text = "the run saves nothing: it has no `--recovery-directory`\n";
             return answer(StatusCode::CONFLICT, PLAIN, text);
         };
+        let Some(shared) = self.shared.upgrade() else {
+            return has_ended();
+        };
         if self.saves.swap(true, Ordering::AcqRel) {
             let text = "another savepoint is in progress; retry when it is complete\n";
             return answer(StatusCode::CONFLICT, PLAIN, text);
         }
         let (made, done) = oneshot::channel();
         let saves = Saves(Arc::clone(&self.saves));
-        let (name, logged) = (name.to_owned(), self.logged.clone());
+        let (flow, name, logged) = (self.flow.clone(), name.to_owned(), self.logged.clone());
         let thread = thread::Builder::new()
             .name("bytewax-savepoint".to_owned())
             .spawn(move || {
-                let answer = logged.run(|| save(&recovery, &name));
+                let answer = logged.run(|| save(&shared, &recovery, &flow, &name));
                 drop(saves);
                 // The client may have disconnected.
                 let _ = made.send(answer);
@@ -152,6 +158,10 @@ impl Control {
             }
         }
     }
+}
+
+fn has_ended() -> Answer {
+    answer(StatusCode::CONFLICT, PLAIN, "the run has ended\n")
 }
 
 /// Set while a savepoint is in progress.
@@ -169,26 +179,34 @@ fn is_name(name: &str) -> bool {
 }
 
 #[cfg(feature = "recovery")]
-fn save(recovery: &RecoveryConfig, name: &str) -> Answer {
+fn save(shared: &Shared, recovery: &RecoveryConfig, flow: &str, name: &str) -> Answer {
     use crate::error::RunError;
-    use crate::recovery::{Error, Savepoint};
+    use crate::recovery::{Error, Reply, Savepoint, SavepointStep};
 
-    match recovery.savepoint(name) {
+    let others = |step: &SavepointStep| {
+        let unreadable = |error| Reply::Failed(format!("its answer cannot be read: {error}"));
+        let step = serde_json::to_string(step).map_err(|_| Error::Misrouted)?;
+        let replies = shared.round(&step).ok_or(Error::RunEnded)?.into_iter();
+        let read = |text: String| serde_json::from_str(&text).unwrap_or_else(unreadable);
+        Ok(replies.map(|(by, text)| (by, read(text))).collect())
+    };
+    match recovery.savepoint(flow, name, shared.process(), &others) {
         Ok(Savepoint {
-            dir,
+            place,
             epoch,
             partitions,
         }) => {
-            let text = format!(
-                "epoch {epoch} is saved in `{}`, in {partitions} partitions",
-                dir.display()
-            );
+            let text = format!("epoch {epoch} is saved in {place}, in {partitions} partitions");
             tracing::info!(epoch = epoch.0, "a request created a savepoint: {text}");
             answer(StatusCode::CREATED, PLAIN, format!("{text}\n"))
         }
         Err(error) => {
             let status = match error {
-                Error::AlreadyInitialised { .. } | Error::NothingComplete => StatusCode::CONFLICT,
+                Error::NothingComplete
+                | Error::RunEnded
+                | Error::SavepointExists { .. }
+                | Error::SavepointIncomplete { .. }
+                | Error::SavepointInProgress => StatusCode::CONFLICT,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let report = RunError::recovery(error).report();
@@ -199,7 +217,7 @@ fn save(recovery: &RecoveryConfig, name: &str) -> Answer {
 }
 
 #[cfg(not(feature = "recovery"))]
-fn save(recovery: &RecoveryConfig, _: &str) -> Answer {
+fn save(_: &Shared, recovery: &RecoveryConfig, _: &str, _: &str) -> Answer {
     match *recovery {}
 }
 

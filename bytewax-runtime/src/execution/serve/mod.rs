@@ -146,7 +146,7 @@ impl Serving {
         let ports = self.ports(here);
         let control = self
             .control
-            .map(|token| Control::new(token, shared, recovery));
+            .map(|token| Control::new(token, &graph.name, shared, recovery));
         let routes = Routes::new(
             Api::new(graph, reading.clone(), ports),
             reading.clone(),

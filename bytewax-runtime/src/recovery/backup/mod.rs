@@ -11,6 +11,7 @@
 //! - [`restore()`] creates the partitions of a worker, at the start of an execution.
 //! - [`Uploader`] writes the logs while the flow runs. An epoch is reported as committed when its segments
 //!   are in the backup.
+//! - A savepoint is a backup within the backup; see the module `savepoint`.
 //! - A [`Term`] is the right of a run to write. Of two runs on one backup, the one that started last has it,
 //!   and the other is refused before anything counts as saved; see the module `term`.
 
@@ -24,6 +25,8 @@ mod object;
 #[cfg(feature = "object-store")]
 mod object_store;
 mod restore;
+#[cfg(any(test, feature = "serve"))]
+mod savepoint;
 mod term;
 mod upload;
 
@@ -38,6 +41,8 @@ pub(super) use object::check as check_object;
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStoreBackup;
 pub(crate) use restore::{Restored, Share, restore, shared_parts};
+#[cfg(any(test, feature = "serve"))]
+pub(crate) use savepoint::savepoint_in_backup;
 pub(crate) use term::{Term, take_term};
 pub(crate) use upload::Uploads;
 pub(super) use upload::{Stopped, Uploader};

@@ -175,7 +175,7 @@ impl Partition<'_> {
             }
             return Ok(is_whole);
         };
-        let (head, _) = self.open(name, &get(self.backup, name)?)?;
+        let (head, _) = open_in_log(&self.meta, name, &get(self.backup, name)?)?;
         let last = running(name, &head)?;
         let executions = writer.executions()?;
         let mut later = executions
@@ -192,15 +192,6 @@ impl Partition<'_> {
         Ok(fits)
     }
 
-    /// Checks an object of the log.
-    fn open<'b>(&self, name: &str, bytes: &'b [u8]) -> Result<(LogHeader, &'b [u8]), BackupError> {
-        let (header, entries): (LogHeader, _) = object::open(name, bytes)?;
-        if header.meta != self.meta || !Names::is_at(name, header.place()) {
-            return Err(BackupError::damaged(name, "it belongs to another place"));
-        }
-        Ok((header, entries))
-    }
-
     /// Replays the log.
     fn build(self, lock: Lock) -> Result<LockedPartition, Error> {
         let dir = self.file.parent().unwrap_or(Path::new(""));
@@ -215,7 +206,7 @@ impl Partition<'_> {
         let mut pieces = self.log.pieces;
         for names in self.log.live.chunks(AT_ONCE) {
             for (name, bytes) in names.iter().zip(get_all(self.backup, names)?) {
-                let (header, entries) = self.open(name, &bytes)?;
+                let (header, entries) = open_in_log(&self.meta, name, &bytes)?;
                 if pieces > 0 {
                     pieces -= 1;
                     replay.piece(name, header, entries)?;
@@ -231,8 +222,21 @@ impl Partition<'_> {
     }
 }
 
+/// Checks an object of the log of a partition.
+pub(super) fn open_in_log<'b>(
+    meta: &Meta,
+    name: &str,
+    bytes: &'b [u8],
+) -> Result<(LogHeader, &'b [u8]), BackupError> {
+    let (header, entries): (LogHeader, _) = object::open(name, bytes)?;
+    if header.meta != *meta || !Names::is_at(name, header.place()) {
+        return Err(BackupError::damaged(name, "it belongs to another place"));
+    }
+    Ok((header, entries))
+}
+
 /// Reads some objects concurrently.
-fn get_all(backup: &dyn Backup, names: &[String]) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn get_all(backup: &dyn Backup, names: &[String]) -> Result<Vec<Vec<u8>>, Error> {
     thread::scope(|scope| {
         let readers: Vec<_> = names
             .iter()
@@ -375,7 +379,7 @@ impl Replay {
 }
 
 /// Returns the execution that wrote an object.
-fn running<'a>(name: &str, header: &'a LogHeader) -> Result<&'a Execution, BackupError> {
+pub(super) fn running<'a>(name: &str, header: &'a LogHeader) -> Result<&'a Execution, BackupError> {
     let last = header.executions.last();
     last.ok_or_else(|| BackupError::damaged(name, "it names no execution"))
 }

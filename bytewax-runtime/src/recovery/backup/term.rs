@@ -96,6 +96,12 @@ impl Term {
     }
 }
 
+/// Returns the name of the object of the last term.
+#[cfg(any(test, feature = "serve"))]
+pub(super) fn newest_term(backup: &dyn Backup, names: &Names) -> Result<String, BackupError> {
+    Ok(names.term(last(backup, names)?))
+}
+
 /// Returns the last term that was taken; 0 if none was.
 fn last(backup: &dyn Backup, names: &Names) -> Result<u64, BackupError> {
     let prefix = names.terms();

@@ -8,6 +8,7 @@ mod locks;
 mod lost;
 mod model;
 mod refusals;
+mod savepoints;
 mod space;
 mod threads;
 mod tools;

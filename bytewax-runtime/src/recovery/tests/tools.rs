@@ -178,6 +178,11 @@ fn a_store_in_use_is_not_repartitioned() {
     assert!(discover(&[new.path()]).unwrap().is_empty());
 }
 
+/// A savepoint of a run of one process.
+fn alone(dir: &Path, name: &str) -> Result<Savepoint, Error> {
+    savepoint(&[dir], name, 0, &|_| Ok(Vec::new()))
+}
+
 #[test]
 fn a_savepoint_has_what_is_complete_while_a_run_goes_on() {
     let old = store(4);
@@ -189,11 +194,11 @@ fn a_savepoint_has_what_is_complete_while_a_run_goes_on() {
     let changes: Vec<_> = (0..500).map(|key| (key, Some(new.as_slice()))).collect();
     write(&mut writers, 3, &changes);
     commit(&mut writers[..1], 3);
-    let made = savepoint(&[old.path()], &place("early")).unwrap();
+    let made = alone(old.path(), "early").unwrap();
     assert_eq!((made.epoch, made.partitions), (Epoch(2), 4));
     commit(&mut writers, 3);
     write(&mut writers, 4, &changes);
-    let made = savepoint(&[old.path()], &place("late")).unwrap();
+    let made = alone(old.path(), "late").unwrap();
     assert_eq!(made.epoch, Epoch(3));
 
     assert_eq!(load(&place("early"), Epoch(3)), before);
@@ -206,8 +211,8 @@ fn a_savepoint_has_what_is_complete_while_a_run_goes_on() {
     }
     // The savepoints are no part of the store, and none takes the place of another.
     assert_eq!(discover(&[old.path()]).unwrap().len(), 4);
-    let again = savepoint(&[old.path()], &place("late"));
-    assert!(matches!(again, Err(Error::AlreadyInitialised { .. })));
+    let again = alone(old.path(), "late");
+    assert!(matches!(again, Err(Error::SavepointExists { .. })));
 }
 
 #[test]
@@ -215,7 +220,7 @@ fn of_a_new_store_there_is_no_savepoint() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path(), 2, "orders").unwrap();
     let place = dir.path().join("savepoints").join("one");
-    let made = savepoint(&[dir.path()], &place);
+    let made = alone(dir.path(), "one");
     assert!(matches!(made, Err(Error::NothingComplete)));
     assert!(!place.exists());
 }

@@ -19,10 +19,10 @@ pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use migrate::{Migrated, MigratedStep, migrate};
 pub(crate) use repartition::repartition;
 pub(crate) use restore::restore_all;
-#[cfg(feature = "serve")]
-pub(crate) use savepoint::Savepoint;
 #[cfg(any(test, feature = "serve"))]
-pub(crate) use savepoint::savepoint;
+pub(crate) use savepoint::{
+    Held, Others, Own, Reply, Savepoint, Step as SavepointStep, savepoint, while_held,
+};
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 
@@ -41,7 +41,7 @@ struct Parts {
 }
 
 /// How often to retry reading a store that a run is changing, until all partitions are consistent.
-const LOOKS: usize = 50;
+pub(super) const LOOKS: usize = 50;
 
 impl Parts {
     /// Locks and opens the store in these directories, which must be complete. For callers that act on its

@@ -299,6 +299,8 @@ fn look(control: &Wire, bytes: &mut [u8]) -> Look {
             | Message::Epoch(_)
             | Message::Ask { .. }
             | Message::Answer { .. }
+            | Message::Step { .. }
+            | Message::Stepped { .. }
             | Message::CleanStop { .. }
             | Message::Heartbeat
             | Message::Bye => {}

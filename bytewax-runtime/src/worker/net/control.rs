@@ -175,6 +175,30 @@ impl Control {
         }
     }
 
+    /// Lets all processes take a step of a savepoint. Never waits.
+    #[cfg_attr(
+        not(feature = "serve"),
+        allow(dead_code, reason = "only the server makes savepoints")
+    )]
+    pub(crate) fn step(&self, number: u32, text: &str) {
+        for peer in &self.shared.peers {
+            let text = text.to_owned();
+            peer.outbox.push(Message::Step { number, text });
+        }
+    }
+
+    /// Tells a process what came of its step. Never waits.
+    #[cfg_attr(
+        not(all(feature = "serve", feature = "recovery")),
+        allow(dead_code, reason = "only the server makes savepoints")
+    )]
+    pub(crate) fn stepped(&self, process: usize, number: u32, text: String) {
+        let mut peers = self.shared.peers.iter();
+        if let Some(peer) = peers.find(|peer| peer.process == process) {
+            peer.outbox.push(Message::Stepped { number, text });
+        }
+    }
+
     /// Announces a clean end, and waits at most `limit` until the others announce theirs, so that none
     /// considers this process lost. Returns true if all have. Call it after timely's guard is dropped.
     pub(crate) fn bye(&self, limit: Duration) -> bool {

@@ -18,6 +18,11 @@ pub(crate) trait Handler: Send + Sync {
     fn asked(&self, process: usize, number: u32, what: u8);
     /// Process `process` has answered a question.
     fn answered(&self, process: usize, number: u32, text: String);
+    /// Process `process` coordinates a savepoint, in which this one takes a step: answer with `Control::stepped`, on
+    /// another thread.
+    fn steps(&self, process: usize, number: u32, text: String);
+    /// Process `process` has taken a step of a savepoint.
+    fn stepped(&self, process: usize, number: u32, text: String);
     /// A process was lost: "process {process} at `{address}` {why}". Called once, and not when the
     /// cluster is ending for another cause.
     fn lost(&self, process: usize, address: &str, why: &str);

@@ -15,6 +15,8 @@ const EPOCH: u8 = 7;
 const CLEAN_STOP: u8 = 8;
 const ASK: u8 = 9;
 const ANSWER: u8 = 10;
+const STEP: u8 = 11;
+const STEPPED: u8 = 12;
 
 /// Longest answer. The text of a longer one is left out.
 const MAX_ANSWER: usize = 16 << 20;
@@ -83,6 +85,10 @@ pub(super) enum Message {
     Ask { number: u32, what: u8 },
     /// The numbers of the sender.
     Answer { number: u32, text: String },
+    /// The receiver takes a step of a savepoint, which the text describes.
+    Step { number: u32, text: String },
+    /// What came of it.
+    Stepped { number: u32, text: String },
     /// The sender is alive.
     Heartbeat,
     /// The sender has ended without a failure.
@@ -141,10 +147,15 @@ impl Message {
             }
             Self::Answer { number, text } => {
                 bytes.push(ANSWER);
-                bytes.extend_from_slice(&number.to_be_bytes());
-                let text = if text.len() > MAX_ANSWER { "" } else { text };
-                put_number(bytes, text.len());
-                bytes.extend_from_slice(text.as_bytes());
+                put_answer(bytes, *number, text);
+            }
+            Self::Step { number, text } => {
+                bytes.push(STEP);
+                put_answer(bytes, *number, text);
+            }
+            Self::Stepped { number, text } => {
+                bytes.push(STEPPED);
+                put_answer(bytes, *number, text);
             }
             Self::Heartbeat => bytes.push(HEARTBEAT),
             Self::Bye => bytes.push(BYE),
@@ -168,6 +179,13 @@ fn put_number(bytes: &mut Vec<u8>, number: usize) {
 
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
     let text = clip(text, MAX_TEXT);
+    put_number(bytes, text.len());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn put_answer(bytes: &mut Vec<u8>, number: u32, text: &str) {
+    bytes.extend_from_slice(&number.to_be_bytes());
+    let text = if text.len() > MAX_ANSWER { "" } else { text };
     put_number(bytes, text.len());
     bytes.extend_from_slice(text.as_bytes());
 }
@@ -220,6 +238,14 @@ impl<'a> Rest<'a> {
                 Message::Ask { number, what }
             }
             ANSWER => Message::Answer {
+                number: self.number()?,
+                text: self.text_of(MAX_ANSWER)?,
+            },
+            STEP => Message::Step {
+                number: self.number()?,
+                text: self.text_of(MAX_ANSWER)?,
+            },
+            STEPPED => Message::Stepped {
                 number: self.number()?,
                 text: self.text_of(MAX_ANSWER)?,
             },
@@ -301,6 +327,14 @@ mod tests {
             Message::Answer {
                 number: 7,
                 text: "{}".repeat(9),
+            },
+            Message::Step {
+                number: 8,
+                text: "[]".repeat(9),
+            },
+            Message::Stepped {
+                number: 8,
+                text: String::new(),
             },
             Message::Heartbeat,
             Message::Bye,

@@ -125,6 +125,16 @@ impl Reader<'_> {
                     handler.answered(self.peer.process, number, text);
                 }
             }
+            Message::Step { number, text } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.steps(self.peer.process, number, text);
+                }
+            }
+            Message::Stepped { number, text } => {
+                if let Some(handler) = self.shared.handler.get() {
+                    handler.stepped(self.peer.process, number, text);
+                }
+            }
             word => self.shared.receive(word, Some(self.peer.process)),
         }
     }

@@ -129,6 +129,8 @@ impl Shared {
             | Message::Epoch(_)
             | Message::Ask { .. }
             | Message::Answer { .. }
+            | Message::Step { .. }
+            | Message::Stepped { .. }
             | Message::CleanStop { .. }
             | Message::Heartbeat
             | Message::Bye => {}

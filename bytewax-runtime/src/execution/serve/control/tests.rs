@@ -200,7 +200,7 @@ fn a_run_goes_on_from_a_savepoint_that_was_made_while_another_went_on() {
         running.epochs(3);
         let (status, text) = running.ask("POST", "/savepoint/one", Some(TOKEN));
         assert_eq!(status, 409, "{text}");
-        assert!(text.contains("is already a recovery partition"), "{text}");
+        assert!(text.contains("/savepoints/one` exists;"), "{text}");
 
         assert_eq!(running.ask("POST", "/stop", Some(TOKEN)).0, 202);
         let error = running.ended().unwrap_err();

@@ -6,6 +6,7 @@ mod formats;
 mod memory;
 mod places;
 mod refusals;
+mod savepoints;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

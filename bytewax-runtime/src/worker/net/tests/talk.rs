@@ -88,6 +88,25 @@ fn a_question_goes_to_all_and_its_answer_to_the_one_that_asked() {
 }
 
 #[test]
+fn a_step_of_a_savepoint_goes_to_all_and_what_came_of_it_to_the_one_that_wants_it() {
+    let connected = cluster(3);
+    let heard = started(&connected);
+    let text = "s".repeat(100_000);
+    connected[1].control.step(7, &text);
+    for index in [0, 2] {
+        assert_eq!(
+            next(&heard[index]),
+            format!("process 1 wants step 7: {text}")
+        );
+        connected[index].control.stepped(1, 7, index.to_string());
+        assert_eq!(
+            next(&heard[1]),
+            format!("process {index} took step 7: {index}")
+        );
+    }
+}
+
+#[test]
 fn credits_arrive_where_they_are_sent() {
     let connected = cluster(3);
     let heard = started(&connected);

@@ -165,6 +165,14 @@ impl Handler for Heard {
         self.tell(format!("process {process} answers {number}: {text}"));
     }
 
+    fn steps(&self, process: usize, number: u32, text: String) {
+        self.tell(format!("process {process} wants step {number}: {text}"));
+    }
+
+    fn stepped(&self, process: usize, number: u32, text: String) {
+        self.tell(format!("process {process} took step {number}: {text}"));
+    }
+
     fn lost(&self, process: usize, address: &str, why: &str) {
         self.tell(format!("process {process} at `{address}` {why}"));
     }

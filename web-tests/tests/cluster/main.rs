@@ -1,5 +1,7 @@
 //! Process 0 shows the whole cluster, and names the processes that do not answer.
 
+mod savepoints;
+
 use std::fs;
 use std::io::Write;
 use std::process::Command;
