@@ -80,6 +80,12 @@ pub fn network(bytes: &[u8]) {
     worker::fuzz::network(bytes);
 }
 
+/// What a client of the page and the metrics sends, besides HTTP itself.
+#[cfg(feature = "serve")]
+pub fn request(bytes: &[u8]) {
+    crate::execution::fuzz(bytes);
+}
+
 /// A directory with partitions.
 pub fn store(dir: &Path) {
     recovery::fuzz::store(dir);
@@ -115,6 +121,8 @@ mod tests {
             run(&bytes);
             object(&bytes);
             network(&bytes);
+            #[cfg(feature = "serve")]
+            request(&bytes);
         }
 
         #[test]

@@ -50,6 +50,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--log FILTER` | `BYTEWAX_LOG` | `bytewax=info` | log what is of this level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or of these levels by target, such as `warn,bytewax=debug` |
 /// | `--log-format text\|json` | `BYTEWAX_LOG_FORMAT` | `text` | how the log is written to standard error; text is the message alone, unless `--log` is given |
 /// | `--connect-timeout SECONDS` | `BYTEWAX_CONNECT_TIMEOUT` | 60 | wait this long for the other processes at the start |
+/// | `--peer-timeout SECONDS` | `BYTEWAX_PEER_TIMEOUT` | 60 | fail when another process is silent for this long, at least 3; each sends something every second |
 /// | `--stop-timeout SECONDS` | `BYTEWAX_STOP_TIMEOUT` | 10 | limit the time to save the last epoch when a signal stops the run; with 0, the run stops immediately |
 ///
 /// An option overrides its variable, and the variable overrides the default.

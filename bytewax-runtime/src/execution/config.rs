@@ -48,6 +48,10 @@ pub(crate) const WORKERS: usize = 1;
 pub(crate) const EPOCH_INTERVAL: Duration = Duration::from_secs(10);
 /// The default time to wait for the other processes.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The default limit of the silence of another process.
+pub(crate) const PEER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The least limit of the silence of another process, which sends something each second.
+pub(crate) const LEAST_PEER_TIMEOUT: Duration = Duration::from_secs(3);
 /// The default time for the last epoch when a signal stops the run.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The default limit of the bytes of items between steps in each process.
@@ -81,6 +85,7 @@ pub struct RunConfig {
     epoch_interval: Duration,
     clock: WorkerClock,
     connect_timeout: Duration,
+    peer_timeout: Duration,
     stop_timeout: Duration,
     /// The key of the cluster.
     cluster_key: Option<ClusterKey>,
@@ -117,6 +122,7 @@ impl Default for RunConfig {
             epoch_interval: EPOCH_INTERVAL,
             clock: WorkerClock::system(),
             connect_timeout: CONNECT_TIMEOUT,
+            peer_timeout: PEER_TIMEOUT,
             stop_timeout: STOP_TIMEOUT,
             cluster_key: None,
             is_insecure: false,
@@ -205,6 +211,14 @@ impl RunConfig {
     /// Sets how long to wait for the other processes of the cluster. The default is a minute.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
+        self
+    }
+
+    /// Sets how long another process of the cluster may be silent before the run fails, because the process, its
+    /// machine or the network is gone. Each process sends something every second. The default is a minute; less than
+    /// three seconds count as three.
+    pub fn peer_timeout(mut self, limit: Duration) -> Self {
+        self.peer_timeout = limit.max(LEAST_PEER_TIMEOUT);
         self
     }
 
@@ -495,6 +509,7 @@ impl RunConfig {
             listener,
             workers_per_process: self.workers,
             connect_timeout: self.connect_timeout,
+            peer_timeout: self.peer_timeout,
             key: self.cluster_key.clone(),
         }
     }

@@ -44,3 +44,5 @@ pub use config::{RunConfig, cluster_main, run_main};
 #[cfg(all(feature = "cli", feature = "recovery"))]
 pub use recovery::recovery_main;
 pub use render::GraphFormat;
+#[cfg(all(feature = "serve", feature = "recovery"))]
+pub(crate) use serve::fuzz;

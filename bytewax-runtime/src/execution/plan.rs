@@ -32,6 +32,7 @@ impl Flags {
             .maybe_cluster_key(self.cluster_key(env)?)
             .insecure(self.insecure)
             .connect_timeout(self.connect_timeout.0)
+            .peer_timeout(self.peer_timeout.0)
             .stop_timeout(self.stop_timeout.0)
             .buffer_memory(self.buffer_memory.0)
             .maybe_recovery(self.recovery()?);

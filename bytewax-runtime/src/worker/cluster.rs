@@ -29,6 +29,8 @@ pub(crate) struct ClusterPlace {
     pub(crate) listener: Option<TcpListener>,
     pub(crate) workers_per_process: usize,
     pub(crate) connect_timeout: Duration,
+    /// The silence after which another process is lost.
+    pub(crate) peer_timeout: Duration,
     /// The key of the cluster, if its connections are authenticated and encrypted.
     pub(crate) key: Option<ClusterKey>,
 }
@@ -59,12 +61,12 @@ pub(crate) fn run_cluster(
         epoch_interval_ms: u64::try_from(interval).unwrap_or(0),
     };
     let stopping = || shared.is_stopping();
-    let limit = place.connect_timeout;
+    let limits = (place.connect_timeout, place.peer_timeout);
     let connected = net::connect(
         &place.peers,
         place.listener,
         (&identity, place.key.as_ref()),
-        limit,
+        limits,
         &stopping,
     );
     let connections = match connected {

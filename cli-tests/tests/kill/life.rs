@@ -1,41 +1,18 @@
 //! One flow from its first run to its end, with all that happens to it in between.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use cli_tests::{Ended, PATIENCE, Programs, command, list, listen, signal_if_running};
+use cli_tests::{Ended, PATIENCE, Programs, list, listen, signal_if_running};
 use tempfile::TempDir;
 
 use super::output::Output;
+use super::program::{kill, prepare};
 use super::random::Random;
 use super::state::State;
 
-/// The text that is read.
-static LINES: LazyLock<String> = LazyLock::new(|| {
-    let line = |n: usize| format!("{} {n}\n", ["ash", "birch", "cedar", "elm"][n * n % 7 % 4]);
-    (0..600).map(line).collect()
-});
-
 /// How long processes may take to end when one of them is killed.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Makes what a flow reads, and the directory that it writes to.
-pub(crate) fn prepare(life: &Path) {
-    fs::write(life.join("lines"), LINES.as_str()).unwrap();
-    fs::create_dir(life.join("out")).unwrap();
-}
-
-/// The program with its files, and more arguments.
-pub(crate) fn kill(life: &Path, args: &str) -> Command {
-    let mut command = command(env!("CARGO_BIN_EXE_kill"), "--numbers 4000");
-    command.arg("--out").arg(life.join("out"));
-    command.arg("--lines").arg(life.join("lines"));
-    command.args(args.split_whitespace());
-    command
-}
 
 /// How fast a flow goes.
 #[derive(Clone, Copy)]

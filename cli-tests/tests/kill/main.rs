@@ -9,6 +9,7 @@
 
 mod life;
 mod output;
+mod program;
 mod random;
 mod state;
 mod stop;

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use cli_tests::run;
 
-use super::life::{kill, prepare};
+use super::program::{kill, prepare};
 
 /// The lines of each key of each file, in order. How keys mix is not fixed.
 #[derive(Debug, PartialEq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cli_tests::run;
 
-use super::life::kill;
+use super::program::kill;
 use super::random::Random;
 
 /// Where the state of a flow is.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use cli_tests::{Ended, PATIENCE, Programs, list, listen, signal};
 
-use super::life::{kill, prepare};
 use super::output::Output;
+use super::program::{kill, prepare};
 
 /// An epoch lasts for longer than any run, and partitions give all they have in 3 s or more.
 const ARGS: &str = "-s 3600 --pace-millis 15 --batch 20 -r";

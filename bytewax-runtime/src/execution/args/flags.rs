@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::Command;
 use super::values::{
-    Addresses, Bytes, Seconds, at_least_one, listen_address, process_id, some_bytes,
+    Addresses, Bytes, Seconds, at_least_one, listen_address, peer_timeout, process_id, some_bytes,
 };
 use crate::execution::config::{
-    BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, STOP_TIMEOUT, WORKERS,
+    BUFFER_MEMORY, CONNECT_TIMEOUT, EPOCH_INTERVAL, PEER_TIMEOUT, STOP_TIMEOUT, WORKERS,
 };
 use crate::execution::log::{LogFilter, LogFormat};
 use crate::execution::token::Token;
@@ -136,6 +136,11 @@ flags! {
     /// Wait this many seconds for the other processes at the start
     connect_timeout: Seconds = "connect-timeout" "SECONDS" "CONNECT_TIMEOUT" {
         default_value_t = Seconds(CONNECT_TIMEOUT)
+    }
+
+    /// Fail when another process is silent for this many seconds, at least 3
+    peer_timeout: Seconds = "peer-timeout" "SECONDS" "PEER_TIMEOUT" {
+        value_parser = peer_timeout, default_value_t = Seconds(PEER_TIMEOUT)
     }
 
     /// Limit the seconds to save the last epoch when a signal stops the run

@@ -35,6 +35,7 @@ fn the_flags_fit_a_parser_of_the_user() {
     let flags = &program.run.flags;
     assert_eq!(flags.snapshot_interval.0, Duration::from_secs(10));
     assert_eq!(flags.connect_timeout.0, Duration::from_secs(60));
+    assert_eq!(flags.peer_timeout.0, Duration::from_secs(60));
     assert_eq!(flags.buffer_memory.0, 256 << 20);
     assert_eq!(program.run.command(), Command::Run);
 }
@@ -139,6 +140,11 @@ fn a_value_that_makes_no_sense_is_a_usage_error() {
             "invalid value '1m' for '--connect-timeout <SECONDS>'",
         ),
         (
+            "--peer-timeout 2",
+            "invalid value '2' for '--peer-timeout <SECONDS>': give 3 seconds or more, because a process sends a \
+             heartbeat every second",
+        ),
+        (
             "--buffer-memory 0",
             "invalid value '0' for '--buffer-memory <BYTES>': give 1 byte or more",
         ),
@@ -224,6 +230,7 @@ fn help_names_the_variables_and_leaves_the_program_its_description() {
         "BYTEWAX_METRICS",
         "BYTEWAX_SNAPSHOT_MODE",
         "BYTEWAX_CONNECT_TIMEOUT",
+        "BYTEWAX_PEER_TIMEOUT",
     ] {
         assert!(
             bare.contains(&format!("[env: {variable}=")),
@@ -256,5 +263,5 @@ fn the_table_of_the_docs_has_each_flag_with_its_variable_and_its_default() {
         }
         count += 1;
     }
-    assert_eq!(count, 24);
+    assert_eq!(count, 25);
 }

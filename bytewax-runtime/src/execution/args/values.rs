@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use crate::execution::config::LEAST_PEER_TIMEOUT;
 use crate::kit::{ResumePolicy, SnapshotMode};
 
 /// The addresses of all processes of a cluster; each is `host:port` with a port of at least 1.
@@ -140,6 +141,18 @@ pub(super) fn some_bytes(text: &str) -> Result<Bytes, String> {
     match text.parse()? {
         Bytes(0) => Err("give 1 byte or more, such as `256MiB`".to_owned()),
         some => Ok(some),
+    }
+}
+
+/// The silence after which a process is lost, which is longer than that between two of its heartbeats.
+pub(super) fn peer_timeout(text: &str) -> Result<Seconds, String> {
+    let least = LEAST_PEER_TIMEOUT;
+    match text.parse()? {
+        Seconds(time) if time < least => Err(format!(
+            "give {} seconds or more, because a process sends a heartbeat every second",
+            least.as_secs()
+        )),
+        time => Ok(time),
     }
 }
 

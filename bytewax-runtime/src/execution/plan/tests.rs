@@ -169,12 +169,13 @@ fn the_flags_reach_the_configuration() {
     let expected = RunConfig::new().workers(3).epoch_interval(Duration::ZERO);
     assert_eq!(shown(alone), shown(expected));
 
-    let flags = "-w 3 -a a:1;b:2 -i 1 --connect-timeout 7 --stop-timeout 5";
+    let flags = "-w 3 -a a:1;b:2 -i 1 --connect-timeout 7 --peer-timeout 8 --stop-timeout 5";
     let one_of_two = config(flags, "").unwrap();
     let expected = RunConfig::new()
         .workers(3)
         .process(1, ["a:1".to_owned(), "b:2".to_owned()])
         .connect_timeout(Duration::from_secs(7))
+        .peer_timeout(Duration::from_secs(8))
         .stop_timeout(Duration::from_secs(5));
     assert_eq!(shown(one_of_two), shown(expected));
 }

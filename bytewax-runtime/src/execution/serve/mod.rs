@@ -31,6 +31,14 @@ use control::Control;
 pub(crate) use metrics::{Count, Family, Labels, Samples, Unit, families};
 use routes::Routes;
 
+/// Reads bytes as parts of a request.
+#[cfg(feature = "recovery")]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    routes::fuzz(bytes);
+    let path = String::from_utf8_lossy(bytes);
+    let _ = control::Request::of(&path);
+}
+
 /// What a run serves, and where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Serving {

@@ -264,6 +264,24 @@ fn is_own_name(host: Option<&HeaderValue>) -> bool {
     is_loopback || name.eq_ignore_ascii_case("localhost")
 }
 
+/// Reads bytes as a path with a query, and as the name of a host.
+#[cfg(feature = "recovery")]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (path, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (&*text, None),
+    };
+    let offers = Offers {
+        metrics: true,
+        page: true,
+    };
+    let _ = (Place::of(path, offers), parameter(query, "step"));
+    let _ = api::question(path, query);
+    let host = HeaderValue::from_bytes(bytes).ok();
+    let _ = is_own_name(host.as_ref());
+}
+
 /// A parameter of a query.
 pub(super) fn parameter<'a>(query: Option<&'a str>, name: &str) -> Option<Cow<'a, str>> {
     let mut pairs = query?.split('&');

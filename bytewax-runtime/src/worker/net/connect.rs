@@ -70,22 +70,17 @@ impl Local {
 /// Connects this process with all others of the cluster.
 ///
 /// Listens on its own address, or on `listener`, for processes with a larger index, and connects to those
-/// with a smaller one. Gives up after `limit`, or when `stopping` returns a reason.
+/// with a smaller one. Gives up after `limit`, or when `stopping` returns true. A process that is silent for
+/// `silence` later is lost.
 pub(crate) fn connect(
     peers: &Peers,
     listener: Option<TcpListener>,
     (identity, key): (&Identity, Option<&ClusterKey>),
-    limit: Duration,
+    (limit, silence): (Duration, Duration),
     stopping: &dyn Fn() -> bool,
 ) -> Result<Connections, NetError> {
-    connect_with(
-        peers,
-        listener,
-        (identity, key),
-        limit,
-        stopping,
-        Timing::default(),
-    )
+    let timing = Timing::new(silence, limit);
+    connect_with(peers, listener, (identity, key), limit, stopping, timing)
 }
 
 /// [`connect`] with other time limits.

@@ -171,7 +171,7 @@ impl Control {
     pub(crate) fn answer(&self, process: usize, number: u32, text: String) {
         let mut peers = self.shared.peers.iter();
         if let Some(peer) = peers.find(|peer| peer.process == process) {
-            peer.outbox.push(Message::Answer { number, text });
+            peer.outbox.answer(number, text);
         }
     }
 

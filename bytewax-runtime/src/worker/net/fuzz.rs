@@ -2,7 +2,9 @@
 
 use super::frames::Frames;
 use super::hello::{Hello, MAX_SEALED, Verdict, take_sealed_hello};
-use super::message::Message;
+use super::message::{MAX_ANSWER, Message};
+use super::pieces::Pieces;
+use super::rendezvous;
 
 /// Reads bytes as each thing that a process receives. What was read can be written, and is then read as the same.
 pub(crate) fn network(bytes: &[u8]) {
@@ -19,13 +21,23 @@ pub(crate) fn network(bytes: &[u8]) {
     if let Ok(Some(message)) = take_sealed_hello(bytes) {
         assert!(message.len() <= MAX_SEALED);
     }
-    let mut rest = bytes;
+    let (mut rest, mut pieces) = (bytes, Pieces::default());
     while let Ok(Some((message, used))) = Message::decode(rest) {
         let mut again = Vec::new();
         message.encode(&mut again);
         assert!(matches!(Message::decode(&again), Ok(Some((again, _))) if again == message));
         rest = &rest[used..];
+        if let Message::Answer {
+            number,
+            place,
+            text,
+        } = message
+            && let Ok(Some((_, text))) = pieces.add(number, place, &text)
+        {
+            assert!(text.len() <= MAX_ANSWER);
+        }
     }
+    rendezvous::fuzz(bytes);
     let mut frames = Frames::new();
     let (first, second) = bytes.split_at(bytes.len() / 2);
     let _ = frames.pass(first) && frames.pass(second);

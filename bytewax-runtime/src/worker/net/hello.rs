@@ -10,7 +10,7 @@ use super::identity::Identity;
 
 const MAGIC: &[u8; 8] = b"BYTEWAX\n";
 /// Version of this handshake and of the messages after it.
-pub(super) const PROTOCOL: u16 = 3;
+pub(super) const PROTOCOL: u16 = 4;
 /// Longest body of a hello or a verdict.
 const MAX_BODY: usize = 64 << 10;
 /// Magic, protocol and length of the body.
@@ -21,7 +21,7 @@ const WELCOME: u8 = b'+';
 pub(super) const REFUSED: u8 = b'-';
 
 /// The start of a sealed handshake, which both ends must agree on: the protocol is its last byte.
-pub(super) const PROLOGUE: &[u8; 9] = b"BYTEWAX#\x03";
+pub(super) const PROLOGUE: &[u8; 9] = b"BYTEWAX#\x04";
 /// The most bytes of a sealed hello, besides the prologue and its length.
 pub(super) const MAX_SEALED: usize = 4 << 10;
 

@@ -3,7 +3,7 @@
 use super::hello::clip;
 
 /// Longest text of a message.
-const MAX_TEXT: usize = 64 << 10;
+pub(super) const MAX_TEXT: usize = 64 << 10;
 
 const FAILED: u8 = 1;
 const STOP: u8 = 2;
@@ -18,8 +18,29 @@ const ANSWER: u8 = 10;
 const STEP: u8 = 11;
 const STEPPED: u8 = 12;
 
-/// Longest answer. The text of a longer one is left out.
-const MAX_ANSWER: usize = 16 << 20;
+/// Longest answer, of all its pieces, and longest step of a savepoint. The text of a longer one is left out.
+pub(super) const MAX_ANSWER: usize = 16 << 20;
+
+/// The place of a piece in its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) is_first: bool,
+    pub(super) is_last: bool,
+}
+
+impl Place {
+    fn code(self) -> u8 {
+        u8::from(self.is_first) | u8::from(self.is_last) << 1
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let place = Self {
+            is_first: code & 1 != 0,
+            is_last: code & 2 != 0,
+        };
+        (place.code() == code).then_some(place)
+    }
+}
 
 /// Why a cluster stops without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +104,12 @@ pub(super) enum Message {
     Epoch(u64),
     /// The sender wants to know the numbers of the receiver; `what` says which.
     Ask { number: u32, what: u8 },
-    /// The numbers of the sender.
-    Answer { number: u32, text: String },
+    /// A piece of the numbers of the sender. Answers are long, and other messages must not wait for all of one.
+    Answer {
+        number: u32,
+        place: Place,
+        text: String,
+    },
     /// The receiver takes a step of a savepoint, which the text describes.
     Step { number: u32, text: String },
     /// What came of it.
@@ -145,17 +170,23 @@ impl Message {
                 bytes.extend_from_slice(&number.to_be_bytes());
                 bytes.push(*what);
             }
-            Self::Answer { number, text } => {
+            Self::Answer {
+                number,
+                place,
+                text,
+            } => {
                 bytes.push(ANSWER);
-                put_answer(bytes, *number, text);
+                bytes.extend_from_slice(&number.to_be_bytes());
+                bytes.push(place.code());
+                put_text(bytes, text);
             }
             Self::Step { number, text } => {
                 bytes.push(STEP);
-                put_answer(bytes, *number, text);
+                put_step(bytes, *number, text);
             }
             Self::Stepped { number, text } => {
                 bytes.push(STEPPED);
-                put_answer(bytes, *number, text);
+                put_step(bytes, *number, text);
             }
             Self::Heartbeat => bytes.push(HEARTBEAT),
             Self::Bye => bytes.push(BYE),
@@ -183,7 +214,7 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-fn put_answer(bytes: &mut Vec<u8>, number: u32, text: &str) {
+fn put_step(bytes: &mut Vec<u8>, number: u32, text: &str) {
     bytes.extend_from_slice(&number.to_be_bytes());
     let text = if text.len() > MAX_ANSWER { "" } else { text };
     put_number(bytes, text.len());
@@ -237,10 +268,15 @@ impl<'a> Rest<'a> {
                 let [what] = self.take()?;
                 Message::Ask { number, what }
             }
-            ANSWER => Message::Answer {
-                number: self.number()?,
-                text: self.text_of(MAX_ANSWER)?,
-            },
+            ANSWER => {
+                let number = self.number()?;
+                let [place] = self.take()?;
+                Message::Answer {
+                    number,
+                    place: Place::from_code(place).ok_or(Short::Sense)?,
+                    text: self.text()?,
+                }
+            }
             STEP => Message::Step {
                 number: self.number()?,
                 text: self.text_of(MAX_ANSWER)?,
@@ -326,6 +362,10 @@ mod tests {
             Message::Ask { number: 7, what: 3 },
             Message::Answer {
                 number: 7,
+                place: Place {
+                    is_first: true,
+                    is_last: false,
+                },
                 text: "{}".repeat(9),
             },
             Message::Step {
@@ -363,6 +403,7 @@ mod tests {
             Message::decode(&[LOST, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 255]),
             Err(Garbled)
         );
+        assert_eq!(Message::decode(&[ANSWER, 0, 0, 0, 0, 4]), Err(Garbled));
     }
 
     #[test]
@@ -383,14 +424,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_long_is_left_out() {
+    fn a_step_that_is_too_long_is_left_out() {
         let mut bytes = Vec::new();
         let text = "x".repeat(MAX_ANSWER + 1);
-        Message::Answer { number: 1, text }.encode(&mut bytes);
+        Message::Step { number: 1, text }.encode(&mut bytes);
         let text = String::new();
-        let expected = Message::Answer { number: 1, text };
+        let expected = Message::Step { number: 1, text };
         assert_eq!(Message::decode(&bytes), Ok(Some((expected, bytes.len()))));
-        let mut announced = vec![ANSWER, 0, 0, 0, 1];
+        let mut announced = vec![STEP, 0, 0, 0, 1];
         announced.extend_from_slice(&(MAX_ANSWER as u32 + 1).to_be_bytes());
         assert_eq!(Message::decode(&announced), Err(Garbled));
     }

@@ -33,6 +33,7 @@ mod identity;
 mod message;
 mod outbox;
 mod peers;
+mod pieces;
 mod reader;
 mod rendezvous;
 mod shared;

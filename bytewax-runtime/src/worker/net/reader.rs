@@ -4,6 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use super::message::Message;
+use super::pieces::Pieces;
 use super::shared::{Peer, Shared};
 use super::text::{loss, span};
 
@@ -16,6 +17,8 @@ pub(super) fn read(shared: &Shared, peer: &Peer) {
         peer,
         pending: Vec::new(),
         heard: None,
+        since: Instant::now(),
+        pieces: Pieces::default(),
         data_lost: None,
         bye: false,
     };
@@ -37,6 +40,10 @@ struct Reader<'a> {
     pending: Vec<u8>,
     /// When the peer last sent something. It sends nothing until its own start-up is over.
     heard: Option<Instant>,
+    /// When reading began.
+    since: Instant,
+    /// The answer of which pieces come.
+    pieces: Pieces,
     /// When the loss of the data connection was noticed.
     data_lost: Option<Instant>,
     /// Whether the peer announced its end.
@@ -86,7 +93,9 @@ impl Reader<'_> {
             match Message::decode(&self.pending[start..]) {
                 Ok(Some((message, used))) => {
                     start += used;
-                    self.take(message);
+                    if !self.take(message) {
+                        return false;
+                    }
                 }
                 Ok(None) => break,
                 Err(_) => return false,
@@ -96,7 +105,8 @@ impl Reader<'_> {
         true
     }
 
-    fn take(&mut self, message: Message) {
+    /// Handles a message. Returns false if no process sends it at this point.
+    fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Heartbeat => {}
             Message::Bye => self.bye = true,
@@ -120,11 +130,19 @@ impl Reader<'_> {
                     handler.asked(self.peer.process, number, what);
                 }
             }
-            Message::Answer { number, text } => {
-                if let Some(handler) = self.shared.handler.get() {
-                    handler.answered(self.peer.process, number, text);
+            Message::Answer {
+                number,
+                place,
+                text,
+            } => match self.pieces.add(number, place, &text) {
+                Ok(Some((number, text))) => {
+                    if let Some(handler) = self.shared.handler.get() {
+                        handler.answered(self.peer.process, number, text);
+                    }
                 }
-            }
+                Ok(None) => {}
+                Err(_) => return false,
+            },
             Message::Step { number, text } => {
                 if let Some(handler) = self.shared.handler.get() {
                     handler.steps(self.peer.process, number, text);
@@ -137,6 +155,7 @@ impl Reader<'_> {
             }
             word => self.shared.receive(word, Some(self.peer.process)),
         }
+        true
     }
 
     fn check_life(&mut self) {
@@ -147,9 +166,13 @@ impl Reader<'_> {
                 self.lose(format!("is gone: {why}"));
             }
         }
-        let silence = self.shared.timing.silence;
-        if !self.bye && self.heard.is_some_and(|heard| heard.elapsed() >= silence) {
-            self.lose(format!("has been silent for {}", span(silence)));
+        let timing = &self.shared.timing;
+        let (since, limit) = match self.heard {
+            Some(heard) => (heard, timing.silence),
+            None => (self.since, timing.first),
+        };
+        if !self.bye && since.elapsed() >= limit {
+            self.lose(format!("has been silent for {}", span(limit)));
         }
     }
 

@@ -12,5 +12,13 @@ mod variable;
 pub(crate) use child::{Child, child};
 pub(crate) use spawner::{SpawnOutcome, spawn_processes};
 
+/// Reads bytes as what a parent reads from its children, and a child from its parent.
+#[cfg(feature = "recovery")]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let _ = serde_json::from_slice::<child::Report>(bytes);
+    let _ = serde_json::from_slice::<child::Cause>(bytes);
+    let _ = serde_json::from_slice::<Vec<String>>(bytes);
+}
+
 #[cfg(test)]
 pub(super) use spawner::Program;

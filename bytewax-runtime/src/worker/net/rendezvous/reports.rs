@@ -9,6 +9,8 @@ use super::child::{Cause, Report};
 
 /// How long a connection may take to report.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The most connections that have not reported. A new one replaces the oldest.
+const MAX_PENDING: usize = 256;
 /// Longest report.
 const MAX_REPORT: usize = 1024;
 /// Longest error text of a child.
@@ -85,6 +87,9 @@ impl Reports {
         while let Ok((socket, _)) = listener.accept() {
             if socket.set_nonblocking(true).is_ok() {
                 let until = Instant::now() + PATIENCE;
+                if self.pending.len() == MAX_PENDING {
+                    self.pending.remove(0);
+                }
                 self.pending.push(Pending {
                     socket,
                     until,
@@ -241,6 +246,23 @@ mod tests {
             }
             assert!(!reports.complete());
         }
+        let many: Vec<_> = (0..MAX_PENDING)
+            .map(|_| {
+                let stranger = send("");
+                while reports
+                    .pending
+                    .last()
+                    .map(|last| last.socket.peer_addr().ok())
+                    != Some(stranger.local_addr().ok())
+                {
+                    reports.poll();
+                }
+                stranger
+            })
+            .collect();
+        assert_eq!(reports.pending.len(), MAX_PENDING);
+        // They have taken the place of the one that came first.
+        assert_eq!((&silent).read(&mut [0]).expect("an end"), 0);
         let child = send(&report("secret", 0));
         while !reports.complete() {
             reports.poll();
@@ -250,6 +272,6 @@ mod tests {
             .read_line(&mut line)
             .expect("an answer");
         assert_eq!(line, "[\"a:1\"]\n");
-        drop(silent);
+        drop(many);
     }
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::thread;
 
 use super::super::Identity;
+use super::super::hello::PROTOCOL;
 use super::util::{connect_all, processes, refusal};
 
 /// The refusals of process 0 and of process 1, which differs by `change`.
@@ -132,12 +133,12 @@ fn another_protocol() {
     assert_eq!(
         text,
         format!(
-            "a process at `{from}` speaks protocol `7` of the cluster, this process speaks `3`; build all processes of a cluster from the same release"
+            "a process at `{from}` speaks protocol `7` of the cluster, this process speaks `{PROTOCOL}`; build all processes of a cluster from the same release"
         )
     );
     let mut answer = Vec::new();
     other.read_to_end(&mut answer).expect("an answer");
-    assert!(answer.starts_with(b"BYTEWAX\n\0\x03"));
+    assert!(answer.starts_with(&[&b"BYTEWAX\n"[..], &PROTOCOL.to_be_bytes()].concat()));
 }
 
 #[test]

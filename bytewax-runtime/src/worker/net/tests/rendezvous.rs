@@ -59,7 +59,13 @@ fn child_that_finishes() {
     {
         link.watch(|_| {}, || {}).expect("a thread");
         let identity = identity(2);
-        let connected = connect(&peers, Some(listener), (&identity, None), LONG, &|| false);
+        let connected = connect(
+            &peers,
+            Some(listener),
+            (&identity, None),
+            (LONG, LONG),
+            &|| false,
+        );
         let connected = connected.unwrap_or_else(|error| panic!("{error}"));
         assert!(connected.control.bye(LONG));
     }

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::super::hello::{CONFIRM, Hello, Role, Verdict};
+use super::super::hello::{Hello, Role};
 use super::super::message::Message;
 use super::super::{NetError, Peers, connect};
-use super::util::{LONG, address, cluster, identity, listener, processes, refusal, succeed};
+use super::util::{LONG, address, cluster, identity, listener, processes, refusal, shake, succeed};
 
 #[test]
 fn three_processes_connect() {
@@ -78,7 +78,7 @@ fn the_start_can_be_stopped() {
         &process.peers,
         Some(process.listener),
         (&process.identity, None),
-        LONG,
+        (LONG, LONG),
         &stopping,
     );
     assert!(matches!(result.err(), Some(NetError::Stopped)));
@@ -101,7 +101,7 @@ fn who_gives_up_tells_the_connected() {
             &first.peers,
             Some(first.listener),
             (&first.identity, None),
-            LONG,
+            (LONG, LONG),
             &stopping,
         )
     });
@@ -137,7 +137,13 @@ fn an_address_in_use_is_named() {
         addresses: vec![address.clone()],
     };
     assert_eq!(
-        refusal(connect(&peers, None, (&identity(1), None), LONG, &|| false)),
+        refusal(connect(
+            &peers,
+            None,
+            (&identity(1), None),
+            (LONG, LONG),
+            &|| false
+        )),
         format!(
             "process 0 cannot listen on its address `{address}`: address already in use; end what uses the port, or give the process another address of this machine"
         )
@@ -150,7 +156,13 @@ fn an_unknown_host_is_named() {
         index: 0,
         addresses: vec![String::from("no such host:2101")],
     };
-    let text = refusal(connect(&peers, None, (&identity(1), None), LONG, &|| false));
+    let text = refusal(connect(
+        &peers,
+        None,
+        (&identity(1), None),
+        (LONG, LONG),
+        &|| false,
+    ));
     assert!(
         text.starts_with("process 0 cannot listen on its address `no such host:2101`: "),
         "{text}"
@@ -269,24 +281,4 @@ fn a_second_process_of_the_same_index_is_refused() {
     );
     assert_eq!(refusal(first.join().expect("no panic")), expected);
     drop(data);
-}
-
-/// The handshake of a process that connects.
-fn shake(address: &str, hello: &Hello) -> TcpStream {
-    let mut socket = TcpStream::connect(address).expect("it listens");
-    socket.write_all(&hello.encode()).expect("it listens");
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 1024];
-    loop {
-        let read = socket.read(&mut chunk).expect("an answer");
-        bytes.extend_from_slice(&chunk[..read]);
-        if let Ok(Some((_, used))) = Hello::decode(&bytes)
-            && let Ok(Some(verdict)) = Verdict::decode(&bytes[used..])
-        {
-            assert_eq!(verdict, Verdict::Welcome);
-            break;
-        }
-    }
-    socket.write_all(&[CONFIRM]).expect("open");
-    socket
 }

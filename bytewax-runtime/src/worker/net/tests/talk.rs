@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use super::super::StopReason;
 use super::super::connect::Connections;
-use super::util::{Heard, LONG, cluster, connect_all, next, processes, rest, succeed};
+use super::super::hello::{Hello, Role};
+use super::super::message::MAX_ANSWER;
+use super::util::{
+    Heard, LONG, cluster, connect_all, identity, next, processes, rest, shake, succeed,
+};
 
 fn started(connected: &[Connections]) -> Vec<Receiver<String>> {
     connected.iter().map(Heard::start).collect()
@@ -228,6 +232,46 @@ fn a_silent_peer_is_lost_and_a_busy_one_is_not() {
         format!("process 0 at `{address}` has been silent for 200 ms")
     );
     assert!(next(&heard[0]).ends_with("has lost the connection to this process"));
+}
+
+#[test]
+fn a_peer_that_never_says_anything_is_lost() {
+    let mut first = processes(2).remove(0);
+    first.timing.first = Duration::from_millis(300);
+    let addresses = first.peers.addresses.clone();
+    let first = first.spawn();
+    // A process that connects, and is then as good as gone.
+    let silent = [Role::Data, Role::Control].map(|role| {
+        let hello = Hello {
+            role,
+            from: 1,
+            to: 0,
+            instance: 5,
+            identity: identity(2),
+        };
+        shake(&addresses[0], &hello)
+    });
+    let connected = succeed(vec![first.join().expect("no panic")]);
+    let heard = started(&connected);
+    assert_eq!(
+        next(&heard[0]),
+        format!("process 1 at `{}` has been silent for 300 ms", addresses[1])
+    );
+    drop(silent);
+}
+
+/// A long answer is cut into pieces, so it holds up nothing.
+#[test]
+fn an_epoch_overtakes_a_long_answer() {
+    let connected = cluster(2);
+    // Nobody reads yet, so the answer fills the buffers of the system, which have room for a part of it.
+    let text = "x".repeat(MAX_ANSWER);
+    connected[0].control.answer(1, 3, text.clone());
+    connected[0].control.epoch(9);
+    let second = Heard::start(&connected[1]);
+    assert_eq!(next(&second), "epoch 9");
+    let answer = next(&second);
+    assert!(answer == format!("process 0 answers 3: {text}"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests share.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use super::super::connect::Connections;
 use super::super::connect::connect_with;
+use super::super::hello::{CONFIRM, Hello, Verdict};
 use super::super::sync::lock;
 use super::super::timing::Timing;
 use super::super::{ClusterKey, Handler, Identity, NetError, Peers, StopReason};
@@ -186,4 +188,24 @@ pub(super) fn next(heard: &Receiver<String>) -> String {
 /// What else is heard until the handler is gone.
 pub(super) fn rest(heard: &Receiver<String>) -> Vec<String> {
     heard.iter().collect()
+}
+
+/// The handshake of a process that connects.
+pub(super) fn shake(address: &str, hello: &Hello) -> TcpStream {
+    let mut socket = TcpStream::connect(address).expect("it listens");
+    socket.write_all(&hello.encode()).expect("it listens");
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 1024];
+    loop {
+        let read = socket.read(&mut chunk).expect("an answer");
+        bytes.extend_from_slice(&chunk[..read]);
+        if let Ok(Some((_, used))) = Hello::decode(&bytes)
+            && let Ok(Some(verdict)) = Verdict::decode(&bytes[used..])
+        {
+            assert_eq!(verdict, Verdict::Welcome);
+            break;
+        }
+    }
+    socket.write_all(&[CONFIRM]).expect("open");
+    socket
 }
