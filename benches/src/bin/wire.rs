@@ -142,7 +142,7 @@ fn knock(arguments: &Arguments, addresses: &[String], over: &AtomicBool) {
     let mut came = 0;
     while came < all && !over.load(Ordering::Relaxed) {
         let due = f64::from(all) * (start.elapsed().as_secs_f64() / within.as_secs_f64()).min(1.0);
-        for _ in came..due as u32 {
+        while came < due as u32 {
             // It is refused, or the process is still waiting for the other.
             drop(TcpStream::connect(
                 &addresses[came as usize % addresses.len()],

@@ -418,7 +418,7 @@ impl RunConfig {
                 let listener = self.listener.as_ref();
                 let listener = listener.map(|listener| listener.try_clone()).transpose();
                 let listener = listener.map_err(|error| {
-                    let text = "the socket that was given cannot be used";
+                    let text = "the socket of `RunConfig::listener` cannot be used";
                     RunError::new(RunErrorKind::Network, text).caused_by(error)
                 })?;
                 let place = self.place(peers.clone(), listener);
@@ -438,10 +438,10 @@ impl RunConfig {
             return Ok(());
         };
         let text = format!(
-            "the cluster has processes on other machines (`{outside}`), and nothing would protect the connections to \
-             them: whoever can reach a port could read and inject items; give all processes the same secret in \
-             BYTEWAX_CLUSTER_SECRET or in a file that `--cluster-secret-file` names (feature `encryption`), or, in a \
-             network that you trust, give `--insecure` (BYTEWAX_INSECURE=true)"
+            "the cluster has processes on other machines (`{outside}`), and the connections to them would be neither \
+             authenticated nor encrypted, so anyone who can reach a port could read and inject items; set the same \
+             secret for all processes, in BYTEWAX_CLUSTER_SECRET or in a file that `--cluster-secret-file` names \
+             (feature `encryption`), or use `--insecure` (BYTEWAX_INSECURE=true) in a network that you trust"
         );
         Err(RunError::new(RunErrorKind::Config, text))
     }

@@ -70,13 +70,10 @@ impl Link {
             _directory: directory,
         };
         let wires = [0, 1].map(|at| UnixDatagram::bind(place("net", at)).unwrap());
-        for at in 0..2 {
+        for (at, address) in ADDRESSES.into_iter().enumerate() {
             ip(&["netns", "add", &link.names[at]]);
             ip(&["-n", &link.names[at], "link", "set", "lo", "up"]);
-            let tun = format!(
-                "TUN:{}/24,tun-name=wire,tun-type=tun,iff-no-pi,iff-up",
-                ADDRESSES[at]
-            );
+            let tun = format!("TUN:{address}/24,tun-name=wire,tun-type=tun,iff-no-pi,iff-up");
             let socket = format!(
                 "UNIX-SENDTO:{},bind={}",
                 place("net", at).display(),

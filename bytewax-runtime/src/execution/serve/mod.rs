@@ -97,7 +97,7 @@ impl Serving {
             _ => return None,
         };
         Some(format!(
-            "{token} is given without {is_used}, so nobody could use it; give an address, or omit the token"
+            "{token} is set without {is_used}, so it has no effect; set an address, or omit the token"
         ))
     }
 

@@ -191,6 +191,25 @@ fn slow_connections_keep_nobody_out() {
     assert!(matches!(last.read(&mut byte), Ok(0) | Err(_)));
 }
 
+/// A request has five seconds, however many bytes of it come.
+#[test]
+fn a_request_that_does_not_end_is_closed() {
+    let (server, _shared) = server();
+    let mut slow = connect(server.addresses()[0]);
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
+        .unwrap();
+    let since = std::time::Instant::now();
+    let mut said = String::new();
+    let _ = slow.read_to_string(&mut said);
+    assert!(!said.contains(" 200 "), "{said}");
+    let took = since.elapsed();
+    let limit = Duration::from_secs(5);
+    assert!(
+        took + Duration::from_millis(500) > limit && took < 5 * limit,
+        "{took:?}"
+    );
+}
+
 /// A source without items, which counts how often it is asked for its partitions.
 struct Counted(Arc<AtomicUsize>);
 

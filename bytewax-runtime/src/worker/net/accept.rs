@@ -15,9 +15,9 @@ use super::hello::{
 use super::wire::{SHORTEST, Wire};
 
 /// How long a connection may take for each step of the handshake.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The most connections in the handshake. A new one replaces the oldest.
-const MAX_PENDING: usize = 256;
+pub(super) const MAX_PENDING: usize = 256;
 /// The most bytes that an honest process sends before it receives an answer.
 const MAX_HELLO: usize = 128 << 10;
 
@@ -239,7 +239,7 @@ impl Acceptor {
         }
         (hello.to != index).then(|| {
             format!(
-                "{who} takes process {index} for process {}; give all processes the same list of addresses in the same order",
+                "{who} expects process {} at the address of process {index}; give all processes the same list of addresses in the same order",
                 hello.to
             )
         })

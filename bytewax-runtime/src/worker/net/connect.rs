@@ -286,7 +286,7 @@ fn look(control: &Wire, bytes: &mut [u8]) -> Look {
         rest = &rest[used..];
         match message {
             Message::Failed { text, .. } => return Look::GaveUp(text),
-            Message::Stop { .. } => return Look::GaveUp(String::from("it was told to stop")),
+            Message::Stop { .. } => return Look::GaveUp(String::from("it was stopped")),
             Message::Lost { process, why, .. } => {
                 return Look::GaveUp(format!("process {process} {why}"));
             }

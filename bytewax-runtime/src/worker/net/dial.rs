@@ -160,7 +160,7 @@ impl Attempts {
         key: &ClusterKey,
     ) -> Result<Wire, Failure> {
         let stranger = || {
-            let why = "what answers does not know the secret of the cluster";
+            let why = "another program answers, or a process with another cluster secret";
             Failure::Retry(String::from(why))
         };
         let mut handshake = Handshake::initiator(key, PROLOGUE).ok_or_else(stranger)?;
@@ -259,7 +259,7 @@ impl Attempts {
         let address = &self.local.peers.addresses[self.process];
         refused(match error {
             Unreadable::Stranger => format!(
-                "what answers at the address `{address}` of process {} is not a bytewax process; correct the address, or free the port for the process",
+                "another program answers at the address `{address}` of process {}; correct the address, or free the port for the process",
                 self.process
             ),
             Unreadable::Protocol(other) => {

@@ -99,9 +99,7 @@ pub(crate) enum NetError {
         why: String,
     },
     /// The variable that a spawning process sets cannot be read.
-    #[error(
-        "the environment variable `BYTEWAX_SPAWNED` is `{value}`, which no bytewax process has set; unset it"
-    )]
+    #[error("the environment variable `BYTEWAX_SPAWNED` has the invalid value `{value}`; unset it")]
     Variable {
         /// Its value.
         value: String,

@@ -39,7 +39,7 @@ impl Identity {
             )
         } else if self.processes != other.processes {
             format!(
-                "{who} counts `{}` processes in the cluster, this process counts `{}`; give all processes the same list of addresses",
+                "{who} has a list of `{}` addresses, this process has one of `{}`; give all processes the same list of addresses",
                 other.processes, self.processes
             )
         } else if self.workers_per_process != other.workers_per_process {

@@ -66,7 +66,7 @@ impl Reader<'_> {
                     self.heard = Some(Instant::now());
                     self.pending.extend_from_slice(&chunk[..read]);
                     if !self.take_messages() {
-                        break String::from("it sent a message that no bytewax process sends");
+                        break String::from("it sent an invalid message");
                     }
                 }
                 Err(error) => match error.kind() {

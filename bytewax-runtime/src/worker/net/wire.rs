@@ -85,7 +85,7 @@ fn taken() -> io::Error {
 }
 
 fn broken() -> io::Error {
-    let text = "it sent data that was not sealed with the keys of the connection";
+    let text = "it sent data that fails authentication with the keys of the connection";
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 

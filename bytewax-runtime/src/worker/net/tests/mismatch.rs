@@ -65,11 +65,11 @@ fn another_number_of_processes() {
     let [first, second] = refusals(|identity| identity.processes = 3);
     assert_eq!(
         first,
-        "process 1 at `b:1` counts `3` processes in the cluster, this process counts `2`; give all processes the same list of addresses"
+        "process 1 at `b:1` has a list of `3` addresses, this process has one of `2`; give all processes the same list of addresses"
     );
     assert_eq!(
         second,
-        "process 0 at `a:0` counts `2` processes in the cluster, this process counts `3`; give all processes the same list of addresses"
+        "process 0 at `a:0` has a list of `2` addresses, this process has one of `3`; give all processes the same list of addresses"
     );
 }
 
@@ -115,7 +115,9 @@ fn another_order_of_addresses() {
         )
     );
     assert!(
-        texts[0].contains("takes process 0 for process 1; give all processes the same list"),
+        texts[0].contains(
+            "expects process 1 at the address of process 0; give all processes the same list"
+        ),
         "{}",
         texts[0]
     );
@@ -155,7 +157,7 @@ fn another_service_on_the_address() {
     assert_eq!(
         refusal(second.connect()),
         format!(
-            "what answers at the address `{address}` of process 0 is not a bytewax process; correct the address, or free the port for the process"
+            "another program answers at the address `{address}` of process 0; correct the address, or free the port for the process"
         )
     );
     drop(thread.join());

@@ -1,6 +1,7 @@
 //! Tests of whole clusters, whose processes are threads here.
 
 mod data;
+mod limits;
 mod mismatch;
 mod rendezvous;
 #[cfg(feature = "encryption")]

@@ -283,7 +283,7 @@ fn a_peer_that_talks_nonsense_is_lost() {
         .expect("open");
     let text = next(&heard[1]);
     assert!(
-        text.ends_with("is gone: it sent a message that no bytewax process sends"),
+        text.ends_with("is gone: it sent an invalid message"),
         "{text}"
     );
 }
