@@ -8,6 +8,8 @@
 //! `recovery` (default) adds recovery stores, and SQLite; `cli` (default) adds the command line; `async` adds
 //! `map_async` and `AsyncBatches`; `object-store` adds backups in object stores; `metrics` serves the metrics
 //! of a run to Prometheus.
+// What there is to say is an event, an error or a result.
+#![cfg_attr(not(test), warn(clippy::print_stderr))]
 #![cfg_attr(
     not(all(feature = "cli", feature = "recovery")),
     allow(

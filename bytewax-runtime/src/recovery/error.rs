@@ -154,7 +154,9 @@ pub(crate) enum Error {
     #[error("another savepoint is in progress; retry when it is complete")]
     SavepointInProgress,
     #[cfg(any(test, feature = "serve"))]
-    #[error("the run ended before all processes had taken part in the savepoint; make it again")]
+    #[error(
+        "not all processes take part in the savepoint, because the run has ended or is only starting; make it again"
+    )]
     RunEnded,
     #[cfg(any(test, feature = "serve"))]
     #[error("process {process} failed to take part in the savepoint: {text}")]

@@ -191,6 +191,9 @@ fn the_page_follows_a_run_for_a_minute() {
             "{rate} items a second in round {round}"
         );
         last = shown;
+        // Nothing stalls, so nothing is said to.
+        let stalls = run.report()["stalls"].clone();
+        assert_eq!(stalls.as_array().map(Vec::len), Some(0), "{stalls}");
     }
     tab.click("#tab-snapshots");
     tab.wait("document.querySelectorAll('#view tbody tr').length > 10");
