@@ -1,9 +1,8 @@
-//! One worker gives many items as fast as they are taken; a sink elsewhere takes none for a while.
+//! Worker 0 emits items as fast as possible, and the sink of worker 1 blocks for a while.
 //!
-//! `flood FILE --count 1000000 -p 2`: worker 1 stops at its first item until the file is there.
-//! `--size 1048576` makes each item as large as that, and `--pause 1000` makes the sinks take so many
-//! microseconds for each. At its end each worker prints the most memory that its process has taken. The
-//! tests of flow control run it.
+//! `flood FILE --count 1000000 -p 2`: worker 1 blocks at its first item until the file exists. `--size 1048576` sets the
+//! bytes of an item, and `--pause 1000` the microseconds that a sink sleeps per item. At its end, each worker prints the
+//! peak memory of its process. The tests of flow control run this program.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,34 +15,34 @@ use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::{ExitCode, RunArgs, StepError, StepId, WorkerIndex};
 
-/// How many turns of a millisecond without a poll mean that the source is held back.
+/// The source counts as blocked after this many milliseconds without a poll.
 const QUIET_TURNS: usize = 300;
 
 #[derive(clap::Parser)]
 struct Args {
-    /// The sink of worker 1 waits until there is this file
+    /// The sink of worker 1 blocks until this file exists
     gate: PathBuf,
-    /// How many items worker 0 gives
+    /// Number of items that worker 0 emits
     #[arg(long)]
     count: u64,
-    /// How many bytes an item has on the heap
+    /// Bytes of an item on the heap
     #[arg(long, default_value_t = 0)]
     size: usize,
-    /// How many microseconds the sinks take for each item
+    /// Microseconds that the sinks sleep per item
     #[arg(long, default_value_t = 0)]
     pause: u64,
     #[command(flatten)]
     run: RunArgs,
 }
 
-/// What worker 0 has given.
+/// The progress of worker 0.
 #[derive(Default)]
 struct Progress {
     given: AtomicU64,
     all: AtomicBool,
 }
 
-/// A number, and as much text as was asked for.
+/// A number, and text of the requested size.
 type Item = (u64, String);
 
 struct Items {
@@ -76,7 +75,7 @@ impl DynamicSource for Items {
     }
 }
 
-/// Tells once when the source is not polled any more.
+/// Prints a line once the source is no longer polled.
 fn watch(progress: &Progress) {
     let (mut before, mut turns) = (0, 0);
     while turns < QUIET_TURNS {
@@ -105,7 +104,7 @@ impl StatelessSourcePartition for Numbered {
             }
             return Ok(Poll::end());
         }
-        // Of large items only a few at a time, as a source of files would.
+        // A source of files also emits large items a few at a time.
         let few = (1 << 20) / (self.size as u64 + 1);
         let items = self.left.min(few.clamp(1, 1000));
         self.left -= items;
@@ -122,7 +121,7 @@ struct Gated {
 }
 
 struct Counter {
-    /// What to wait for before the first number.
+    /// The file to wait for before the first item.
     gate: Option<PathBuf>,
     pause: Duration,
     worker: usize,
@@ -165,12 +164,12 @@ impl StatelessSinkPartition<Item> for Counter {
     }
 }
 
-/// The most memory that was resident in this process.
+/// The peak resident memory of this process.
 fn peak_kib() -> Result<u64, StepError> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-    let peak = peak.ok_or_else(|| StepError::msg("the system does not tell the peak of memory"))?;
+    let peak = peak.ok_or_else(|| StepError::msg("the system does not report the peak memory"))?;
     Ok(peak.parse()?)
 }
 

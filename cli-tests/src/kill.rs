@@ -1,8 +1,8 @@
-//! A flow of all that is saved, for the test that kills it: sources with positions, states of
-//! several kinds, times, and files that are written once.
+//! A flow that saves state of every kind, for the test that kills it: positions of sources, several types of state,
+//! timers, and files that are written exactly once.
 //!
-//! Whatever happens to it, the lines of each key come to be the same, in the same order: a key has
-//! items of one partition only. Try `kill --out DIR`, or with `-r STORE -s 0`, kill it, and go on.
+//! Each key has items of one partition only. Its output lines are therefore always the same, in the same order. Try
+//! `kill --out DIR -r STORE -s 0`, kill it, and start it again.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -21,29 +21,29 @@ use serde::{Deserialize, Serialize};
 
 #[derive(clap::Parser)]
 struct Args {
-    /// The directory of the files that are written
+    /// Directory of the output files
     #[arg(long)]
     out: PathBuf,
-    /// A text file that is read
+    /// Text file to read
     #[arg(long)]
     lines: PathBuf,
-    /// How many numbers each partition gives
+    /// Numbers that each partition emits
     #[arg(long, default_value_t = 1000)]
     numbers: u64,
-    /// How many of them a poll gives
+    /// Numbers per poll
     #[arg(long, default_value_t = 20)]
     batch: u64,
-    /// How long a partition waits between two polls
+    /// Milliseconds between two polls of a partition
     #[arg(long, default_value_t = 0)]
     pace_millis: u64,
-    /// The length of an epoch, which flags give in whole seconds
+    /// Length of an epoch in milliseconds; `-s` is in whole seconds
     #[arg(long)]
     epoch_millis: Option<u64>,
     #[command(flatten)]
     run: RunArgs,
 }
 
-/// A number, and the partition that gave it.
+/// A number, and the partition that emitted it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Event {
     partition: u64,
@@ -67,10 +67,10 @@ struct Partition {
 
 const PARTITIONS: u64 = 3;
 
-/// How long a key of `timed` waits.
+/// The time until a key of `timed` emits.
 const WAIT: TimeDelta = TimeDelta::milliseconds(3);
 
-/// How long a partition waits at its end, so that all times have come by then.
+/// The pause of a partition at its end, in which all timers fire.
 const REST: Duration = Duration::from_millis(300);
 
 impl FixedPartitionedSource for Numbers {
@@ -123,7 +123,7 @@ impl StatefulSourcePartition for Partition {
     }
 }
 
-/// Keeps numbers until none has come for a while.
+/// Collects numbers until none has arrived for a while.
 #[stateful]
 #[derive(Default)]
 struct Timed {
@@ -146,7 +146,7 @@ impl StatefulLogic for Timed {
         Keep::No
     }
 
-    /// Its time has been lost: all of them have come when the sources end.
+    /// Reports numbers whose timer was lost: all timers have fired when the sources end.
     fn on_eof(&mut self, out: &mut Emit<String>) -> Keep {
         out.emit(format!("{:?} left over", self.numbers));
         Keep::No
@@ -157,7 +157,7 @@ impl StatefulLogic for Timed {
     }
 }
 
-/// Gives an event back, after it has been waited for some times.
+/// Returns an event after some polls.
 async fn ask(event: Event) -> Result<Event, Infallible> {
     let mut waits = event.number % 4;
     poll_fn(|context| {
@@ -172,12 +172,12 @@ async fn ask(event: Event) -> Result<Event, Infallible> {
     Ok(event)
 }
 
-/// A time of an event, far enough from the next that none is late, however slow the runs are.
+/// The time of an event. An hour lies between two events, so none is late, however slow a run is.
 fn hour(number: u64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::hours(number as i64)
 }
 
-/// A line of text, with the key before what is known of it.
+/// Lines of text: the key, then the value.
 fn told<K: Key + std::fmt::Display, V: std::fmt::Display + 'static>(
     pairs: KeyedStream<K, V>,
 ) -> KeyedStream<K, String> {
@@ -199,7 +199,7 @@ fn flow(args: &Args) -> Dataflow {
     dataflow!("kill", |flow| {
         let events = flow.input(numbers);
 
-        // A state of each text key, which depends on the order of the numbers.
+        // State with text keys, which depends on the order of the numbers.
         let mixed = events
             .clone()
             .key_on(|event| format!("{}-{}", event.partition, event.number % 7))
@@ -210,7 +210,7 @@ fn flow(args: &Args) -> Dataflow {
         let mixed_told = told(mixed.clone());
         mixed_told.output(out("mixed"));
 
-        // Lists, of keys that are numbers.
+        // Lists with numeric keys.
         let fives = events
             .clone()
             .map(|event| (event.partition * 100 + event.number % 11, event.number))
@@ -218,7 +218,7 @@ fn flow(args: &Args) -> Dataflow {
         let fives_told = told(fives.map_value(|numbers| format!("{numbers:?}")));
         fives_told.output(dir);
 
-        // Keys that come for a while, and then wait for a time.
+        // Keys that receive items for a while, and then wait for a timer.
         let timed = events
             .clone()
             .map(|event| {
@@ -229,7 +229,7 @@ fn flow(args: &Args) -> Dataflow {
         let timed_told = told(timed);
         timed_told.output(out("timed"));
 
-        // Two partitions, of which one waits for the other.
+        // A join of two partitions.
         let side = |partition: u64| {
             move |event: Event| (event.partition == partition).then_some((event.number, partition))
         };
@@ -239,7 +239,7 @@ fn flow(args: &Args) -> Dataflow {
         let pairs_told = told(pairs.map_value(|(left, right)| format!("{left}{right}")));
         pairs_told.output(out("pairs"));
 
-        // What is known at the end only, of all partitions, and of items behind a state.
+        // Totals at the end, over all partitions, and after a step with state.
         let counts = events
             .clone()
             .redistribute()
@@ -251,7 +251,7 @@ fn flow(args: &Args) -> Dataflow {
         let greatest_told = told(greatest);
         greatest_told.output(out("greatest"));
 
-        // What has been somewhere else in between, and windows, which end when time has gone on.
+        // Asynchronous calls, then windows, which close when event time advances.
         let asked = events.map_async(AsyncConfig::new().in_flight(5), |event: &Event| {
             ask(event.clone())
         });

@@ -1,7 +1,7 @@
-//! Starts programs, gathers what they print, and waits for what they do.
+//! Starts programs, collects their output, and waits for lines and for their ends.
 //!
-//! A test waits for lines and for the end of programs, never for a time alone. Every wait has a
-//! limit, and fails with everything that was printed.
+//! A test never waits for a time alone. Every wait has a time limit; when it is exceeded, the test fails and shows all
+//! output.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
@@ -14,13 +14,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a program may take to do what it has to do anyway.
+/// The time limit of a step that always succeeds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long programs may take to end when they are stopped or fail.
+/// The time limit for programs to exit after a stop or a failure.
 pub const END: Duration = Duration::from_secs(5);
 
-/// A port that was free has been taken by another program: the case has to be run again.
+/// Another program has bound a port that was free. Run the case again.
 #[derive(Debug)]
 pub struct PortTaken;
 
@@ -37,7 +37,7 @@ struct Program {
     id: u32,
     out: Vec<String>,
     err: String,
-    /// How many pipes it, or a child of it, still holds.
+    /// Number of pipes that the program or its children still hold.
     pipes: usize,
     status: Option<ExitStatus>,
 }
@@ -50,12 +50,12 @@ enum Event {
     Ended(ExitStatus),
 }
 
-/// A program that has ended, and all its children with it.
+/// A program that has exited with all its children.
 #[derive(Debug)]
 pub struct Ended {
-    /// The exit code; none if a signal has ended it.
+    /// The exit code; `None` if a signal killed it.
     pub code: Option<i32>,
-    /// The signal that has ended it.
+    /// The signal that killed it.
     pub signal: Option<i32>,
     /// The lines on standard output.
     pub out: Vec<String>,
@@ -135,7 +135,7 @@ impl Programs {
         }
     }
 
-    /// Starts a program, and gives the number by which it is known here, from 0.
+    /// Starts a program. Returns its number, from 0.
     pub fn start(&mut self, mut command: Command) -> usize {
         let index = self.running.len();
         // In a group of their own, so that it can be killed with all its children.
@@ -197,7 +197,7 @@ impl Programs {
         &self.running[program].out
     }
 
-    /// Waits until a program has printed a line of this kind, and gives the first one.
+    /// Waits until a program has printed a matching line, and returns the first one.
     #[track_caller]
     pub fn line(
         &mut self,
@@ -209,7 +209,7 @@ impl Programs {
             .map(|mut lines| lines.remove(0))
     }
 
-    /// Waits until a program has printed `count` lines of this kind, and gives them.
+    /// Waits until a program has printed `count` matching lines, and returns them.
     #[track_caller]
     pub fn lines(
         &mut self,
@@ -238,9 +238,9 @@ impl Programs {
         }
     }
 
-    /// Lets programs run for a time; false as soon as one of them has ended.
+    /// Runs programs for a time. Returns false as soon as one of them has exited.
     ///
-    /// This is for what may happen at any moment: there is nothing to wait for.
+    /// For events that may happen at any moment, without a line to wait for.
     pub fn run_for(&mut self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while !self.running.iter().any(|program| program.status.is_some()) {
@@ -251,7 +251,7 @@ impl Programs {
         false
     }
 
-    /// Waits until a program has ended, with all children that have its output.
+    /// Waits until a program and all children that share its output have exited.
     #[track_caller]
     pub fn ended(&mut self, program: usize, limit: Duration) -> Result<Ended, PortTaken> {
         let ended = self.anyhow_ended(program, limit)?;
@@ -261,7 +261,7 @@ impl Programs {
         Ok(ended)
     }
 
-    /// Waits until a program has ended, be it because its port is taken.
+    /// Waits until a program has exited, also because its port is in use.
     #[track_caller]
     fn anyhow_ended(&mut self, program: usize, limit: Duration) -> Result<Ended, PortTaken> {
         let until = Instant::now() + limit;
@@ -290,12 +290,12 @@ impl Programs {
             .collect()
     }
 
-    /// Sends a signal to a program and all its children. Those that are gone do not mind.
+    /// Sends a signal to a program and all its children. Processes that have exited are ignored.
     pub fn signal_all(&self, program: usize, signal: &str) {
         kill(signal, &format!("-{}", self.running[program].id));
     }
 
-    /// Waits until a program listens on an address, and connects to it for a moment.
+    /// Waits until a program listens on an address, by connecting to it.
     #[track_caller]
     pub fn connects(&mut self, program: usize, address: SocketAddr) -> Result<(), PortTaken> {
         self.poll(&format!("program {program} does not listen"), || {
@@ -303,14 +303,14 @@ impl Programs {
         })
     }
 
-    /// Waits until a program connects to a listener, and breaks that connection off.
+    /// Waits until a program connects to a listener, and closes that connection.
     #[track_caller]
     pub fn connected(&mut self, listener: &TcpListener) -> Result<(), PortTaken> {
         listener.set_nonblocking(true).expect("it listens");
         self.poll("no program connects", || listener.accept().is_ok())
     }
 
-    /// Looks again and again, as long as no program has ended.
+    /// Polls a condition while no program has exited.
     #[track_caller]
     fn poll(&mut self, why: &str, is: impl Fn() -> bool) -> Result<(), PortTaken> {
         let until = Instant::now() + PATIENCE;
@@ -324,7 +324,7 @@ impl Programs {
         Ok(())
     }
 
-    /// Notes one thing that has happened. False if nothing does in time.
+    /// Records the next event. Returns false if none occurs in time.
     fn take(&mut self, until: Instant) -> bool {
         let left = until.saturating_duration_since(Instant::now());
         let Ok((program, event)) = self.events.recv_timeout(left) else {
@@ -388,7 +388,7 @@ pub fn command(program: &str, args: &str) -> Command {
     command
 }
 
-/// Runs one program to its end. That it finds its port taken is an end like any other.
+/// Runs one program to its end, also if its port is in use.
 #[track_caller]
 pub fn run(command: Command) -> Ended {
     let mut programs = Programs::new();
@@ -396,8 +396,8 @@ pub fn run(command: Command) -> Ended {
     programs.anyhow_ended(0, PATIENCE).expect("it ends in time")
 }
 
-/// Runs a program to its end, and kills it again and again on the way; each time it is started in the next of these
-/// ways. Returns how each run ended. It must have been killed more than twice, and may end in no other way.
+/// Starts a program repeatedly, with the next of these arguments each time, and kills it, until a run completes. Returns
+/// the end of each run. Panics if a run fails, or if fewer than three were killed.
 #[must_use]
 pub fn kill_until_done(ways: &[&str], program: impl Fn(&str) -> Command) -> Vec<Ended> {
     let (since, mut kills) = (Instant::now(), 0_u64);
@@ -435,7 +435,7 @@ pub fn signal(signal: &str, id: u32) {
     assert!(kill(signal, &id.to_string()), "process {id} is gone");
 }
 
-/// Sends a signal to a process, and tells whether it was there.
+/// Sends a signal to a process. Returns whether the process existed.
 #[must_use]
 pub fn signal_if_running(signal: &str, id: u32) -> bool {
     is_running(id) && kill(signal, &id.to_string())
@@ -447,7 +447,7 @@ fn kill(signal: &str, target: &str) -> bool {
     kill.status().expect("there is a program `kill`").success()
 }
 
-/// Whether a process still runs; one that only waits to be forgotten does not.
+/// Whether a process still runs. A zombie does not.
 #[must_use]
 pub fn is_running(id: u32) -> bool {
     if Path::new("/proc/self").exists() {
@@ -460,7 +460,7 @@ pub fn is_running(id: u32) -> bool {
     }
 }
 
-/// Listens on a port that the system chooses.
+/// Listens on a free port.
 #[must_use]
 pub fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
@@ -468,11 +468,11 @@ pub fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Runs a case with `count` addresses of free ports, and again with others if one is taken.
+/// Runs a case with `count` addresses with free ports, and repeats it with others if a port is in use.
 #[track_caller]
 pub fn with_ports(count: usize, case: impl Fn(&[SocketAddr]) -> Result<(), PortTaken>) {
     for _ in 0..10 {
-        // They are held together, so that they differ.
+        // All are bound at the same time, so that they differ.
         let held: Vec<_> = (0..count).map(|_| listen()).collect();
         let addresses: Vec<_> = held.iter().map(|(_, address)| *address).collect();
         assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), count);
@@ -484,7 +484,7 @@ pub fn with_ports(count: usize, case: impl Fn(&[SocketAddr]) -> Result<(), PortT
     panic!("free ports are taken again and again");
 }
 
-/// The addresses as a program takes them.
+/// The addresses as an option of a program.
 #[must_use]
 pub fn list(addresses: &[SocketAddr]) -> String {
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Every worker gives numbers, most of which cross to another worker, which prints them.
+//! Every worker emits numbers. Most of them cross to another worker, which prints them.
 //!
 //! Try `numbers -p 2 -w 2` and Ctrl-C, `numbers --limit 3`, or `numbers -w 2 --fail 1:5`.
 //! The tests of clusters run it.
@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 
 #[derive(clap::Parser)]
 struct Args {
-    /// How many numbers each worker gives; it never ends unless set
+    /// Numbers that each worker emits; without limit unless set
     #[arg(long)]
     limit: Option<u64>,
-    /// Where the source stops the run without an error
+    /// Place where the source stops the run without an error
     #[arg(long, value_name = "WORKER:NUMBER")]
     abort: Option<Place>,
-    /// Where a step fails
+    /// Place where a step fails
     #[arg(long, value_name = "WORKER:NUMBER")]
     fail: Option<Place>,
-    /// Where a step panics
+    /// Place where a step panics
     #[arg(long, value_name = "WORKER:NUMBER")]
     panic: Option<Place>,
     /// Adds a step to the flow
@@ -34,7 +34,7 @@ struct Args {
     run: RunArgs,
 }
 
-/// A number of a worker.
+/// A number, and the worker that emitted it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Place {
     worker: usize,

@@ -211,7 +211,7 @@ impl Reading {
     }
 
     /// The number of processes in the cluster.
-    #[cfg(feature = "serve")]
+    #[cfg(feature = "web")]
     pub(crate) fn processes(&self) -> usize {
         self.processes
     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::reading::{Detail, Reading};
+#[cfg(feature = "web")]
 use crate::ids::{StepId, WorkerIndex};
+#[cfg(feature = "web")]
 use crate::kit::meter::SeenError;
 use crate::kit::{Answer, Question, Shared};
 use crate::report::{ProcessReport, ProcessState, RunReport, StepNumbers};
