@@ -76,7 +76,7 @@ pub mod __private {
     //! Items for generated code and the program `bytewax` beyond the public API.
 
     #[cfg(all(feature = "cli", feature = "recovery"))]
-    pub use crate::execution::recovery_main;
+    pub use crate::execution::{Template, Templates, bytewax_main};
     pub use crate::flow::{Origin, Scope};
     pub use crate::key::{FieldsHash, KeyShape, keys_are};
     pub use crate::sink::sink_fn;

@@ -108,15 +108,6 @@ fn the_lines_of_hamlet_are_counted() {
     }
 }
 
-#[test]
-fn the_template_prints_what_its_last_line_says() {
-    for way in WAYS {
-        let template = command(env!("CARGO_BIN_EXE_template"), way);
-        let ended = run(template).code(0).says("");
-        assert_eq!(ended.sorted(), ["(0, 6)", "(1, 4)"], "with {way}");
-    }
-}
-
 /// Runs in all sorts of ways with a file that cannot be counted.
 #[track_caller]
 fn fails(file: &Path, step: &str, cause: &str) {
@@ -288,5 +279,43 @@ fn more_files_than_a_process_may_open() {
         limited.args(["-c", &script, env!("CARGO_BIN_EXE_wordcount")]);
         limited.arg(place.path());
         assert_eq!(run(limited).code(0).out, ["(\"word\", 400)"], "{way}");
+    }
+}
+
+/// The example without its file.
+fn without_file(args: &str) -> Command {
+    command(env!("CARGO_BIN_EXE_wordcount"), args)
+}
+
+#[test]
+fn commands_that_read_no_input_need_no_file() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let place = directory.path().display();
+    let note = "the flow was built with placeholders for `<FILE>`";
+    let drawn = run(without_file("graph")).code(0).says_once(note).out;
+    assert!(drawn.join("\n").contains("wordcount"), "{drawn:?}");
+    let lock = format!("--file {place}/dataflow.lock");
+    run(without_file(&format!("lock {lock}")))
+        .code(0)
+        .says_once(note);
+    // It is the same with the file.
+    let check = format!("{LINES} lock --check {lock}");
+    run(without_file(&check)).code(0).says("");
+    run(without_file(&format!("recovery init {place} 2")))
+        .code(0)
+        .says("");
+    let shown = run(without_file(&format!("recovery show {place}")))
+        .code(0)
+        .says("");
+    assert!(shown.out[0].contains("wordcount"), "{shown}");
+}
+
+#[test]
+fn commands_that_read_the_input_name_the_file_that_is_missing() {
+    for args in ["", "run", "-w 2", "recovery try state"] {
+        let ended = run(without_file(args)).code(2);
+        let ended =
+            ended.says_once("the following required arguments were not provided:\n  <FILE>\n");
+        assert!(ended.err.contains("\n\nUsage: "), "{ended}");
     }
 }

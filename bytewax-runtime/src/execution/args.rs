@@ -1,6 +1,7 @@
 //! The options and subcommands of a program.
 
 mod flags;
+mod placeholders;
 mod values;
 
 use std::time::Duration;
@@ -77,6 +78,14 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// `bytewax recovery show DIR`, and `bytewax recovery init --flow NAME DIR N`. `bytewax diff OLD NEW` reports
 /// the changes of saved state between two lock files.
 ///
+/// A subcommand that does not read the input works without the required arguments of the program:
+/// `wordcount lock`, `wordcount graph`, `wordcount recovery show DIR`. The program then sees placeholders: `<FILE>`
+/// for a text or a path, 1 for a number, the first value of a choice. `lock` and `graph` report them, because the
+/// steps of the flow may depend on them; in that case, write the arguments before the subcommand
+/// (`wordcount book.txt lock`). `run`, `recovery try` and `recovery migrate` require the arguments. So does every
+/// subcommand if a required argument has a type that is none of `std`, `chrono` and `ValueEnum`, because its
+/// parser may do more than parse.
+///
 /// The options may precede or follow the subcommand. A positional argument of the program that is spelled
 /// like a subcommand needs a path (`./run`). A parser with its own subcommands flattens `RunArgs` into one of
 /// them.
@@ -106,11 +115,15 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// assert_eq!(args.file.to_str(), Some("book.txt"));
 /// assert!(Args::try_parse_from(["wordcount", "book.txt", "graph", "--format", "dot"]).is_ok());
 /// assert!(Args::try_parse_from(["wordcount", "book.txt", "-w", "0"]).is_err());
+/// assert!(Args::try_parse_from(["wordcount", "lock"]).is_ok());
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RunArgs {
     flags: Flags,
+    command: Command,
+    /// The required arguments of the program that have placeholders, in words.
+    absent: Vec<String>,
 }
 
 impl RunArgs {
@@ -201,7 +214,12 @@ impl RunArgs {
     }
 
     pub(crate) fn command(&self) -> Command {
-        self.flags.command.clone().unwrap_or(Command::Run)
+        self.command.clone()
+    }
+
+    /// The required arguments of the program that have placeholders, in words.
+    pub(crate) fn absent(&self) -> &[String] {
+        &self.absent
     }
 }
 
@@ -209,20 +227,35 @@ impl RunArgs {
 // `RunArgs`.
 impl Args for RunArgs {
     fn augment_args(command: clap::Command) -> clap::Command {
-        Flags::augment_args(command)
+        Command::augment_subcommands(Flags::augment_args(command)).defer(placeholders::fill_in)
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Flags::augment_args_for_update(command)
+        Command::augment_subcommands(Flags::augment_args_for_update(command))
     }
 }
 
 impl FromArgMatches for RunArgs {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        Flags::from_arg_matches(matches).map(|flags| Self { flags })
+        let command = match matches.subcommand() {
+            Some(_) => Command::from_arg_matches(matches)?,
+            None => Command::Run,
+        };
+        let absent = placeholders::absent(matches);
+        if command.reads_arguments() && !absent.is_empty() {
+            return Err(placeholders::missing(&absent));
+        }
+        Ok(Self {
+            flags: Flags::from_arg_matches(matches)?,
+            command,
+            absent,
+        })
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        if matches.subcommand().is_some() {
+            self.command = Command::from_arg_matches(matches)?;
+        }
         self.flags.update_from_arg_matches(matches)
     }
 }
@@ -263,6 +296,26 @@ pub(crate) enum Command {
     #[cfg(feature = "top")]
     /// Show the numbers of a running flow in the terminal
     Top(TopArgs),
+}
+
+impl Command {
+    /// Whether the command reads what the arguments of the program name: its input, or saved positions in it.
+    fn reads_arguments(&self) -> bool {
+        match self {
+            Self::Run => true,
+            #[cfg(feature = "recovery")]
+            Self::Recovery { command } => matches!(
+                command,
+                RecoveryCommand::Try { .. } | RecoveryCommand::Migrate { .. }
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether the result of the command depends on the steps of the flow.
+    pub(crate) fn reads_steps(&self) -> bool {
+        matches!(self, Self::Graph { .. } | Self::Lock { .. })
+    }
 }
 
 #[cfg(all(test, feature = "recovery"))]

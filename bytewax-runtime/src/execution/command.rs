@@ -152,7 +152,15 @@ impl RunArgs {
         format: impl FnOnce(clap::Error) -> clap::Error,
     ) -> ExitCode {
         let _exported = self.start_log(flow.name());
-        let ended = match self.command() {
+        let command = self.command();
+        if command.reads_steps() && !self.absent().is_empty() {
+            let absent = self.absent().join("`, `");
+            tracing::info!(
+                "the flow was built with placeholders for `{absent}`; if its steps depend on them, write them before \
+                 the subcommand"
+            );
+        }
+        let ended = match command {
             Command::Graph { format } => draw(flow, format).map_err(Ended::from),
             Command::Lock { file, check } => {
                 let told = lock(flow, file.as_deref(), check);

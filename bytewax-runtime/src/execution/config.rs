@@ -432,7 +432,7 @@ impl RunConfig {
     }
 
     /// Refuses connections that others could read and change, unless that is allowed.
-    fn check_reach(&self, peers: &Peers) -> Result<(), RunError> {
+    pub(super) fn check_reach(&self, peers: &Peers) -> Result<(), RunError> {
         let (Some(outside), None, false) = (peers.outside(), &self.cluster_key, self.is_insecure)
         else {
             return Ok(());

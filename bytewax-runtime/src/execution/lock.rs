@@ -29,7 +29,7 @@ fn default_path(flow: &Dataflow, started: Option<PathBuf>) -> Result<PathBuf, Ru
 }
 
 /// Reads a lock file; a missing file is empty.
-fn read(path: &Path) -> Result<LockFile, RunError> {
+pub(super) fn read(path: &Path) -> Result<LockFile, RunError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),

@@ -20,6 +20,8 @@ mod log;
 mod otlp;
 #[cfg(feature = "cli")]
 mod plan;
+#[cfg(all(feature = "cli", feature = "recovery"))]
+mod program;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(all(feature = "cli", feature = "recovery"))]
@@ -42,7 +44,7 @@ pub use background::Run;
 pub use command::{run, run_from};
 pub use config::{RunConfig, cluster_main, run_main};
 #[cfg(all(feature = "cli", feature = "recovery"))]
-pub use recovery::recovery_main;
+pub use program::{Template, Templates, bytewax_main};
 pub use render::GraphFormat;
 #[cfg(all(feature = "serve", feature = "recovery"))]
 pub(crate) use serve::fuzz;

@@ -17,7 +17,7 @@ use crate::worker::{ClusterKey, Peers, RecoveryConfig};
 
 /// The default backup of local state.
 #[cfg(feature = "recovery")]
-const BACKUP: &str = "backup";
+pub(super) const BACKUP: &str = "backup";
 
 /// Reads an environment variable. Tests pass their own.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -119,7 +119,7 @@ impl Flags {
     }
 
     #[cfg(feature = "recovery")]
-    fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
+    pub(super) fn recovery(&self) -> Result<Option<RecoveryConfig>, clap::Error> {
         let config = match (self.recovery.split_first(), &self.local_state) {
             (Some(_), Some(_)) => {
                 let text = "`--local-state` (BYTEWAX_LOCAL_STATE) cannot be used with \
@@ -168,7 +168,7 @@ impl Flags {
     }
 
     /// Returns the place of the workers.
-    fn placement(&self, env: Env<'_>) -> Result<Placement, clap::Error> {
+    pub(super) fn placement(&self, env: Env<'_>) -> Result<Placement, clap::Error> {
         if let Some(processes) = self.processes {
             let other = match (&self.addresses, self.process_id) {
                 (Some(_), _) => "`--addresses` (BYTEWAX_ADDRESSES)",
@@ -215,7 +215,7 @@ impl Flags {
 
     /// The key of the cluster: from the file, or else from the environment. No option has it as its value, because
     /// others see the options of a process.
-    fn cluster_key(&self, env: Env<'_>) -> Result<Option<ClusterKey>, clap::Error> {
+    pub(super) fn cluster_key(&self, env: Env<'_>) -> Result<Option<ClusterKey>, clap::Error> {
         let (text, from) = match &self.cluster_secret_file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| {

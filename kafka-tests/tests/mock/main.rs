@@ -9,4 +9,5 @@ mod program;
 mod sink;
 mod source;
 mod statistics;
+mod template;
 mod util;

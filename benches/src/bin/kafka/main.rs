@@ -5,6 +5,10 @@
 //! .ci/kafka cargo run --profile bench -p bytewax-benches --features kafka,mimalloc --bin kafka
 //! ```
 
+// Of the tests, whose package is never published, so that this one cannot depend on it.
+#[path = "../../../../kafka-tests/src/admin.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod admin;
 mod bare;
 mod flows;
 
@@ -12,11 +16,12 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
-use kafka_tests::admin::{create_topic, delete_topic};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use admin::{create_topic, delete_topic};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Command;
 use super::values::{
     Addresses, Bytes, Seconds, at_least_one, listen_address, peer_timeout, process_id, some_bytes,
 };
@@ -41,8 +40,6 @@ macro_rules! flags {
                 )]
                 pub(crate) $field: $type,
             )*
-            #[command(subcommand)]
-            pub(super) command: Option<Command>,
         }
     };
 }

@@ -1,7 +1,6 @@
 //! The subcommands on a recovery store, of a user's program and of the program `bytewax`.
 
 mod args;
-mod binary;
 mod dump;
 mod migrate;
 mod show;
@@ -13,7 +12,6 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 pub(crate) use args::{InitArgs, RecoveryCommand, RestoreArgs, StoreCommand};
-pub use binary::recovery_main;
 
 use super::RunConfig;
 use crate::error::{RunError, RunErrorKind};
@@ -28,7 +26,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn text(text: String) -> Self {
+    pub(crate) fn text(text: String) -> Self {
         Self {
             text,
             problem: None,
@@ -69,7 +67,7 @@ fn try_resume(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
 }
 
 impl InitArgs {
-    fn execute(&self, flow: &str) -> Result<Outcome, Error> {
+    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, Error> {
         let Self { dir, partitions } = self;
         recovery::init(dir, *partitions, flow)?;
         let count = counted(u64::from(*partitions), "partition");
@@ -80,7 +78,7 @@ impl InitArgs {
 }
 
 impl RestoreArgs {
-    fn execute(&self, flow: &str) -> Result<Outcome, RunError> {
+    pub(crate) fn execute(&self, flow: &str) -> Result<Outcome, RunError> {
         let Self { place, dir } = self;
         let backup = recovery::open_backup(place)
             .map_err(|text| RunError::new(RunErrorKind::Config, text))?;
@@ -95,7 +93,7 @@ impl RestoreArgs {
 }
 
 impl StoreCommand {
-    fn execute(&self) -> Result<Outcome, Error> {
+    pub(crate) fn execute(&self) -> Result<Outcome, Error> {
         match self {
             Self::Show { dirs, json } => show::show(&recovery::show(dirs)?, *json),
             Self::Verify { dirs } => verify(dirs),

@@ -1,18 +1,24 @@
-//! The program `bytewax`: the commands on stores without the program of a flow.
+//! The program `bytewax`: a package to start with, and commands without the program of a flow.
+
+mod check;
+mod new;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{InitArgs, Outcome, RestoreArgs, StoreCommand};
-use crate::error::RunError;
-use crate::execution::command::{exit, finish};
-use crate::execution::lock::diff;
+use super::command::{exit, finish};
+use super::lock::diff;
+use super::recovery::{InitArgs, Outcome, RestoreArgs, StoreCommand};
 #[cfg(feature = "top")]
-use crate::execution::top::TopArgs;
+use super::top::TopArgs;
+use crate::error::RunError;
+use check::CheckArgs;
+use new::NewArgs;
+pub use new::{Template, Templates};
 
-/// Inspects running flows, and inspects and changes recovery stores, without the program of their flow
+/// Creates packages for flows, checks their environment, and works on recovery stores without the program of a flow
 #[derive(Parser)]
 #[command(name = "bytewax", version)]
 struct Cli {
@@ -22,6 +28,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Create a package: a program with a test, its lock file, and the files of its deployment
+    New(NewArgs),
+    /// Report what is wrong with the environment of a run: addresses, stores, versions. Takes the options of the run
+    Check(Box<CheckArgs>),
     /// Work on a recovery store
     #[command(subcommand)]
     Recovery(AnyFlow),
@@ -61,10 +71,12 @@ enum AnyFlow {
 
 /// The whole `main` of the program `bytewax`.
 #[must_use = "it is the exit code of the process: give it back from `main`"]
-pub fn recovery_main() -> ExitCode {
+pub fn bytewax_main(templates: &Templates) -> ExitCode {
     let outcome = match Cli::parse().command {
         #[cfg(feature = "top")]
         Command::Top(top) => return exit(top.execute().map_err(Into::into)),
+        Command::New(new) => new.execute(templates).map(Outcome::text),
+        Command::Check(check) => Ok(check.execute(templates.version)),
         Command::Recovery(command) => command.execute(),
         Command::Diff { old, new } => {
             diff(&old, &new).map(|(text, problem)| Outcome { text, problem })
