@@ -36,13 +36,9 @@ fn label<W: Windower, S>(windower: &W, window: &Open<S>, firing: Firing) -> Labe
     }
 }
 
+/// A value on its way into its windows.
 struct Adding<'a, V, W, F: Fold<V>> {
-    windower: &'a W,
-    fold: &'a F,
-    lateness: i64,
-    fires_every: Option<u64>,
-    /// Whether windows without values emit.
-    emits_empty: bool,
+    engine: &'a PerWindow<W, F>,
     /// Whether the value closes its window.
     closes: bool,
     value: Option<V>,
@@ -70,7 +66,7 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
 
     #[inline]
     fn open(&mut self) -> F::State {
-        self.fold.open()
+        self.engine.fold.open()
     }
 
     #[inline]
@@ -83,45 +79,89 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
         self.was_over = window.fired || ends <= self.mark;
         let firing = before_or_after(self.was_over);
         if let Some(value) = value {
-            let mut emit = emitter(label(self.windower, window, firing), self.out);
-            self.fold.add(&mut window.state, value, &mut emit);
+            let mut emit = emitter(label(&self.engine.windower, window, firing), self.out);
+            self.engine.fold.add(&mut window.state, value, &mut emit);
         }
         window.changed = true;
-        if self.emits_empty {
+        if self.engine.empty > 0 {
             window.has_value();
         }
     }
 
     fn merge(&mut self, into: &mut Open<F::State>, other: Open<F::State>) {
-        let label = label(self.windower, into, before_or_after(into.fired));
-        let mut emit = emitter(label, self.out);
-        self.fold.merge(&mut into.state, other.state, &mut emit);
+        let firing = before_or_after(into.fired);
+        let mut emit = emitter(label(&self.engine.windower, into, firing), self.out);
+        self.engine
+            .fold
+            .merge(&mut into.state, other.state, &mut emit);
     }
 
     #[inline]
     fn settled(&mut self, window: &mut Open<F::State>, ends: Time) {
-        if self.lateness == 0 || ends > self.mark {
-            if let Some(every) = self.fires_every
-                && ends > self.mark
-                && (every == 1 || window.count_value() >= every)
-            {
-                let label = label(self.windower, window, before_or_after(window.fired));
-                fire(self.fold, window, label, self.out);
+        let is_over = self.engine.lateness > 0 && ends <= self.mark;
+        let next = if is_over {
+            self.correct(window, ends)
+        } else {
+            if let Some(every) = self.engine.fires_every {
+                self.count(window, ends, every);
             }
-            self.next = self.next.min(ends);
-            return;
+            ends
+        };
+        self.next = self.next.min(next);
+    }
+}
+
+impl<'a, V: Clone + 'static, W: Windower, F: Fold<V>> Adding<'a, V, W, F> {
+    #[inline]
+    fn new(
+        engine: &'a PerWindow<W, F>,
+        value: V,
+        mark: Time,
+        out: &'a mut Emit<Event<F::Out, V>>,
+    ) -> Self {
+        Self {
+            engine,
+            closes: engine.windower.closes(&value),
+            value: Some(value),
+            mark,
+            was_over: false,
+            next: END,
+            out,
         }
+    }
+}
+
+// Apart from the path of most values.
+impl<V: Clone + 'static, W: Windower, F: Fold<V>> Adding<'_, V, W, F> {
+    /// Emits a window that is open and has enough values.
+    #[inline(never)]
+    fn count(&mut self, window: &mut Open<F::State>, ends: Time, every: u64) {
+        if ends > self.mark && (every == 1 || window.count_value() >= every) {
+            self.fire(window, before_or_after(window.fired));
+        }
+    }
+
+    /// Emits a window that is over and accepts late values. Returns the next watermark at which work is due for it.
+    #[inline(never)]
+    fn correct(&mut self, window: &mut Open<F::State>, ends: Time) -> Time {
         let firing = if window.fired || self.was_over {
             Firing::Correction
         } else {
             Firing::OnTime
         };
-        let label = label(self.windower, window, firing);
-        fire(self.fold, window, label, self.out);
+        self.fire(window, firing);
         window.fired = true;
-        // Windows without values may follow it, and be over too.
-        let gone = ends.saturating_add(self.lateness);
-        self.next = self.next.min(if self.emits_empty { ends } else { gone });
+        if self.engine.empty > 0 {
+            // Windows without values may follow it, and be over too.
+            ends
+        } else {
+            ends.saturating_add(self.engine.lateness)
+        }
+    }
+
+    fn fire(&mut self, window: &mut Open<F::State>, firing: Firing) {
+        let label = label(&self.engine.windower, window, firing);
+        fire(&self.engine.fold, window, label, self.out);
     }
 }
 
@@ -205,6 +245,24 @@ impl<W: Windower, F> PerWindow<W, F> {
         }
     }
 
+    /// Adds a value to its windows, and opens those that are missing.
+    #[inline(never)]
+    fn place<V>(
+        &self,
+        line: &mut WindowList<F::State>,
+        (time, value): (Time, V),
+        mark: Time,
+        out: &mut Emit<Event<F::Out, V>>,
+    ) -> Time
+    where
+        V: Clone + 'static,
+        F: Fold<V>,
+    {
+        let mut adding = Adding::new(self, value, mark, out);
+        self.windower.place(line, time, &mut adding);
+        adding.next
+    }
+
     fn ends<S>(&self, counted: i64, window: &Open<S>) -> Time {
         self.windower.ends(counted, window)
     }
@@ -240,21 +298,17 @@ where
         mark: Time,
         out: &mut Events<Self, V>,
     ) -> Time {
-        let mut adding = Adding {
-            windower: &self.windower,
-            fold: &self.fold,
-            lateness: self.lateness,
-            fires_every: self.fires_every,
-            emits_empty: self.empty > 0,
-            closes: self.windower.closes(&value),
-            value: Some(value),
-            mark,
-            was_over: false,
-            next: END,
-            out,
-        };
-        self.windower.place(line, time, &mut adding);
-        adding.next
+        if self.windower.are_apart()
+            && let Some(window) = line.last_around(time)
+        {
+            // The case of most values: nothing is searched or computed.
+            let ends = window.close;
+            let mut adding = Adding::new(self, value, mark, out);
+            adding.add(window, ends, false);
+            adding.settled(window, ends);
+            return adding.next;
+        }
+        self.place(line, (time, value), mark, out)
     }
 
     fn close(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {

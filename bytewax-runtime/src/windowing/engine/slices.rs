@@ -247,7 +247,10 @@ where
         mark: Time,
         out: &mut Events<Self, V>,
     ) -> Time {
-        let (begin, last) = self.slicing.slice(time);
+        let (begin, last) = match kept.slices.back() {
+            Some(back) if self.slicing.is_near(back.begin, time) => (back.begin, back.last),
+            _ => self.slicing.slice(time),
+        };
         let slice = kept.slice((begin, last), || self.fold.open());
         slice.changed = !self.fires_always;
         self.fold.add(&mut slice.state, value, &mut |_| {});

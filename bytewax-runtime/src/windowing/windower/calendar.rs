@@ -189,14 +189,11 @@ impl Windows for CalendarWindower {
     }
 
     #[inline]
+    fn are_apart(&self) -> bool {
+        true
+    }
+
     fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
-        if let Some(window) = line.last_around(time) {
-            // The usual case, and no calendar.
-            let ends = window.close;
-            visit.add(window, ends, false);
-            visit.settled(window, ends);
-            return;
-        }
         place(self, line, time, visit);
     }
 

@@ -81,6 +81,12 @@ pub(crate) trait Windows: Send + Sync + 'static {
         false
     }
 
+    /// Whether each time has one window at most, which does not depend on the values.
+    #[inline]
+    fn are_apart(&self) -> bool {
+        false
+    }
+
     /// Returns the facts about the saved windows.
     fn facts(&self) -> Vec<Fact>;
 

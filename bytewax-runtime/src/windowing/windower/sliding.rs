@@ -187,16 +187,11 @@ impl Windows for SlidingWindower {
     }
 
     #[inline]
+    fn are_apart(&self) -> bool {
+        self.length == self.offset
+    }
+
     fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
-        if self.length == self.offset
-            && let Some(window) = line.last_around(time)
-        {
-            // The usual case, and no division.
-            let ends = window.close;
-            visit.add(window, ends, false);
-            visit.settled(window, ends);
-            return;
-        }
         let ids = self.ids(time);
         let last = *ids.end();
         for id in ids {
@@ -251,6 +246,10 @@ impl Windows for TumblingWindower {
     }
 
     #[inline]
+    fn are_apart(&self) -> bool {
+        true
+    }
+
     fn place<S>(&self, line: &mut WindowList<S>, time: Time, visit: &mut impl Visit<S>) {
         self.0.place(line, time, visit);
     }
@@ -286,15 +285,30 @@ pub(crate) struct Slicing {
     rest: i64,
     /// The number of windows that start before one of them ends.
     most: i64,
+    /// No slice is shorter.
+    least: i64,
 }
 
 impl Slicing {
     fn of(windows: SlidingWindower) -> Self {
+        let rest = windows.length % windows.offset;
         Self {
             windows,
-            rest: windows.length % windows.offset,
+            rest,
             most: windows.length / windows.offset,
+            least: if rest == 0 {
+                windows.offset
+            } else {
+                rest.min(windows.offset - rest)
+            },
         }
+    }
+
+    /// Whether a time is in the slice that starts at `begin`, as far as it is known without a division: false for the later
+    /// times of longer slices.
+    #[inline]
+    pub(crate) fn is_near(&self, begin: Time, time: Time) -> bool {
+        time >= begin && time.abs_diff(begin) < self.least.unsigned_abs()
     }
 
     /// Returns the start of the slice of a time, and the last window that contains it.
@@ -332,7 +346,7 @@ impl Slicing {
     #[inline]
     pub(crate) fn first(&self, begin: Time, last: i64) -> i64 {
         // In front of the cut, one window more is still open.
-        let is_cut = begin >= self.windows.opens(last).saturating_add(self.rest);
+        let is_cut = self.rest == 0 || begin >= self.windows.opens(last).saturating_add(self.rest);
         last - self.most + i64::from(is_cut)
     }
 }

@@ -467,6 +467,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_time_near_the_start_of_a_slice_is_in_it(
+        length in 2..60_i64,
+        offset in 1..60_i64,
+        time in -100..100_i64,
+    ) {
+        let micros = TimeDelta::microseconds;
+        let offset = offset.min(length - 1);
+        let windower = SlidingWindower::new(micros(length), micros(offset), DateTime::UNIX_EPOCH);
+        let slicing = windower.slicing().unwrap();
+        let (begin, last) = slicing.slice(time);
+        prop_assert!(slicing.is_near(begin, begin));
+        for other in begin - 70..begin + 70 {
+            if slicing.is_near(begin, other) {
+                prop_assert_eq!(slicing.slice(other), (begin, last));
+            }
+        }
+    }
+}
+
 #[test]
 fn a_session_that_was_longer_is_over_at_once() {
     let of = |length| SessionWindower::new(seconds(10.0)).max_length(seconds(length));
