@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta};
 
-use proptest::prelude::{prop, prop_assert_eq, proptest};
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
 use super::{
     CountWindower, CumulateWindower, Open, SessionWindower, SlidingWindower, TumblingWindower,
