@@ -204,6 +204,7 @@ mod tests {
     }
 
     #[derive(Debug, Parser)]
+    #[command(name = "program")]
     struct Program {
         orders: PathBuf,
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=12))]
@@ -282,7 +283,7 @@ mod tests {
         let text = parse("program O --mode fast 1 --peer [::1]:7 run").unwrap_err();
         let text = text.to_string();
         assert!(
-            text.contains("provided:\n  --month <MONTH>\n\nUsage: "),
+            text.contains("provided:\n  --month <MONTH>\n\nUsage: program"),
             "{text}"
         );
         let program = parse(ALL).unwrap();
