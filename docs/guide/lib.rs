@@ -31,5 +31,7 @@ chapters! {
     performance: "src/performance.md",
     from_python: "src/from-python.md",
     from_flink: "src/from-flink-and-kafka-streams.md",
-    cookbook: "src/cookbook.md",
 }
+
+/// The chapters whose code is programs of this repository, which are compiled and tested where they are.
+pub const INCLUDED: &[&str] = &["src/cookbook.md"];

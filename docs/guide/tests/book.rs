@@ -62,9 +62,48 @@ fn the_summary_lists_every_chapter_once() {
 
 #[test]
 fn the_code_of_every_chapter_is_tested() {
-    let tested = bytewax_guide::TESTED.iter();
+    let tested = bytewax_guide::TESTED.iter().chain(bytewax_guide::INCLUDED);
     let tested: BTreeSet<_> = tested.map(|file| file.replace("src/", "")).collect();
     assert_eq!(tested, chapters());
+}
+
+/// The lines of all blocks of Rust code in a text.
+fn rust_code(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split("```rust").skip(1);
+    let code = blocks.map(|block| block.split("```").next().unwrap_or_default());
+    code.flat_map(|code| code.lines().skip(1))
+}
+
+#[test]
+fn included_code_is_that_of_the_cookbook() {
+    let programs = src().join("../../../examples/cookbook/src/bin");
+    let programs = fs::read_dir(programs).expect("the programs of the cookbook");
+    let programs: BTreeSet<_> = programs
+        .map(|file| file.expect("a program").path())
+        .collect();
+    let programs: BTreeSet<_> = programs
+        .iter()
+        .filter_map(|path| path.file_name())
+        .collect();
+    let mut included = BTreeSet::new();
+    let texts: Vec<_> = bytewax_guide::INCLUDED
+        .iter()
+        .map(|file| read(&src().join("..").join(file)))
+        .collect();
+    for line in texts.iter().flat_map(|text| rust_code(text)) {
+        let target = line
+            .strip_prefix("{{#include ")
+            .and_then(|rest| rest.strip_suffix("}}"));
+        let target = target.unwrap_or_else(|| panic!("`{line}` is tested nowhere"));
+        let (file, anchor) = target.split_once(':').unwrap_or((target, ""));
+        let text = read(&src().join(file));
+        assert!(
+            text.contains(&format!("// ANCHOR: {anchor}\n")) || anchor.is_empty(),
+            "`{target}`"
+        );
+        included.insert(Path::new(file).file_name().expect("the name of a program"));
+    }
+    assert_eq!(included, programs);
 }
 
 #[test]
