@@ -316,6 +316,6 @@ fn commands_that_read_the_input_name_the_file_that_is_missing() {
         let ended = run(without_file(args)).code(2);
         let ended =
             ended.says_once("the following required arguments were not provided:\n  <FILE>\n");
-        assert!(ended.err.contains("\n\nUsage: "), "{ended}");
+        assert!(ended.err.contains("\n\nUsage: wordcount "), "{ended}");
     }
 }

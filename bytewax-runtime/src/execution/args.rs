@@ -243,7 +243,7 @@ impl FromArgMatches for RunArgs {
         };
         let absent = placeholders::absent(matches);
         if command.reads_arguments() && !absent.is_empty() {
-            return Err(placeholders::missing(&absent));
+            return Err(placeholders::missing(&absent, matches));
         }
         Ok(Self {
             flags: Flags::from_arg_matches(matches)?,

@@ -19,6 +19,8 @@ const GIVEN: &str = "bytewax-given";
 const REQUIRED: &str = "bytewax-required";
 /// The hidden argument whose values are the required arguments in words, in the same order.
 const WORDS: &str = "bytewax-required-words";
+/// The hidden argument whose value is the usage, with the name by which the program was started.
+const USAGE: &str = "bytewax-usage";
 
 /// Lets a subcommand stand without the required arguments, if each has a placeholder.
 ///
@@ -49,11 +51,14 @@ pub(super) fn fill_in(mut command: clap::Command) -> clap::Command {
             .default_values(values.into_iter().map(OsStr::from))
     };
     let names = ids.iter().map(Id::to_string).collect();
-    command
+    command = command
         .subcommand_negates_reqs(true)
         .group(ArgGroup::new(GIVEN).args(ids).multiple(true))
         .arg(hidden(REQUIRED, names))
-        .arg(hidden(WORDS, words))
+        .arg(hidden(WORDS, words));
+    // The command that the parser makes for an error does not know how the program was started.
+    let usage = command.clone().render_usage().to_string();
+    command.arg(hidden(USAGE, vec![usage]))
 }
 
 /// The required arguments that the user left out, in words.
@@ -71,13 +76,18 @@ pub(super) fn absent(matches: &ArgMatches) -> Vec<String> {
         .collect()
 }
 
-/// The error of the parser about absent arguments; the parser adds the usage, in which it names the package.
-pub(super) fn missing(absent: &[String]) -> clap::Error {
+/// The error of the parser about absent arguments, with the usage.
+pub(super) fn missing(absent: &[String], matches: &ArgMatches) -> clap::Error {
     let text = format!(
         "the following required arguments were not provided:\n  {}",
         absent.join("\n  ")
     );
-    clap::Error::raw(ErrorKind::MissingRequiredArgument, text)
+    let error = clap::Error::raw(ErrorKind::MissingRequiredArgument, text);
+    let usage = matches.try_get_one::<String>(USAGE).ok().flatten();
+    let Some(usage) = usage.and_then(|usage| usage.strip_prefix("Usage: ")) else {
+        return error;
+    };
+    error.format(&mut clap::Command::new("program").override_usage(usage.to_owned()))
 }
 
 /// A value that the argument accepts; none if its type is not one of those of [`is_known`], because its parser may
@@ -286,6 +296,17 @@ mod tests {
             text.contains("provided:\n  --month <MONTH>\n\nUsage: program"),
             "{text}"
         );
+        // By the name that it was started by, whatever its package is called.
+        let text = parse("visits O --mode fast 1 --peer [::1]:7 run").unwrap_err();
+        let text = text.to_string();
+        assert!(
+            text.contains("provided:\n  --month <MONTH>\n\nUsage: visits [OPTIONS] --month"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\nFor more information, try '--help'.\n"),
+            "{text}"
+        );
         let program = parse(ALL).unwrap();
         assert_eq!(program.run.absent(), &[] as &[String]);
         assert_eq!(program.orders, PathBuf::from("O"));
@@ -330,7 +351,7 @@ mod tests {
         let help = Program::command().render_long_help().to_string();
         assert!(!help.contains("<ORDERS>]"), "{help}");
         assert!(!help.contains("default: 1]\n\n      --currency"), "{help}");
-        assert!(!help.contains(REQUIRED), "{help}");
+        assert!(!help.contains(REQUIRED) && !help.contains(USAGE), "{help}");
         assert!(help.contains(" [OPTIONS] --month <MONTH>"), "{help}");
     }
 }

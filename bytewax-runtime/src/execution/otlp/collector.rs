@@ -15,6 +15,9 @@ use ureq::http::Uri;
 /// The time limit of a request.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The maximum size of the head of an answer. Its body is not read.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// The headers of each request, by the specification of OpenTelemetry: `name=value`, separated by commas,
 /// with percent-encoded values. They usually hold a secret.
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -48,6 +51,11 @@ impl FromStr for Collector {
 
 impl Collector {
     pub(super) fn new(text: &str, headers: Option<&str>) -> Result<Self, String> {
+        Self::with(text, headers, LIMIT)
+    }
+
+    /// A collector with a time limit for each request.
+    pub(super) fn with(text: &str, headers: Option<&str>, limit: Duration) -> Result<Self, String> {
         let url = text.trim_end_matches('/');
         let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some());
         let Some(uri) = uri else {
@@ -64,7 +72,8 @@ impl Collector {
             _ => return Err("give a URL that begins with `http://` or `https://`".to_owned()),
         }
         let config = Agent::config_builder()
-            .timeout_global(Some(LIMIT))
+            .timeout_global(Some(limit))
+            .max_response_header_size(HEAD_BYTES)
             .user_agent(concat!("bytewax/", env!("CARGO_PKG_VERSION")));
         #[cfg(feature = "otlp-ssl")]
         let config = config.tls_config(

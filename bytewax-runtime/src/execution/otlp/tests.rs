@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -277,4 +278,38 @@ fn the_spans_of_a_run_form_one_trace() {
     );
     let worker = all.iter().find(|span| span.name == "worker").unwrap();
     assert_eq!(worker.parent_span_id, run.span_id);
+}
+
+/// A collector that answers with a text once, and then with a byte again and again until it is disconnected.
+fn endless(text: &'static str) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(text.as_bytes());
+        while stream.write_all(&[b'x'; 1 << 10]).is_ok() {}
+    });
+    (url, thread)
+}
+
+#[test]
+fn what_is_read_of_an_answer_is_limited_in_size_and_time() {
+    let pushes = |url: &str, time| {
+        let collector = Collector::with(url, None, time).unwrap();
+        collector.send("/v1/metrics", &ExportMetricsServiceRequest::default())
+    };
+    let minute = Duration::from_secs(60);
+    // Of a body that does not end, nothing is read.
+    let (url, thread) = endless("HTTP/1.1 200 OK\r\n\r\n");
+    assert!(pushes(&url, minute));
+    thread.join().unwrap();
+    // A head that does not end is given up, before the time is over.
+    let (url, thread) = endless("HTTP/1.1 200 OK\r\nx: ");
+    let lines = Heard::of(tracing::Level::WARN, || assert!(!pushes(&url, minute)));
+    assert!(lines[0].contains("header"), "{lines:?}");
+    thread.join().unwrap();
+    // It accepts the connection, and answers nothing.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    assert!(!pushes(&url, Duration::from_millis(20)));
 }

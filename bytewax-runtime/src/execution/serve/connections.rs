@@ -49,18 +49,31 @@ pub(crate) struct Server {
 impl Server {
     /// Listens on these addresses.
     pub(super) fn start(places: &[(SocketAddr, Offers)], routes: Routes) -> Result<Self, RunError> {
+        Self::within(CONNECTION_TIME, places, routes)
+    }
+
+    /// Listens on these addresses, for connections of at most this time.
+    pub(super) fn within(
+        time: Duration,
+        places: &[(SocketAddr, Offers)],
+        routes: Routes,
+    ) -> Result<Self, RunError> {
         let mut listeners = Vec::new();
         for (address, offers) in places {
             let listener = listen(*address).map_err(|error| cannot(*address, *offers, error))?;
             listeners.push((listener, *offers));
         }
-        Self::serve(listeners, routes).map_err(|error| {
+        Self::serve(time, listeners, routes).map_err(|error| {
             let text = "the thread that serves the run does not start";
             RunError::new(RunErrorKind::Network, text).caused_by(error)
         })
     }
 
-    fn serve(listeners: Vec<(TcpListener, Offers)>, routes: Routes) -> io::Result<Self> {
+    fn serve(
+        time: Duration,
+        listeners: Vec<(TcpListener, Offers)>,
+        routes: Routes,
+    ) -> io::Result<Self> {
         let addresses = listeners.iter().map(|(listener, _)| listener.local_addr());
         let addresses = addresses.collect::<io::Result<Vec<_>>>()?;
         for (address, (_, offers)) in addresses.iter().zip(&listeners) {
@@ -84,7 +97,7 @@ impl Server {
                         tokio::spawn(async move { routes.follow().await });
                     }
                     for (listener, offers) in listeners {
-                        tokio::spawn(accept(listener, offers, Arc::clone(&routes)));
+                        tokio::spawn(accept(time, listener, offers, Arc::clone(&routes)));
                     }
                     // Returning ends the tasks, and all connections.
                     let _ = stopped.await;
@@ -133,7 +146,7 @@ fn cannot(address: SocketAddr, offers: Offers, error: io::Error) -> RunError {
     RunError::new(RunErrorKind::Network, text).caused_by(error)
 }
 
-async fn accept(listener: TcpListener, offers: Offers, routes: Arc<Routes>) {
+async fn accept(time: Duration, listener: TcpListener, offers: Offers, routes: Arc<Routes>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
         return;
     };
@@ -149,13 +162,13 @@ async fn accept(listener: TcpListener, offers: Offers, routes: Arc<Routes>) {
         {
             oldest.abort();
         }
-        let connection = tokio::spawn(connection(stream, offers, Arc::clone(&routes)));
+        let connection = tokio::spawn(connection(time, stream, offers, Arc::clone(&routes)));
         open.push_back(connection.abort_handle());
     }
 }
 
-/// Handles one request.
-async fn connection(stream: TcpStream, offers: Offers, routes: Arc<Routes>) {
+/// Handles one request within this time.
+async fn connection(time: Duration, stream: TcpStream, offers: Offers, routes: Arc<Routes>) {
     let is_local = stream.local_addr().is_ok_and(|at| at.ip().is_loopback());
     let of_answer = Arc::clone(&routes);
     let answer = service_fn(move |request| {
@@ -168,11 +181,46 @@ async fn connection(stream: TcpStream, offers: Offers, routes: Arc<Routes>) {
         .max_buf_size(HEAD_BYTES)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
-    let mut connection = pin!(connection);
     // Errors of a client concern only the client.
-    while tokio::time::timeout(CONNECTION_TIME, connection.as_mut())
-        .await
-        .is_err()
-        && routes.is_saving()
-    {}
+    let _ = within(time, connection, || routes.is_saving()).await;
+}
+
+/// Waits for a connection until its time is over, and again while it is needed. Returns nothing when it is given up.
+async fn within<F: Future>(
+    time: Duration,
+    connection: F,
+    is_needed: impl Fn() -> bool,
+) -> Option<F::Output> {
+    let mut connection = pin!(connection);
+    loop {
+        match tokio::time::timeout(time, connection.as_mut()).await {
+            Ok(ended) => return Some(ended),
+            Err(_) if is_needed() => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_given_up_when_its_time_is_over_unless_it_is_needed() {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let time = Duration::from_millis(1);
+        // It is needed twice.
+        let asked = Cell::new(0);
+        let is_needed = || asked.replace(asked.get() + 1) < 2;
+        let ended = runtime.block_on(async { within(time, pending::<()>(), is_needed).await });
+        assert_eq!((ended, asked.get()), (None, 3));
+        let ended = runtime.block_on(async { within(time, ready(7), || false).await });
+        assert_eq!(ended, Some(7));
+    }
 }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::api::Api;
+use super::routes::Routes;
 use super::{Here, Offers, Server, Serving};
 use crate::error::RunErrorKind;
 use crate::kit::Shared;
@@ -208,6 +210,22 @@ fn a_request_that_does_not_end_is_closed() {
         took + Duration::from_millis(500) > limit && took < 5 * limit,
         "{took:?}"
     );
+}
+
+/// A connection has its own limit, which ends it before the five seconds of a request.
+#[test]
+fn a_connection_that_does_not_end_is_closed() {
+    let (flow, settings) = (Dataflow::build("f", |_| {}), RunConfig::new().settings());
+    let shared = Arc::new(Shared::new(settings, 0..1));
+    let reading = Reading::new(flow.graph(), &shared);
+    let api = Api::new(flow.graph(), reading.clone(), Vec::new());
+    let routes = Routes::new(api, reading, None, None);
+    let places = [(anywhere(), Offers::METRICS)];
+    let server = Server::within(Duration::from_millis(20), &places, routes).unwrap();
+    let since = std::time::Instant::now();
+    let said = say(&server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n");
+    assert!(!said.contains(" 200 "), "{said}");
+    assert!(since.elapsed() < Duration::from_secs(5));
 }
 
 /// A source without items, which counts how often it is asked for its partitions.

@@ -7,20 +7,35 @@ use ureq::Agent;
 use crate::error::{RunError, RunErrorKind};
 use crate::report::RunReport;
 
-const LIMIT: Duration = Duration::from_secs(5);
+/// What a report may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) time: Duration,
+    pub(super) head_bytes: usize,
+    pub(super) bytes: u64,
+}
 
-/// More bytes than a report of a thousand steps on a hundred workers has.
-const LONGEST: u64 = 256 << 20;
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(5),
+    head_bytes: 64 << 10,
+    // More than a report of a thousand steps on a hundred workers has.
+    bytes: 256 << 20,
+};
 
 /// A server of metrics.
 pub(super) struct Source {
     address: String,
     agent: Agent,
+    bytes: u64,
 }
 
 impl Source {
     /// A server at `host:port`, or at a port of this machine.
     pub(super) fn new(address: &str) -> Result<Self, RunError> {
+        Self::with(address, LIMITS)
+    }
+
+    pub(super) fn with(address: &str, limits: Limits) -> Result<Self, RunError> {
         let address = address.strip_prefix("http://").unwrap_or(address);
         let address = address.trim_end_matches('/');
         let address = match address.parse::<u16>() {
@@ -36,10 +51,13 @@ impl Source {
             );
             return Err(RunError::new(RunErrorKind::Config, text));
         }
-        let config = Agent::config_builder().timeout_global(Some(LIMIT));
+        let config = Agent::config_builder()
+            .timeout_global(Some(limits.time))
+            .max_response_header_size(limits.head_bytes);
         Ok(Self {
             address,
             agent: config.build().into(),
+            bytes: limits.bytes,
         })
     }
 
@@ -53,7 +71,7 @@ impl Source {
         };
         let url = format!("http://{}/api/v1/report", self.address);
         let mut answer = self.agent.get(url).call().map_err(failed)?;
-        let body = answer.body_mut().with_config().limit(LONGEST);
+        let body = answer.body_mut().with_config().limit(self.bytes);
         let text = body.read_to_string().map_err(failed)?;
         serde_json::from_str(&text).map_err(|error| {
             let text = format!(

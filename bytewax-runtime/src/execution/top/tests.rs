@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
+use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -10,7 +11,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::Color;
 use serde_json::{Value, json};
 
-use super::fetch::Source;
+use super::fetch::{Limits, Source};
 use super::lines::{self, Order, View};
 use super::rates::Rates;
 use super::{Action, action, screen};
@@ -275,4 +276,52 @@ fn a_report_is_read_from_its_server() {
             "{wrong}: {error}"
         );
     }
+}
+
+/// What the source says of a report, within these limits.
+fn refused(address: &str, limits: Limits) -> String {
+    let source = Source::with(address, limits).unwrap();
+    source.report().unwrap_err().report()
+}
+
+#[test]
+fn an_answer_is_limited_in_size_and_time() {
+    const ENOUGH: Limits = Limits {
+        time: Duration::from_secs(60),
+        head_bytes: 1 << 10,
+        bytes: 100,
+    };
+    let body = |bytes| " ".repeat(bytes);
+    // The limit is inclusive: what is read is no report.
+    let (address, thread) = server(body(100));
+    let said = refused(&address, ENOUGH);
+    assert!(said.contains("is no report of a run"), "{said}");
+    thread.join().unwrap();
+    let (address, thread) = server(body(101));
+    let said = refused(&address, ENOUGH);
+    assert!(
+        said.contains("the response body is larger than request limit: 100"),
+        "{said}"
+    );
+    thread.join().unwrap();
+
+    let (address, thread) = server(body(0));
+    let head_bytes = 20;
+    let said = refused(
+        &address,
+        Limits {
+            head_bytes,
+            ..ENOUGH
+        },
+    );
+    assert!(said.contains("response header is too big"), "{said}");
+    // It may be disconnected before it has answered.
+    let _ = thread.join();
+
+    // It accepts the connection, and answers nothing.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let time = Duration::from_millis(20);
+    let said = refused(&address, Limits { time, ..ENOUGH });
+    assert!(said.contains("timeout"), "{said}");
 }

@@ -2,12 +2,9 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use super::*;
-use crate::recovery::cut;
 
 /// What is made, in the directory `new`; that of `old` has a store with a state.
 const MAKING: &str = "BYTEWAX_TEST_MAKING";
@@ -51,20 +48,10 @@ fn make_and_be_killed() {
 
 /// Makes a store of 3 in another process, which is killed at a step; false if it has fewer steps.
 fn is_killed_at(step: usize, making: Making, place: &Path) -> bool {
-    let ended = Command::new(env::current_exe().unwrap())
-        .args(["recovery::tests::drafts::make_and_be_killed", "--exact"])
-        .env(MAKING, making.name())
-        .env(PLACE, place)
-        .env(cut::AT, step.to_string())
-        .output()
-        .unwrap();
-    let killed = ended.status.signal() == Some(9);
-    assert!(
-        killed || ended.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ended.stdout)
-    );
-    killed
+    let test = "recovery::tests::drafts::make_and_be_killed";
+    let making = making.name();
+    let environment = [(MAKING, making.as_ref()), (PLACE, place.as_os_str())];
+    super::is_killed_at(step, test, &environment)
 }
 
 /// A place with a store of 2 that has a state, and room for a new one.

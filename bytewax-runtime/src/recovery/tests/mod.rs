@@ -13,7 +13,11 @@ mod space;
 mod threads;
 mod tools;
 
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 
 use chrono::DateTime;
 
@@ -58,6 +62,23 @@ fn start(dir: &Path) -> (Vec<PartitionWriter>, Resume) {
         writer
     };
     (locked.into_iter().map(open).collect(), resume)
+}
+
+/// Runs a test in another process, with these variables, which is killed at a step; false if it has fewer steps.
+fn is_killed_at(step: usize, test: &str, environment: &[(&str, &OsStr)]) -> bool {
+    let ended = Command::new(env::current_exe().unwrap())
+        .args([test, "--exact"])
+        .envs(environment.iter().copied())
+        .env(cut::AT, step.to_string())
+        .output()
+        .unwrap();
+    let killed = ended.status.signal() == Some(9);
+    assert!(
+        killed || ended.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ended.stdout)
+    );
+    killed
 }
 
 /// Opens one partition alone.

@@ -2,13 +2,10 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Mutex;
 
 use super::*;
-use crate::recovery::cut;
 
 /// The place of the machines, for the part of the test that is killed.
 const PLACE: &str = "BYTEWAX_TEST_MACHINES";
@@ -200,19 +197,8 @@ fn save_and_be_killed() {
 
 /// Makes a savepoint in another process, which is killed at a step; false if it has fewer steps.
 fn is_killed_at(step: usize, place: &Path) -> bool {
-    let ended = Command::new(env::current_exe().unwrap())
-        .args(["recovery::tests::savepoints::save_and_be_killed", "--exact"])
-        .env(PLACE, place)
-        .env(cut::AT, step.to_string())
-        .output()
-        .unwrap();
-    let killed = ended.status.signal() == Some(9);
-    assert!(
-        killed || ended.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ended.stdout)
-    );
-    killed
+    let test = "recovery::tests::savepoints::save_and_be_killed";
+    super::is_killed_at(step, test, &[(PLACE, place.as_os_str())])
 }
 
 #[test]
