@@ -77,14 +77,9 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
             self.value.take()
         };
         self.was_over = window.fired || ends <= self.mark;
-        let firing = before_or_after(self.was_over);
         if let Some(value) = value {
-            let mut emit = emitter(label(&self.engine.windower, window, firing), self.out);
-            self.engine.fold.add(&mut window.state, value, &mut emit);
-        }
-        window.changed = true;
-        if self.engine.empty > 0 {
-            window.has_value();
+            let engine = self.engine;
+            engine.add_to(window, value, self.was_over, self.out);
         }
     }
 
@@ -98,70 +93,10 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
 
     #[inline]
     fn settled(&mut self, window: &mut Open<F::State>, ends: Time) {
-        let is_over = self.engine.lateness > 0 && ends <= self.mark;
-        let next = if is_over {
-            self.correct(window, ends)
-        } else {
-            if let Some(every) = self.engine.fires_every {
-                self.count(window, ends, every);
-            }
-            ends
-        };
+        let next = self
+            .engine
+            .settle(window, ends, (self.mark, self.was_over), self.out);
         self.next = self.next.min(next);
-    }
-}
-
-impl<'a, V: Clone + 'static, W: Windower, F: Fold<V>> Adding<'a, V, W, F> {
-    #[inline]
-    fn new(
-        engine: &'a PerWindow<W, F>,
-        value: V,
-        mark: Time,
-        out: &'a mut Emit<Event<F::Out, V>>,
-    ) -> Self {
-        Self {
-            engine,
-            closes: engine.windower.closes(&value),
-            value: Some(value),
-            mark,
-            was_over: false,
-            next: END,
-            out,
-        }
-    }
-}
-
-// Apart from the path of most values.
-impl<V: Clone + 'static, W: Windower, F: Fold<V>> Adding<'_, V, W, F> {
-    /// Emits a window that is open and has enough values.
-    #[inline(never)]
-    fn count(&mut self, window: &mut Open<F::State>, ends: Time, every: u64) {
-        if ends > self.mark && (every == 1 || window.count_value() >= every) {
-            self.fire(window, before_or_after(window.fired));
-        }
-    }
-
-    /// Emits a window that is over and accepts late values. Returns the next watermark at which work is due for it.
-    #[inline(never)]
-    fn correct(&mut self, window: &mut Open<F::State>, ends: Time) -> Time {
-        let firing = if window.fired || self.was_over {
-            Firing::Correction
-        } else {
-            Firing::OnTime
-        };
-        self.fire(window, firing);
-        window.fired = true;
-        if self.engine.empty > 0 {
-            // Windows without values may follow it, and be over too.
-            ends
-        } else {
-            ends.saturating_add(self.engine.lateness)
-        }
-    }
-
-    fn fire(&mut self, window: &mut Open<F::State>, firing: Firing) {
-        let label = label(&self.engine.windower, window, firing);
-        fire(&self.engine.fold, window, label, self.out);
     }
 }
 
@@ -245,6 +180,89 @@ impl<W: Windower, F> PerWindow<W, F> {
         }
     }
 
+    /// Adds a value to a window.
+    #[inline]
+    fn add_to<V>(
+        &self,
+        window: &mut Open<F::State>,
+        value: V,
+        was_over: bool,
+        out: &mut Emit<Event<F::Out, V>>,
+    ) where
+        F: Fold<V>,
+    {
+        let firing = before_or_after(was_over);
+        let mut emit = emitter(label(&self.windower, window, firing), out);
+        self.fold.add(&mut window.state, value, &mut emit);
+        window.changed = true;
+        if self.empty > 0 {
+            window.has_value();
+        }
+    }
+
+    /// Emits a window that has received a value, if that is due. Returns the next watermark at which work is due for it.
+    #[inline]
+    fn settle<V>(
+        &self,
+        window: &mut Open<F::State>,
+        ends: Time,
+        (mark, was_over): (Time, bool),
+        out: &mut Emit<Event<F::Out, V>>,
+    ) -> Time
+    where
+        F: Fold<V>,
+    {
+        if self.lateness > 0 && ends <= mark {
+            return self.correct(window, ends, was_over, out);
+        }
+        if let Some(every) = self.fires_every
+            && ends > mark
+        {
+            self.count(window, every, out);
+        }
+        ends
+    }
+
+    /// Emits a window that is open, if it has enough values.
+    #[inline(never)]
+    fn count<V>(&self, window: &mut Open<F::State>, every: u64, out: &mut Emit<Event<F::Out, V>>)
+    where
+        F: Fold<V>,
+    {
+        if every == 1 || window.count_value() >= every {
+            let label = label(&self.windower, window, before_or_after(window.fired));
+            fire(&self.fold, window, label, out);
+        }
+    }
+
+    /// Emits a window that is over and accepts late values. Returns the next watermark at which work is due for it.
+    #[inline(never)]
+    fn correct<V>(
+        &self,
+        window: &mut Open<F::State>,
+        ends: Time,
+        was_over: bool,
+        out: &mut Emit<Event<F::Out, V>>,
+    ) -> Time
+    where
+        F: Fold<V>,
+    {
+        let firing = if window.fired || was_over {
+            Firing::Correction
+        } else {
+            Firing::OnTime
+        };
+        let label = label(&self.windower, window, firing);
+        fire(&self.fold, window, label, out);
+        window.fired = true;
+        if self.empty > 0 {
+            // Windows without values may follow it, and be over too.
+            ends
+        } else {
+            ends.saturating_add(self.lateness)
+        }
+    }
+
     /// Adds a value to its windows, and opens those that are missing.
     #[inline(never)]
     fn place<V>(
@@ -258,7 +276,15 @@ impl<W: Windower, F> PerWindow<W, F> {
         V: Clone + 'static,
         F: Fold<V>,
     {
-        let mut adding = Adding::new(self, value, mark, out);
+        let mut adding = Adding {
+            engine: self,
+            closes: self.windower.closes(&value),
+            value: Some(value),
+            mark,
+            was_over: false,
+            next: END,
+            out,
+        };
         self.windower.place(line, time, &mut adding);
         adding.next
     }
@@ -303,10 +329,9 @@ where
         {
             // The case of most values: nothing is searched or computed.
             let ends = window.close;
-            let mut adding = Adding::new(self, value, mark, out);
-            adding.add(window, ends, false);
-            adding.settled(window, ends);
-            return adding.next;
+            let was_over = window.fired || ends <= mark;
+            self.add_to(window, value, was_over, out);
+            return self.settle(window, ends, (mark, was_over), out);
         }
         self.place(line, (time, value), mark, out)
     }

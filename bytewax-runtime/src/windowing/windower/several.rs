@@ -70,6 +70,10 @@ impl<T> Several<T> {
         match self {
             Self::Few(few) if few.len() < FEW => {
                 let after = few.partition_point(|at| at.0 <= place);
+                if few.is_empty() {
+                    // There is usually one, while one window of a key closes and the next is open.
+                    few.reserve_exact(1);
+                }
                 few.insert(after, (place, thing));
             }
             Self::Few(few) => {
