@@ -151,7 +151,7 @@ impl RecoveryConfig {
     /// much space as the states, and at times twice as much.
     ///
     /// Beyond the limit, memory holds about 13 bytes for each evicted key, 24 more for one with a timer, and
-    /// the most used of the evicted states: a sixteenth of them, and 20 MiB at most. A limit below the
+    /// the most used of the evicted states: a twelfth of them, and 56 MiB at most. A limit below the
     /// working set of the items costs speed. A window step that emits early (`fire_early`) and whose keys
     /// share one watermark (`StreamClock`, `EventClock::per_partition`) evicts nothing.
     pub fn state_memory(mut self, bytes: u64) -> Self {

@@ -2,7 +2,7 @@
 
 use crate::key::Slot;
 
-use super::run::{Run, RunWriter, key_of, set_length};
+use super::run::{Run, RunError, RunWriter, key_of, read_entry, set_length};
 
 /// An entry in [`Batch::bytes`], in the format of a run.
 #[derive(Clone, Copy)]
@@ -15,8 +15,8 @@ struct Item {
     is_kept: bool,
 }
 
-/// A batch of this many bytes grows by a quarter instead of doubling: keys that are encoded before their part
-/// of a snapshot is due stay here for long, and with limited memory they are most of the process's memory.
+/// A batch of this many bytes grows by a quarter instead of doubling, because there are hundreds of them: keys that are
+/// encoded before their part of a snapshot is due stay here for long.
 const LARGE: usize = 16 << 10;
 
 /// Collects changed keys in any order and returns them as one [`Run`] per slot.
@@ -68,7 +68,7 @@ impl Batch {
     ) -> Result<(), E> {
         let start = self.bytes.len();
         self.make_room(start);
-        let pushed = self.append(start, hash, key, state);
+        let pushed = self.push_at(start, hash, key, state);
         if pushed.is_err() {
             self.bytes.truncate(start);
         }
@@ -85,7 +85,7 @@ impl Batch {
     }
 
     #[inline]
-    fn append<E: From<TooLong>>(
+    fn push_at<E: From<TooLong>>(
         &mut self,
         start: usize,
         hash: u64,
@@ -124,6 +124,40 @@ impl Batch {
             return Err(TooLong.into());
         }
         set_length(&mut self.bytes, at, length);
+        Ok(())
+    }
+
+    /// Adds the entries of a batch that were encoded later.
+    pub(super) fn append(&mut self, newer: &Self) {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(&newer.bytes);
+        self.items.extend(newer.items.iter().map(|item| Item {
+            start: before + item.start,
+            ..*item
+        }));
+    }
+
+    /// All entries, as [`push_all`](Self::push_all) expects them.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Adds the entries of another batch.
+    pub(super) fn push_all(&mut self, mut entries: &[u8]) -> Result<(), RunError> {
+        self.bytes.reserve(entries.len());
+        while !entries.is_empty() {
+            let (whole, start) = (entries, self.bytes.len());
+            let entry = read_entry(&mut entries)?;
+            let (turned, is_kept) = (entry.hash.rotate_right(12), entry.state.is_some());
+            let length = whole.len() - entries.len();
+            self.bytes.extend_from_slice(&whole[..length]);
+            self.items.push(Item {
+                turned,
+                start,
+                length: u32::try_from(length).map_err(|_| RunError::Length)?,
+                is_kept,
+            });
+        }
         Ok(())
     }
 
@@ -202,13 +236,21 @@ mod tests {
                 (prop::sample::select(vec![0_u64, 1, 4096, 4097, u64::MAX]), 0_u8..4, prop::option::of(any::<u8>())),
                 0..60,
             ),
+            moved in 0_usize..60,
         ) {
-            let mut batch = Batch::default();
+            let (mut batch, mut older) = (Batch::default(), Batch::default());
             let mut model = BTreeMap::new();
-            for (hash, key, state) in changes {
+            for (place, (hash, key, state)) in changes.into_iter().enumerate() {
+                if place == moved {
+                    older = std::mem::take(&mut batch);
+                }
                 batch.push(hash, &[key], state.as_ref().map(std::slice::from_ref)).unwrap();
                 model.insert((Slot::of(hash), hash, vec![key]), state.map(|state| vec![state]));
             }
+            // The older entries were in a file, and come back before the later ones.
+            let newer = std::mem::take(&mut batch);
+            batch.push_all(older.bytes()).unwrap();
+            batch.append(&newer);
             let mut drained = Vec::new();
             batch
                 .drain(|slot, run| {

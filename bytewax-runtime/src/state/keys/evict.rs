@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, Utc};
 
-use super::cold::{Cold, ColdError, Evicted, Record};
+use super::cold::{Cold, ColdError, Evicted, Record, Spill};
 use super::memory::{MemoryLimit, Share};
 use super::run::Entry;
 use super::slots::Swept;
@@ -38,6 +38,8 @@ const ALLOCATED: usize = 16;
 /// The keys of a table that are not in memory.
 pub(super) struct Eviction {
     pub(super) cold: Cold,
+    /// Keys that were encoded before their part of the snapshot in progress was due.
+    pub(super) spill: Spill,
     share: Share,
     /// A buffer for hashes of wanted keys.
     hashes: Vec<u64>,
@@ -52,6 +54,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
     pub(crate) fn limit_memory(&mut self, limit: Rc<MemoryLimit>, dir: &Path) {
         self.eviction = Some(Box::new(Eviction {
             cold: Cold::new(dir),
+            spill: Spill::new(dir),
             share: Share::new(limit),
             hashes: Vec::new(),
         }));
@@ -129,6 +132,7 @@ impl<K: Key, C: Cell> KeyTable<K, C> {
             Ok(Swept::Goes)
         })?;
         changes.clean_touched(slots);
+        changes.spill(&mut eviction.spill)?;
         Ok(self.account() > 0 && evicted > 0)
     }
 

@@ -62,10 +62,10 @@ impl Heap {
 
 /// Beyond the limit, keys may take one byte per this many evicted bytes. Without this allowance, each item
 /// would wait for the file if the limit is far too small for the most used keys.
-const EVICTED_A_BYTE: usize = 16;
+const EVICTED_A_BYTE: usize = 12;
 
 /// The maximum of this allowance per process.
-const MOST_BESIDE: usize = 20 << 20;
+const MOST_BESIDE: usize = 56 << 20;
 
 /// The approximate memory of the states of all steps of one worker, and its limit.
 #[derive(Debug)]
@@ -176,9 +176,9 @@ mod tests {
     fn beside_the_limit_there_is_a_little_for_what_is_evicted() {
         let limit = Rc::new(MemoryLimit::new(1000, 4));
         let (mut a, mut b) = (Share::new(Rc::clone(&limit)), Share::new(limit));
-        a.set(400, 800);
+        a.set(400, 600);
         assert_eq!(a.surplus(), 100);
-        b.set(0, 800);
+        b.set(0, 600);
         assert_eq!(a.surplus(), 50);
         a.set(usize::MAX / 4, usize::MAX / 4);
         assert_eq!(a.surplus(), usize::MAX / 4 - 250 - MOST_BESIDE / 4);

@@ -298,7 +298,7 @@ fn read_bytes<'a>(rest: &mut &'a [u8], length: u64) -> Result<&'a [u8], RunError
 }
 
 #[inline]
-fn read_entry<'a>(rest: &mut &'a [u8]) -> Result<Entry<'a>, RunError> {
+pub(super) fn read_entry<'a>(rest: &mut &'a [u8]) -> Result<Entry<'a>, RunError> {
     let (hash, tail) = rest.split_first_chunk().ok_or(RunError::Truncated)?;
     *rest = tail;
     let length = read_length(rest)?;

@@ -321,8 +321,7 @@ where
     fn catch_up(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
         let taken = self.take_waiting(key, mark, out);
         if mark >= key.next {
-            self.engine.close(&mut key.windows.kept, mark, out);
-            key.next = self.engine.next(&key.windows.kept);
+            key.next = self.engine.close(&mut key.windows.kept, mark, out);
         }
         taken
     }

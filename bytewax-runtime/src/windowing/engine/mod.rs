@@ -80,8 +80,8 @@ pub(crate) trait WindowEngine<V>: 'static {
         out: &mut Events<Self, V>,
     ) -> Time;
 
-    /// Closes the windows that are over.
-    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>);
+    /// Closes the windows that are over. Returns [`next`](Self::next).
+    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) -> Time;
 
     /// Closes all windows at the end of input. The watermark stays at `mark`: values of a later run may
     /// belong to windows that are closed here, and open them again.

@@ -336,7 +336,7 @@ where
         self.place(line, (time, value), mark, out)
     }
 
-    fn close(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
+    fn close(&self, line: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) -> Time {
         let open = || self.fold.open();
         if self.lateness == 0 {
             let over = |counted, window: &_| self.ends(counted, window) <= mark;
@@ -354,7 +354,7 @@ where
                     out.emit(Event::Meta(label.id, reported));
                 }
             });
-            return;
+            return WindowEngine::<V>::next(self, line);
         }
         self.open_empty(line, mark, open);
         let counted = line.counted;
@@ -378,6 +378,7 @@ where
         let gone =
             |counted, window: &_| self.ends(counted, window).saturating_add(self.lateness) <= mark;
         self.take_over(line, gone, open, |window| self.emit_metadata(&window, out));
+        WindowEngine::<V>::next(self, line)
     }
 
     fn end(&self, line: &mut Self::KeyState, _: Time, out: &mut Events<Self, V>) {

@@ -116,13 +116,14 @@ impl<F> Slices<F> {
         self.slicing.windows.closes(id)
     }
 
-    /// The windows from `from` on that are over at `mark` and have values, in order.
-    fn next_over<S>(&self, kept: &Sliced<S>, from: i64, mark: Time) -> Option<i64> {
+    /// The first window from `from` on that has values, and its end.
+    #[inline]
+    fn first_from<S>(&self, kept: &Sliced<S>, from: i64) -> Option<(i64, Time)> {
         let is_behind = |slice: &Slice<S>| slice.last < from;
         // Few slices precede the first requested window: those of windows that may still change.
         let slice = kept.slices.iter().find(|slice| !is_behind(slice))?;
         let id = from.max(self.slicing.first(slice.begin, slice.last));
-        (self.closes(id) <= mark).then_some(id)
+        Some((id, self.closes(id)))
     }
 
     /// Reopens the windows that are not over at `mark`, whatever they have emitted.
@@ -160,7 +161,7 @@ impl<F> Slices<F> {
     }
 
     /// Combines the value of the first window, whose own slices are then obsolete.
-    fn take_value<S: Clone, V>(&self, kept: &mut Sliced<S>, id: i64) -> Option<S>
+    fn take_value<S: Clone, V>(&self, kept: &mut Sliced<S>, (id, closes): (i64, Time)) -> Option<S>
     where
         F: Fold<V, State = S>,
     {
@@ -174,7 +175,6 @@ impl<F> Slices<F> {
                 None => value = Some(first.state),
             }
         }
-        let closes = self.closes(id);
         for slice in kept.slices.iter().take_while(|slice| slice.begin < closes) {
             match &mut value {
                 Some(value) => self.merge(value, slice.state.clone()),
@@ -283,10 +283,16 @@ where
         if due > last { END } else { self.closes(due) }
     }
 
-    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
-        while let Some(id) = self.next_over(kept, kept.fired, mark) {
+    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) -> Time {
+        let next = loop {
+            let Some((id, closes)) = self.first_from(kept, kept.fired) else {
+                break END;
+            };
+            if closes > mark {
+                break closes;
+            }
             if self.lateness == 0 {
-                if let Some(value) = self.take_value(kept, id) {
+                if let Some(value) = self.take_value(kept, (id, closes)) {
                     self.emit(value, id, Firing::OnTime, out);
                 }
                 if self.emits_metadata {
@@ -296,12 +302,15 @@ where
                 self.fire(kept, id, Firing::OnTime, out);
             }
             kept.fired = id + 1;
-        }
+        };
         if self.lateness == 0 {
-            return;
+            return next;
         }
         let gone = mark.saturating_sub(if mark == END { 0 } else { self.lateness });
-        while let Some(id) = self.next_over(kept, kept.gone, gone) {
+        while let Some((id, _)) = self
+            .first_from(kept, kept.gone)
+            .filter(|(_, closes)| *closes <= gone)
+        {
             if self.emits_metadata {
                 out.emit(Event::Meta(WindowId(id), self.metadata(id)));
             }
@@ -312,6 +321,7 @@ where
                 kept.slices.pop_front();
             }
         }
+        WindowEngine::<V>::next(self, kept)
     }
 
     fn end(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
@@ -337,13 +347,13 @@ where
     }
 
     fn next(&self, kept: &Self::KeyState) -> Time {
-        let fires = self.next_over(kept, kept.fired, END);
-        let fires = fires.map_or(END, |id| self.closes(id));
+        let fires = self.first_from(kept, kept.fired);
+        let fires = fires.map_or(END, |(_, closes)| closes);
         if self.lateness == 0 {
             return fires;
         }
-        let goes = self.next_over(kept, kept.gone, END);
-        let goes = goes.map_or(END, |id| self.closes(id).saturating_add(self.lateness));
+        let goes = self.first_from(kept, kept.gone);
+        let goes = goes.map_or(END, |(_, closes)| closes.saturating_add(self.lateness));
         fires.min(goes)
     }
 
@@ -374,7 +384,7 @@ where
     }
 
     fn open(&self, kept: &Self::KeyState) -> (usize, Option<Time>) {
-        let next = |from: i64| self.next_over(kept, from, END);
+        let next = |from: i64| self.first_from(kept, from).map(|(id, _)| id);
         let first = next(kept.fired);
         let open = std::iter::successors(first, |id| next(id + 1));
         (open.count(), first.map(|id| self.slicing.windows.opens(id)))

@@ -196,7 +196,7 @@ impl<A: State + Clone, B: State + Clone> WindowEngine<Of2<A, B>> for AsOf {
     }
 
     /// Rows of the left are emitted in the order of their times.
-    fn close(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) {
+    fn close(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) -> Time {
         while let Some(first) = kept.left.first()
             && let time = first.time
             && self.is_settled_at(kept, time) <= mark
@@ -206,6 +206,7 @@ impl<A: State + Clone, B: State + Clone> WindowEngine<Of2<A, B>> for AsOf {
             out.emit(row((left.value, right)));
         }
         self.prune(kept, mark);
+        self.next(kept)
     }
 
     /// Rows of the right are kept, because rows of a later run may match them.

@@ -170,7 +170,7 @@ where
         next
     }
 
-    fn close(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) {
+    fn close(&self, kept: &mut Both<A, B>, mark: Time, out: &mut Events<Self, Of2<A, B>>) -> Time {
         let is_over = |first: Option<Time>| first.is_some_and(|over| over <= mark);
         while is_over(kept.left.first().map(|row| self.left_is_over(row.time))) {
             let gone = kept.left.pop().filter(|row| !row.matched);
@@ -182,6 +182,7 @@ where
             let gone = gone.and_then(|gone| J::right(gone.value));
             gone.into_iter().for_each(|right| out.emit(row(right)));
         }
+        self.next(kept)
     }
 
     fn end(&self, kept: &mut Both<A, B>, _: Time, out: &mut Events<Self, Of2<A, B>>) {

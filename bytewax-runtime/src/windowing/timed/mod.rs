@@ -120,8 +120,9 @@ impl<V: 'static, L: TimedLogic<V>> WindowEngine<V> for ByTime<L> {
         self.due(kept)
     }
 
-    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {
+    fn close(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) -> Time {
         self.wake(kept, mark, out);
+        self.due(kept)
     }
 
     fn end(&self, kept: &mut Self::KeyState, mark: Time, out: &mut Events<Self, V>) {

@@ -11,7 +11,7 @@ mod tests;
 use chrono::{DateTime, Utc};
 
 use super::batch::Batch;
-use super::cold::{Cold, ColdError, Evicted, Record};
+use super::cold::{Cold, ColdError, Evicted, Record, Spill, Spilled};
 use super::mark::{KeyMark, Round};
 use super::memory::Heap;
 use super::run::Run;
@@ -24,6 +24,9 @@ use crate::state::peek;
 
 /// This many hashes of keys that are not in memory are never worth a clean-up.
 const SPARE_HASHES: usize = if cfg!(test) { 4 } else { 1 << 16 };
+
+/// If memory is limited, this many bytes of encoded keys wait in memory for a part of a snapshot.
+const WAITING: usize = if cfg!(test) { 0 } else { 16 << 10 };
 
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
@@ -42,6 +45,8 @@ struct SnapshotPart {
     touched: Vec<u64>,
     states: Batch,
     timers: Batch,
+    /// Earlier contents of `states` that do not stay in memory, in order.
+    spilled: Vec<Spilled>,
 }
 
 struct Snapshot {
@@ -232,6 +237,16 @@ impl<K: Key> Changes<K> {
         }
     }
 
+    /// Moves encoded keys whose part of the snapshot is not due yet to a file, where they are many.
+    pub(super) fn spill(&mut self, into: &mut Spill) -> Result<(), ColdError> {
+        let parts = self.snapshot.iter_mut().flat_map(|one| &mut one.parts);
+        for part in parts.filter(|part| part.states.bytes().len() > WAITING) {
+            let states = std::mem::take(&mut part.states);
+            part.spilled.push(into.put(states.bytes())?);
+        }
+        Ok(())
+    }
+
     /// Ends a round: its touches must be saved.
     fn begin(&mut self) -> Result<(), Unsaved> {
         debug_assert!(self.snapshot.is_none(), "one snapshot follows the other");
@@ -261,7 +276,23 @@ impl<K: Key> Changes<K> {
 
 impl SnapshotPart {
     fn is_empty(&self) -> bool {
-        self.touched.is_empty() && self.states.is_empty() && self.timers.is_empty()
+        self.touched.is_empty()
+            && self.states.is_empty()
+            && self.timers.is_empty()
+            && self.spilled.is_empty()
+    }
+
+    /// Brings back what was moved to a file, before what was encoded since.
+    fn collect(&mut self, from: &mut Spill) -> Result<(), ColdError> {
+        if self.spilled.is_empty() {
+            return Ok(());
+        }
+        let newer = std::mem::take(&mut self.states);
+        for spilled in self.spilled.drain(..) {
+            from.take(spilled, |bytes| self.states.push_all(bytes).is_ok())?;
+        }
+        self.states.append(&newer);
+        Ok(())
     }
 
     fn encode<K: Key, C: Cell>(
@@ -354,6 +385,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
             let index = PARTS - 1 - snapshot.parts.len();
             if let Some(eviction) = eviction {
                 let number = snapshot.number;
+                part.collect(&mut eviction.spill)?;
                 encoded += save_evicted::<K, C, E>(&mut eviction.cold, index, number, &mut part)?;
             }
             if part.is_empty() {

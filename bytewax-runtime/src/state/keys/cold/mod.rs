@@ -7,6 +7,7 @@
 mod directory;
 mod log;
 mod record;
+mod spill;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use log::Log;
 
 pub(crate) use log::ColdError;
 pub(crate) use record::{Evicted, Record};
+pub(crate) use spill::{Spill, Spilled};
 
 /// This many obsolete times are never worth a clean-up.
 const SPARE_TIMES: usize = 64;
