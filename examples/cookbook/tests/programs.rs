@@ -3,15 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cli_tests::{END, Ended, Programs, command, kill_until_done, run};
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::{Field, Row};
 
 /// A program and its data.
 struct Case {
@@ -77,13 +74,6 @@ const TOP_TEN: Case = Case {
     ..CASE
 };
 
-const CDC: Case = Case {
-    program: env!("CARGO_BIN_EXE_cdc_to_parquet"),
-    inputs: &[("customer_changes.jsonl", 75)],
-    outputs: &["cdc.txt"],
-    ..CASE
-};
-
 const SILENT: Case = Case {
     program: env!("CARGO_BIN_EXE_silent"),
     inputs: &[("heartbeats.csv", 200)],
@@ -113,14 +103,13 @@ const ATTRIBUTION: Case = Case {
 };
 
 /// All but `errors`, which does not end by itself.
-const CASES: [Case; 11] = [
+const CASES: [Case; 10] = [
     TOTALS,
     VISITS,
     DEDUPE,
     ENRICH,
     FRAUD,
     TOP_TEN,
-    CDC,
     SILENT,
     CHANGES,
     ALERTS,
@@ -145,43 +134,6 @@ fn expected(name: &str) -> Vec<String> {
     lines
 }
 
-/// A row of a Parquet file as a line: the id, the position, and the columns of the customer or `deleted`.
-fn row(row: &Row) -> String {
-    let text = |field: &Field| match field {
-        Field::Long(n) => n.to_string(),
-        Field::Str(text) => text.clone(),
-        Field::Null => "-".to_owned(),
-        Field::Bool(true) => "deleted".to_owned(),
-        Field::Bool(false) => String::new(),
-        other => panic!("there is no column of this type: {other:?}"),
-    };
-    let fields: Vec<_> = row
-        .get_column_iter()
-        .map(|(_, field)| text(field))
-        .collect();
-    let [id, lsn, deleted, customer @ ..] = &fields[..] else {
-        panic!("too few columns: {row:?}");
-    };
-    if deleted.is_empty() {
-        return format!("{id} {lsn} {}", customer.join(" "));
-    }
-    assert_eq!(customer, ["-", "-", "-"]);
-    format!("{id} {lsn} {deleted}")
-}
-
-/// The rows of all Parquet files in a folder.
-fn rows(folder: &Path) -> Vec<String> {
-    let mut lines = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        assert_eq!(path.extension().unwrap(), "parquet", "{}", path.display());
-        let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
-        lines.extend(file.get_row_iter(None).unwrap().map(|at| row(&at.unwrap())));
-    }
-    lines.sort_unstable();
-    lines
-}
-
 impl Case {
     fn command(&self, place: &Path, inputs: &[PathBuf], args: &str) -> Command {
         let mut command = command(self.program, args);
@@ -195,12 +147,7 @@ impl Case {
     fn check(&self, place: &Path, runs: &[Ended], how: &str) {
         let how = format!("{}, {how}", self.program);
         for name in self.outputs {
-            let path = place.join(name);
-            let lines = if path.is_dir() {
-                rows(&path)
-            } else {
-                sorted(&fs::read_to_string(path).unwrap())
-            };
+            let lines = sorted(&fs::read_to_string(place.join(name)).unwrap());
             assert_eq!(lines, expected(name), "{how}");
         }
         let printed: Vec<_> = runs.iter().flat_map(|ended| ended.out.clone()).collect();
@@ -299,39 +246,6 @@ fn a_log_that_is_followed() {
     follow(&[&lines[..30], &lines[30..60]]);
     follow(&[&lines[60..80], &lines[80..]]);
     assert_eq!(sorted(&printed.join("\n")), expected("errors.txt"));
-}
-
-/// Killed again and again, each time with other workers, it writes the rows of one run, each once.
-#[test]
-fn parquet_files_of_runs_that_are_killed() {
-    let place = tempfile::tempdir().unwrap();
-    let place = place.path();
-    fs::create_dir(place.join("store")).unwrap();
-    let (mut changes, mut expected) = (String::new(), Vec::new());
-    for lsn in 0..60_000 {
-        let id = lsn % 700;
-        if id != lsn && lsn % 11 == 10 {
-            let _ = writeln!(
-                changes,
-                r#"{{"op":"d","before":{{"id":{id},"name":"n","city":null,"credit_cents":1}},"after":null,"source":{{"lsn":{lsn}}}}}"#
-            );
-            expected.push(format!("{id} {lsn} deleted"));
-        } else {
-            let _ = writeln!(
-                changes,
-                r#"{{"op":"u","before":null,"after":{{"id":{id},"name":"n","city":null,"credit_cents":{lsn}}},"source":{{"lsn":{lsn}}}}}"#
-            );
-            expected.push(format!("{id} {lsn} n - {lsn}"));
-        }
-    }
-    fs::write(place.join("changes.jsonl"), changes).unwrap();
-    expected.sort_unstable();
-    let store = place.join("store");
-    let _ = kill_until_done(&["-w 2", "-p 2", "-w 1"], |way| {
-        let args = format!("-r {} -s 0 {way}", store.display());
-        CDC.command(place, &[place.join("changes.jsonl")], &args)
-    });
-    assert!(rows(&place.join("cdc.txt")) == expected);
 }
 
 /// Killed again and again, it writes the totals of one run.

@@ -1,6 +1,6 @@
 //! Writes the changes of a database table to Parquet files.
 //!
-//! `cdc_to_parquet CHANGES.jsonl FOLDER` reads change events of a table of customers, in the form of Debezium:
+//! `cdc-to-parquet CHANGES.jsonl FOLDER` reads change events of a table of customers, in the form of Debezium:
 //! `op` (`r`, `c`, `u` or `d`), the row `before` and `after`, and in `source` the position `lsn` in the
 //! database's log. It drops events that are older than what it knows of their customer, and those that change
 //! nothing. It writes the others to Parquet files in the folder: a file for each epoch and partition.
