@@ -32,7 +32,7 @@ const CASE: Case = Case {
 };
 
 const TOTALS: Case = Case {
-    program: env!("CARGO_BIN_EXE_totals"),
+    program: env!("CARGO_BIN_EXE_sales"),
     inputs: &[("sales.csv", 0)],
     outputs: &["totals.jsonl", "bad.txt"],
     ..CASE

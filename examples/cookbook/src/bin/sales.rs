@@ -1,6 +1,6 @@
 //! Totals the sales of each shop, and sets bad rows aside.
 //!
-//! `totals SALES.csv TOTALS.jsonl BAD.txt` reads rows with the columns `at`, `shop`, `product` and `cents`. It
+//! `sales SALES.csv TOTALS.jsonl BAD.txt` reads rows with the columns `at`, `shop`, `product` and `cents`. It
 //! writes the number and the sum of the sales of each shop as JSON Lines, and unreadable rows with their line
 //! number and the reason.
 
