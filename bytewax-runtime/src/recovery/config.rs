@@ -148,7 +148,8 @@ impl RecoveryConfig {
     ///
     /// Evicted states are in files beside the first recovery partition of each worker. The files are unlinked
     /// and disappear with the process: the store contains everything that a resume needs. They need about as
-    /// much space as the states, and at times twice as much.
+    /// much space as the states, and at times twice as much; during a snapshot, also that of the keys that change before
+    /// they are written.
     ///
     /// Beyond the limit, memory holds about 13 bytes for each evicted key, 24 more for one with a timer, and
     /// the most used of the evicted states: a twelfth of them, and 56 MiB at most. A limit below the
