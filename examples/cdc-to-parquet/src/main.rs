@@ -113,7 +113,9 @@ impl FixedPartitionedSink<i64, (i64, Version), Transactional> for ParquetFolder 
     }
 
     fn open(&self, part: &str, resume: Option<u64>) -> Result<ParquetFiles, StepError> {
-        fs::create_dir_all(&self.folder)?;
+        fs::create_dir_all(&self.folder).map_err(|error| {
+            StepError::msg(format!("cannot make `{}`: {error}", self.folder.display()))
+        })?;
         let files = ParquetFiles {
             folder: self.folder.clone(),
             part: part.to_owned(),

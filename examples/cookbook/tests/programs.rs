@@ -282,3 +282,20 @@ fn totals_of_runs_that_are_killed() {
     let bad = fs::read_to_string(place.join("bad.txt")).unwrap();
     assert_eq!(bad.lines().count() as u64, 4 * TIMES);
 }
+
+#[test]
+fn a_table_that_cannot_be_read_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = dir.path().join("products.csv");
+    let says = |text: &str| {
+        let mut enrich = Command::new(env!("CARGO_BIN_EXE_enrich"));
+        let ended = enrich.arg(data("orders.csv")).arg(&table).output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        let text = format!("cannot read `{}`: {text}", table.display());
+        assert!(said.contains(&text), "{said}");
+    };
+    says("No such file or directory");
+    fs::write(&table, "sku,name,cents\nA-1,Cup,much\n").unwrap();
+    says("CSV deserialize error: record 1 (line: 2, byte: ");
+}

@@ -36,6 +36,15 @@ fn label<W: Windower, S>(windower: &W, window: &Open<S>, firing: Firing) -> Labe
     }
 }
 
+/// The output of a window that is over is a correction, if it was emitted before.
+fn on_time_or_after(was_emitted: bool) -> Firing {
+    if was_emitted {
+        Firing::Correction
+    } else {
+        Firing::OnTime
+    }
+}
+
 /// A value on its way into its windows.
 struct Adding<'a, V, W, F: Fold<V>> {
     engine: &'a PerWindow<W, F>,
@@ -98,17 +107,6 @@ impl<V: Clone + 'static, W: Windower, F: Fold<V>> Visit<F::State> for Adding<'_,
             .settle(window, ends, (self.mark, self.was_over), self.out);
         self.next = self.next.min(next);
     }
-}
-
-/// Emits the value of a window that stays.
-fn fire<V, F: Fold<V>>(
-    fold: &F,
-    window: &mut Open<F::State>,
-    label: Label,
-    out: &mut Emit<Event<F::Out, V>>,
-) {
-    fold.fire(&mut window.state, &mut emitter(label, out));
-    window.has_emitted();
 }
 
 impl<W: Windower, F> PerWindow<W, F> {
@@ -200,6 +198,16 @@ impl<W: Windower, F> PerWindow<W, F> {
         }
     }
 
+    /// Emits the value of a window that stays.
+    fn fire<V>(&self, window: &mut Open<F::State>, firing: Firing, out: &mut Emit<Event<F::Out, V>>)
+    where
+        F: Fold<V>,
+    {
+        let label = label(&self.windower, window, firing);
+        self.fold.fire(&mut window.state, &mut emitter(label, out));
+        window.has_emitted();
+    }
+
     /// Emits a window that has received a value, if that is due. Returns the next watermark at which work is due for it.
     #[inline]
     fn settle<V>(
@@ -230,8 +238,7 @@ impl<W: Windower, F> PerWindow<W, F> {
         F: Fold<V>,
     {
         if every == 1 || window.count_value() >= every {
-            let label = label(&self.windower, window, before_or_after(window.fired));
-            fire(&self.fold, window, label, out);
+            self.fire(window, before_or_after(window.fired), out);
         }
     }
 
@@ -247,13 +254,7 @@ impl<W: Windower, F> PerWindow<W, F> {
     where
         F: Fold<V>,
     {
-        let firing = if window.fired || was_over {
-            Firing::Correction
-        } else {
-            Firing::OnTime
-        };
-        let label = label(&self.windower, window, firing);
-        fire(&self.fold, window, label, out);
+        self.fire(window, on_time_or_after(window.fired || was_over), out);
         window.fired = true;
         if self.empty > 0 {
             // Windows without values may follow it, and be over too.
@@ -366,13 +367,7 @@ where
             due.sort_by_key(|window| window.born);
         }
         for window in due {
-            let firing = if window.fired {
-                Firing::Correction
-            } else {
-                Firing::OnTime
-            };
-            let label = label(&self.windower, window, firing);
-            fire(&self.fold, window, label, out);
+            self.fire(window, on_time_or_after(window.fired), out);
             window.fired = true;
         }
         let gone =
@@ -413,8 +408,7 @@ where
         let counted = line.counted;
         for window in line.iter_mut() {
             if window.changed && self.ends(counted, window) > mark {
-                let label = label(&self.windower, window, before_or_after(window.fired));
-                fire(&self.fold, window, label, out);
+                self.fire(window, before_or_after(window.fired), out);
             }
         }
     }

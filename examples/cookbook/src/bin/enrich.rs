@@ -31,14 +31,14 @@ struct Product {
 type Products = HashMap<String, Product>;
 
 fn read_products(table: &Path) -> Result<Products, StepError> {
-    let mut rows = csv::Reader::from_path(table).map_err(StepError::from)?;
+    let cannot =
+        |error: csv::Error| StepError::msg(format!("cannot read `{}`: {error}", table.display()));
+    let mut rows = csv::Reader::from_path(table).map_err(cannot)?;
     let products = rows.deserialize().map(|row| {
-        let product: Product = row?;
+        let product: Product = row.map_err(cannot)?;
         Ok((product.sku.clone(), product))
     });
-    products
-        .collect::<Result<_, csv::Error>>()
-        .map_err(StepError::from)
+    products.collect()
 }
 
 fn price(products: &Products, order: Order) -> Result<String, TryError<Order>> {

@@ -237,7 +237,8 @@ impl<K: Key> Changes<K> {
         }
     }
 
-    /// Moves encoded keys whose part of the snapshot is not due yet to a file, where they are many.
+    /// Moves encoded states whose part of the snapshot is not due yet to a file, where they are many. Timers stay, because
+    /// they are short.
     pub(super) fn spill(&mut self, into: &mut Spill) -> Result<(), ColdError> {
         let parts = self.snapshot.iter_mut().flat_map(|one| &mut one.parts);
         for part in parts.filter(|part| part.states.bytes().len() > WAITING) {

@@ -23,7 +23,8 @@ impl Spill {
     /// Stores some bytes.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Spilled, ColdError> {
         let sum = xxh3_64(bytes);
-        let of_none = Evicted {
+        // The bytes have no key, so their checksum takes the place of its hash.
+        let head = Evicted {
             hash: sum,
             touched: 0,
             stored: false,
@@ -31,7 +32,7 @@ impl Spill {
             due: None,
         };
         let append = |out: &mut Vec<u8>| {
-            record::encode(&of_none, out, |out| {
+            record::encode(&head, out, |out| {
                 out.extend_from_slice(bytes);
                 Ok::<_, ColdError>(0)
             })
@@ -39,7 +40,9 @@ impl Spill {
         self.0.append(append).map(Spilled)
     }
 
-    /// Removes some bytes and passes them to a function. Returns whether it accepted them; they are damaged otherwise.
+    /// Passes some bytes to a function, and removes them.
+    ///
+    /// The bytes are damaged if their checksum is wrong, or if the function refuses them.
     pub(crate) fn take(
         &mut self,
         Spilled(at): Spilled,
