@@ -264,6 +264,10 @@ pub(crate) struct SourceHead<T> {
     meter: Arc<StepMeter>,
     /// The time when partitions report their lag next.
     look_at: Monotonic,
+    /// Whether a partition had a lag when it reported last.
+    is_behind: bool,
+    /// Whether a partition was polled since.
+    has_polled: bool,
 }
 
 impl<T: 'static> SourceHead<T> {
@@ -289,6 +293,8 @@ impl<T: 'static> SourceHead<T> {
             has_begun: false,
             meter: Arc::clone(meter),
             look_at: Monotonic::default(),
+            is_behind: false,
+            has_polled: false,
         }
     }
 
@@ -299,8 +305,11 @@ impl<T: 'static> SourceHead<T> {
             return;
         }
         self.look_at = now.after(LOOK_AGAIN);
+        self.is_behind = false;
+        self.has_polled = false;
         for partition in &self.partitions {
             let lag = with_partition(&partition.name, || partition.partition.borrow().lag());
+            self.is_behind |= lag.is_some_and(Lag::is_behind);
             partition.meter.set_lag(lag);
         }
     }
@@ -505,6 +514,10 @@ impl<T: 'static> SourceHead<T> {
         if let Some(end) = protocol.ends_at() {
             timers.wake_by(self.alarm, end);
         }
+        // Otherwise a source without new items would report the lag that it had before its last poll.
+        if self.is_behind && self.has_polled {
+            timers.wake_by(self.alarm, self.look_at);
+        }
         if full || !protocol.may_poll(self.alarm) {
             return;
         }
@@ -560,6 +573,7 @@ impl<T: 'static> Operator for SourceHead<T> {
             self.discover(now, cx)?;
         }
         let polled = may_poll && self.poll(now, edges, cx)?;
+        self.has_polled |= polled;
         worker.epochs.protocol().had_a_turn(self.alarm, polled);
 
         if self.partitions.is_empty() && self.discovering.is_none() {

@@ -23,3 +23,11 @@ pub enum Lag {
     /// A number of messages of a topic; the partition is named `topic/number`.
     Messages(u64),
 }
+
+impl Lag {
+    /// Whether any input remains.
+    pub(crate) fn is_behind(self) -> bool {
+        let (Self::Items(left) | Self::Bytes(left) | Self::Messages(left)) = self;
+        left > 0
+    }
+}

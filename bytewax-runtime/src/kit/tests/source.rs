@@ -13,7 +13,7 @@ use crate::kit::{
     Cx, Flush, Frontier, Listener, NoteBody, Operator, Polled, PolledPartition, Progress,
     SourceHead, WorkerCx,
 };
-use crate::source::Poll;
+use crate::source::{Lag, Poll};
 use crate::state::StateError;
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
@@ -28,6 +28,7 @@ struct Scripted {
     polls: Rc<Cell<u8>>,
     /// The epochs that it was told are complete.
     completed: Rc<RefCell<Vec<u64>>>,
+    lag: Rc<Cell<u64>>,
 }
 
 impl Listener for Scripted {
@@ -65,6 +66,10 @@ impl PolledPartition<u32> for Scripted {
 
     fn position(&self) -> Option<Result<Vec<u8>, StateError>> {
         Some(Ok(vec![self.answers.borrow().len() as u8]))
+    }
+
+    fn lag(&self) -> Option<Lag> {
+        Some(Lag::Items(self.lag.get()))
     }
 }
 
@@ -161,6 +166,30 @@ fn a_partition_with_nothing_is_left_alone_until_its_time() {
     assert!(f.woken.take());
     f.run();
     assert_eq!(f.polls()[0], 1);
+}
+
+#[test]
+fn a_source_without_new_items_reports_its_lag_once_more() {
+    let mut f = Fixture::new(TimeDelta::hours(1));
+    let day = std::time::Duration::from_secs(86_400);
+    f.parts[0].lag.set(50);
+    f.parts[0].says(Poll::item(1).wait(day));
+    f.parts[1].says(Poll::idle(day));
+    f.run();
+    let meter = std::sync::Arc::clone(f.bench.build_cx().meter());
+    let lag = || meter.partitions()[0].lag();
+    assert_eq!(lag(), Some(Lag::Items(50)));
+    f.parts[0].lag.set(3);
+    f.woken.take();
+    f.bench.advance(TimeDelta::milliseconds(999));
+    assert!(!f.woken.take());
+    f.bench.advance(TimeDelta::milliseconds(1));
+    assert!(f.woken.take());
+    f.run();
+    assert_eq!(lag(), Some(Lag::Items(3)));
+    // Nothing was read since, so an idle source is not woken for it again.
+    f.bench.advance(TimeDelta::minutes(10));
+    assert!(!f.woken.take());
 }
 
 #[test]
