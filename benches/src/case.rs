@@ -1,7 +1,8 @@
 //! What can be run, and the arguments that say so.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -138,6 +139,24 @@ impl Case {
             8192
         };
         self.batch.unwrap_or(default)
+    }
+
+    /// The arguments of a program that flattens [`Case`].
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![self.workload.to_string().into()];
+        let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+        option("--impl", self.implementation.to_string().into());
+        option("--workers", self.workers.to_string().into());
+        if let Some(n) = self.n {
+            option("--n", n.to_string().into());
+        }
+        if self.file != Path::new("") {
+            option("--file", self.file.clone().into());
+        }
+        if let Some(batch) = self.batch {
+            option("--batch", batch.to_string().into());
+        }
+        arguments
     }
 
     /// Whether there is such a program, and if not, why.

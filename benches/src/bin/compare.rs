@@ -1,10 +1,9 @@
 //! Runs the programs of each workload side by side and prints a Markdown table.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::{env, thread};
 
@@ -203,30 +202,13 @@ impl Launcher {
             }
             None => Command::new(&self.program),
         };
-        command.arg("run-one").args(arguments_of(case));
+        command.arg("run-one").args(case.arguments());
         let output = command.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err(format!("{command:?} ended with {}", output.status).into());
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
-}
-
-fn arguments_of(case: &Case) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec![case.workload.to_string().into()];
-    let mut option = |name: &str, value: OsString| arguments.extend([name.into(), value]);
-    option("--impl", case.implementation.to_string().into());
-    option("--workers", case.workers.to_string().into());
-    if let Some(n) = case.n {
-        option("--n", n.to_string().into());
-    }
-    if case.file != Path::new("") {
-        option("--file", case.file.clone().into());
-    }
-    if let Some(batch) = case.batch {
-        option("--batch", batch.to_string().into());
-    }
-    arguments
 }
 
 /// The rows of the table, and below it what was computed.
@@ -324,6 +306,7 @@ fn scale(text: &str) -> std::result::Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
     use std::time::Duration;
 
     use super::*;
@@ -346,7 +329,7 @@ mod tests {
             batch: Some(9),
         };
         let line = [OsString::from("compare"), "run-one".into()].into_iter();
-        let parsed = Arguments::try_parse_from(line.chain(arguments_of(&case)));
+        let parsed = Arguments::try_parse_from(line.chain(case.arguments()));
         let Ok(Arguments {
             internal: Some(Internal::RunOne(parsed)),
             ..

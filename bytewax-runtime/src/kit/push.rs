@@ -130,6 +130,10 @@ impl<T: 'static> Next<T> {
         }
         push.push(&mut self.buffer, cx)?;
         cx.note_portion(&mut self.portion, items, sent);
+        if self.buffer.capacity() == 0 {
+            // The reader kept it. A buffer that grows from nothing copies its items several times.
+            self.buffer.reserve(items + items / 16);
+        }
         self.full_at = self.batch_items(cx);
         cx.enter(self.step);
         Ok(())

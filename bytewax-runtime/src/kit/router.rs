@@ -17,6 +17,8 @@ pub(crate) struct Router<I> {
 
 struct Filling<I> {
     items: Vec<I>,
+    /// The number of items of the last batch.
+    last: usize,
     /// Their weight, if it does not follow from their number.
     weight: usize,
 }
@@ -25,6 +27,7 @@ impl<I: Exchange> Router<I> {
     pub(crate) fn new(edge: EdgeOut<I>) -> Self {
         let empty = |_| Filling {
             items: Vec::new(),
+            last: 0,
             weight: 0,
         };
         Self {
@@ -48,7 +51,9 @@ impl<I: Exchange> Router<I> {
     pub(crate) fn put(&mut self, target: usize, item: I, cx: &Cx) {
         let filling = &mut self.filling[target];
         if filling.items.capacity() == 0 {
-            filling.items.reserve_exact(self.edge.most_items);
+            // The reader keeps it. A slow stream has small batches, so they get small buffers.
+            let usual = filling.last + filling.last / 4;
+            filling.items.reserve(usual.min(self.edge.most_items));
         }
         if needs_drop::<I>() {
             filling.weight += weight(&item);
@@ -63,7 +68,15 @@ impl<I: Exchange> Router<I> {
 
     /// Sends the batch for a worker, with `mark` as the watermark of all later items.
     pub(crate) fn send(&mut self, target: usize, mark: EventMark, cx: &Cx) {
-        let Filling { items, weight } = &mut self.filling[target];
+        let Filling {
+            items,
+            last,
+            weight,
+        } = &mut self.filling[target];
+        // A mark comes without items.
+        if !items.is_empty() {
+            *last = items.len();
+        }
         let weight = if needs_drop::<I>() {
             std::mem::take(weight)
         } else {
