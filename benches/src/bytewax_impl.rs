@@ -1,10 +1,8 @@
 //! The workloads as a user of this project writes them.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytewax::chrono::{DateTime, TimeDelta};
-use bytewax::sink::{DynamicSink, StatelessSinkPartition};
 use bytewax::source::{DynamicSource, Poll, StatelessSourcePartition};
 use bytewax::testing::{RunConfig, cluster_main};
 use bytewax::windowing::{
@@ -14,9 +12,10 @@ use bytewax::{Dataflow, Key, RunError, StepError, StepId, WorkerIndex, stateful}
 
 use crate::case::Case;
 use crate::chain;
-use crate::check::{Check, StreamCheck, WordCheck};
+use crate::check::{StreamCheck, WordCheck};
 use crate::keyed::{self, Running};
 use crate::pairs;
+use crate::tally::Tally;
 use crate::windows::{self, Tallied};
 use crate::words::Lines;
 
@@ -297,64 +296,5 @@ impl StatelessSourcePartition for Numbers {
         }
         self.next += count * step;
         Ok(Poll::batch((0..count).map(|i| first + step * i).collect()))
-    }
-}
-
-/// A sink that sums up what it gets, on each worker for itself until the end.
-struct Tally<T, C> {
-    add: fn(&mut C, &[T]),
-    total: Arc<Mutex<C>>,
-}
-
-struct Part<T, C> {
-    add: fn(&mut C, &[T]),
-    check: C,
-    total: Arc<Mutex<C>>,
-}
-
-impl<T, C: Check> Tally<T, C> {
-    fn new(add: fn(&mut C, &[T])) -> Self {
-        Self {
-            add,
-            total: Arc::default(),
-        }
-    }
-
-    fn total(&self) -> C {
-        std::mem::take(&mut *self.total.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl<T, C> Clone for Tally<T, C> {
-    fn clone(&self) -> Self {
-        Self {
-            add: self.add,
-            total: Arc::clone(&self.total),
-        }
-    }
-}
-
-impl<T: 'static, C: Check> DynamicSink<T> for Tally<T, C> {
-    type Partition = Part<T, C>;
-
-    fn build(&self, _: &StepId, _: WorkerIndex, _: usize) -> Result<Self::Partition, StepError> {
-        Ok(Part {
-            add: self.add,
-            check: C::default(),
-            total: Arc::clone(&self.total),
-        })
-    }
-}
-
-impl<T: 'static, C: Check> StatelessSinkPartition<T> for Part<T, C> {
-    fn write_batch(&mut self, items: Vec<T>) -> Result<(), StepError> {
-        (self.add)(&mut self.check, &items);
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), StepError> {
-        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-        total.merge(std::mem::take(&mut self.check));
-        Ok(())
     }
 }

@@ -82,7 +82,7 @@ impl Implementation {
 }
 
 /// Shows a value by its name on the command line.
-fn name(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn name(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let value = value
         .to_possible_value()
         .expect("no value is hidden from the command line");

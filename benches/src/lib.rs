@@ -14,10 +14,13 @@ pub mod check;
 pub mod keyed;
 pub mod loop_impl;
 pub mod mix;
+pub mod nexmark;
 pub mod pairs;
 pub mod recovery;
 pub mod report;
+pub mod rounds;
 pub mod steady;
+pub mod tally;
 pub mod timely_impl;
 pub mod windows;
 pub mod words;
@@ -98,5 +101,12 @@ pub fn run(case: &Case) -> Result<Report, Box<dyn Error + Send + Sync>> {
             unreachable!("ruled out by Case::possible")
         }
     };
-    Ok(Report::new(case, items, start.elapsed(), check))
+    let names = [case.workload.to_string(), case.implementation.to_string()];
+    Ok(Report::new(
+        names,
+        case.workers,
+        items,
+        start.elapsed(),
+        check,
+    ))
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::Case;
-
 /// What a run has done and how long it took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
@@ -31,12 +29,18 @@ pub struct Report {
 
 impl Report {
     /// Reports a run that has just ended in this process.
-    pub fn new(case: &Case, items: u64, took: Duration, check: String) -> Self {
+    pub fn new(
+        [workload, implementation]: [String; 2],
+        workers: usize,
+        items: u64,
+        took: Duration,
+        check: String,
+    ) -> Self {
         let secs = took.as_secs_f64();
         Report {
-            implementation: case.implementation.to_string(),
-            workload: case.workload.to_string(),
-            workers: case.workers,
+            implementation,
+            workload,
+            workers,
             items,
             secs: round(secs, 1e6),
             rate: (items as f64 / secs).round(),

@@ -21,12 +21,12 @@ use crate::windows::{Event, Tallied, Windows};
 use crate::words::{Lines, each_word, words_of};
 use crate::{chain, keyed, pairs, windows};
 
-type Time = u64;
-type Tally<C> = Rc<RefCell<C>>;
+pub(crate) type Time = u64;
+pub(crate) type Tally<C> = Rc<RefCell<C>>;
 
 /// How keys are spread over workers. The seed is the same in all of them and differs from that of any
 /// map: with one seed for both, a worker's keys would be alike in the bits that its map goes by.
-const ROUTE: FixedState = FixedState::with_seed(0x0B1E);
+pub(crate) const ROUTE: FixedState = FixedState::with_seed(0x0B1E);
 
 /// W1: lines, owned words, each word sent to the worker that counts it.
 pub fn words(case: &Case) -> Result<WordCheck, String> {
@@ -313,7 +313,7 @@ pub fn pairs(case: &Case) -> Result<StreamCheck, String> {
 }
 
 /// Runs a dataflow on `workers` threads of this process and adds up what they have tallied.
-fn execute<C: Check>(
+pub(crate) fn execute<C: Check>(
     workers: usize,
     build: impl Fn(Scope<'_, Time>, Tally<C>) + Send + Sync + 'static,
 ) -> Result<C, String> {

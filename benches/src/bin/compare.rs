@@ -1,15 +1,14 @@
 //! Runs the programs of each workload side by side and prints a Markdown table.
 
+use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::{env, thread};
 
 use bytewax_benches::case::{Case, Implementation, Workload, at_least_one};
-use bytewax_benches::report::Report;
-use bytewax_benches::{ALLOCATOR_NAME, words};
+use bytewax_benches::rounds::{Contestant, Launcher, Table};
+use bytewax_benches::words;
 use clap::{Parser, Subcommand};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -57,41 +56,13 @@ fn main() -> Result<()> {
         if contestants.is_empty() {
             eprintln!("{workload}: no program runs with so many workers");
         }
-        for round in 1..=arguments.rounds {
-            for contestant in &mut contestants {
-                let report = launcher.run(&contestant.case)?;
-                eprintln!("round {round}: {report}");
-                contestant.reports.push(report);
-            }
-            agree(&contestants)?;
-        }
-        table.add(workload, &contestants);
+        launcher.rounds(arguments.rounds, &mut contestants)?;
+        table.add(&workload.baseline().to_string(), &contestants);
     }
 
     table.print();
-    println!(
-        "\n{} rounds, {} CPUs, {}, the allocator is {ALLOCATOR_NAME}.",
-        arguments.rounds,
-        thread::available_parallelism()?,
-        if launcher.pin.is_some() {
-            "pinned"
-        } else {
-            "not pinned"
-        },
-    );
+    println!("\n{}", launcher.note(arguments.rounds));
     Ok(())
-}
-
-/// A program that takes part, and how it has done in each round.
-struct Contestant {
-    case: Case,
-    reports: Vec<Report>,
-}
-
-impl Contestant {
-    fn rates(&self) -> impl Iterator<Item = f64> + '_ {
-        self.reports.iter().map(|report| report.rate)
-    }
 }
 
 /// The programs that there are for a workload, in the order of a round: those with the same number of
@@ -115,10 +86,7 @@ fn contestants(workload: Workload, arguments: &Arguments) -> Result<Vec<Contesta
                 batch: None,
             };
             if case.possible().is_ok() {
-                contestants.push(Contestant {
-                    case,
-                    reports: Vec::new(),
-                });
+                contestants.push(Contestant::new(workers, case.arguments()));
             }
         }
     }
@@ -148,154 +116,6 @@ fn text(bytes: u64) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// All programs must have had as many items as each other and computed the same from them.
-fn agree(contestants: &[Contestant]) -> Result<()> {
-    let reports = || {
-        contestants
-            .iter()
-            .flat_map(|contestant| &contestant.reports)
-    };
-    let Some(first) = reports().next() else {
-        return Ok(());
-    };
-    if reports().all(|report| report.check == first.check && report.items == first.items) {
-        return Ok(());
-    }
-    let lines: Vec<_> = reports().map(Report::to_string).collect();
-    Err(format!(
-        "the check sums differ, the rates mean nothing:\n{}",
-        lines.join("\n")
-    )
-    .into())
-}
-
-/// Starts this same program for one case.
-///
-/// It is this program and not another one beside it because cargo builds only the program that it is
-/// told to run: another could be left over from older code.
-struct Launcher {
-    program: PathBuf,
-    /// What comes before the program to pin it, if that can be done here.
-    pin: Option<&'static str>,
-}
-
-impl Launcher {
-    fn new() -> Result<Self> {
-        let works = Command::new("taskset")
-            .args(["-c", "0", "true"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        Ok(Launcher {
-            program: env::current_exe()?,
-            pin: works.then_some("taskset"),
-        })
-    }
-
-    fn run(&self, case: &Case) -> Result<Report> {
-        let mut command = match self.pin {
-            Some(taskset) => {
-                let cpus: Vec<_> = (0..case.workers).map(|cpu| cpu.to_string()).collect();
-                let mut command = Command::new(taskset);
-                command.arg("-c").arg(cpus.join(",")).arg(&self.program);
-                command
-            }
-            None => Command::new(&self.program),
-        };
-        command.arg("run-one").args(case.arguments());
-        let output = command.stderr(Stdio::inherit()).output()?;
-        if !output.status.success() {
-            return Err(format!("{command:?} ended with {}", output.status).into());
-        }
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-}
-
-/// The rows of the table, and below it what was computed.
-#[derive(Default)]
-struct Table {
-    rows: Vec<String>,
-    notes: Vec<String>,
-}
-
-impl Table {
-    fn add(&mut self, workload: Workload, contestants: &[Contestant]) {
-        for contestant in contestants {
-            let Case {
-                implementation,
-                workers,
-                ..
-            } = contestant.case;
-            let baseline = contestants.iter().find(|other| {
-                other.case.workers == workers && other.case.implementation == workload.baseline()
-            });
-            let ratio = baseline.and_then(|baseline| {
-                median(
-                    contestant
-                        .rates()
-                        .zip(baseline.rates())
-                        .map(|(rate, base)| rate / base),
-                )
-            });
-            let peak = contestant
-                .reports
-                .iter()
-                .filter_map(|report| report.peak_mib);
-            self.rows.push(format!(
-                "| {workload} | {workers} | {implementation} | {} ({}–{}) | {} | {} |",
-                shown(median(contestant.rates()), millions),
-                shown(contestant.rates().reduce(f64::min), millions),
-                shown(contestant.rates().reduce(f64::max), millions),
-                shown(ratio, |ratio| format!("{ratio:.2}")),
-                shown(peak.reduce(f64::max), |mib| format!("{mib:.0}")),
-            ));
-        }
-        if let Some(report) = contestants
-            .first()
-            .and_then(|contestant| contestant.reports.first())
-        {
-            self.notes.push(format!(
-                "- {workload}: {} items, ratio to {}, check {}",
-                report.items,
-                workload.baseline(),
-                report.check
-            ));
-        }
-    }
-
-    fn print(&self) {
-        println!(
-            "| workload | workers | implementation | median items/s (min–max) \
-             | median ratio to timely | peak MiB |"
-        );
-        println!("|---|---|---|---|---|---|");
-        println!("{}\n\n{}", self.rows.join("\n"), self.notes.join("\n"));
-    }
-}
-
-fn shown(value: Option<f64>, show: impl Fn(f64) -> String) -> String {
-    value.map_or_else(|| "–".to_owned(), show)
-}
-
-/// Three digits, or all digits before the point.
-fn millions(rate: f64) -> String {
-    let rate = rate / 1e6;
-    let decimals = match rate {
-        ..10.0 => 2,
-        ..100.0 => 1,
-        _ => 0,
-    };
-    format!("{rate:.decimals$} M")
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let upper = *values.get(values.len() / 2)?;
-    let lower = values[(values.len() - 1) / 2];
-    Some((lower + upper) / 2.0)
-}
-
 fn scale(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if scale.is_finite() && scale > 0.0 => Ok(scale),
@@ -307,16 +127,8 @@ fn scale(text: &str) -> std::result::Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
-    use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
-        assert_eq!(median([4.0, 1.0, 3.0, 2.0].into_iter()), Some(2.5));
-        assert_eq!(median(std::iter::empty()), None);
-    }
 
     #[test]
     fn a_case_survives_the_command_line() {
@@ -338,26 +150,5 @@ mod tests {
             panic!("not parsed: {parsed:?}");
         };
         assert_eq!(format!("{parsed:?}"), format!("{case:?}"));
-    }
-
-    #[test]
-    fn different_sums_are_an_error() {
-        let contestant = |sum: &str| {
-            let case = Case {
-                workload: Workload::W2,
-                implementation: Implementation::Timely,
-                workers: 1,
-                n: None,
-                file: PathBuf::new(),
-                batch: None,
-            };
-            let report = Report::new(&case, 1, Duration::from_secs(1), sum.to_owned());
-            Contestant {
-                case,
-                reports: vec![report],
-            }
-        };
-        assert!(agree(&[contestant("1/1"), contestant("1/1")]).is_ok());
-        assert!(agree(&[contestant("1/1"), contestant("1/2")]).is_err());
     }
 }

@@ -177,6 +177,14 @@ impl Events {
         TimeDelta::milliseconds(GROUP as i64 * 1000 / i64::from(self.rate) + 1000)
     }
 
+    /// The events of one partition, in the order in which it has them.
+    pub fn of(self, partition: u64) -> impl Iterator<Item = Event> {
+        let step = self.partitions.max(1);
+        let count = self.events.saturating_sub(partition).div_ceil(step);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        self.from(partition, step).take(count).map(Event::from)
+    }
+
     /// All events.
     pub fn all(self) -> impl Iterator<Item = Event> {
         let events = usize::try_from(self.events).unwrap_or(usize::MAX);

@@ -19,14 +19,15 @@ use bytewax::windowing::Lateness;
 
 pub use events::{Auction, Bid, Event, Events, Part, Person};
 
-/// A query: from events to lines.
-pub type Query = fn(Stream<Event>) -> Stream<String>;
+/// A query: from events to lines, or to something else.
+pub type Query<T = String> = fn(Stream<Event>) -> Stream<T>;
 
 /// The flow of a query over events that are at most so late.
-pub fn flow<S, K, O, L>(query: Query, events: S, late: TimeDelta, sink: O) -> Dataflow
+pub fn flow<S, K, T, O, L>(query: Query<T>, events: S, late: TimeDelta, sink: O) -> Dataflow
 where
     S: Source<K, Item = Event>,
-    O: Sink<String, L>,
+    T: 'static,
+    O: Sink<T, L>,
 {
     Dataflow::build("nexmark", |flow| {
         let events = flow.input(events).named("events");

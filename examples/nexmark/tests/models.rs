@@ -19,7 +19,7 @@ use bytewax_nexmark::{Event, Events, Part, Query, files, flow, queries};
 /// A query, its model, and the events on which they are compared.
 type Case = (&'static str, Query, Model, Events);
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
     ("q0", queries::q0, models::q0, MINUTE),
     ("q1", queries::q1, models::q1, MINUTE),
     ("q2", queries::q2, models::q2, MINUTE),
@@ -27,6 +27,7 @@ const CASES: [Case; 23] = [
     ("q4", queries::q4, models::q4, MINUTE),
     ("q5", queries::q5, models::q5, MINUTE),
     ("q6", queries::q6, models::q6, MINUTE),
+    ("q6", queries::q6, models::q6, CROWDED),
     ("q7", queries::q7, models::q7, MINUTE),
     ("q8", queries::q8, models::q8, MINUTE),
     ("q9", queries::q9, models::q9, MINUTE),
@@ -56,6 +57,12 @@ const MINUTE: Events = Events {
 const DAYS: Events = Events {
     events: 60_000,
     rate: 1,
+    ..MINUTE
+};
+
+/// Events of which a hundred have the same time.
+const CROWDED: Events = Events {
+    rate: 100_000,
     ..MINUTE
 };
 

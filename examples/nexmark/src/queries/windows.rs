@@ -8,7 +8,7 @@ use bytewax::windowing::{
 };
 
 use super::{auctions, bids, people};
-use crate::{Auction, Bid, Event, Person};
+use crate::{Bid, Event};
 
 fn tumbling(seconds: i64) -> TumblingWindower {
     TumblingWindower::new(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH)
@@ -16,13 +16,13 @@ fn tumbling(seconds: i64) -> TumblingWindower {
 
 /// The auctions with the most bids in each ten seconds, every two seconds: windows of windows.
 pub fn q5(events: Stream<Event>) -> Stream<String> {
-    let by_auction = bids(events).key_on(|bid| bid.auction);
+    let by_auction = bids(events).map(|bid| (bid.auction, bid.at));
     let ten = SlidingWindower::new(
         TimeDelta::seconds(10),
         TimeDelta::seconds(2),
         DateTime::UNIX_EPOCH,
     );
-    let clock = StreamClock::new(|bid: &Bid| Millis(bid.at));
+    let clock = StreamClock::new(|at: &i64| Millis(*at));
     let counts = by_auction
         .count_window(clock, ten.with_times())
         .named("counts")
@@ -59,46 +59,33 @@ fn hotter(best: &mut (u64, Vec<u64>), (auction, count): (u64, Windowed<u64>)) {
     }
 }
 
-/// The highest bid of each ten seconds: first of each auction, then of all.
+/// The highest bid of each ten seconds: of all, so each worker compares its own bids first.
 pub fn q7(events: Stream<Event>) -> Stream<String> {
     let rank = |bid: &Bid| (bid.price, -bid.at, bid.auction, bid.bidder);
-    let by_auction = bids(events).key_on(|bid| bid.auction);
     let clock = StreamClock::new(|bid: &Bid| Millis(bid.at));
-    let highest = by_auction.max_window(clock, tumbling(10).with_times(), rank);
-    let highest = highest
-        .named("of_auctions")
-        .down
-        .map(|(_, (_, bid))| ((), bid));
-    let clock = StreamClock::new(|bid: &Windowed<Bid>| bid.time());
-    let of_all = highest.max_window(clock, tumbling(10), move |bid| rank(&bid.value));
-    of_all
-        .named("of_all")
-        .down
-        .map(|(_, (window, Windowed { value: bid, .. }))| {
-            format!(
-                "{},{},{},{}",
-                window.0 * 10,
-                bid.price,
-                bid.auction,
-                bid.bidder
-            )
-        })
+    let all = bids(events).map(|bid| ((), bid));
+    let highest = all.max_window(clock, tumbling(10), rank).named("highest");
+    highest.down.map(|((), (window, bid))| {
+        let begin = window.0 * 10;
+        format!("{begin},{},{},{}", bid.price, bid.auction, bid.bidder)
+    })
 }
 
 /// People who register and open an auction within the same ten seconds.
 pub fn q8(events: Stream<Event>) -> Stream<String> {
-    let people = people(events.clone()).key_on(|person| person.id);
-    let auctions = auctions(events).key_on(|auction| auction.seller);
+    let people = people(events.clone());
+    let people = people.map(|person| (person.id, (person.at, person.name)));
+    let auctions = auctions(events).map(|auction| (auction.seller, auction.at));
     let clock = StreamClock::of_sides((
-        |person: &Person| Millis(person.at),
-        |auction: &Auction| Millis(auction.at),
+        |person: &(i64, String)| Millis(person.0),
+        |at: &i64| Millis(*at),
     ));
     let rows = people.join_window(auctions, clock, tumbling(10), JoinInsert::First);
     rows.named("new").down.filter_map(|(id, (window, row))| {
-        let (Some(person), Some(_)) = row else {
+        let (Some((_, name)), Some(_)) = row else {
             return None;
         };
-        Some(format!("{},{id},{}", window.0 * 10, person.name))
+        Some(format!("{},{id},{name}", window.0 * 10))
     })
 }
 
