@@ -1,7 +1,7 @@
 //! What encryption and strangers cost two processes: see the README of this folder.
 
 use std::error::Error;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use bytewax::testing::RunConfig;
 use bytewax_benches::bytewax_impl::keyed_in;
 use bytewax_benches::case::{Case, Implementation, Workload, number};
+use bytewax_benches::cluster::addresses;
 use bytewax_benches::processor_seconds;
 use clap::Parser;
 
@@ -91,14 +92,7 @@ fn main() -> Outcome<()> {
 
 /// Runs w3 in two processes: the seconds that it takes, the processor time of both, and the check sum.
 fn cluster(arguments: &Arguments, way: Way) -> Outcome<(f64, f64, String)> {
-    let held: Vec<TcpListener> = (0..2)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<_, _>>()?;
-    let addresses: Vec<String> = held
-        .iter()
-        .map(|listener| listener.local_addr().map(|address| address.to_string()))
-        .collect::<Result<_, _>>()?;
-    drop(held);
+    let addresses = addresses(2)?;
     let start = Instant::now();
     let mut children = Vec::new();
     for process in 0..2 {
