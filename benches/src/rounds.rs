@@ -73,15 +73,15 @@ impl Launcher {
         Ok(())
     }
 
-    /// Runs this program once, with `run-one` and these arguments; what it prints as JSON.
+    /// Runs this program once on so many processors, with `run-one` and these arguments; what it prints as JSON.
     pub fn run<T: for<'a> serde::Deserialize<'a>>(
         &self,
-        workers: usize,
+        processors: usize,
         arguments: &[OsString],
     ) -> Result<T> {
         let mut command = match self.pin {
             Some(taskset) => {
-                let cpus: Vec<_> = (0..workers).map(|cpu| cpu.to_string()).collect();
+                let cpus: Vec<_> = (0..processors).map(|cpu| cpu.to_string()).collect();
                 let mut command = Command::new(taskset);
                 command.arg("-c").arg(cpus.join(",")).arg(&self.program);
                 command

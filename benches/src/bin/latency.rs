@@ -163,7 +163,9 @@ impl Contestant {
         }
         let measured = if self.processes == 1 {
             let line: Vec<_> = line.into_iter().map(OsString::from).collect();
-            vec![launcher.run(self.workers, &line)?]
+            // The thread that writes the store needs a processor, too.
+            let processors = self.workers + usize::from(self.recovers);
+            vec![launcher.run(processors, &line)?]
         } else {
             self.cluster(&line)?
         };
