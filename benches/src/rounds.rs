@@ -100,7 +100,11 @@ impl Launcher {
     pub fn note(&self, rounds: u32) -> String {
         let pinned = self.pin.map_or("not pinned", |_| "pinned");
         let cpus = thread::available_parallelism().map_or(1, usize::from);
-        format!("{rounds} rounds, {cpus} CPUs, {pinned}, the allocator is {ALLOCATOR_NAME}.")
+        let rounds = match rounds {
+            1 => "1 round".to_owned(),
+            more => format!("{more} rounds"),
+        };
+        format!("{rounds}, {cpus} CPUs, {pinned}, the allocator is {ALLOCATOR_NAME}.")
     }
 }
 
