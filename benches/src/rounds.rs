@@ -170,12 +170,20 @@ impl Table {
                     .map_or_else(|| "–".to_owned(), |mib| format!("{mib:.0}")),
             ));
         }
-        let first = contestants
+        let mut reports = contestants
             .iter()
-            .find_map(|contestant| contestant.reports.first());
-        if let Some(report) = first {
+            .filter_map(|contestant| contestant.reports.first());
+        let has_base = reports
+            .clone()
+            .any(|report| report.implementation == baseline);
+        if let Some(report) = reports.next() {
+            let ratio = if has_base {
+                format!(", ratio to {baseline}")
+            } else {
+                String::new()
+            };
             self.notes.push(format!(
-                "- {}: {} items, ratio to {baseline}, check {}",
+                "- {}: {} items{ratio}, check {}",
                 report.workload, report.items, report.check
             ));
         }
@@ -265,5 +273,9 @@ mod tests {
         table.add("timely", &[ours, timely]);
         let row = "| w2 | 1 | bytewax | 7.50 M (3.00 M–12.0 M) | 1.25 (0.50–2.00) |";
         assert!(table.rows[0].starts_with(row), "{}", table.rows[0]);
+        let note = "- w2: 12000000 items, ratio to timely, check 1/1";
+        assert_eq!(table.notes, [note]);
+        table.add("timely", &[contestant("bytewax", &[1], "1/1")]);
+        assert_eq!(table.notes, [note, "- w2: 12000000 items, check 1/1"]);
     }
 }
