@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt};
 
-use bytewax_benches::case::{Case, Implementation, Workload};
-use bytewax_benches::words;
+use bytewax_benches::case::{Case, Workload};
+use bytewax_benches::{nexmark, words};
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +22,8 @@ const ACCEPTED: f64 = 0.03;
 /// The size of the text for W1, in bytes.
 const TEXT_BYTES: u64 = 500_000;
 
-/// Counts the instructions of a small run of each workload by this library, with one worker, under `valgrind`. Fails if a
-/// count differs by more than 3 % from the stored one.
+/// Counts the instructions of a small run of each workload and of two queries of Nexmark by this library, with one worker,
+/// under `valgrind`. Fails if a count differs by more than 3 % from the stored one.
 #[derive(Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -31,9 +32,6 @@ struct Arguments {
     /// Store the counts instead of comparing them.
     #[arg(long)]
     write: bool,
-    /// The workloads to run; all if not given.
-    #[arg(long, value_delimiter = ',', conflicts_with = "write")]
-    only: Vec<Workload>,
     /// The file with the stored counts.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json"))]
     stored: PathBuf,
@@ -43,7 +41,10 @@ struct Arguments {
 enum Internal {
     /// Runs one workload; this program executes itself with it.
     #[command(hide = true)]
-    RunOne(Case),
+    Workload(Case),
+    /// Runs one query of Nexmark.
+    #[command(hide = true)]
+    Query(nexmark::Case),
 }
 
 /// The counts of one compiler; another compiles other instructions.
@@ -67,13 +68,13 @@ impl Counts {
 }
 
 /// A count beside the stored one.
-struct Difference {
-    workload: Workload,
+struct Difference<'a> {
+    name: &'a str,
     count: u64,
     stored: u64,
 }
 
-impl Difference {
+impl Difference<'_> {
     fn share(&self) -> f64 {
         self.count as f64 / self.stored as f64 - 1.0
     }
@@ -83,27 +84,32 @@ impl Difference {
     }
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            workload,
+            name,
             count,
             stored,
         } = self;
         let percent = 100.0 * self.share();
         write!(
             f,
-            "{workload}: {count} instructions, stored {stored}: {percent:+.2} %"
+            "{name}: {count} instructions, stored {stored}: {percent:+.2} %"
         )
     }
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Internal::RunOne(case)) = &arguments.internal {
-        bytewax_benches::run(case)?;
-        return Ok(());
-    }
+    match &arguments.internal {
+        Some(Internal::Workload(case)) => bytewax_benches::run(case)?,
+        Some(Internal::Query(case)) => nexmark::run(case)?,
+        None => return check(&arguments),
+    };
+    Ok(())
+}
+
+fn check(arguments: &Arguments) -> Result<()> {
     if cfg!(feature = "mimalloc") || cfg!(debug_assertions) {
         return Err(
             "the stored counts are those of `--release` with the allocator of the system".into(),
@@ -114,23 +120,16 @@ fn main() -> Result<()> {
     words::write_text(TEXT_BYTES, &mut BufWriter::new(File::create(&text)?))?;
 
     let compiler = compiler()?;
-    let selected =
-        |workload: &Workload| arguments.only.is_empty() || arguments.only.contains(workload);
-    let counted = Workload::ALL.into_iter().filter(selected).map(|workload| {
-        let count = count(&case(workload, &text), directory.path())?;
-        Ok((workload, count))
-    });
+    let mut instructions = BTreeMap::new();
+    for (name, line) in runs(&text) {
+        instructions.insert(name, count(&line, directory.path())?);
+    }
     if arguments.write {
-        let counted: Result<Vec<_>> = counted.collect();
-        let instructions = counted?
-            .into_iter()
-            .map(|(workload, count)| (workload.to_string(), count));
-        let instructions = instructions.collect();
-        return Counts {
+        let counts = Counts {
             compiler,
             instructions,
-        }
-        .write(&arguments.stored);
+        };
+        return counts.write(&arguments.stored);
     }
 
     let stored = Counts::read(&arguments.stored)?;
@@ -143,14 +142,13 @@ fn main() -> Result<()> {
         .into());
     }
     let mut refused = 0;
-    for counted in counted {
-        let (workload, count) = counted?;
-        let stored = stored.instructions.get(&workload.to_string());
+    for (name, count) in &instructions {
+        let stored = stored.instructions.get(name);
         let stored =
-            *stored.ok_or_else(|| format!("no count of {workload} is stored; use `--write`"))?;
+            *stored.ok_or_else(|| format!("no count of {name} is stored; use `--write`"))?;
         let difference = Difference {
-            workload,
-            count,
+            name,
+            count: *count,
             stored,
         };
         println!("{difference}");
@@ -166,22 +164,33 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A run that takes a few seconds under `valgrind`.
-fn case(workload: Workload, text: &Path) -> Case {
-    let n = match workload {
-        Workload::W1 => None,
-        Workload::W2 => Some(1_000_000),
-        Workload::W3 | Workload::W4 | Workload::W5 => Some(200_000),
-        Workload::W6 => Some(100_000),
+/// Runs that take a few seconds under `valgrind`, with their names, as arguments of this program.
+fn runs(text: &Path) -> Vec<(String, Vec<OsString>)> {
+    let run = |name: &str, line: String, last: Option<&Path>| {
+        let line = line.split(' ').map(OsString::from);
+        (
+            name.to_owned(),
+            line.chain(last.map(OsString::from)).collect(),
+        )
     };
-    Case {
-        workload,
-        implementation: Implementation::Bytewax,
-        workers: 1,
-        n,
-        file: text.to_owned(),
-        batch: None,
+    let mut runs: Vec<_> = Workload::ALL
+        .into_iter()
+        .map(|workload| {
+            let (size, file) = match workload {
+                Workload::W1 => ("--file".to_owned(), Some(text)),
+                Workload::W2 => ("--n=1000000".to_owned(), None),
+                Workload::W3 | Workload::W4 | Workload::W5 => ("--n=200000".to_owned(), None),
+                Workload::W6 => ("--n=100000".to_owned(), None),
+            };
+            let line = format!("workload {workload} --impl=bytewax {size}");
+            run(&workload.to_string(), line, file)
+        })
+        .collect();
+    for query in [nexmark::Query::Q1, nexmark::Query::Q5] {
+        let line = format!("query {query} --impl=bytewax --events=30000");
+        runs.push(run(&query.to_string(), line, None));
     }
+    runs
 }
 
 fn compiler() -> Result<String> {
@@ -189,16 +198,15 @@ fn compiler() -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Runs a case under `valgrind`, and returns the number of its instructions.
-fn count(case: &Case, directory: &Path) -> Result<u64> {
+/// Runs this program with these arguments under `valgrind`, and returns the number of instructions.
+fn count(line: &[OsString], directory: &Path) -> Result<u64> {
     let out = directory.join("counts");
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=cachegrind", "--cache-sim=no", "--quiet"])
         .arg(format!("--cachegrind-out-file={}", out.display()))
         .arg(env::current_exe()?)
-        .arg("run-one")
-        .args(case.arguments());
+        .args(line);
     let output = command
         .output()
         .map_err(|error| format!("`valgrind` cannot be started, is it installed? {error}"))?;
