@@ -13,9 +13,11 @@ use crate::{Auction, Bid, Event};
 
 /// Who sells things of one category in three states: a join that keeps both sides, of which it needs a few columns.
 pub fn q3(events: Stream<Event>) -> Stream<String> {
-    let sold = auctions(events.clone()).filter(|auction| auction.category == 10);
+    let events = events.branch(|event| matches!(event, Event::Person(_)));
+    let sold = auctions(events.falses).filter(|auction| auction.category == 10);
     let sold = sold.map(|auction| (auction.seller, auction.id));
-    let near = people(events).filter(|person| ["or", "id", "ca"].contains(&person.state.as_str()));
+    let near =
+        people(events.trues).filter(|person| ["or", "id", "ca"].contains(&person.state.as_str()));
     let near = near.map(|person| (person.id, (person.name, person.city, person.state)));
     let rows = sold
         .join_rows(near, Inner, Kept::Unbounded)
@@ -221,9 +223,10 @@ pub fn q9(events: Stream<Event>) -> Stream<String> {
 
 /// The bids for auctions of one category, with their auction: a join that keeps both sides.
 pub fn q20(events: Stream<Event>) -> Stream<String> {
-    let some = auctions(events.clone()).filter(|auction| auction.category == 10);
+    let events = events.branch(|event| matches!(event, Event::Bid(_)));
+    let some = auctions(events.falses).filter(|auction| auction.category == 10);
     let some = some.key_on(|auction| auction.id);
-    let bids = bids(events).key_on(|bid| bid.auction);
+    let bids = bids(events.trues).key_on(|bid| bid.auction);
     let rows = bids.join_rows(some, Inner, Kept::Unbounded).named("rows");
     rows.map(|(_, (bid, auction))| {
         let Bid {

@@ -29,9 +29,10 @@ pub fn q5(events: Stream<Event>) -> Stream<String> {
         .down;
     let counts = counts.map(|(auction, (_, count))| ((), (auction, count)));
     let clock = StreamClock::new(|(_, count): &(u64, Windowed<u64>)| count.time());
+    // The order of the counts of a window does not matter.
     let hottest = counts.fold_window(
         clock,
-        tumbling(2).with_times(),
+        tumbling(2).in_arrival_order().with_times(),
         || (0, Vec::new()),
         hotter,
         |best: &mut (u64, Vec<u64>), other: (u64, Vec<u64>)| {
@@ -73,9 +74,10 @@ pub fn q7(events: Stream<Event>) -> Stream<String> {
 
 /// People who register and open an auction within the same ten seconds.
 pub fn q8(events: Stream<Event>) -> Stream<String> {
-    let people = people(events.clone());
+    let events = events.branch(|event| matches!(event, Event::Person(_)));
+    let people = people(events.trues);
     let people = people.map(|person| (person.id, (person.at, person.name)));
-    let auctions = auctions(events).map(|auction| (auction.seller, auction.at));
+    let auctions = auctions(events.falses).map(|auction| (auction.seller, auction.at));
     let clock = StreamClock::of_sides((
         |person: &(i64, String)| Millis(person.0),
         |at: &i64| Millis(*at),
