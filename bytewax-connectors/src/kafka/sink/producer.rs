@@ -101,6 +101,10 @@ fn write_error(message: &KafkaMessage, topic: &str, error: &KafkaError) -> Error
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownPartition,
         ) => "; create the topic or the partition before the run",
+        // Messages are on their way to a broker that the client lets go, such as that of a topic that is deleted.
+        Some(RDKafkaErrorCode::BrokerDestroy) => {
+            "; the partition has no broker any more: create the topic or the partition if it was deleted, or start again"
+        }
         _ => "",
     };
     let why = error
