@@ -101,9 +101,9 @@ fn write_error(message: &KafkaMessage, topic: &str, error: &KafkaError) -> Error
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownPartition,
         ) => "; create the topic or the partition before the run",
-        // Messages are on their way to a broker that the client lets go, such as that of a topic that is deleted.
+        // When a topic is deleted, the client may drop its broker while messages are on their way to it.
         Some(RDKafkaErrorCode::BrokerDestroy) => {
-            "; the partition has no broker any more: create the topic or the partition if it was deleted, or start again"
+            "; the partition lost its broker: create the topic or the partition if it was deleted, and start again"
         }
         _ => "",
     };
@@ -279,6 +279,30 @@ impl Producer {
         match self.take_failed().into_iter().next() {
             Some((_, error)) => Err(error),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_topic_that_is_gone_states_how_to_mend_it() {
+        let message = KafkaMessage::new("7").with_key("k");
+        for code in [
+            RDKafkaErrorCode::UnknownTopic,
+            RDKafkaErrorCode::UnknownTopicOrPartition,
+            RDKafkaErrorCode::UnknownPartition,
+            // What the client reports of messages on their way when the topic is deleted.
+            RDKafkaErrorCode::BrokerDestroy,
+        ] {
+            let text =
+                write_error(&message, "pages", &KafkaError::MessageProduction(code)).to_string();
+            let start =
+                "the message with the key `k` and 1 bytes cannot be written to the topic `pages`: ";
+            assert!(text.starts_with(start), "{text}");
+            assert!(text.contains("create the topic or the partition"), "{text}");
         }
     }
 }
