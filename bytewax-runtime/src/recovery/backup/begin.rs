@@ -148,15 +148,17 @@ fn adopt(
     let before = resume(&states)?.epoch;
     let term = Term::take(backup, names)?;
     for state in states {
-        // A new partition has no objects.
+        // After all objects of a run that had lost the backup.
+        let sequence = Log::free_sequence(backup, names, state.meta.index)?;
         if state.progress.execution.is_some() {
-            // After all objects of a run that had lost the backup.
-            let place = Place {
-                term: term.number(),
-                sequence: Log::free_sequence(backup, names, state.meta.index)?,
-            };
+            let term = term.number();
+            let place = Place { term, sequence };
             let mut base = Compaction::begin(&state.file, names, place, before)?;
             while !base.do_some(backup)? {}
+        } else if sequence > 1 {
+            // A new partition has no objects: these are of a run on another machine.
+            let name = names.store();
+            return Err(BackupError::Missing { name }.into());
         }
     }
     Ok(Some(StoreHeader {

@@ -44,6 +44,16 @@ impl Names {
         own.is_some_and(|(found, _)| found == place)
     }
 
+    /// Returns the greatest term in the name of an object of a log of the flow.
+    pub(super) fn greatest_term_in(&self, name: &str) -> Option<u64> {
+        let own = name.strip_prefix(&self.flow)?.strip_prefix("/part-")?;
+        let (Place { term, .. }, kind) = parse(own.split_once('/')?.1)?;
+        Some(match kind {
+            Kind::Segment { after } => term.max(after),
+            Kind::Piece { .. } => term,
+        })
+    }
+
     /// Returns the prefix of all objects of the flow.
     pub(super) fn all(&self) -> String {
         format!("{}/", self.flow)

@@ -1,8 +1,8 @@
 //! The fence of a backup, which determines the run that may write to it.
 //!
 //! Each run takes the next *term* with an object that is stored if its name is free and is never removed. The
-//! names of all objects of a run contain its term, so no other run writes an object of the same name. Before
-//! an epoch counts as saved, the run looks for the object of the next term: if it exists, another run has
+//! names of all objects of a run contain its term, so no other run writes an object of the same name. A term is
+//! also greater than all in the names of logs, whose objects may have outlived those of their terms. Before an epoch counts as saved, the run looks for the object of the next term: if it exists, another run has
 //! taken over, and may not have seen the last writes.
 
 use std::io;
@@ -41,7 +41,15 @@ pub(crate) fn take_term(backup: &dyn Backup, flow: &str) -> Result<Term, Error> 
 
 impl Term {
     pub(super) fn take(backup: &dyn Backup, names: &Names) -> Result<Self, Error> {
-        let number = last(backup, names)? + 1;
+        let Found { last, in_logs } = Found::list(backup, names)?;
+        if in_logs > last && last > 0 {
+            // The run of the last term looks for the next one.
+            Self::put(backup, names, last + 1)?;
+        }
+        Self::put(backup, names, last.max(in_logs) + 1)
+    }
+
+    fn put(backup: &dyn Backup, names: &Names, number: u64) -> Result<Self, Error> {
         let object = Entries::default().finish(&TermHeader {
             term: number,
             run: sql::random_store_id()?,
@@ -99,22 +107,36 @@ impl Term {
 /// Returns the name of the object of the last term.
 #[cfg(any(test, feature = "serve"))]
 pub(super) fn newest_term(backup: &dyn Backup, names: &Names) -> Result<String, BackupError> {
-    Ok(names.term(last(backup, names)?))
+    Ok(names.term(Found::list(backup, names)?.last))
 }
 
-/// Returns the last term that was taken; 0 if none was.
-fn last(backup: &dyn Backup, names: &Names) -> Result<u64, BackupError> {
-    let prefix = names.terms();
-    let listed = backup.list(&prefix);
-    let listed = listed.map_err(|cause| BackupError::io("listing", &prefix, cause))?;
-    let mut last = 0;
-    for name in listed {
-        let number = name.strip_prefix(&prefix).and_then(|own| own.parse().ok());
-        let number: u64 = number.ok_or(BackupError::Foreign {
-            name,
-            what: "no term has such a name",
-        })?;
-        last = last.max(number);
+/// The terms in the names of all objects; 0 if there is none.
+struct Found {
+    /// The last term that was taken.
+    last: u64,
+    /// The greatest term in a log. It is greater than the last one if objects of terms were removed, or if a run
+    /// has written to a backup that was emptied.
+    in_logs: u64,
+}
+
+impl Found {
+    fn list(backup: &dyn Backup, names: &Names) -> Result<Self, BackupError> {
+        let prefix = names.all();
+        let listed = backup.list(&prefix);
+        let listed = listed.map_err(|cause| BackupError::io("listing", &prefix, cause))?;
+        let terms = names.terms();
+        let (mut last, mut in_logs) = (0, 0);
+        for name in listed {
+            if let Some(own) = name.strip_prefix(&terms) {
+                let number: u64 = own.parse().map_err(|_| BackupError::Foreign {
+                    what: "no term has such a name",
+                    name: name.clone(),
+                })?;
+                last = last.max(number);
+            } else if let Some(term) = names.greatest_term_in(&name) {
+                in_logs = in_logs.max(term);
+            }
+        }
+        Ok(Self { last, in_logs })
     }
-    Ok(last)
 }

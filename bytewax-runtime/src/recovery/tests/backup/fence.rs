@@ -187,21 +187,93 @@ fn a_backup_that_is_emptied_stops_the_run_and_is_copied_whole_again() {
     }
 }
 
+/// Ends the run, and begins another one on the same machine.
+fn begin_again(cluster: &mut Cluster) {
+    cluster.processes.clear();
+    cluster.start(1);
+}
+
 /// It is emptied between the look at it and the last segment, so that it is not empty in the end.
 #[test]
 fn what_a_run_leaves_in_a_lost_backup_is_in_nobodys_way() {
+    // In the first term, and in later ones than those that the next runs would take in an empty backup.
+    for runs_before in [0, 1, 4] {
+        let mut cluster = Cluster::new(2, 1);
+        go_on(&mut cluster, 10);
+        for _ in 0..runs_before {
+            begin_again(&mut cluster);
+            go_on(&mut cluster, 2);
+        }
+        let backup = Arc::clone(&cluster.backup);
+        let act = move || backup.objects.lock().unwrap().clear();
+        *cluster.backup.meanwhile.lock().unwrap() = Some((Call::Put("part-0001"), Box::new(act)));
+        try_epoch(&cluster);
+        assert!(failure(&cluster).contains("is gone: the backup was removed, emptied or replaced"));
+        cluster.processes.clear();
+        assert!(!cluster.backup.names().is_empty());
+        cluster.history.push(cluster.model.clone());
+        cluster.start(1);
+        check_goes_on(cluster);
+    }
+}
+
+/// Partitions that no run has used are not those of the run that has left objects.
+#[test]
+fn what_another_machine_leaves_in_a_lost_backup_is_not_taken_for_new() {
     let mut cluster = Cluster::new(2, 1);
     go_on(&mut cluster, 10);
-    let backup = Arc::clone(&cluster.backup);
-    let act = move || backup.objects.lock().unwrap().clear();
-    *cluster.backup.meanwhile.lock().unwrap() = Some((Call::Put("part-0001"), Box::new(act)));
-    try_epoch(&cluster);
-    assert!(failure(&cluster).contains("is gone: the backup was removed, emptied or replaced"));
     cluster.processes.clear();
-    assert!(!cluster.backup.names().is_empty());
-    cluster.history.push(cluster.model.clone());
+    cluster
+        .backup
+        .objects
+        .lock()
+        .unwrap()
+        .retain(|name, _| name.contains("part-0001"));
+    let unused = tempfile::tempdir().unwrap();
+    init(unused.path(), 2, "orders").unwrap();
+    let refused = begin(&*cluster.backup, unused.path(), "orders", Some(2)).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("`orders/store` is missing in the backup; bring it back"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn what_is_written_after_terms_are_lost_counts() {
+    let mut cluster = Cluster::new(2, 1);
+    go_on(&mut cluster, 10);
+    for _ in 0..3 {
+        begin_again(&mut cluster);
+        go_on(&mut cluster, 2);
+    }
+    cluster.processes.clear();
+    let is_kept = |name: &String, _: &mut Vec<u8>| !name.contains("/terms/");
+    cluster.backup.objects.lock().unwrap().retain(is_kept);
     cluster.start(1);
     check_goes_on(cluster);
+}
+
+#[test]
+fn a_run_of_an_older_term_is_refused_after_newer_terms_are_lost() {
+    let mut first = Cluster::new(2, 1);
+    go_on(&mut first, 10);
+    let mut second = first.beside();
+    second.start(1);
+    go_on(&mut second, 2);
+    begin_again(&mut second);
+    go_on(&mut second, 2);
+    second.processes.clear();
+    let is_kept = |name: &String, _: &mut Vec<u8>| {
+        !name.contains("/terms/") || name == "orders/terms/000000000001"
+    };
+    second.backup.objects.lock().unwrap().retain(is_kept);
+    second.start(1);
+    try_epoch(&first);
+    assert_taken_over(&failure(&first));
+    drop(first);
+    check_goes_on(second);
 }
 
 #[test]
