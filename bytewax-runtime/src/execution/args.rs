@@ -42,7 +42,7 @@ pub(crate) use values::{Addresses, Bytes, Seconds};
 /// | `--state-memory BYTES` | `BYTEWAX_STATE_MEMORY` | | limit the memory for states in each process, such as `512MiB`; the least recently used keys are evicted to disk; see `RecoveryConfig::state_memory` |
 /// | `--buffer-memory BYTES` | `BYTEWAX_BUFFER_MEMORY` | `256MiB` | limit the memory for items between steps in each process; see [`RunConfig::buffer_memory`] |
 /// | `--snapshot-mode batch\|immediate` | `BYTEWAX_SNAPSHOT_MODE` | `batch` | write changed states to the store at the end of an epoch, or immediately |
-/// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store |
+/// | `--resume require\|allow\|never` | `BYTEWAX_RESUME` | `allow` | whether the run must, may or must not resume from saved state; `require` never creates a store or a backup |
 /// | `--metrics ADDRESS` | `BYTEWAX_METRICS` | | serve `/metrics` to Prometheus, `/healthz` and `/readyz` at this address, such as `127.0.0.1:9464` (feature `metrics`); process I of `--processes` uses the port I higher |
 /// | `--web ADDRESS` | `BYTEWAX_WEB` | | serve the live page of the run at this address, such as `127.0.0.1:8088` (feature `web`); process I of `--processes` uses the port I higher |
 /// | `--web-token TOKEN` | `BYTEWAX_WEB_TOKEN` | | show the page only to those who know this token; required at an address other than loopback |

@@ -6,14 +6,11 @@ use std::time::Duration;
 
 #[cfg(feature = "serve")]
 use super::backup::savepoint_in_backup;
-use super::backup::{
-    Backup, Restored, Share, Term, Uploads, begin, restore, shared_parts, take_term,
-};
+use super::backup::{Backup, Share, Term, begin, shared_parts, take_term};
 use super::error::Error;
 use super::layout::{PartitionFile, discover_to_use, existing, init_on_first_use};
-use super::lock::LockedPartition;
-use super::parts::{ExecutionNumber, PartitionState};
-use super::resume::Resume;
+use super::parts::PartitionState;
+use super::resume::{Resume, check_policy};
 #[cfg(feature = "serve")]
 use super::tools::{Held, Others, Own, Savepoint, savepoint, while_held};
 use crate::kit::{ResumePolicy, SnapshotMode};
@@ -99,8 +96,9 @@ impl RecoveryConfig {
     /// object with the whole state of the partition replaces these objects. The changes of an epoch stay in
     /// memory until they are copied.
     ///
-    /// An empty backup starts with the partitions in the directory of the first process, if there are any.
-    /// Only the first directory is used.
+    /// An empty backup starts with the partitions in the directory of the first process, if there are any;
+    /// [`ResumePolicy::Require`] refuses that, because a backup on an unmounted volume looks empty. A run also
+    /// refuses a backup that ends before the partitions in its directory. Only the first directory is used.
     ///
     /// # Examples
     ///
@@ -171,7 +169,7 @@ impl RecoveryConfig {
 
     /// Sets whether the run may or must resume from an earlier one. The default is that it may.
     ///
-    /// A store that is missing by mistake, such as one on an unmounted volume, looks like a new one.
+    /// A store or a backup that is missing by mistake, such as one on an unmounted volume, looks like a new one.
     /// [`Require`](ResumePolicy::Require) refuses it, and creates none.
     ///
     /// # Examples
@@ -266,6 +264,10 @@ impl RecoveryConfig {
         self.backup_interval
     }
 
+    pub(crate) fn the_backup(&self) -> Option<&Arc<dyn Backup>> {
+        self.backup.as_ref()
+    }
+
     /// Whether each worker has its own partitions, restored from a backup.
     pub(crate) fn has_backup(&self) -> bool {
         self.backup.is_some()
@@ -274,14 +276,14 @@ impl RecoveryConfig {
     /// Creates a store where none exists, or starts the backup. One worker of a cluster does this before
     /// others look; without a backup, when none of them has found any partition.
     pub(crate) fn make_on_first_use(&self, flow: &str, workers: usize) -> Result<(), Error> {
-        let new = (self.resume != ResumePolicy::Require).then(|| partitions(workers));
-        match (&self.backup, self.dirs.first(), new) {
-            (Some(backup), Some(dir), new) => begin(&**backup, dir, flow, new),
-            (None, Some(dir), None) => Err(Error::NothingToResume {
+        let count = partitions(workers);
+        match (&self.backup, self.dirs.first(), self.resume) {
+            (Some(backup), Some(dir), policy) => begin(&**backup, dir, flow, policy, count),
+            (None, Some(dir), ResumePolicy::Require) => Err(Error::NothingToResume {
                 what: format!("no recovery partition is in `{}`", dir.display()),
             }),
-            (_, _, Some(count)) => init_on_first_use(&self.dirs, count, flow),
-            (_, None, None) => Ok(()),
+            (_, None, ResumePolicy::Require) => Ok(()),
+            _ => init_on_first_use(&self.dirs, count, flow),
         }
     }
 
@@ -304,19 +306,7 @@ impl RecoveryConfig {
         resume: &Resume,
         states: &[PartitionState],
     ) -> Result<(), Error> {
-        let last = resume.execution.0.checked_sub(1).map(ExecutionNumber);
-        match (self.resume, last, states.first()) {
-            (ResumePolicy::Require, None, Some(first)) => {
-                let file = first.file.display();
-                let what = format!("no run has used the store of `{file}` yet");
-                Err(Error::NothingToResume { what })
-            }
-            (ResumePolicy::Never, Some(execution), Some(first)) => Err(Error::SomethingToResume {
-                file: first.file.clone(),
-                execution,
-            }),
-            _ => Ok(()),
-        }
+        check_policy(self.resume, resume, states)
     }
 
     /// Returns the partitions of a worker in the backup; `None` without a backup.
@@ -341,21 +331,6 @@ impl RecoveryConfig {
             .as_ref()
             .map(|backup| take_term(&**backup, flow));
         term.transpose()
-    }
-
-    /// Resets the partitions of a worker to the contents of the backup, if the cluster has taken one over in
-    /// this term.
-    pub(crate) fn restore(
-        &self,
-        flow: &str,
-        parts: Vec<LockedPartition>,
-        term: Option<Term>,
-    ) -> Result<(Vec<LockedPartition>, Option<Uploads>), Error> {
-        let (Some(backup), Some(term)) = (&self.backup, term) else {
-            return Ok((parts, None));
-        };
-        let Restored { parts, logs } = restore(backup, flow, parts)?;
-        Ok((parts, Some(logs.in_term(term))))
     }
 }
 

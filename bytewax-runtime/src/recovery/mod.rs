@@ -52,7 +52,7 @@ mod writer;
 #[cfg(feature = "object-store")]
 pub use backup::ObjectStoreBackup;
 pub use backup::{Backup, FileSystemBackup};
-pub(crate) use backup::{Term, Uploads, open_backup};
+pub(crate) use backup::{Restored, Term, Uploads, compare, open_backup};
 pub use config::RecoveryConfig;
 pub(crate) use error::Error;
 pub(crate) use layout::{PartitionFile, init};
@@ -81,7 +81,7 @@ pub(crate) use {
     crate::state::run::{Run, Table},
     crate::state::timer::push_timer,
     backup::{
-        BackupError, Restored, Share, begin, restore, savepoint_in_backup, shared_parts, take_term,
+        BackupError, Compared, Share, begin, restore, savepoint_in_backup, shared_parts, take_term,
     },
     error::ResumeError,
     layout::{discover, discover_to_use, init_on_first_use},

@@ -14,10 +14,11 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::error::ResumeError;
+use super::error::{Error, ResumeError};
 use super::layout::PartitionFile;
 use super::parts::{Execution, ExecutionNumber, Meta, PartitionIndex, PartitionState};
 use crate::ids::Epoch;
+use crate::kit::ResumePolicy;
 
 /// The start of the next execution: its epoch and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +149,27 @@ pub(crate) fn resume(parts: &[PartitionState]) -> Result<Resume, ResumeError> {
         execution: ExecutionNumber(execution),
         epoch,
     })
+}
+
+/// Refuses a store that the policy does not allow, with the states of its partitions and what follows from them.
+pub(crate) fn check_policy(
+    policy: ResumePolicy,
+    resume: &Resume,
+    states: &[PartitionState],
+) -> Result<(), Error> {
+    let last = resume.execution.0.checked_sub(1).map(ExecutionNumber);
+    match (policy, last, states.first()) {
+        (ResumePolicy::Require, None, Some(first)) => {
+            let file = first.file.display();
+            let what = format!("no run has used the store of `{file}` yet");
+            Err(Error::NothingToResume { what })
+        }
+        (ResumePolicy::Never, Some(execution), Some(first)) => Err(Error::SomethingToResume {
+            file: first.file.clone(),
+            execution,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the executions in any partition, in order: the first epoch of each, and its time.

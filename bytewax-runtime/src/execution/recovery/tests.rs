@@ -331,7 +331,14 @@ fn restore_makes_what_a_backup_holds() {
     );
     let backup = recovery::open_backup(path.to_str().unwrap()).unwrap();
     let made = tempfile::tempdir().unwrap();
-    recovery::begin(&*backup, made.path(), "orders", Some(3)).unwrap();
+    recovery::begin(
+        &*backup,
+        made.path(),
+        "orders",
+        crate::ResumePolicy::Allow,
+        3,
+    )
+    .unwrap();
     let text = "restored 3 partitions of flow `orders` in `DIR/new`; the next run begins with epoch \
                 1\n";
     check(&path, "restore DIR NEW", text);

@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use super::super::error::{Error, ResumeError};
 use super::super::layout::discover_to_use;
 use super::super::lock::{LockedPartition, lock_all};
-use super::super::parts::{Meta, PartitionCount, PartitionIndex, StoreId};
-use super::super::resume::{check_complete, resume};
+use super::super::parts::{Meta, PartitionCount, PartitionIndex, Progress, StoreId};
+use super::super::resume::{check_complete, check_policy, resume};
 use super::super::sql;
 use super::compact::Compaction;
 use super::log::{Log, Names, Place};
 use super::object::{self, Entries};
 use super::term::Term;
 use super::{Backup, BackupError, get, put_once};
+use crate::ids::Epoch;
+use crate::kit::ResumePolicy;
 
 /// The common data of all partitions of a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,12 +68,15 @@ fn is_empty(backup: &dyn Backup, names: &Names) -> Result<bool, BackupError> {
 }
 
 /// Starts the backup of a flow, unless it exists: with the store in a directory, or else with a new one of
-/// this number of partitions, if one is wanted. One worker of a cluster does this before others look.
+/// this number of partitions. One worker of a cluster does this before others look.
+///
+/// Nothing is started under [`Require`](ResumePolicy::Require): the volume of the backup may not be mounted.
 pub(crate) fn begin(
     backup: &dyn Backup,
     dir: &Path,
     flow: &str,
-    new: Option<u32>,
+    policy: ResumePolicy,
+    count: u32,
 ) -> Result<(), Error> {
     let names = Names::new(flow);
     // Its faults are reported when it is read.
@@ -90,21 +95,22 @@ pub(crate) fn begin(
     if !is_missing() {
         return Ok(());
     }
-    let store = match adopt(backup, &names, dir, &parts)? {
-        Some(store) => store,
+    let (store, _locked) = match adopt(backup, &names, dir, parts, policy)? {
+        Some(adopted) => adopted,
         None if is_empty(backup, &names)? => {
-            let Some(count) = new else {
+            if policy == ResumePolicy::Require {
                 let what = format!(
                     "the backup holds nothing of flow `{flow}`, and no recovery partition is in `{}`",
                     dir.display()
                 );
                 return Err(Error::NothingToResume { what });
-            };
-            StoreHeader {
+            }
+            let store = StoreHeader {
                 flow: flow.to_owned(),
                 store: sql::random_store_id()?,
                 count: PartitionCount::new(count).ok_or(Error::Count { count })?,
-            }
+            };
+            (store, Vec::new())
         }
         // Another run has started the backup in between.
         None if !is_missing() => return Ok(()),
@@ -126,9 +132,10 @@ fn adopt(
     backup: &dyn Backup,
     names: &Names,
     dir: &Path,
-    parts: &[LockedPartition],
-) -> Result<Option<StoreHeader>, Error> {
-    let Some(first) = parts.first().map(LockedPartition::meta) else {
+    parts: Vec<LockedPartition>,
+    policy: ResumePolicy,
+) -> Result<Option<(StoreHeader, Vec<LockedPartition>)>, Error> {
+    let Some(first) = parts.first().map(|part| part.meta().clone()) else {
         return Ok(None);
     };
     let states = parts.iter().map(LockedPartition::state);
@@ -145,7 +152,26 @@ fn adopt(
         }
         checked => checked?,
     }
-    let before = resume(&states)?.epoch;
+    let next = resume(&states)?;
+    check_policy(policy, &next, &states)?;
+    if policy == ResumePolicy::Require {
+        return Err(BackupError::Unbegun {
+            flow: names.flow().to_owned(),
+            dir: dir.to_path_buf(),
+        }
+        .into());
+    }
+    if next.execution.0 > 0 {
+        tracing::warn!(
+            "recovery: the backup holds nothing of flow `{}`, and begins anew with the partitions in `{}`",
+            names.flow(),
+            dir.display()
+        );
+    }
+    let before = next.epoch;
+    let parts = parts.into_iter().zip(&states);
+    let parts = parts.map(|(part, state)| cut_back(part, &state.progress, before));
+    let locked: Vec<_> = parts.collect::<Result<_, _>>()?;
     let term = Term::take(backup, names)?;
     for state in states {
         // After all objects of a run that had lost the backup.
@@ -161,9 +187,24 @@ fn adopt(
             return Err(BackupError::Missing { name }.into());
         }
     }
-    Ok(Some(StoreHeader {
-        flow: first.flow.clone(),
+    let store = StoreHeader {
+        flow: first.flow,
         store: first.store,
         count: first.count,
-    }))
+    };
+    Ok(Some((store, locked)))
+}
+
+/// Removes what the next execution discards from a partition, so that it is not ahead of the backup.
+fn cut_back(
+    part: LockedPartition,
+    progress: &Progress,
+    before: Epoch,
+) -> Result<LockedPartition, Error> {
+    if progress.durable < before {
+        return Ok(part);
+    }
+    let mut writer = part.writer()?;
+    writer.rewind(progress.execution, Epoch(before.0.saturating_sub(1)))?;
+    Ok(writer.close())
 }

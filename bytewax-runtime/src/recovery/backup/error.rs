@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 use super::super::parts::StoreId;
+use crate::ids::Epoch;
 
 /// The reason why a backup cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +66,8 @@ pub(crate) enum BackupError {
     #[error(
         "`{name}`, which this run has stored, is gone: the backup was removed, emptied or replaced \
          while the flow ran; bring it back, or leave its place empty, and run the flow again: an \
-         empty backup is begun anew with the partitions in the local directory of the first process"
+         empty backup is begun anew with the partitions in the local directory of the first process, but not \
+         with `--resume=require`"
     )]
     Lost { name: String },
     #[error(
@@ -79,6 +81,25 @@ pub(crate) enum BackupError {
         dir: PathBuf,
         found: usize,
         count: u32,
+    },
+    #[error(
+        "the backup holds nothing of flow `{flow}`, but the partitions in `{}` hold its state, and \
+         `--resume=require` begins no backup; mount or name the backup of the flow, or, to begin a new \
+         one with these partitions, run once with `--resume=allow`",
+        dir.display()
+    )]
+    Unbegun { flow: String, dir: PathBuf },
+    #[error(
+        "`{}` holds complete epochs up to {local}, but the backup only up to {backup}, so it is another \
+         backup or an old copy; mount or name the backup that the last run has used. To go back to epoch \
+         {backup}, remove the local partitions of all processes; to keep the later epochs, run once with \
+         `--resume=allow` on an empty backup",
+        file.display()
+    )]
+    Behind {
+        file: PathBuf,
+        local: Epoch,
+        backup: Epoch,
     },
     #[error(
         "`{}` is of recovery store {local}, the backup holds store {backup} of this flow; name the \

@@ -40,7 +40,9 @@ pub use file_system::FileSystemBackup;
 pub(super) use object::check as check_object;
 #[cfg(feature = "object-store")]
 pub use object_store::ObjectStoreBackup;
-pub(crate) use restore::{Restored, Share, restore, shared_parts};
+#[cfg(test)]
+pub(crate) use restore::Compared;
+pub(crate) use restore::{Restored, Share, compare, restore, shared_parts};
 #[cfg(any(test, feature = "serve"))]
 pub(crate) use savepoint::savepoint_in_backup;
 pub(crate) use term::{Term, take_term};

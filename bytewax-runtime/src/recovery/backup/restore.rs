@@ -14,7 +14,9 @@ use super::super::draft::{draft_partition, publish_partition, sync_names};
 use super::super::error::{Error, ResumeError};
 use super::super::layout::{PartitionFile, partition_path};
 use super::super::lock::{Lock, LockedPartition};
-use super::super::parts::{Execution, Meta, PartitionIndex, Progress, StepMeta, StepNumber};
+use super::super::parts::{
+    Execution, Meta, PartitionIndex, PartitionState, Progress, StepMeta, StepNumber,
+};
 use super::super::writer::PartitionWriter;
 use super::begin::read_store;
 use super::log::{Log, Names};
@@ -28,6 +30,9 @@ const AT_ONCE: usize = 8;
 
 /// The number of bytes that are written to a partition before a commit.
 const COMMIT_BYTES: usize = if cfg!(test) { 200 } else { 16 << 20 };
+
+/// The number of epochs in progress at most.
+const IN_PROGRESS: u64 = 2;
 
 /// The partitions of a worker of the cluster: every one of a number, by index.
 ///
@@ -77,36 +82,141 @@ pub(crate) fn shared_parts(
 }
 
 /// Resets partitions to the contents of the backup. Others in their directory are left alone.
-///
-/// They are locked before the backup is read, so that writes of another run to both are seen.
 pub(crate) fn restore(
     backup: &Arc<dyn Backup>,
     flow: &str,
     parts: Vec<LockedPartition>,
 ) -> Result<Restored, Error> {
+    compare(backup, flow, parts)?.restore()
+}
+
+/// The partitions of a worker, which can be reset to their logs.
+pub(crate) struct Compared {
+    backup: Arc<dyn Backup>,
+    names: Names,
+    parts: Vec<(LockedPartition, Known)>,
+}
+
+/// The log of a partition, and its last object.
+struct Known {
+    log: Log,
+    head: Option<LogHeader>,
+}
+
+/// Refuses local partitions that do not belong to the backup, or that have more epochs than it. All workers do
+/// this before any changes its partitions, so that the refused ones fit together.
+///
+/// They are locked before the backup is read, so that writes of another run to both are seen.
+pub(crate) fn compare(
+    backup: &Arc<dyn Backup>,
+    flow: &str,
+    parts: Vec<LockedPartition>,
+) -> Result<Compared, Error> {
     let names = Names::new(flow);
-    let mut restored = Vec::new();
-    let mut logs = BTreeMap::new();
-    for part in parts {
-        let (PartitionFile { file, meta }, lock) = part.into_parts();
-        let log = Log::read(&**backup, &names, meta.index)?;
-        logs.insert(meta.index, LogEnd::new(&log));
-        let part = Partition {
-            backup: &**backup,
-            log: &log,
+    let compared = parts.into_iter().map(|part| {
+        let known = Known::read(&**backup, &names, part.meta())?;
+        known.check(&part)?;
+        Ok((part, known))
+    });
+    Ok(Compared {
+        parts: compared.collect::<Result<_, Error>>()?,
+        backup: Arc::clone(backup),
+        names,
+    })
+}
+
+impl Compared {
+    pub(crate) fn restore(self) -> Result<Restored, Error> {
+        let Self {
+            backup,
+            names,
+            parts,
+        } = self;
+        let mut restored = Vec::new();
+        let mut logs = BTreeMap::new();
+        for (part, known) in parts {
+            let (PartitionFile { file, meta }, lock) = part.into_parts();
+            logs.insert(meta.index, LogEnd::new(&known.log));
+            let part = Partition {
+                backup: &*backup,
+                known: &known,
+                file,
+                meta,
+            };
+            restored.push(part.restore(lock)?);
+        }
+        if let Some(dir) = restored.first().and_then(|part| part.file().parent()) {
+            sync_names(dir);
+        }
+        Ok(Restored {
+            parts: restored,
+            logs: Logs::new(backup, names, logs),
+        })
+    }
+}
+
+impl Known {
+    fn read(backup: &dyn Backup, names: &Names, meta: &Meta) -> Result<Self, Error> {
+        let log = Log::read(backup, names, meta.index)?;
+        let head = log.head().map(|name| {
+            let (head, _) = open_in_log(meta, name, &get(backup, name)?)?;
+            Ok::<_, BackupError>(head)
+        });
+        let head = head.transpose()?;
+        Ok(Self { log, head })
+    }
+
+    /// Checks the local partition, if there is one.
+    fn check(&self, part: &LockedPartition) -> Result<(), Error> {
+        if !part.file().exists() {
+            return Ok(());
+        }
+        let PartitionState {
             file,
             meta,
-        };
-        restored.push(part.restore(lock)?);
+            progress,
+            ..
+        } = part.reader()?.state()?;
+        refuse_other(&file, &meta, part.meta())?;
+        let backup = self.head.as_ref().map_or(Epoch(0), |head| head.epoch);
+        let local = surely_reported(&progress);
+        if local > backup {
+            let behind = BackupError::Behind {
+                file,
+                local,
+                backup,
+            };
+            return Err(behind.into());
+        }
+        Ok(())
     }
-    if let Some(dir) = restored.first().and_then(|part| part.file().parent()) {
-        sync_names(dir);
+}
+
+/// Returns an epoch that is complete in the whole cluster, and so in its backup, by the progress of a partition.
+///
+/// A partition is written before its log, so its last epochs may not be in the backup. But at most
+/// [two epochs](IN_PROGRESS) are in progress, and no epoch is collected before a later one is complete.
+fn surely_reported(progress: &Progress) -> Epoch {
+    let by_last = progress.durable.0.saturating_sub(IN_PROGRESS);
+    let by_oldest = progress.oldest.0.saturating_sub(1);
+    Epoch(by_last.max(by_oldest))
+}
+
+fn refuse_other(file: &Path, local: &Meta, backup: &Meta) -> Result<(), Error> {
+    refuse_other_flow(file, local, &backup.flow)?;
+    if local.store != backup.store {
+        return Err(BackupError::OtherStore {
+            file: file.to_path_buf(),
+            local: local.store,
+            backup: backup.store,
+        }
+        .into());
     }
-    let logs = Logs::new(Arc::clone(backup), names, logs);
-    Ok(Restored {
-        parts: restored,
-        logs,
-    })
+    if local != backup {
+        let what = format!("by its name it is partition {}", backup.index);
+        return Err(Error::damaged(file, what));
+    }
+    Ok(())
 }
 
 fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeError> {
@@ -123,7 +233,7 @@ fn refuse_other_flow(file: &Path, meta: &Meta, flow: &str) -> Result<(), ResumeE
 /// A partition that is restored from its log.
 struct Partition<'a> {
     backup: &'a dyn Backup,
-    log: &'a Log,
+    known: &'a Known,
     file: PathBuf,
     meta: Meta,
 }
@@ -132,7 +242,6 @@ impl Partition<'_> {
     fn restore(self, mut lock: Lock) -> Result<LockedPartition, Error> {
         if self.file.exists() {
             let mut writer = PartitionWriter::open(&self.file, lock)?;
-            self.refuse_other(&writer)?;
             let fits = self.rewind(&mut writer)?;
             let part = writer.close();
             if fits {
@@ -143,24 +252,6 @@ impl Partition<'_> {
         self.build(lock)
     }
 
-    fn refuse_other(&self, writer: &PartitionWriter) -> Result<(), Error> {
-        let (file, meta) = (writer.file(), writer.meta());
-        refuse_other_flow(file, meta, &self.meta.flow)?;
-        if meta.store != self.meta.store {
-            return Err(BackupError::OtherStore {
-                file: file.to_path_buf(),
-                local: meta.store,
-                backup: self.meta.store,
-            }
-            .into());
-        }
-        if *meta != self.meta {
-            let what = format!("by its name it is partition {}", self.meta.index);
-            return Err(Error::damaged(file, what));
-        }
-        Ok(())
-    }
-
     /// Resets a local partition to its log, or returns that this is impossible.
     ///
     /// A partition is written before its log. It may therefore be ahead by unreported changes, which are
@@ -168,15 +259,14 @@ impl Partition<'_> {
     /// between.
     fn rewind(&self, writer: &mut PartitionWriter) -> Result<bool, Error> {
         let progress = writer.progress();
-        let Some(name) = self.log.head() else {
+        let Some(head) = &self.known.head else {
             let is_whole = progress.oldest == Epoch::FIRST;
             if is_whole {
                 writer.rewind(None, Epoch(0))?;
             }
             return Ok(is_whole);
         };
-        let (head, _) = open_in_log(&self.meta, name, &get(self.backup, name)?)?;
-        let last = running(name, &head)?;
+        let last = running(self.known.log.head().unwrap_or_default(), head)?;
         let executions = writer.executions()?;
         let mut later = executions
             .iter()
@@ -203,8 +293,9 @@ impl Partition<'_> {
             saved_at: None,
             uncommitted: 0,
         };
-        let mut pieces = self.log.pieces;
-        for names in self.log.live.chunks(AT_ONCE) {
+        let log = &self.known.log;
+        let mut pieces = log.pieces;
+        for names in log.live.chunks(AT_ONCE) {
             for (name, bytes) in names.iter().zip(get_all(self.backup, names)?) {
                 let (header, entries) = open_in_log(&self.meta, name, &bytes)?;
                 if pieces > 0 {

@@ -6,7 +6,8 @@
 //!    starts with partition 0, so of two clusters one gets all.
 //! 3. When all are locked, the first worker takes over the backup, if there is one. This ends the run that
 //!    had it before.
-//! 4. Only then are the partitions read. They stay locked until their writers have ended.
+//! 4. Only then are the partitions read. Those that are ahead of the backup are refused, before any is reset to
+//!    it. They stay locked until their writers have ended.
 //!
 //! A worker that cannot lock a partition stops the run, which releases all locks.
 
@@ -18,8 +19,8 @@ use crate::error::RunError;
 use crate::ids::StepIndex;
 use crate::kit::WorkerCx;
 use crate::recovery::{
-    Error, LockedPartition, PartitionFile, PartitionIndex, PartitionState, RecoveryConfig, Term,
-    Uploads, check_complete, lock_all,
+    Error, LockedPartition, PartitionFile, PartitionIndex, PartitionState, RecoveryConfig,
+    Restored, Term, Uploads, check_complete, compare, lock_all,
 };
 use crate::worker::assign::{Reachable, assign};
 use crate::worker::gather::exchange;
@@ -73,8 +74,17 @@ pub(in crate::worker) fn take(
         return Ok(None);
     };
     let term = terms.into_iter().next().flatten();
-    let restored = config.restore(flow, parts, term);
-    let (parts, uploads) = restored.map_err(RunError::recovery)?;
+    let (parts, uploads) = match (config.the_backup(), term) {
+        (Some(backup), Some(term)) => {
+            let compared = compare(backup, flow, parts).map_err(RunError::recovery)?;
+            if exchange(worker, cx, &())?.is_none() {
+                return Ok(None);
+            }
+            let Restored { parts, logs } = compared.restore().map_err(RunError::recovery)?;
+            (parts, Some(logs.in_term(term)))
+        }
+        _ => (parts, None),
+    };
     let states = if config.has_backup() {
         parts.iter().map(LockedPartition::state).collect()
     } else if leads(cx) {

@@ -126,7 +126,8 @@ impl Cluster {
             &*backup,
             self.dirs[0].path(),
             "orders",
-            Some(self.partitions),
+            Allow,
+            self.partitions,
         )
         .unwrap();
         let locked = shares.iter().map(|&share| {
@@ -288,7 +289,11 @@ impl Cluster {
     pub(super) fn apply(&mut self, op: Op) {
         match op {
             Op::Epoch(changes) => assert!(self.epoch(changes)),
-            Op::Unreported(changes) => self.change(changes),
+            // At most two epochs are in progress.
+            Op::Unreported(changes) if self.history.len() as u64 == self.committed + 1 => {
+                self.change(changes);
+            }
+            Op::Unreported(changes) => assert!(self.epoch(changes)),
             Op::Collect(keep) => {
                 let oldest = (self.committed + 1).saturating_sub(keep).max(1);
                 for process in &self.processes {

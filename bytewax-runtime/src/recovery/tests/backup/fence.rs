@@ -173,7 +173,7 @@ fn a_backup_that_is_emptied_stops_the_run_and_is_copied_whole_again() {
             check_goes_on(cluster);
         } else {
             let dir = cluster.dirs[0].path();
-            let refused = begin(&*cluster.backup, dir, "orders", Some(3)).unwrap_err();
+            let refused = begin(&*cluster.backup, dir, "orders", Allow, 3).unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 format!(
@@ -231,7 +231,7 @@ fn what_another_machine_leaves_in_a_lost_backup_is_not_taken_for_new() {
         .retain(|name, _| name.contains("part-0001"));
     let unused = tempfile::tempdir().unwrap();
     init(unused.path(), 2, "orders").unwrap();
-    let refused = begin(&*cluster.backup, unused.path(), "orders", Some(2)).unwrap_err();
+    let refused = begin(&*cluster.backup, unused.path(), "orders", Allow, 2).unwrap_err();
     assert!(
         refused
             .to_string()
@@ -281,7 +281,7 @@ fn a_directory_that_is_a_backup_is_not_made_again() {
     let place = tempfile::tempdir().unwrap();
     let (local, root) = (place.path().join("local"), place.path().join("backup"));
     let backup: Arc<dyn Backup> = Arc::new(FileSystemBackup::new(&root));
-    begin(&*backup, &local, "orders", Some(2)).unwrap();
+    begin(&*backup, &local, "orders", Allow, 2).unwrap();
     let term = take_term(&*backup, "orders").unwrap();
     let Restored { parts, logs } = restored(&backup, &local, "orders").unwrap();
     let execution = Execution {
@@ -321,7 +321,7 @@ fn a_directory_that_is_a_backup_is_not_made_again() {
     );
     drop(thread);
     assert!(!root.exists());
-    begin(&*backup, &local, "orders", None).unwrap();
+    begin(&*backup, &local, "orders", Allow, 2).unwrap();
     let again = restored(&backup, &local, "orders").unwrap();
     let states: Vec<_> = again
         .parts
@@ -341,7 +341,7 @@ fn a_backup_that_another_run_begins_meanwhile_is_used() {
         let other = Arc::clone(&backup);
         let act = move || {
             let dir = tempfile::tempdir().unwrap();
-            begin(&*other, dir.path(), "orders", Some(2)).unwrap();
+            begin(&*other, dir.path(), "orders", Allow, 2).unwrap();
             take_term(&*other, "orders").unwrap();
         };
         *backup.meanwhile.lock().unwrap() = Some((Call::List("orders/"), Box::new(act)));
@@ -349,7 +349,7 @@ fn a_backup_that_another_run_begins_meanwhile_is_used() {
     };
 
     let (backup, dir) = (begun_meanwhile(), tempfile::tempdir().unwrap());
-    begin(&*backup, dir.path(), "orders", Some(3)).unwrap();
+    begin(&*backup, dir.path(), "orders", Allow, 3).unwrap();
     assert_eq!(
         backup.names(),
         ["orders/store", "orders/terms/000000000001"]

@@ -53,7 +53,7 @@ fn a_backup_of_format_1_is_gone_on_from() {
     for run in 0..3 {
         // Each on a machine that has never seen it.
         let local = place.path().join(format!("local-{run}"));
-        begin(&*backup, &local, "kept", Some(9)).unwrap();
+        begin(&*backup, &local, "kept", Allow, 9).unwrap();
         let parts = shared_parts(&*backup, &local, "kept", Share::ALL).unwrap();
         let parts = lock_all(parts).unwrap();
         let term = take_term(&*backup, "kept").unwrap();

@@ -1,5 +1,6 @@
 //! Stores with a backup.
 
+mod ahead;
 mod cluster;
 mod fence;
 mod formats;
@@ -14,6 +15,7 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kit::ResumePolicy::{self, Allow};
 use cluster::{Cluster, MACHINES, Op, ops, state};
 use memory::Memory;
 

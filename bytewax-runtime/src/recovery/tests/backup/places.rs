@@ -75,10 +75,10 @@ fn object_stores_are_backups() {
         // A store in it.
         let backup: Arc<dyn Backup> = Arc::new(ObjectStoreBackup::new(store).unwrap());
         let made = tempfile::tempdir().unwrap();
-        begin(&*backup, made.path(), "sales", Some(3)).unwrap();
+        begin(&*backup, made.path(), "sales", Allow, 3).unwrap();
         let made = restored(&backup, made.path(), "sales").unwrap();
         let again = tempfile::tempdir().unwrap();
-        begin(&*backup, again.path(), "sales", Some(7)).unwrap();
+        begin(&*backup, again.path(), "sales", Allow, 7).unwrap();
         let again = restored(&backup, again.path(), "sales").unwrap();
         let metas = |restored: &Restored| -> Vec<_> {
             restored

@@ -148,7 +148,7 @@ fn a_backup_can_be_begun_with_a_store_that_is_there() {
     cluster.dirs[0] = copy;
     cluster.partitions = 5;
     let backup: Arc<dyn Backup> = cluster.backup.clone();
-    let start = |dir: &Path| begin(&*backup, dir, "orders", Some(5));
+    let start = |dir: &Path| begin(&*backup, dir, "orders", Allow, 5);
     // The first attempt is cut off.
     cluster.backup.left.store(4, Ordering::Relaxed);
     let error = start(cluster.dirs[0].path()).unwrap_err().to_string();

@@ -120,7 +120,7 @@ fn a_savepoint_that_is_cut_off_anywhere_is_refused_and_made_again() {
         cluster.backup.objects.lock().unwrap().extend(written);
         assert!(matches!(error, Error::Backup(BackupError::Io { .. })));
         let partial = taken(&cluster, &name, Epoch(1));
-        let began = begin(&*partial.backup, partial.dirs[0].path(), "orders", Some(3));
+        let began = begin(&*partial.backup, partial.dirs[0].path(), "orders", Allow, 3);
         match objects {
             // It is a new backup.
             0 => began.unwrap(),
