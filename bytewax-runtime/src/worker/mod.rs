@@ -37,3 +37,5 @@ pub(crate) use reading::Reading;
 pub(crate) use run::{Job, run_here, run_threads};
 pub(crate) use stalls::StallWatch;
 pub(crate) use store::RecoveryConfig;
+#[cfg(feature = "recovery")]
+pub(crate) use store::check_locked;

@@ -3,14 +3,22 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{Outcome, counted, try_resume};
+use super::{Outcome, config, counted, try_resume};
 use crate::error::RunError;
 use crate::flow::{Dataflow, Step};
-use crate::recovery::{self, Migrated, MigratedStep, SavedKind, StepMeta};
+use crate::recovery::{self, Migrated, MigratedStep, RecoveryConfig, SavedKind, StepMeta};
+use crate::worker::check_locked;
 
 pub(super) fn migrate(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
     // A program that could not resume the store might misread it.
     try_resume(flow, dirs)?;
+    rewrite(flow, dirs)
+}
+
+/// Another program may have used the store since it was tried, so what is saved is checked again under the locks.
+pub(super) fn rewrite(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
+    let place = config(dirs).as_ref().map(RecoveryConfig::dirs_as_arguments);
+    let place = place.unwrap_or_default();
     let graph = flow.graph();
     let steps = graph.steps.iter().filter_map(|step: &Step| {
         let schema = graph.schema(step)?;
@@ -25,7 +33,9 @@ pub(super) fn migrate(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunE
         Some(MigratedStep { meta, rewrite })
     });
     let steps: Vec<MigratedStep> = steps.collect();
-    let done = recovery::migrate(dirs, flow.name(), &steps)?;
+    let done = recovery::migrate(dirs, flow.name(), &steps, |parts, resume| {
+        check_locked(graph, &place, parts, resume)
+    })?;
     let mut text = String::new();
     for (step, done) in steps.iter().zip(&done) {
         let Migrated {

@@ -48,14 +48,18 @@ impl RecoveryCommand {
     }
 }
 
+/// The configuration of the store in these directories.
+fn config(dirs: &[PathBuf]) -> Option<RecoveryConfig> {
+    let (first, rest) = dirs.split_first()?;
+    let first = RecoveryConfig::new(first);
+    Some(rest.iter().fold(first, RecoveryConfig::dir))
+}
+
 /// Whether the flow would resume the store in these directories.
 fn try_resume(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunError> {
-    let Some((first, rest)) = dirs.split_first() else {
+    let Some(config) = config(dirs) else {
         return Ok(Outcome::default());
     };
-    let config = rest
-        .iter()
-        .fold(RecoveryConfig::new(first), RecoveryConfig::dir);
     let place = config.dirs_as_arguments();
     let config = RunConfig::new().recovery(config.trial());
     let tried = config.run_with(flow, |_, _| Ok(()));

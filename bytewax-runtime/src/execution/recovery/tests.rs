@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::DateTime;
 use clap::Parser;
@@ -8,6 +9,7 @@ use crate::ids::{Epoch, StepId};
 use crate::key::{Key, position_slot};
 use crate::recovery::{Batch, Execution, SavedKind, StepMeta, Table, discover, push_timer, resume};
 use crate::state::{self, State};
+use crate::testing::{TestingItem, TestingSink, TestingSource, cluster_main};
 
 #[derive(Parser)]
 struct Program {
@@ -303,6 +305,80 @@ fn repartition_copies_and_drop_step_removes() {
     check(&path, "drop-step NEW --step orders.total", text);
     check(&path, "verify NEW", "1 row read, all sound\n");
     check(&path, "verify DIR", "3 rows read, all sound\n");
+}
+
+/// Two programs, whose states look the same: the least and the greatest number.
+fn program(is_least: bool) -> Dataflow {
+    let marks = [TestingItem::Item(3_u64), TestingItem::Abort];
+    Dataflow::build("orders", |flow| {
+        let numbers = flow
+            .input(TestingSource::with_marks(marks))
+            .named("numbers");
+        let keyed = numbers.key_on(|_| "all".to_owned());
+        let found = match is_least {
+            true => keyed.min_final(|number| *number),
+            false => keyed.max_final(|number| *number),
+        };
+        let found = found.named("found");
+        found.key_rm().output(TestingSink::new()).named("out");
+    })
+}
+
+/// Runs a program until it crashes, after an epoch.
+fn crash(program: Dataflow, dir: &Path) {
+    let config = RunConfig::new()
+        .epoch_interval(Duration::ZERO)
+        .recovery(RecoveryConfig::new(dir));
+    cluster_main(program, config).unwrap();
+}
+
+/// As a copy of a store, a migration acts on nothing that was read before the lock.
+#[test]
+fn a_store_that_another_program_uses_before_it_is_locked_is_not_migrated() {
+    let place = tempfile::tempdir().unwrap();
+    let dirs = [place.path().join("store")];
+    crash(program(true), &dirs[0]);
+    try_resume(&program(true), &dirs).unwrap();
+    std::fs::remove_dir_all(&dirs[0]).unwrap();
+    crash(program(false), &dirs[0]);
+    let before = recovery::show(&dirs).unwrap();
+    assert!(before.steps.iter().any(|step| step.keys == 1));
+    let refused = migrate::rewrite(&program(true), &dirs).err().unwrap();
+    let text = refused.report();
+    assert!(
+        text.starts_with("cannot resume `orders`: ") && text.contains("`max_final`"),
+        "{text}"
+    );
+    let after = recovery::show(&dirs).unwrap();
+    assert_eq!(after.resume, before.resume);
+    assert_eq!(after.executions, before.executions);
+    let schemas = |info: &recovery::StoreInfo| -> Vec<String> {
+        let lines = info.steps.iter().map(|step| step.meta.schema_line());
+        lines.collect()
+    };
+    assert_eq!(schemas(&after), schemas(&before));
+    migrate::rewrite(&program(false), &dirs).unwrap();
+    try_resume(&program(false), &dirs).unwrap();
+}
+
+#[test]
+fn a_store_is_not_migrated_beside_a_run() {
+    let place = tempfile::tempdir().unwrap();
+    let dirs = [place.path().join("store")];
+    crash(program(true), &dirs[0]);
+    let before = recovery::show(&dirs).unwrap().executions;
+    let parts = discover(&dirs).unwrap();
+    let held = recovery::lock_all(parts).unwrap();
+    for migrate in [migrate::migrate, migrate::rewrite] {
+        let refused = migrate(&program(true), &dirs).err().unwrap().report();
+        assert!(
+            refused.contains("part-0.sqlite3` is in use by another process; stop that run"),
+            "{refused}"
+        );
+    }
+    drop(held);
+    assert_eq!(recovery::show(&dirs).unwrap().executions, before);
+    migrate::migrate(&program(true), &dirs).unwrap();
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod drafts;
 mod flows;
 mod locks;
 mod lost;
+mod migrations;
 mod model;
 mod refusals;
 mod savepoints;

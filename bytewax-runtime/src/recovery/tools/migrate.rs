@@ -37,15 +37,19 @@ pub(crate) struct Migrated {
 
 /// Rewrites all states and positions of these steps that are of older versions. It runs as an execution of
 /// one epoch and excludes other executions. It can be called again after an interruption.
+///
+/// Nothing is written if `check` refuses the locked partitions, which would resume at this epoch.
 pub(crate) fn migrate(
     dirs: &[impl AsRef<Path>],
     flow: &str,
     steps: &[MigratedStep],
+    check: impl FnOnce(&[LockedPartition], Epoch) -> Result<(), RunError>,
 ) -> Result<Vec<Migrated>, RunError> {
     let (parts, locked) = Parts::lock(dirs)?;
     check_complete(&parts.states, flow).map_err(RunError::recovery)?;
     let resume = resume(&parts.states).map_err(RunError::recovery)?;
     let epoch = resume.epoch;
+    check(&locked, epoch)?;
     let execution = Execution {
         number: resume.execution,
         resume: epoch,

@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use crate::recovery::RecoveryConfig;
 pub(super) use crate::recovery::Retention;
+pub(crate) use open::check_locked;
 pub(super) use open::{Agreed, Found, found, open};
 pub(super) use take::take;
 

@@ -81,6 +81,56 @@ pub(in crate::worker) fn found(
     Ok((readers, found))
 }
 
+/// Refuses locked partitions, which are those of a whole store, with state that a flow cannot continue.
+pub(crate) fn check_locked(
+    graph: &Graph,
+    dirs: &str,
+    parts: &[LockedPartition],
+    resume: Epoch,
+) -> Result<(), RunError> {
+    let (readers, found) = found(parts, resume).map_err(RunError::recovery)?;
+    let saved = Saved::new(found.steps, found.known);
+    saved.check(graph, dirs, &readers, resume)
+}
+
+/// The steps of a store.
+struct Saved {
+    /// Those with saved state.
+    steps: Vec<StepMeta>,
+    /// All of earlier runs.
+    known: Vec<StepId>,
+}
+
+impl Saved {
+    fn new(mut steps: Vec<StepMeta>, mut known: Vec<StepId>) -> Self {
+        steps.sort_unstable();
+        steps.dedup();
+        known.sort_unstable();
+        known.dedup();
+        Self { steps, known }
+    }
+
+    /// Refuses state that a flow cannot continue.
+    fn check(
+        &self,
+        graph: &Graph,
+        dirs: &str,
+        readers: &Readers,
+        resume: Epoch,
+    ) -> Result<(), RunError> {
+        let Self { steps, known } = self;
+        check(graph, steps, known, dirs)?;
+        samples::check(graph, steps, |step| {
+            let mut entries = Vec::new();
+            for reader in readers.values() {
+                let few = reader.few_entries(step, resume);
+                entries.extend(few.map_err(RunError::recovery)?);
+            }
+            Ok(entries)
+        })
+    }
+}
+
 /// Accepts or refuses the findings of all workers. Nothing is written before [`begin`](Store::begin).
 pub(in crate::worker) fn open(
     cx: &WorkerCx,
@@ -99,21 +149,11 @@ pub(in crate::worker) fn open(
         positions.extend(found.positions);
         read_through.extend(found.read_through);
     }
-    steps.sort_unstable();
-    steps.dedup();
-    known.sort_unstable();
-    known.dedup();
-    check(graph, &steps, &known, &config.dirs_as_arguments())?;
-    samples::check(graph, &steps, |step| {
-        let mut entries = Vec::new();
-        for reader in readers.values() {
-            let few = reader.few_entries(step, agreed.resume.epoch);
-            entries.extend(few.map_err(RunError::recovery)?);
-        }
-        Ok(entries)
-    })?;
-
     let resume = agreed.resume.epoch;
+    let saved = Saved::new(steps, known);
+    saved.check(graph, &config.dirs_as_arguments(), &readers, resume)?;
+    let Saved { steps, .. } = saved;
+
     let (places, metas) = saving_steps(graph);
     let metas = metas.into_iter().map(|meta| {
         let found = steps.iter().filter(|found| found.id == meta.id);
