@@ -151,6 +151,20 @@ impl WorkerClock {
         }
     }
 
+    /// Returns the current wall time, and the monotonic time just after it.
+    pub(crate) fn both(&self) -> (DateTime<Utc>, Monotonic) {
+        match &self.0 {
+            None => {
+                let wall = Utc::now();
+                (wall, self.monotonic())
+            }
+            Some(manual) => {
+                let time = lock(&manual.time);
+                (time.wall, time.monotonic)
+            }
+        }
+    }
+
     /// Whether the clock is moved by hand.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.0.is_some()

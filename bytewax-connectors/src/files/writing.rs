@@ -196,6 +196,19 @@ impl<E> FileSinkPartition<E> {
                 .sync_data()
                 .map_err(|error| self.cannot_write(error))?;
         }
+        self.check()?;
+        if !self.listed {
+            sync_directory(&self.path).map_err(|error| self.cannot_write(error))?;
+        }
+        (self.synced, self.listed) = (true, true);
+        Ok(())
+    }
+
+    /// Checks whether the path still leads to the open file, and the file has all that was written.
+    fn check(&self) -> Result<(), Error> {
+        if !self.regular {
+            return Ok(());
+        }
         let metadata = self.file.metadata();
         let metadata = metadata.map_err(|error| self.cannot_write(error))?;
         self.check_name(&metadata)?;
@@ -207,10 +220,6 @@ impl<E> FileSinkPartition<E> {
                 position: self.position,
             });
         }
-        if !self.listed {
-            sync_directory(&self.path).map_err(|error| self.cannot_write(error))?;
-        }
-        (self.synced, self.listed) = (true, true);
         Ok(())
     }
 
@@ -246,7 +255,9 @@ impl<V, E: Encode<V>> StatefulSinkPartition<V> for FileSinkPartition<E> {
     }
 
     fn end_epoch(&mut self, _: Epoch) -> Result<(), StepError> {
-        Ok(self.end_frame()?)
+        self.end_frame()?;
+        // Without values, no position is saved in this epoch, and without a recovery store in none.
+        Ok(self.check()?)
     }
 
     fn snapshot(&mut self) -> Result<u64, StepError> {

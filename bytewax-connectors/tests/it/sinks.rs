@@ -11,7 +11,7 @@ use bytewax_runtime::operators::Sink;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::sink::{FixedPartitionedSink, StatefulSinkPartition};
 use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main, run_main};
-use bytewax_runtime::{RunError, StepError};
+use bytewax_runtime::{Epoch, RunError, StepError};
 use proptest::prelude::*;
 
 type Pair = (u8, String);
@@ -284,6 +284,9 @@ fn renamed_or_removed_while_it_is_written() {
                  moved",
                 4 + 4 * more.len()
             );
+            // Also in an epoch without values, of which no position is saved.
+            let ended = StatefulSinkPartition::<&str>::end_epoch(&mut file, Epoch(2));
+            check_text(&path, ended, &expect);
             let saved = StatefulSinkPartition::<&str>::snapshot(&mut file);
             check_text(&path, saved, &expect);
             let closed = StatefulSinkPartition::<&str>::close(&mut file);

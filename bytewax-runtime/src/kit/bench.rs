@@ -122,7 +122,9 @@ impl Bench {
     /// Advances the clock, and wakes everything due.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.hand.advance(by);
-        self.worker.timers.fire(&self.worker.clock);
+        self.worker
+            .timers
+            .fire(&self.worker.clock, &self.worker.dates);
     }
 
     /// The sending end of an edge, and a record of the sent items.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::assignment::Assignment;
 use super::budget::Portion;
+use super::dates::Dates;
 use super::edge::{Edges, EventMark};
 use super::epochs::Epochs;
 use super::link::Link;
@@ -28,6 +29,7 @@ pub(crate) struct WorkerCx {
     pub(crate) index: WorkerIndex,
     pub(crate) count: usize,
     pub(crate) clock: WorkerClock,
+    pub(crate) dates: Dates,
     pub(crate) steps: Rc<Steps>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) timers: Timers,
@@ -71,6 +73,7 @@ impl WorkerCx {
             epochs: Epochs::default(),
             index,
             count,
+            dates: Dates::new(clock.clone()),
             clock,
             owners: OnceCell::new(),
             store: OnceCell::new(),

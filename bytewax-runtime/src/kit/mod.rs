@@ -8,6 +8,7 @@ mod batch;
 pub(crate) mod bench;
 mod budget;
 mod context;
+mod dates;
 mod edge;
 mod epochs;
 mod head;
@@ -39,6 +40,7 @@ pub(crate) use answers::{Answer, Question};
 pub(crate) use assignment::Assignment;
 pub(crate) use budget::Budget;
 pub(crate) use context::{Cx, WorkerCx};
+pub(crate) use dates::Dates;
 pub use edge::Exchange;
 pub(crate) use edge::{
     AnyInput, EdgeOut, Edges, EventMark, Inlet, Outlet, ProgressStream, frontier,

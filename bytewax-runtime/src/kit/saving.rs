@@ -19,8 +19,12 @@ use crate::kit::{
 };
 use crate::state::{Cell, ColdError, KeyTable, RestoreError, Restored, Unsaved};
 
-/// The approximate number of keys that are encoded in one activation, so that items do not wait long.
-const KEYS_AT_ONCE: usize = 1 << 13;
+/// The number of keys that are encoded in one activation, so that items do not wait long: so many for each item since the
+/// last ones, within these limits. An epoch rarely touches more keys than it has items, so its snapshot ends before half
+/// of the next epoch has passed.
+const KEYS_AN_ITEM: usize = 2;
+const LEAST_KEYS: usize = 1 << 8;
+const MOST_KEYS: usize = 1 << 13;
 
 /// If memory is limited, a key is weighed once per this number of items.
 const ITEMS_A_LOOK: usize = 4;
@@ -87,6 +91,8 @@ where
     is_immediate: bool,
     /// The number of items since the last eviction.
     taken: usize,
+    /// The number of items since keys were last encoded.
+    items_since: usize,
     /// A buffer for keys that are being restored.
     restored: Vec<Restored<K, SavedOf<L, K, V>>>,
     meter: Arc<StepMeter>,
@@ -142,6 +148,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             is_last: false,
             is_immediate,
             taken: 0,
+            items_since: 0,
             restored: Vec::new(),
             meter: Arc::clone(build.meter()),
             weigh_at: Monotonic::default(),
@@ -208,7 +215,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         if !L::Cell::TIMED || self.store.is_none() {
             return Ok(true);
         }
-        let now = cx.worker.clock.now();
+        let now = cx.worker.dates.now();
         let mut next = None;
         while let Some((due, slot)) = self.store.as_mut().and_then(StepStore::first_due) {
             if due > now {
@@ -231,7 +238,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             None => evicted,
         };
         if let Some(next) = next.into_iter().chain(evicted).min() {
-            cx.worker.timers.wake_by(cx.alarm, next);
+            cx.worker.timers.wake_by_date(cx.alarm, next);
         }
         Ok(all)
     }
@@ -289,7 +296,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         loop {
             if all {
                 store.send_all()?;
-            } else if !store.send(cx)? {
+            } else if !store.send(table.is_snapshotting(), cx)? {
                 // Items continue in the meantime, and the writer wakes the operator when it has room.
                 return Ok(());
             }
@@ -304,8 +311,14 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             }
             let (timing, meter) = (&cx.worker.timing, &self.meter);
             let before = meter.saved_bytes.get();
+            let keys = mem::take(&mut self.items_since).saturating_mul(KEYS_AN_ITEM);
+            let keys = if all {
+                usize::MAX
+            } else {
+                keys.clamp(LEAST_KEYS, MOST_KEYS)
+            };
             timing.measured(&meter.snapshot, 1, || {
-                table.snapshot_some(KEYS_AT_ONCE, |slot, changed| {
+                table.snapshot_some(keys, |slot, changed| {
                     meter.saved_bytes.add(store.put(epoch, slot, changed));
                     Ok::<_, RunError>(())
                 })
@@ -313,7 +326,6 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
             let saved = meter.saved_bytes.get() - before;
             cx.worker.meter.saved_bytes.add(saved);
             if !all && table.is_snapshotting() {
-                store.send(cx)?;
                 cx.worker.timers.wake(cx.alarm);
                 return Ok(());
             }
@@ -324,6 +336,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
 impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving<K, V, L> {
     fn batch(&mut self, items: &mut Vec<Routed<K, V>>, cx: &mut Cx) -> Result<(), RunError> {
         self.taken += items.len();
+        self.items_since += items.len();
         if self.meter.hot.is_on() {
             self.meter
                 .hot
@@ -363,6 +376,7 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> HeadLogic<Routed<K, V>> for Saving
             self.save(true, cx)?;
             cx.enter(self.step);
             self.logic.table().begin_snapshot()?;
+            self.items_since = 0;
             self.epoch = Some(cx.epoch);
             let step = cx.step_id(self.step);
             self.span = tracing::debug_span!("snapshot", %step, epoch = cx.epoch.0);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::dates::Dates;
 use super::link::{RemoteAlarm, Wake};
 use crate::clock::{Due, Monotonic, WorkerClock};
 
@@ -13,7 +14,10 @@ use crate::clock::{Due, Monotonic, WorkerClock};
 #[derive(Default)]
 pub(crate) struct Timers {
     operators: RefCell<Vec<(Wake, RemoteAlarm)>>,
+    /// By the system clock, which may be set back.
     wall: RefCell<Queue<DateTime<Utc>>>,
+    /// By the dates of the worker.
+    dates: RefCell<Queue<DateTime<Utc>>>,
     monotonic: RefCell<Queue<Monotonic>>,
 }
 
@@ -56,19 +60,28 @@ impl Timers {
         }
     }
 
+    /// Like [`wake_by`](Self::wake_by), by the dates that operators see.
+    pub(crate) fn wake_by_date(&self, alarm: Alarm, due: DateTime<Utc>) {
+        self.dates.borrow_mut().wake_by(alarm, due);
+    }
+
     /// Wakes every operator whose time has come. Returns how long the worker may sleep: `None` means until it
     /// is woken.
-    pub(crate) fn fire(&self, clock: &WorkerClock) -> Option<Duration> {
+    pub(crate) fn fire(&self, clock: &WorkerClock, date: &Dates) -> Option<Duration> {
         let mut wall = self.wall.borrow_mut();
+        let mut dates = self.dates.borrow_mut();
         let mut monotonic = self.monotonic.borrow_mut();
         wall.fire(|| clock.now(), |alarm| self.wake(alarm));
+        dates.fire(|| date.now(), |alarm| self.wake(alarm));
         monotonic.fire(|| clock.monotonic(), |alarm| self.wake(alarm));
         let next = [
             wall.next().map(Due::Wall),
             monotonic.next().map(Due::Monotonic),
         ];
         let sleeps = next.into_iter().flatten();
-        sleeps.filter_map(|due| clock.sleep_until(due)).min()
+        let sleeps = sleeps.filter_map(|due| clock.sleep_until(due));
+        let to_date = dates.next().and_then(|due| date.sleep_until(due));
+        sleeps.chain(to_date).min()
     }
 }
 

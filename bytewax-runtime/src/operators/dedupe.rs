@@ -28,7 +28,8 @@ impl<T: 'static> Stream<T> {
     /// Drops a value if a value with the same `id` and key was emitted recently.
     ///
     /// `within` defines recently. Repeats do not extend it: a value that keeps arriving is emitted again each
-    /// time it expires. `within` may change from one run to the next; times that are already set stay.
+    /// time it expires. `within` may change from one run to the next. Times that are already set stay. A value that was
+    /// remembered by [`Within::Last`] is remembered for a new [`Within::Time`] from the resume on.
     ///
     /// If the id can be the key, `key_on(id).dedupe(within, |_| ())` does the same, spread over all workers.
     ///
@@ -78,7 +79,32 @@ struct Dedupe<V, F> {
     values: PhantomData<fn(V)>,
 }
 
-/// The emitted ids, oldest first, with their expiry times.
+impl<V, F> Dedupe<V, F> {
+    /// When an id expires that is remembered from now on; `None` is never, or beyond the last date.
+    fn expiry(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self.within {
+            Within::Last(_) => None,
+            Within::Time(time) => now.checked_add_signed(TimeDelta::from_std(time).ok()?),
+        }
+    }
+
+    /// Forgets what has expired, and returns the expiry of an id that comes now.
+    fn begin<I: Eq + Hash>(
+        &self,
+        ids: &mut Remembered<I>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let expiry = self.expiry(now);
+        if let Some(expiry) = expiry {
+            ids.expire_all(expiry);
+        }
+        ids.forget_until(now);
+        expiry
+    }
+}
+
+/// The emitted ids with their expiry times, in the order in which they expire; those that do not expire are last, oldest
+/// first.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "I: State")]
 struct Remembered<I> {
@@ -114,6 +140,24 @@ impl<I: Eq + Hash> Remembered<I> {
         self.order.front().and_then(|(_, due)| *due)
     }
 
+    /// Adds an id. Ids expire in the order of their emission, unless the time has become shorter.
+    fn add(&mut self, id: I, due: Option<DateTime<Utc>>) {
+        let is_later = |other: &Option<DateTime<Utc>>| {
+            due.is_some_and(|due| other.is_none_or(|other| other > due))
+        };
+        let later = self.order.iter().rev();
+        let later = later.take_while(|(_, other)| is_later(other)).count();
+        self.order.insert(self.order.len() - later, (id, due));
+    }
+
+    /// Sets the expiry times of ids that have none.
+    fn expire_all(&mut self, due: DateTime<Utc>) {
+        let timeless = self.order.iter_mut().rev();
+        for (_, time) in timeless.take_while(|(_, time)| time.is_none()) {
+            *time = Some(due);
+        }
+    }
+
     fn keep(&self) -> Keep {
         if self.order.is_empty() {
             Keep::No
@@ -140,7 +184,7 @@ where
     }
 
     fn on_notify(&self, ids: &mut Remembered<I>, out: &mut Emit<V>) -> Keep {
-        ids.forget_until(out.now());
+        self.begin(ids, out.now());
         ids.keep()
     }
 
@@ -161,17 +205,10 @@ where
     F: Fn(&V) -> I + 'static,
 {
     fn on_item(&self, ids: &mut Remembered<I>, value: V, out: &mut Emit<V>) -> Keep {
-        ids.forget_until(out.now());
+        let expiry = self.begin(ids, out.now());
         let id = (self.id)(&value);
         if ids.known.insert(id.clone()) {
-            let due = match self.within {
-                Within::Last(_) => None,
-                // An expiry beyond the last representable date never comes.
-                Within::Time(time) => TimeDelta::from_std(time)
-                    .ok()
-                    .and_then(|time| out.now().checked_add_signed(time)),
-            };
-            ids.order.push_back((id, due));
+            ids.add(id, expiry);
             out.emit(value);
         }
         if let Within::Last(count) = self.within {
@@ -231,6 +268,32 @@ mod tests {
         let got = [1, 2, 1, 3, 2, 1].map(|value| of(within, &mut ids, 0, value));
         assert_eq!(got, [true, true, false, true, false, true]);
         assert!(of(Within::Last(0), &mut ids, 0, 9), "and none of none");
+    }
+
+    #[test]
+    fn another_time_holds_for_new_ids_and_old_ones_keep_theirs() {
+        let [hour, second] = [3600, 1].map(|time| Within::Time(Duration::from_secs(time)));
+        let mut ids = none(hour);
+        assert!(of(hour, &mut ids, 0, 1));
+        let got = [(1, 2), (1, 2), (2, 2), (3, 1), (3600, 1)];
+        let got = got.map(|(now, value)| of(second, &mut ids, now, value));
+        assert_eq!(got, [true, false, true, false, true]);
+        assert_eq!(ids.order.len(), 1);
+    }
+
+    #[test]
+    fn the_last_ids_expire_once_there_is_a_time() {
+        let (last, time) = (Within::Last(2), Within::Time(Duration::from_secs(10)));
+        let mut ids = none(last);
+        assert!(of(last, &mut ids, 0, 1) && of(last, &mut ids, 0, 2));
+        assert_eq!(KeyLogic::<()>::notify_at(&logic(last), &ids), None);
+        let got = [(100, 1), (109, 2), (109, 3), (110, 1), (120, 3)];
+        let got = got.map(|(now, value)| of(time, &mut ids, now, value));
+        assert_eq!(got, [false, false, true, true, true]);
+        // Back to a number: those with a time still expire.
+        assert_eq!(ids.order.len(), 1);
+        assert!(of(last, &mut ids, 125, 4) && !of(last, &mut ids, 125, 3));
+        assert!(of(last, &mut ids, 130, 3) && !of(last, &mut ids, 130, 4));
     }
 
     #[test]

@@ -89,9 +89,11 @@ impl<V> RateLimit<V> {
     fn release(&self, limited: &mut Limited<V>, out: &mut Emit<V>) -> Keep {
         let now = out.now();
         let Limited { emitted, waiting } = limited;
-        for time in emitted.iter_mut() {
-            // The clock may have been set back: no value counts for longer than `per`.
-            *time = (*time).min(now);
+        // The clock may have been set back since the last run: no value counts for longer than `per`.
+        if emitted.back().is_some_and(|last| *last > now) {
+            for time in emitted.iter_mut() {
+                *time = (*time).min(now);
+            }
         }
         while emitted
             .front()

@@ -32,7 +32,9 @@ impl<U> Emit<U> {
     /// Returns the time by the clock of the worker.
     ///
     /// The clock is read once for all values and timers that a worker processes together, so the time stands
-    /// still in between. Tests advance it with [`WorkerClock::by_hand`](crate::clock::WorkerClock::by_hand).
+    /// still in between. It never goes back during a run: if the system clock is set back, it goes on by monotonic
+    /// time, so a timer of `now() + 10 s` fires after ten seconds. Tests advance it with
+    /// [`WorkerClock::by_hand`](crate::clock::WorkerClock::by_hand).
     #[inline]
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {

@@ -128,7 +128,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     /// Begins a pass, unless one is in progress.
     pub(crate) fn begin(&mut self, cx: &Cx) {
         if !self.in_pass {
-            let now = *self.now.get_or_insert_with(|| cx.worker.clock.now());
+            let now = *self.now.get_or_insert_with(|| cx.worker.dates.now());
             self.begin_at(now);
         }
     }
@@ -251,7 +251,7 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
     fn sleep(&mut self, cx: &Cx) {
         if let Some(first) = self.schedule.first() {
             let first = DateTime::from_timestamp_nanos(first);
-            cx.worker.timers.wake_by(cx.alarm, first);
+            cx.worker.timers.wake_by_date(cx.alarm, first);
         }
     }
 

@@ -20,6 +20,9 @@ const CHANGE_BYTES: usize = 64 << 10;
 /// The most runs per message.
 const CHANGE_RUNS: usize = 256;
 
+/// The last messages are not full: one of states and one of timers, which alternate.
+const FILLED_TOGETHER: usize = 2;
+
 /// The states of one keyed step on one worker.
 pub(crate) struct StepStore {
     store: Rc<dyn Store>,
@@ -118,8 +121,7 @@ impl StepStore {
             Changed::Timers(run) => (Table::Timers, run),
         };
         let bytes_of_run = run.len() as u64;
-        // States and timers alternate.
-        for (change, bytes) in self.unsent.iter_mut().rev().take(2) {
+        for (change, bytes) in self.unsent.iter_mut().rev().take(FILLED_TOGETHER) {
             if (change.table, change.epoch) == (table, epoch)
                 && change.runs.len() < CHANGE_RUNS
                 && *bytes < CHANGE_BYTES
@@ -146,11 +148,14 @@ impl StepStore {
         unsent.try_for_each(|(change, _)| self.store.send(change))
     }
 
-    /// Forwards as much as fits the writer's queue. Returns whether that was all; if not, the operator is
-    /// woken when the queue has room.
-    pub(crate) fn send(&mut self, cx: &Cx) -> Result<bool, RunError> {
+    /// Forwards as much as fits the writer's queue, except the messages that are not full if there is `more` to come.
+    /// Returns whether that was all; if not, the operator is woken when the queue has room.
+    pub(crate) fn send(&mut self, more: bool, cx: &Cx) -> Result<bool, RunError> {
         let mut waits = false;
-        while let Some((change, bytes)) = self.unsent.pop_front() {
+        let unfilled = if more { FILLED_TOGETHER } else { 0 };
+        while self.unsent.len() > unfilled
+            && let Some((change, bytes)) = self.unsent.pop_front()
+        {
             if let Some(change) = self.store.try_send(change)? {
                 self.unsent.push_front((change, bytes));
                 if waits {

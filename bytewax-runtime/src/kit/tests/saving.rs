@@ -1,5 +1,6 @@
 //! What a keyed step hands to the store, when its epoch is held for that, and what it reads again.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use chrono::TimeDelta;
@@ -73,6 +74,12 @@ fn slot(key: u32) -> Slot {
     Slot::of(key.stable_hash())
 }
 
+/// The number of slots that have these keys.
+fn slot_count(pairs: &[(u32, u64)]) -> usize {
+    let slots: BTreeSet<Slot> = pairs.iter().map(|(key, _)| slot(*key)).collect();
+    slots.len()
+}
+
 /// The epochs and the slots of the states that were handed over.
 fn saved(shelf: &Shelf) -> Vec<(u64, Slot)> {
     let changes = shelf.changes.borrow();
@@ -133,6 +140,30 @@ fn an_epoch_is_held_until_all_of_it_is_handed_over_while_items_go_on() {
     upstream.send(1, 0, items(&[(1, 10)]));
     run(&mut step, None, &mut cx);
     assert_eq!(out.items(), [(1, vec![(1, 15)])]);
+}
+
+#[test]
+fn a_snapshot_goes_on_with_the_items_of_the_next_epoch() {
+    let (bench, shelf) = saving(Shelf::new(usize::MAX));
+    let (upstream, out) = (Upstream::new(&bench), Downstream::new());
+    let mut step = step(&bench, &upstream, &out);
+    let (mut cx, link, alarm) = bench.cx();
+    let all: Vec<(u32, u64)> = (0..1000).map(|key| (key, 1)).collect();
+    let slots = |shelf: &Shelf| saved(shelf).len();
+    upstream.send(1, 0, items(&all));
+    run(&mut step, Some(1), &mut cx);
+    run(&mut step, Some(2), &mut cx);
+    // Without items, it goes on at once and a little at a time.
+    let begun = slots(&shelf);
+    assert!(begun < slot_count(&all), "{begun}");
+    assert_eq!((alarm.take(), link.frontier()), (true, (2, 1)));
+    run(&mut step, Some(2), &mut cx);
+    assert!(alarm.take() && link.frontier() == (2, 1));
+    // Items go on, and the more they are, the more keys are saved with them.
+    upstream.send(2, 0, items(&all));
+    run(&mut step, Some(2), &mut cx);
+    assert_eq!(out.items().len(), 2);
+    assert_eq!((slots(&shelf), link.frontier()), (slot_count(&all), (2, 2)));
 }
 
 #[test]

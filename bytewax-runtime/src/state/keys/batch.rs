@@ -168,6 +168,7 @@ impl Batch {
             .map_or(&[], |item| key_of(self.entry(item)))
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }

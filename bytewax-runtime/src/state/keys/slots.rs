@@ -171,6 +171,11 @@ impl<K: Key, C> Slots<K, C> {
         self.part_mut(hash).iter_hash_mut(table_hash(hash))
     }
 
+    /// Like [`of_hash`](Self::of_hash), to read.
+    pub(super) fn of_hash_ref(&self, hash: u64) -> impl Iterator<Item = &Slot<K, C>> {
+        self.part(hash).iter_hash(table_hash(hash))
+    }
+
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &K) -> Option<&Slot<K, C>> {
         self.part(hash)

@@ -18,7 +18,9 @@ use crate::key::Key;
 use crate::kit::keyed::Routed;
 use crate::kit::logic::{Emit, Entry, Keep, NEVER, Schedule};
 use crate::kit::saving::KeyedLogic;
-use crate::kit::{BuildCx, Cx, EdgeId, EventMark, Flush, HeadLogic, Marks, Next, SharedWatermark};
+use crate::kit::{
+    BuildCx, Cx, Dates, EdgeId, EventMark, Flush, HeadLogic, Marks, Next, SharedWatermark,
+};
 use crate::state::{Cell, FEW, Few, Found, KeyTable, Restored};
 use crate::windowing::clock::{KeyMark, Timing};
 use crate::windowing::probe::Tally;
@@ -52,6 +54,7 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
     /// The shared watermark, if all keys have one.
     shared: Option<SharedWatermark>,
     clock: WorkerClock,
+    dates: Dates,
     now: Now,
     out: Emit<Event<B::Out, V>>,
     next: Next<(K, Event<B::Out, V>)>,
@@ -106,6 +109,7 @@ where
             early: EarlyTimes::new(),
             shared,
             clock: build.worker.clock.clone(),
+            dates: build.worker.dates.clone(),
             now,
             out: Emit::new(),
             next,
@@ -120,7 +124,7 @@ where
             return;
         }
         self.now.is_read = true;
-        let now = self.clock.now();
+        let now = self.dates.now();
         self.out.set_now(now);
         self.keeper.engine.begin(now);
         self.now.date = now.timestamp_micros();
@@ -251,7 +255,7 @@ where
     fn sleep(&self, cx: &Cx) {
         if let Some(look) = self.looks.first() {
             match &self.shared {
-                None => cx.worker.timers.wake_by(cx.alarm, date(look)),
+                None => cx.worker.timers.wake_by_date(cx.alarm, date(look)),
                 Some(shared) => {
                     if let Some(at) = shared.reaches(look) {
                         cx.worker.timers.wake_by(cx.alarm, at);
@@ -425,7 +429,7 @@ where
 
     fn due(&self, saved: KeyWindows<C::Mark, B::KeyState, Q>) -> Option<DateTime<Utc>> {
         let mut live = LiveKey::restored(saved);
-        let date = || self.clock.now().timestamp_micros();
+        let date = || self.dates.now().timestamp_micros();
         self.keeper.restored(&mut live, self.now.step, date);
         live.entry = self.keeper.due(&live);
         live.due()
@@ -443,7 +447,7 @@ where
             mark,
         } = restored;
         let mut live = LiveKey::restored(saved);
-        let date = || self.clock.now().timestamp_micros();
+        let date = || self.dates.now().timestamp_micros();
         let wait = self.keeper.restored(&mut live, self.now.step, date);
         let due = self.keeper.due(&live);
         self.looks.look_by(due, hash, &key, &mut live.entry);

@@ -48,6 +48,30 @@ fn d05_each_value_begins_the_timeout_anew() {
     assert_eq!(run.end(), [('k', vec![4])]);
 }
 
+/// A timeout is a span of time, whatever the date is meanwhile.
+#[test]
+fn a_timeout_ends_when_the_clock_was_set_back() {
+    let run = ByHand::start(1, |s| s.collect(10, Duration::from_secs(10)).named("c"));
+    let other = || {
+        // The worker has surely seen the values when it has emitted a list of a key that comes after them.
+        run.give((0..10).map(|_| ('x', 0)));
+        assert_eq!(run.next().0, 'x');
+    };
+    run.hand.advance(TimeDelta::hours(2));
+    run.give([('k', 0)]);
+    other();
+    run.hand.adjust(TimeDelta::hours(-1));
+    run.give([('l', 1)]);
+    other();
+    run.hand.advance(TimeDelta::seconds(9));
+    other();
+    run.hand.advance(TimeDelta::seconds(1));
+    let mut lists = [run.next(), run.next()];
+    lists.sort();
+    assert_eq!(lists, [('k', vec![0]), ('l', vec![1])]);
+    assert_eq!(run.end(), []);
+}
+
 #[test]
 fn d06_each_key_has_its_own_timeout() {
     for workers in 1..=3 {

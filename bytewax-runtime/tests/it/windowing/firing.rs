@@ -229,6 +229,15 @@ fn windows_emit_early_when_the_clock_of_the_system_was_set_back() {
     );
 }
 
+/// Without values, a watermark advances by spans of time, whatever the date is meanwhile.
+#[test]
+fn windows_close_when_the_clock_of_the_system_was_set_back() {
+    let script = [(0.0, "a@1"), (-3600.0, "x/x@3"), (-3588.0, "y/y@0")];
+    let windower = tumbling(10.0).in_arrival_order().fire_early(seconds(100.0));
+    let told = run(&script, texts(2.0, windower));
+    assert_eq!(told[2], "0=OnTime:a 0=OnTime:x 0=[0,10] x/0=[0,10]");
+}
+
 #[test]
 fn what_has_not_changed_is_not_told_again() {
     let windower = sliding(10.0, 5.0)

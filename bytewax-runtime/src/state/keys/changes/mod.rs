@@ -1,12 +1,15 @@
 //! Tracks the changes of a table since its last snapshot, and the snapshot in progress.
 //!
 //! A snapshot is taken in parts while items go on: [`begin`](Changes::begin) fixes its contents, and the
-//! parts are encoded one after the other. A key that is touched before its part is due is encoded just before
-//! it changes. Each touch therefore costs a comparison, and the first of a key in an epoch a record of eight
+//! keys of one part after the other are encoded, a few at a time. A key that is touched before that is encoded
+//! just before it changes. Each touch therefore costs a comparison, and the first of a key in an epoch a record of eight
 //! bytes.
 
 #[cfg(test)]
 mod tests;
+
+use std::cmp::Reverse;
+use std::hint::black_box;
 
 use chrono::{DateTime, Utc};
 
@@ -28,6 +31,9 @@ const SPARE_HASHES: usize = if cfg!(test) { 4 } else { 1 << 16 };
 /// If memory is limited, this many bytes of encoded keys wait in memory for a part of a snapshot.
 const WAITING: usize = if cfg!(test) { 0 } else { 16 << 10 };
 
+/// This many keys are found before they are encoded.
+const TOGETHER: usize = 32;
+
 fn part_of_hash(hash: u64) -> usize {
     part_of(KeySlot::of(hash))
 }
@@ -41,8 +47,11 @@ pub(crate) enum Changed {
 /// The keys of a part that are still to be encoded, and the encoded ones.
 #[derive(Default)]
 struct SnapshotPart {
-    /// The hashes of those in memory; some keys may be gone, and some hashes may occur twice.
+    /// The hashes of those in memory; some keys may be gone, and some hashes may occur twice. The last are
+    /// encoded first.
     touched: Vec<u64>,
+    /// The number of these hashes when the first were encoded, after they were sorted.
+    sorted: Option<usize>,
     states: Batch,
     timers: Batch,
     /// Earlier contents of `states` that do not stay in memory, in order.
@@ -276,11 +285,39 @@ impl<K: Key> Changes<K> {
 }
 
 impl SnapshotPart {
-    fn is_empty(&self) -> bool {
-        self.touched.is_empty()
-            && self.states.is_empty()
-            && self.timers.is_empty()
-            && self.spilled.is_empty()
+    /// Encodes touched keys: those with at most this many hashes. Returns the number of these hashes.
+    fn encode_touched<K: Key, C: Cell>(
+        &mut self,
+        slots: &mut Slots<K, C>,
+        round: Round,
+        most: usize,
+    ) -> Result<usize, Unsaved> {
+        let mut touched = std::mem::take(&mut self.touched);
+        if self.sorted.is_none() {
+            // The last hash is that of the first slot.
+            touched.sort_unstable_by_key(|hash| Reverse(hash.rotate_right(12)));
+            self.sorted = Some(touched.len());
+        }
+        let mut encoded = 0;
+        while encoded < most && !touched.is_empty() {
+            let count = touched.len().min(TOGETHER).min(most - encoded);
+            let few = touched.len() - count..;
+            // The first loop only reads, so its cache misses overlap.
+            let marks = touched[few.clone()].iter();
+            let of_round = marks.flat_map(|&hash| slots.of_hash_ref(hash));
+            black_box(of_round.filter(|slot| slot.mark.is_of(round)).count());
+            for hash in touched.drain(few).rev() {
+                for slot in slots.of_hash(hash) {
+                    if slot.mark.is_of(round) && slot.key.stable_hash() == hash {
+                        let encoded = self.encode(hash, slot);
+                        encoded.map_err(|error| Unsaved::new(&slot.key, error))?;
+                    }
+                }
+            }
+            encoded += count;
+        }
+        self.touched = touched;
+        Ok(encoded)
     }
 
     /// Brings back what was moved to a file, before what was encoded since.
@@ -360,7 +397,7 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
         self.changes.snapshot.is_some()
     }
 
-    /// Encodes parts of the snapshot until they contain about this many keys, and returns them.
+    /// Encodes about this many keys of the snapshot, and returns the parts that are complete.
     pub(crate) fn snapshot_some<E: From<Unsaved> + From<ColdError>>(
         &mut self,
         keys: usize,
@@ -371,64 +408,46 @@ impl<K: Key, C: Cell> super::KeyTable<K, C> {
             changes,
             eviction,
         } = self;
-        let mut encoded = 0;
+        let mut left = keys;
         while let Some(snapshot) = &mut changes.snapshot {
             if let Some(unsaved) = snapshot.unsaved.take() {
                 return Err(unsaved.into());
             }
-            if encoded >= keys {
+            if left == 0 {
                 return Ok(());
             }
-            let Some(mut part) = snapshot.parts.pop() else {
+            let Some(part) = snapshot.parts.last_mut() else {
                 changes.snapshot = None;
                 return Ok(());
             };
-            let index = PARTS - 1 - snapshot.parts.len();
+            left -= part.encode_touched(slots, snapshot.round, left)?;
+            if !part.touched.is_empty() {
+                return Ok(());
+            }
+            let index = PARTS - snapshot.parts.len();
+            let Some(mut part) = snapshot.parts.pop() else {
+                unreachable!("there is a last part")
+            };
             if let Some(eviction) = eviction {
                 let number = snapshot.number;
                 part.collect(&mut eviction.spill)?;
-                encoded += save_evicted::<K, C, E>(&mut eviction.cold, index, number, &mut part)?;
+                let evicted =
+                    save_evicted::<K, C, E>(&mut eviction.cold, index, number, &mut part)?;
+                left = left.saturating_sub(evicted);
             }
-            if part.is_empty() {
-                continue;
-            }
-            let mut touched = std::mem::take(&mut part.touched);
-            // In the order in which they are returned.
-            touched.sort_unstable_by_key(|hash| hash.rotate_right(12));
-            encoded += touched.len();
-            encode_touched(slots, &touched, snapshot.round, &mut part)?;
             part.states
                 .drain(|slot, run| take(slot, Changed::States(run)))?;
             part.timers
                 .drain(|slot, run| take(slot, Changed::Timers(run)))?;
             // The next round reuses the memory, unless it is that of a peak or memory is short.
-            let mut room = touched;
-            let was_full = room.len() >= room.capacity() / 4;
-            room.clear();
+            let room = part.touched;
+            let was_full = part.sorted.unwrap_or(0) >= room.capacity() / 4;
             if changes.touched[index].is_empty() && was_full && eviction.is_none() {
                 changes.touched[index] = room;
             }
         }
         Ok(())
     }
-}
-
-/// Encodes those keys with these hashes that were last touched in this round.
-fn encode_touched<K: Key, C: Cell>(
-    slots: &mut Slots<K, C>,
-    hashes: &[u64],
-    round: Round,
-    part: &mut SnapshotPart,
-) -> Result<(), Unsaved> {
-    for &hash in hashes {
-        for slot in slots.of_hash(hash) {
-            if slot.mark.is_of(round) && slot.key.stable_hash() == hash {
-                let encoded = part.encode(hash, slot);
-                encoded.map_err(|error| Unsaved::new(&slot.key, error))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Adds the evicted keys of a part that were last touched in the round with this number; returns their count.
