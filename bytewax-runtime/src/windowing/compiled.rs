@@ -44,6 +44,29 @@ pub const fn system_clock_is(locked: &str) -> bool {
     Text::new(OF_SYSTEM).is(locked)
 }
 
+/// Windows of days, weeks or months in a time zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Calendar(Text);
+
+impl Calendar {
+    /// Creates windows of a unit: `days`, `weeks` or `months`.
+    #[must_use]
+    pub const fn new(units: &str, zone: &str) -> Self {
+        Self(calendar_text(units, zone))
+    }
+
+    /// Whether the lock file contains these windows.
+    #[must_use]
+    pub const fn windower_is(&self, locked: &str) -> bool {
+        self.0.is(locked)
+    }
+}
+
+/// The text of these windows in the lock file.
+pub(super) const fn calendar_text(units: &str, zone: &str) -> Text {
+    Text::new(units).text(" in ").text(zone)
+}
+
 /// Checks of spans, each by the name of the method that takes it.
 macro_rules! checks {
     ($($name:ident: $fault:expr),+ $(,)?) => { $(

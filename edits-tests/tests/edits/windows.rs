@@ -2,8 +2,8 @@
 
 use bytewax::chrono::{DateTime, TimeDelta, Utc};
 use bytewax::windowing::{
-    CountWindower, EventClock, Millis, SessionWindower, SlidingWindower, SystemClock,
-    TumblingWindower,
+    CountWindower, CumulateWindower, EventClock, Millis, SessionWindower, SlidingWindower,
+    SystemClock, TumblingWindower,
 };
 
 use super::table::Mend::*;
@@ -92,6 +92,13 @@ rows! {
         row(
             counts!(by_key!(1), CountWindower::new(10)),
             counts!(by_key!(1), CountWindower::new(20)),
+        )
+        .refused(&[WINDOWER], &[Back, Anew])
+        .by_compiler("in `dataflow.lock`, but differs here");
+    another_step "cumulated windows end more often":
+        row(
+            counts!(by_key!(1), CumulateWindower::new(TimeDelta::milliseconds(1000), TimeDelta::milliseconds(4000), DateTime::UNIX_EPOCH)),
+            counts!(by_key!(1), CumulateWindower::new(TimeDelta::milliseconds(500), TimeDelta::milliseconds(4000), DateTime::UNIX_EPOCH)),
         )
         .refused(&[WINDOWER], &[Back, Anew])
         .by_compiler("in `dataflow.lock`, but differs here");

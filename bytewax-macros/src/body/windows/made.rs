@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::punctuated::Punctuated;
-use syn::{Expr, ExprCall, Token};
+use syn::{Expr, ExprCall, ExprLit, Lit, Token};
 
 use super::spans::{Read, last_two, number, read};
 
@@ -12,8 +12,13 @@ use super::spans::{Read, last_two, number, read};
 pub(super) enum Made {
     Tumbling,
     Sliding,
+    Cumulate,
     Session,
     Count,
+    Global,
+    Days,
+    Weeks,
+    Months,
     EventClock,
     PartitionClock,
     StreamClock,
@@ -28,6 +33,11 @@ impl Made {
         Some(match (made.as_str(), how.as_str()) {
             ("TumblingWindower", "new") => Self::Tumbling,
             ("SlidingWindower", "new") => Self::Sliding,
+            ("CumulateWindower", "new") => Self::Cumulate,
+            ("GlobalWindower", "new") => Self::Global,
+            ("CalendarWindower", "days") => Self::Days,
+            ("CalendarWindower", "weeks") => Self::Weeks,
+            ("CalendarWindower", "months") => Self::Months,
             ("SessionWindower", "new") => Self::Session,
             ("CountWindower", "new") => Self::Count,
             ("EventClock", "new" | "of_sides") => Self::EventClock,
@@ -91,6 +101,11 @@ pub(super) fn windower(
             let (length, offset) = (span(0)?, span(1)?);
             quote!(#windowing::SlidingWindower::new(#length, #offset, #epoch))
         }
+        Made::Cumulate => {
+            let (step, length) = (span(0)?, span(1)?);
+            quote!(#windowing::CumulateWindower::new(#step, #length, #epoch))
+        }
+        Made::Global => quote!(#windowing::GlobalWindower::new()),
         Made::Session => {
             let gap = span(0)?;
             quote!(#windowing::SessionWindower::new(#gap))
@@ -106,8 +121,31 @@ pub(super) fn windower(
             };
             quote!(#windowing::CountWindower::new(#length) #every)
         }
+        Made::Days | Made::Weeks | Made::Months => return None,
         Made::EventClock | Made::PartitionClock | Made::StreamClock | Made::SystemClock => {
             return None;
         }
     })
+}
+
+/// The text of the windows of a calendar in a `const`, if the time zone is a literal.
+pub(super) fn calendar(
+    made: Made,
+    arguments: &Arguments,
+    runtime: &TokenStream,
+) -> Option<TokenStream> {
+    let units = match made {
+        Made::Days => "days",
+        Made::Weeks => "weeks",
+        Made::Months => "months",
+        _ => return None,
+    };
+    let Some(Expr::Lit(ExprLit {
+        lit: Lit::Str(zone),
+        ..
+    })) = arguments.first()
+    else {
+        return None;
+    };
+    Some(quote!(#runtime::windowing::compiled::Calendar::new(#units, #zone)))
 }

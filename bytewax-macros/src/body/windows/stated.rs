@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Expr;
 
-use super::made::{Made, begin_of, every_of, windower};
+use super::made::{Made, begin_of, calendar, every_of, windower};
 use super::spans::last_two;
 
 /// A fact that is a literal.
@@ -35,11 +35,14 @@ pub(crate) fn stated(argument: &Expr) -> Vec<Stated> {
         Made::StreamClock => return clock(quote!(stream_clock_is)),
         Made::SystemClock => return clock(quote!(system_clock_is)),
         Made::Tumbling => arguments.get(1),
-        Made::Sliding => arguments.get(2),
-        Made::Session | Made::Count => None,
+        Made::Sliding | Made::Cumulate => arguments.get(2),
+        Made::Session | Made::Count | Made::Global | Made::Days | Made::Weeks | Made::Months => {
+            None
+        }
     };
     let runtime = quote!(::bytewax);
-    let Some(new) = windower(made, arguments, every_of(argument), &runtime) else {
+    let new = windower(made, arguments, every_of(argument), &runtime);
+    let Some(new) = new.or_else(|| calendar(made, arguments, &runtime)) else {
         return Vec::new();
     };
     let mut all = vec![fact("windower", quote!(#new.windower_is))];

@@ -44,6 +44,10 @@ fn windowers_that_can_be_read() {
             "SlidingWindower::new(micros(60000000),micros(0),EPOCH).fault_text()",
         ),
         (
+            "CumulateWindower::new(TimeDelta::minutes(1), TimeDelta::zero(), t)",
+            "CumulateWindower::new(micros(60000000),micros(0),EPOCH).fault_text()",
+        ),
+        (
             "SessionWindower::new(TimeDelta::hours(-1))",
             "SessionWindower::new(micros(-3600000000)).fault_text()",
         ),

@@ -578,6 +578,9 @@ fn facts_of_windows() {
     for windower in [
         "SlidingWindower::new(TimeDelta::seconds(10), TimeDelta::seconds(5), midnight)",
         "SessionWindower::new(TimeDelta::seconds(10)).fire_early(every)",
+        "CumulateWindower::new(TimeDelta::seconds(5), TimeDelta::seconds(10), midnight)",
+        "GlobalWindower::new().fire_every(3)",
+        "CalendarWindower::weeks(\"Europe/Berlin\")",
         "CountWindower::new(3)",
         "CountWindower::new(3).every(2).in_arrival_order()",
     ] {

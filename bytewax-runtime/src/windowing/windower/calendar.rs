@@ -10,6 +10,7 @@ use super::spans::{Spans, place};
 use super::{FixedWindows, Open, Visit, WINDOWER, WindowList, Windower, Windows};
 use crate::state::Fact;
 use crate::state::facts::Text;
+use crate::windowing::compiled::calendar_text;
 use crate::windowing::fault::Fault;
 use crate::windowing::time::Time;
 
@@ -57,6 +58,16 @@ enum Unit {
     Day,
     Week,
     Month,
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Day => "days",
+            Self::Week => "weeks",
+            Self::Month => "months",
+        }
+    }
 }
 
 /// The first numbered day: 1970-01-01.
@@ -147,14 +158,6 @@ impl CalendarWindower {
         }
         id
     }
-
-    fn unit(&self) -> &'static str {
-        match self.unit {
-            Unit::Day => "days",
-            Unit::Week => "weeks",
-            Unit::Month => "months",
-        }
-    }
 }
 
 impl Spans for CalendarWindower {
@@ -184,7 +187,7 @@ impl Windows for CalendarWindower {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let text = format!("{} in {}", self.unit(), self.name);
+        let text = calendar_text(self.unit.name(), &self.name);
         vec![Fact::new(WINDOWER, text)]
     }
 

@@ -57,6 +57,34 @@ impl CumulateWindower {
         }
     }
 
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        if self.step <= 0 {
+            return Some(Fault::new(
+                "windows end at the same time",
+                "have windows end a microsecond or more after each other",
+            ));
+        }
+        if self.length < self.step || self.length % self.step != 0 {
+            return Some(Fault::new(
+                "the greatest length of windows is no number of steps",
+                "give windows a greatest length that is a multiple of the step",
+            ));
+        }
+        too_many(self.length, self.step, "their greatest length")
+    }
+
+    pub(super) const fn windower_text(&self) -> Text {
+        let text = Text::new("cumulate ").span(self.step).text(" up to ");
+        text.span(self.length)
+    }
+
+    /// Whether the lock file contains windows of this alignment.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn align_to_is(&self, locked: &str) -> bool {
+        Text::new("").time(self.align_to).is(locked)
+    }
+
     fn steps(&self) -> i64 {
         self.length / self.step
     }
@@ -89,25 +117,12 @@ impl Windows for CumulateWindower {
     const IDS_BY_TIME: bool = true;
 
     fn fault(&self) -> Option<Fault> {
-        if self.step <= 0 {
-            return Some(Fault::new(
-                "windows end at the same time",
-                "have windows end a microsecond or more after each other",
-            ));
-        }
-        if self.length < self.step || self.length % self.step != 0 {
-            return Some(Fault::new(
-                "the greatest length of windows is no number of steps",
-                "give windows a greatest length that is a multiple of the step",
-            ));
-        }
-        too_many(self.length, self.step, "their greatest length")
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let text = Text::new("cumulate ").span(self.step).text(" up to ");
         vec![
-            Fact::new(WINDOWER, text.span(self.length)),
+            Fact::new(WINDOWER, self.windower_text()),
             Fact::new(ALIGN_TO, Text::new("").time(self.align_to)),
         ]
     }

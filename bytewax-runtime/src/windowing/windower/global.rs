@@ -48,6 +48,14 @@ impl GlobalWindower {
     pub const fn new() -> Self {
         Self(())
     }
+
+    pub(super) const fn fault_found(&self) -> Option<Fault> {
+        None
+    }
+
+    pub(super) const fn windower_text(&self) -> Text {
+        Text::new("global")
+    }
 }
 
 impl Windower for GlobalWindower {}
@@ -56,11 +64,11 @@ impl Windows for GlobalWindower {
     const IDS_BY_TIME: bool = true;
 
     fn fault(&self) -> Option<Fault> {
-        None
+        self.fault_found()
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::new(WINDOWER, Text::new("global"))]
+        vec![Fact::new(WINDOWER, self.windower_text())]
     }
 
     #[inline]

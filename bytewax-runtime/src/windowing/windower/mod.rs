@@ -164,4 +164,4 @@ macro_rules! in_const {
     )+ };
 }
 
-in_const!(TumblingWindower SlidingWindower SessionWindower CountWindower);
+in_const!(TumblingWindower SlidingWindower CumulateWindower SessionWindower CountWindower GlobalWindower);
