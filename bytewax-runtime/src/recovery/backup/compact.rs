@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
@@ -9,6 +11,7 @@ use super::super::error::Error;
 use super::super::parts::{Execution, Meta, StepMeta};
 use super::super::reader::{PartitionReader, Slots};
 use super::super::rows::Table;
+use super::earlier::{Earlier, Found};
 use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader, StepHeader};
 use super::{Backup, BackupError, put_once};
@@ -41,12 +44,16 @@ pub(super) struct Compaction {
     /// The start of the next piece.
     ahead: Option<Ahead>,
     progress: Progress,
+    /// The number of the last object that was replaced, once it is.
+    done: Option<Arc<AtomicU64>>,
 }
 
 /// The contents of a slot: the number of the step, the slot, and its keys.
 type Ahead = (Table, u32, Slot, Run);
 
 enum Progress {
+    /// Its place is looked for among segments of earlier runs.
+    Search(Earlier),
     /// The number of written pieces.
     Pieces(u32),
     /// All pieces are written, and these objects are replaced.
@@ -81,17 +88,62 @@ impl Compaction {
             slots: None,
             ahead: None,
             progress: Progress::Pieces(0),
+            done: None,
         })
+    }
+
+    /// Starts a base that replaces segments of earlier runs, in this term, of which the log already has one.
+    pub(super) fn begin_among(
+        file: &Path,
+        names: &Names,
+        term: u64,
+        before: Epoch,
+        earlier: Earlier,
+        done: Arc<AtomicU64>,
+    ) -> Result<Self, Error> {
+        // Until its place is found.
+        let place = Place { term, sequence: 0 };
+        Ok(Self {
+            progress: Progress::Search(earlier),
+            done: Some(done),
+            ..Self::begin(file, names, place, before)?
+        })
+    }
+
+    /// Returns whether the place is one where a base can be.
+    fn put_after(&mut self, sequence: u64, last: &Execution) -> bool {
+        self.place.sequence = sequence;
+        let found = self.executions.iter().position(|found| found == last);
+        // The next segments are of later executions.
+        self.executions.truncate(found.map_or(0, |found| found + 1));
+        found.is_some()
     }
 
     /// Writes a piece, or removes some replaced objects. Returns true when all is done.
     pub(super) fn do_some(&mut self, backup: &dyn Backup) -> Result<bool, Error> {
         match &mut self.progress {
+            Progress::Search(earlier) => {
+                let found = earlier.look_back(backup, &self.meta, self.before)?;
+                Ok(match found {
+                    Found::Nothing => true,
+                    Found::Later => false,
+                    Found::Last {
+                        sequence,
+                        execution,
+                    } => {
+                        self.progress = Progress::Pieces(0);
+                        !self.put_after(sequence, &execution)
+                    }
+                })
+            }
             Progress::Pieces(written) => {
                 let piece = *written;
                 *written += 1;
                 if self.write_piece(backup, piece)? {
                     let log = Log::read(backup, &self.names, self.meta.index)?;
+                    if let Some(done) = &self.done {
+                        done.store(self.place.sequence, Ordering::Release);
+                    }
                     self.progress = Progress::Whole(log.replaced);
                 }
                 Ok(false)

@@ -13,9 +13,12 @@
 //! the previous object, so the head leads back to the base, or to the first object. All objects outside this
 //! chain were written by a run that another had taken over from, and were never reported.
 //!
+//! A run may replace objects of earlier runs, whose terms the chain names, by a base of its own term. The chain
+//! leads to that base if it contains a segment of the run: the run had seen the same chain from there back.
+//!
 //! Names without terms are of format 1, and have term 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::parts::PartitionIndex;
 use super::{Backup, BackupError};
@@ -40,8 +43,12 @@ impl Names {
 
     /// Whether the name of an object of a log has this place.
     pub(super) fn is_at(name: &str, place: Place) -> bool {
-        let own = name.rsplit_once('/').and_then(|(_, own)| parse(own));
-        own.is_some_and(|(found, _)| found == place)
+        Self::place(name) == Some(place)
+    }
+
+    fn place(name: &str) -> Option<Place> {
+        let (_, own) = name.rsplit_once('/')?;
+        parse(own).map(|(place, _)| place)
     }
 
     /// Returns the greatest term in the name of an object of a log of the flow.
@@ -187,6 +194,15 @@ impl Objects {
         Ok(objects)
     }
 
+    /// Returns the terms of the whole bases of each number.
+    fn terms_of_bases(&self) -> BTreeMap<u64, Vec<u64>> {
+        let mut terms: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for (place, _) in self.bases.iter().filter(|(_, base)| base.is_whole()) {
+            terms.entry(place.sequence).or_default().push(place.term);
+        }
+        terms
+    }
+
     fn whole_base(&self, place: Place) -> Option<&Base> {
         self.bases.get(&place).filter(|base| base.is_whole())
     }
@@ -257,8 +273,16 @@ impl Log {
         let mut segments = Vec::new();
         let mut base = None;
         let mut next = head;
+        let bases = objects.terms_of_bases();
+        // The runs with a segment in the chain.
+        let mut runs = BTreeSet::new();
         while let Some(place) = next {
-            base = objects.whole_base(place).map(|found| (place, found));
+            let terms = bases.get(&place.sequence).into_iter().flatten();
+            let mut terms = terms.filter(|term| **term == place.term || runs.contains(*term));
+            base = terms.next_back().and_then(|&term| {
+                let place = Place { term, ..place };
+                Some((place, objects.whole_base(place)?))
+            });
             if base.is_some() {
                 break;
             }
@@ -266,6 +290,7 @@ impl Log {
                 return Err(objects.missing(prefix, place));
             };
             segments.push(place);
+            runs.insert(place.term);
             next = place
                 .sequence
                 .checked_sub(1)
@@ -314,9 +339,10 @@ impl Log {
         self.live.last().map(String::as_str)
     }
 
-    /// Returns the number of segments after the base.
-    pub(super) fn segments(&self) -> usize {
-        self.live.len() - self.pieces
+    /// Returns the segments after the base, in order.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (Place, &str)> {
+        let names = self.live.iter().skip(self.pieces);
+        names.filter_map(|name| Some((Names::place(name)?, name.as_str())))
     }
 }
 

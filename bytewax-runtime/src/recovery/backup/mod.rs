@@ -17,6 +17,7 @@
 
 mod begin;
 mod compact;
+mod earlier;
 mod error;
 mod fence;
 mod file_system;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -14,6 +15,7 @@ use super::super::thread::{Report, WriterEvent};
 use super::super::writer::PartitionWriter;
 use super::Backup;
 use super::compact::Compaction;
+use super::earlier::Earlier;
 use super::fence::Fence;
 use super::log::{Log, Names, Place};
 use super::object::{Entries, LogHeader};
@@ -67,14 +69,14 @@ pub(crate) struct Uploads {
 }
 
 /// The end of the log of a partition.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LogEnd {
     /// The number of the next object.
     next: u64,
     /// The term of the last one.
     after: u64,
-    /// The weight of the segments after the newest base.
-    weight: u64,
+    /// The segments after the newest base.
+    earlier: Earlier,
 }
 
 impl LogEnd {
@@ -82,7 +84,7 @@ impl LogEnd {
         Self {
             next: log.last.map_or(1, |last| last.sequence + 1),
             after: log.last.map_or(0, |last| last.term),
-            weight: log.segments() as u64 * LEAST_WEIGHT,
+            earlier: Earlier::new(log),
         }
     }
 }
@@ -121,6 +123,9 @@ struct PartitionLog {
     changes: BTreeMap<Epoch, Changes>,
     /// The segments of this execution.
     segments: VecDeque<Segment>,
+    /// The number of the last segment of an earlier run that this run has replaced. The base that will set it has
+    /// it, too.
+    replaced: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -194,6 +199,7 @@ impl Uploader {
                 meta,
                 changes: BTreeMap::new(),
                 segments: VecDeque::new(),
+                replaced: Arc::default(),
             };
             uploader.parts.push(part);
         }
@@ -259,21 +265,12 @@ impl Uploader {
         let Some(part) = self.parts.get_mut(part) else {
             return Ok(());
         };
-        let least = FEW_SEGMENTS * LEAST_WEIGHT;
-        if part.log.weight < least.max(writer.bytes()) {
+        // The file has no states of older epochs.
+        let oldest = oldest.max(writer.progress().oldest);
+        let least = (FEW_SEGMENTS * LEAST_WEIGHT).max(writer.bytes());
+        let Some(base) = part.base(&self.names, self.term, least, writer, oldest)? else {
             return Ok(());
-        }
-        // Every epoch with changes has a segment, so the next one has changes from `oldest` on only.
-        let before = |segment: &Segment| segment.epoch < oldest;
-        let found = part.segments.iter().rposition(before);
-        let Some(last) = found else { return Ok(()) };
-        let replaced = part.segments.drain(..=last).next_back();
-        let place = Place {
-            term: self.term,
-            sequence: replaced.map_or(0, |segment| segment.sequence),
         };
-        part.log.weight = part.segments.iter().map(|segment| segment.weight).sum();
-        let base = Compaction::begin(writer.file(), &self.names, place, oldest)?;
         // It is read from the file with this name.
         writer.check_identity()?;
         self.send(Job::Compact(Box::new(base)))
@@ -296,6 +293,46 @@ impl Drop for Uploader {
 }
 
 impl PartitionLog {
+    /// Begins a base that replaces the segments before an epoch, if they have this weight.
+    fn base(
+        &mut self,
+        names: &Names,
+        term: u64,
+        least: u64,
+        writer: &PartitionWriter,
+        oldest: Epoch,
+    ) -> Result<Option<Compaction>, Error> {
+        let Self { log, replaced, .. } = self;
+        log.earlier.remove_up_to(replaced.load(Ordering::Acquire));
+        let earlier = log.earlier.len() as u64 * LEAST_WEIGHT;
+        // Every epoch with changes has a segment, so the next one has changes from `oldest` on only.
+        let is_before = |segment: &&Segment| segment.epoch < oldest;
+        let own = self.segments.iter().take_while(is_before);
+        let (count, weight) = own.fold((0, earlier), |(count, weight), segment| {
+            (count + 1, weight + segment.weight)
+        });
+        if weight < least {
+            return Ok(None);
+        }
+        let file = writer.file();
+        if let Some(last) = self.segments.drain(..count).next_back() {
+            log.earlier = Earlier::default();
+            let place = Place {
+                term,
+                sequence: last.sequence,
+            };
+            return Compaction::begin(file, names, place, oldest).map(Some);
+        }
+        // Until the log has a segment of this term, a base of it would be the head. One base is made at a time.
+        if log.after != term || Arc::strong_count(replaced) > 1 {
+            return Ok(None);
+        }
+        let least = usize::try_from(least.div_ceil(LEAST_WEIGHT)).unwrap_or(usize::MAX);
+        let earlier = log.earlier.clone().if_at_least(least);
+        let done = Arc::clone(replaced);
+        Compaction::begin_among(file, names, term, oldest, earlier, done).map(Some)
+    }
+
     /// Makes the segments up to an epoch, one for each epoch with changes; the last one says that
     /// the epoch is complete.
     fn segments(
@@ -337,7 +374,6 @@ impl PartitionLog {
             steps: named.map(Into::into).collect(),
         });
         let weight = LEAST_WEIGHT.max(object.len() as u64);
-        self.log.weight += weight;
         self.segments.push_back(Segment {
             epoch,
             sequence,

@@ -121,6 +121,53 @@ fn what_a_run_writes_that_another_took_over_from_does_not_count() {
 }
 
 #[test]
+fn a_run_replaces_what_earlier_ones_have_written() {
+    let names = [
+        "1.segment-1-0",
+        "2.segment-1-1",
+        "3.segment-1-1",
+        "4.segment-2-1",
+        "2.base-2-00000-last",
+    ];
+    let live = ["2.base-2-00000-last", "3.segment-1-1", "4.segment-2-1"];
+    let replaced = ["1.segment-1-0", "2.segment-1-1"];
+    check(&names, &live, 1, (2, 4), &replaced);
+    // Not by an unfinished base, which goes on.
+    let names = ["1.segment-1-0", "2.segment-2-1", "1.base-2-00000"];
+    check(&names, &names[..2], 0, (2, 2), &[]);
+    // Of format 1, too.
+    let names = [
+        "1.segment",
+        "2.segment",
+        "3.segment-1-0",
+        "1.base-1-00000-last",
+    ];
+    let live = ["1.base-1-00000-last", "2.segment", "3.segment-1-0"];
+    check(&names, &live, 1, (1, 3), &["1.segment"]);
+    // Two runs have done so, one after the other.
+    let names = [
+        "1.segment-1-0",
+        "2.segment-2-1",
+        "3.segment-3-2",
+        "1.base-2-00000-last",
+        "1.base-3-00000-last",
+    ];
+    let live = ["1.base-3-00000-last", "2.segment-2-1", "3.segment-3-2"];
+    let replaced = ["1.segment-1-0", "1.base-2-00000-last"];
+    check(&names, &live, 1, (3, 3), &replaced);
+    // But not a run that has written nothing that counts.
+    let names = [
+        "1.segment-1-0",
+        "2.segment-1-1",
+        "3.segment-3-1",
+        "3.segment-2-1",
+        "1.base-2-00000-last",
+    ];
+    let replaced = ["3.segment-2-1", "1.base-2-00000-last"];
+    check(&names, &names[..3], 0, (3, 3), &replaced);
+}
+
+#[test]
 fn a_gap_is_told() {
     let missing = |name: &str| {
         Err(format!(

@@ -1,9 +1,7 @@
 //! Of two runs on one backup, the one that began last goes on; and backups that are lost.
 
-use std::sync::Mutex;
 use std::sync::mpsc;
 
-use super::memory::Call;
 use super::*;
 
 /// Does epochs that change some keys, and compacts as often as possible.

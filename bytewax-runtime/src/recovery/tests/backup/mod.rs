@@ -4,20 +4,22 @@ mod ahead;
 mod cluster;
 mod fence;
 mod formats;
+mod kept;
 mod memory;
 mod places;
 mod refusals;
 mod savepoints;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::kit::ResumePolicy::{self, Allow};
-use cluster::{Cluster, MACHINES, Op, ops, state};
-use memory::Memory;
+use cluster::{Change, Cluster, MACHINES, Op, ops, state};
+
+use memory::{Call, Memory};
 
 /// All partitions of a flow in a directory, made what a backup says they are.
 fn restored(backup: &Arc<dyn Backup>, dir: &Path, flow: &str) -> Result<Restored, Error> {
