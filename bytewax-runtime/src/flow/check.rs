@@ -91,7 +91,7 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
                 first.is_some_and(|port| timed[port.step.get()])
             }
             StreamTime::Ends => false,
-            StreamTime::Reads => {
+            time @ (StreamTime::Reads | StreamTime::ReadsOnly) => {
                 if let Some(port) = untimed {
                     let (culprit, help) = untimed_by(graph, &timed, port.step);
                     report(
@@ -102,7 +102,7 @@ fn check_times(graph: &Graph, report: &mut impl FnMut(String, String)) {
                         help,
                     );
                 }
-                true
+                time == StreamTime::Reads
             }
             StreamTime::Declares => {
                 let behind = roots().find(|root| !is_source(*root));
@@ -138,12 +138,18 @@ fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, St
         let untimed = described.inputs.iter().find(|port| !timed[port.step.get()]);
         match (described.plan.stream_time(), untimed) {
             (StreamTime::Passes | StreamTime::PassesFirst, Some(port)) => step = port.step,
-            (StreamTime::Ends, Some(_) | None) if described.kind != StepKind::Source => {
+            (StreamTime::ReadsOnly, _) => {
                 return (
                     format!(
-                        "the windows of `{}` have a clock of their own",
+                        "`{}` emits values without a limit to their age",
                         described.id
                     ),
+                    "give that step a limit, such as `AsOf::forward().tolerance(time)`".to_owned(),
+                );
+            }
+            (StreamTime::Ends, Some(_) | None) if described.kind != StepKind::Source => {
+                return (
+                    format!("`{}` has a clock of its own", described.id),
                     "give that step a `StreamClock` too".to_owned(),
                 );
             }

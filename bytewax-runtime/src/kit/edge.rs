@@ -55,6 +55,10 @@ pub(crate) struct EventMark(pub(crate) i64);
 impl EventMark {
     /// No bound is known.
     pub(crate) const NONE: Self = Self(i64::MIN);
+    /// The bound of before does not hold any more, and no other is known.
+    pub(crate) const GONE: Self = Self(i64::MIN + 1);
+    /// No item will follow unless an idle sender wakes up.
+    pub(crate) const IDLE: Self = Self(i64::MAX - 1);
     /// No item will follow.
     pub(crate) const END: Self = Self(i64::MAX);
 }
@@ -163,7 +167,7 @@ impl<I: 'static> EdgeOut<I> {
     pub(super) fn news(&mut self, mark: EventMark) -> EventMark {
         match std::mem::replace(&mut self.sent_mark, mark) {
             sent if sent == mark => EventMark::NONE,
-            _ => mark,
+            _ => mark.max(EventMark::GONE),
         }
     }
 

@@ -66,7 +66,7 @@ impl Marks {
     /// Returns the slowest worker of those that are waited for.
     pub(crate) fn slowest(&self) -> Option<WorkerIndex> {
         let marks = self.marks.iter().enumerate();
-        let waited_for = marks.filter(|(_, mark)| **mark < EventMark::END);
+        let waited_for = marks.filter(|(_, mark)| **mark < EventMark::IDLE);
         let slowest = waited_for.min_by_key(|(_, mark)| **mark);
         slowest.map(|(place, _)| WorkerIndex(place % self.workers))
     }

@@ -58,6 +58,8 @@ pub(crate) enum StreamTime {
     Declares,
     /// It reads the event time of its inputs.
     Reads,
+    /// It reads the event time of its inputs; its outputs have none, because their items may be of any time.
+    ReadsOnly,
     /// Its outputs have no event time: it uses another clock.
     Ends,
 }

@@ -233,11 +233,24 @@ impl SharedWatermark {
     pub(crate) fn update(&mut self, marks: &Marks, timers: &Timers) {
         self.slowest = marks.slowest();
         let EventMark(least) = marks.least();
-        self.is_idle = least == EventMark::END.0;
+        self.is_idle = least >= EventMark::IDLE.0;
         // Without any active sender, the watermark does not advance.
-        if least < EventMark::END.0 && least > self.at {
+        if !self.is_idle && least > self.at {
             self.at = least;
             self.known.set(least, timers);
+        }
+    }
+
+    /// Whether it stands still until an idle sender wakes up.
+    pub(crate) fn rests(&self) -> bool {
+        self.is_idle && (self.idle_after.is_none() || self.at <= self.start)
+    }
+
+    /// Advances to a time, if it is behind.
+    pub(crate) fn raise(&mut self, to: i64, timers: &Timers) {
+        if to > self.at {
+            self.at = to;
+            self.known.set(to, timers);
         }
     }
 

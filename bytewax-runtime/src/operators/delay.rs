@@ -19,6 +19,9 @@ impl<T: 'static> Stream<T> {
     /// After a crash, a value keeps its original release time. A `time` that ends after the last supported
     /// date, such as [`Duration::MAX`], delays values until the end of input.
     ///
+    /// The watermark of the stream does not wait for the values, so they may be late for a later step that reads
+    /// event time.
+    ///
     /// # Examples
     ///
     /// ```

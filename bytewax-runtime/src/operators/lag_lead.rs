@@ -52,6 +52,9 @@ impl<T: 'static> Stream<T> {
     /// A value waits until the later one arrives. At the end of input, waiting values are emitted with
     /// `None`. With an `n` of 0, each value is paired with itself.
     ///
+    /// The watermark of the stream does not wait for the values. A later step that reads event time should use the time of
+    /// the later value, because the value itself may be late there.
+    ///
     /// # Examples
     ///
     /// How long each page was read:

@@ -19,6 +19,9 @@ impl<T: 'static> Stream<T> {
     /// Values above the limit wait and keep their order. At the end of input, all waiting values are emitted
     /// immediately. An `n` of 0 counts as 1. To limit all items together, use one key for all.
     ///
+    /// The watermark of the stream does not wait for the values, so they may be late for a later step that reads
+    /// event time.
+    ///
     /// # Examples
     ///
     /// One alert a minute for each host. A test does not wait, because the input ends:

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::time::{END, FIRST, Time, date};
+use super::time::{FIRST, Time, date};
 use crate::brief::brief;
 use crate::ids::WorkerIndex;
+use crate::kit::EventMark;
 
 /// A view of a running window step: the number of open windows, the oldest window, the watermark, and what
 /// holds it back.
@@ -216,7 +217,7 @@ impl WindowProbe {
 
     /// Reports the slowest partition of a worker.
     pub(crate) fn report_sender(&self, worker: WorkerIndex, slowest: Option<(usize, Time)>) {
-        let waited_for = slowest.filter(|(_, bound)| *bound < END);
+        let waited_for = slowest.filter(|(_, bound)| *bound < EventMark::IDLE.0);
         let mut seen = self.seen();
         match waited_for {
             Some(slowest) => drop(seen.senders.insert(worker, slowest)),

@@ -286,7 +286,9 @@ impl StepMeter {
     /// Records the watermark, and the worker that holds it back.
     pub(crate) fn mark(&self, mark: EventMark, slowest: Option<WorkerIndex>) {
         match mark {
-            EventMark::NONE | EventMark::END => self.watermark.clear(),
+            EventMark::NONE | EventMark::GONE | EventMark::IDLE | EventMark::END => {
+                self.watermark.clear();
+            }
             EventMark(at) => self.watermark.set(at),
         }
         match slowest {

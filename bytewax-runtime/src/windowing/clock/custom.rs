@@ -141,6 +141,7 @@ impl Moves for WithTime {
 pub struct CustomClock<T> {
     marks: Arc<T>,
     forget_after: i64,
+    keep_open: bool,
     probe: Option<WindowProbe>,
 }
 
@@ -150,8 +151,19 @@ impl<T> CustomClock<T> {
         Self {
             marks: Arc::new(marks),
             forget_after: super::FORGET_AFTER,
+            keep_open: false,
             probe: None,
         }
+    }
+
+    /// Leaves open at the end of input what the watermark has not reached: windows, values that wait for their turn,
+    /// incomplete patterns, and values that wait for a match. By default, the end of input is the end of all times.
+    ///
+    /// Use it with a recovery store, if the next run continues the input, such as a file that grows. The results of
+    /// all runs are then those of one run without ends between. For windows, `keep_open` of the windower does the same.
+    pub fn keep_open(mut self) -> Self {
+        self.keep_open = true;
+        self
     }
 
     /// Attaches a probe, which reports the open windows of the step with this clock.
@@ -173,6 +185,7 @@ impl<T> Clone for CustomClock<T> {
         Self {
             marks: Arc::clone(&self.marks),
             forget_after: self.forget_after,
+            keep_open: self.keep_open,
             probe: self.probe.clone(),
         }
     }
@@ -222,6 +235,10 @@ impl<V: 'static, T: KeyMarks<V>> Timing<V> for CustomClock<T> {
 
     fn forget_after(&self) -> i64 {
         self.forget_after
+    }
+
+    fn keeps_open(&self) -> bool {
+        self.keep_open
     }
 
     fn probe(&self) -> Option<&WindowProbe> {

@@ -57,6 +57,7 @@ pub struct EventClock<G> {
     getter: G,
     wait: i64,
     forget_after: i64,
+    keep_open: bool,
     probe: Option<WindowProbe>,
 }
 
@@ -101,8 +102,19 @@ impl<G> EventClock<G> {
             getter,
             wait: span(wait),
             forget_after: super::FORGET_AFTER,
+            keep_open: false,
             probe: None,
         }
+    }
+
+    /// Leaves open at the end of input what the watermark has not reached: windows, values that wait for their turn,
+    /// incomplete patterns, and values that wait for a match. By default, the end of input is the end of all times.
+    ///
+    /// Use it with a recovery store, if the next run continues the input, such as a file that grows. The results of
+    /// all runs are then those of one run without ends between. For windows, `keep_open` of the windower does the same.
+    pub fn keep_open(mut self) -> Self {
+        self.keep_open = true;
+        self
     }
 
     /// Attaches a probe, which reports the open windows of the step with this clock.
@@ -171,6 +183,10 @@ impl<V: 'static, G: Getter<V>> Timing<V> for EventClock<G> {
 
     fn forget_after(&self) -> i64 {
         self.forget_after
+    }
+
+    fn keeps_open(&self) -> bool {
+        self.keep_open
     }
 
     fn probe(&self) -> Option<&WindowProbe> {

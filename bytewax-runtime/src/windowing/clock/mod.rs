@@ -123,6 +123,11 @@ pub(crate) trait Timing<V>: Send + Sync + Sized + 'static {
     /// Returns how long a key without windows is kept, in microseconds.
     fn forget_after(&self) -> i64;
 
+    /// Whether what waits for the watermark at the end of input still waits in the next run.
+    fn keeps_open(&self) -> bool {
+        false
+    }
+
     /// Returns the probe of the step.
     fn probe(&self) -> Option<&WindowProbe>;
 

@@ -67,6 +67,9 @@ pub(crate) trait KeyMark: Serialize + DeserializeOwned + Send + 'static {
     /// Returns the watermark at the time `now` of the step.
     fn pass(&mut self, now: Time) -> Time;
 
+    /// Raises the watermark of a key with its own.
+    fn raise(&mut self, to: Time);
+
     /// Returns the known watermark; it may have advanced since.
     fn at(&self, now: Time) -> Time;
 
@@ -92,6 +95,10 @@ impl KeyMark for Watermark {
             self.since = now;
         }
         self.at
+    }
+
+    fn raise(&mut self, to: Time) {
+        Self::raise(self, Some(to));
     }
 
     fn at(&self, _: Time) -> Time {
@@ -124,6 +131,10 @@ impl KeyMark for Standing {
         self.0.at
     }
 
+    fn raise(&mut self, to: Time) {
+        self.0.raise(Some(to));
+    }
+
     fn at(&self, _: Time) -> Time {
         self.0.at
     }
@@ -152,6 +163,8 @@ impl KeyMark for OfAllKeys {
     fn pass(&mut self, now: Time) -> Time {
         now
     }
+
+    fn raise(&mut self, _: Time) {}
 
     fn at(&self, now: Time) -> Time {
         now

@@ -180,7 +180,7 @@ where
         self.send(cx);
         self.out.flush(cx);
         let EventMark(mark) = cx.mark;
-        if cx.mark == EventMark::END {
+        if cx.mark >= EventMark::IDLE {
             self.combines &= what == Flush::End;
         } else {
             let from = self.on_time_from.unwrap_or(self.known.get());

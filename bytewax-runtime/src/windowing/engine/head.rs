@@ -53,6 +53,12 @@ pub(crate) struct WindowHead<K, V, C: Timing<V>, B: WindowEngine<V>, Q: Waiters<
     early: EarlyTimes<K>,
     /// The shared watermark, if all keys have one.
     shared: Option<SharedWatermark>,
+    /// The shared watermark, if its senders were idle at the end of the last epoch.
+    ///
+    /// Later steps then need not wait for this one: what it holds is emitted only after an item, like the item itself.
+    /// When a sender wakes up, the workers of the step learn it one after the other. Until the epoch ends, none of them
+    /// says how far the watermark is, so that a later step receives all that was held before.
+    rests_at: Option<Time>,
     clock: WorkerClock,
     dates: Dates,
     now: Now,
@@ -108,6 +114,7 @@ where
             due: Vec::new(),
             early: EarlyTimes::new(),
             shared,
+            rests_at: None,
             clock: build.worker.clock.clone(),
             dates: build.worker.dates.clone(),
             now,
@@ -337,13 +344,22 @@ where
     }
 
     fn output_mark(&self, least: EventMark) -> EventMark {
-        match (self.keeper.options.held_back, &self.shared) {
-            (None, _) => least,
-            (Some(_), None) => EventMark::NONE,
-            (Some(back), Some(shared)) => match shared.at().saturating_sub(back) {
-                ..=FIRST => EventMark::NONE,
-                at => EventMark(at),
-            },
+        let Some(back) = self.keeper.options.held_back else {
+            return least;
+        };
+        let Some(shared) = &self.shared else {
+            return EventMark::NONE;
+        };
+        let at = match self.rests_at {
+            Some(_) if least == EventMark::IDLE && self.early.first().is_none() => {
+                return EventMark::IDLE;
+            }
+            Some(at) => at,
+            None => shared.at(),
+        };
+        match at.saturating_sub(back) {
+            ..=FIRST => EventMark::NONE,
+            at => EventMark(at),
         }
     }
 
@@ -368,12 +384,15 @@ where
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         self.report(cx);
         match &mut self.shared {
-            Some(shared) => shared.save(cx),
+            Some(shared) => {
+                self.rests_at = shared.rests().then(|| shared.at());
+                shared.save(cx)
+            }
             None => Ok(()),
         }
     }
 
-    /// All windows close; the watermark stays where it is.
+    /// All windows close; the watermark stays where it is, unless later values would be out of order.
     fn end_input(&mut self, cx: &mut Cx) -> Result<(), RunError> {
         cx.enter(self.step);
         self.begin();
@@ -381,9 +400,11 @@ where
         self.early.clear();
         self.due.clear();
         let (keeper, now) = (&self.keeper, self.now.step);
+        let mut mark = now;
         for (key, live) in self.table.touch_all_sorted() {
-            let keep = with_key(key, || keeper.end(live, now, &mut self.out));
-            live.entry = match keep {
+            let ended = with_key(key, || keeper.end(live, now, &mut self.out));
+            mark = mark.max(ended.mark);
+            live.entry = match ended.keep {
                 Keep::Yes => keeper.due(live),
                 Keep::No => GONE,
             };
@@ -391,6 +412,9 @@ where
             self.next.send_if_full(cx)?;
         }
         self.table.retain(|live| live.entry != GONE);
+        if let Some(shared) = &mut self.shared {
+            shared.raise(mark, &cx.worker.timers);
+        }
         self.count_all_windows();
         self.next.send(cx)
     }

@@ -124,6 +124,13 @@ pub(super) struct Looked {
     pub(super) may_be_due_sooner: bool,
 }
 
+/// A key at the end of input.
+pub(super) struct Ended {
+    pub(super) keep: Keep,
+    /// Later values before this time are late.
+    pub(super) mark: Time,
+}
+
 /// The common data of all keys of a step.
 ///
 /// The *time of the step* is the system's if each key has its own watermark; it is the watermark if all keys
@@ -259,22 +266,31 @@ where
         self.engine.fire_early(&mut key.windows.kept, mark, out);
     }
 
-    /// Closes all windows of a key at the end of input, unless they stay open. The watermark stays where it is.
+    /// Closes all windows of a key at the end of input, unless they stay open. The watermark stays where it is,
+    /// unless later values would be out of order.
     pub(super) fn end(
         &self,
         key: &mut Live<V, C, B, Q>,
         now: Time,
         out: &mut Events<B, V>,
-    ) -> Keep {
-        let mark = key.windows.watermark.pass(now);
-        if self.options.keep_open {
-            return self.forget(key, now);
+    ) -> Ended {
+        let mut mark = key.windows.watermark.pass(now);
+        if !self.options.keep_open {
+            let newest = self.take_waiting(key, END, out);
+            if B::IN_ORDER
+                && let Some(newest) = newest
+            {
+                key.windows.watermark.raise(newest);
+                mark = mark.max(newest);
+            }
+            self.engine.end(&mut key.windows.kept, mark, out);
+            key.next = self.engine.next(&key.windows.kept);
+            key.windows.early_at.note(END);
         }
-        self.take_waiting(key, END, out);
-        self.engine.end(&mut key.windows.kept, mark, out);
-        key.next = self.engine.next(&key.windows.kept);
-        key.windows.early_at.note(END);
-        self.forget(key, now)
+        Ended {
+            keep: self.forget(key, now),
+            mark,
+        }
     }
 
     /// Restores the unsaved data of a key. Returns how long its windows wait until they emit early, if they
@@ -301,25 +317,30 @@ where
         }
     }
 
-    /// Handles the values that the watermark has reached. Returns whether there were any.
+    /// Handles the values that the watermark has reached. Returns the time of the last.
     #[inline]
-    fn take_waiting(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
-        let mut any = false;
+    fn take_waiting(
+        &self,
+        key: &mut Live<V, C, B, Q>,
+        mark: Time,
+        out: &mut Events<B, V>,
+    ) -> Option<Time> {
+        let mut last = None;
         while let Some((time, value)) = key.windows.queue.pop(mark) {
             // It is handled as if the watermark were at its time, because it was on time.
             let next = self
                 .engine
                 .add(&mut key.windows.kept, time, value, time, out);
             key.next = key.next.min(next);
-            any = true;
+            last = Some(time);
         }
-        any
+        last
     }
 
     /// Handles everything due at a watermark. Returns whether windows received waiting values.
     #[inline]
     fn catch_up(&self, key: &mut Live<V, C, B, Q>, mark: Time, out: &mut Events<B, V>) -> bool {
-        let taken = self.take_waiting(key, mark, out);
+        let taken = self.take_waiting(key, mark, out).is_some();
         if mark >= key.next {
             key.next = self.engine.close(&mut key.windows.kept, mark, out);
         }

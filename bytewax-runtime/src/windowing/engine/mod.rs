@@ -66,6 +66,10 @@ pub(crate) trait WindowEngine<V>: 'static {
     /// Whether a key without windows needs no state.
     const FORGETS: bool;
 
+    /// Whether values are processed in the order of time across ends of input too: of a later run, those before the
+    /// values that an end has processed are late.
+    const IN_ORDER: bool = false;
+
     /// Sets the worker's time for the next operations.
     fn begin(&self, now: DateTime<Utc>);
 

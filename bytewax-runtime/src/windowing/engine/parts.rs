@@ -65,6 +65,10 @@ impl<V: 'static, S: 'static, C: Clock<V>> Timing<Part<V, S>> for OfParts<C> {
         self.0.forget_after()
     }
 
+    fn keeps_open(&self) -> bool {
+        self.0.keeps_open()
+    }
+
     fn probe(&self) -> Option<&WindowProbe> {
         self.0.probe()
     }

@@ -254,9 +254,15 @@ impl<C> Step<C> {
         facts.push(Fact::new(CLOCK, C::NAME));
         let mut faults = self.clock.faults();
         faults.extend(self.faults);
-        let options = self.options;
+        let keep_open = self.options.keep_open || self.clock.keeps_open();
+        let options = Options {
+            keep_open,
+            ..self.options
+        };
         let time = match options.held_back {
             None => StreamTime::Passes,
+            // A watermark so far behind would never move.
+            Some(i64::MAX) if C::STREAM_TIME == StreamTime::Reads => StreamTime::ReadsOnly,
             Some(_) => C::STREAM_TIME,
         };
         let (clock, lost) = (self.clock, LostOfRun::late_values());

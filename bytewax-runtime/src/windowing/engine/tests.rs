@@ -77,7 +77,7 @@ impl<C: Timing<Time>> OneKey<C> {
     }
 
     fn end(&mut self) -> Keep {
-        self.keeper.end(&mut self.key, self.now, &mut self.out)
+        self.keeper.end(&mut self.key, self.now, &mut self.out).keep
     }
 
     /// The windows that were closed, with their values; and how many values were late.
@@ -246,7 +246,7 @@ where
                 }
             }
             (_, None) => Keep::No,
-            (Next::End(_), Some(live)) => keeper.end(live, now, &mut out),
+            (Next::End(_), Some(live)) => keeper.end(live, now, &mut out).keep,
             (Next::Stop(_), Some(live)) => {
                 let mut bytes = Vec::new();
                 state::seal(live.saved(), &mut bytes).unwrap();

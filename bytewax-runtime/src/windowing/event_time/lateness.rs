@@ -55,7 +55,9 @@ impl Lateness {
     /// counts again as soon as it emits items. The watermark always waits for a partition that is not polled
     /// because of backpressure or because the machine is suspended. If all partitions are idle, the watermark
     /// stands still, unless a step lets it
-    /// [advance with the clock](crate::windowing::StreamClock::advance_when_idle).
+    /// [advance with the clock](crate::windowing::StreamClock::advance_when_idle). A later step does not wait for a
+    /// stream whose partitions are all idle if it also reads another stream, even if a window step between them
+    /// has open windows. Their results follow when the stream wakes up, like its items, and may be too late.
     pub const fn idle_after(mut self, time: TimeDelta) -> Self {
         self.idle_after = Some(span(time));
         self

@@ -229,15 +229,13 @@ impl<T: 'static, G: Getter<T>> Declare<T, G> {
 
     /// The watermark of the output.
     fn mark(&self, cx: &Cx) -> EventMark {
-        let waited_for = self.partitions.iter().enumerate();
-        let waited_for = waited_for
-            .filter(|(index, partition)| !partition.is_idle && !cx.partitions.has_ended(*index));
-        let bounds = waited_for.map(|(_, partition)| bound(partition.newest, self.lateness.wait));
-        match bounds.min() {
-            None => EventMark::END,
-            Some(None) => EventMark::NONE,
-            Some(Some(least)) => EventMark(least),
-        }
+        let open = self.partitions.iter().enumerate();
+        let open = open.filter(|(index, _)| !cx.partitions.has_ended(*index));
+        let marks = open.map(|(_, partition)| match partition.is_idle {
+            true => EventMark::IDLE,
+            false => bound(partition.newest, self.lateness.wait).map_or(EventMark::NONE, EventMark),
+        });
+        marks.min().unwrap_or(EventMark::END)
     }
 
     /// Saves the newest times with the present epoch.

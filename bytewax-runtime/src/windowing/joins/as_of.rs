@@ -55,11 +55,17 @@ impl AsOf {
 
     /// Matches the oldest row at or after the time of the left; of several with the same time, the first to
     /// arrive.
+    ///
+    /// Without a [`tolerance`](Self::tolerance), a row of the left may wait for any time, so the output has no
+    /// event time: a later step that reads it, such as windows with a
+    /// [`StreamClock`](crate::windowing::StreamClock), is refused.
     pub const fn forward() -> Self {
         Self::toward(Direction::Forward)
     }
 
     /// Matches the closest row, before or after; of two at the same distance, the one before.
+    ///
+    /// Without a [`tolerance`](Self::tolerance), the output has no event time, as for [`forward`](Self::forward).
     pub const fn nearest() -> Self {
         Self::toward(Direction::Nearest)
     }

@@ -82,6 +82,8 @@ impl Interval {
 /// Keeps the rows of both sides as long as a match can arrive.
 pub(super) struct IntervalJoin<J> {
     interval: Interval,
+    /// Whether rows are kept at the end of input, because those of a later run may match them.
+    keeps: bool,
     kind: PhantomData<fn(J)>,
 }
 
@@ -94,8 +96,14 @@ impl<J> IntervalJoin<J> {
     pub(super) fn new(interval: Interval) -> Self {
         Self {
             interval,
+            keeps: false,
             kind: PhantomData,
         }
+    }
+
+    /// Sets whether rows are kept at the end of input.
+    pub(super) fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Returns the first watermark at which no match for a row of the left can arrive any more.
@@ -186,7 +194,23 @@ where
     }
 
     fn end(&self, kept: &mut Both<A, B>, _: Time, out: &mut Events<Self, Of2<A, B>>) {
-        self.close(kept, END, out);
+        if !self.keeps {
+            self.close(kept, END, out);
+            return;
+        }
+        // An unmatched row is emitted once, at the first end.
+        for left in kept.left.unmatched() {
+            if let Some(alone) = J::left(left.value.clone()) {
+                left.matched = true;
+                out.emit(row(alone));
+            }
+        }
+        for right in kept.right.unmatched() {
+            if let Some(alone) = J::right(right.value.clone()) {
+                right.matched = true;
+                out.emit(row(alone));
+            }
+        }
     }
 
     fn next(&self, kept: &Both<A, B>) -> Time {

@@ -168,6 +168,10 @@ impl<T: 'static> Stream<T> {
     /// at the end of input. `kept` limits how long values are kept. To join values that are close in event
     /// time, use [`join_interval`](Stream::join_interval).
     ///
+    /// The end of input drops nothing: with a recovery store, values of the next run match those of this one. A
+    /// value that was emitted without a match at the end of input is still kept, and a match that arrives in a later
+    /// run is emitted too.
+    ///
     /// # Examples
     ///
     /// ```
@@ -185,7 +189,7 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// For each key: all its values of both streams, as long as `kept` allows.
+    /// For each key: all its values of both streams, as long as `kept` allows, also across ends of input.
     ///
     /// # Panics
     ///
@@ -219,7 +223,7 @@ impl<T: 'static> Stream<T> {
             clock: SystemClock::new(),
             held_back: None,
             fault,
-            make: making(kind, interval),
+            make: making(kind, interval, true),
         };
         join.add(self.pairs(), other).down
     }
@@ -233,6 +237,9 @@ impl<T: 'static> Stream<T> {
     /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. Values
     /// before the watermark are late. The output watermark follows the emitted rows, so later window steps
     /// can use the time of either side.
+    ///
+    /// At the end of input, no match can arrive any more. If the next run continues the input, let the clock
+    /// [`keep_open`](crate::windowing::StreamClock::keep_open) what waits.
     ///
     /// # Examples
     ///
@@ -287,7 +294,7 @@ impl<T: 'static> Stream<T> {
             clock,
             held_back: Some(interval.held_back()),
             fault: interval.fault(),
-            make: making(kind, interval),
+            make: making(kind, interval, false),
         };
         join.add(self.pairs(), other)
     }
@@ -302,7 +309,10 @@ impl<T: 'static> Stream<T> {
     /// from then on.
     ///
     /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. Values
-    /// before the watermark are late. A later window step uses the time of this stream.
+    /// before the watermark are late. A later window step uses the time of this stream; behind
+    /// [`forward`](crate::windowing::AsOf::forward) and [`nearest`](crate::windowing::AsOf::nearest), only with a
+    /// [tolerance](crate::windowing::AsOf::tolerance). At the end of input, waiting values are emitted, unless the
+    /// clock [keeps them open](crate::windowing::StreamClock::keep_open).
     ///
     /// # Examples
     ///
@@ -369,10 +379,11 @@ impl<T: 'static> Stream<T> {
 fn making<J: Send + 'static>(
     _: J,
     interval: Interval,
+    keeps: bool,
 ) -> impl Fn() -> IntervalJoin<J> + Send + Sync + 'static {
     let kind = PhantomData::<fn(J)>;
     move || {
         let _ = kind;
-        IntervalJoin::new(interval)
+        IntervalJoin::new(interval).keeping(keeps)
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Rows<T>(VecDeque<Row<T>>);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Row<T> {
     pub(crate) time: Time,
-    /// Whether it has matched a row of the other side.
+    /// Whether it has matched a row of the other side, or was emitted without a match.
     pub(crate) matched: bool,
     pub(crate) value: T,
 }
@@ -68,6 +68,11 @@ impl<T> Rows<T> {
         let first = self.0.partition_point(|row| row.time < *times.start());
         let behind = self.0.partition_point(|row| row.time <= *times.end());
         self.0.range_mut(first..behind.max(first))
+    }
+
+    /// The rows that were not emitted yet.
+    pub(crate) fn unmatched(&mut self) -> impl Iterator<Item = &mut Row<T>> {
+        self.0.iter_mut().filter(|row| !row.matched)
     }
 
     pub(crate) fn first(&self) -> Option<&Row<T>> {

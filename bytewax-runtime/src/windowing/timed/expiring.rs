@@ -327,6 +327,7 @@ fn step_of<C>(operator: &'static str, clock: C, after: i64) -> TimedStep<C> {
     TimedStep {
         operator,
         clock,
+        held_back: 0,
         facts: Vec::new(),
         faults: fault.into_iter().collect(),
     }

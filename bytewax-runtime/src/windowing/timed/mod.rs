@@ -99,6 +99,7 @@ impl<V: 'static, L: TimedLogic<V>> WindowEngine<V> for ByTime<L> {
     type Out = L::Out;
 
     const FORGETS: bool = true;
+    const IN_ORDER: bool = true;
 
     fn begin(&self, _: DateTime<Utc>) {}
 

@@ -11,7 +11,7 @@ use crate::kit::keyed::{KeyedOut, Route};
 use crate::kit::{AnyPush, Cx, Exchange, Flush, Next, Outputs, Push, StreamTime};
 use crate::operators::Of2;
 use crate::state::{Fact, State};
-use crate::windowing::clock::Clock;
+use crate::windowing::clock::{Clock, OF_SYSTEM};
 use crate::windowing::engine::{Aside, Event, Inputs, Lost, Options, Queue, Step, Waiters, output};
 use crate::windowing::fault::Fault;
 
@@ -172,6 +172,8 @@ impl<K: 'static, U: 'static, V: 'static> Push<(K, Event<U, V>)> for Plain<K, U, 
 pub(super) struct TimedStep<C> {
     pub(super) operator: &'static str,
     pub(super) clock: C,
+    /// How far behind the watermark the times of emitted values can be.
+    pub(super) held_back: i64,
     pub(super) facts: Vec<Fact>,
     pub(super) faults: Vec<Fault>,
 }
@@ -181,8 +183,10 @@ impl<C> TimedStep<C> {
     where
         C: Clock<V>,
     {
-        // What goes by the system's time leaves the event time of its stream alone.
-        let reads_time = C::STREAM_TIME != StreamTime::Ends;
+        // Values are held back until the watermark of a clock reaches them, except by the system's time and without an
+        // order. The event time of the stream then passes.
+        let holds_back = ordered && C::NAME != OF_SYSTEM;
+        let passes = C::STREAM_TIME == StreamTime::Ends && !holds_back;
         Step {
             operator: self.operator,
             clock: Arc::new(self.clock),
@@ -190,7 +194,7 @@ impl<C> TimedStep<C> {
             faults: self.faults,
             options: Options {
                 lateness: 0,
-                held_back: reads_time.then_some(0),
+                held_back: (!passes).then_some(self.held_back),
                 early: None,
                 ordered,
                 keep_open: false,

@@ -174,8 +174,13 @@ impl<T: 'static> Stream<T> {
     /// result therefore does not depend on the order of arrival. A value before the watermark is late. A
     /// match is emitted at its last value. A match that is not completed in time goes to `timed_out`; a
     /// pattern of two stages thus also reports that the second value did not arrive. A match that
-    /// [`without`](Pattern::without) or [`next`](Pattern::next) ends is dropped. At the end of input, nothing
-    /// times out.
+    /// [`without`](Pattern::without) or [`next`](Pattern::next) ends is dropped. At the end of input, the step
+    /// processes the waiting values, and nothing times out. With a recovery store, the next run continues incomplete
+    /// matches; a value before the last one of this run is then late, unless the clock
+    /// [keeps open](crate::windowing::StreamClock::keep_open) what waits.
+    ///
+    /// The output watermark is behind that of the clock by the time of the pattern, so later window steps can use
+    /// the time of any value of a match.
     ///
     /// # Examples
     ///
@@ -238,6 +243,8 @@ impl<T: 'static> Stream<T> {
         let step = TimedStep {
             operator: "match_pattern",
             clock,
+            // The first value of a match is older than its last, or than the watermark when it times out.
+            held_back: within.max(0),
             facts: vec![Fact::new("pattern", shape)],
             faults: within_fault.into_iter().chain(open_fault).collect(),
         };

@@ -14,7 +14,9 @@ impl<T: 'static> Stream<T> {
     ///
     /// A value waits until the watermark of `clock` reaches its time. Values with equal times keep their
     /// order of arrival. A value before the watermark is late. At the end of input, the waiting values are
-    /// emitted in order. The order between keys is undefined.
+    /// emitted in order, and the watermark moves to the last of them: with a recovery store, an older value of the
+    /// next run is late. If the next run continues the input, let the clock
+    /// [`keep_open`](crate::windowing::StreamClock::keep_open) what waits. The order between keys is undefined.
     ///
     /// [`stateful_by_time`](Stream::stateful_by_time) and window steps sort values themselves.
     ///
@@ -45,6 +47,7 @@ impl<T: 'static> Stream<T> {
         let step = TimedStep {
             operator: "sort_by_time",
             clock,
+            held_back: 0,
             facts: Vec::new(),
             faults: Vec::new(),
         };

@@ -33,8 +33,10 @@ impl<T: 'static> Stream<T> {
     ///
     /// The result therefore depends on the values alone: not on the speed of a replay, the sizes of batches,
     /// or the number of workers. At the end of input, the step processes the waiting values, and then calls
-    /// [`on_eof`](StatefulLogic::on_eof) at the time of the watermark. Times that are not reached are not
-    /// notified.
+    /// [`on_eof`](StatefulLogic::on_eof) at the time of the watermark, which has moved to the last of them. Times
+    /// that are not reached are not notified. With a recovery store, a value of the next run before the watermark is
+    /// late. If the next run continues the input, let the clock
+    /// [`keep_open`](crate::windowing::StreamClock::keep_open) what waits; `on_eof` is then not called.
     ///
     /// # Examples
     ///
@@ -117,6 +119,7 @@ impl<T: 'static> Stream<T> {
         let step = TimedStep {
             operator: "stateful_by_time",
             clock,
+            held_back: 0,
             facts: Vec::new(),
             faults: Vec::new(),
         };

@@ -10,6 +10,7 @@ use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::operators::Within;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSource, cluster_main};
+use bytewax_runtime::windowing::{Inner, Kept};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -219,6 +220,10 @@ const JOINS: &[(&str, Step)] = &[
     ("running", |s, name| {
         let (even, odd) = sides(s);
         shown(even.join_running(odd, Last).named(name))
+    }),
+    ("rows", |s, name| {
+        let (even, odd) = sides(s);
+        shown(even.join_rows(odd, Inner, Kept::Unbounded).named(name))
     }),
     ("three", |s, name| {
         let [a, b, c] = [0, 1, 2].map(|rest| s.clone().filter(move |(_, n)| n % 3 == rest));

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytewax_macros::stateful;
 use bytewax_runtime::clock::WorkerClock;
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
-    Clock as WindowClock, EventClock, Lateness, Micros, StreamClock, Windowed,
+    AsOf, Clock as WindowClock, EventClock, Interval, Lateness, LeftOuter, Micros, Pattern,
+    StreamClock, SystemClock, Windowed,
 };
 use chrono::{DateTime, TimeDelta};
 
 use super::support::{seconds, tumbling};
 use crate::by_hand::ByHand;
-use crate::support::{Answer, Parts};
+use crate::support::{Answer, Parts, workers_of};
 
 /// How long it is waited for what does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -239,6 +241,86 @@ fn lacks(body: impl FnOnce(KeyedStream<u64, Hit>) -> Stream<()>) -> String {
     flow.check().unwrap_err().to_string()
 }
 
+type OnHits = fn(KeyedStream<u64, Hit>) -> KeyedStream<u64, Hit>;
+
+/// Steps that hold values back by a clock that the time of the stream knows nothing of.
+const OF_KEYS: &[(&str, OnHits)] = &[
+    ("sorted", |hits| {
+        hits.sort_by_time(of_keys()).named("first").down
+    }),
+    ("stateful", |hits| {
+        let first = hits.stateful_by_time(of_keys(), Same::default);
+        first.named("first").down
+    }),
+    ("pattern", |hits| {
+        let pattern = Pattern::within(seconds(1.0)).begin(|_: &Hit| true);
+        let first = hits.match_pattern(of_keys(), pattern).named("first");
+        first.down.flat_map_value(|hits| hits)
+    }),
+];
+
+fn of_keys() -> impl WindowClock<Hit> {
+    EventClock::new(at, seconds(10.0))
+}
+
+#[stateful(crate = "bytewax_runtime")]
+#[derive(Default)]
+struct Same;
+
+impl StatefulLogic for Same {
+    type In = Hit;
+    type Out = Hit;
+
+    fn on_item(&mut self, hit: Hit, out: &mut Emit<Hit>) -> Keep {
+        out.emit(hit);
+        Keep::No
+    }
+}
+
+/// The time of arrival holds nothing back, and a state that expires holds no value back.
+#[test]
+fn a_step_that_holds_nothing_back_passes_the_time_of_its_stream() {
+    let steps: &[(&str, OnHits)] = &[
+        ("sorted", |hits| {
+            hits.sort_by_time(SystemClock::new()).named("first").down
+        }),
+        ("stateful", |hits| {
+            let first = hits.stateful_by_time(SystemClock::new(), Same::default);
+            first.named("first").down
+        }),
+        ("expiring", |hits| {
+            let hits = hits.expire_after(seconds(10.0), SystemClock::new());
+            let first = hits.stateful_map(|_: &mut u64, hit| hit);
+            first.named("first").down
+        }),
+        ("expiring by key", |hits| {
+            let hits = hits.expire_after(seconds(10.0), of_keys());
+            let first = hits.stateful_map(|_: &mut u64, hit| hit);
+            first.named("first").down
+        }),
+    ];
+    for (name, body) in steps {
+        for workers in [1, 3] {
+            let (down, late) = (TestingSink::new(), TestingSink::new());
+            let flow = Dataflow::build("f", |flow| {
+                let hits = flow
+                    .input(TestingSource::new(hits()).batch_size(10))
+                    .named("in");
+                let hits = hits.event_time(|(_, hit)| at(hit), Lateness::bounded(seconds(0.0)));
+                let hits = body(hits.named("time").down);
+                let counts = hits.count_window(StreamClock::new(at), tumbling(10.0));
+                let counts = counts.named("counts");
+                let counted = counts.down.map(|(_, (_, count))| count);
+                counted.output(down.clone()).named("down");
+                counts.late.output(late.clone()).named("late");
+            });
+            cluster_main(flow, RunConfig::new().workers(workers)).unwrap();
+            let counted: u64 = down.take().into_iter().sum();
+            assert_eq!((counted, late.take().len()), (12_000, 0), "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_stream_without_a_time_is_refused() {
     let told = lacks(|hits| {
@@ -263,10 +345,50 @@ fn a_stream_without_a_time_is_refused() {
             .down
             .map(|_| ())
     });
-    assert!(
-        told.contains("the windows of `f.first` have a clock of their own"),
-        "{told}"
-    );
+    assert!(told.contains("`f.first` has a clock of its own"), "{told}");
+
+    for as_of in [AsOf::forward(), AsOf::nearest()] {
+        let body = |as_of: AsOf| {
+            move |hits: KeyedStream<u64, Hit>| {
+                let hits = hits.event_time(|(_, hit)| at(hit), Lateness::bounded(seconds(1.0)));
+                let hits = hits.named("time").down;
+                let clock = StreamClock::of_sides((at, at));
+                let rows = hits.clone().join_as_of(hits, clock, as_of).named("rows");
+                let hits = rows.down.map_value(|(hit, _)| hit);
+                counts(hits, "counts").map(|_| ())
+            }
+        };
+        let told = lacks(body(as_of));
+        assert!(
+            told.contains("step `f.counts`")
+                && told.contains("`f.rows` emits values without a limit to their age"),
+            "{told}"
+        );
+        assert!(told.contains("`AsOf::forward().tolerance(time)`"), "{told}");
+        for limited in [as_of.tolerance(seconds(5.0)), as_of.at_once()] {
+            let flow = Dataflow::build("f", |flow| {
+                let hits = flow.input(TestingSource::new(hits())).named("in");
+                let counts = body(limited)(hits);
+                counts.output(TestingSink::new()).named("out");
+            });
+            flow.check().unwrap();
+        }
+    }
+
+    for (name, body) in OF_KEYS {
+        let told = lacks(|hits| {
+            let hits = hits.event_time(|(_, hit)| at(hit), Lateness::bounded(seconds(1.0)));
+            let hits = body(hits.named("time").down);
+            hits.count_window(StreamClock::new(at), tumbling(10.0))
+                .named("counts")
+                .down
+                .map(|_| ())
+        });
+        assert!(
+            told.contains("`f.first` has a clock of its own"),
+            "{name}: {told}"
+        );
+    }
 
     let told = lacks(|hits| {
         let hits = hits.scan(|| 0_u64, |_, hit| hit).named("state");
@@ -390,5 +512,170 @@ fn a_stream_that_dries_up_can_go_on_with_the_clock() {
         assert_eq!(run.next(), (1, 0), "the window is over, so it is late");
         run.give([(1, (1, 500_000_000))]);
         assert_eq!(run.end(), [(1, 1)]);
+    }
+}
+
+/// A step on hits by the time of their stream; it emits times.
+type Behind = fn(KeyedStream<u64, Hit>, &str) -> KeyedStream<u64, i64>;
+
+/// Steps that hold hits back until the watermark has passed them.
+const HOLDING: &[(&str, Behind)] = &[
+    ("windows", |hits, name| {
+        counts(hits, name).map_value(|count| at_end(&count).0)
+    }),
+    ("windows twice", |hits, name| {
+        let first = counts(hits, &format!("{name}_first"));
+        let windower = tumbling(10.0).with_times();
+        let second = first.count_window(StreamClock::new(at_end), windower);
+        let second = second.named(name).down;
+        second.map_value(|(_, count)| at_end(&count).0)
+    }),
+    ("sorted", |hits, name| {
+        let sorted = hits.sort_by_time(StreamClock::new(at)).named(name).down;
+        sorted.map_value(|hit| hit.1)
+    }),
+    ("interval", |hits, name| {
+        let clock = StreamClock::of_sides((at, at));
+        let right = hits.clone().filter(|_| false);
+        let rows = hits.join_interval(right, clock, Interval::within(seconds(1.0)), LeftOuter);
+        rows.named(name).down.map_value(|(hit, _)| hit.1)
+    }),
+    ("as of", |hits, name| {
+        let clock = StreamClock::of_sides((at, at));
+        let right = hits.clone().filter(|_| false);
+        let rows = hits.join_as_of(right, clock, AsOf::backward());
+        rows.named(name).down.map_value(|(hit, _)| hit.1)
+    }),
+];
+
+/// What comes next while the clock goes on, if anything does.
+fn once_time_passes<T, U>(run: &ByHand<T, U>) -> Option<U> {
+    (0..4000).find_map(|_| {
+        run.hand.advance(TimeDelta::seconds(1));
+        run.seen.recv_timeout(Duration::from_millis(5)).ok()
+    })
+}
+
+/// Windows over two streams do not wait for the one that is idle, whatever a step before them has held back. When that
+/// is emitted, it is late for them, and not for steps before them.
+#[test]
+fn an_idle_stream_is_not_waited_for_behind_what_it_holds() {
+    for (name, body) in HOLDING {
+        for (workers, first) in [(1, None), (3, None), (1, Some(2)), (3, Some(2))] {
+            let config = workers_of(workers).epoch_interval(Duration::ZERO);
+            let run = ByHand::start_in(config, |hits: KeyedStream<u64, Hit>| {
+                let busy = hits.clone().filter(|(page, _)| *page != 0);
+                let silent = hits.filter(|(page, _)| *page == 0);
+                let lateness = Lateness::bounded(seconds(1.0)).any_future();
+                let time = |(_, hit): &(u64, Hit)| at(hit);
+                let busy = busy.event_time(time, lateness.never_idle()).named("busy");
+                let idle_after = lateness.idle_after(TimeDelta::seconds(10));
+                let silent = silent.event_time(time, idle_after).named("silent");
+                let silent = body(silent.down, "held");
+                let all = busy.down.map_value(|hit| hit.1).merge(silent);
+                let clock = StreamClock::new(|at: &i64| Micros(*at));
+                let all = all.map(|(_, at)| ('a', at));
+                let all = all.count_window(clock, tumbling(10.0)).named("all");
+                let late = all.late.map_value(|_| 0);
+                all.down.map_value(|(_, count)| count).merge(late)
+            });
+            let second = 1_000_000;
+            if let Some(at) = first {
+                run.give([(0, (0, at * second))]);
+            }
+            run.give([(1, (1, 3 * second)), (1, (1, 45 * second))]);
+            let case = format!("{name} with {workers} workers, and {first:?}");
+            let next = once_time_passes(&run);
+            assert_eq!(next, Some(('a', 1)), "{case}: it waits for the idle stream");
+            // The stream wakes up: what it held is late, and what comes then is not.
+            run.give([(0, (0, 62 * second))]);
+            if first.is_some() {
+                let held = run.seen.recv_timeout(PATIENCE);
+                assert_eq!(held, Ok(('a', 0)), "{case}: what was held is late");
+            }
+            assert_eq!(run.end(), [('a', 1), ('a', 1)], "{case}");
+        }
+    }
+}
+
+/// A window that is to emit early does so while its stream is idle, and is waited for.
+#[test]
+fn an_idle_stream_is_waited_for_until_it_has_emitted_early() {
+    let config = workers_of(1).epoch_interval(Duration::ZERO);
+    let run = ByHand::start_in(config, |hits: KeyedStream<u64, Hit>| {
+        let busy = hits.clone().filter(|(page, _)| *page != 0);
+        let silent = hits.filter(|(page, _)| *page == 0);
+        let lateness = Lateness::bounded(seconds(1.0)).any_future();
+        let time = |(_, hit): &(u64, Hit)| at(hit);
+        let busy = busy.event_time(time, lateness.never_idle()).named("busy");
+        let idle_after = lateness.idle_after(TimeDelta::seconds(10));
+        let silent = silent.event_time(time, idle_after).named("silent");
+        let early = tumbling(10.0).with_times().fire_early(seconds(30.0));
+        let silent = silent.down.count_window(StreamClock::new(at), early);
+        let silent = silent.named("early").down;
+        let silent = silent.map_value(|(_, count)| count.time().timestamp_micros());
+        let all = busy.down.map_value(|hit| hit.1).merge(silent);
+        let clock = StreamClock::new(|at: &i64| Micros(*at));
+        let all = all.count_window(clock, tumbling(10.0)).named("all");
+        let late = all.late.map(|(page, _)| (page, 0));
+        all.down.map_value(|(_, count)| count).merge(late)
+    });
+    let second = 1_000_000;
+    run.give([(0, (0, 2 * second))]);
+    run.give([(1, (1, 3 * second)), (1, (1, 45 * second))]);
+    let next = once_time_passes(&run);
+    // Both windows of the first ten seconds close together.
+    let both = [next.unwrap(), run.next()];
+    assert!(both.contains(&(0, 1)) && both.contains(&(1, 1)), "{both:?}");
+    // The window ends with the input, and its last result is late.
+    let mut rest = run.end();
+    rest.sort_unstable();
+    assert_eq!(rest, [(0, 0), (1, 1)]);
+}
+
+/// A match is emitted at its last value, and what times out still later: their first values are not late behind them.
+#[test]
+fn the_time_behind_a_pattern_is_that_of_first_values() {
+    let second = 1_000_000;
+    for (is_match, workers) in [(true, 1), (true, 3), (false, 1), (false, 3)] {
+        let (down, late) = (TestingSink::new(), TestingSink::new());
+        let flow = Dataflow::build("f", |flow| {
+            let hits: Vec<(u64, Hit)> = (0..1200)
+                .map(|n| (n % 2, (n % 2, n as i64 / 2 * second)))
+                .collect();
+            let hits = flow
+                .input(TestingSource::new(hits).batch_size(3))
+                .named("in");
+            let hits = hits.event_time(|(_, hit)| at(hit), Lateness::bounded(seconds(0.0)));
+            let pattern = Pattern::within(seconds(20.0))
+                .begin(move |hit: &Hit| hit.1 % (25 * second) == 0)
+                .followed_by(move |hit| is_match && hit.1 % (25 * second) == 20 * second);
+            let found = hits
+                .named("time")
+                .down
+                .match_pattern(StreamClock::new(at), pattern);
+            let found = found.named("found");
+            let found = if is_match {
+                found.down
+            } else {
+                found.timed_out
+            };
+            let firsts = found.map_value(|hits| hits[0]);
+            let counts = firsts.count_window(StreamClock::new(at), tumbling(10.0));
+            let counts = counts.named("counts");
+            counts
+                .down
+                .map(|(_, (_, count))| count)
+                .output(down.clone())
+                .named("down");
+            counts.late.output(late.clone()).named("late");
+        });
+        cluster_main(flow, RunConfig::new().workers(workers)).unwrap();
+        let counted: u64 = down.take().into_iter().sum();
+        assert_eq!(
+            (counted, late.take().len()),
+            (48, 0),
+            "{is_match} with {workers} workers"
+        );
     }
 }

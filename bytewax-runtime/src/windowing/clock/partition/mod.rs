@@ -70,6 +70,7 @@ pub struct PartitionClock<G> {
     pub(crate) idle_after: Option<i64>,
     pub(crate) max_lead: Option<i64>,
     pub(crate) forget_after: i64,
+    pub(crate) keep_open: bool,
     pub(crate) probe: Option<WindowProbe>,
 }
 
@@ -87,12 +88,23 @@ impl<F> EventClock<TimeOf<F>> {
             idle_after: None,
             max_lead: None,
             forget_after: super::FORGET_AFTER,
+            keep_open: false,
             probe: None,
         }
     }
 }
 
 impl<G> PartitionClock<G> {
+    /// Leaves open at the end of input what the watermark has not reached: windows, values that wait for their turn,
+    /// incomplete patterns, and values that wait for a match. By default, the end of input is the end of all times.
+    ///
+    /// Use it with a recovery store, if the next run continues the input, such as a file that grows. The results of
+    /// all runs are then those of one run without ends between. For windows, `keep_open` of the windower does the same.
+    pub fn keep_open(mut self) -> Self {
+        self.keep_open = true;
+        self
+    }
+
     /// Attaches a probe, which reports the open windows of the step with this clock.
     pub fn probe(mut self, probe: &WindowProbe) -> Self {
         self.probe = Some(probe.clone());
@@ -155,6 +167,10 @@ impl<V: 'static, G: Getter<V>> Timing<V> for PartitionClock<G> {
 
     fn forget_after(&self) -> i64 {
         self.forget_after
+    }
+
+    fn keeps_open(&self) -> bool {
+        self.keep_open
     }
 
     fn probe(&self) -> Option<&WindowProbe> {

@@ -15,6 +15,8 @@ use crate::kit::{Cx, EventMark, Exchange, Flush, Push, Watermark};
 use crate::windowing::clock::{Getter, PartitionClock, bound};
 use crate::windowing::time::{END, FIRST, Time};
 
+const IDLE: Time = EventMark::IDLE.0;
+
 /// Sends the values of a keyed stream, and its watermarks.
 ///
 /// A batch is cut before a value that is late for its own worker, so that it arrives after the watermark that
@@ -37,7 +39,7 @@ pub(crate) struct TimedRoute<K, V, G> {
 #[derive(Clone, Copy)]
 struct Partition {
     newest: Time,
-    /// The bound of its later values; [`END`] if none are expected.
+    /// The bound of its later values; [`IDLE`] if none are waited for, [`END`] if there are none.
     bound: Time,
     /// When it becomes idle without new values.
     idle_at: Option<Monotonic>,
@@ -99,7 +101,7 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
                 meter.end();
             } else {
                 match partition.bound {
-                    END => meter.bound.clear(),
+                    IDLE.. => meter.bound.clear(),
                     FIRST => meter.bound.set(PartitionMeter::NOTHING_CAME),
                     bound => meter.bound.set(bound),
                 }
@@ -128,8 +130,9 @@ impl<K: Key, V: Exchange, G: Getter<V>> TimedRoute<K, V, G> {
                 .idle_at
                 .zip(now)
                 .is_some_and(|(at, now)| at <= now && cx.partitions.is_quiet(index));
-            if is_idle || cx.partitions.has_ended(index) {
-                partition.bound = END;
+            let has_ended = cx.partitions.has_ended(index);
+            if is_idle || has_ended {
+                partition.bound = if has_ended { END } else { IDLE };
                 partition.idle_at = None;
             }
             wake = wake.into_iter().chain(partition.idle_at).min();
