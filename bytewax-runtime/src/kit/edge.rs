@@ -208,7 +208,7 @@ pub(crate) struct Arrived<I> {
 
 /// The watermark of a worker for the later items of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct SenderMark {
     pub(super) input: usize,
     pub(super) sender: WorkerIndex,
     pub(super) mark: EventMark,
@@ -255,8 +255,8 @@ impl<I: 'static> Input<I> {
 
 impl<I> Arrived<I> {
     /// Returns the watermark of the sender, if there is one.
-    pub(super) fn mark(&self) -> Option<Said> {
-        (self.mark != EventMark::NONE).then_some(Said {
+    pub(super) fn mark(&self) -> Option<SenderMark> {
+        (self.mark != EventMark::NONE).then_some(SenderMark {
             input: self.input,
             sender: self.origin,
             mark: self.mark,

@@ -57,6 +57,10 @@ impl<T: Exchange> Stream<T> {
     /// let out = run_items(1..=5, |numbers| numbers.batch(Batching::items(2)));
     /// assert_eq!(out, [vec![1, 2], vec![3, 4], vec![5]]);
     /// ```
+    ///
+    /// # State
+    ///
+    /// The items of one batch on each worker, until the end of the epoch. Nothing is saved.
     #[track_caller]
     #[must_use]
     pub fn batch(self, limits: Batching) -> Stream<Vec<T>> {

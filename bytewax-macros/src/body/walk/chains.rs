@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::methods::is_extension;
-use super::steps::{Given, Said};
+use super::steps::{CallFacts, Given};
 use super::{Frame, Label, Walk};
 use crate::body::codegen::{self, Hoisted};
 use crate::body::delivery::{self, Delivery};
@@ -190,14 +190,14 @@ impl Walk {
             Kind::Stateful => call.args.iter().flat_map(windows::stated).collect(),
             _ => Vec::new(),
         };
-        let said = Said {
+        let facts = CallFacts {
             state,
             stated,
             arguments,
         };
         self.model.has_output |= kind.is_output();
         let number = self.model.steps.len();
-        let name = self.step(kind, &operator, said, given);
+        let name = self.step(kind, &operator, facts, given);
         if self.marks_keys && kind == Kind::Stateful && self.model.steps.len() > number {
             codegen::mark_keys(call, number);
         }

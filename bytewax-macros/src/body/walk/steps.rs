@@ -21,7 +21,7 @@ pub(super) enum Given {
 }
 
 /// The properties of an operator's call, except its name.
-pub(super) struct Said {
+pub(super) struct CallFacts {
     /// The type in `stateful::<T>()`.
     pub(super) state: Option<Type>,
     pub(super) stated: Vec<Stated>,
@@ -35,11 +35,11 @@ impl Walk {
         &mut self,
         kind: Kind,
         operator: &Ident,
-        Said {
+        CallFacts {
             state,
             stated,
             arguments,
-        }: Said,
+        }: CallFacts,
         given: Option<Given>,
     ) -> Option<String> {
         self.built += 1;

@@ -36,10 +36,10 @@ pub(super) struct Course {
 
 /// The course of all steps.
 #[derive(Debug, Default)]
-pub(super) struct History(Mutex<Kept>);
+pub(super) struct History(Mutex<Points>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Points {
     before: Option<RunReport>,
     points: VecDeque<Point>,
 }

@@ -16,10 +16,10 @@ const KEPT: usize = 20;
 const APART: TimeDelta = TimeDelta::milliseconds(50);
 
 #[derive(Debug, Default)]
-pub(crate) struct NewestErrors(Mutex<Kept>);
+pub(crate) struct NewestErrors(Mutex<ErrorLog>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct ErrorLog {
     last: Option<Monotonic>,
     errors: VecDeque<SeenError>,
 }

@@ -36,11 +36,11 @@ impl ShowPlan {
 pub(crate) struct Tail {
     is_on: AtomicBool,
     plan: OnceLock<ShowPlan>,
-    kept: Mutex<Kept>,
+    kept: Mutex<TailItems>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct TailItems {
     last: Option<Monotonic>,
     items: VecDeque<SeenItem>,
 }
@@ -65,7 +65,7 @@ impl Tail {
         self.is_on.load(Ordering::Relaxed)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, TailItems> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,7 +107,7 @@ impl Tail {
     /// Stops, and forgets.
     pub(crate) fn stop(&self) {
         self.is_on.store(false, Ordering::Relaxed);
-        *self.kept() = Kept::default();
+        *self.kept() = TailItems::default();
     }
 
     /// The items, the oldest first.

@@ -1,6 +1,7 @@
 //! Joins of two streams that keep rows as long as they can match others.
 
 mod as_of;
+mod chunks;
 mod interval;
 mod kind;
 mod operators;
