@@ -272,8 +272,10 @@ fn woken(
         let (polls, items, wakers) = parts.lock().unwrap().take().unwrap();
         wakers.send(Waker::current()).unwrap();
         Ok(Box::new(move || {
+            // What comes after the poll was told belongs to the next one.
+            let item = items.try_recv();
             polls.send(()).unwrap();
-            Ok(match items.try_recv() {
+            Ok(match item {
                 Ok(item) => Poll::item(item),
                 Err(TryRecvError::Empty) => Poll::until_woken(),
                 Err(TryRecvError::Disconnected) => Poll::end(),
