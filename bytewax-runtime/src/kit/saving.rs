@@ -19,9 +19,9 @@ use crate::kit::{
 };
 use crate::state::{Cell, ColdError, KeyTable, RestoreError, Restored, Unsaved};
 
-/// The number of keys that are encoded in one activation, so that items do not wait long: so many for each item since the
-/// last ones, within these limits. An epoch rarely touches more keys than it has items, so its snapshot ends before half
-/// of the next epoch has passed.
+/// The number of keys that an activation encodes for each item since the last ones, and its limits. Few keys at a time
+/// delay items little. An epoch rarely touches more keys than it has items, so its snapshot ends before half of the next
+/// epoch has passed.
 const KEYS_AN_ITEM: usize = 2;
 const LEAST_KEYS: usize = 1 << 8;
 const MOST_KEYS: usize = 1 << 13;

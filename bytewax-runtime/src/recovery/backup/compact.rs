@@ -92,7 +92,8 @@ impl Compaction {
         })
     }
 
-    /// Starts a base that replaces segments of earlier runs, in this term, of which the log already has one.
+    /// Starts a base of this term that replaces segments of earlier runs. The log must already have a segment of the
+    /// term.
     pub(super) fn begin_among(
         file: &Path,
         names: &Names,
@@ -110,7 +111,8 @@ impl Compaction {
         })
     }
 
-    /// Returns whether the place is one where a base can be.
+    /// Places the base after the segment with this number, the last of this execution. Returns false if the file does
+    /// not know the execution.
     fn put_after(&mut self, sequence: u64, last: &Execution) -> bool {
         self.place.sequence = sequence;
         let found = self.executions.iter().position(|found| found == last);

@@ -2,7 +2,9 @@
 //!
 //! Each run takes the next *term* with an object that is stored if its name is free and is never removed. The
 //! names of all objects of a run contain its term, so no other run writes an object of the same name. A term is
-//! also greater than all in the names of logs, whose objects may have outlived those of their terms. Before an epoch counts as saved, the run looks for the object of the next term: if it exists, another run has
+//! also greater than all terms in the names of logs, because their objects may outlive those of the terms.
+//!
+//! Before an epoch counts as saved, the run looks for the object of the next term. If it exists, another run has
 //! taken over, and may not have seen the last writes.
 
 use std::io;

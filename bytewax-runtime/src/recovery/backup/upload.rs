@@ -123,8 +123,8 @@ struct PartitionLog {
     changes: BTreeMap<Epoch, Changes>,
     /// The segments of this execution.
     segments: VecDeque<Segment>,
-    /// The number of the last segment of an earlier run that this run has replaced. The base that will set it has
-    /// it, too.
+    /// The number of the last segment of earlier runs that this run has replaced. A base in progress shares it, and
+    /// sets it when it is whole.
     replaced: Arc<AtomicU64>,
 }
 

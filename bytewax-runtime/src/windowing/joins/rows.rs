@@ -18,8 +18,8 @@ const FEW: usize = MANY / 4;
 
 /// Rows in the order of their times; those with equal times in order of arrival.
 ///
-/// Most keys have few rows, for which one list takes the least memory. A row that arrives out of order moves all later rows
-/// of a list, so many rows are in [chunks](Chunks).
+/// Most keys have few rows, and one list takes the least memory for them. A row that arrives out of order moves all later
+/// rows of a list, so many rows are in [chunks](Chunks).
 #[derive(Debug)]
 pub(crate) enum Rows<T> {
     Few(VecDeque<Row<T>>),
