@@ -14,7 +14,7 @@ use bytewax_runtime::{RecoveryConfig, WorkerIndex};
 use chrono::{DateTime, TimeDelta};
 use proptest::prelude::*;
 
-use crate::support::{Answer, EachWorker, sorted, workers_of};
+use crate::shared::{Answer, EachWorker, sorted, workers_of};
 
 /// An update of a limit, or an item with a number.
 type Event = Result<(u8, i64), (u64, u8)>;

@@ -13,8 +13,8 @@ use bytewax_runtime::{RecoveryConfig, RunErrorKind, StepError};
 use chrono::TimeDelta;
 use tokio::sync::oneshot;
 
-use crate::by_hand::ByHand;
-use crate::support::{
+use crate::shared::by_hand::ByHand;
+use crate::shared::{
     Answer as PollAnswer, EachWorker, failure, flow_of, run_in, run_on, sorted, start, workers_of,
 };
 

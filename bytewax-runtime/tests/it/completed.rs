@@ -15,7 +15,7 @@ use bytewax_runtime::source::{
 use bytewax_runtime::testing::{RunConfig, cluster_main};
 use bytewax_runtime::{Epoch, RecoveryConfig, StepError, StepId, WorkerIndex};
 
-use crate::support::workers_of;
+use crate::shared::workers_of;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -6,7 +6,7 @@ use bytewax_runtime::RunErrorKind;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{TestingSink, TestingSource, run_items, run_main};
 
-use crate::support::{failure, rows};
+use crate::shared::{failure, rows};
 
 fn numbers(flow: &Flow) -> Stream<i32> {
     flow.input(TestingSource::new([1, 2, 3])).named("in")

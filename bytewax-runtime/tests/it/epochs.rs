@@ -12,7 +12,7 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use chrono::{DateTime, TimeDelta};
 
-use crate::support::{Answer, EachWorker, Parts, flow_of, sorted, start, workers_of};
+use crate::shared::{Answer, EachWorker, Parts, flow_of, sorted, start, workers_of};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 

@@ -9,7 +9,7 @@ use bytewax_runtime::source::{DynamicSource, FixedPartitionedSource, Poll};
 use bytewax_runtime::testing::{TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::{RunErrorKind, StepError, StepId, WorkerIndex};
 
-use crate::support::{
+use crate::shared::{
     Alive, Answer, Call, EachWorker, EachWrites, PartWrites, Parts, failure, flow_of, workers_of,
 };
 
@@ -344,7 +344,7 @@ struct ClosedOn(usize);
 
 impl DynamicSource for ClosedOn {
     type Item = u64;
-    type Partition = crate::support::Polled<Polls>;
+    type Partition = crate::shared::Polled<Polls>;
 
     fn build(
         &self,
@@ -378,7 +378,7 @@ impl DynamicSink<u64> for ClosedOn {
 
 impl FixedPartitionedSink<u64, u64> for Closed {
     type Position = ();
-    type Partition = crate::support::PartWriter<fn(&str, Call<u64>) -> Result<(), StepError>>;
+    type Partition = crate::shared::PartWriter<fn(&str, Call<u64>) -> Result<(), StepError>>;
 
     fn partitions(&self) -> Result<Vec<String>, StepError> {
         if self.0 == "list" {

@@ -12,7 +12,7 @@ use bytewax_runtime::{Exchange, WorkerIndex};
 use chrono::DateTime;
 
 use crate::epochs::HOUR;
-use crate::support::{
+use crate::shared::{
     Answer, Call, EachWorker, EachWrites, PartWrites, Parts, flow_of, sorted, start, workers_of,
 };
 

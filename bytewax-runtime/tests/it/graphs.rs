@@ -10,7 +10,7 @@ use bytewax_runtime::testing::{TestingSink, cluster_main};
 use proptest::prelude::*;
 
 use crate::epochs::HOUR;
-use crate::support::{Answer, EachWorker, sorted, workers_of};
+use crate::shared::{Answer, EachWorker, sorted, workers_of};
 
 /// An item: its number, and some text to give it a weight.
 type Item = (u64, String);

@@ -7,7 +7,7 @@ use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_keyed};
 
-use crate::support::{rows, run_in};
+use crate::shared::{rows, run_in};
 
 type Item = (char, (usize, i32));
 type Sided = KeyedStream<char, (usize, i32)>;

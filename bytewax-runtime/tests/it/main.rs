@@ -52,7 +52,6 @@
 
 mod background;
 mod broadcast;
-mod by_hand;
 mod caches;
 #[cfg(feature = "async")]
 mod calls;
@@ -73,9 +72,9 @@ mod polls;
 mod properties;
 mod recovery;
 mod reports;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod sinks;
 mod sources;
 mod stateful;
 mod stateless;
-mod support;
-mod windowing;

@@ -15,7 +15,7 @@ use bytewax_runtime::testing::{RunConfig, TestingSink};
 use chrono::{DateTime, TimeDelta};
 
 use crate::epochs::{HOUR, RaisesNothing, with_epochs};
-use crate::support::{Answer, EachWorker, Parts, failure, flow_of, start, workers_of};
+use crate::shared::{Answer, EachWorker, Parts, failure, flow_of, start, workers_of};
 
 /// A source that says when it is polled and then does as it is told.
 fn told(

@@ -8,7 +8,7 @@ use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::RunConfig;
 use proptest::prelude::*;
 
-use crate::support::{run_in, sorted, workers_of};
+use crate::shared::{run_in, sorted, workers_of};
 
 type Pairs = Vec<(u8, i64)>;
 

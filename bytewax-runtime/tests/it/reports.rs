@@ -17,8 +17,8 @@ use bytewax_runtime::windowing::{Lateness, Micros, StreamClock, TumblingWindower
 use bytewax_runtime::{Monitor, RecoveryConfig, StepError};
 use chrono::TimeDelta;
 
-use crate::by_hand::at;
-use crate::support::{Answer, Parts, flow_of, start, workers_of};
+use crate::shared::by_hand::at;
+use crate::shared::{Answer, Parts, flow_of, start, workers_of};
 
 /// Runs a flow to its end, and gives the report that is there then.
 fn ran(flow: Dataflow, config: RunConfig) -> RunReport {

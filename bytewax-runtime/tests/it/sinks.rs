@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytewax_runtime::testing::{RunConfig, TestingSource, cluster_main, run_main};
 use bytewax_runtime::{StepError, WorkerIndex};
 
-use crate::support::{Call, EachWrites, Log, PartWrites, failure, flow_of, sorted, workers_of};
+use crate::shared::{Call, EachWrites, Log, PartWrites, failure, flow_of, sorted, workers_of};
 
 type Calls = Box<dyn Fn(&str, Call<i32>) -> Result<(), StepError> + Send + Sync>;
 

@@ -15,7 +15,7 @@ use bytewax_runtime::testing::{
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::support::{Answer, EachWorker, Log, Parts, flow_of, rows, sorted, start, workers_of};
+use crate::shared::{Answer, EachWorker, Log, Parts, flow_of, rows, sorted, start, workers_of};
 
 /// A source of both kinds whose partitions give the same few items and name a time after each.
 #[derive(Clone)]
@@ -418,8 +418,8 @@ fn an_abort_stops_all_workers_without_an_error() {
         })
     });
     let (closes, closed) = channel();
-    let sink = crate::support::EachWrites::new(move |_, call: crate::support::Call<u32>| {
-        if let crate::support::Call::Close = call {
+    let sink = crate::shared::EachWrites::new(move |_, call: crate::shared::Call<u32>| {
+        if let crate::shared::Call::Close = call {
             closes.send(())?;
         }
         Ok(())

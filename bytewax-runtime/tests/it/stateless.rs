@@ -13,10 +13,8 @@ use bytewax_runtime::testing::{
 };
 use chrono::TimeDelta;
 
-use crate::by_hand::ByHand;
-use crate::support::{
-    Call, EachWrites, failure, flow_of, rows, run_in, run_on, sorted, workers_of,
-};
+use crate::shared::by_hand::ByHand;
+use crate::shared::{Call, EachWrites, failure, flow_of, rows, run_in, run_on, sorted, workers_of};
 
 fn odd(n: &i32) -> bool {
     n % 2 == 1

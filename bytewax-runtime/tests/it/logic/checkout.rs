@@ -6,7 +6,7 @@ use bytewax_runtime::testing::run_keyed;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::by_hand::ByHand;
+use crate::shared::by_hand::ByHand;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Event {

@@ -16,8 +16,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use self::Act::{Cancel, For, Forget, Leave, Panic, Until};
-use crate::by_hand::{ByHand, at};
-use crate::support::{flow_of, workers_of};
+use crate::shared::by_hand::{ByHand, at};
+use crate::shared::{flow_of, workers_of};
 
 const ZERO: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(10);

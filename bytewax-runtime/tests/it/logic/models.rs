@@ -12,7 +12,7 @@ use proptest::prelude::{
 
 use super::Act::{Cancel, For, Forget, Leave};
 use super::{Act, LONG, Told, ZERO};
-use crate::support::{run_in, workers_of};
+use crate::shared::{run_in, workers_of};
 
 /// What [`Told`] and [`Batches`] give for the values of one key, if no time ever comes.
 fn model(acts: &[Act]) -> Vec<String> {

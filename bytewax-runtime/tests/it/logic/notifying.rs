@@ -13,8 +13,8 @@ use chrono::TimeDelta;
 
 use super::Act::{Cancel, For, Leave, Until};
 use super::{Act, Told, ZERO, acts, pair, per_epoch, told, told_by_hand, with_pauses};
-use crate::by_hand::{ByHand, at};
-use crate::support::{Answer, Parts, flow_of, start, workers_of};
+use crate::shared::by_hand::{ByHand, at};
+use crate::shared::{Answer, Parts, flow_of, start, workers_of};
 
 #[test]
 fn c15_a_time_that_a_value_takes_back_never_comes() {

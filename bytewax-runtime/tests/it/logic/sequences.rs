@@ -11,8 +11,8 @@ use proptest::prelude::{
 };
 
 use super::{LONG, ZERO};
-use crate::by_hand::ByHand;
-use crate::support::{run_in, workers_of};
+use crate::shared::by_hand::ByHand;
+use crate::shared::{run_in, workers_of};
 
 type Items = Vec<(u8, i64)>;
 

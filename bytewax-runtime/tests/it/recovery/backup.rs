@@ -7,7 +7,7 @@ use bytewax_runtime::backup::FileSystemBackup;
 use bytewax_runtime::testing::TestingItem::{Abort, Eof, Item};
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 
-use crate::support::*;
+use crate::shared::*;
 
 fn config(local: &tempfile::TempDir, backup: &tempfile::TempDir, workers: usize) -> RunConfig {
     let recovery = RecoveryConfig::new(local.path()).backup(FileSystemBackup::new(backup.path()));

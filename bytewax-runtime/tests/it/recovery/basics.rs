@@ -7,7 +7,7 @@ use bytewax_runtime::flow::Dataflow;
 use bytewax_runtime::testing::TestingItem::{self, Abort, Eof, Item};
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 
-use crate::support::*;
+use crate::shared::*;
 
 fn saved_in(dir: &tempfile::TempDir, workers: usize) -> RunConfig {
     workers_of(workers)

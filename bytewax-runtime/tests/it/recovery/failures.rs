@@ -8,7 +8,7 @@ use bytewax_runtime::testing::{TestingSource, cluster_main};
 
 use super::kept::KeptSink;
 use super::{Store, ZERO, refusal};
-use crate::support::flow_of;
+use crate::shared::flow_of;
 
 /// Counts the numbers of each key; fails at a number as long as `broken` is set.
 fn counting(broken: &Arc<AtomicBool>, sink: &KeptSink) -> Dataflow {

@@ -9,7 +9,7 @@ use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSourc
 use chrono::{DateTime, TimeDelta};
 
 use super::{Store, ZERO, runs};
-use crate::support::{flow_of, sorted};
+use crate::shared::{flow_of, sorted};
 
 use TestingItem::{Abort, Eof, Item};
 

@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Store, ZERO};
-use crate::by_hand::{self, ByHand};
-use crate::support::{run_in, sorted, workers_of};
+use crate::shared::by_hand::{self, ByHand};
+use crate::shared::{run_in, sorted, workers_of};
 
 /// How often a sum was decoded, by each test for itself.
 static READ: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kept::{KeptList, KeptSink, Lists};
 use super::{Store, ZERO, refusal, runs};
-use crate::support::{Call, EachWorker, EachWrites};
+use crate::shared::{Call, EachWorker, EachWrites};
 
 /// What is changed before the second run. All but the first also drop the step `old`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

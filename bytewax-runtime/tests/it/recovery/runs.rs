@@ -8,7 +8,7 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource};
 
 use super::{LONG, Store, ZERO, runs};
-use crate::support::{Answer, EachWorker, flow_of, sorted};
+use crate::shared::{Answer, EachWorker, flow_of, sorted};
 
 use TestingItem::{Abort, Eof, Item};
 

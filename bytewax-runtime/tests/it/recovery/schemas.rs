@@ -7,7 +7,7 @@ use bytewax_runtime::state::State;
 use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource};
 
 use super::{Store, ZERO, refusal, runs};
-use crate::support::flow_of;
+use crate::shared::flow_of;
 
 /// The sum alone.
 mod v1 {

@@ -7,7 +7,7 @@ use bytewax_runtime::testing::{TestingItem, TestingSource, cluster_main};
 
 use super::kept::KeptSink;
 use super::{LONG, Store, ZERO, refusal};
-use crate::support::{Log, flow_of};
+use crate::shared::{Log, flow_of};
 
 use TestingItem::{Abort, Eof, Item};
 

@@ -10,7 +10,7 @@ use chrono::DateTime;
 
 use super::kept::Lists;
 use super::{LONG, Store, ZERO, refusal, runs};
-use crate::support::{Log, flow_of, sorted};
+use crate::shared::{Log, flow_of, sorted};
 
 /// Partitions of these names, each with three numbers a run.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{TestingItem, TestingSink, TestingSource};
 
 use super::{LONG, Store, ZERO, config_at, init, refusal, runs};
-use crate::support::{flow_of, sorted};
+use crate::shared::{flow_of, sorted};
 
 use TestingItem::{Abort, Eof, Item};
 

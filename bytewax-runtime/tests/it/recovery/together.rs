@@ -11,7 +11,7 @@ use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
 use bytewax_runtime::{RunError, WorkerIndex};
 
 use super::{LONG, config_at};
-use crate::support::{Answer, EachWorker, flow_of};
+use crate::shared::{Answer, EachWorker, flow_of};
 
 /// Adds 1 to the one key, in each run, and gives the sum.
 fn counting(out: &TestingSink<u32>) -> Dataflow {

@@ -8,8 +8,8 @@ use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_ma
 use bytewax_runtime::windowing::SystemClock;
 use chrono::TimeDelta;
 
-use crate::by_hand::ByHand;
-use crate::support::sorted;
+use crate::shared::by_hand::ByHand;
+use crate::shared::sorted;
 
 #[test]
 fn a_state_expires_by_the_clock_of_the_worker() {

@@ -18,8 +18,8 @@ use bytewax_runtime::windowing::{
 use chrono::{DateTime, TimeDelta};
 
 use super::support::{seconds, tumbling};
-use crate::by_hand::ByHand;
-use crate::support::{Answer, Parts, workers_of};
+use crate::shared::by_hand::ByHand;
+use crate::shared::{Answer, Parts, workers_of};
 
 /// How long it is waited for what does not come.
 const PATIENCE: Duration = Duration::from_secs(30);

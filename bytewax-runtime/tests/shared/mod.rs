@@ -1,5 +1,9 @@
 //! Sources, sinks and ways to run flows that several subjects need.
 
+#![allow(dead_code, reason = "each program of tests needs some of them")]
+
+pub(crate) mod by_hand;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;

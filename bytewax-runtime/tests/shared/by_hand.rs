@@ -12,7 +12,7 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{RunConfig, TestingSink};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::support::{Answer, Parts, flow_of, start, workers_of};
+use super::{Answer, Parts, flow_of, start, workers_of};
 
 /// A time, in seconds from the beginning of all times.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {

@@ -13,6 +13,8 @@
 //! These have no test, because the compiler refuses what they try: X45 and X46 (what can be collected,
 //! and into what, is a matter of types).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod combined;
 mod conformance;
 mod conserved;
@@ -29,6 +31,8 @@ mod properties;
 mod random;
 mod recovery;
 mod scripted;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod streams;
 mod support;
 mod timed;

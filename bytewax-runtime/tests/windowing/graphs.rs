@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use super::streams::{Hit, at, at_end};
 use super::support::{seconds, tumbling};
-use crate::support::sorted;
+use crate::shared::sorted;
 
 /// What may stand in a random graph: it loses nothing and adds nothing.
 type Passes = fn(KeyedStream<u64, Hit>, &str) -> KeyedStream<u64, Hit>;

@@ -16,8 +16,8 @@ use bytewax_runtime::windowing::{
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
-use crate::by_hand::ByHand;
-use crate::support::failure;
+use crate::shared::by_hand::ByHand;
+use crate::shared::failure;
 
 /// A time in microseconds, and whether no values before it follow.
 #[stateful(crate = "bytewax_runtime")]

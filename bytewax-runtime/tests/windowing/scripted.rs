@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta};
 use super::support::{
     Told, Value, clock, gives, micros, seconds, session, told_down, told_late, tumbling, values,
 };
-use crate::support::EachWorker;
+use crate::shared::EachWorker;
 
 type Values = KeyedStream<String, Value>;
 

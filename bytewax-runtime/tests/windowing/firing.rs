@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::support::{
     Value, clock, micros, seconds, session, sliding, told_late, told_meta, tumbling, values,
 };
-use crate::support::EachWorker;
+use crate::shared::EachWorker;
 
 type Values = KeyedStream<String, Value>;
 

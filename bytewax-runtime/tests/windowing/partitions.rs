@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::support::{
     Told, Value, gives, run_on, seconds, session, sliding, told_down, told_late, tumbling, values,
 };
-use crate::support::{Answer, Log, Parts};
+use crate::shared::{Answer, Log, Parts};
 
 type At = TimeOf<fn(&Value) -> Micros>;
 

@@ -17,7 +17,7 @@ use proptest::prelude::*;
 
 use super::random::{Clocks, numbered, with_disorder};
 use super::support::tumbling;
-use crate::by_hand::ByHand;
+use crate::shared::by_hand::ByHand;
 
 /// The time of a value in microseconds, and its number.
 type Value = (i64, u32);

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use super::graphs::{Dealt, Part, part};
 use super::streams::{Hit, at};
 use super::support::seconds;
-use crate::support::sorted;
+use crate::shared::sorted;
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {

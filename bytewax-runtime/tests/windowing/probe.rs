@@ -15,7 +15,7 @@ use bytewax_runtime::{Monitor, WorkerIndex};
 use chrono::{DateTime, TimeDelta};
 
 use super::support::{Value, clock, seconds, sliding, tumbling, values};
-use crate::support::{Answer, Parts};
+use crate::shared::{Answer, Parts};
 
 type Values = KeyedStream<String, Value>;
 

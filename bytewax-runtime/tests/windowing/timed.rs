@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::support::seconds;
-use crate::support::{Answer, Parts};
+use crate::shared::{Answer, Parts};
 
 /// A time in seconds, and a number.
 type Value = (i64, i64);

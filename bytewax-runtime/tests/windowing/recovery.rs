@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta};
 use super::support::{
     Value, clock, seconds, session, sliding, told_down, told_late, tumbling, values,
 };
-use crate::support::{Answer, Parts};
+use crate::shared::{Answer, Parts};
 
 /// `"a@1 ABORT b@2 EOF c@3"`.
 fn marked(text: &str) -> Vec<TestingItem<(String, Value)>> {
