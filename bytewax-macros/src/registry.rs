@@ -49,6 +49,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "join_interval",
             "join_rows",
             "join_running",
+            "join_table",
             "join_window",
             "join_window_complete",
             "join_window_running",

@@ -10,7 +10,7 @@ use bytewax::prelude::*;
 use bytewax::sink::{RejectingSink, RejectingWriter};
 use bytewax::testing::{TestingSink, TestingSource};
 use bytewax::windowing::{
-    AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, Pattern, SystemClock,
+    AsOf, CountWindower, Inner, Interval, Kept, Lateness, Micros, Pattern, SystemClock, Versions,
 };
 use bytewax::{Epoch, StepError, StepId, WorkerIndex};
 
@@ -234,6 +234,13 @@ fn everything() -> Dataflow {
         );
         let joined = joined.down.map_value(|(n, _)| n);
         let joined = joined.join_as_of(other(), SystemClock::new(), AsOf::backward());
+        let joined = joined.down.map_value(|(n, _)| n).join_table(
+            other(),
+            SystemClock::new(),
+            Versions::kept_for(TimeDelta::zero()),
+            Inner,
+            Some,
+        );
         let joined = windows(joined.down.map_value(|_| 1));
         let ended = joined.key_rm();
         ended.clone().for_each(|_| {});

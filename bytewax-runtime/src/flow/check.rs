@@ -139,12 +139,16 @@ fn untimed_by(graph: &Graph, timed: &[bool], mut step: StepIndex) -> (String, St
         match (described.plan.stream_time(), untimed) {
             (StreamTime::Passes | StreamTime::PassesFirst, Some(port)) => step = port.step,
             (StreamTime::ReadsOnly, _) => {
+                let limit = match described.operator {
+                    "join_table" => "Versions::kept_for(time)",
+                    _ => "AsOf::forward().tolerance(time)",
+                };
                 return (
                     format!(
                         "`{}` emits values without a limit to their age",
                         described.id
                     ),
-                    "give that step a limit, such as `AsOf::forward().tolerance(time)`".to_owned(),
+                    format!("give that step a limit, such as `{limit}`"),
                 );
             }
             (StreamTime::Ends, Some(_) | None) if described.kind != StepKind::Source => {

@@ -21,6 +21,7 @@
 //! | `stateful_by_time`, `sort_by_time`, `match_pattern` | for each key, that of the times; of equal times, that of arrival. Undefined between keys |
 //! | `join_interval` | for each key, that of arrival of the later row of a pair; undefined between keys |
 //! | `join_as_of` | for each key, that of the times of the first stream, unless it emits at once. Undefined between keys |
+//! | `join_table` | for each key, that of the times of the first stream, unless it emits at once or a value is behind the watermark. Undefined between keys |
 //! | `count_window`, `max_window`, `min_window`, `reduce_window`, `fold_window`, `collect_window`, `top_n_window`, `window`, `join_window`, `join_window_complete`, `join_window_running` | for each key, windows emit when they are over; those that are over together, in the order in which they were opened or, if combined from slices, of their ids. Undefined between keys, and between `down`, `late` and `meta` |
 //! | `output`, `try_output`, `for_each`, `try_for_each` | a partition of a sink writes the items of a worker in their order; undefined between workers |
 //!

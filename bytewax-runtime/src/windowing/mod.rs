@@ -74,7 +74,7 @@
 //!
 //! Other steps use a clock too: [`stateful_by_time`], [`match_pattern`] and [`sort_by_time`], which process
 //! values in the order of event time; [`expire_after`], which drops states that were not written for some
-//! time; and [`join_interval`] and [`join_as_of`].
+//! time; and [`join_interval`], [`join_as_of`] and [`join_table`].
 //!
 //! # More than one value a window
 //!
@@ -112,6 +112,7 @@
 //! [`expire_after`]: crate::flow::Stream::expire_after
 //! [`join_interval`]: crate::flow::Stream::join_interval
 //! [`join_as_of`]: crate::flow::Stream::join_as_of
+//! [`join_table`]: crate::flow::Stream::join_table
 //! [`event_time`]: crate::flow::Stream::event_time
 //! [`count_window`]: crate::flow::Stream::count_window
 //! [`max_window`]: crate::flow::Stream::max_window
@@ -146,7 +147,10 @@ pub use clock::{
 };
 pub use event_time::{EventTimeOut, Lateness};
 pub use firing::{Emission, Emitted, Labelled, Once, Windowing, WithOptions, WithTimes};
-pub use joins::{AsOf, FullOuter, Inner, Interval, JoinKind, Kept, LeftOuter, RightOuter, RowsOut};
+pub use joins::{
+    AsOf, FullOuter, Inner, Interval, JoinKind, Kept, LeftOuter, RightOuter, RowsOut, TableKind,
+    Versions,
+};
 pub use logic::{Collection, WindowLogic};
 pub use operators::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 pub use probe::{WindowProbe, WindowReport};

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
 use bytewax_runtime::testing::{RunConfig, TestingSink, cluster_main};
-use bytewax_runtime::windowing::{AsOf, Interval, Lateness, LeftOuter, StreamClock, Windowed};
+use bytewax_runtime::windowing::{
+    AsOf, Inner, Interval, Lateness, LeftOuter, StreamClock, Versions, Windowed,
+};
 use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -49,6 +51,16 @@ const PASSES: &[Passes] = &[
         let rows = s.clone().join_as_of(s, clock, AsOf::backward());
         rows.named(name).down.map_value(|(hit, newest)| {
             assert!(newest.is_some_and(|newest| newest.1 == hit.1));
+            hit
+        })
+    },
+    // The same with a table, whose versions are kept for longer than needed.
+    |s, name| {
+        let clock = StreamClock::of_sides((at, at));
+        let versions = Versions::kept_for(seconds(3.0));
+        let rows = s.clone().join_table(s, clock, versions, Inner, Some);
+        rows.named(name).down.map_value(|(hit, newest)| {
+            assert_eq!(newest.1, hit.1);
             hit
         })
     },

@@ -10,8 +10,8 @@ use bytewax_runtime::testing::TestingItem::{Eof, Item};
 use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     AsOf, Clock, CountWindower, CumulateWindower, CustomClock, EventClock, FullOuter,
-    GlobalWindower, Interval, JoinClock, KeyMarks, Lateness, Micros, Once, Pattern,
-    SessionWindower, SlidingWindower, StreamClock, TumblingWindower, WindowOut, Windowed,
+    GlobalWindower, Interval, JoinClock, KeyMarks, Lateness, LeftOuter, Micros, Once, Pattern,
+    SessionWindower, SlidingWindower, StreamClock, TumblingWindower, Versions, WindowOut, Windowed,
     Windowing, WithTimes, WithValues,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -262,6 +262,7 @@ const STATEFUL: u8 = 1;
 const PATTERN: u8 = 2;
 /// The first join.
 const INTERVAL: u8 = 4;
+const TABLE: u8 = 8;
 
 /// A step that goes by a clock without windows.
 fn timed(values: Values, clock: impl Clock<Value>, (step, span): (u8, i64)) -> Outs {
@@ -305,6 +306,15 @@ fn joined(
         rows = out
             .down
             .map_value(|(a, b)| a.into_iter().chain(b).collect());
+    } else if step == TABLE {
+        let versions = Versions::kept_for(micros(span));
+        let row = |value: Value| (!value.1.is_multiple_of(3)).then_some(value);
+        let out = even.join_table(odd, clock, versions, LeftOuter, row);
+        let out = out.named("step");
+        (even_late, odd_late) = out.late;
+        rows = out
+            .down
+            .map_value(|(a, b)| [a].into_iter().chain(b).collect());
     } else {
         let as_of = match step {
             5 => as_of(AsOf::forward()),
@@ -367,7 +377,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn ends_of_input_change_nothing_without_windows(case in cases(), step in 0..8_u8) {
+    fn ends_of_input_change_nothing_without_windows(case in cases(), step in 0..=TABLE) {
         let whole = emitted(&case, step, &[], true);
         prop_assert_eq!(emitted(&case, step, &case.ends, true), whole);
     }

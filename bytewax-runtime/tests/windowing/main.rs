@@ -35,5 +35,6 @@ mod scripted;
 mod shared;
 mod streams;
 mod support;
+mod tables;
 mod timed;
 mod triggers;

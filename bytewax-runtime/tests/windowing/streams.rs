@@ -13,7 +13,7 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
     AsOf, Clock as WindowClock, EventClock, Interval, Lateness, LeftOuter, Micros, Pattern,
-    StreamClock, SystemClock, Windowed,
+    StreamClock, SystemClock, Versions, Windowed,
 };
 use chrono::{DateTime, TimeDelta};
 
@@ -544,6 +544,13 @@ const HOLDING: &[(&str, Behind)] = &[
         let clock = StreamClock::of_sides((at, at));
         let right = hits.clone().filter(|_| false);
         let rows = hits.join_as_of(right, clock, AsOf::backward());
+        rows.named(name).down.map_value(|(hit, _)| hit.1)
+    }),
+    ("table", |hits, name| {
+        let clock = StreamClock::of_sides((at, at));
+        let changes = hits.clone().filter(|_| false);
+        let versions = Versions::kept_for(TimeDelta::zero());
+        let rows = hits.join_table(changes, clock, versions, LeftOuter, Some);
         rows.named(name).down.map_value(|(hit, _)| hit.1)
     }),
 ];

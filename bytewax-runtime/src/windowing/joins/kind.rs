@@ -20,6 +20,18 @@ pub trait JoinKind<A, B>: Copy + Debug + Send + Sync + 'static {
     fn right(right: B) -> Option<Self::Row>;
 }
 
+/// The rows that [`join_table`](crate::flow::Stream::join_table) emits besides matches: [`Inner`] or [`LeftOuter`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind of join with a table",
+    label = "not `Inner` or `LeftOuter`",
+    note = "rows of the table are looked up, so a row without a match emits nothing"
+)]
+pub trait TableKind<A, B>: JoinKind<A, B> {}
+
+impl<A: 'static, B: 'static> TableKind<A, B> for Inner {}
+
+impl<A: 'static, B: 'static> TableKind<A, B> for LeftOuter {}
+
 /// Emits matches only.
 #[derive(Clone, Copy, Debug)]
 pub struct Inner;

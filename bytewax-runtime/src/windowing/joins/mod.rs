@@ -6,10 +6,12 @@ mod interval;
 mod kind;
 mod operators;
 mod rows;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use as_of::AsOf;
 pub use interval::Interval;
-pub use kind::{FullOuter, Inner, JoinKind, LeftOuter, RightOuter};
+pub use kind::{FullOuter, Inner, JoinKind, LeftOuter, RightOuter, TableKind};
 pub use operators::{Kept, RowsOut};
+pub use table::Versions;

@@ -102,18 +102,20 @@ where
 }
 
 /// A join under description.
-struct Join<C, E> {
-    operator: &'static str,
-    clock: C,
+pub(super) struct Join<C, E> {
+    pub(super) operator: &'static str,
+    pub(super) clock: C,
+    /// How far behind the watermark rows are not late.
+    pub(super) lateness: i64,
     /// How far behind the watermark emitted rows can be; `None` if they do not depend on it.
-    held_back: Option<i64>,
-    fault: Option<Fault>,
-    make: E,
+    pub(super) held_back: Option<i64>,
+    pub(super) fault: Option<Fault>,
+    pub(super) make: E,
 }
 
 impl<C, E> Join<C, E> {
     #[track_caller]
-    fn add<K, A, B, W>(
+    pub(super) fn add<K, A, B, W>(
         self,
         left: KeyedStream<K, A>,
         right: KeyedStream<K, B>,
@@ -140,7 +142,7 @@ impl<C, E> Join<C, E> {
             facts: Vec::new(),
             faults: self.fault.into_iter().collect(),
             options: Options {
-                lateness: 0,
+                lateness: self.lateness,
                 held_back: self.held_back,
                 early: None,
                 ordered: false,
@@ -221,6 +223,7 @@ impl<T: 'static> Stream<T> {
         let join = Join {
             operator: "join_rows",
             clock: SystemClock::new(),
+            lateness: 0,
             held_back: None,
             fault,
             make: making(kind, interval, true),
@@ -292,6 +295,7 @@ impl<T: 'static> Stream<T> {
         let join = Join {
             operator: "join_interval",
             clock,
+            lateness: 0,
             held_back: Some(interval.held_back()),
             fault: interval.fault(),
             make: making(kind, interval, false),
@@ -304,9 +308,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// A value waits until the watermark excludes a closer one, unless `as_of` is
     /// [`at_once`](crate::windowing::AsOf::at_once). Values are emitted in the order of their times. An
-    /// unmatched value is emitted with `None`. Values of the other stream can match any number of times. For
-    /// a table with deleted rows, let the other stream contain options: a `None` means that no value exists
-    /// from then on.
+    /// unmatched value is emitted with `None`. Values of the other stream can match any number of times. To join
+    /// with a table whose rows are changed and deleted, use [`join_table`](Stream::join_table).
     ///
     /// The clock must know the times of both: [`StreamClock::of_sides`] takes a function for each. Values
     /// before the watermark are late. A later window step uses the time of this stream; behind
@@ -367,6 +370,7 @@ impl<T: 'static> Stream<T> {
         let join = Join {
             operator: "join_as_of",
             clock,
+            lateness: 0,
             held_back: Some(as_of.held_back()),
             fault: as_of.fault(),
             make: move || as_of,

@@ -1,11 +1,14 @@
 //! Joins of rows against models of a few lines, whatever the watermark does between two rows.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::as_of::AsOf;
 use super::interval::{Interval, IntervalJoin};
 use super::kind::{FullOuter, Inner, LeftOuter, RightOuter};
 use super::rows::Both;
+use super::table::{TableJoin, Versions};
 use crate::kit::logic::Emit;
 use crate::operators::Of2;
 use crate::windowing::engine::{Event, WindowEngine};
@@ -175,6 +178,96 @@ proptest! {
         prop_assert_eq!(got(AsOf::backward()), model(backward));
         prop_assert_eq!(got(AsOf::forward()), model(forward));
         prop_assert_eq!(got(AsOf::nearest()), model(nearest));
+    }
+}
+
+/// A row of the left, or a change with its number and whether it sets a row.
+type Lookup = Of2<(usize, Time), (usize, bool)>;
+type Looked = ((usize, Time), Option<usize>);
+
+/// The rows that a join with a table keeps and emits, from all changes.
+#[derive(Default)]
+struct TableModel {
+    /// Time, place, and whether it sets a row; in order.
+    changes: Vec<(Time, usize, bool)>,
+    waiting: Vec<(Time, usize)>,
+}
+
+impl TableModel {
+    fn valid(&self, time: Time) -> Option<usize> {
+        let last = self.changes.iter().rfind(|change| change.0 <= time)?;
+        last.2.then_some(last.1)
+    }
+
+    fn take_settled(&mut self, mark: Time) -> Vec<Looked> {
+        self.waiting.sort();
+        let settled = self.waiting.iter().take_while(|row| row.0 < mark).count();
+        let settled: Vec<_> = self.waiting.drain(..settled).collect();
+        let looked = |(time, place)| ((place, time), self.valid(time));
+        settled.into_iter().map(looked).collect()
+    }
+
+    /// The number of versions that a row of the left can need which comes at this time or later.
+    fn needed(&self, from: Time) -> usize {
+        let behind = self.changes.partition_point(|change| change.0 <= from);
+        let valid = behind
+            .checked_sub(1)
+            .and_then(|last| self.changes.get(last));
+        self.changes.len() - behind + usize::from(valid.is_some_and(|change| change.2))
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_join_with_a_table_looks_into_its_history(
+        rows in rows(2 * WAIT),
+        sets in prop::collection::vec(any::<bool>(), 40),
+        looks in prop::collection::vec(any::<bool>(), 40),
+        kept_for in 0..=WAIT,
+        at_once in any::<bool>(),
+    ) {
+        let versions = Versions::kept_for(chrono::TimeDelta::microseconds(kept_for));
+        let versions = if at_once { versions.at_once() } else { versions };
+        let change = |(place, sets): (usize, bool)| sets.then_some(place);
+        let table = TableJoin::<LeftOuter, _>::new(versions, Arc::new(change));
+        let (mut kept, mut model) = (Both::default(), TableModel::default());
+        let mut out: Emit<Event<Looked, Lookup>> = Emit::new();
+        let (mut mark, mut newest) = (-1000, -1000);
+        for (place, (is_left, time)) in rows.iter().copied().enumerate() {
+            let mut expected = Vec::new();
+            // Late rows do not come to it.
+            if time >= mark - kept_for {
+                if !is_left {
+                    let change = (time, place, sets[place]);
+                    let at = model.changes.partition_point(|other| other.0 <= time);
+                    model.changes.insert(at, change);
+                    table.add(&mut kept, time, Of2::B((place, sets[place])), mark, &mut out);
+                } else {
+                    if at_once || time < mark {
+                        expected.push(((place, time), model.valid(time)));
+                    } else {
+                        model.waiting.push((time, place));
+                    }
+                    table.add(&mut kept, time, Of2::A((place, time)), mark, &mut out);
+                }
+            }
+            newest = newest.max(time);
+            if looks.get(place).copied().unwrap_or_default() {
+                mark = newest - WAIT;
+            }
+            expected.extend(model.take_settled(mark));
+            if mark >= WindowEngine::<Lookup>::next(&table, &kept) {
+                table.close(&mut kept, mark, &mut out);
+            }
+            let emitted: Vec<_> = out.drain().filter_map(|event| match event {
+                Event::Down(_, row) => Some(row),
+                Event::Late(..) | Event::Meta(..) => None,
+            }).collect();
+            prop_assert_eq!(emitted, expected);
+            let needed = model.needed(mark - kept_for);
+            prop_assert_eq!(kept.right.len(), needed, "no version is kept that nothing needs");
+            prop_assert_eq!(kept.left.len(), model.waiting.len());
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use bytewax_runtime::operators::JoinInsert::{Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::windowing::{
     AsOf, Clock, CountWindower, CumulateWindower, CustomClock, EventClock, EventTimeOut, FullOuter,
-    GlobalWindower, Interval, Kept, KeyMarks, Lateness, Micros, Pattern, SessionWindower,
-    SlidingWindower, StreamClock, SystemClock, TumblingWindower, WindowLogic, Windowed, WithTime,
+    GlobalWindower, Interval, Kept, KeyMarks, Lateness, LeftOuter, Micros, Pattern,
+    SessionWindower, SlidingWindower, StreamClock, SystemClock, TumblingWindower, Versions,
+    WindowLogic, Windowed, WithTime,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -338,6 +339,14 @@ pub(super) const JOINED_WINDOWS: &[(&str, Step)] = &[
         let clock = StreamClock::of_sides((time_of, time_of));
         let as_of = AsOf::nearest().tolerance(TimeDelta::hours(9));
         let rows = even.join_as_of(odd, clock, as_of);
+        shown(rows.named(name).down)
+    }),
+    ("join_table", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of));
+        let versions = Versions::kept_for(TimeDelta::hours(3));
+        let row = |n: i64| (n % 3 != 0).then_some(n);
+        let rows = even.join_table(odd, clock, versions, LeftOuter, row);
         shown(rows.named(name).down)
     }),
     ("join_rows", |s, name| {
