@@ -11,7 +11,8 @@ use bytewax_runtime::source::Poll;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use chrono::{DateTime, TimeDelta};
 
-use crate::shared::{EachWorker, failure, flow_of, rows, run_in, run_on, workers_of};
+use crate::rows::rows;
+use crate::shared::{EachWorker, failure, flow_of, run_in, run_on, workers_of};
 
 fn lookup(key: &char) -> Result<Option<i32>, StepError> {
     match key {

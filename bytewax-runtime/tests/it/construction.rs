@@ -6,7 +6,8 @@ use bytewax_runtime::RunErrorKind;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{TestingSink, TestingSource, run_items, run_main};
 
-use crate::shared::{failure, rows};
+use crate::rows::rows;
+use crate::shared::failure;
 
 fn numbers(flow: &Flow) -> Stream<i32> {
     flow.input(TestingSource::new([1, 2, 3])).named("in")

@@ -2,7 +2,8 @@
 
 use bytewax_runtime::testing::{run_items, run_keyed};
 
-use crate::shared::{rows, run_on, sorted};
+use crate::rows::rows;
+use crate::shared::{run_on, sorted};
 
 fn letters(workers: usize, batch_size: usize) -> Vec<(char, u64)> {
     run_on(workers, batch_size, ['a', 'a', 'b', 'c', 'b', 'a'], |s| {

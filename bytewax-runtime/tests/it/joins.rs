@@ -7,7 +7,8 @@ use bytewax_runtime::operators::JoinInsert::{First, Last, Product};
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_keyed};
 
-use crate::shared::{rows, run_in};
+use crate::rows::rows;
+use crate::shared::run_in;
 
 type Item = (char, (usize, i32));
 type Sided = KeyedStream<char, (usize, i32)>;

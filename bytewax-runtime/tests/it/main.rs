@@ -72,6 +72,7 @@ mod polls;
 mod properties;
 mod recovery;
 mod reports;
+mod rows;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod sinks;

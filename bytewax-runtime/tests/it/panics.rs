@@ -10,7 +10,8 @@ use bytewax_runtime::{Epoch, RecoveryConfig, RunErrorKind, StepError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{failure, flow_of, rows};
+use crate::rows::rows;
+use crate::shared::{failure, flow_of};
 
 /// What is told of the place when a step panics at the third of five items.
 fn place(body: fn(Stream<u64>) -> Stream<u64>) -> String {

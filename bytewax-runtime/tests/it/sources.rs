@@ -15,7 +15,8 @@ use bytewax_runtime::testing::{
 use bytewax_runtime::{StepError, StepId, WorkerIndex};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::shared::{Answer, EachWorker, Log, Parts, flow_of, rows, sorted, start, workers_of};
+use crate::rows::rows;
+use crate::shared::{Answer, EachWorker, Log, Parts, flow_of, sorted, start, workers_of};
 
 /// A source of both kinds whose partitions give the same few items and name a time after each.
 #[derive(Clone)]

@@ -5,7 +5,8 @@ use std::fmt::Debug;
 
 use bytewax_runtime::testing::run_keyed;
 
-use crate::shared::{rows, run_on};
+use crate::rows::rows;
+use crate::shared::run_on;
 
 /// Counts values, and forgets the key at 0.
 fn count_until_reset(count: &mut Option<u32>, n: u32) -> Option<u32> {

@@ -13,8 +13,9 @@ use bytewax_runtime::testing::{
 };
 use chrono::TimeDelta;
 
+use crate::rows::rows;
 use crate::shared::by_hand::ByHand;
-use crate::shared::{Call, EachWrites, failure, flow_of, rows, run_in, run_on, sorted, workers_of};
+use crate::shared::{Call, EachWrites, failure, flow_of, run_in, run_on, sorted, workers_of};
 
 fn odd(n: &i32) -> bool {
     n % 2 == 1

@@ -19,14 +19,6 @@ use bytewax_runtime::source::{
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::{RunError, StepError, StepId, WorkerIndex};
 
-/// Tests that compare an expression with a value, one a line.
-macro_rules! rows {
-    ($($(#[$meta:meta])* $name:ident: $got:expr => $expected:expr;)*) => {
-        $($(#[$meta])* #[test] fn $name() { assert_eq!($got, $expected); })*
-    };
-}
-pub(crate) use rows;
-
 /// Runs a few steps over a list of items, with a batch size and a number of workers.
 pub(crate) fn run_on<T, U>(
     workers: usize,

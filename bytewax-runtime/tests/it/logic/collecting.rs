@@ -7,8 +7,9 @@ use bytewax_runtime::testing::{TestingItem, run_keyed};
 use chrono::TimeDelta;
 
 use super::{LONG, ZERO, with_pauses};
+use crate::rows::rows;
 use crate::shared::by_hand::ByHand;
-use crate::shared::{rows, run_on};
+use crate::shared::run_on;
 
 rows! {
     d01_collect: run_keyed((0..10).map(|n| ("ALL".to_owned(), n)), |s| s.collect(3, LONG).named("c"))

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Act::{For, Forget, Leave, Panic, Until};
 use super::{Act, LONG, Told, ZERO, acts, per_epoch, told, with_pauses};
-use crate::shared::{failure, flow_of, rows, run_in};
+use crate::rows::rows;
+use crate::shared::{failure, flow_of, run_in};
 
 /// Counts the items of each batch, and notes the batches.
 #[stateful(crate = "bytewax_runtime")]

@@ -5,6 +5,7 @@
 
 use bytewax_macros::stateful;
 use bytewax_runtime::operators::JoinInsert::{Last, Product};
+use bytewax_runtime::operators::Within;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::windowing::{
     AsOf, Clock, CountWindower, CumulateWindower, CustomClock, EventClock, EventTimeOut, FullOuter,
@@ -149,6 +150,17 @@ pub(super) const WINDOWS: &[(&str, Step)] = &[
             *sum
         });
         shown(sums.named(name).down)
+    }),
+    ("expire_dedupe", |s, name| {
+        let values = timed(s, name).down;
+        let values = values.expire_after(TimeDelta::hours(4), of_stream());
+        let once = values.dedupe(Within::Last(3), |n: &i64| n % 7);
+        shown(once.named(name).down)
+    }),
+    ("expire_lag", |s, name| {
+        let values = timed(s, name).down;
+        let values = values.expire_after(TimeDelta::hours(4), of_stream());
+        shown(values.lag(2).named(name).down)
     }),
     ("expire_never", |s, name| {
         let values = s.expire_after(LONG, SystemClock::new());
@@ -310,6 +322,12 @@ pub(super) const JOINED_WINDOWS: &[(&str, Step)] = &[
         let clock = StreamClock::of_sides((time_of, time_of));
         let even = even.expire_after(TimeDelta::hours(5), clock);
         shown(even.join_running(odd, Last).named(name).down)
+    }),
+    ("expire_join", |s, name| {
+        let (even, odd) = sides(timed(s, name).down);
+        let clock = StreamClock::of_sides((time_of, time_of));
+        let even = even.expire_after(TimeDelta::hours(5), clock);
+        shown(even.join(odd).named(name).down)
     }),
     ("join_window", |s, name| {
         let (even, odd) = sides(s);
