@@ -122,9 +122,14 @@ impl Bench {
     /// Advances the clock, and wakes everything due.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.hand.advance(by);
-        self.worker
-            .timers
-            .fire(&self.worker.clock, &self.worker.dates);
+        let WorkerCx {
+            timers,
+            clock,
+            dates,
+            timing,
+            ..
+        } = &*self.worker;
+        timers.fire(clock, dates, timing);
     }
 
     /// The sending end of an edge, and a record of the sent items.

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::dates::Dates;
 use super::link::{RemoteAlarm, Wake};
+use super::meter::Timing;
 use crate::clock::{Due, Monotonic, WorkerClock};
 
 /// Wakes the operators of a worker: immediately, or at a time of the worker's clock.
@@ -67,13 +68,23 @@ impl Timers {
 
     /// Wakes every operator whose time has come. Returns how long the worker may sleep: `None` means until it
     /// is woken.
-    pub(crate) fn fire(&self, clock: &WorkerClock, date: &Dates) -> Option<Duration> {
+    pub(crate) fn fire(
+        &self,
+        clock: &WorkerClock,
+        date: &Dates,
+        timing: &Timing,
+    ) -> Option<Duration> {
         let mut wall = self.wall.borrow_mut();
         let mut dates = self.dates.borrow_mut();
         let mut monotonic = self.monotonic.borrow_mut();
         wall.fire(|| clock.now(), |alarm| self.wake(alarm));
         dates.fire(|| date.now(), |alarm| self.wake(alarm));
-        monotonic.fire(|| clock.monotonic(), |alarm| self.wake(alarm));
+        let monotonic_now = || {
+            let now = clock.monotonic();
+            timing.note(now);
+            now
+        };
+        monotonic.fire(monotonic_now, |alarm| self.wake(alarm));
         let next = [
             wall.next().map(Due::Wall),
             monotonic.next().map(Due::Monotonic),

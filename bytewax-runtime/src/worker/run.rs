@@ -120,7 +120,7 @@ fn work(allocator: Allocator, job: &Arc<Job>, shared: &Arc<Shared>) {
 /// Steps the worker until the flow ends or the run stops. An idle worker sleeps.
 fn turn(worker: &mut Worker, cx: &WorkerCx) {
     while worker.has_dataflows() && !cx.shared.is_stopping() && !cx.epochs.has_stopped() {
-        let sleep = cx.timers.fire(&cx.clock, &cx.dates);
+        let sleep = cx.timers.fire(&cx.clock, &cx.dates, &cx.timing);
         worker.step_or_park(sleep);
     }
 }

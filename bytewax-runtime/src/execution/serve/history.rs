@@ -64,16 +64,15 @@ impl History {
     /// Adds a report, which is later than the one before it.
     pub(super) fn note(&self, report: RunReport) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(before) = &kept.before {
-            let passed = report.seconds - before.seconds;
-            if passed <= 0.0 {
-                return;
-            }
-            let point = Point::between(before, &report, passed);
-            kept.points.push_back(point);
-            if kept.points.len() > KEPT {
-                kept.points.pop_front();
-            }
+        // What came before the first report belongs to the first point.
+        let passed = report.seconds - kept.before.as_ref().map_or(0.0, |before| before.seconds);
+        if passed <= 0.0 {
+            return;
+        }
+        let point = Point::between(kept.before.as_ref(), &report, passed);
+        kept.points.push_back(point);
+        if kept.points.len() > KEPT {
+            kept.points.pop_front();
         }
         kept.before = Some(report);
     }
@@ -105,19 +104,21 @@ impl History {
 }
 
 impl Point {
-    fn between(before: &RunReport, now: &RunReport, passed: f64) -> Self {
+    /// What has happened between two reports, or since the start of the run.
+    fn between(before: Option<&RunReport>, now: &RunReport, passed: f64) -> Self {
         // The numbers of other processes are of other times; a slow one has given none since.
-        let then = before.workers.iter();
+        let then = before.iter().flat_map(|before| &before.workers);
         let then: HashMap<usize, f64> = then.map(|it| (it.worker, it.run_seconds)).collect();
-        let passed_on = now.workers.iter().filter_map(|it| {
-            let passed = it.run_seconds - then.get(&it.worker)?;
-            Some((it.worker, passed))
+        let passed_on = now.workers.iter().map(|it| {
+            let then = then.get(&it.worker).copied().unwrap_or_default();
+            (it.worker, it.run_seconds - then)
         });
         let passed_on: HashMap<usize, f64> = passed_on.collect();
-        let (waited_before, waited_now) = (waited(before), waited(now));
+        let waited_before = before.map(waited).unwrap_or_default();
+        let waited_now = waited(now);
         let values = |(place, step): (usize, &StepReport)| {
             // The steps of a run are always the same.
-            let known = before.steps.get(place);
+            let known = before.and_then(|before| before.steps.get(place));
             let workers_before = known.map_or(&[][..], |known| known.workers.as_slice());
             let mut values = Values::default();
             for of in &step.workers {
@@ -127,11 +128,11 @@ impl Point {
                 }
                 let old = workers_before.iter().find(|old| old.worker == of.worker);
                 let rate = |now: u64, before: Option<u64>| {
-                    now.saturating_sub(before.unwrap_or(now)) as f64 / passed
+                    now.saturating_sub(before.unwrap_or_default()) as f64 / passed
                 };
                 values.items_in += rate(of.items_in, old.map(|old| old.items_in)) as f32;
                 values.items_out += rate(of.items_out, old.map(|old| old.items_out)) as f32;
-                let busy = of.busy_seconds - old.map_or(of.busy_seconds, |old| old.busy_seconds);
+                let busy = of.busy_seconds - old.map_or(0.0, |old| old.busy_seconds);
                 values.busy = values.busy.max(share(busy, passed));
                 let place = (step.step.as_str(), of.worker);
                 let waited = waited_now.get(&place).copied().unwrap_or(0.0);

@@ -219,6 +219,8 @@ pub(crate) struct StepMeter {
     outputs: Box<[Arc<OutputMeter>]>,
     /// Nanoseconds in the code of the step, estimated from the timed activations.
     pub(crate) busy: Counter,
+    /// Nanoseconds in the code of the step in timed activations.
+    pub(super) timed: Counter,
     /// Durations of a batch: a poll, a write, or one batch of items in another step.
     pub(crate) batch: Histogram,
     /// Durations of handling due timers.
@@ -251,6 +253,7 @@ impl StepMeter {
             batches_in: Counter::default(),
             outputs: (0..outputs).map(|_| Arc::default()).collect(),
             busy: Counter::default(),
+            timed: Counter::default(),
             batch: Histogram::durations(),
             notify: Histogram::durations(),
             end: Histogram::durations(),

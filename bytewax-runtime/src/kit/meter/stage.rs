@@ -31,9 +31,9 @@ impl<T: 'static, P: Push<T>> Push<T> for Metered<P> {
         if !cx.worker.timing.is_on() {
             return self.stage.push.push(batch, cx);
         }
-        let (before, weight) = (self.meter.busy.get(), cx.worker.timing.weight());
+        let (before, weight) = (self.meter.timed.get(), cx.worker.timing.weight());
         let pushed = self.stage.push(batch, cx);
-        let took = self.meter.busy.get().wrapping_sub(before) / weight.max(1);
+        let took = self.meter.timed.get().wrapping_sub(before);
         self.meter.batch.observe(took, weight);
         pushed
     }

@@ -2,20 +2,25 @@
 //!
 //! Reading the clock costs about as much as a small step for a few items. Therefore only some activations are
 //! timed, and each represents those since the previous one. The cost of timing determines how many are
-//! skipped: where activations take long, all of them are timed.
+//! skipped: where activations take long or are rare, all of them are timed.
 
 use std::cell::Cell;
+
+use chrono::TimeDelta;
 
 use super::super::context::WorkerCx;
 use super::{Histogram, WorkerMeter};
 use crate::clock::{Monotonic, WorkerClock};
 use crate::ids::StepIndex;
 
-/// The cost of reading the clock in nanoseconds, 40 to 80, times 512: timing then takes at most 0.2 %.
+/// The cost of reading the clock in nanoseconds, 40 to 80, times 512: timing then takes at most 0.2 % of the time.
 const READ_AND_REST: u64 = 80 * 512;
 
 /// The most activations that are skipped.
 const MOST: u64 = 1 << 10;
+
+/// The time after which no more are skipped, because they have become longer or rarer.
+const RARELY: TimeDelta = TimeDelta::milliseconds(100);
 
 /// The state for timing the steps of a worker.
 #[derive(Debug)]
@@ -28,7 +33,9 @@ pub(crate) struct Timing {
     /// The step whose code is running, and since when.
     step: Cell<StepIndex>,
     since: Cell<Monotonic>,
-    began: Cell<Monotonic>,
+    /// How much more than the measured time can be attributed to the present activation: the skipped ones were not
+    /// longer than the time since the last timed one.
+    skipped: Cell<u64>,
     reads: Cell<u64>,
     /// The time measured within the call that is being measured, in nanoseconds.
     within: Cell<u64>,
@@ -42,7 +49,7 @@ impl Timing {
             weight: Cell::new(0),
             step: Cell::new(StepIndex(0)),
             since: Cell::default(),
-            began: Cell::default(),
+            skipped: Cell::new(0),
             reads: Cell::new(0),
             within: Cell::new(0),
         }
@@ -73,13 +80,14 @@ impl Timing {
         now
     }
 
-    fn begin(&self, step: StepIndex, weight: u64) {
+    /// Begins an activation that also represents those since `ended`.
+    fn begin(&self, step: StepIndex, weight: u64, ended: Monotonic) {
         self.reads.set(0);
         let now = self.read();
         self.weight.set(weight);
+        self.skipped.set(now.nanos_since(ended));
         self.step.set(step);
         self.since.set(now);
-        self.began.set(now);
     }
 
     /// Adds the elapsed time to the running step, and switches to another. Returns the previous one.
@@ -87,24 +95,31 @@ impl Timing {
         let now = self.read();
         let from = self.step.replace(to);
         let passed = now.nanos_since(self.since.replace(now));
-        meter
-            .step(from)
-            .busy
-            .add(passed.saturating_mul(self.weight.get()));
+        let step = meter.step(from);
+        step.timed.add(passed);
+        step.busy.add(self.weigh(passed));
         from
     }
 
-    /// Ends an activation. Returns how many to skip before the next timed one.
-    fn end(&self, meter: &WorkerMeter) -> u64 {
+    /// The measured time with that of the skipped activations.
+    fn weigh(&self, passed: u64) -> u64 {
+        let others = passed.saturating_mul(self.weight.get().saturating_sub(1));
+        let others = others.min(self.skipped.get());
+        self.skipped.set(self.skipped.get() - others);
+        passed.saturating_add(others)
+    }
+
+    /// Ends an activation. Returns the time, and how often the clock was read.
+    fn end(&self, meter: &WorkerMeter) -> (Monotonic, u64) {
         let step = self.step.get();
         self.switch(step, meter);
         self.weight.set(0);
-        if self.clock.is_by_hand() {
-            // Tests time every activation.
-            return 0;
-        }
-        let took = self.since.get().nanos_since(self.began.get());
-        (self.reads.get() * READ_AND_REST / took.max(1)).min(MOST)
+        // Tests time every activation.
+        let reads = match self.clock.is_by_hand() {
+            true => 0,
+            false => self.reads.get(),
+        };
+        (self.since.get(), reads)
     }
 
     /// Measures a call, if the activation is timed, without nested measured calls.
@@ -146,23 +161,106 @@ pub(crate) struct Sampler {
     /// The number of activations to skip, and of those skipped.
     skips: u64,
     skipped: u64,
+    /// When the last timed one ended, and until when others are skipped.
+    ended: Monotonic,
+    until: Monotonic,
+    /// The time from one activation to the next, in nanoseconds. A short one among long ones counts for little.
+    period: u64,
 }
 
 impl Sampler {
-    /// Begins an activation of the operator of a step. Returns whether it is timed.
+    /// Whether the activation is timed that begins at about the time `now`.
     #[inline]
-    pub(crate) fn begin(&mut self, step: StepIndex, worker: &WorkerCx) -> bool {
-        if self.skipped < self.skips {
+    fn times_next(&mut self, now: Monotonic) -> bool {
+        if self.skipped < self.skips && now < self.until {
             self.skipped += 1;
             return false;
         }
-        worker.timing.begin(step, self.skipped + 1);
+        true
+    }
+
+    /// Chooses how many are skipped after a timed activation that has ended.
+    fn has_timed(&mut self, now: Monotonic, reads: u64) {
+        let passed = now.nanos_since(self.ended) / (self.skipped + 1);
+        self.period = passed.max(self.period / 2).max(1);
+        self.skips = (reads * READ_AND_REST / self.period).min(MOST);
         self.skipped = 0;
+        self.ended = now;
+        self.until = now.after(RARELY);
+    }
+
+    /// Begins an activation of the operator of a step. Returns whether it is timed.
+    #[inline]
+    pub(crate) fn begin(&mut self, step: StepIndex, worker: &WorkerCx) -> bool {
+        if !self.times_next(worker.timing.recent()) {
+            return false;
+        }
+        worker.timing.begin(step, self.skipped + 1, self.ended);
         true
     }
 
     /// Ends a timed activation.
     pub(crate) fn end(&mut self, worker: &WorkerCx) {
-        self.skips = worker.timing.end(&worker.meter);
+        let (now, reads) = worker.timing.end(&worker.meter);
+        self.has_timed(now, reads);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn ms(ms: i64) -> Monotonic {
+        Monotonic::of_micros(1000 * ms)
+    }
+
+    #[test]
+    fn an_activation_is_timed_when_the_last_was_long_ago() {
+        let mut sampler = Sampler {
+            skips: 3,
+            until: ms(100),
+            ..Sampler::default()
+        };
+        let timed = [1, 2, 3, 4].map(|now| sampler.times_next(ms(now)));
+        assert_eq!(timed, [false, false, false, true]);
+        sampler.skipped = 0;
+        let timed = [1, 99, 100].map(|now| sampler.times_next(ms(now)));
+        assert_eq!(timed, [false, false, true]);
+    }
+
+    #[test]
+    fn a_short_activation_between_long_ones_changes_little() {
+        let mut sampler = Sampler::default();
+        let mut now = 0;
+        let mut pass = |sampler: &mut Sampler, micros: i64| {
+            now += micros;
+            sampler.has_timed(Monotonic::of_micros(now), 2);
+        };
+        for _ in 0..3 {
+            pass(&mut sampler, 1_000_000);
+            assert_eq!(sampler.skips, 0);
+            pass(&mut sampler, 1);
+            assert_eq!(sampler.skips, 0);
+        }
+        for _ in 0..30 {
+            pass(&mut sampler, 1);
+        }
+        assert_eq!(sampler.skips, 81);
+    }
+
+    #[test]
+    fn no_more_time_is_attributed_than_has_passed() {
+        let (clock, hand) = WorkerClock::by_hand(DateTime::UNIX_EPOCH);
+        let timing = Timing::new(clock);
+        hand.advance(TimeDelta::milliseconds(10));
+        timing.begin(StepIndex(0), 500, ms(0));
+        // 499 others cannot have taken as long in ten milliseconds.
+        assert_eq!(timing.weigh(2_000_000_000), 2_010_000_000);
+        assert_eq!(timing.weigh(1000), 1000);
+        hand.advance(TimeDelta::milliseconds(10));
+        timing.begin(StepIndex(0), 5, ms(0));
+        assert_eq!(timing.weigh(1000), 5000);
     }
 }

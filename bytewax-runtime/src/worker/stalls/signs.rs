@@ -343,6 +343,14 @@ impl<'a> Look<'a> {
             );
             return (Some(step), Some(worker), None, why);
         }
+        let busiest = self.busiest(|_, _| true);
+        if let Some(busiest) = busiest.filter(|busiest| busiest.share >= ALL_THE_TIME) {
+            let (step, worker) = (busiest.step.step.clone(), busiest.worker);
+            let why = format!(
+                "step `{step}` is busy all the time on worker {worker}, and items of it wait"
+            );
+            return (Some(step), Some(worker), None, why);
+        }
         let mean = |store: &&crate::report::StoreReport| {
             let writes = &store.write_seconds;
             writes.sum / writes.count().max(1) as f64

@@ -496,6 +496,24 @@ const CASES: &[(&str, Staged, Expected)] = &[
         ),
     ),
     (
+        "an epoch waits for a busy step whose queue has room",
+        |it| {
+            it.works(0);
+            it.works(1);
+            it.has_store();
+            it.is_unfinished();
+            it.is_busy("f.slow", 0, 0.5);
+            it.is_busy("f.slow", 1, 0.95);
+        },
+        (
+            StallKind::Snapshot,
+            Some("f.slow"),
+            Some(1),
+            None,
+            "epoch 6 has ended but is not complete: step `f.slow` is busy all the time on worker 1",
+        ),
+    ),
+    (
         "an epoch waits for calls",
         |it| {
             it.works(0);
