@@ -184,6 +184,9 @@ mod tests {
     }
 
     proptest! {
+        // Making the texts takes most of the time.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn a_weight_is_about_what_is_held(lists: Vec<(u64, Vec<String>, Option<Vec<u32>>)>) {
             let held = |(_, texts, numbers): &(u64, Vec<String>, Option<Vec<u32>>)| {

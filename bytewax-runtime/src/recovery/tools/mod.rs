@@ -19,10 +19,10 @@ pub(crate) use dump::{Dump, Wanted, dump};
 pub(crate) use migrate::{Migrated, MigratedStep, migrate};
 pub(crate) use repartition::repartition;
 pub(crate) use restore::restore_all;
+#[cfg(feature = "serve")]
+pub(crate) use savepoint::{Held, Others, while_held};
 #[cfg(any(test, feature = "serve"))]
-pub(crate) use savepoint::{
-    Held, Others, Own, Reply, Savepoint, Step as SavepointStep, savepoint, while_held,
-};
+pub(crate) use savepoint::{Own, Reply, Savepoint, Step as SavepointStep, savepoint};
 pub(crate) use show::{PartitionInfo, StepInfo, StoreInfo, show};
 pub(crate) use verify::{Report, verify};
 

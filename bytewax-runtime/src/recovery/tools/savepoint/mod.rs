@@ -108,6 +108,7 @@ fn ask(others: Others<'_>, step: &Step) -> Result<Vec<(usize, Held)>, Error> {
 }
 
 /// Lets the other processes remove nothing from the store meanwhile.
+#[cfg(feature = "serve")]
 pub(crate) fn while_held<T>(
     name: &str,
     others: Others<'_>,
