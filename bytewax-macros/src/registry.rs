@@ -157,7 +157,7 @@ pub(crate) fn has_errs(method: &str) -> bool {
 
 /// Whether a method of a stream builds no step: the next operator does, on its result.
 pub(crate) fn leads_to_step(method: &str) -> bool {
-    method == "expire_after"
+    ["expire_after", "renewed_by"].contains(&method)
 }
 
 /// Whether the step saves the type in `operator::<T>()`.

@@ -3,4 +3,4 @@
 pub use crate::flow::{Dataflow, Flow, KeyedStream, Stream};
 pub use crate::key::Key;
 pub use crate::operators::{Emit, JoinAll, Keep, StatefulBatchLogic, StatefulLogic};
-pub use crate::windowing::{JoinAllWindows, WindowLogic};
+pub use crate::windowing::{JoinAllExpiring, JoinAllWindows, WindowLogic};

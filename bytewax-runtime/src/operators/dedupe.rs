@@ -65,21 +65,27 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> I + Send + Sync + 'static,
     {
         let id = Arc::new(id);
-        self.pairs().item_step("dedupe", move || Dedupe {
-            within,
-            id: Arc::clone(&id),
-            values: PhantomData,
-        })
+        self.pairs()
+            .item_step("dedupe", move || Dedupe::new(within, Arc::clone(&id)))
     }
 }
 
-struct Dedupe<V, F> {
+/// The logic of `dedupe`.
+pub(crate) struct Dedupe<V, F> {
     within: Within,
     id: Arc<F>,
     values: PhantomData<fn(V)>,
 }
 
 impl<V, F> Dedupe<V, F> {
+    pub(crate) fn new(within: Within, id: Arc<F>) -> Self {
+        Self {
+            within,
+            id,
+            values: PhantomData,
+        }
+    }
+
     /// When an id expires that is remembered from now on; `None` is never, or beyond the last date.
     fn expiry(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self.within {
@@ -89,11 +95,15 @@ impl<V, F> Dedupe<V, F> {
     }
 
     /// Forgets what has expired, and returns the expiry of an id that comes now.
-    fn begin<I: Eq + Hash>(
+    fn begin<I: Eq + Hash + Clone>(
         &self,
         ids: &mut Remembered<I>,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
+        // The ids for look-ups are not saved.
+        if ids.known.len() != ids.order.len() {
+            ids.known = ids.order.iter().map(|(id, _)| id.clone()).collect();
+        }
         let expiry = self.expiry(now);
         if let Some(expiry) = expiry {
             ids.expire_all(expiry);
@@ -107,9 +117,9 @@ impl<V, F> Dedupe<V, F> {
 /// first.
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "I: State")]
-struct Remembered<I> {
+pub(crate) struct Remembered<I> {
     order: VecDeque<(I, Option<DateTime<Utc>>)>,
-    /// The same ids for look-ups; recreated when the key is restored.
+    /// The same ids for look-ups; recreated when a restored key has a value.
     #[serde(skip, default = "HashSet::new")]
     known: HashSet<I>,
 }
@@ -120,6 +130,13 @@ impl<I: State> State for Remembered<I> {
         1,
         &[Field::of::<VecDeque<(I, Option<DateTime<Utc>>)>>("order")],
     );
+}
+
+impl<I> Remembered<I> {
+    /// The ids, in the order in which they would have expired.
+    pub(crate) fn into_ids(self) -> impl Iterator<Item = I> {
+        self.order.into_iter().map(|(id, _)| id)
+    }
 }
 
 impl<I: Eq + Hash> Remembered<I> {
@@ -186,10 +203,6 @@ where
     fn on_notify(&self, ids: &mut Remembered<I>, out: &mut Emit<V>) -> Keep {
         self.begin(ids, out.now());
         ids.keep()
-    }
-
-    fn restored(&self, ids: &mut Remembered<I>) {
-        ids.known = ids.order.iter().map(|(id, _)| id.clone()).collect();
     }
 
     #[inline]
@@ -306,7 +319,6 @@ mod tests {
         let mut bytes = Vec::new();
         crate::codec::encode_stored(&ids, &mut bytes).unwrap();
         let mut again: Ids = crate::codec::decode_stored(&bytes).unwrap();
-        KeyLogic::<()>::restored(&logic(within), &mut again);
         assert!(!of(within, &mut again, 0, 2));
         assert!(of(within, &mut again, 0, 3));
     }

@@ -41,10 +41,7 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: State + Exchange + Clone>,
     {
-        self.pairs().item_step("lag", move || Lag {
-            n,
-            values: PhantomData,
-        })
+        self.pairs().item_step("lag", move || Lag::new(n))
     }
 
     /// Emits each value with the value of its key `n` values later, like `lead` in SQL.
@@ -80,16 +77,23 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: State + Exchange + Clone>,
     {
-        self.pairs().item_step("lead", move || Lead {
-            n,
-            values: PhantomData,
-        })
+        self.pairs().item_step("lead", move || Lead::new(n))
     }
 }
 
-struct Lag<V> {
+/// The logic of `lag`.
+pub(crate) struct Lag<V> {
     n: usize,
     values: PhantomData<fn(V)>,
+}
+
+impl<V> Lag<V> {
+    pub(crate) fn new(n: usize) -> Self {
+        Self {
+            n,
+            values: PhantomData,
+        }
+    }
 }
 
 impl<K, V: State + Clone> KeyLogic<K> for Lag<V> {
@@ -113,9 +117,19 @@ impl<K, V: State + Clone> ItemLogic<K, V> for Lag<V> {
     }
 }
 
-struct Lead<V> {
+/// The logic of `lead`.
+pub(crate) struct Lead<V> {
     n: usize,
     values: PhantomData<fn(V)>,
+}
+
+impl<V> Lead<V> {
+    pub(crate) fn new(n: usize) -> Self {
+        Self {
+            n,
+            values: PhantomData,
+        }
+    }
 }
 
 impl<K, V: State + Clone> KeyLogic<K> for Lead<V> {
@@ -159,10 +173,7 @@ mod tests {
 
     #[test]
     fn lag_with_a_smaller_n_than_before() {
-        let logic = Lag {
-            n: 1,
-            values: PhantomData,
-        };
+        let logic = Lag::new(1);
         let mut last = VecDeque::from([1, 2, 3]);
         assert_eq!(of(&logic, &mut last, 4), [(4, Some(3))]);
         assert_eq!(last, [4]);
@@ -170,10 +181,7 @@ mod tests {
 
     #[test]
     fn lead_with_a_smaller_n_than_before() {
-        let logic = Lead {
-            n: 1,
-            values: PhantomData,
-        };
+        let logic = Lead::new(1);
         let mut waiting = VecDeque::from([1, 2, 3]);
         let pairs = [(1, Some(2)), (2, Some(3)), (3, Some(4))];
         assert_eq!(of(&logic, &mut waiting, 4), pairs);
@@ -182,16 +190,7 @@ mod tests {
 
     #[test]
     fn none_away_is_the_value_itself() {
-        let (lag, lead) = (
-            Lag {
-                n: 0,
-                values: PhantomData,
-            },
-            Lead {
-                n: 0,
-                values: PhantomData,
-            },
-        );
+        let (lag, lead) = (Lag::new(0), Lead::new(0));
         let mut state = VecDeque::new();
         assert_eq!(of(&lag, &mut state, 4), [(4, Some(4))]);
         assert_eq!(of(&lead, &mut state, 5), [(5, Some(5))]);

@@ -41,18 +41,26 @@ impl<T: 'static> Stream<T> {
         F: Fn(&VecDeque<ValueOf<Self>>) -> U + Send + Sync + 'static,
     {
         let f = Arc::new(f);
-        self.pairs().item_step("last_n", move || LastN {
-            n: n.max(1),
-            f: Arc::clone(&f),
-            values: PhantomData,
-        })
+        self.pairs()
+            .item_step("last_n", move || LastN::new(n, Arc::clone(&f)))
     }
 }
 
-struct LastN<V, U, F> {
+/// The logic of `last_n`.
+pub(crate) struct LastN<V, U, F> {
     n: usize,
     f: Arc<F>,
     values: PhantomData<fn(V) -> U>,
+}
+
+impl<V, U, F> LastN<V, U, F> {
+    pub(crate) fn new(n: usize, f: Arc<F>) -> Self {
+        Self {
+            n: n.max(1),
+            f,
+            values: PhantomData,
+        }
+    }
 }
 
 impl<K, V, U, F> KeyLogic<K> for LastN<V, U, F>

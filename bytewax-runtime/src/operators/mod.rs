@@ -79,6 +79,7 @@ pub use crate::kit::logic::{Emit, Keep};
 pub use batch::Batching;
 pub use branch::BranchOut;
 pub use dedupe::Within;
+pub(crate) use dedupe::{Dedupe, Remembered};
 pub use enrich_cached::{Cache, CacheConfig};
 pub use input::{Dynamic, InTransactions, Partitioned, Single, Source};
 pub use inspect::Inspected;
@@ -86,12 +87,16 @@ pub use join::{JoinAll, JoinInsert, KeyedStreams};
 #[doc(hidden)]
 pub use join::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
 pub use lag_lead::Paired;
+pub(crate) use lag_lead::{Lag, Lead};
+pub(crate) use last_n::LastN;
 #[cfg(feature = "async")]
 pub use map_async::AsyncConfig;
 pub use output::Sink;
+pub(crate) use sample::Sample;
 pub use stateful::StatefulLogic;
 pub use stateful_batch::StatefulBatchLogic;
-pub(crate) use top_n::Top;
+pub(crate) use top_n::{RunningTop, Top};
 pub use try_map::{Errored, TryOut};
 pub use try_map_with::TryError;
 pub use try_output::Written;
+pub(crate) use zip_latest::ZipLatest;

@@ -31,10 +31,7 @@ impl<T: 'static> Stream<T> {
     where
         Self: Keyed<Key: Key, Value: Exchange>,
     {
-        self.pairs().item_step("sample", move || Sample {
-            n: n.max(1),
-            values: PhantomData,
-        })
+        self.pairs().item_step("sample", move || Sample::new(n))
     }
 
     /// Keeps all values of about one in `n` keys, and drops the values of the other keys.
@@ -69,9 +66,19 @@ impl<T: 'static> Stream<T> {
     }
 }
 
-struct Sample<V> {
+/// The logic of `sample`.
+pub(crate) struct Sample<V> {
     n: u64,
     values: PhantomData<fn(V)>,
+}
+
+impl<V> Sample<V> {
+    pub(crate) fn new(n: u64) -> Self {
+        Self {
+            n: n.max(1),
+            values: PhantomData,
+        }
+    }
 }
 
 impl<K, V: 'static> KeyLogic<K> for Sample<V> {

@@ -311,6 +311,6 @@ where
     }
 
     fn due(&self, saved: L) -> Option<DateTime<Utc>> {
-        self.keys.due(saved)
+        self.keys.due(&saved)
     }
 }

@@ -42,13 +42,8 @@ impl<T: 'static> Stream<T> {
         F: Fn(&ValueOf<Self>) -> B + Send + Sync + 'static,
     {
         let by = Arc::new(by);
-        self.pairs().item_step("top_n", move || Running {
-            top: Top {
-                n,
-                by: Arc::clone(&by),
-            },
-            values: PhantomData,
-        })
+        self.pairs()
+            .item_step("top_n", move || RunningTop::new(n, Arc::clone(&by)))
     }
 
     /// Keeps the `n` greatest values of each key by `by`, and emits them at the end of input, the greatest first.
@@ -141,12 +136,22 @@ where
     }
 }
 
-struct Running<V, F> {
+/// The logic of `top_n`.
+pub(crate) struct RunningTop<V, F> {
     top: Top<F>,
     values: PhantomData<fn(V)>,
 }
 
-impl<K, V, B, F> KeyLogic<K> for Running<V, F>
+impl<V, F> RunningTop<V, F> {
+    pub(crate) fn new(n: usize, by: Arc<F>) -> Self {
+        Self {
+            top: Top { n, by },
+            values: PhantomData,
+        }
+    }
+}
+
+impl<K, V, B, F> KeyLogic<K> for RunningTop<V, F>
 where
     V: State + Clone,
     B: PartialOrd,
@@ -160,7 +165,7 @@ where
     }
 }
 
-impl<K, V, B, F> ItemLogic<K, V> for Running<V, F>
+impl<K, V, B, F> ItemLogic<K, V> for RunningTop<V, F>
 where
     V: State + Clone,
     B: PartialOrd,

@@ -53,12 +53,19 @@ impl<T: 'static> Stream<T> {
             "zip_latest",
             inputs,
             <Both<KeyOf<Self>, ValueOf<Self>, B> as JoinSides>::enter,
-            |build, outputs| ItemHead::new(build, outputs, ZipLatest(PhantomData)),
+            |build, outputs| ItemHead::new(build, outputs, ZipLatest::default()),
         )
     }
 }
 
-struct ZipLatest<A, B>(PhantomData<fn(A, B)>);
+/// The logic of `zip_latest`.
+pub(crate) struct ZipLatest<A, B>(PhantomData<fn(A, B)>);
+
+impl<A, B> Default for ZipLatest<A, B> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
 
 impl<K, A: State + Clone, B: State + Clone> KeyLogic<K> for ZipLatest<A, B> {
     type State = (Option<A>, Option<B>);

@@ -157,7 +157,11 @@ pub use probe::{WindowProbe, WindowReport};
 pub use time::{Micros, Millis, Timestamp};
 #[doc(hidden)]
 pub use timed::{And, Begin, FollowedBy, Next, Without};
-pub use timed::{Expiring, ExpiringOut, Pattern, PatternOut, PatternWithin, Stages, TimedOut};
+pub use timed::{
+    EachValue, Expiring, ExpiringAll, ExpiringOut, ExpiringStreams, JoinAllExpiring, Renewal,
+    SomeValues,
+};
+pub use timed::{Pattern, PatternOut, PatternWithin, Stages, TimedOut};
 pub use window::{Fired, Firing, WindowId, WindowMetadata, Windowed};
 pub use windowed::WindowOut;
 #[cfg(feature = "calendar")]

@@ -12,10 +12,11 @@ use bytewax_runtime::state::{Field, Schema, State};
 use bytewax_runtime::testing::TestingItem::{Abort, Eof, Item};
 use bytewax_runtime::testing::{RunConfig, TestingItem, TestingSink, TestingSource, cluster_main};
 use bytewax_runtime::windowing::{
-    Clock, CountWindower, EventClock, Fired, Firing, JoinWindowOut, Labelled, Micros,
-    SessionWindower, SlidingWindower, SystemClock, WindowId, WindowLogic, WindowOut, Windowing,
+    Clock, CountWindower, CustomClock, EventClock, Fired, Firing, JoinWindowOut, KeyMarks,
+    Labelled, Lateness, Micros, SessionWindower, SlidingWindower, StreamClock, SystemClock,
+    WindowId, WindowLogic, WindowOut, Windowing, WithValues,
 };
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::{
     ProptestConfig, Strategy, TestCaseError, any, prop, prop_assert, prop_assert_eq, proptest,
 };
@@ -54,6 +55,27 @@ enum Time {
     Keys,
     Partitions,
     System,
+    /// By the watermark of the stream, in front of which values may be late, too.
+    Stream,
+    /// By marks of the program, without the system's time.
+    Custom,
+}
+
+/// The times of values, and marks some time behind them.
+struct Behind(i64);
+
+impl KeyMarks<Value> for Behind {
+    type Pace = WithValues;
+
+    const NAME: &'static str = "behind";
+
+    fn time(&self, value: &Value, _: DateTime<Utc>) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + micros(value.0)
+    }
+
+    fn watermark(&self, _: &Value, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(time - micros(self.0))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +87,8 @@ enum Operator {
     Count,
     Max,
     Min,
+    /// With room for all values.
+    Top,
     Join,
     JoinRunning,
 }
@@ -94,6 +118,7 @@ fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
         Operator::Count,
         Operator::Max,
         Operator::Min,
+        Operator::Top,
         Operator::Join,
         Operator::JoinRunning,
     ];
@@ -120,7 +145,13 @@ fn cases(ends: bool, aborts: bool) -> impl Strategy<Value = Case> {
                 every: a.min(b) as u64 / 4 + 1,
             },
         });
-    let times = [Time::Keys, Time::Keys, Time::Partitions, Time::System];
+    let times = [
+        Time::Keys,
+        Time::Partitions,
+        Time::System,
+        Time::Stream,
+        Time::Custom,
+    ];
     let after = prop::sample::select(vec![0_i64, 0, 0, 1, 3, 10, 40]);
     let next = (0_u8..6, 0_u8..3, -9_i64..25, after);
     let script = prop::collection::vec(next, 1..25).prop_map(move |all| {
@@ -287,6 +318,10 @@ impl Case {
                 values.min_window(of_keys(), windower, |value| value.1[0]),
                 numbers,
             ),
+            (Operator::Top, _) => given(
+                values.top_n_window(of_keys(), windower, usize::MAX, |value| value.1[0]),
+                |list| What::Numbers(list.into_iter().flat_map(|value| value.1).collect()),
+            ),
             (Operator::Join, _) => {
                 let (both, clock, all) = joins(values);
                 joined(both.join_window(clock, windower, all))
@@ -303,6 +338,24 @@ impl Case {
             (_, Time::System) => {
                 let clock = SystemClock::new().forget_after(forget_after);
                 self.with_clock(values, clock, windower)
+            }
+            (_, Time::Custom) => {
+                let clock = CustomClock::new(Behind(self.wait)).forget_after(forget_after);
+                self.with_clock(values, clock, windower)
+            }
+            (_, Time::Stream) => {
+                let timed = values.event_time(|(_, value)| at(value), Lateness::bounded(wait));
+                let timed = timed.named("time");
+                let clock = StreamClock::new(at).forget_after(forget_after);
+                let (told, late) = self.with_clock(timed.down, clock, windower);
+                // As the windows would have said.
+                let case = self.clone();
+                let before = timed.late.flat_map_value(move |value| {
+                    let ids = case.windows_of(value.0);
+                    let ids = ids.unwrap_or_else(|| BTreeSet::from([WindowId::NONE.0]));
+                    ids.into_iter().map(move |id| (WindowId(id), value.clone()))
+                });
+                (told, late.merge(before))
             }
         }
     }

@@ -19,6 +19,7 @@ mod combined;
 mod conformance;
 mod conserved;
 mod empty;
+mod expiring;
 mod expiry;
 mod faults;
 mod firing;

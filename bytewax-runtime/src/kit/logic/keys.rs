@@ -279,10 +279,10 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         let Restored {
             hash,
             key,
-            mut saved,
+            saved,
             mark,
         } = restored;
-        let due = self.restored(&mut saved);
+        let due = self.logic.notify_at(&saved);
         let mut timed = Timed::new(saved);
         if self.in_pass && due.is_some_and(|due| due <= self.out.now()) {
             // It was due when the pass began.
@@ -295,15 +295,9 @@ impl<K: Key, L: KeyLogic<K>> Keys<K, L> {
         self.table.restore(hash, key, timed, mark);
     }
 
-    /// Restores the parts of a key that are not saved. Returns the time of its timer.
-    fn restored(&self, saved: &mut L::State) -> Option<DateTime<Utc>> {
-        self.logic.restored(saved);
-        self.logic.notify_at(saved)
-    }
-
     /// The time of the timer with this saved form.
-    pub(crate) fn due(&self, mut saved: L::State) -> Option<DateTime<Utc>> {
-        self.restored(&mut saved)
+    pub(crate) fn due(&self, saved: &L::State) -> Option<DateTime<Utc>> {
+        self.logic.notify_at(saved)
     }
 
     pub(crate) fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
@@ -421,6 +415,6 @@ impl<K: Key, V: 'static, L: ItemLogic<K, V>> KeyedLogic<K, V> for ItemHead<K, V,
     }
 
     fn due(&self, saved: L::State) -> Option<DateTime<Utc>> {
-        self.keys.due(saved)
+        self.keys.due(&saved)
     }
 }

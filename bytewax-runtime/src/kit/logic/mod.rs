@@ -44,9 +44,6 @@ pub(crate) trait KeyLogic<K>: 'static {
         Keep::Yes
     }
 
-    /// Restores the data that is not saved, when a key is restored.
-    fn restored(&self, _: &mut Self::State) {}
-
     /// Returns the time of the key's timer.
     fn notify_at(&self, _state: &Self::State) -> Option<DateTime<Utc>> {
         None

@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 pub(crate) use self::sides::Sides;
 pub use self::sides::{Of1, Of2, Of3, Of4, Of5, Of6, Of7, Of8};
-use self::waiting::Waiting;
+pub(crate) use self::waiting::Waiting;
 use crate::error::RunError;
 use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::{Port, StepIndex};

@@ -22,6 +22,9 @@ pub(crate) trait Waiting: State + Default {
         item: <Self::Sides as Sides>::Item,
         insert: JoinInsert,
     ) -> Option<Self::Sides>;
+
+    /// Returns the values of all sides.
+    fn into_sides(self) -> Self::Sides;
 }
 
 impl<S: Sides> Waiting for S {
@@ -43,6 +46,11 @@ impl<S: Sides> Waiting for S {
     fn take_in(&mut self, item: S::Item, insert: JoinInsert) -> Option<S> {
         self.insert(item, insert);
         self.is_complete().then(|| std::mem::take(self))
+    }
+
+    #[inline]
+    fn into_sides(self) -> S {
+        self
     }
 }
 
@@ -102,17 +110,6 @@ impl<A, B> OneOf2<A, B> {
             Values::Many(values) => Self::Rights(values),
         }
     }
-
-    #[inline]
-    fn into_sides(self) -> (Values<A>, Values<B>) {
-        match self {
-            Self::None => (Values::None, Values::None),
-            Self::Left(value) => (Values::One(value), Values::None),
-            Self::Right(value) => (Values::None, Values::One(value)),
-            Self::Lefts(values) => (Values::Many(values), Values::None),
-            Self::Rights(values) => (Values::None, Values::Many(values)),
-        }
-    }
 }
 
 impl<A: State + Clone, B: State + Clone> Waiting for OneOf2<A, B> {
@@ -149,5 +146,16 @@ impl<A: State + Clone, B: State + Clone> Waiting for OneOf2<A, B> {
             _ => return Some(sides),
         };
         None
+    }
+
+    #[inline]
+    fn into_sides(self) -> (Values<A>, Values<B>) {
+        match self {
+            Self::None => (Values::None, Values::None),
+            Self::Left(value) => (Values::One(value), Values::None),
+            Self::Right(value) => (Values::None, Values::One(value)),
+            Self::Lefts(values) => (Values::Many(values), Values::None),
+            Self::Rights(values) => (Values::None, Values::Many(values)),
+        }
     }
 }

@@ -11,7 +11,10 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 
-pub use expiring::{Expiring, ExpiringOut};
+pub use expiring::{
+    EachValue, Expiring, ExpiringAll, ExpiringOut, ExpiringStreams, JoinAllExpiring, Renewal,
+    SomeValues,
+};
 pub use out::TimedOut;
 pub use pattern::{Pattern, PatternOut, PatternWithin};
 pub use stages::Stages;

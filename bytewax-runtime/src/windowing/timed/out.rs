@@ -9,7 +9,6 @@ use crate::ids::{Port, StepIndex};
 use crate::key::Key;
 use crate::kit::keyed::{KeyedOut, Route};
 use crate::kit::{AnyPush, Cx, Exchange, Flush, Next, Outputs, Push, StreamTime};
-use crate::operators::Of2;
 use crate::state::{Fact, State};
 use crate::windowing::clock::{Clock, OF_SYSTEM};
 use crate::windowing::engine::{Aside, Event, Inputs, Lost, Options, Queue, Step, Waiters, output};
@@ -69,32 +68,6 @@ impl<K: 'static, V: 'static> LateWays<K, V> for Aside<(K, V)> {
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         Self::flush(self, what, cx)
-    }
-}
-
-impl<K: 'static, A: 'static, B: 'static> LateWays<K, Of2<A, B>> for (Aside<(K, A)>, Aside<(K, B)>) {
-    fn new(outputs: &mut Outputs, first: usize, lost: &Arc<Lost>) -> Self {
-        (
-            Aside::new(outputs, first, lost),
-            Aside::new(outputs, first + 1, lost),
-        )
-    }
-
-    fn put(&mut self, key: K, value: Of2<A, B>) {
-        match value {
-            Of2::A(value) => self.0.put((key, value)),
-            Of2::B(value) => self.1.put((key, value)),
-        }
-    }
-
-    fn send(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        self.0.send(cx)?;
-        self.1.send(cx)
-    }
-
-    fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        self.0.flush(what, cx)?;
-        self.1.flush(what, cx)
     }
 }
 

@@ -1,34 +1,43 @@
 //! `expire_after`.
 
-use std::convert::Infallible;
+mod joins;
+mod values;
+mod write;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
 
-use super::TimedLogic;
-use super::out::{DOWN, Either, LATE, SECOND, TimedStep, inputs, inputs_of};
+use super::out::{DOWN, LATE, SECOND, TimedStep, inputs};
 use crate::flow::{Flow, KeyOf, Keyed, KeyedStream, Stream, ValueOf};
 use crate::ids::StepIndex;
 use crate::key::Key;
 use crate::kit::Exchange;
-use crate::operators::join::{JoinSides, Sides};
-use crate::operators::{JoinInsert, Of2};
-use crate::state::{Field, Schema, State};
-use crate::windowing::clock::{Clock, JoinClock};
+use crate::state::State;
+use crate::windowing::clock::Clock;
 use crate::windowing::engine::{Aside, output};
 use crate::windowing::fault::Fault;
-use crate::windowing::time::{Time, span};
+use crate::windowing::time::span;
+
+pub use joins::{ExpiringAll, ExpiringStreams, JoinAllExpiring};
+pub use write::{EachValue, Renewal, SomeValues};
+use write::{FlatMap, Map, Write, Written};
 
 impl<T: 'static> Stream<T> {
     /// Makes the next step drop the state of a key when no value of the key arrives for `time`.
     ///
-    /// The result is not a stream. It has the operators [`stateful_map`](Expiring::stateful_map),
-    /// [`scan`](Expiring::scan), [`stateful_flat_map`](Expiring::stateful_flat_map) and
-    /// [`join_running`](Expiring::join_running). Each value of a key counts as a write, even if it changes
-    /// nothing. Nothing else counts as access. A dropped state goes to the stream `expired`, which you need
+    /// The result is not a stream. It has the operators whose states are otherwise kept forever:
+    /// [`stateful_map`](Expiring::stateful_map), [`scan`](Expiring::scan),
+    /// [`stateful_flat_map`](Expiring::stateful_flat_map), [`top_n`](Expiring::top_n), [`lag`](Expiring::lag),
+    /// [`lead`](Expiring::lead), [`last_n`](Expiring::last_n), [`sample`](Expiring::sample),
+    /// [`dedupe`](Expiring::dedupe), [`join`](Expiring::join), [`join_with`](Expiring::join_with),
+    /// [`join_running`](Expiring::join_running) and [`zip_latest`](Expiring::zip_latest). For joins of more streams, see
+    /// [`JoinAllExpiring`](crate::windowing::JoinAllExpiring).
+    ///
+    /// Each value of a key is an access, and renews its time. With [`renewed_by`](Expiring::renewed_by), only the values
+    /// that you select do, for example those that write. A dropped state goes to the stream `expired`, which you need
     /// not read.
     ///
     /// `clock` selects the time. [`SystemClock`](crate::windowing::SystemClock) is the time of the worker. It
@@ -38,7 +47,10 @@ impl<T: 'static> Stream<T> {
     /// The result therefore depends on the values alone. A value before the watermark goes to `late` only.
     /// The end of input drops nothing.
     ///
-    /// A [`stateful`](Stream::stateful) logic does not need this: it can set a timer and drop its key then.
+    /// Other operators drop keys themselves: [`stateful`](Stream::stateful) and [`stateful_batch`](Stream::stateful_batch)
+    /// when their logic says so, which may set a timer for it; [`delay`](Stream::delay), [`rate_limit`](Stream::rate_limit),
+    /// [`collect`](Stream::collect) and windows after their time; [`join_rows`](Stream::join_rows) as its
+    /// [`Kept`](crate::windowing::Kept) says; operators that end in `_final` at the end of input.
     ///
     /// # Examples
     ///
@@ -69,8 +81,8 @@ impl<T: 'static> Stream<T> {
     ///
     /// # State
     ///
-    /// The state of the operator and the time of the newest value, for each key, until it expires. `time` may change
-    /// between runs; the new time applies to all states. States that were saved without `expire_after` have no such
+    /// The state of the operator and the time of the newest value that renewed it, for each key, until it expires. `time`
+    /// may change between runs; the new time applies to all states. States that were saved without `expire_after` have no such
     /// time, so a resume with it is refused, and so is one without it. Give the step another name, and drop the old
     /// states with [`flow.dropped`](crate::flow::Flow::dropped).
     pub fn expire_after<C>(
@@ -85,19 +97,21 @@ impl<T: 'static> Stream<T> {
             stream: self.pairs(),
             after: span(time),
             clock,
+            renewal: EachValue,
         }
     }
 }
 
 /// A stream whose next step drops states after a time without values; see [`Stream::expire_after`].
 #[must_use]
-pub struct Expiring<K, V, C> {
+pub struct Expiring<K, V, C, R = EachValue> {
     stream: KeyedStream<K, V>,
     after: i64,
     clock: C,
+    renewal: R,
 }
 
-impl<K, V, C> fmt::Debug for Expiring<K, V, C> {
+impl<K, V, C, R> fmt::Debug for Expiring<K, V, C, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Expiring")
             .field("stream", &self.stream)
@@ -131,10 +145,7 @@ impl<K: 'static, U: 'static, X, L> ExpiringOut<K, U, X, L> {
 /// The streams of a step on one stream.
 type OfOne<K, U, X, V> = ExpiringOut<K, U, X, KeyedStream<K, V>>;
 
-/// The row of a running join.
-type Row<A, B> = (Option<A>, Option<B>);
-
-impl<K, V, C> Expiring<K, V, C> {
+impl<K, V, C, R> Expiring<K, V, C, R> {
     /// Connects the type of its keys with the compiler's information about it.
     #[doc(hidden)]
     pub fn with_keys(self, _: PhantomData<K>) -> Self {
@@ -142,7 +153,44 @@ impl<K, V, C> Expiring<K, V, C> {
     }
 }
 
-impl<K: Key, V: 'static, C> Expiring<K, V, C> {
+impl<K, V, C> Expiring<K, V, C> {
+    /// Only the values for which `f` is true renew the time of their key. The first value of a key always begins it.
+    ///
+    /// # Examples
+    ///
+    /// A balance that was not changed for a day expires, however often it is asked for:
+    ///
+    /// ```
+    /// use bytewax_runtime::testing::run_keyed;
+    /// use bytewax_runtime::windowing::SystemClock;
+    /// use chrono::TimeDelta;
+    ///
+    /// let changes = [('a', Some(5)), ('a', None), ('a', Some(2))];
+    /// let out = run_keyed(changes, |changes| {
+    ///     let changes = changes.expire_after(TimeDelta::days(1), SystemClock::new());
+    ///     let changes = changes.renewed_by(|change: &Option<i64>| change.is_some());
+    ///     let balances = changes.stateful_map(|balance: &mut i64, change| {
+    ///         *balance += change.unwrap_or_default();
+    ///         *balance
+    ///     });
+    ///     balances.named("balances").down
+    /// });
+    /// assert_eq!(out, [('a', 5), ('a', 5), ('a', 7)]);
+    /// ```
+    pub fn renewed_by<F>(self, f: F) -> Expiring<K, V, C, SomeValues<F>>
+    where
+        F: Fn(&V) -> bool + Send + Sync + 'static,
+    {
+        Expiring {
+            stream: self.stream,
+            after: self.after,
+            clock: self.clock,
+            renewal: SomeValues(Arc::new(f)),
+        }
+    }
+}
+
+impl<K: Key, V: 'static, C, R: Renewal<V>> Expiring<K, V, C, R> {
     /// [`Stream::stateful_map`] with expiring states: after expiry, a key starts with `S::default()` again.
     ///
     /// # State
@@ -200,79 +248,6 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
         })
     }
 
-    /// [`Stream::join_running`] with expiring values: the values of a key expire together, when neither
-    /// stream has a new one for `time`. They go to `expired` as a row or, with [`JoinInsert::Product`], as
-    /// all their rows.
-    ///
-    /// With event time, the clock must get the times of both streams: see
-    /// [`StreamClock::of_sides`](crate::windowing::StreamClock::of_sides).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use bytewax_runtime::operators::JoinInsert;
-    /// use bytewax_runtime::testing::run_keyed;
-    /// use bytewax_runtime::windowing::SystemClock;
-    /// use chrono::TimeDelta;
-    ///
-    /// let out = run_keyed([('a', 1), ('a', 30)], |numbers| {
-    ///     let sides = numbers.branch(|(_, n)| *n < 10);
-    ///     let small = sides.trues.expire_after(TimeDelta::days(1), SystemClock::new());
-    ///     small.join_running(sides.falses, JoinInsert::Last).named("rows").down
-    /// });
-    /// assert_eq!(out, [('a', (Some(1), None)), ('a', (Some(1), Some(30)))]);
-    /// ```
-    ///
-    /// # State
-    ///
-    /// For each key, one value of each stream, or all of them with [`JoinInsert::Product`], until they
-    /// expire.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the other stream belongs to another flow.
-    #[track_caller]
-    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
-    pub fn join_running<B>(
-        self,
-        other: KeyedStream<K, B>,
-        insert: JoinInsert,
-    ) -> ExpiringOut<
-        K,
-        (Option<V>, Option<B>),
-        (Option<V>, Option<B>),
-        (KeyedStream<K, V>, KeyedStream<K, B>),
-    >
-    where
-        V: State + Clone,
-        B: State + Clone,
-        C: JoinClock<Of2<V, B>>,
-    {
-        let sides = (self.stream, other);
-        let inputs = inputs_of(
-            sides.inputs(),
-            <(KeyedStream<K, V>, KeyedStream<K, B>) as JoinSides>::enter,
-            &["down", "expired", "late.0", "late.1"],
-        );
-        let after = self.after;
-        let make = move || Written {
-            after,
-            write: Running {
-                insert,
-                sides: PhantomData::<
-                    fn() -> <(KeyedStream<K, V>, KeyedStream<K, B>) as JoinSides>::Sides,
-                >,
-            },
-        };
-        let step = step_of("join_running", self.clock, after);
-        let (flow, step) = step
-            .split::<K, Of2<V, B>, _, Row<V, B>, Row<V, B>, (Aside<(K, V)>, Aside<(K, B)>), ()>(
-                inputs, make,
-            );
-        let late = (output(&flow, step, LATE), output(&flow, step, LATE + 1));
-        out_of((flow, step), late)
-    }
-
     #[track_caller]
     fn map_with<S, U>(
         self,
@@ -306,9 +281,11 @@ impl<K: Key, V: 'static, C> Expiring<K, V, C> {
     {
         let after = self.after;
         let inputs = inputs(&self.stream, &["down", "expired", "late"]);
+        let renewal = self.renewal;
         let make = move || Written {
             after,
             write: write(),
+            renewal: renewal.clone(),
         };
         let step = step_of(operator, self.clock, after);
         let (flow, step) =
@@ -341,154 +318,5 @@ fn out_of<K: 'static, U: 'static, X: 'static, L>(
         down: output(&flow, step, DOWN),
         expired: output(&flow, step, SECOND),
         late,
-    }
-}
-
-/// The effect of a value on the state of its key.
-pub(super) trait Write<V>: 'static {
-    type State: State;
-    type Out: 'static;
-    type Expired: 'static;
-
-    fn write(&self, state: &mut Option<Self::State>, value: V, emit: &mut impl FnMut(Self::Out));
-
-    /// Emits an expired state.
-    fn expire(&self, state: Self::State, emit: &mut impl FnMut(Self::Expired));
-}
-
-struct Map<I, F> {
-    init: Arc<I>,
-    f: Arc<F>,
-}
-
-impl<V, S, U, I, F> Write<V> for Map<I, F>
-where
-    S: State,
-    U: 'static,
-    I: Fn() -> S + 'static,
-    F: Fn(&mut S, V) -> U + 'static,
-{
-    type State = S;
-    type Out = U;
-    type Expired = S;
-
-    fn write(&self, state: &mut Option<S>, value: V, emit: &mut impl FnMut(U)) {
-        let state = state.get_or_insert_with(|| (self.init)());
-        emit((self.f)(state, value));
-    }
-
-    fn expire(&self, state: S, emit: &mut impl FnMut(S)) {
-        emit(state);
-    }
-}
-
-struct FlatMap<F, S, I> {
-    f: Arc<F>,
-    types: PhantomData<fn(S) -> I>,
-}
-
-impl<V, S, I, F> Write<V> for FlatMap<F, S, I>
-where
-    S: State,
-    I: IntoIterator<Item: 'static> + 'static,
-    F: Fn(&mut Option<S>, V) -> I + 'static,
-{
-    type State = S;
-    type Out = I::Item;
-    type Expired = S;
-
-    fn write(&self, state: &mut Option<S>, value: V, emit: &mut impl FnMut(I::Item)) {
-        (self.f)(state, value).into_iter().for_each(emit);
-    }
-
-    fn expire(&self, state: S, emit: &mut impl FnMut(S)) {
-        emit(state);
-    }
-}
-
-struct Running<S> {
-    insert: JoinInsert,
-    sides: PhantomData<fn() -> S>,
-}
-
-impl<S: Sides> Write<S::Item> for Running<S> {
-    type State = S;
-    type Out = S::PartialRow;
-    type Expired = S::PartialRow;
-
-    fn write(&self, state: &mut Option<S>, value: S::Item, emit: &mut impl FnMut(S::PartialRow)) {
-        let sides = state.get_or_insert_default();
-        sides.insert(value, self.insert);
-        emit_rows(sides, emit);
-    }
-
-    fn expire(&self, state: S, emit: &mut impl FnMut(S::PartialRow)) {
-        emit_rows(&state, emit);
-    }
-}
-
-fn emit_rows<S: Sides>(sides: &S, emit: &mut impl FnMut(S::PartialRow)) {
-    let Ok(()) = sides.partial_rows(|row| -> Result<(), Infallible> {
-        emit(row);
-        Ok(())
-    });
-}
-
-/// States that expire some time after their last write.
-pub(super) struct Written<W> {
-    pub(super) after: i64,
-    pub(super) write: W,
-}
-
-/// The saved data of a key.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Dated<S> {
-    /// The time of the newest value.
-    written: Time,
-    state: S,
-}
-
-impl<S: State> State for Dated<S> {
-    const SCHEMA: Schema = Schema::of_library(
-        "Dated",
-        1,
-        &[Field::of::<i64>("written"), Field::of::<S>("state")],
-    );
-}
-
-impl<V, W: Write<V>> TimedLogic<V> for Written<W> {
-    type State = Dated<W::State>;
-    type Out = Either<W::Out, W::Expired>;
-
-    fn on_value(
-        &self,
-        kept: &mut Option<Dated<W::State>>,
-        at: Time,
-        value: V,
-        emit: &mut impl FnMut(Self::Out),
-    ) {
-        let (mut state, written) = match kept.take() {
-            Some(dated) => (Some(dated.state), dated.written.max(at)),
-            None => (None, at),
-        };
-        let mut down = |result| emit(Either::Down(result));
-        self.write.write(&mut state, value, &mut down);
-        *kept = state.map(|state| Dated { written, state });
-    }
-
-    fn due(&self, dated: &Dated<W::State>) -> Time {
-        dated.written.saturating_add(self.after)
-    }
-
-    fn on_due(
-        &self,
-        kept: &mut Option<Dated<W::State>>,
-        _: Time,
-        emit: &mut impl FnMut(Self::Out),
-    ) {
-        if let Some(dated) = kept.take() {
-            let mut expired = |state| emit(Either::Second(state));
-            self.write.expire(dated.state, &mut expired);
-        }
     }
 }
