@@ -227,7 +227,7 @@ macro_rules! of_two {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
 
     #[test]
     fn states_of_one_stream_expire(case in case(60)) {
@@ -269,7 +269,7 @@ proptest! {
 }
 
 /// The rows and the expired rows of three streams: of each value the key, the time in seconds, and the stream.
-fn of_three(times: &[(char, i64, u64)]) -> (Vec<(char, String)>, Vec<(char, String)>) {
+fn of_three(times: &[(char, i64, u64)]) -> [Vec<(char, String)>; 2] {
     let (down, expired) = (TestingSink::new(), TestingSink::new());
     let flow = Dataflow::build("f", |flow| {
         let source = TestingSource::new(times.to_vec()).batch_size(1);
@@ -289,7 +289,7 @@ fn of_three(times: &[(char, i64, u64)]) -> (Vec<(char, String)>, Vec<(char, Stri
     });
     let config = RunConfig::new().workers(2).epoch_interval(Duration::ZERO);
     cluster_main(flow, config).unwrap();
-    (sorted(down.take()), sorted(expired.take()))
+    [sorted(down.take()), sorted(expired.take())]
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn incomplete_rows_of_three_streams_expire() {
         ('b', 15, 0),
         ('z', 99, 0),
     ];
-    let (down, expired) = of_three(&times);
+    let [down, expired] = of_three(&times);
     assert_eq!(down, [('a', "((0, 0), (5, 1), (14, 2))".to_owned())]);
     assert_eq!(
         expired,

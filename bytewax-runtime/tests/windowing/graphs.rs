@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytewax_runtime::prelude::*;
@@ -15,14 +15,15 @@ use bytewax_runtime::{RecoveryConfig, StepError};
 use chrono::TimeDelta;
 use proptest::prelude::*;
 
+use super::exact::Exact;
 use super::streams::{Hit, at, at_end};
 use super::support::{seconds, tumbling};
 use crate::shared::sorted;
 
 /// What may stand in a random graph: it loses nothing and adds nothing.
-type Passes = fn(KeyedStream<u64, Hit>, &str) -> KeyedStream<u64, Hit>;
+pub(super) type Passes = fn(KeyedStream<u64, Hit>, &str) -> KeyedStream<u64, Hit>;
 
-const PASSES: &[Passes] = &[
+pub(super) const PASSES: &[Passes] = &[
     |s, _| s.filter(|_| true),
     |s, name| s.stateful_map(|_: &mut u64, hit| hit).named(name),
     |s, name| {
@@ -97,12 +98,43 @@ pub(super) fn part() -> impl Strategy<Value = Part> {
     })
 }
 
-/// The partitions, of which the first may stop the run once.
+/// The partitions. The first stops the run once at each of some places, in their order.
 pub(super) struct Dealt {
     pub(super) parts: Vec<Part>,
     pub(super) batch: usize,
-    pub(super) stop: Option<usize>,
-    pub(super) has_stopped: Arc<AtomicBool>,
+    pub(super) stops: Vec<usize>,
+    pub(super) stopped: Arc<AtomicUsize>,
+}
+
+impl Dealt {
+    pub(super) fn new(parts: &[Part], batch: usize, stops: &[usize]) -> Self {
+        Self {
+            parts: parts.to_vec(),
+            batch,
+            stops: stops.to_vec(),
+            stopped: Arc::default(),
+        }
+    }
+}
+
+/// Places of stops in the first partition.
+pub(super) fn stops() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..60_usize, 1..4).prop_map(sorted)
+}
+
+/// Runs a flow that stops so often, with another number of workers each time.
+pub(super) fn run_all(flow: &Dataflow, stops: usize, workers: &[usize]) {
+    let dir = tempfile::tempdir().unwrap();
+    for run in 0..=stops {
+        let mut config = RunConfig::new().workers(workers[run % workers.len()]);
+        if stops > 0 {
+            let recovery = RecoveryConfig::new(dir.path());
+            config = config.recovery(recovery).epoch_interval(Duration::ZERO);
+        }
+        if let Err(error) = cluster_main(flow.clone(), config) {
+            panic!("{}", error.report());
+        }
+    }
 }
 
 pub(super) struct DealtPart {
@@ -110,8 +142,21 @@ pub(super) struct DealtPart {
     batch: usize,
     given: usize,
     silent: usize,
-    stop: Option<usize>,
-    has_stopped: Arc<AtomicBool>,
+    stops: Vec<usize>,
+    stopped: Arc<AtomicUsize>,
+}
+
+impl DealtPart {
+    /// Whether the run stops here. If there are fewer items, it stops at their end.
+    fn stops(&self) -> bool {
+        let stopped = self.stopped.load(Ordering::SeqCst);
+        let stop = self.stops.get(stopped);
+        let stops = stop.is_some_and(|stop| self.given >= (*stop).min(self.part.hits.len()));
+        if stops {
+            self.stopped.store(stopped + 1, Ordering::SeqCst);
+        }
+        stops
+    }
 }
 
 impl FixedPartitionedSource for Dealt {
@@ -130,8 +175,11 @@ impl FixedPartitionedSource for Dealt {
             batch: self.batch,
             given: position.unwrap_or_default(),
             silent: 0,
-            stop: self.stop.filter(|_| number == 0),
-            has_stopped: Arc::clone(&self.has_stopped),
+            stops: match number {
+                0 => self.stops.clone(),
+                _ => Vec::new(),
+            },
+            stopped: Arc::clone(&self.stopped),
         })
     }
 }
@@ -141,11 +189,10 @@ impl StatefulSourcePartition for DealtPart {
     type Position = usize;
 
     fn next_batch(&mut self) -> Result<Poll<(u64, Hit)>, StepError> {
-        let Part { hits, pauses } = &self.part;
-        let has_come = self.stop.is_some_and(|stop| self.given >= stop);
-        if has_come && !self.has_stopped.swap(true, Ordering::SeqCst) {
+        if self.stops() {
             return Ok(Poll::abort());
         }
+        let Part { hits, pauses } = &self.part;
         if self.given == hits.len() {
             return Ok(Poll::end());
         }
@@ -191,22 +238,17 @@ fn model(parts: &[Part], wait: i64) -> Outcome {
     (sums.collect(), sorted(late))
 }
 
-/// With one run, or with two when the first partition stops behind so many of its items.
+/// With one run, and another behind each stop.
 fn outcome(
     parts: &[Part],
     wait: i64,
     graph: &[usize],
     workers: &[usize],
-    (batch, stop): (usize, Option<usize>),
+    (batch, stops): (usize, &[usize]),
 ) -> Outcome {
-    let (down, late, windows_late) = (TestingSink::new(), TestingSink::new(), TestingSink::new());
+    let (down, late, windows_late) = (Exact::new(), Exact::new(), TestingSink::new());
     let flow = Dataflow::build("f", |flow| {
-        let source = Dealt {
-            parts: parts.to_vec(),
-            batch,
-            stop,
-            has_stopped: Arc::default(),
-        };
+        let source = Dealt::new(parts, batch, stops);
         let hits = flow.input(source).named("in");
         let lateness = Lateness::bounded(TimeDelta::microseconds(wait));
         let timed = hits.event_time(|(_, hit)| at(hit), lateness).named("time");
@@ -241,17 +283,7 @@ fn outcome(
             .output(down.clone())
             .named("out");
     });
-    let dir = tempfile::tempdir().unwrap();
-    for workers in workers {
-        let mut config = RunConfig::new().workers(*workers);
-        if stop.is_some() {
-            let recovery = RecoveryConfig::new(dir.path());
-            config = config.recovery(recovery).epoch_interval(Duration::ZERO);
-        }
-        if let Err(error) = cluster_main(flow.clone(), config) {
-            panic!("{}", error.report());
-        }
-    }
+    run_all(&flow, stops.len(), workers);
     assert_eq!(
         windows_late.take(),
         [],
@@ -272,27 +304,20 @@ proptest! {
     ) {
         let expect = model(&parts, wait);
         for workers in [1, 2, 4] {
-            let got = outcome(&parts, wait, &graph, &[workers], (batch, None));
+            let got = outcome(&parts, wait, &graph, &[workers], (batch, &[]));
             prop_assert_eq!(&got, &expect, "{} workers", workers);
         }
     }
 
-    /// What was told in the epoch of the stop is told again, and nothing else.
     #[test]
-    fn a_stop_changes_nothing(
+    fn stops_change_nothing(
         parts in prop::collection::vec(part(), 3),
         wait in 0..20_000_000_i64,
         graph in prop::collection::vec(0..PASSES.len(), 0..4),
-        (batch, stop) in (1..20_usize, 0..60_usize),
-        workers in [1..5_usize, 1..5_usize],
+        (batch, stops) in (1..20_usize, stops()),
+        workers in [1..5_usize, 1..5_usize, 1..5_usize],
     ) {
-        let stop = stop.min(parts[0].hits.len());
-        let once = |mut outcome: Outcome| {
-            outcome.0.dedup();
-            outcome.1.dedup();
-            outcome
-        };
-        let got = outcome(&parts, wait, &graph, &workers, (batch, Some(stop)));
-        prop_assert_eq!(once(got), once(model(&parts, wait)));
+        let got = outcome(&parts, wait, &graph, &workers, (batch, &stops));
+        prop_assert_eq!(got, model(&parts, wait));
     }
 }

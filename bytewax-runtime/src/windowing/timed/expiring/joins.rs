@@ -198,6 +198,7 @@ where
     ///
     /// Panics if the other stream belongs to another flow.
     #[track_caller]
+    #[expect(clippy::type_complexity, reason = "it shows what a row is made of")]
     pub fn join_running<B>(
         self,
         other: KeyedStream<K, B>,
