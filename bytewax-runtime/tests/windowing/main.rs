@@ -35,6 +35,7 @@ mod recovery;
 mod scripted;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod soon;
 mod streams;
 mod support;
 mod tables;
