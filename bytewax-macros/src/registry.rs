@@ -75,6 +75,7 @@ const OPERATORS: &[(Kind, &[&str])] = &[
             "stateful_flat_map",
             "stateful_map",
             "stateful_with",
+            "stateful_with_broadcast",
             "top_n",
             "top_n_final",
             "top_n_window",

@@ -174,6 +174,11 @@ fn everything() -> Dataflow {
             .flat_map_value(|n| [n])
             .stateful_map(|_: &mut u64, n| n)
             .stateful_flat_map(|_: &mut Option<u64>, n| [n])
+            .stateful_with_broadcast(
+                flow.input(numbers()),
+                |table: &mut u64, n| *table = n,
+                |_, _: &mut Option<u64>, n| [n],
+            )
             .stateful::<Same>()
             .stateful_with(|_| Same)
             .stateful_batch::<Same>()

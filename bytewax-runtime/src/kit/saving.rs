@@ -157,6 +157,11 @@ impl<K: Key, V: 'static, L: KeyedLogic<K, V>> Saving<K, V, L> {
         })
     }
 
+    /// Returns the logic, for changes other than those of keys.
+    pub(crate) fn logic(&mut self) -> &mut L {
+        &mut self.logic
+    }
+
     /// Restores the keys of a batch that are not in memory.
     fn restore_for(&mut self, items: &[Routed<K, V>]) -> Result<(), RunError> {
         if self.store.as_ref().is_some_and(|store| !store.is_loaded()) {

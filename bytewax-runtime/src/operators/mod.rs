@@ -12,6 +12,7 @@
 //! | `map`, `map_value`, `map_with`, `filter`, `filter_value`, `filter_map`, `filter_map_value`, `flat_map`, `flat_map_value`, `flat_map_with`, `flat_map_batch`, `flatten`, `key_on`, `key_rm`, `try_map`, `try_map_with`, `try_flat_map`, `try_filter_map`, `split_result`, `branch`, `batch`, `sample_keys`, `enrich_cached`, `inspect`, `inspect_debug`, `inspect_debug_with`, `raises`, `fail`, `skip_counted` | that of the input, on each worker; if there are several outputs, in each of them |
 //! | `event_time` | that of the input, on each worker, in each output |
 //! | `with_broadcast` | that of the items, on each worker; the order between items and updates is undefined within an epoch |
+//! | `stateful_with_broadcast` | as for `stateful_flat_map`; the order between values and updates is undefined within an epoch |
 //! | `merge` | that of each input; undefined between them |
 //! | `redistribute` | undefined |
 //! | `map_async` | that of the input, on each worker; undefined if it is configured to emit results as they arrive |
@@ -30,6 +31,7 @@
 
 mod batch;
 mod branch;
+mod broadcast;
 mod collect;
 mod combine;
 mod count_final;
@@ -64,6 +66,7 @@ mod stateful;
 mod stateful_batch;
 mod stateful_flat_map;
 mod stateful_map;
+mod stateful_with_broadcast;
 mod top_n;
 mod try_flat_map;
 mod try_map;

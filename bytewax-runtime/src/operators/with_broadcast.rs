@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::merge::Pass;
+use super::broadcast::{Table, in_one_order, to_all};
 use crate::error::RunError;
-use crate::flow::{OutputSpec, StepKind, Stream};
+use crate::flow::{StepKind, Stream};
 use crate::ids::StepIndex;
 use crate::kit::keyed::local_edge_as;
 use crate::kit::{
-    AnyInput, AnyPush, BuildCx, Cx, EventMark, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet,
-    Next, Operator, Outlet, Outputs, Plan, Push, Router, Scales, StreamTime,
+    AnyInput, AnyPush, BuildCx, Cx, Exchange, Flush, Head, HeadLogic, HeadPlan, Inlet, Next,
+    Operator, Outlet, Outputs, Plan, Scales, StreamTime,
 };
-use crate::state::{self, State, StepSchema};
+use crate::state::{State, StepSchema};
 
 impl<T: Send + 'static> Stream<T> {
     /// Turns each item into any number of items with a table that every worker has and that changes while the
@@ -25,7 +25,8 @@ impl<T: Send + 'static> Stream<T> {
     /// of the item's own epoch that have arrived. All workers apply updates in the same order.
     ///
     /// The table is built from the whole stream of updates, so it should be small. For a large table, key
-    /// both streams and use [`join_running`](Stream::join_running): each worker then stores a part of it.
+    /// both streams and use [`join_running`](Stream::join_running): each worker then stores a part of it. To keep a
+    /// state for each key too, use [`stateful_with_broadcast`](Stream::stateful_with_broadcast).
     ///
     /// # Examples
     ///
@@ -81,11 +82,7 @@ impl<T: Send + 'static> Stream<T> {
     {
         let flow = self.flow();
         updates.assert_same_flow(&flow);
-        // One worker sends all updates, so that they arrive in the same order everywhere.
-        let gather = Plan::Head(Arc::new(GatherPlan::<R>(PhantomData)));
-        let outputs = vec![OutputSpec::DOWN];
-        let (_, gather) = updates.then("redistribute", StepKind::Stateless, outputs, gather);
-        let ordered = Stream::<R>::from_port(&flow, gather, 0);
+        let ordered = in_one_order(updates);
         let plan = BroadcastPlan {
             update: Arc::new(update),
             f: Arc::new(f),
@@ -94,60 +91,6 @@ impl<T: Send + 'static> Stream<T> {
         let plan = Plan::Head(Arc::new(plan));
         let inputs = vec![self.port(), ordered.port()];
         Stream::join_step(&flow, "with_broadcast", StepKind::Stateful, inputs, plan)
-    }
-}
-
-/// The worker that receives all updates first.
-const FIRST: usize = 0;
-
-struct GatherPlan<R>(PhantomData<fn() -> R>);
-
-/// Sends all items to one worker.
-struct Gather<R> {
-    step: StepIndex,
-    router: Router<R>,
-}
-
-impl<R: Exchange> Push<R> for Gather<R> {
-    fn push(&mut self, batch: &mut Vec<R>, cx: &mut Cx) -> Result<(), RunError> {
-        cx.enter(self.step);
-        for item in batch.drain(..) {
-            self.router.put(FIRST, item, cx);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        cx.enter(self.step);
-        self.router.flush(cx.mark, cx);
-        Ok(())
-    }
-}
-
-impl<R: Exchange> HeadPlan for GatherPlan<R> {
-    fn add_scales(&self, scales: &mut Scales) {
-        scales.add::<R>();
-    }
-
-    fn connect<'s>(
-        &self,
-        step: StepIndex,
-        _: usize,
-        outlet: &mut Outlet<'_, 's>,
-    ) -> (AnyPush, Inlet<'s>) {
-        let (edge, inlet) = outlet.exchange::<R>();
-        let router = Router::new(edge);
-        (AnyPush::before::<R>(step, Gather { step, router }), inlet)
-    }
-
-    fn operator(
-        &self,
-        build: &BuildCx,
-        inputs: Vec<AnyInput>,
-        outputs: &mut Outputs,
-    ) -> Result<Box<dyn Operator>, RunError> {
-        let pass = Pass(outputs.next::<R>(0));
-        Ok(Box::new(Head::new(build, inputs, pass)))
     }
 }
 
@@ -165,32 +108,6 @@ struct BroadcastPlan<T, R, S, U, F> {
     update: Arc<U>,
     f: Arc<F>,
     types: PhantomData<fn(T, R, S)>,
-}
-
-/// Sends each item to all workers.
-struct ToAll<T, R> {
-    step: StepIndex,
-    router: Router<Side<T, R>>,
-}
-
-impl<T: Send + 'static, R: Exchange + Clone> Push<R> for ToAll<T, R> {
-    fn push(&mut self, batch: &mut Vec<R>, cx: &mut Cx) -> Result<(), RunError> {
-        cx.enter(self.step);
-        for item in batch.drain(..) {
-            for target in 1..self.router.targets() {
-                self.router.put(target, Side::Update(item.clone()), cx);
-            }
-            self.router.put(FIRST, Side::Update(item), cx);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, _: Flush, cx: &mut Cx) -> Result<(), RunError> {
-        cx.enter(self.step);
-        // The items' watermark does not apply to the updates.
-        self.router.flush(EventMark::END, cx);
-        Ok(())
-    }
 }
 
 impl<T, R, S, I, U, F> HeadPlan for BroadcastPlan<T, R, S, U, F>
@@ -223,9 +140,7 @@ where
         if input == 0 {
             return local_edge_as::<T, Side<T, R>>(step, outlet, Side::Item);
         }
-        let (edge, inlet) = outlet.exchange::<Side<T, R>>();
-        let router = Router::new(edge);
-        (AnyPush::before::<R>(step, ToAll { step, router }), inlet)
+        to_all::<R, Side<T, R>>(step, outlet, Side::Update)
     }
 
     fn operator(
@@ -235,10 +150,7 @@ where
         outputs: &mut Outputs,
     ) -> Result<Box<dyn Operator>, RunError> {
         let logic = WithBroadcast {
-            step: build.step,
-            table: build.position::<S>(TABLE)?.unwrap_or_default(),
-            has_changed: false,
-            update: Arc::clone(&self.update),
+            table: Table::new(build, &self.update, |saved: S| saved)?,
             f: Arc::clone(&self.f),
             next: outputs.next(0),
             items: PhantomData::<fn(T, R)>,
@@ -247,15 +159,8 @@ where
     }
 }
 
-/// The name under which the table is saved.
-const TABLE: &str = "table";
-
 struct WithBroadcast<T, R, S, O: 'static, U, F> {
-    step: StepIndex,
-    table: S,
-    /// Whether it has changed since it was saved.
-    has_changed: bool,
-    update: Arc<U>,
+    table: Table<S, U>,
     f: Arc<F>,
     next: Next<O>,
     items: PhantomData<fn(T, R)>,
@@ -265,7 +170,7 @@ impl<T, R, S, I, U, F> HeadLogic<Side<T, R>> for WithBroadcast<T, R, S, I::Item,
 where
     T: 'static,
     R: 'static,
-    S: State,
+    S: State + Default,
     I: IntoIterator<Item: 'static>,
     U: Fn(&mut S, R) + 'static,
     F: Fn(&S, T) -> I + 'static,
@@ -275,13 +180,12 @@ where
         for (index, item) in items.drain(..).enumerate() {
             match item {
                 Side::Item(item) => {
-                    let (buffer, table) = (&mut self.next.buffer, &self.table);
+                    let (buffer, table) = (&mut self.next.buffer, self.table.get());
                     numbers.at(index, || buffer.extend((self.f)(table, item)));
                     self.next.send_if_full(cx)?;
                 }
                 Side::Update(item) => {
-                    numbers.at(index, || (self.update)(&mut self.table, item));
-                    self.has_changed = true;
+                    numbers.at(index, || self.table.update(item));
                 }
             }
         }
@@ -289,17 +193,7 @@ where
     }
 
     fn end_epoch(&mut self, cx: &mut Cx) -> Result<(), RunError> {
-        if !std::mem::take(&mut self.has_changed) {
-            return Ok(());
-        }
-        if cx.worker.index.0 == FIRST && cx.worker.store.get().is_some() {
-            cx.enter(self.step);
-            let mut bytes = Vec::new();
-            state::seal(&self.table, &mut bytes)
-                .map_err(|error| RunError::step("the table cannot be saved", error.into()))?;
-            cx.save_position(self.step, TABLE, bytes);
-        }
-        Ok(())
+        self.table.end_epoch(cx, |table| table, |table| table)
     }
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {

@@ -201,6 +201,26 @@ const JOINS: &[(&str, Step)] = &[
         );
         shown(step.named(name))
     }),
+    ("stateful_with_broadcast", |s, name| {
+        let updates = s.clone().filter(|(_, n)| n % 5 == 0);
+        let updates = updates.map(|(key, n)| (key / 10, n));
+        let values = s.filter(|(_, n)| n % 5 != 0);
+        let values = values.map(|(key, n)| (key, (key / 10, n)));
+        let step = values.stateful_with_broadcast(
+            updates,
+            |table: &mut BTreeMap<u8, i64>, (list, n)| {
+                let sum = table.entry(list).or_default();
+                *sum = mix(*sum, n);
+            },
+            |table, sum: &mut Option<i64>, (list, n)| {
+                let row = table.get(&list).copied();
+                let new = mix(sum.unwrap_or(7), n + row.unwrap_or(3));
+                *sum = (n % 7 > 0).then_some(new);
+                [(n, new, row)]
+            },
+        );
+        shown(step.named(name))
+    }),
     ("complete", |s, name| {
         let (even, odd) = sides(s);
         shown(even.join(odd).named(name))
