@@ -128,7 +128,7 @@ pub fn windows_per_key(case: &Case) -> Result<StreamCheck, RunError> {
 
 /// The greatest value of all events of W4 in each window of a minute, or their number; by the time of the stream, with the
 /// same key for all.
-pub fn of_all<K: Key + Sync>(case: &Case, key: &K, counts: bool) -> Result<StreamCheck, RunError> {
+pub fn of_all<K: Key + Sync>(case: &Case, key: &K, what: OfAll) -> Result<StreamCheck, RunError> {
     let (n, batch) = (case.n(), case.batch());
     let tally = Tally::new(|check: &mut StreamCheck, results: &[(i64, f64)]| {
         for (window, result) in results {
@@ -153,18 +153,51 @@ pub fn of_all<K: Key + Sync>(case: &Case, key: &K, counts: bool) -> Result<Strea
             .map(move |event| (key.clone(), event));
         let minutes = TumblingWindower::new(span(windows::LENGTH), DateTime::UNIX_EPOCH);
         let clock = StreamClock::new(at);
-        let results = if counts {
-            let count = events.count_window(clock, minutes).named("results").down;
-            count.map(|(_, (id, count)): (K, (WindowId, u64))| (id.0, count as f64))
-        } else {
-            let most = events.max_window(clock, minutes, |event| event.1);
-            let most = most.named("results").down;
-            most.map(|(_, (id, (_, value))): (K, (WindowId, Timed))| (id.0, value))
+        let results = match what {
+            OfAll::Count => {
+                let count = events.count_window(clock, minutes).named("results").down;
+                count.map(|(_, (id, count)): (K, (WindowId, u64))| (id.0, count as f64))
+            }
+            OfAll::Most => {
+                let most = events.max_window(clock, minutes, |event| event.1);
+                let most = most.named("results").down;
+                most.map(|(_, (id, (_, value))): (K, (WindowId, Timed))| (id.0, value))
+            }
+            OfAll::Fold => {
+                let fold = events.fold_window(
+                    clock,
+                    minutes.in_arrival_order(),
+                    || (0_u64, f64::MIN),
+                    |(count, most), (_, value)| (*count, *most) = (*count + 1, most.max(value)),
+                    |(count, most), other| (*count, *most) = (*count + other.0, most.max(other.1)),
+                );
+                let fold = fold.named("results").down;
+                fold.map(|(_, (id, (count, most)))| (id.0, count as f64 + most))
+            }
+            OfAll::Top => {
+                let minutes = minutes.in_arrival_order();
+                let top = events.top_n_window(clock, minutes, 10, |event| event.1);
+                let top = top.named("results").down;
+                top.map(|(_, (id, top))| (id.0, top.iter().map(|event| event.1).sum()))
+            }
         };
         results.output(tally.clone()).named("tally");
     });
     run(flow, case)?;
     Ok(tally.total())
+}
+
+/// What is found in windows over all keys.
+#[derive(Clone, Copy, Debug)]
+pub enum OfAll {
+    /// The greatest value.
+    Most,
+    /// The number of values.
+    Count,
+    /// Both, by a fold.
+    Fold,
+    /// The ten greatest values.
+    Top,
 }
 
 /// The time and the value of an event.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytewax_runtime::prelude::*;
+use bytewax_runtime::testing::TestingSink;
 use bytewax_runtime::windowing::{
     CumulateWindower, Lateness, Once, SlidingWindower, StreamClock, TumblingWindower, Windowing,
 };
@@ -50,8 +51,9 @@ fn weight(hit: &Hit) -> i64 {
     (hit.0 as i64 * 7919 + hit.1 / 1_000_000 * 104_729) % 997
 }
 
-/// The greatest value by its weight, the number of values, the sum of their numbers; and the step before all of them.
-const STEPS: [&str; 3] = ["most", "count", "sum"];
+/// The greatest value by its weight, the number of values, the sum of their numbers, the same with their number, the two
+/// greatest weights; and the step before all of them.
+const STEPS: [&str; 5] = ["most", "count", "sum", "fold", "best"];
 const TIME: usize = STEPS.len();
 
 /// Of each step, the result of each window, and the late values.
@@ -74,15 +76,18 @@ impl Case {
     fn outcome(&self, workers: &[usize]) -> Outcome {
         let whole = seconds(10.0);
         match self.kind {
-            Kind::Tumbling => self.run(workers, TumblingWindower::new(whole, DateTime::UNIX_EPOCH)),
+            Kind::Tumbling => {
+                let windower = TumblingWindower::new(whole, DateTime::UNIX_EPOCH);
+                self.run(workers, windower.in_arrival_order())
+            }
             Kind::Sliding(length) => {
                 let length = TimeDelta::seconds(length);
                 let windower = SlidingWindower::new(length, whole, DateTime::UNIX_EPOCH);
-                self.run(workers, windower)
+                self.run(workers, windower.in_arrival_order())
             }
             Kind::Cumulate => {
                 let windower = CumulateWindower::new(whole, seconds(30.0), DateTime::UNIX_EPOCH);
-                self.run(workers, windower)
+                self.run(workers, windower.in_arrival_order())
             }
         }
     }
@@ -122,11 +127,42 @@ impl Case {
             // The sum has no time.
             let sum = |a: Hit, b: Hit| (a.0 + b.0, i64::MIN);
             let sum = hits
-                .reduce_window(StreamClock::new(at), windower, sum)
+                .clone()
+                .reduce_window(StreamClock::new(at), windower.clone(), sum)
                 .named(STEPS[2]);
             let sums = sum.down.map(|((), (id, sum))| (2, id.0, sum.0 as i64));
             results.push(sums);
             too_late.push(sum.late.map(|((), (_, hit))| (2, hit)));
+
+            let fold = hits.clone().fold_window(
+                StreamClock::new(at),
+                windower.clone(),
+                || (0, 0),
+                |(sum, count): &mut (i64, i64), hit: Hit| {
+                    *sum += hit.0 as i64;
+                    *count += 1;
+                },
+                |(sum, count), others| {
+                    *sum += others.0;
+                    *count += others.1;
+                },
+            );
+            let fold = fold.named(STEPS[3]);
+            let folds = fold
+                .down
+                .map(|((), (id, fold))| (3, id.0, fold.0 * 1000 + fold.1));
+            results.push(folds);
+            too_late.push(fold.late.map(|((), (_, hit))| (3, hit)));
+
+            let best = hits
+                .top_n_window(StreamClock::new(at), windower, 2, weight)
+                .named(STEPS[4]);
+            let bests = best.down.map(|((), (id, best))| {
+                let weight = |place: usize| best.get(place).map_or(0, weight);
+                (4, id.0, weight(0) * 1000 + weight(1))
+            });
+            results.push(bests);
+            too_late.push(best.late.map(|((), (_, hit))| (4, hit)));
 
             if let Some(stream) = results.into_iter().reduce(Stream::merge) {
                 stream.output(down.clone()).named("down");
@@ -150,6 +186,12 @@ impl Case {
                     *result = match STEPS[step] {
                         "most" => weight(hit).max(*result),
                         "count" => *result + 1,
+                        "fold" => *result + hit.0 as i64 * 1000 + 1,
+                        "best" => {
+                            let mut best = [*result / 1000, *result % 1000, weight(hit)];
+                            best.sort_unstable();
+                            best[2] * 1000 + best[1]
+                        }
                         _ => *result + hit.0 as i64,
                     };
                 }
@@ -230,5 +272,38 @@ proptest! {
         case.idle_after = Some(TimeDelta::microseconds(micros));
         let (results, late) = case.outcome(&[workers]);
         prop_assert_eq!(results, case.results(&late), "late: {:?}", late);
+    }
+}
+
+/// Values that are processed in the order of their times are not combined by workers, each of which has some of them.
+#[test]
+fn values_in_the_order_of_times_keep_it() {
+    const SECOND: i64 = 1_000_000;
+    for workers in [1, 2, 4] {
+        let part = |first: i64| {
+            let hits = (0..40).map(|n| (n as u64, (n * 3 + first) * SECOND));
+            Part::of(hits.collect())
+        };
+        let parts: Vec<_> = (0..3).map(part).collect();
+        let source = Dealt::new(&parts, 4, &[]);
+        let out = TestingSink::new();
+        let flow = Dataflow::build("f", |flow| {
+            let hits = flow.input(source).named("in").map(|(_, hit)| ((), hit));
+            let lateness = Lateness::bounded(seconds(10.0)).never_idle();
+            let hits = hits.event_time(|(_, hit)| at(hit), lateness).named("time");
+            let times = hits.down.fold_window(
+                StreamClock::new(at),
+                TumblingWindower::new(seconds(10.0), DateTime::UNIX_EPOCH),
+                Vec::new,
+                |times: &mut Vec<i64>, hit: Hit| times.push(hit.1 / SECOND),
+                |times, mut later| times.append(&mut later),
+            );
+            let times = times.named("times").down.map(|((), (_, times))| times);
+            times.output(out.clone()).named("out");
+        });
+        run_all(&flow, 0, &[workers]);
+        let times = out.take();
+        assert!(times.iter().all(|times| times.is_sorted()), "{times:?}");
+        assert_eq!(times.concat(), (0..120).collect::<Vec<_>>());
     }
 }

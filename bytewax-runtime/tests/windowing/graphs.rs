@@ -82,6 +82,16 @@ pub(super) struct Part {
     pauses: Vec<usize>,
 }
 
+impl Part {
+    /// Without pauses.
+    pub(super) fn of(hits: Vec<Hit>) -> Self {
+        Self {
+            hits,
+            pauses: Vec::new(),
+        }
+    }
+}
+
 pub(super) fn part() -> impl Strategy<Value = Part> {
     let hits = prop::collection::vec((0..6_u64, 0..8_i64, -25..25_i64), 0..60);
     let pauses = prop::collection::vec(0..60_usize, 0..4);

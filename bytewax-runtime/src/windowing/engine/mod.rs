@@ -14,7 +14,8 @@ mod slices;
 mod tests;
 
 pub(crate) use out::{Aside, DOWN, LATE, LateOut, LateWay, Lost, LostOfRun, META};
-use parts::Part;
+pub(crate) use parts::Part;
+pub(crate) use parts::PartQueue;
 pub(crate) use per_window::PerWindow;
 pub(crate) use plan::{Inputs, Step, WindowStep, output};
 pub(crate) use queue::{Queue, Waiters};

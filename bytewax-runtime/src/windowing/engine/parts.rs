@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::LateOut;
 use super::out::{LateWay, Lost};
+use super::{LateOut, Queue, Waiters};
 use crate::error::RunError;
 use crate::kit::{BuildCx, Cx, Flush, Outputs, SharedWatermark, StreamTime};
+use crate::state::{Schema, State};
 use crate::windowing::clock::{Clock, KeyMark, Timing};
 use crate::windowing::fault::Fault;
 use crate::windowing::logic::Fold;
@@ -116,6 +117,54 @@ impl<V, F: Fold<V>> Fold<Part<V, F::State>> for FoldParts<F> {
     }
 }
 
+/// Where values wait that come before their time. What was combined does not wait: windows then process values in order of
+/// arrival. It is saved like the queue of values.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+#[serde(bound(serialize = "V: Serialize", deserialize = "V: Deserialize<'de>"))]
+pub(crate) struct PartQueue<V>(Queue<V>);
+
+impl<V: State> State for PartQueue<V> {
+    const SCHEMA: Schema = Queue::<V>::SCHEMA;
+}
+
+impl<V> Default for PartQueue<V> {
+    fn default() -> Self {
+        Self(Queue::default())
+    }
+}
+
+impl<V: State, S> Waiters<Part<V, S>> for PartQueue<V> {
+    const ORDERED: bool = true;
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn push(&mut self, time: Time, part: Part<V, S>) {
+        match part {
+            Part::Value(value) => self.0.push(time, value),
+            Part::Combined(..) => unreachable!("values that wait are not combined"),
+        }
+    }
+
+    #[inline]
+    fn first(&self) -> Option<Time> {
+        self.0.first()
+    }
+
+    #[inline]
+    fn pop(&mut self, mark: Time) -> Option<(Time, Part<V, S>)> {
+        let (time, value) = self.0.pop(mark)?;
+        Some((time, Part::Value(value)))
+    }
+}
+
 /// The output for late values.
 pub(crate) struct LateParts<K, V>(LateOut<K, V>);
 
@@ -137,5 +186,38 @@ impl<K: 'static, V: 'static, S> LateWay<K, Part<V, S>> for LateParts<K, V> {
 
     fn flush(&mut self, what: Flush, cx: &mut Cx) -> Result<(), RunError> {
         self.0.flush(what, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode_stored, encode_stored};
+    use crate::state::StepSchema;
+
+    /// A store of windows that combined nothing before the exchange is one of those that do.
+    #[test]
+    fn parts_that_wait_are_saved_like_values() {
+        let (mut values, mut parts) = (Queue::<u32>::default(), PartQueue::<u32>::default());
+        let (mut of_values, mut of_parts) = (Vec::new(), Vec::new());
+        for (time, value) in [(7, 70), (3, 30), (7, 71)] {
+            Waiters::push(&mut values, time, value);
+            Waiters::<Part<u32, u64>>::push(&mut parts, time, Part::Value(value));
+            of_values.clear();
+            of_parts.clear();
+            encode_stored(&values, &mut of_values).unwrap();
+            encode_stored(&parts, &mut of_parts).unwrap();
+            assert_eq!(of_values, of_parts);
+        }
+        let of_values = StepSchema::of::<Queue<u32>>();
+        let of_part = StepSchema::of::<PartQueue<u32>>();
+        assert_eq!(of_values.text(), of_part.text());
+        assert_eq!(of_values.state.fingerprint, of_part.state.fingerprint);
+        let mut read: PartQueue<u32> = decode_stored(&of_parts).unwrap();
+        let mut popped = Vec::new();
+        while let Some((time, Part::Value(value))) = Waiters::<Part<u32, u64>>::pop(&mut read, 7) {
+            popped.push((time, value));
+        }
+        assert_eq!(popped, [(3, 30), (7, 70), (7, 71)]);
     }
 }

@@ -8,7 +8,7 @@ use super::head::WindowHead;
 use super::out::{LateWay, Lost, LostOfRun, META, Split};
 use super::parts::{FoldParts, LateParts, OfParts};
 use super::queue::Waiters;
-use super::{Event, Options, PerWindow, Slices, WindowEngine};
+use super::{Event, Options, Part, PerWindow, Slices, WindowEngine};
 use crate::flow::{Flow, NewStep, OutputSpec, StepKind, Stream};
 use crate::ids::{Port, StepIndex};
 use crate::key::Key;
@@ -134,11 +134,12 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
     }
 
     /// Adds the step like [`sliced`](Self::sliced), for one key, all of whose values go to one worker: each worker combines
-    /// its values before it sends them. It sends the state of a window whenever it was active, so the state should be no
-    /// larger than a value.
+    /// its values before it sends them, if windows process them in order of arrival. It sends the state of a window whenever
+    /// it was active, so the state should be no larger than its values. `P` is the order of values and their states.
     #[track_caller]
-    pub(crate) fn ahead<K, V, F, M, E>(self, inputs: Inputs<E>, fold: M) -> (Flow, StepIndex)
+    pub(crate) fn ahead<K, V, F, M, E, P>(self, inputs: Inputs<E>, fold: M) -> (Flow, StepIndex)
     where
+        P: Waiters<Part<V, F::State>>,
         K: Key,
         V: Exchange + Clone,
         C: Clock<V>,
@@ -150,9 +151,10 @@ impl<C, W: Windowing, Q, L> WindowStep<C, W, Q, L> {
             clock: Arc::clone(&self.clock),
             windower: self.windower.clone(),
             fold: Arc::clone(&fold),
-            combines: self.firings.every.is_none(),
+            combines: (self.firings.in_arrival_order || !P::ORDERED)
+                && self.firings.every.is_none(),
         };
-        let step = WindowStep::<OfParts<C>, W, (), LateParts<K, V>> {
+        let step = WindowStep::<OfParts<C>, W, P, LateParts<K, V>> {
             operator: self.operator,
             clock: Arc::new(OfParts(self.clock)),
             windower: self.windower,

@@ -38,6 +38,11 @@ impl<T: 'static> Stream<T> {
     /// All values of each open window, which sliding windows share; the values that wait for the watermark;
     /// and the data of each key's [clock](crate::windowing#state).
     ///
+    /// # Windows over all keys
+    ///
+    /// Each window needs all of its values, so nothing is combined before the exchange: all values of the key `()` go to one
+    /// worker.
+    ///
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
     #[track_caller]
     pub fn collect_window<L, C, W>(

@@ -55,6 +55,6 @@ impl<T: 'static> Stream<T> {
         W: Windowing,
     {
         let step = Step::new("count_window", clock, windower);
-        combining(&self.pairs(), step, || Count)
+        combining::<_, _, _, _, _, (), ()>(&self.pairs(), step, || Count)
     }
 }

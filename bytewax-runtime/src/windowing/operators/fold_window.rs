@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Step, inputs};
+use super::{Step, combining};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::engine::Queue;
+use crate::windowing::engine::{PartQueue, Queue};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::FoldWith;
 use crate::windowing::windowed::WindowOut;
@@ -57,6 +57,13 @@ impl<T: 'static> Stream<T> {
     /// for the watermark, unless they are processed in order of arrival; and the data of its
     /// [clock](crate::windowing#state).
     ///
+    /// # Windows over all keys
+    ///
+    /// With [`in_arrival_order`], each worker folds its own values of the key `()` before it sends the states, as
+    /// [`max_window`](Stream::max_window) compares them, and `merge` combines them in the order in which they arrive. A state
+    /// should therefore take no more bytes than the values in it. Without `in_arrival_order`, all values are sent, because
+    /// those of all workers are processed in the order of their times.
+    ///
     /// [`in_arrival_order`]: crate::windowing::TumblingWindower::in_arrival_order
     #[track_caller]
     pub fn fold_window<C, W, S, I, F, M>(
@@ -78,15 +85,14 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, Queue<_>, _, _>::new("fold_window", clock, windower);
-        let inputs = inputs::<_, _, Emitted<W, S>>(&stream);
         let (init, fold, merge) = (Arc::new(init), Arc::new(fold), Arc::new(merge));
-        WindowOut::of(step.sliced(inputs, move || {
+        combining::<_, _, _, _, _, _, PartQueue<_>>(&stream, step, move || {
             let (init, fold, merge) = (Arc::clone(&init), Arc::clone(&fold), Arc::clone(&merge));
             FoldWith {
                 init: move || init(),
                 add: move |state: &mut S, value| fold(state, value),
                 merge: move |state: &mut S, other| merge(state, other),
             }
-        }))
+        })
     }
 }

@@ -12,7 +12,7 @@ mod window;
 
 pub use join_window::{JoinAllWindows, JoinWindowOut, WindowedStreams};
 
-use super::engine::{Inputs, LateOut, WindowStep};
+use super::engine::{Inputs, LateOut, Part, Waiters, WindowStep};
 use super::windowed::WindowOut;
 use crate::flow::KeyedStream;
 use crate::ids::StepIndex;
@@ -42,11 +42,12 @@ fn inputs<K: Key, V: Exchange, U: 'static>(
 }
 
 /// Adds a step that combines the values of a window. With one key, one watermark, and windows that times determine, it
-/// combines them before the exchange too.
+/// combines them before the exchange too, if they do not wait for their order. `Q` is the order of values, and `P` of values
+/// and of what they combine to.
 #[track_caller]
-fn combining<K, V, C, W, F>(
+fn combining<K, V, C, W, F, Q, P>(
     stream: &KeyedStream<K, V>,
-    step: Step<C, W, (), K, V>,
+    step: Step<C, W, Q, K, V>,
     fold: impl Fn() -> F + Send + Sync + 'static,
 ) -> WindowOut<K, Emitted<W, F::Out>, V>
 where
@@ -55,6 +56,8 @@ where
     C: Clock<V>,
     W: Windowing,
     F: Fold<V, State: Exchange + Clone>,
+    Q: Waiters<V>,
+    P: Waiters<Part<V, F::State>>,
 {
     let inputs = inputs::<_, _, Emitted<W, F::Out>>(stream);
     // The compiler generates one of them.
@@ -62,7 +65,7 @@ where
         let is_declared = matches!(C::STREAM_TIME, StreamTime::Reads);
         size_of::<K>() == 0 && is_declared && W::Windower::IDS_BY_TIME
     } {
-        step.ahead::<K, V, _, _, _>(inputs, fold)
+        step.ahead::<K, V, _, _, _, P>(inputs, fold)
     } else {
         step.sliced(inputs, fold)
     };

@@ -80,7 +80,7 @@ where
     R: Fn(V, V) -> V + Send + Sync + 'static,
 {
     let (step, reduce) = (Step::new(operator, clock, windower), Arc::new(reduce));
-    combining(stream, step, move || {
+    combining::<_, _, _, _, _, (), ()>(stream, step, move || {
         let reduce = Arc::clone(&reduce);
         Reduce(move |a, b| reduce(a, b))
     })

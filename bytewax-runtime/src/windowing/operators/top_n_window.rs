@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Step, inputs};
+use super::{Step, combining};
 use crate::flow::{KeyOf, Keyed, Stream, ValueOf};
 use crate::key::Key;
 use crate::kit::Exchange;
 use crate::operators::Top;
 use crate::state::State;
 use crate::windowing::clock::Clock;
-use crate::windowing::engine::Queue;
+use crate::windowing::engine::{PartQueue, Queue};
 use crate::windowing::firing::{Emitted, Windowing};
 use crate::windowing::logic::FoldWith;
 use crate::windowing::windowed::WindowOut;
@@ -48,6 +48,12 @@ impl<T: 'static> Stream<T> {
     /// values that wait for the watermark, unless they are processed in order of arrival; and the data of its
     /// [clock](crate::windowing#state). `n` may change between runs: a greater one fills up with later
     /// values.
+    ///
+    /// # Windows over all keys
+    ///
+    /// With [`in_arrival_order`](crate::windowing::TumblingWindower::in_arrival_order), each worker sends only the `n`
+    /// greatest of its own values of the key `()`, as [`max_window`](Stream::max_window) compares them. Without it, all
+    /// values are sent, because those of all workers are processed in the order of their times.
     #[track_caller]
     #[expect(clippy::type_complexity, reason = "it shows what is emitted")]
     pub fn top_n_window<C, W, B, F>(
@@ -66,9 +72,8 @@ impl<T: 'static> Stream<T> {
     {
         let stream = self.pairs();
         let step = Step::<_, _, Queue<_>, _, _>::new("top_n_window", clock, windower);
-        let inputs = inputs::<_, _, Emitted<W, Vec<ValueOf<Self>>>>(&stream);
         let by = Arc::new(by);
-        WindowOut::of(step.sliced(inputs, move || {
+        combining::<_, _, _, _, _, _, PartQueue<_>>(&stream, step, move || {
             let top = || Top {
                 n,
                 by: Arc::clone(&by),
@@ -85,6 +90,6 @@ impl<T: 'static> Stream<T> {
                     }
                 },
             }
-        }))
+        })
     }
 }
