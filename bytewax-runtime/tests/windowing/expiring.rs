@@ -227,7 +227,7 @@ macro_rules! of_two {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn states_of_one_stream_expire(case in case(60)) {

@@ -48,7 +48,9 @@ impl<T: 'static> Stream<T> {
     /// The end of input drops nothing.
     ///
     /// Other operators drop keys themselves: [`stateful`](Stream::stateful) and [`stateful_batch`](Stream::stateful_batch)
-    /// when their logic says so, which may set a timer for it; [`delay`](Stream::delay), [`rate_limit`](Stream::rate_limit),
+    /// when their logic says so, which may set a timer for it;
+    /// [`stateful_with_broadcast`](Stream::stateful_with_broadcast) when its state becomes `None`;
+    /// [`delay`](Stream::delay), [`rate_limit`](Stream::rate_limit),
     /// [`collect`](Stream::collect) and windows after their time; [`join_rows`](Stream::join_rows) as its
     /// [`Kept`](crate::windowing::Kept) says; operators that end in `_final` at the end of input.
     ///
