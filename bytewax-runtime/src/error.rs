@@ -24,7 +24,7 @@ use crate::ids::{StepId, WorkerIndex};
 /// assert_eq!(parse("12").unwrap(), 12);
 /// assert_eq!(parse("x").unwrap_err().to_string(), "invalid digit found in string");
 /// ```
-pub struct StepError(Box<dyn Error + Send + Sync>);
+pub struct StepError(pub(crate) Box<dyn Error + Send + Sync>);
 
 impl StepError {
     /// Creates an error from a text.

@@ -158,6 +158,8 @@ where
 {
     fn step_schema(&self) -> Option<StepSchema> {
         let schema = StepSchema::of::<<L::Cell as Cell>::Saved>().by_key::<K>();
+        // They are watermarks.
+        let schema = schema.with_positions(|_, _| Ok(None));
         Some(schema.with_facts(&self.facts))
     }
 

@@ -32,7 +32,8 @@ impl<'a> Row<'a> {
         })
     }
 
-    fn items<T: State>(&self) -> Result<Vec<T>, StepError> {
+    /// The bytes of each item.
+    fn each(&self) -> Result<Vec<&'a [u8]>, StepError> {
         let cut = || StepError::msg("a row of the outbox is cut off");
         let mut items = Vec::new();
         let mut rest = self.items;
@@ -40,25 +41,60 @@ impl<'a> Row<'a> {
             let (length, behind) = rest.split_first_chunk().ok_or_else(cut)?;
             let length = u32::from_le_bytes(*length) as usize;
             let (item, behind) = behind.split_at_checked(length).ok_or_else(cut)?;
-            items.push(state::open(item)?);
+            items.push(item);
             rest = behind;
         }
         Ok(items)
     }
+
+    fn items<T: State>(&self) -> Result<Vec<T>, StepError> {
+        let items = self.each()?.into_iter();
+        items.map(|item| Ok(state::open(item)?)).collect()
+    }
+}
+
+/// Rewrites the items of a row in the newest version; the data of a writer has none.
+pub(super) fn rewrite<T: State>(name: &str, bytes: &[u8]) -> Result<Option<Vec<u8>>, StepError> {
+    if !name.starts_with(ROWS) || bytes.is_empty() {
+        return Ok(None);
+    }
+    let row = Row::parse(bytes).ok_or_else(|| StepError::msg("a row of the outbox is cut off"))?;
+    let mut newest = row.epoch.0.to_le_bytes().to_vec();
+    let mut is_changed = false;
+    for item in row.each()? {
+        let rewritten = state::rewrite::<T>(item)?;
+        is_changed |= rewritten.is_some();
+        put_with(&mut newest, |bytes| {
+            bytes.extend_from_slice(rewritten.as_deref().unwrap_or(item));
+            Ok(())
+        })?;
+    }
+    Ok(is_changed.then_some(newest))
 }
 
 /// Appends an item to the bytes of a row.
 fn put<T: State>(item: &T, bytes: &mut Vec<u8>) -> Result<(), StepError> {
+    put_with(bytes, |bytes| Ok(state::seal(item, bytes)?))
+}
+
+/// Appends what a function appends, after its length.
+fn put_with(
+    bytes: &mut Vec<u8>,
+    append: impl FnOnce(&mut Vec<u8>) -> Result<(), StepError>,
+) -> Result<(), StepError> {
     let start = bytes.len();
     bytes.extend_from_slice(&[0; 4]);
-    state::seal(item, bytes)?;
+    append(bytes)?;
     let length = u32::try_from(bytes.len() - start - 4)?;
     bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
     Ok(())
 }
 
+/// The beginning of the names of rows.
+const ROWS: &str = "outbox/";
+
 fn row_name(writer: usize, row: usize) -> String {
-    format!("outbox/{writer}/{row}")
+    format!("{ROWS}{writer}/{row}")
 }
 
 fn writer_name(writer: usize) -> String {
@@ -375,4 +411,50 @@ fn save_row<W>(step: StepIndex, writing: &mut Writing<W>, cx: &mut Cx) {
     bytes.append(&mut writing.bytes);
     cx.save_position(step, &row_name(writing.number, writing.rows), bytes);
     writing.rows += 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use bytewax_macros::stateful;
+
+    use super::*;
+
+    #[stateful(crate = "crate")]
+    struct Cents(u64);
+
+    #[stateful(crate = "crate", version = 2, from(Cents))]
+    #[derive(Debug, PartialEq)]
+    struct Euros {
+        cents: u64,
+    }
+
+    impl From<Cents> for Euros {
+        fn from(Cents(cents): Cents) -> Self {
+            Self { cents }
+        }
+    }
+
+    fn row<T: State>(items: &[T]) -> Vec<u8> {
+        let mut bytes = 7_u64.to_le_bytes().to_vec();
+        for item in items {
+            put(item, &mut bytes).unwrap();
+        }
+        bytes
+    }
+
+    #[test]
+    fn items_of_rows_are_rewritten() {
+        let old = row(&[Cents(1), Cents(300)]);
+        let new = rewrite::<Euros>("outbox/0/1", &old).unwrap().unwrap();
+        let found = Row::parse(&new).unwrap();
+        assert_eq!(found.epoch, Epoch(7));
+        let items = [1, 300].map(|cents| Euros { cents });
+        assert_eq!(found.items::<Euros>().unwrap(), items);
+        assert_eq!(rewrite::<Euros>("outbox/0/1", &new).unwrap(), None);
+        // What has become nothing, and what a writer has saved.
+        assert_eq!(rewrite::<Euros>("outbox/0/1", &[]).unwrap(), None);
+        assert_eq!(rewrite::<Euros>("writer/0", &[7; 8]).unwrap(), None);
+        let cut = rewrite::<Euros>("outbox/0/1", &old[..old.len() - 1]);
+        assert!(cut.unwrap_err().to_string().contains("is cut off"));
+    }
 }

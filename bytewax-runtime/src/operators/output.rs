@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::input::{Dynamic, InTransactions, Partitioned, Single};
-use super::outbox::Outbox;
+use super::outbox::{self, Outbox};
 use crate::delivery::{Promise, SinkPromise, Transactional};
 use crate::error::{RunError, StepError};
 use crate::flow::{StepKind, Stream, Terminal};
@@ -79,7 +79,7 @@ impl<T: State, S: TransactionalSink<T>> Sink<T, InTransactions> for S {
         let sink = Arc::new(self);
         let plan =
             StagePlan::new::<T, _>(move |build, _| Outbox::<T, S>::new(build, Arc::clone(&sink)));
-        let plan = plan.saving(StepSchema::of::<T>());
+        let plan = plan.saving(StepSchema::of::<T>().with_positions(outbox::rewrite::<T>));
         SinkStep(Plan::Stage(plan.writing(Promise::Transactional)))
     }
 }

@@ -99,9 +99,9 @@ pub use past::Older;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
-#[cfg(feature = "recovery")]
-pub(crate) use step_schema::Rewrite;
 pub(crate) use step_schema::StepSchema;
+#[cfg(feature = "recovery")]
+pub(crate) use step_schema::{Rewrite, RewritePosition, rewrite};
 
 /// A type that can be kept per key and saved.
 ///

@@ -7,10 +7,14 @@ use super::facts::{self, BY_HAND, Fact, HASH, KEY, NOTHING, OPERATOR, SAVED};
 use super::shape::{self, Traced};
 use super::{Saved, Schema, State, StateError, peek, seal};
 use crate::codec;
+use crate::error::StepError;
 use crate::key::{Key, KeyShape};
 
 /// Reads a value of any version and writes it in the newest one; `None` if it already is.
 pub(crate) type Rewrite = fn(&[u8]) -> Result<Option<Vec<u8>>, StateError>;
+
+/// The same for the position of this name.
+pub(crate) type RewritePosition = fn(&str, &[u8]) -> Result<Option<Vec<u8>>, StepError>;
 
 /// The saved type of a step, and the other facts about its values.
 #[derive(Clone, Debug)]
@@ -25,10 +29,11 @@ pub(crate) struct StepSchema {
     /// The compiler's information about its keys.
     keys: KeyShape,
     rewrite: Rewrite,
+    rewrite_position: RewritePosition,
     shape_of: fn(u32, u64) -> Option<String>,
 }
 
-fn rewrite<S: State>(bytes: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+pub(crate) fn rewrite<S: State>(bytes: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
     let saved = peek(bytes)?;
     let own = S::SCHEMA;
     if (saved.version(), saved.fingerprint()) == (own.version, own.fingerprint) {
@@ -106,6 +111,7 @@ impl StepSchema {
             reads_key: |_| Err("there are no keys".to_owned()),
             keys: KeyShape::UNKNOWN,
             rewrite: rewrite::<S>,
+            rewrite_position: |_, bytes| Ok(rewrite::<S>(bytes)?),
             shape_of: shape_of::<S>,
         }
     }
@@ -113,6 +119,17 @@ impl StepSchema {
     /// Returns a function that reads a value of any version and writes it in the newest one.
     pub(crate) fn rewriter(&self) -> Rewrite {
         self.rewrite
+    }
+
+    /// Returns the same function for positions.
+    pub(crate) fn position_rewriter(&self) -> RewritePosition {
+        self.rewrite_position
+    }
+
+    /// The same for a step whose positions are not of its type: this function rewrites them.
+    pub(crate) fn with_positions(mut self, rewrite: RewritePosition) -> Self {
+        self.rewrite_position = rewrite;
+        self
     }
 
     /// The saved form of this version, as far as the program knows.

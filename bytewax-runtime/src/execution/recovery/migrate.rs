@@ -29,8 +29,11 @@ pub(super) fn rewrite(flow: &Dataflow, dirs: &[PathBuf]) -> Result<Outcome, RunE
             version: schema.state.version,
             fingerprint: schema.state.fingerprint,
         };
-        let rewrite = schema.rewriter();
-        Some(MigratedStep { meta, rewrite })
+        Some(MigratedStep {
+            meta,
+            rewrite: schema.rewriter(),
+            rewrite_position: schema.position_rewriter(),
+        })
     });
     let steps: Vec<MigratedStep> = steps.collect();
     let done = recovery::migrate(dirs, flow.name(), &steps, |parts, resume| {

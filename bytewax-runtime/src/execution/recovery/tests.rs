@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use clap::Parser;
 
 use super::*;
@@ -10,6 +10,7 @@ use crate::key::{Key, position_slot};
 use crate::recovery::{Batch, Execution, SavedKind, StepMeta, Table, discover, push_timer, resume};
 use crate::state::{self, State};
 use crate::testing::{TestingItem, TestingSink, TestingSource, cluster_main};
+use crate::windowing::{Lateness, Micros, StreamClock, TumblingWindower};
 
 #[derive(Parser)]
 struct Program {
@@ -379,6 +380,37 @@ fn a_store_is_not_migrated_beside_a_run() {
     drop(held);
     assert_eq!(recovery::show(&dirs).unwrap().executions, before);
     migrate::migrate(&program(true), &dirs).unwrap();
+}
+
+/// The watermarks of a window step are saved as positions, and are not of the type of its states.
+#[test]
+fn windows_with_a_watermark_are_migrated() {
+    let place = tempfile::tempdir().unwrap();
+    let dirs = [place.path().join("store")];
+    let program = || {
+        let time = |second: &u64| Micros(i64::try_from(*second).unwrap() * 1_000_000);
+        let marks = [3, 14, 15].map(TestingItem::Item);
+        let marks = marks.into_iter().chain([TestingItem::Abort]);
+        let source = TestingSource::with_marks(marks).batch_size(1);
+        Dataflow::build("orders", |flow| {
+            let seconds = flow.input(source.clone()).named("seconds");
+            let lateness = Lateness::bounded(TimeDelta::zero());
+            let timed = seconds.event_time(time, lateness).named("time").down;
+            let tens = TumblingWindower::new(TimeDelta::seconds(10), DateTime::UNIX_EPOCH);
+            let keyed = timed.key_on(|_| "all".to_owned());
+            let counts = keyed.count_window(StreamClock::new(time), tens);
+            let counts = counts.named("counts").down.key_rm();
+            counts.output(TestingSink::new()).named("out");
+        })
+    };
+    crash(program(), &dirs[0]);
+    let steps = recovery::show(&dirs).unwrap().steps;
+    let counts = steps
+        .iter()
+        .find(|step| step.meta.id == StepId::new("orders.counts"));
+    assert_ne!(counts.unwrap().positions, 0, "the watermark is saved");
+    migrate::migrate(&program(), &dirs).unwrap();
+    try_resume(&program(), &dirs).unwrap();
 }
 
 #[test]

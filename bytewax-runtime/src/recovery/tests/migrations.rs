@@ -20,6 +20,7 @@ fn second(meta: StepMeta) -> MigratedStep {
             ..meta
         },
         rewrite,
+        rewrite_position: |_, position| Ok(rewrite(position)?),
     }
 }
 

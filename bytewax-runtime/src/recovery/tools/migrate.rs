@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::Utc;
 
 use super::Parts;
-use crate::error::RunError;
+use crate::error::{RunError, RunErrorKind, StepError};
 use crate::ids::{Epoch, StepId};
 use crate::recovery::cut::cut;
 use crate::recovery::lock::LockedPartition;
@@ -15,8 +15,8 @@ use crate::recovery::reader::{PartitionReader, newest_positions};
 use crate::recovery::resume::{check_complete, resume};
 use crate::recovery::rows::Table;
 use crate::recovery::writer::PartitionWriter;
-use crate::state::Rewrite;
 use crate::state::run::{Entry, Run, RunWriter};
+use crate::state::{Rewrite, RewritePosition};
 
 /// How many bytes are merged before the other partitions get their turn.
 const SOME: u64 = 16 << 20;
@@ -25,6 +25,7 @@ const SOME: u64 = 16 << 20;
 pub(crate) struct MigratedStep {
     pub(crate) meta: StepMeta,
     pub(crate) rewrite: Rewrite,
+    pub(crate) rewrite_position: RewritePosition,
 }
 
 /// The result for a step.
@@ -107,12 +108,12 @@ impl Migrated {
         &mut self,
         step: &MigratedStep,
         of: impl FnOnce() -> String,
-        bytes: &[u8],
+        rewrite: impl FnOnce() -> Result<Option<Vec<u8>>, StepError>,
     ) -> Result<Option<Vec<u8>>, RunError> {
         self.values += 1;
-        let rewritten = (step.rewrite)(bytes).map_err(|error| {
+        let rewritten = rewrite().map_err(|error| {
             let text = format!("{} of the step `{}` cannot be read", of(), step.meta.id);
-            RunError::new(crate::error::RunErrorKind::Recovery, text).caused_by(error)
+            RunError::new(RunErrorKind::Recovery, text).caused_by(error.0)
         })?;
         self.rewritten += u64::from(rewritten.is_some());
         Ok(rewritten)
@@ -137,7 +138,8 @@ fn migrate_states(
                 let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!("the state of the key {key}")
             };
-            let rewritten = done.rewrite(step, of, state.unwrap_or_default())?;
+            let rewrite = || Ok((step.rewrite)(state.unwrap_or_default())?);
+            let rewritten = done.rewrite(step, of, rewrite)?;
             if let Some(state) = &rewritten {
                 changed.push(Entry {
                     hash,
@@ -185,7 +187,8 @@ fn migrate_positions(
             continue;
         }
         let of = || format!("the position of the partition `{partition}`");
-        if let Some(bytes) = done.rewrite(step, of, bytes)? {
+        let rewrite = || (step.rewrite_position)(partition, bytes);
+        if let Some(bytes) = done.rewrite(step, of, rewrite)? {
             writers[at].write_position(number, partition, epoch, &bytes)?;
         }
     }
