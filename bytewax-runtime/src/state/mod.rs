@@ -99,9 +99,9 @@ pub use past::Older;
 #[doc(hidden)]
 pub use schema::{ByName, OfState};
 pub use schema::{Field, Schema};
-pub(crate) use step_schema::StepSchema;
 #[cfg(feature = "recovery")]
-pub(crate) use step_schema::{Rewrite, RewritePosition, rewrite};
+pub(crate) use step_schema::{Rewrite, RewritePosition};
+pub(crate) use step_schema::{StepSchema, rewrite};
 
 /// A type that can be kept per key and saved.
 ///
