@@ -165,6 +165,38 @@ fn late_values_are_counted_whether_they_are_read_or_not() {
 }
 
 #[test]
+fn items_from_the_future_are_counted_whether_they_are_read_or_not() {
+    for is_read in [true, false] {
+        let (clock, _hand) = WorkerClock::by_hand(at(100));
+        let flow = Dataflow::build("f", |flow| {
+            let seconds = TestingSource::new([1, 1000, 2, 161, 160]);
+            let seconds = flow.input(seconds).named("in");
+            let lateness = Lateness::bounded(TimeDelta::seconds(200));
+            let lateness = lateness.future(TimeDelta::seconds(60));
+            let timed = seconds.event_time(|second| Micros(second * 1_000_000), lateness);
+            let timed = timed.named("time");
+            timed.down.output(TestingSink::new()).named("out");
+            if is_read {
+                timed
+                    .future
+                    .output(TestingSink::new())
+                    .named("from_the_future");
+            }
+        });
+        let report = ran(flow, workers_of(1).clock(clock));
+        let time = step(&report, "f.time");
+        assert_eq!((time.output("down"), report.late()), (3, 0));
+        let workers = time.workers.iter();
+        assert_eq!(workers.map(|of| of.future()).sum::<u64>(), 2);
+        let future = time.workers[0].outputs.iter();
+        let future = future.clone().find(|output| output.name == "future");
+        let future = future.unwrap();
+        let expected = if is_read { (2, 0) } else { (0, 2) };
+        assert_eq!((future.items, future.dropped), expected);
+    }
+}
+
+#[test]
 fn the_time_in_a_step_is_its_own() {
     let (clock, hand) = WorkerClock::by_hand(at(0));
     let inner = hand.clone();

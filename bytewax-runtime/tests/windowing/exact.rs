@@ -17,9 +17,15 @@ impl<T> Exact<T> {
     }
 }
 
+impl<T> Exact<T> {
+    pub(crate) fn take(&self) -> Vec<T> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
 impl<T: Ord> Exact<T> {
     pub(crate) fn sorted(&self) -> Vec<T> {
-        sorted(std::mem::take(&mut *self.0.lock().unwrap()))
+        sorted(self.take())
     }
 }
 

@@ -252,6 +252,26 @@ proptest! {
         }?;
     }
 
+    /// The same pairs as those of a loop, which is what the pairs that expire are compared with.
+    #[test]
+    fn newest_values_are_paired(case in case_in_order()) {
+        let found = run(&case, |values| {
+            let sides = values.key_on(|value| value.0).branch(|(_, value)| value.3 % 2 == 0);
+            let pairs = sides.trues.zip_latest(sides.falses).named("pairs");
+            vec![(pairs.map_value(text), None)]
+        });
+        let mut newest = [[None; 2]; LAST_KEY as usize + 1];
+        let mut pairs = Vec::new();
+        for value in &case.values {
+            let newest = &mut newest[usize::from(value.0)];
+            newest[usize::from(value.3 % 2 != 0)] = Some(*value);
+            if let [Some(even), Some(odd)] = newest {
+                pairs.push((value.0, text((*even, *odd))));
+            }
+        }
+        prop_assert_eq!(&found[0].0, &sorted(pairs));
+    }
+
     /// What waits when a key expires has no later value, as at the end of input.
     #[test]
     fn waiting_values_expire(case in case(60)) {

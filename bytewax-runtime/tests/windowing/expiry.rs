@@ -5,7 +5,7 @@ use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
 use bytewax_runtime::testing::TestingItem::{Eof, Item};
 use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main};
-use bytewax_runtime::windowing::SystemClock;
+use bytewax_runtime::windowing::{Inner, Kept, SystemClock};
 use chrono::TimeDelta;
 
 use crate::shared::by_hand::ByHand;
@@ -72,6 +72,33 @@ fn a_row_of_a_running_join_expires() {
     run.give([('a', 40)]);
     assert_eq!(run.next(), ('a', (false, (None, Some(40)))));
     assert_eq!(run.end(), []);
+}
+
+#[test]
+fn rows_of_a_join_are_kept_for_a_time() {
+    for workers in 1..=3 {
+        let run = ByHand::start(workers, |numbers: KeyedStream<char, i64>| {
+            let sides = numbers.branch(|(_, n)| *n < 10);
+            let kept = Kept::For(TimeDelta::seconds(60));
+            let rows = sides.trues.join_rows(sides.falses, Inner, kept);
+            rows.named("rows")
+        });
+        run.give([('a', 1), ('a', 30)]);
+        assert_eq!(run.next(), ('a', (1, 30)));
+        run.hand.advance(TimeDelta::seconds(60));
+        run.give([('a', 40)]);
+        assert_eq!(run.next(), ('a', (1, 40)));
+        // The first two are gone.
+        run.hand.advance(TimeDelta::seconds(1));
+        run.give([('a', 2)]);
+        assert_eq!(run.next(), ('a', (2, 40)));
+        run.give([('a', 50)]);
+        assert_eq!(run.next(), ('a', (2, 50)));
+        run.hand.advance(TimeDelta::seconds(61));
+        run.give([('a', 3), ('a', 60)]);
+        assert_eq!(run.next(), ('a', (3, 60)));
+        assert_eq!(run.end(), []);
+    }
 }
 
 /// Sums of two runs, whose states expire in the second or do not.

@@ -78,10 +78,11 @@ impl StatefulSourcePartition for LimitedPart {
             return Ok(Poll::abort());
         }
         let given = self.progress.given[self.number].load(Ordering::SeqCst);
-        if given == self.hits.len() && given < self.limit {
+        if self.limit == usize::MAX && given == self.hits.len() {
             return Ok(Poll::end());
         }
-        if given >= self.limit {
+        // A partition that may go on does not end, so that no end of input hides that the others wait.
+        if given >= self.limit.min(self.hits.len()) {
             if self.began.elapsed() > PATIENCE {
                 return Err(StepError::msg("no result has come of these items"));
             }
@@ -144,6 +145,17 @@ fn first_result(
     (by_then[0] != usize::MAX).then_some(by_then)
 }
 
+/// The hits of a partition, again and again: enough for a result.
+fn long(part: &Part) -> Part {
+    let mut hits = vec![(0, 0)];
+    while hits.len() < 60 {
+        let last = hits.iter().map(|hit: &Hit| hit.1).max().unwrap_or_default();
+        hits.extend(part.hits.iter().map(|hit| (hit.0, last + hit.1)));
+        hits.push((1, last + 5_000_000));
+    }
+    Part::of(hits)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -154,6 +166,7 @@ proptest! {
         graph in prop::collection::vec(0..PASSES.len(), 0..4),
         batch in 1..6_usize,
     ) {
+        let parts: Vec<Part> = parts.iter().map(long).collect();
         let source = |limits| Limited {
             parts: parts.clone(),
             batch,
@@ -161,8 +174,12 @@ proptest! {
             progress: Arc::default(),
         };
         let alone = first_result(&source([usize::MAX; PARTS]), wait, &graph, 1);
+        // That of the end of input comes with it.
+        let has_ended = |given: &[usize; PARTS]| {
+            given.iter().zip(&parts).any(|(given, part)| *given == part.hits.len())
+        };
+        let alone = alone.filter(|given| !has_ended(given));
         for workers in [2, 4] {
-            // At the end of input, all have a result.
             if let Some(given) = alone {
                 let more = given.map(|given| given + batch);
                 let found = first_result(&source(more), wait, &graph, workers);

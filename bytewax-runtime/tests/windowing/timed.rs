@@ -9,16 +9,18 @@ use std::time::Duration;
 use bytewax_macros::stateful;
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
-use bytewax_runtime::source::Poll;
-use bytewax_runtime::testing::{RunConfig, TestingSink, TestingSource, cluster_main, run_main};
+use bytewax_runtime::source::{FixedPartitionedSource, Poll, StatefulSourcePartition};
+use bytewax_runtime::testing::{TestingSink, TestingSource, run_main};
 use bytewax_runtime::windowing::{
     Clock, Lateness, Micros, Pattern, PatternOut, StreamClock, SystemClock,
 };
+use bytewax_runtime::{Exchange, StepError};
 use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
+use super::exact::Exact;
+use super::graphs::{run_all, stops};
 use super::support::seconds;
-use crate::shared::{Answer, Parts};
 
 /// A time in seconds, and a number.
 type Value = (i64, i64);
@@ -44,11 +46,16 @@ struct Case {
     parts: Vec<Vec<(u64, Value)>>,
     wait: i64,
     batch: usize,
+    /// Where the first partition stops a run, and the numbers of workers of such runs.
+    stops: Vec<usize>,
+    workers: [usize; 3],
 }
 
 fn case() -> impl Strategy<Value = Case> {
     let part = prop::collection::vec((0..4_u64, 0..5_i64, -9..9_i64, 0..50_i64), 0..50);
-    (prop::collection::vec(part, 3), 0..15_i64, 1..9_usize).prop_map(|(parts, wait, batch)| {
+    let parts = prop::collection::vec(part, 3);
+    let runs = (stops(), [1..5_usize, 1..5_usize, 1..5_usize]);
+    (parts, 0..15_i64, 1..9_usize, runs).prop_map(|(parts, wait, batch, (stops, workers))| {
         let parts = parts.into_iter().zip(0..).map(|(part, number)| {
             let mut now = 0;
             let value = |(key, step, off, n): (u64, i64, i64, i64)| {
@@ -61,8 +68,95 @@ fn case() -> impl Strategy<Value = Case> {
             parts: parts.collect(),
             wait,
             batch,
+            stops,
+            workers,
         }
     })
+}
+
+/// The values of each partition, and then one behind all times.
+struct Source {
+    parts: Vec<Vec<(u64, Value)>>,
+    batch: usize,
+    stops: Vec<usize>,
+    stopped: Arc<AtomicUsize>,
+    /// The partitions that are behind all times, each a bit.
+    far: Arc<AtomicUsize>,
+}
+
+struct Partition {
+    values: Vec<(u64, Value)>,
+    batch: usize,
+    given: usize,
+    number: usize,
+    stops: Vec<usize>,
+    stopped: Arc<AtomicUsize>,
+    far: Arc<AtomicUsize>,
+    idle: usize,
+}
+
+impl FixedPartitionedSource for Source {
+    type Item = (u64, Value);
+    type Position = usize;
+    type Partition = Partition;
+
+    fn partitions(&self) -> Result<Vec<String>, StepError> {
+        Ok((0..self.parts.len()).map(|part| part.to_string()).collect())
+    }
+
+    fn open(&self, name: &str, position: Option<usize>) -> Result<Partition, StepError> {
+        let number: usize = name.parse()?;
+        let mut values = self.parts[number].clone();
+        values.push((FAR_KEYS + number as u64, (FAR, 0)));
+        Ok(Partition {
+            values,
+            batch: self.batch,
+            given: position.unwrap_or_default(),
+            number,
+            stops: match number {
+                0 => self.stops.clone(),
+                _ => Vec::new(),
+            },
+            stopped: Arc::clone(&self.stopped),
+            far: Arc::clone(&self.far),
+            idle: 0,
+        })
+    }
+}
+
+impl StatefulSourcePartition for Partition {
+    type Item = (u64, Value);
+    type Position = usize;
+
+    fn next_batch(&mut self) -> Result<Poll<(u64, Value)>, StepError> {
+        let stopped = self.stopped.load(Ordering::SeqCst);
+        let stop = self.stops.get(stopped);
+        if stop.is_some_and(|stop| self.given >= (*stop).min(self.values.len())) {
+            self.stopped.store(stopped + 1, Ordering::SeqCst);
+            return Ok(Poll::abort());
+        }
+        let next = self.values.len().min(self.given + self.batch);
+        let some = self.values[self.given..next].to_vec();
+        self.given = next;
+        if next == self.values.len() {
+            self.far.fetch_or(1 << self.number, Ordering::SeqCst);
+        }
+        if !some.is_empty() {
+            return Ok(Poll::batch(some));
+        }
+        // The others go on until all are behind all times.
+        if self.far.load(Ordering::SeqCst) == 0b111 {
+            self.idle += 1;
+        }
+        Ok(match self.idle {
+            0..=3 => Poll::idle(Duration::ZERO),
+            _ => Poll::end(),
+        })
+    }
+
+    fn snapshot(&self) -> usize {
+        self.given
+    }
 }
 
 impl Case {
@@ -82,48 +176,28 @@ impl Case {
     }
 
     /// What comes of the values, by key. Then the watermark goes far on, before the input ends.
-    fn run<U: Send + 'static>(
+    fn run<U: Exchange>(
         &self,
-        workers: usize,
+        stops: &[usize],
+        workers: &[usize],
         body: impl FnOnce(Values) -> KeyedStream<u64, U>,
     ) -> BTreeMap<u64, Vec<U>> {
-        let out = TestingSink::new();
+        let out = Exact::<(u64, U)>::new();
         let flow = Dataflow::build("f", |flow| {
-            let (parts, batch) = (self.parts.clone(), self.batch);
-            let far = Arc::new(AtomicUsize::new(0));
-            let source = Parts(&["0", "1", "2"], move |name: &str| {
-                let number: usize = name.parse()?;
-                let mut values = parts[number].clone().into_iter();
-                let (far, mut is_far, mut idle) = (Arc::clone(&far), false, 0);
-                Ok(move || -> Answer<(u64, Value)> {
-                    let some: Vec<_> = values.by_ref().take(batch).collect();
-                    if !some.is_empty() {
-                        return Ok(Poll::batch(some));
-                    }
-                    if !is_far {
-                        is_far = true;
-                        far.fetch_add(1, Ordering::SeqCst);
-                        return Ok(Poll::item((FAR_KEYS + number as u64, (FAR, 0))));
-                    }
-                    if far.load(Ordering::SeqCst) == 3 {
-                        idle += 1;
-                    }
-                    Ok(if idle > 3 {
-                        Poll::end()
-                    } else {
-                        Poll::idle(Duration::ZERO)
-                    })
-                })
-            });
+            let source = Source {
+                parts: self.parts.clone(),
+                batch: self.batch,
+                stops: stops.to_vec(),
+                stopped: Arc::default(),
+                far: Arc::default(),
+            };
             let values = flow.input(source).named("in");
             let lateness = Lateness::bounded(TimeDelta::seconds(self.wait)).never_idle();
             let values = values.event_time(|(_, value)| at(value), lateness);
             let values = values.named("time").down;
             body(values).output(out.clone()).named("out");
         });
-        if let Err(error) = cluster_main(flow, RunConfig::new().workers(workers)) {
-            panic!("{}", error.report());
-        }
+        run_all(&flow, stops.len(), workers);
         let mut keys: BTreeMap<u64, Vec<U>> = BTreeMap::new();
         for (key, result) in out.take() {
             if key < FAR_KEYS {
@@ -133,8 +207,8 @@ impl Case {
         keys
     }
 
-    /// Checks a step against what a model makes of the values of each key, with any number of workers.
-    fn check<U: Send + Debug + PartialEq + 'static>(
+    /// Checks a step against what a model makes of the values of each key, with any number of workers and over stops.
+    fn check<U: Exchange + Debug + PartialEq>(
         &self,
         body: impl Fn(Values) -> KeyedStream<u64, U>,
         model: impl Fn(Vec<Value>) -> Vec<U>,
@@ -144,9 +218,11 @@ impl Case {
         let expect = expect.filter(|(_, results)| !results.is_empty());
         let expect: BTreeMap<_, _> = expect.collect();
         for workers in [1, 2, 4] {
-            let got = self.run(workers, &body);
+            let got = self.run(&[], &[workers], &body);
             prop_assert_eq!(&got, &expect, "{} workers", workers);
         }
+        let got = self.run(&self.stops, &self.workers, &body);
+        prop_assert_eq!(&got, &expect, "over stops");
         Ok(())
     }
 }
@@ -358,7 +434,7 @@ fn matches(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn values_come_in_the_order_of_times(case in case()) {

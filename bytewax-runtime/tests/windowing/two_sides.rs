@@ -2,6 +2,7 @@
 
 use bytewax_runtime::operators::JoinInsert;
 use bytewax_runtime::prelude::*;
+use bytewax_runtime::testing::TestingSink;
 use bytewax_runtime::windowing::{AsOf, Inner, Interval, Kept, Lateness, LeftOuter, StreamClock};
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -19,7 +20,7 @@ const WINDOW: i64 = 10_000_000;
 const NEAR: i64 = 4_000_000;
 
 /// The rows of each join: its number, the page, and the times of both sides.
-type Row = (u8, u64, i64, Option<i64>);
+type Row = (u8, u64, Option<i64>, Option<i64>);
 
 const INTERVAL: u8 = 0;
 const AS_OF: u8 = 1;
@@ -58,7 +59,7 @@ type Outcome = (Vec<Row>, Vec<Hit>);
 
 impl Case {
     fn outcome(&self, stops: &[usize], workers: &[usize]) -> Outcome {
-        let (down, late) = (Exact::new(), Exact::new());
+        let (down, late, joins_late) = (Exact::new(), Exact::new(), TestingSink::new());
         let flow = Dataflow::build("f", |flow| {
             let hits = flow
                 .input(Dealt::new(&self.parts, self.batch, stops))
@@ -76,37 +77,42 @@ impl Case {
             });
             let clock = || StreamClock::of_sides((at, at));
             let near = Interval::within(TimeDelta::microseconds(NEAR));
-            let rows = left
+            let time = |hit: Hit| hit.1;
+            let interval = left
                 .clone()
-                .join_interval(right.clone(), clock(), near, LeftOuter);
-            let interval = rows
-                .named("interval")
-                .down
-                .map(|(page, (l, r))| (INTERVAL, page, l.1, r.map(|r| r.1)));
-            let rows = left
+                .join_interval(right.clone(), clock(), near, LeftOuter)
+                .named("interval");
+            let as_of = left
                 .clone()
-                .join_as_of(right.clone(), clock(), AsOf::backward());
-            let as_of = rows
-                .named("as_of")
-                .down
-                .map(|(page, (l, r))| (AS_OF, page, l.1, r.map(|r| r.1)));
-            let rows = left.clone().join_window(
-                right.clone(),
-                clock(),
-                tumbling(10.0),
-                JoinInsert::Product,
-            );
-            let windows = rows.named("windows").down;
-            let windows = windows.filter_map(|(page, (_, row))| match row {
-                (Some(l), Some(r)) => Some((WINDOWS, page, l.1, Some(r.1))),
-                _ => None,
-            });
-            let rows = left.join_rows(right, Inner, Kept::Unbounded).named("all");
-            let all = rows.map(|(page, (l, r))| (ALL, page, l.1, Some(r.1)));
+                .join_as_of(right.clone(), clock(), AsOf::backward())
+                .named("as_of");
+            let windows = left
+                .clone()
+                .join_window(right.clone(), clock(), tumbling(10.0), JoinInsert::Product)
+                .named("windows");
+            let all = left.join_rows(right, Inner, Kept::Unbounded).named("all");
+            let of_joins = interval.late.0.merge(interval.late.1);
+            let of_joins = of_joins.merge(as_of.late.0).merge(as_of.late.1);
+            let of_windows = windows.late.0.merge(windows.late.1);
+            let of_windows = of_windows.map_value(|(_, hit)| hit);
+            let none = of_joins.merge(of_windows);
+            none.output(joins_late.clone()).named("joins_late");
+
+            let interval = interval.down;
+            let interval =
+                interval.map(move |(page, (l, r))| (INTERVAL, page, Some(time(l)), r.map(time)));
+            let as_of = as_of.down;
+            let as_of = as_of.map(move |(page, (l, r))| (AS_OF, page, Some(time(l)), r.map(time)));
+            let windows = windows.down;
+            let windows =
+                windows.map(move |(page, (_, (l, r)))| (WINDOWS, page, l.map(time), r.map(time)));
+            let all = all.map(move |(page, (l, r))| (ALL, page, Some(time(l)), Some(time(r))));
             let rows = interval.merge(as_of).merge(windows).merge(all);
             rows.output(down.clone()).named("out");
         });
         run_all(&flow, stops.len(), workers);
+        let joins_late: Vec<(u64, Hit)> = joins_late.take();
+        assert_eq!(joins_late, [], "nothing is late behind the declaration");
         (down.sorted(), late.sorted())
     }
 
@@ -124,23 +130,36 @@ impl Case {
             }
         }
         let mut rows: Vec<Row> = Vec::new();
+        let window = |time: i64| time / WINDOW;
+        let others = |hit: &Hit| -> Vec<i64> {
+            let others = hits.iter();
+            let others = others.filter(|it| it.0 == hit.0 && is_left(it) != is_left(hit));
+            others.map(|it| it.1).collect()
+        };
+        for r in hits.iter().filter(|hit| !is_left(hit)) {
+            if !others(r).iter().any(|l| window(*l) == window(r.1)) {
+                rows.push((WINDOWS, r.0, None, Some(r.1)));
+            }
+        }
         for l in hits.iter().filter(|hit| is_left(hit)) {
-            let rights = hits.iter().filter(|r| r.0 == l.0 && !is_left(r));
-            let rights: Vec<i64> = rights.map(|r| r.1).collect();
-            let near = rights.iter().filter(|r| (*r - l.1).abs() <= NEAR);
-            let near: Vec<_> = near.map(|r| (INTERVAL, l.0, l.1, Some(*r))).collect();
-            match near.is_empty() {
-                true => rows.push((INTERVAL, l.0, l.1, None)),
-                false => rows.extend(near),
-            }
-            let newest = rights.iter().filter(|r| **r <= l.1).max();
-            rows.push((AS_OF, l.0, l.1, newest.copied()));
-            for r in &rights {
-                if r / WINDOW == l.1 / WINDOW {
-                    rows.push((WINDOWS, l.0, l.1, Some(*r)));
+            let (page, time, rights) = (l.0, Some(l.1), others(l));
+            let mut add = |join: u8, found: Vec<i64>, outer: bool| {
+                if found.is_empty() && outer {
+                    rows.push((join, page, time, None));
                 }
-                rows.push((ALL, l.0, l.1, Some(*r)));
-            }
+                rows.extend(found.into_iter().map(|r| (join, page, time, Some(r))));
+            };
+            let of = |is_met: &dyn Fn(i64) -> bool| -> Vec<i64> {
+                rights.iter().copied().filter(|r| is_met(*r)).collect()
+            };
+            add(INTERVAL, of(&|r| (r - l.1).abs() <= NEAR), true);
+            add(
+                AS_OF,
+                of(&|r| r <= l.1).into_iter().max().into_iter().collect(),
+                true,
+            );
+            add(WINDOWS, of(&|r| window(r) == window(l.1)), true);
+            add(ALL, rights.clone(), false);
         }
         (sorted(rows), sorted(late))
     }

@@ -2,7 +2,7 @@
 //!
 //! Reading the clock costs about as much as a small step for a few items. Therefore only some activations are
 //! timed, and each represents those since the previous one. The cost of timing determines how many are
-//! skipped: where activations take long or are rare, all of them are timed.
+//! skipped: where activations take long, all of them are timed.
 
 use std::cell::Cell;
 
@@ -13,7 +13,7 @@ use super::{Histogram, WorkerMeter};
 use crate::clock::{Monotonic, WorkerClock};
 use crate::ids::StepIndex;
 
-/// The cost of reading the clock in nanoseconds, 40 to 80, times 512: timing then takes at most 0.2 % of the time.
+/// The cost of reading the clock in nanoseconds, 40 to 80, times 512: timing then takes at most 0.2 %.
 const READ_AND_REST: u64 = 80 * 512;
 
 /// The most activations that are skipped.
@@ -33,6 +33,7 @@ pub(crate) struct Timing {
     /// The step whose code is running, and since when.
     step: Cell<StepIndex>,
     since: Cell<Monotonic>,
+    began: Cell<Monotonic>,
     /// How much more than the measured time can be attributed to the present activation: the skipped ones were not
     /// longer than the time since the last timed one.
     skipped: Cell<u64>,
@@ -49,6 +50,7 @@ impl Timing {
             weight: Cell::new(0),
             step: Cell::new(StepIndex(0)),
             since: Cell::default(),
+            began: Cell::default(),
             skipped: Cell::new(0),
             reads: Cell::new(0),
             within: Cell::new(0),
@@ -88,6 +90,7 @@ impl Timing {
         self.skipped.set(now.nanos_since(ended));
         self.step.set(step);
         self.since.set(now);
+        self.began.set(now);
     }
 
     /// Adds the elapsed time to the running step, and switches to another. Returns the previous one.
@@ -109,8 +112,8 @@ impl Timing {
         passed.saturating_add(others)
     }
 
-    /// Ends an activation. Returns the time, and how often the clock was read.
-    fn end(&self, meter: &WorkerMeter) -> (Monotonic, u64) {
+    /// Ends an activation. Returns when it began and ended, and how often the clock was read.
+    fn end(&self, meter: &WorkerMeter) -> (Monotonic, Monotonic, u64) {
         let step = self.step.get();
         self.switch(step, meter);
         self.weight.set(0);
@@ -119,7 +122,7 @@ impl Timing {
             true => 0,
             false => self.reads.get(),
         };
-        (self.since.get(), reads)
+        (self.began.get(), self.since.get(), reads)
     }
 
     /// Measures a call, if the activation is timed, without nested measured calls.
@@ -164,8 +167,8 @@ pub(crate) struct Sampler {
     /// When the last timed one ended, and until when others are skipped.
     ended: Monotonic,
     until: Monotonic,
-    /// The time from one activation to the next, in nanoseconds. A short one among long ones counts for little.
-    period: u64,
+    /// How long activations take, in nanoseconds. A short one among long ones counts for little.
+    typical: u64,
 }
 
 impl Sampler {
@@ -179,11 +182,15 @@ impl Sampler {
         true
     }
 
-    /// Chooses how many are skipped after a timed activation that has ended.
-    fn has_timed(&mut self, now: Monotonic, reads: u64) {
-        let passed = now.nanos_since(self.ended) / (self.skipped + 1);
-        self.period = passed.max(self.period / 2).max(1);
-        self.skips = (reads * READ_AND_REST / self.period).min(MOST);
+    /// Chooses how many are skipped after a timed activation.
+    fn has_timed(&mut self, began: Monotonic, now: Monotonic, reads: u64) {
+        let took = match self.skipped < self.skips {
+            // The skipped ones may have been long.
+            true => now.nanos_since(self.ended) / (self.skipped + 1),
+            false => now.nanos_since(began),
+        };
+        self.typical = took.max(self.typical / 2).max(1);
+        self.skips = (reads * READ_AND_REST / self.typical).min(MOST);
         self.skipped = 0;
         self.ended = now;
         self.until = now.after(RARELY);
@@ -201,8 +208,8 @@ impl Sampler {
 
     /// Ends a timed activation.
     pub(crate) fn end(&mut self, worker: &WorkerCx) {
-        let (now, reads) = worker.timing.end(&worker.meter);
-        self.has_timed(now, reads);
+        let (began, now, reads) = worker.timing.end(&worker.meter);
+        self.has_timed(began, now, reads);
     }
 }
 
@@ -234,20 +241,26 @@ mod tests {
     fn a_short_activation_between_long_ones_changes_little() {
         let mut sampler = Sampler::default();
         let mut now = 0;
-        let mut pass = |sampler: &mut Sampler, micros: i64| {
-            now += micros;
-            sampler.has_timed(Monotonic::of_micros(now), 2);
+        let mut pass = |sampler: &mut Sampler, waits: i64, micros: i64| {
+            let began = Monotonic::of_micros(now + waits);
+            now += waits + micros;
+            sampler.has_timed(began, Monotonic::of_micros(now), 2);
         };
         for _ in 0..3 {
-            pass(&mut sampler, 1_000_000);
+            pass(&mut sampler, 0, 1_000_000);
             assert_eq!(sampler.skips, 0);
-            pass(&mut sampler, 1);
+            pass(&mut sampler, 0, 1);
             assert_eq!(sampler.skips, 0);
         }
         for _ in 0..30 {
-            pass(&mut sampler, 1);
+            sampler.skipped = sampler.skips;
+            pass(&mut sampler, 0, 1);
         }
         assert_eq!(sampler.skips, 81);
+        // A long time has passed, and only one was skipped.
+        sampler.skipped = 1;
+        pass(&mut sampler, 1_000_000, 1);
+        assert_eq!(sampler.skips, 0);
     }
 
     #[test]

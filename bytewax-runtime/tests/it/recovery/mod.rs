@@ -17,6 +17,7 @@ mod schemas;
 mod sinks;
 mod sources;
 mod store;
+mod timers;
 mod together;
 mod windows;
 
